@@ -1,0 +1,153 @@
+import { resolve } from 'node:path';
+import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
+import { AbstractSqlDriver } from '@mikro-orm/sql';
+import { DEFAULT_TENANT_MIGRATIONS_PATH, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
+import { isTenantEntity } from './orm/entity-kinds.js';
+import { canonicalHostname } from './hostname.js';
+import { TenantMixin } from './tenant-mixin.js';
+import type { AnyConfig } from './with-tenants.js';
+
+/** All that is wrong with what `withTenants` was given, as far as it shows before the entities are known. */
+export function checkConfig(config: AnyConfig, options: TenantsOptions | undefined): string[] {
+  return [...driverProblems(config), ...optionProblems(options), ...folderProblems(config, options), ...schemaProblems(config, options)];
+}
+
+/** All that is wrong with the entities. */
+export function checkEntities(storage: MetadataStorage, options: ResolvedTenantsOptions): string[] {
+  const entities = [...storage.getAll().values()].filter(meta => meta.abstract !== true && meta.embeddable !== true);
+
+  return [
+    ...tenantProblems(entities, options),
+    ...entities.flatMap(meta => relationProblems(meta)),
+    ...entities.flatMap(meta => enumProblems(meta)),
+  ];
+}
+
+function driverProblems({ driver }: AnyConfig): string[] {
+  const isSupported =
+    typeof driver === 'function' && driver.prototype instanceof AbstractSqlDriver && /^(PostgreSql|Pglite|Tenant)/.test(driver.name);
+
+  return isSupported
+    ? []
+    : [
+        `\`driver\` is ${typeof driver === 'function' ? driver.name : 'not set'}; the PostgreSQL and PGlite drivers are supported. ` +
+          'Use the `defineConfig` of @mikro-orm/postgresql or @mikro-orm/pglite.',
+      ];
+}
+
+function optionProblems(options: TenantsOptions | undefined): string[] {
+  if (options === undefined || options.tenant === undefined) {
+    return ['`tenant` is not set. Pass the entity that has a row for each tenant: `{ tenant: Client }`.'];
+  }
+
+  if (typeof options.tenant !== 'function' || !(options.tenant.prototype instanceof TenantMixin)) {
+    const name = typeof options.tenant === 'function' ? options.tenant.name : JSON.stringify(options.tenant);
+
+    return [
+      `\`tenant\` is ${name}, which does not extend TenantMixin. Write \`class ${CLASS_NAME.test(name) ? name : 'Client'} extends TenantMixin\`.`,
+    ];
+  }
+
+  return (options.publicHosts ?? [])
+    .filter(host => canonicalHostname(host, { stripWww: false }) === undefined)
+    .map(host => `\`publicHosts\` has ${JSON.stringify(host)}, which is no host name. Give it without scheme, port and path.`);
+}
+
+function folderProblems(config: AnyConfig, options: TenantsOptions | undefined): string[] {
+  const own = options?.migrations ?? {};
+  const baseDir = config.baseDir ?? process.cwd();
+  const shared = [config.migrations?.path ?? './migrations', config.migrations?.pathTs].filter(path => path !== undefined);
+  const tenant =
+    own.migrationsList === undefined ? [own.path ?? DEFAULT_TENANT_MIGRATIONS_PATH, own.pathTs].filter(path => path !== undefined) : [];
+  const both = tenant.filter(path => shared.some(other => resolve(baseDir, other) === resolve(baseDir, path)));
+  const problems = both.map(
+    path =>
+      `Both migration sets are in ${JSON.stringify(path)}, and each would run the other's. Give \`migrations.path\` of the tenants another folder.`,
+  );
+
+  if (own.tableName?.includes('.') === true) {
+    problems.push('`migrations.tableName` of the tenants names a schema, and each tenant has a history of its own. Give the table alone.');
+  }
+
+  if (own.snapshot === false) {
+    problems.push(
+      '`migrations.snapshot` of the tenants is false, and the next migration is what has changed since the snapshot. Leave it on.',
+    );
+  }
+
+  return problems;
+}
+
+function schemaProblems(config: AnyConfig, options: TenantsOptions | undefined): string[] {
+  const { schema } = config;
+  const publicSchema = options?.publicSchema;
+
+  if (schema === '*' || publicSchema === '*') {
+    return ['The public schema is "*", which stands for each tenant\'s. Name one, for example "public".'];
+  }
+
+  return schema !== undefined && publicSchema !== undefined && schema !== publicSchema
+    ? [
+        `\`schema\` of the config is ${JSON.stringify(schema)} and \`publicSchema\` is ${JSON.stringify(publicSchema)}. They mean the same; drop one.`,
+      ]
+    : [];
+}
+
+function tenantProblems(entities: readonly EntityMetadata[], { tenant, publicSchema }: ResolvedTenantsOptions): string[] {
+  const meta = entities.find(entity => entity.class === tenant);
+  const problems: string[] = [];
+
+  if (meta === undefined) {
+    problems.push(`The tenant entity ${tenant.name} is not among the entities. Add it to \`entities\`.`);
+  } else if (isTenantEntity(meta)) {
+    problems.push(
+      `The tenant entity ${meta.className} has \`schema: '*'\`, so it would need a tenant to be found in. Drop its \`schema\`.`,
+    );
+  } else if (meta.schema !== publicSchema) {
+    problems.push(
+      `The tenant entity ${meta.className} is in schema ${JSON.stringify(meta.schema)}. Drop its \`schema\`, or set \`publicSchema\` to it.`,
+    );
+  }
+
+  if (!entities.some(isTenantEntity)) {
+    problems.push("No entity is a tenant's. Give those that each tenant has of its own `schema: '*'`.");
+  }
+
+  return problems;
+}
+
+// a tenant's row may go with its schema, and a shared table cannot refer to as many tables as there are tenants
+function relationProblems(meta: EntityMetadata): string[] {
+  if (isTenantEntity(meta.root)) {
+    return [];
+  }
+
+  return meta.relations
+    .filter(property => isOwning(property) && property.targetMeta !== undefined && isTenantEntity(property.targetMeta.root))
+    .map(
+      property =>
+        `${meta.className}.${property.name} is a foreign key from a shared entity to ${property.targetMeta?.className}, of which there is one for each tenant. ` +
+        `Make ${meta.className} a tenant entity (\`schema: '*'\`), or keep the key on the other side.`,
+    );
+}
+
+function isOwning({ kind, owner, pivotTable }: EntityProperty): boolean {
+  return (
+    kind === ReferenceKind.MANY_TO_ONE ||
+    (kind === ReferenceKind.ONE_TO_ONE && owner) ||
+    (kind === ReferenceKind.MANY_TO_MANY && owner && pivotTable !== undefined)
+  );
+}
+
+function enumProblems(meta: EntityMetadata): string[] {
+  return isTenantEntity(meta.root)
+    ? meta.props
+        .filter(({ nativeEnumName }) => nativeEnumName?.includes('.') === true)
+        .map(
+          ({ name, nativeEnumName }) =>
+            `${meta.className}.${name} has its enum type in a schema of its own (${JSON.stringify(nativeEnumName)}), and each tenant has its own types. Give the name alone.`,
+        )
+    : [];
+}
+
+const CLASS_NAME = /^[A-Z]\w*$/;

@@ -1,0 +1,50 @@
+import { TenantError, show } from './tenant-error.js';
+
+/** A tenant entity was to be read or written, and no tenant was chosen. */
+export class TenantContextRequiredError extends TenantError {
+  readonly entity: string;
+
+  constructor(entity: string, scope: 'none' | 'public' | 'tenant') {
+    const where = {
+      none: 'outside any scope',
+      public: 'in the public scope',
+      tenant: 'by an EntityManager that was made outside the scope and has no tenant',
+    }[scope];
+    super(
+      'TENANT_CONTEXT_REQUIRED',
+      `${entity} is a tenant entity and was used ${where}, so there is no schema to read or write. No SQL was sent. ` +
+        "Wrap the work in `runInTenant(tenant, …)`, serve it behind `tenantContext()` on a tenant's host, or use the `em` of the current scope.",
+    );
+    this.entity = entity;
+  }
+}
+
+/** Tenants are created, renamed and deleted from the public scope or from none. */
+export class PublicContextRequiredError extends TenantError {
+  constructor(action: string, schemaName: string) {
+    super(
+      'PUBLIC_CONTEXT_REQUIRED',
+      `A tenant cannot be ${action} from inside the scope of tenant ${show(schemaName)}. Nothing was stored. Do it in \`runInPublic(…)\`.`,
+    );
+  }
+}
+
+/** Another tenant's data was asked for from inside a tenant's scope, or one flush held entities of two tenants. */
+export class CrossTenantError extends TenantError {
+  static otherSchema(entity: string, wanted: string, current: string): CrossTenantError {
+    return new CrossTenantError(
+      `${entity} of schema ${show(wanted)} was asked for in the scope of tenant ${show(current)}. No SQL was sent. ` +
+        `If this is meant, leave the scope first: \`runInTenant(${show(wanted)}, …)\`.`,
+    );
+  }
+
+  static mixedFlush(schemaNames: readonly string[]): CrossTenantError {
+    return new CrossTenantError(
+      `One flush held entities of several tenants (${schemaNames.map(show).join(', ')}). Nothing was stored. Flush each in its own \`runInTenant(…)\`.`,
+    );
+  }
+
+  constructor(message: string) {
+    super('CROSS_TENANT', message);
+  }
+}

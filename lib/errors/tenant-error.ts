@@ -1,0 +1,54 @@
+/** What `error.code` of a `TenantError` can be. */
+export type TenantErrorCode =
+  | 'TENANT_CONFIG'
+  | 'ORM_WITHOUT_TENANTS'
+  | 'NO_ORM'
+  | 'SEVERAL_ORMS'
+  | 'SCHEMA_NAME_INVALID'
+  | 'SCHEMA_NAME_RESERVED'
+  | 'DOMAIN_INVALID'
+  | 'DOMAIN_RESERVED'
+  | 'SCHEMA_ALREADY_EXISTS'
+  | 'SCHEMA_MISSING'
+  | 'SCHEMA_PROTECTED'
+  | 'TENANT_ALREADY_EXISTS'
+  | 'TENANT_UNKNOWN'
+  | 'TENANT_NOT_PROVISIONED'
+  | 'TENANT_CONTEXT_REQUIRED'
+  | 'PUBLIC_CONTEXT_REQUIRED'
+  | 'CROSS_TENANT'
+  | 'TENANT_WRITE_REFUSED'
+  | 'HOST_INVALID'
+  | 'HOST_UNKNOWN'
+  | 'NOT_A_ROUTER'
+  | 'NO_TENANT_CONTEXT'
+  | 'MIGRATION_FAILED'
+  | 'MIGRATION_UNKNOWN'
+  | 'MIGRATION_DUPLICATE'
+  | 'MIGRATION_NOT_LOADABLE'
+  | 'MIGRATION_NOT_TRANSACTIONAL'
+  | 'MIGRATION_NOT_RELATIVE'
+  | 'PUBLIC_SET_BEHIND';
+
+/** The root of every error this library throws. Branch on `code`; the message says what happened, why, and what to do. */
+export class TenantError extends Error {
+  readonly code: TenantErrorCode;
+
+  constructor(code: TenantErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** The message of whatever was thrown, in one line without its own closing dot. */
+export function reasonOf(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+
+  return message.trim().replace(/\.$/, '');
+}
+
+/** A value as it reads in a message. */
+export function show(value: unknown): string {
+  return JSON.stringify(value) ?? String(value);
+}

@@ -1,0 +1,46 @@
+import { isIPv6 } from 'node:net';
+import { domainToASCII } from 'node:url';
+
+/**
+ * The canonical form of a host: lower-case, ASCII (IDNA), without trailing dot and, if asked, without a leading `www.`;
+ * an IPv6 address keeps its brackets. Undefined for what is no host name.
+ *
+ * Labels are those of RFC 1123, with `_` allowed, as it occurs in service names.
+ */
+export function canonicalHostname(host: string, { stripWww }: { readonly stripWww: boolean }): string | undefined {
+  if (host.startsWith('[')) {
+    return canonicalIPv6(host);
+  }
+
+  // only what a host name can be made of may reach the conversion: it would cut at `/`, `?` and `#`, and decode `%`
+  if (host === '' || FORBIDDEN.test(host)) {
+    return undefined;
+  }
+
+  const ascii = domainToASCII(host.endsWith('.') ? host.slice(0, -1) : host);
+
+  if (ascii === '' || ascii.length > 253 || !ascii.split('.').every(label => LABEL.test(label))) {
+    return undefined;
+  }
+
+  return stripWww && /^www\../.test(ascii) ? ascii.slice('www.'.length) : ascii;
+}
+
+/** Takes the port off a `Host` header. Undefined where what follows the colon is no port. */
+export function withoutPort(host: string): string | undefined {
+  const match = /^(\[[^\]]*\]|[^:]*)(?::(\d{0,5}))?$/.exec(host);
+
+  return match?.[1] === undefined || Number(match[2] ?? 0) > 65_535 ? undefined : match[1];
+}
+
+function canonicalIPv6(host: string): string | undefined {
+  const address = host.endsWith(']') ? host.slice(1, -1) : '';
+
+  // the URL parser compresses, so that `[0:0:0:0:0:0:0:1]` and `[::1]` are one host
+  return isIPv6(address) && !address.includes('%') ? new URL(`http://[${address}]`).hostname : undefined;
+}
+
+// eslint-disable-next-line no-control-regex -- control characters are what has to be found
+const FORBIDDEN = /[\s\u0000-\u002c\u002f:-@[\]^`{|}~\u007f]/;
+
+const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;

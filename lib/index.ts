@@ -1,0 +1,21 @@
+export { withTenants } from './with-tenants.js';
+export { TenantMixin } from './tenant-mixin.js';
+export { TenantEntityManager } from './orm/tenant-entity-manager.js';
+export { currentSchema, currentTenant, requireTenant, runInPublic, runInTenant } from './scope/run-in.js';
+export { forEachTenant } from './scope/for-each-tenant.js';
+export { tenants, Tenants } from './provisioning/tenants.js';
+export { SCHEMA_COMMENT } from './provisioning/schemas.js';
+export { tenantContext } from './koa/tenant-context.js';
+export { schemaRouter } from './koa/schema-router.js';
+export * from './errors.js';
+
+export type { TenantFilter, TenantsOptions } from './options.js';
+export type { TenantData } from './tenant-mixin.js';
+export type { TenantEntityManagerMethods } from './orm/tenant-entity-manager.js';
+export type { OrmOption } from './scope/host.js';
+export type { ForEachTenantOptions, TenantOutcome } from './scope/for-each-tenant.js';
+export type { MigrateOptions, RunResult, TenantMigrationStatus, TenantRunResult, TenantSelection } from './migrations/run.js';
+export type { ExecutedMigration } from './migrations/history.js';
+export type { CreatedMigration, CreateMigrationOptions } from './migrations/tenant-migrator.js';
+export type { TenantContextOptions } from './koa/tenant-context.js';
+export type { RouterLike, SchemaRouterOptions } from './koa/schema-router.js';

@@ -1,0 +1,44 @@
+import type { Context, Middleware, Next } from 'koa';
+import { RoutingError } from '../errors.js';
+import { innermostScope } from '../scope/scope.js';
+
+/** A Koa middleware, or a router that makes one; @koa/router's do. */
+export type RouterLike = Middleware<any, any> | { routes(): Middleware<any, any> };
+
+export interface SchemaRouterOptions {
+  /** Serves the public hosts. */
+  readonly public: RouterLike;
+  /** Serves the tenants' hosts. */
+  readonly tenant: RouterLike;
+}
+
+/**
+ * Two routers, of which each request gets the one of its scope: both may hold the same paths. Goes behind `tenantContext()`.
+ *
+ * @throws RoutingError `NOT_A_ROUTER` at once; `NO_TENANT_CONTEXT` on a request outside any scope.
+ */
+export function schemaRouter(options: SchemaRouterOptions): Middleware {
+  const routers = { public: toMiddleware('public', options.public), tenant: toMiddleware('tenant', options.tenant) };
+
+  return (ctx: Context, next: Next) => {
+    const scope = innermostScope();
+
+    if (scope === undefined) {
+      throw RoutingError.noContext();
+    }
+
+    return routers[scope.kind](ctx, next);
+  };
+}
+
+function toMiddleware(name: string, router: RouterLike | undefined): Middleware<any, any> {
+  if (typeof router === 'function') {
+    return router;
+  }
+
+  if (typeof router?.routes === 'function') {
+    return router.routes();
+  }
+
+  throw RoutingError.notARouter(name, router);
+}

@@ -1,0 +1,55 @@
+import type { Transaction } from '@mikro-orm/core';
+import { quoteTable } from '../schema-name.js';
+import type { Tenancy } from '../tenancy.js';
+import { tenantMigrationsOptions } from './migration-set.js';
+
+/** A migration that a schema has, as its history tells. */
+export interface ExecutedMigration {
+  readonly name: string;
+  readonly executedAt: Date;
+}
+
+/** The history table of a tenant: MikroORM's own layout, in the tenant's schema, so that its tools can read it. */
+export class History {
+  readonly #table: string;
+  readonly #tenancy: Tenancy;
+
+  constructor(tenancy: Tenancy, schemaName: string) {
+    this.#tenancy = tenancy;
+    this.#table = quoteTable(schemaName, tenantMigrationsOptions(tenancy).tableName);
+  }
+
+  /** What the schema has, oldest first; empty where there is no history yet. */
+  async executed(ctx?: Transaction): Promise<ExecutedMigration[]> {
+    const [found] = await this.#tenancy.execute<{ there: boolean }>('select to_regclass(?) is not null as there', [this.#table], ctx);
+
+    if (found?.there !== true) {
+      return [];
+    }
+
+    const rows = await this.#tenancy.execute<{ name: string; executed_at: Date | string }>(
+      `select name, executed_at from ${this.#table} order by id`,
+      [],
+      ctx,
+    );
+
+    return rows.map(row => ({ name: row.name.replace(/\.[jt]s$/, ''), executedAt: new Date(row.executed_at) }));
+  }
+
+  async ensureTable(ctx: Transaction): Promise<void> {
+    await this.#tenancy.execute(
+      `create table if not exists ${this.#table} ("id" serial primary key, "name" varchar(255) not null, ` +
+        `"executed_at" timestamptz not null default current_timestamp)`,
+      [],
+      ctx,
+    );
+  }
+
+  async add(name: string, ctx: Transaction): Promise<void> {
+    await this.#tenancy.execute(`insert into ${this.#table} (name) values (?)`, [name], ctx);
+  }
+
+  async remove(name: string, ctx: Transaction): Promise<void> {
+    await this.#tenancy.execute(`delete from ${this.#table} where name in (?, ?, ?)`, [name, `${name}.js`, `${name}.ts`], ctx);
+  }
+}

@@ -1,0 +1,111 @@
+import { Utils, type Constructor, type MigrationsOptions } from '@mikro-orm/core';
+import { fs } from '@mikro-orm/core/fs-utils';
+import { Migration } from '@mikro-orm/migrations';
+import { MigrationError } from '../errors.js';
+import { DEFAULT_TENANT_MIGRATIONS_PATH } from '../options.js';
+import type { Tenancy } from '../tenancy.js';
+
+/** A migration of the tenant set. An object is made of it for each tenant, as MikroORM's keep their state. */
+export interface TenantMigration {
+  /** The name in the history: the file's, without its ending. */
+  readonly name: string;
+  readonly MigrationClass: Constructor<Migration>;
+}
+
+/** The tenant set, in the order it runs in. */
+export type MigrationSet = readonly TenantMigration[];
+
+/** The tenant set's options: what is given for it, else what the config says for migrations, but never its folders. */
+export function tenantMigrationsOptions(tenancy: Tenancy): Required<Pick<MigrationsOptions, 'glob' | 'path' | 'tableName'>> &
+  MigrationsOptions {
+  const { path: _path, pathTs: _pathTs, migrationsList: _list, snapshotName: _snapshot, schema: _schema, ...shared } =
+    tenancy.orm.config.get('migrations');
+  const given = Object.entries(tenancy.options.migrations).filter(([, value]) => value !== undefined);
+
+  return {
+    glob: '!(*.d).{js,ts,cjs}',
+    tableName: 'mikro_orm_migrations',
+    path: DEFAULT_TENANT_MIGRATIONS_PATH,
+    ...shared,
+    ...(Object.fromEntries(given) as MigrationsOptions),
+    // the history lies in each tenant; the folder is found, not guessed
+    includeWildcardSchema: true,
+    snapshotOnMigrate: false,
+  } as never;
+}
+
+/**
+ * Loads the tenant set, from its list or its folder; a folder that is not there is an empty set.
+ *
+ * @throws MigrationError `MIGRATION_NOT_LOADABLE`, `MIGRATION_DUPLICATE`
+ */
+export async function loadMigrationSet(tenancy: Tenancy): Promise<MigrationSet> {
+  const options = tenantMigrationsOptions(tenancy);
+  const set = options.migrationsList?.map(fromList) ?? (await fromFolder(tenancy, options));
+  const names = new Set<string>();
+
+  for (const { name } of set) {
+    if (names.has(name)) {
+      throw MigrationError.duplicate(name);
+    }
+
+    names.add(name);
+  }
+
+  return set;
+}
+
+/** The folder of the tenant set, absolute. */
+export function migrationsFolder(tenancy: Tenancy, options: MigrationsOptions): string {
+  const { config } = tenancy.orm;
+  const preferTs = config.get('preferTs', Utils.detectTypeScriptSupport());
+  const folder = preferTs && options.pathTs !== undefined ? options.pathTs : options.path;
+
+  return fs.absolutePath(folder ?? DEFAULT_TENANT_MIGRATIONS_PATH, config.get('baseDir'));
+}
+
+async function fromFolder(tenancy: Tenancy, options: MigrationsOptions): Promise<TenantMigration[]> {
+  const pattern = fs.normalizePath(migrationsFolder(tenancy, options), options.glob ?? '');
+  const files = fs.glob(pattern).sort();
+  const set: TenantMigration[] = [];
+
+  for (const file of files) {
+    set.push(await fromFile(file));
+  }
+
+  return set;
+}
+
+async function fromFile(file: string): Promise<TenantMigration> {
+  const name = withoutEnding(file.replaceAll('\\', '/').split('/').at(-1) ?? file);
+  let exported: object;
+
+  try {
+    exported = await fs.dynamicImport<object>(file);
+  } catch (error) {
+    throw MigrationError.notLoadable(name, error);
+  }
+
+  const MigrationClass = Object.values(exported).find(isMigration);
+
+  if (MigrationClass === undefined) {
+    throw MigrationError.notLoadable(name, 'it exports no class that extends Migration');
+  }
+
+  return { name, MigrationClass };
+}
+
+function fromList(entry: NonNullable<MigrationsOptions['migrationsList']>[number]): TenantMigration {
+  return 'class' in entry
+    ? { name: withoutEnding(entry.name), MigrationClass: entry.class as Constructor<Migration> }
+    : { name: entry.name, MigrationClass: entry as Constructor<Migration> };
+}
+
+// by its methods, as the user's `Migration` may be another copy of the package than ours
+function isMigration(value: unknown): value is Constructor<Migration> {
+  return typeof value === 'function' && typeof (value.prototype as Partial<Migration> | undefined)?.addSql === 'function';
+}
+
+function withoutEnding(name: string): string {
+  return name.replace(/\.[cm]?[jt]s$/, '');
+}

@@ -1,0 +1,33 @@
+import { RequestContext, TransactionContext, type EntityManager, type Options } from '@mikro-orm/core';
+import { innermostScope, withScope, type Scope } from '../scope/scope.js';
+import type { TenantEntityManager } from './tenant-entity-manager.js';
+
+/**
+ * Enters a scope: sets it for the async flow, and makes the global `em` a fork for it. Where the flow is in a transaction,
+ * the fork joins that, so that a tenant created in it can be worked on in it; the connection itself knows nothing of tenants.
+ *
+ * Relies on three things MikroORM 7 does not document: that a request context maps the name of an EntityManager to the one
+ * to use, that a transaction context is preferred to it, and that both live in a static AsyncLocalStorage. Replacing the first
+ * without ending the second would let the outer scope's transaction answer for the inner scope.
+ */
+export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn: (em: TenantEntityManager) => Result): Result {
+  const em = global.fork({ useContext: true, keepTransactionContext: true });
+  em.bindToScope(scope);
+  const context = new RequestContext(new Map([...otherEntityManagers(), [em.name, em]]));
+
+  return withScope(scope, () =>
+    TransactionContext['storage'].run(undefined as never, () => RequestContext['storage'].run(context, () => fn(em))),
+  );
+}
+
+/** The user's own `context`, except in a scope: there the EntityManager is the scope's. */
+export function contextOfScopes(own: ContextOption): ContextOption {
+  return name => (innermostScope() === undefined ? undefined : RequestContext.getEntityManager(name)) ?? own(name);
+}
+
+// another ORM's EntityManagers stay what they are
+function otherEntityManagers(): Iterable<[string, EntityManager]> {
+  return RequestContext.currentRequestContext()?.map ?? [];
+}
+
+type ContextOption = Options['context'];

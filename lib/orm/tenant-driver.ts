@@ -1,0 +1,58 @@
+import { QueryFlag, type Configuration, type EntityMetadata } from '@mikro-orm/core';
+import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import { unregisterHost } from '../scope/host.js';
+import { Tenancy } from '../tenancy.js';
+import { isTenantEntity } from './entity-kinds.js';
+import { guardQuery, TenantQueryBuilder } from './tenant-query-builder.js';
+import { tenantSchema } from './tenant-schema.js';
+
+type CreateQueryBuilderArgs = Parameters<AbstractSqlDriver['createQueryBuilder']>;
+
+type DriverClass = new (config: Configuration) => AbstractSqlDriver;
+
+/**
+ * The user's driver with every table name under guard. Whatever MikroORM reads or writes of an entity asks the driver for
+ * its schema (`getSchemaName`), for its qualified table (`getTableName`), or for a query builder; there is no fourth way.
+ */
+export function extendDriver(Driver: DriverClass): DriverClass {
+  class TenantDriver extends Driver {
+    override getSchemaName(meta?: EntityMetadata, options?: { schema?: string; parentSchema?: string }): string | undefined {
+      if (meta === undefined || !isTenantEntity(meta)) {
+        return meta?.schema ?? super.getSchemaName(meta, options);
+      }
+
+      const tenancy = Tenancy.of(this.config);
+
+      return tenantSchema(meta.className, options?.schema ?? options?.parentSchema, tenancy.scope, tenancy);
+    }
+
+    // MikroORM leaves the default schema out, and PostgreSQL would then look the table up on the `search_path`
+    override getTableName(meta: EntityMetadata, options: { schema?: string }, quote = true): string {
+      const tableName = `${this.getSchemaName(meta, options)}.${meta.tableName}`;
+
+      return quote ? String(this.platform.quoteIdentifier(tableName)) : tableName;
+    }
+
+    override createQueryBuilder(...args: any[]): any {
+      const [entityName, ctx, preferredType, convertCustomTypes, loggerContext, alias, em] = args as CreateQueryBuilderArgs;
+      const type = em === undefined ? this.resolveConnectionType({ ctx, connectionType: preferredType } as never) : preferredType;
+      const query = new TenantQueryBuilder(entityName as never, this.metadata, this as never, ctx, alias, type, em, loggerContext);
+      const tenancy = Tenancy.of(this.config);
+      guardQuery(query, { tenancy, scope: tenancy.scope });
+
+      if (convertCustomTypes !== true) {
+        query.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
+      }
+
+      return query;
+    }
+
+    override async close(force?: boolean): Promise<void> {
+      unregisterHost(this.config);
+      await super.close(force);
+    }
+  }
+
+  // what the user chose is what logs and messages should name
+  return Object.defineProperty(TenantDriver, 'name', { value: Driver.name });
+}

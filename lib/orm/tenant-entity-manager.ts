@@ -1,0 +1,168 @@
+import type { EntityManager, EntityName } from '@mikro-orm/core';
+import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/sql';
+import type { Scope } from '../scope/scope.js';
+import { currentScope, withScope } from '../scope/scope.js';
+import { TenantWriteRefusedError } from '../errors.js';
+import { Tenancy } from '../tenancy.js';
+import { explainFlushError } from './flush-errors.js';
+import { executeOnPath } from './raw-sql.js';
+
+/** What an EntityManager with tenants has beside MikroORM's own. */
+export interface TenantEntityManagerMethods {
+  /** Marks the entities for storing and stores them at once, with whatever else is pending: `em.persist(…).flush()`. */
+  persistAndFlush(entities: object | Iterable<object>): Promise<void>;
+
+  /** Marks the entities for removal and removes them at once, with whatever else is pending: `em.remove(…).flush()`. */
+  removeAndFlush(entities: object | Iterable<object>): Promise<void>;
+
+  /** @internal Makes this fork the one of a scope. */
+  bindToScope(scope: Scope): void;
+}
+
+/**
+ * The EntityManager that results from `withTenants`. A fork belongs to the scope it was made in, and stays with it: an entity,
+ * a query or a stream that outlives the scope goes on with its own tenant or is refused, and is never served by another's.
+ */
+export function extendEntityManager<Base extends new (...args: any[]) => SqlEntityManager>(
+  EntityManagerClass: Base,
+): Base & (new (...args: any[]) => TenantEntityManagerMethods) {
+  class ScopedEntityManager extends EntityManagerClass implements TenantEntityManagerMethods {
+    // no private field: the base constructor asks for the context before fields are there
+    declare boundScope: Scope | undefined;
+
+    bindToScope(scope: Scope): void {
+      this.boundScope = scope;
+      this.schema = scope.kind === 'tenant' ? scope.schemaName : undefined;
+    }
+
+    async persistAndFlush(entities: object | Iterable<object>): Promise<void> {
+      await this.persist(entities).flush();
+    }
+
+    async removeAndFlush(entities: object | Iterable<object>): Promise<void> {
+      await this.remove(entities).flush();
+    }
+
+    // every method of MikroORM's asks here which EntityManager is to answer
+    override getContext(validate = true): this {
+      const em = super.getContext(validate);
+
+      return this.global || em.boundScope === this.boundScope ? em : this;
+    }
+
+    override fork(options: Parameters<EntityManager['fork']>[0] = {}): this {
+      const em = options.disableContextResolution === true ? this : this.getContext(false);
+      const fork = super.fork(options);
+      fork.boundScope = em.boundScope;
+
+      return fork;
+    }
+
+    override async flush(): Promise<void> {
+      try {
+        await super.flush();
+      } catch (error) {
+        throw explainFlushError(error, Tenancy.of(this.config));
+      }
+    }
+
+    // the EntityManager of now, as the query may be built or run in another scope
+    override createQueryBuilder(...args: any[]): any {
+      const em = this.getContext(false);
+
+      return em === this ? (super.createQueryBuilder as any)(...args) : (em.createQueryBuilder as any)(...args);
+    }
+
+    // a generator starts at its first read, which may be in another scope or in none
+    override stream(...args: any[]): any {
+      const em = this.getContext(false);
+
+      if (em !== this) {
+        return (em.stream as any)(...args);
+      }
+
+      return readInScope((super.stream as any)(...args), currentScope(Tenancy.of(this.config)));
+    }
+
+    override async execute(query: any, params: any = [], methodOrOptions: any = 'all', loggerContext?: any): Promise<any> {
+      const em = this.getContext(false);
+      const run = (): Promise<any> => super.execute(query, params, methodOrOptions, loggerContext);
+
+      return em.schema === undefined ? run() : executeOnPath(em, Tenancy.of(this.config), query, params, methodOrOptions);
+    }
+
+    override getKysely(options?: any): any {
+      const kysely = super.getKysely(options) as { withSchema(schemaName: string): unknown };
+      const schemaName = this.getContext(false).schema;
+
+      return schemaName === undefined ? kysely : kysely.withSchema(schemaName);
+    }
+
+    override async insert(entity: any, ...rest: any[]): Promise<any> {
+      this.#refuseTenants('em.insert()', 'em.persistAndFlush(…)', entity);
+      return (super.insert as any)(entity, ...rest);
+    }
+
+    override async insertMany(entity: any, ...rest: any[]): Promise<any> {
+      this.#refuseTenants('em.insertMany()', 'em.persistAndFlush([…])', entity);
+      return (super.insertMany as any)(entity, ...rest);
+    }
+
+    override async upsert(entity: any, ...rest: any[]): Promise<any> {
+      this.#refuseTenants('em.upsert()', 'em.findOne() and em.persistAndFlush(…)', entity);
+      return (super.upsert as any)(entity, ...rest);
+    }
+
+    override async upsertMany(entity: any, ...rest: any[]): Promise<any> {
+      this.#refuseTenants('em.upsertMany()', 'em.find() and em.persistAndFlush([…])', entity);
+      return (super.upsertMany as any)(entity, ...rest);
+    }
+
+    override async nativeDelete(entity: any, ...rest: any[]): Promise<any> {
+      this.#refuseTenants('em.nativeDelete()', 'em.removeAndFlush(…)', entity);
+      return (super.nativeDelete as any)(entity, ...rest);
+    }
+
+    override async nativeUpdate(entity: any, where: any, data: any, ...rest: any[]): Promise<any> {
+      if ('schemaName' in data || 'domainUrl' in data) {
+        this.#refuseTenants('em.nativeUpdate()', 'em.flush() on the loaded tenant', entity);
+      }
+
+      return (super.nativeUpdate as any)(entity, where, data, ...rest);
+    }
+
+    #refuseTenants(method: string, instead: string, entity: EntityName | object | readonly object[]): void {
+      const first: object | undefined = Array.isArray(entity) ? entity[0] : entity;
+      const known = first === undefined ? undefined : this.metadata.find(isName(first) ? first : first.constructor);
+
+      if (known !== undefined && Tenancy.of(this.config).isTenantClass(known)) {
+        throw new TenantWriteRefusedError(method, instead);
+      }
+    }
+  }
+
+  return ScopedEntityManager;
+}
+
+/** MikroORM's EntityManager for PostgreSQL, with tenants. */
+export class TenantEntityManager extends extendEntityManager(BasePostgreSqlEntityManager) {}
+
+/** Reads a generator as if each read were made in the scope it was opened in. */
+export function readInScope<T>(source: AsyncGenerator<T>, scope: Scope | undefined): AsyncGenerator<T> {
+  return {
+    next: (...args) => withScope(scope, () => source.next(...args)),
+    return: value => withScope(scope, () => source.return(value)),
+    throw: error => withScope(scope, () => source.throw(error)),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async [Symbol.asyncDispose]() {
+      await this.return(undefined);
+    },
+  };
+}
+
+// a class or a `defineEntity` schema names an entity, everything else is one
+function isName(value: object): value is EntityName<object> & object {
+  return typeof value === 'function' || 'meta' in value;
+}

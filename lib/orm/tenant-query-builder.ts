@@ -1,0 +1,193 @@
+import type { EntityMetadata, EntityName, QueryFlag } from '@mikro-orm/core';
+import { QueryBuilder, QueryBuilderHelper, QueryType } from '@mikro-orm/sql';
+import { TenantWriteRefusedError } from '../errors.js';
+import { withScope, type Scope } from '../scope/scope.js';
+import type { Tenancy } from '../tenancy.js';
+import { isTenantEntity } from './entity-kinds.js';
+import { readInScope } from './tenant-entity-manager.js';
+import { tenantSchema } from './tenant-schema.js';
+
+/**
+ * The QueryBuilder of which every table is one that its scope may use. Every table of a query gets its schema in one of two
+ * places, the query's own table in `getSchema` and a joined one in `createJoinExpression`; both are overridden here, and both
+ * qualify the default schema too, which MikroORM leaves out: what is left out would be looked up on the `search_path`.
+ *
+ * Relies on these two methods, on `createQueryBuilderHelper`, and on `clone` making a plain QueryBuilder. None is documented API
+ * of MikroORM 7; `spec/orm/query-builder.spec.ts` fails if one of them changes.
+ */
+export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBuilderClass) {
+  // nothing here is `#private`: a clone never went through this constructor
+  declare guard: QueryGuard;
+
+  override clone(...args: unknown[]): this {
+    return guardQuery(super.clone(...args), this.guard) as this;
+  }
+
+  override getSchema(alias: { readonly meta: EntityMetadata }): string | undefined {
+    if (isTenantEntity(alias.meta)) {
+      return resolve(this.guard, alias.meta, super.getSchema(alias) ?? this.scopesOwn());
+    }
+
+    return alias.meta.schema ?? super.getSchema(alias);
+  }
+
+  override createQueryBuilderHelper(): GuardedHelper {
+    return guardHelper(super.createQueryBuilderHelper(), () => this.guard);
+  }
+
+  override getNativeQuery(...args: unknown[]): unknown {
+    this.refuseTenantWrites();
+
+    return super.getNativeQuery(...args);
+  }
+
+  // what is run later, or in another scope, is run as if in the scope the query was made in
+  override execute(...args: unknown[]): Promise<unknown> {
+    return withScope(this.guard.scope, () => super.execute(...args));
+  }
+
+  override getResultList(...args: unknown[]): Promise<unknown> {
+    return withScope(this.guard.scope, () => super.getResultList(...args));
+  }
+
+  override getSingleResult(...args: unknown[]): Promise<unknown> {
+    return withScope(this.guard.scope, () => super.getSingleResult(...args));
+  }
+
+  override getCount(...args: unknown[]): Promise<unknown> {
+    return withScope(this.guard.scope, () => super.getCount(...args));
+  }
+
+  override stream(...args: unknown[]): AsyncGenerator<unknown> {
+    return readInScope(super.stream(...args), this.guard.scope);
+  }
+
+  // a query of the driver's own has no EntityManager, so nothing that it reads ends in an identity map
+  private scopesOwn(): string | undefined {
+    const { scope } = this.guard;
+
+    return this.em === undefined && scope?.kind === 'tenant' ? scope.schemaName : undefined;
+  }
+
+  // only queries of users have an EntityManager and write; the unit of work's own writes have none
+  private refuseTenantWrites(): void {
+    const { meta } = this.mainAlias;
+
+    if (this.em === undefined || !WRITES.has(this.type) || !this.guard.tenancy.isTenantClass(meta)) {
+      return;
+    }
+
+    throw new TenantWriteRefusedError(`em.qb(${meta.className}) with ${this.type}`, 'em.persistAndFlush(…) or em.removeAndFlush(…)');
+  }
+}
+
+/** What a query was made in. */
+export interface QueryGuard {
+  readonly tenancy: Tenancy;
+  readonly scope: Scope | undefined;
+}
+
+/** Puts a query under guard. A clone is made by MikroORM as a plain QueryBuilder, and becomes a guarded one here. */
+export function guardQuery(query: object, guard: QueryGuard): TenantQueryBuilder {
+  const guarded = (
+    query instanceof TenantQueryBuilder ? query : Object.setPrototypeOf(query, TenantQueryBuilder.prototype)
+  ) as TenantQueryBuilder;
+  guarded.guard = guard;
+  guardHelper(guarded.helper, () => guard);
+
+  return guarded;
+}
+
+class GuardedHelper extends (QueryBuilderHelper as unknown as OpenHelperClass) {
+  declare currentGuard: () => QueryGuard;
+
+  override getTableName(entityName: EntityName): string {
+    const meta = this.currentGuard().tenancy.orm.getMetadata().find(entityName);
+
+    return meta?.schema === DEFAULT_SCHEMA ? `${DEFAULT_SCHEMA}.${meta.tableName}` : super.getTableName(entityName);
+  }
+
+  override createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown {
+    const guard = this.currentGuard();
+    const meta = joinedMeta(join, guard.tenancy);
+
+    if (meta?.schema === undefined) {
+      return super.createJoinExpression(join, joins, schema, override);
+    }
+
+    const resolved = isTenantEntity(meta) ? resolve(guard, meta, wantedSchema(join, [override, schema], guard)) : meta.schema;
+    // the schema goes in with the table, and the default one in its place, which MikroORM does not write
+    const qualified = { ...join, table: `${resolved}.${meta.tableName}`, schema: DEFAULT_SCHEMA };
+
+    return super.createJoinExpression(qualified, joins, schema, override);
+  }
+}
+
+function guardHelper(helper: object, currentGuard: () => QueryGuard): GuardedHelper {
+  const guarded = (helper instanceof GuardedHelper ? helper : Object.setPrototypeOf(helper, GuardedHelper.prototype)) as GuardedHelper;
+  guarded.currentGuard = currentGuard;
+
+  return guarded;
+}
+
+// sub-queries and CTEs are joined under a property that no entity has
+function joinedMeta(join: Join, tenancy: Tenancy): EntityMetadata | undefined {
+  return join.path?.endsWith('[pivot]') === true && join.prop.pivotEntity !== undefined
+    ? tenancy.orm.getMetadata().find(join.prop.pivotEntity)
+    : join.prop.targetMeta;
+}
+
+/**
+ * The tenant that a joined table is asked of. A query that starts from a shared entity has the public schema, which says nothing
+ * of the tenant whose rows it joins: that is then the scope's.
+ */
+function wantedSchema(join: Join, ofQuery: readonly (string | undefined)[], { scope, tenancy }: QueryGuard): string | undefined {
+  if (join.schema !== undefined && join.schema !== '*') {
+    return join.schema;
+  }
+
+  const own = ofQuery.find(schema => schema !== undefined && schema !== tenancy.publicSchema && schema !== DEFAULT_SCHEMA);
+
+  return own ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
+}
+
+function resolve({ tenancy, scope }: QueryGuard, meta: EntityMetadata, wanted: string | undefined): string {
+  return tenantSchema(meta.className, wanted, scope, tenancy);
+}
+
+const WRITES: ReadonlySet<QueryType> = new Set([QueryType.INSERT, QueryType.DELETE, QueryType.TRUNCATE, QueryType.UPSERT]);
+
+/** What MikroORM takes a PostgreSQL database's default schema to be, whatever `publicSchema` is. */
+const DEFAULT_SCHEMA = 'public';
+
+/** The parts of MikroORM's QueryBuilder that are overridden or read here, private ones among them. */
+interface OpenQueryBuilder {
+  readonly em: object | undefined;
+  readonly helper: object;
+  readonly mainAlias: { readonly meta: EntityMetadata };
+  readonly type: QueryType;
+  clone(...args: unknown[]): object;
+  createQueryBuilderHelper(): object;
+  execute(...args: unknown[]): Promise<unknown>;
+  getCount(...args: unknown[]): Promise<unknown>;
+  getNativeQuery(...args: unknown[]): unknown;
+  getResultList(...args: unknown[]): Promise<unknown>;
+  getSchema(alias: { readonly meta: EntityMetadata }): string | undefined;
+  getSingleResult(...args: unknown[]): Promise<unknown>;
+  stream(...args: unknown[]): AsyncGenerator<unknown>;
+  unsetFlag(flag: QueryFlag): this;
+}
+
+type OpenQueryBuilderClass = new (...args: ConstructorParameters<typeof QueryBuilder>) => OpenQueryBuilder;
+
+type OpenHelperClass = new (...args: ConstructorParameters<typeof QueryBuilderHelper>) => {
+  createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown;
+  getTableName(entityName: EntityName): string;
+};
+
+interface Join {
+  readonly path?: string;
+  readonly prop: { readonly pivotEntity?: EntityMetadata['class']; readonly targetMeta?: EntityMetadata };
+  readonly schema?: string;
+  readonly table: string;
+}

@@ -1,0 +1,177 @@
+import { ChangeSetType, type ChangeSet, type EventArgs, type EventSubscriber, type FlushEventArgs, type UnitOfWork } from '@mikro-orm/core';
+import { CrossTenantError, InvalidDomainError, PublicContextRequiredError, ReservedDomainError } from '../errors.js';
+import { provision } from '../provisioning/provision.js';
+import { dropSchema, renameSchema } from '../provisioning/schemas.js';
+import { Tenancy } from '../tenancy.js';
+import type { TenantMixin } from '../tenant-mixin.js';
+import { isTenantEntity } from './entity-kinds.js';
+
+type Tenant = TenantMixin<unknown>;
+
+/**
+ * Makes the rows of the tenant entity and their schemas one thing: what a flush does to a row it does to the schema, in the
+ * same transaction. Everything that can be refused is refused in `onFlush`, before the transaction begins.
+ */
+export class TenantSubscriber implements EventSubscriber<Tenant> {
+  /** The schema names that tenants had when the flush that renames them began. */
+  readonly #formerNames = new WeakMap<Tenant, string>();
+
+  onFlush({ uow, em }: FlushEventArgs): void {
+    const tenancy = Tenancy.of(em.config);
+    refuseMixedFlush(uow.getChangeSets());
+
+    for (const change of [...changesOf(uow, tenancy), ...postponedChangesOf(uow, tenancy)]) {
+      checkChange(change, tenancy);
+
+      if (isRenamed(change)) {
+        this.#formerNames.set(change.entity, String(change.former));
+      }
+    }
+  }
+
+  async afterCreate({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
+    const tenancy = Tenancy.of(em.config);
+
+    if (tenancy.isTenantClass(meta) && !tenancy.isPublicTenant(entity) && tenancy.settingOf(entity, 'autoCreateSchema')) {
+      await provision(tenancy, entity, em.getTransactionContext());
+    }
+  }
+
+  async afterUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
+    const tenancy = Tenancy.of(em.config);
+
+    if (!tenancy.isTenantClass(meta) || changeSet?.payload.schemaName === undefined) {
+      return;
+    }
+
+    const former = this.#formerNames.get(entity);
+    this.#formerNames.delete(entity);
+
+    if (former !== undefined) {
+      await renameSchema(tenancy, former, entity.schemaName, em.getTransactionContext());
+    }
+  }
+
+  async afterDelete({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
+    const tenancy = Tenancy.of(em.config);
+
+    if (tenancy.isTenantClass(meta) && !tenancy.isPublicTenant(entity) && tenancy.settingOf(entity, 'autoDropSchema')) {
+      await dropSchema(tenancy, entity.schemaName, em.getTransactionContext());
+    }
+  }
+}
+
+/** What a flush is about to do to one tenant. */
+interface TenantChange {
+  readonly entity: Tenant;
+  readonly action: 'created' | 'updated' | 'deleted';
+  /** The schema name in the database, of a row that is there. */
+  readonly former: string | undefined;
+  /** What is about to be written; what is not written is undefined. */
+  readonly schemaName: unknown;
+  readonly domainUrl: unknown;
+  writeDomain(canonical: string): void;
+}
+
+function changesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {
+  return uow
+    .getChangeSets()
+    .filter(({ meta }) => tenancy.isTenantClass(meta))
+    .map(({ entity, type, payload, originalEntity }: ChangeSet<any>) => ({
+      entity,
+      action: ACTIONS[type],
+      former: originalEntity?.['schemaName'],
+      schemaName: payload['schemaName'],
+      domainUrl: payload['domainUrl'],
+      writeDomain: canonical => {
+        entity.domainUrl = canonical;
+        payload['domainUrl'] = canonical;
+      },
+    }));
+}
+
+/**
+ * Where several tenants change a unique property in one flush, MikroORM takes it off the entity and its change set, and writes it
+ * after the others; until then it stands in the unit of work's extra updates alone.
+ */
+function postponedChangesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {
+  const postponed: TenantChange[] = [];
+
+  for (const [entity, names, values, changeSet] of uow.getExtraUpdates()) {
+    if (changeSet === undefined || !tenancy.isTenantClass(changeSet.meta) || !Array.isArray(names) || !Array.isArray(values)) {
+      continue;
+    }
+
+    const written: unknown[] = values;
+    const value = (name: string): unknown => written[names.indexOf(name)];
+    postponed.push({
+      entity: entity as Tenant,
+      action: 'updated',
+      former: changeSet.originalEntity?.['schemaName'],
+      schemaName: value('schemaName'),
+      domainUrl: value('domainUrl'),
+      writeDomain: canonical => {
+        written[names.indexOf('domainUrl')] = canonical;
+      },
+    });
+  }
+
+  return postponed;
+}
+
+function checkChange(change: TenantChange, tenancy: Tenancy): void {
+  const { action, schemaName, domainUrl, former } = change;
+  const { scope } = tenancy;
+
+  if (scope?.kind === 'tenant' && (action !== 'updated' || isRenamed(change))) {
+    throw new PublicContextRequiredError(action === 'updated' ? 'renamed' : action, scope.schemaName);
+  }
+
+  if (action === 'deleted') {
+    return;
+  }
+
+  const isPublic = (schemaName ?? former) === tenancy.publicSchema;
+
+  if (isRenamed(change) || (action === 'created' && !isPublic)) {
+    tenancy.checkSchemaName(schemaName);
+  }
+
+  if (action === 'created' || domainUrl !== undefined) {
+    change.writeDomain(checkDomain(domainUrl, isPublic, tenancy));
+  }
+}
+
+function isRenamed({ action, schemaName, former }: TenantChange): boolean {
+  return action === 'updated' && schemaName !== undefined && schemaName !== former;
+}
+
+function checkDomain(domainUrl: unknown, isPublic: boolean, tenancy: Tenancy): string {
+  const canonical = typeof domainUrl === 'string' ? tenancy.canonicalHost(domainUrl) : undefined;
+
+  if (canonical === undefined) {
+    throw new InvalidDomainError(domainUrl);
+  }
+
+  if (tenancy.isPublicHost(canonical) && !isPublic) {
+    throw new ReservedDomainError(canonical);
+  }
+
+  return canonical;
+}
+
+function refuseMixedFlush(changeSets: readonly ChangeSet<any>[]): void {
+  const schemaNames = new Set(changeSets.filter(({ meta }) => isTenantEntity(meta.root)).map(({ schema }) => schema));
+
+  if (schemaNames.size > 1) {
+    throw CrossTenantError.mixedFlush([...schemaNames].map(String));
+  }
+}
+
+const ACTIONS: Record<ChangeSetType, TenantChange['action']> = {
+  [ChangeSetType.CREATE]: 'created',
+  [ChangeSetType.UPDATE]: 'updated',
+  [ChangeSetType.UPDATE_EARLY]: 'updated',
+  [ChangeSetType.DELETE]: 'deleted',
+  [ChangeSetType.DELETE_EARLY]: 'deleted',
+};

@@ -1,0 +1,93 @@
+import type { Transaction } from '@mikro-orm/core';
+import { InvalidSchemaNameError, SchemaExistsError, SchemaProtectedError } from '../errors.js';
+import { quoteIdentifier } from '../schema-name.js';
+import { hasSqlState } from '../sql-state.js';
+import type { Tenancy } from '../tenancy.js';
+
+/**
+ * The comment on a schema that the library made: only such a one is ever dropped or renamed. It goes along with a rename and
+ * with a dump. To have the library look after a schema that was made by hand, set it by hand.
+ */
+export const SCHEMA_COMMENT = 'tenant of @landlord/mikro-orm';
+
+/**
+ * Creates a tenant's schema. Without `if not exists`: a schema that is there is somebody's.
+ *
+ * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
+ * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` for the name of the database role.
+ */
+export async function createSchema(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
+  const quoted = quoteIdentifier(tenancy.checkSchemaName(schemaName));
+
+  // the default `search_path` begins with "$user": every unqualified name of the whole application would be the tenant's
+  if ((await tenancy.currentRole(ctx)) === schemaName) {
+    throw new InvalidSchemaNameError(schemaName, 'it is the name of the database role', 'SCHEMA_NAME_RESERVED');
+  }
+
+  try {
+    await tenancy.execute(`create schema ${quoted}`, [], ctx);
+  } catch (error) {
+    throw hasSqlState(error, DUPLICATE_SCHEMA) ? new SchemaExistsError(schemaName, { cause: error }) : error;
+  }
+
+  await tenancy.execute(`comment on schema ${quoted} is '${SCHEMA_COMMENT}'`, [], ctx);
+}
+
+/** Drops a tenant's schema with all that is in it. One that is not there is taken as dropped. */
+export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
+  if (await isOwned(tenancy, schemaName, 'drop', ctx)) {
+    await tenancy.execute(`drop schema ${quoteIdentifier(schemaName)} cascade`, [], ctx);
+  }
+}
+
+/** Renames a tenant's schema. One that is not there, as with `autoCreateSchema: false`, has nothing to rename. */
+export async function renameSchema(tenancy: Tenancy, from: string, to: string, ctx: Transaction | undefined): Promise<void> {
+  if (!(await isOwned(tenancy, from, 'rename', ctx))) {
+    return;
+  }
+
+  try {
+    const sql = `alter schema ${quoteIdentifier(from)} rename to ${quoteIdentifier(tenancy.checkSchemaName(to))}`;
+    await tenancy.execute(sql, [], ctx);
+  } catch (error) {
+    throw hasSqlState(error, DUPLICATE_SCHEMA) ? new SchemaExistsError(to, { cause: error }) : error;
+  }
+}
+
+/** The schemas in the database that the library made. */
+export async function findOwnedSchemas(tenancy: Tenancy, ctx?: Transaction): Promise<ReadonlySet<string>> {
+  const rows = await tenancy.execute<{ name: string }>(
+    `select nspname as name from pg_namespace where obj_description(oid, 'pg_namespace') = ?`,
+    [SCHEMA_COMMENT],
+    ctx,
+  );
+
+  return new Set(rows.map(row => row.name));
+}
+
+/**
+ * Whether the schema is there to be changed.
+ *
+ * @throws SchemaProtectedError `SCHEMA_PROTECTED` for one that the library did not make.
+ */
+async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'rename', ctx: Transaction | undefined): Promise<boolean> {
+  if (PROTECTED.test(schemaName) || schemaName === tenancy.publicSchema) {
+    throw new SchemaProtectedError(schemaName, action, 'it belongs to the whole database, not to a tenant');
+  }
+
+  const [row] = await tenancy.execute<{ comment: string | null }>(
+    `select obj_description(oid, 'pg_namespace') as comment from pg_namespace where nspname = ?`,
+    [schemaName],
+    ctx,
+  );
+
+  if (row !== undefined && row.comment !== SCHEMA_COMMENT) {
+    throw new SchemaProtectedError(schemaName, action, 'this library did not make it');
+  }
+
+  return row !== undefined;
+}
+
+const PROTECTED = /^(public|pg_.*|information_schema)$/;
+
+const DUPLICATE_SCHEMA = ['42P06'] as const;

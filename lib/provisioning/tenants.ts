@@ -1,0 +1,136 @@
+import type { RequiredEntityData } from '@mikro-orm/core';
+import { PublicContextRequiredError } from '../errors.js';
+import {
+  migrateTenants,
+  migrationStatus,
+  selectTenants,
+  type MigrateOptions,
+  type RunResult,
+  type TenantMigrationStatus,
+  type TenantSelection,
+} from '../migrations/run.js';
+import {
+  createTenantMigration,
+  hasTenantChanges,
+  type CreatedMigration,
+  type CreateMigrationOptions,
+} from '../migrations/tenant-migrator.js';
+import { resolveHost, type OrmOption } from '../scope/host.js';
+import { publicScope } from '../scope/run-in.js';
+import type { Tenancy } from '../tenancy.js';
+import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
+import type { TenantMixin } from '../tenant-mixin.js';
+import { provision } from './provision.js';
+import { dropSchema, findOwnedSchemas } from './schemas.js';
+
+/** The service that looks after tenants, where there is no `em` at hand. Every method works in the public scope. */
+export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
+  readonly #tenancy: Tenancy;
+
+  /** @internal */
+  constructor(tenancy: Tenancy) {
+    this.#tenancy = tenancy;
+  }
+
+  /** Every tenant that is selected, by schema name; a public tenant is not among them. */
+  async list(selection: TenantSelection = {}): Promise<Tenant[]> {
+    return (await selectTenants(this.#tenancy, selection)) as Tenant[];
+  }
+
+  /** Creates a tenant: row, schema and tables in one transaction. */
+  async create(data: RequiredEntityData<Tenant>): Promise<Tenant> {
+    return this.#inPublic('created', async em => {
+      const tenant = em.create(this.#tenancy.options.tenant, data as never);
+      await em.persistAndFlush(tenant);
+
+      return tenant as Tenant;
+    });
+  }
+
+  /**
+   * Creates the schema and tables of a tenant that was stored with `autoCreateSchema: false`.
+   *
+   * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
+   */
+  async provision(tenant: Tenant | string): Promise<void> {
+    await this.#inPublic('provisioned', async em => {
+      const row = await this.#find(tenant);
+      await em.transactional(async tx => provision(this.#tenancy, row, tx.getTransactionContext()));
+    });
+  }
+
+  /** Deletes the tenant's row and drops its schema with all that is in it, whatever `autoDropSchema` says. There is no way back. */
+  async drop(tenant: Tenant | string): Promise<void> {
+    await this.#inPublic('deleted', async em => {
+      const { schemaName } = await this.#find(tenant);
+      await em.transactional(async tx => {
+        const row = await tx.findOneOrFail(this.#tenancy.options.tenant, { schemaName });
+        row.autoDropSchema = false;
+        tx.remove(row);
+        await tx.flush();
+        await dropSchema(this.#tenancy, schemaName, tx.getTransactionContext());
+      });
+    });
+  }
+
+  /** Gives the tenant another schema name, and its schema with it. */
+  async rename(tenant: Tenant | string, schemaName: string): Promise<void> {
+    await this.#inPublic('renamed', async em => {
+      const found = await this.#find(tenant);
+      const row = await em.findOneOrFail(this.#tenancy.options.tenant, { schemaName: found.schemaName });
+      row.schemaName = schemaName;
+      await em.flush();
+    });
+  }
+
+  /** Runs the tenant set in the selected tenants. */
+  async migrate(options: MigrateOptions = {}): Promise<RunResult> {
+    return this.#inPublic('migrated', () => migrateTenants(this.#tenancy, options));
+  }
+
+  /** What each selected tenant has and lacks, and the schemas the library made that no tenant has any more. */
+  async status(selection: TenantSelection = {}): Promise<{ tenants: TenantMigrationStatus[]; orphans: string[] }> {
+    const [statuses, schemas, all] = [
+      await migrationStatus(this.#tenancy, selection),
+      await findOwnedSchemas(this.#tenancy),
+      await this.list(),
+    ];
+
+    return { tenants: statuses, orphans: [...schemas].filter(name => !all.some(({ schemaName }) => schemaName === name)).sort() };
+  }
+
+  /** Writes the next migration of the tenant set; `fileName` is empty where the tenant entities have not changed. */
+  async createMigration(options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
+    return createTenantMigration(this.#tenancy, options);
+  }
+
+  /** Whether the tenant entities have changed since the last migration of the tenant set was written. */
+  async needsMigration(): Promise<boolean> {
+    return hasTenantChanges(this.#tenancy);
+  }
+
+  async #find(tenant: Tenant | string): Promise<TenantMixin<unknown>> {
+    if (typeof tenant !== 'string') {
+      return tenant;
+    }
+
+    const [row] = await selectTenants(this.#tenancy, { only: [tenant] });
+
+    return row as TenantMixin<unknown>;
+  }
+
+  #inPublic<Result>(action: string, fn: (em: TenantEntityManager) => Promise<Result>): Promise<Result> {
+    const { scope } = this.#tenancy;
+
+    if (scope?.kind === 'tenant') {
+      throw new PublicContextRequiredError(action, scope.schemaName);
+    }
+
+    return this.#tenancy.enter(publicScope(this.#tenancy), fn);
+  }
+}
+
+/** The service for the tenants of an ORM: the given one, else the only one with tenants that is live. */
+export function tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(orm?: OrmOption['orm']): Tenants<Tenant> {
+  return new Tenants(resolveHost(orm === undefined ? {} : { orm }) as Tenancy);
+}

@@ -1,0 +1,90 @@
+import { TenantContextRequiredError, UnknownTenantError } from '../errors.js';
+import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
+import type { TenantMixin } from '../tenant-mixin.js';
+import { resolveHost, type OrmOption, type ScopeHost } from './host.js';
+import { currentScope, innermostScope, type Scope } from './scope.js';
+
+/**
+ * Runs `fn` in the scope of one tenant, given as its row or its schema name: tenant entities are that tenant's, the global
+ * `orm.em` is a fork for it, and `fn` gets that fork. In a transaction of the surrounding flow the work joins it.
+ *
+ * The row of a public tenant gives the public scope.
+ *
+ * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, for a schema name that no tenant has.
+ */
+export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
+  tenant: Tenant | string,
+  fn: (em: TenantEntityManager, tenant: Tenant) => Result | Promise<Result>,
+  options?: OrmOption,
+): Promise<Result> {
+  const host = resolveHost(options) as ScopeHost<TenantEntityManager>;
+  const row = typeof tenant === 'string' ? await findOrFail<Tenant>(host, tenant) : tenant;
+
+  return host.enter<Promise<Result>>(scopeOf(host, row), async em => fn(em, row));
+}
+
+/** Runs `fn` in the public scope, also from inside a tenant's: shared entities only, and the place to create, rename and delete tenants. */
+export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Result | Promise<Result>, options?: OrmOption): Promise<Result> {
+  const host = resolveHost(options) as ScopeHost<TenantEntityManager>;
+
+  return host.enter<Promise<Result>>(publicScope(host), async em => fn(em));
+}
+
+/**
+ * The tenant this flow works for, as it was when the scope was entered; undefined in the public scope and outside any.
+ * It belongs to no EntityManager of the scope: to change the row, load it in the scope.
+ */
+export function currentTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(options?: OrmOption): Tenant | undefined {
+  const scope = scopeFor(options);
+
+  return scope?.kind === 'tenant' ? (scope.tenant as Tenant) : undefined;
+}
+
+/**
+ * The tenant this flow works for.
+ *
+ * @throws TenantContextRequiredError in the public scope and outside any.
+ */
+export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(options?: OrmOption): Tenant {
+  const tenant = currentTenant<Tenant>(options);
+
+  if (tenant === undefined) {
+    throw new TenantContextRequiredError('requireTenant()', scopeFor(options)?.kind ?? 'none');
+  }
+
+  return tenant;
+}
+
+/** The schema of the current scope: the tenant's, or the public one in the public scope; undefined outside any. */
+export function currentSchema(options?: OrmOption): string | undefined {
+  const scope = scopeFor(options);
+
+  return scope?.kind === 'tenant' ? scope.schemaName : (scope?.host as ScopeHost | undefined)?.publicSchema;
+}
+
+/** The scope that a tenant's row gives. */
+export function scopeOf(host: ScopeHost, tenant: TenantMixin<unknown>): Scope {
+  if (tenant.schemaName === host.publicSchema) {
+    return publicScope(host);
+  }
+
+  return { kind: 'tenant', host, outer: innermostScope(), tenant, schemaName: host.checkSchemaName(tenant.schemaName) };
+}
+
+export function publicScope(host: ScopeHost): Scope {
+  return { kind: 'public', host, outer: innermostScope() };
+}
+
+function scopeFor(options: OrmOption | undefined): Scope | undefined {
+  return options?.orm === undefined ? innermostScope() : currentScope(resolveHost(options));
+}
+
+async function findOrFail<Tenant>(host: ScopeHost, schemaName: string): Promise<Tenant> {
+  const tenant = await host.findTenant(schemaName);
+
+  if (tenant === undefined) {
+    throw new UnknownTenantError([schemaName]);
+  }
+
+  return tenant as Tenant;
+}

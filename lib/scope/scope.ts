@@ -1,0 +1,44 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/**
+ * What an async flow runs in: the public scope or one tenant. None is `undefined`.
+ * `host` is the ORM it belongs to, so that two of them in one flow do not see each other's.
+ */
+export type Scope<Tenant = unknown> = PublicScope | TenantScope<Tenant>;
+
+export interface PublicScope {
+  readonly kind: 'public';
+  readonly host: object;
+  readonly outer: Scope | undefined;
+}
+
+export interface TenantScope<Tenant = unknown> {
+  readonly kind: 'tenant';
+  readonly host: object;
+  readonly outer: Scope | undefined;
+  readonly tenant: Tenant;
+  readonly schemaName: string;
+}
+
+/** The innermost scope of this async flow, of whichever ORM. */
+export function innermostScope(): Scope | undefined {
+  return storage.getStore();
+}
+
+/** The innermost scope of this async flow that belongs to `host`. */
+export function currentScope(host: object): Scope | undefined {
+  let scope = storage.getStore();
+
+  while (scope !== undefined && scope.host !== host) {
+    scope = scope.outer;
+  }
+
+  return scope;
+}
+
+/** Runs `fn` in the scope, or in none; afterwards, also after a throw, the flow is where it was. */
+export function withScope<Result>(scope: Scope | undefined, fn: () => Result): Result {
+  return storage.run(scope, fn);
+}
+
+const storage = new AsyncLocalStorage<Scope | undefined>();

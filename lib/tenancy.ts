@@ -1,0 +1,125 @@
+import type { Configuration, EntityMetadata, MikroORM, Transaction } from '@mikro-orm/core';
+import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import { OrmSelectionError } from './errors.js';
+import { canonicalHostname } from './hostname.js';
+import type { ResolvedTenantsOptions, TenantFilter } from './options.js';
+import { enterScope } from './orm/mikro-context.js';
+import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
+import { parseSchemaName, type SchemaName } from './schema-name.js';
+import type { ScopeHost } from './scope/host.js';
+import { currentScope, type Scope } from './scope/scope.js';
+import type { TenantMixin } from './tenant-mixin.js';
+
+export type TenantsOrm = MikroORM<AbstractSqlDriver, TenantEntityManager>;
+
+/** One ORM with tenants: its options, and what the other parts ask of it. Kept as an extension of the ORM's config. */
+export class Tenancy implements ScopeHost<TenantEntityManager> {
+  static readonly EXTENSION = '@landlord/mikro-orm';
+
+  readonly orm: TenantsOrm;
+  readonly options: ResolvedTenantsOptions;
+  #role: Promise<string | undefined> | undefined;
+
+  /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
+  static of(config: Configuration): Tenancy {
+    const tenancy = config.getExtension<Tenancy>(Tenancy.EXTENSION);
+
+    if (tenancy === undefined) {
+      throw OrmSelectionError.withoutTenants();
+    }
+
+    return tenancy;
+  }
+
+  constructor(orm: TenantsOrm, options: ResolvedTenantsOptions) {
+    this.orm = orm;
+    this.options = options;
+  }
+
+  get publicSchema(): string {
+    return this.options.publicSchema;
+  }
+
+  get scope(): Scope | undefined {
+    return currentScope(this);
+  }
+
+  /** The metadata of the tenants' entity. */
+  get tenantMeta(): EntityMetadata<TenantMixin<unknown>> {
+    return this.orm.getMetadata().get(this.options.tenant);
+  }
+
+  checkSchemaName(schemaName: unknown): SchemaName {
+    return parseSchemaName(schemaName, { publicSchema: this.publicSchema, reserved: this.options.reservedSchemaNames });
+  }
+
+  canonicalHost(host: string): string | undefined {
+    return canonicalHostname(host, { stripWww: this.options.stripWww });
+  }
+
+  isPublicHost(canonicalHost: string): boolean {
+    return this.options.publicHosts.some(host => this.canonicalHost(host) === canonicalHost);
+  }
+
+  /** Whether the tenant is the public one: its host serves the public routes, and it has no schema of its own. */
+  isPublicTenant(tenant: Pick<TenantMixin<unknown>, 'schemaName'>): boolean {
+    return tenant.schemaName === this.publicSchema;
+  }
+
+  /** Whether the metadata is the tenants' entity or of its inheritance tree. */
+  isTenantClass(meta: Pick<EntityMetadata, 'class' | 'root'>): boolean {
+    return meta.root.class === this.tenantMeta.root.class;
+  }
+
+  /** What holds for this tenant: its own word, else its class's, else the option. */
+  settingOf(tenant: TenantMixin<unknown>, name: 'autoCreateSchema' | 'autoDropSchema'): boolean {
+    return tenant[name] ?? (tenant.constructor as typeof TenantMixin)[name] ?? this.options[name];
+  }
+
+  /** Runs one statement of the library's own, in the transaction if there is one. */
+  async execute<Row = unknown>(sql: string, params: readonly unknown[], ctx: Transaction | undefined): Promise<Row[]> {
+    return this.orm.em.getDriver().execute<Row[]>(sql, [...params], 'all', ctx);
+  }
+
+  /** The role that the connections of this ORM are of. */
+  currentRole(ctx: Transaction | undefined): Promise<string | undefined> {
+    this.#role ??= this.execute<{ role: string }>('select current_user as role', [], ctx).then(
+      ([row]) => row?.role,
+      (error: unknown) => {
+        this.#role = undefined;
+        throw error;
+      },
+    );
+
+    return this.#role;
+  }
+
+  enter<Result>(scope: Scope, fn: (em: TenantEntityManager) => Result): Result {
+    return enterScope(this.orm.em, scope, fn);
+  }
+
+  isInTransaction(): boolean {
+    return this.orm.em.isInTransaction();
+  }
+
+  findTenant(schemaName: string): Promise<TenantMixin<unknown> | undefined> {
+    return this.#findOne({ schemaName });
+  }
+
+  findTenantByHost(canonicalHost: string): Promise<TenantMixin<unknown> | undefined> {
+    return this.#findOne({ domainUrl: canonicalHost });
+  }
+
+  async findTenants(where: TenantFilter = {}): Promise<readonly TenantMixin<unknown>[]> {
+    return this.#registry().find(this.options.tenant, where, { orderBy: { schemaName: 'asc' } });
+  }
+
+  async #findOne(where: TenantFilter): Promise<TenantMixin<unknown> | undefined> {
+    return (await this.#registry().findOne(this.options.tenant, where)) ?? undefined;
+  }
+
+  // a fork of its own: what a scope is entered with must not sit in the identity map of somebody's request
+  #registry(): TenantEntityManager {
+    return this.orm.em.fork({ keepTransactionContext: true });
+  }
+}

@@ -1,0 +1,79 @@
+import { defineEntity, p } from '@mikro-orm/core';
+
+/**
+ * The abstract entity that the tenants' entity extends: a class, a host and a schema.
+ *
+ * `Id` is the type of the primary key. Without a key of its own a subclass gets `id`, an auto-incremented integer; one that
+ * declares its key (`id` as a uuid, or another name) keeps that.
+ *
+ * A subclass works in all of MikroORM's styles: `defineEntity` and a class, legacy decorators, ES decorators.
+ */
+export abstract class TenantMixin<Id = number> {
+  /** Overrides the option of the same name for this class and its instances. */
+  static autoCreateSchema?: boolean;
+
+  /** Overrides the option of the same name for this class and its instances. */
+  static autoDropSchema?: boolean;
+
+  declare id: Id;
+
+  /** The host that serves this tenant: a host name alone, for example `acme.example.com`. Stored lower-case, in ASCII form; unique. */
+  declare domainUrl: string;
+
+  /** The PostgreSQL schema that holds this tenant: `^[a-z_][a-z0-9_]*$`, at most 63 bytes; unique. Changing it renames the schema. */
+  declare schemaName: string;
+
+  /** Overrides the option and the class for this one tenant. Not stored. */
+  declare autoCreateSchema?: boolean;
+
+  /** Overrides the option and the class for this one tenant. Not stored. */
+  declare autoDropSchema?: boolean;
+
+  /** Takes the values of the new tenant's properties, those of the subclass too. */
+  constructor(data?: TenantData) {
+    if (data === undefined) {
+      return;
+    }
+
+    Object.assign(this, data);
+
+    return keepThroughFieldDefinitions(this, data);
+  }
+}
+
+/** What the constructor of a tenant takes. */
+export interface TenantData {
+  readonly domainUrl: string;
+  readonly schemaName: string;
+  readonly [property: string]: unknown;
+}
+
+const TenantMixinSchema = defineEntity({
+  name: 'TenantMixin',
+  abstract: true,
+  properties: {
+    domainUrl: p.string().unique(),
+    schemaName: p.string().length(63).unique(),
+    autoCreateSchema: p.boolean().persist(false).nullable(),
+    autoDropSchema: p.boolean().persist(false).nullable(),
+  },
+});
+
+TenantMixinSchema.setClass(TenantMixin as never);
+
+/**
+ * A subclass that declares its properties as class fields defines them after the constructor of its base class, each with
+ * its own initial value or `undefined`, and what was passed to that constructor would be lost. The first definition of each
+ * passed property therefore keeps the passed value. An assignment is no definition: it has no `configurable`, and ends the matter.
+ */
+function keepThroughFieldDefinitions<T extends object>(entity: T, data: TenantData): T {
+  const pending = new Set<PropertyKey>(Object.keys(data));
+
+  return new Proxy(entity, {
+    defineProperty: (target, key, descriptor) => {
+      const isField = pending.delete(key) && descriptor.configurable === true && 'value' in descriptor;
+
+      return Reflect.defineProperty(target, key, isField ? { ...descriptor, value: data[key as string] } : descriptor);
+    },
+  });
+}

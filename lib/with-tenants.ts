@@ -1,0 +1,106 @@
+import type { EntityManager, EntityManagerType, EntityMetadata, IDatabaseDriver, Options } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
+import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import { checkConfig, checkEntities } from './config-check.js';
+import { TenantConfigError } from './errors.js';
+import { resolveOptions, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
+import { ensurePrimaryKey, pinToSchema } from './orm/entity-kinds.js';
+import { contextOfScopes } from './orm/mikro-context.js';
+import { extendDriver } from './orm/tenant-driver.js';
+import { extendEntityManager, type TenantEntityManagerMethods } from './orm/tenant-entity-manager.js';
+import { TenantSubscriber } from './orm/tenant-subscriber.js';
+import { registerHost } from './scope/host.js';
+import { Tenancy, type TenantsOrm } from './tenancy.js';
+import type { TenantMixin } from './tenant-mixin.js';
+
+/**
+ * Wraps a MikroORM config of the PostgreSQL or PGlite driver and returns one: each tenant's data in a schema of its own, everything
+ * else in the public one. What the config says beside that stays as it is.
+ *
+ * @throws TenantConfigError `TENANT_CONFIG` with all that is wrong at once: of the options here, of the entities when the ORM is initialised.
+ */
+export function withTenants<
+  Driver extends IDatabaseDriver,
+  Em extends Driver[typeof EntityManagerType] & EntityManager<Driver>,
+  Entities extends Options['entities'],
+  Tenant extends TenantMixin<unknown>,
+>(
+  config: Partial<Options<Driver, Em, Entities>>,
+  options: TenantsOptions<Tenant>,
+): Partial<Options<Driver, Em & TenantEntityManagerMethods, Entities>> {
+  const problems = checkConfig(config as AnyConfig, options);
+
+  if (problems.length > 0) {
+    throw new TenantConfigError(problems);
+  }
+
+  const resolved = resolveOptions(options, config.schema);
+
+  return wrap(config as AnyConfig, resolved) as never;
+}
+
+/** A MikroORM config of whatever driver. */
+export type AnyConfig = Partial<Options<any, any, any>>;
+
+function wrap(config: AnyConfig, options: ResolvedTenantsOptions): AnyConfig {
+  const extensions = config.extensions ?? [];
+  const hasMigrator = extensions.some(extension => (extension as { readonly name?: string }).name === Migrator.name);
+
+  return {
+    ...config,
+    schema: options.publicSchema,
+    driver: extendDriver(config.driver as never),
+    entityManager: extendEntityManager((config.entityManager ?? BasePostgreSqlEntityManager) as never),
+    ...(config.context === undefined ? {} : { context: contextOfScopes(config.context) }),
+    subscribers: [...(config.subscribers ?? []), new TenantSubscriber()],
+    extensions: [...extensions, ...(hasMigrator ? [] : [Migrator]), tenantsExtension(options)],
+    discovery: wrapDiscovery(config.discovery ?? {}, options),
+    migrations: {
+      ...config.migrations,
+      // it would write every tenant's schema into the public set's snapshot, and the next migration would drop them
+      snapshotOnMigrate: false,
+    },
+  };
+}
+
+// both hooks may be awaited or, by `new MikroORM()`, not: where nothing has to be waited for, all is done when they return
+function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions): Discovery {
+  const { onMetadata, afterDiscovered } = discovery;
+
+  return {
+    ...discovery,
+    onMetadata: (meta, platform) => after(onMetadata?.(meta, platform), () => prepare(meta, options)),
+    afterDiscovered: (storage, platform) =>
+      after(afterDiscovered?.(storage, platform), () => {
+        const problems = checkEntities(storage, options);
+
+        if (problems.length > 0) {
+          throw new TenantConfigError(problems);
+        }
+      }),
+  };
+}
+
+function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenantsOptions): void {
+  pinToSchema(meta, publicSchema);
+
+  if (meta.class === tenant) {
+    ensurePrimaryKey(meta);
+  }
+}
+
+function after(first: void | Promise<unknown>, then: () => void): void | Promise<void> {
+  return first instanceof Promise ? first.then(then) : then();
+}
+
+function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any): void } {
+  return class TenantsExtension {
+    static register(orm: TenantsOrm): void {
+      const tenancy = new Tenancy(orm, options);
+      orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
+      registerHost(orm.config, tenancy);
+    }
+  };
+}
+
+type Discovery = NonNullable<AnyConfig['discovery']>;
