@@ -54,6 +54,14 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static oneSetForAll(names: readonly string[]): MigrationError {
+    return new MigrationError(
+      'MIGRATION_FOR_ONE_TENANT',
+      `A migration cannot be written for ${names.map(show).join(', ')}: there is one tenant set, and every tenant gets all of it. No file was written. Leave the names out.`,
+      undefined,
+    );
+  }
+
   static notRelative(statements: readonly string[]): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_RELATIVE',

@@ -28,6 +28,7 @@ export type TenantErrorCode =
   | 'MIGRATION_NOT_LOADABLE'
   | 'MIGRATION_NOT_TRANSACTIONAL'
   | 'MIGRATION_NOT_RELATIVE'
+  | 'MIGRATION_FOR_ONE_TENANT'
   | 'PUBLIC_SET_BEHIND';
 
 /** The root of every error this library throws. Branch on `code`; the message says what happened, why, and what to do. */

@@ -1,3 +1,4 @@
+import { TableNotFoundException } from '@mikro-orm/core';
 import { MigrationError, SchemaMissingError, UnknownTenantError } from '../errors.js';
 import type { TenantFilter } from '../options.js';
 import type { Tenancy } from '../tenancy.js';
@@ -55,11 +56,12 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
   const target = targetOf(options);
   const set = await loadMigrationSet(tenancy);
   checkTarget(set, target);
-  const tenants = await selectTenants(tenancy, options);
 
   if (target.direction === 'up' && options.skipPublicCheck !== true) {
     await requirePublicSet(tenancy);
   }
+
+  const tenants = await selectTenants(tenancy, options);
 
   const results: TenantRunResult[] = [];
 
@@ -98,7 +100,7 @@ export async function migrationStatus(tenancy: Tenancy, selection: TenantSelecti
  * @throws UnknownTenantError `TENANT_UNKNOWN`
  */
 export async function selectTenants(tenancy: Tenancy, { only, where }: TenantSelection): Promise<TenantMixin<unknown>[]> {
-  const all = (await tenancy.findTenants(where)).filter(tenant => !tenancy.isPublicTenant(tenant));
+  const all = (await findTenants(tenancy, where)).filter(tenant => !tenancy.isPublicTenant(tenant));
 
   if (only === undefined || only.length === 0) {
     return all;
@@ -133,6 +135,19 @@ async function migrateTenant(
     return { schemaName, ok: true, migrations };
   } catch (error) {
     return { schemaName, ok: false, error };
+  }
+}
+
+// before the public set has run there is no table of tenants either
+async function findTenants(tenancy: Tenancy, where: TenantFilter | undefined): Promise<readonly TenantMixin<unknown>[]> {
+  try {
+    return await tenancy.findTenants(where);
+  } catch (error) {
+    if (error instanceof TableNotFoundException) {
+      await requirePublicSet(tenancy);
+    }
+
+    throw error;
   }
 }
 
