@@ -1,12 +1,16 @@
 import type { Context, Middleware, Next } from 'koa';
 import { RoutingError } from '../errors.js';
 import { innermostScope } from '../scope/scope.js';
+import { keepScope } from './keep-scope.js';
 
-/** A Koa middleware, or a router that makes one; @koa/router's do. */
+/**
+ * A Koa middleware, or a router that makes one; @koa/router's do. To have the router answer 405 and 501 too, compose it with its
+ * `allowedMethods()`: `compose([router.routes(), router.allowedMethods()])`, with koa-compose.
+ */
 export type RouterLike = Middleware<any, any> | { routes(): Middleware<any, any> };
 
 export interface SchemaRouterOptions {
-  /** Serves the public hosts. */
+  /** Serves the public scope: the public hosts, and a public tenant's. */
   readonly public: RouterLike;
   /** Serves the tenants' hosts. */
   readonly tenant: RouterLike;
@@ -20,14 +24,19 @@ export interface SchemaRouterOptions {
 export function schemaRouter(options: SchemaRouterOptions): Middleware {
   const routers = { public: toMiddleware('public', options.public), tenant: toMiddleware('tenant', options.tenant) };
 
-  return (ctx: Context, next: Next) => {
+  return async (ctx: Context, next: Next) => {
     const scope = innermostScope();
 
     if (scope === undefined) {
       throw RoutingError.noContext();
     }
 
-    return routers[scope.kind](ctx, next);
+    try {
+      await routers[scope.kind](ctx, next);
+    } finally {
+      // the scope need not be one that `tenantContext()` entered
+      keepScope(ctx);
+    }
   };
 }
 

@@ -1,5 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
-import { Readable } from 'node:stream';
 import type { Context, Middleware, Next } from 'koa';
 import { InvalidHostError, UnknownHostError } from '../errors.js';
 import { withoutPort } from '../hostname.js';
@@ -8,11 +6,13 @@ import { publicScope, scopeOf } from '../scope/run-in.js';
 import type { Scope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant-mixin.js';
+import { keepScope } from './keep-scope.js';
 
 export interface TenantContextOptions extends OrmOption {
   /**
    * What happens on a host that no tenant has: `'error'` answers with `notFoundStatus`, `'public'` serves the public routes, and a
-   * function decides itself, in no scope; what it returns or throws is the request's result.
+   * function decides itself, in no scope, as a middleware would. To go on it says as whom: `runInPublic(() => next())` or
+   * `runInTenant('acme', () => next())`; behind a bare `next()` there is no scope, and `schemaRouter()` refuses.
    *
    * @default 'error'
    */
@@ -24,16 +24,21 @@ export interface TenantContextOptions extends OrmOption {
 
 declare module 'koa' {
   interface DefaultState {
-    /** The tenant whose host the request came to; undefined on public hosts. */
+    /**
+     * The tenant whose host the request came to; undefined on public hosts, a public tenant's among them. `currentTenant<Client>()`
+     * gives the same row as your own class. It belongs to no EntityManager: to change it, load it.
+     */
     tenant?: TenantMixin<unknown>;
   }
 }
 
 /**
  * Runs the rest of the request in the scope of the tenant whose host it came to, or in the public scope on a public host.
- * The host is Koa's: `X-Forwarded-Host` counts with `app.proxy` only. A streamed body keeps the scope until it ends.
+ * The host is Koa's: `X-Forwarded-Host` counts with `app.proxy` only, and of several its first. A streamed body keeps the scope
+ * until it ends, whichever kind of stream Koa takes; a listener on the request, the response or their socket is called outside of it.
  *
- * Errors, as Koa reads them: `InvalidHostError` (400), `UnknownHostError` (404, or `notFoundStatus`).
+ * Errors, as Koa reads them: `InvalidHostError` (400), `UnknownHostError` (404, or `notFoundStatus`). The visitor is told nothing of
+ * any other, such as the `OrmSelectionError` of a request that comes before there is an ORM: a 500, and the app's `error` event.
  */
 export function tenantContext(options: TenantContextOptions = {}): Middleware {
   return async (ctx, next) => {
@@ -55,7 +60,7 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
 
 function requestHost(ctx: Context, tenancy: Tenancy): string {
   // Koa hands on what the client sent, port and all
-  const host = withoutPort(ctx.host);
+  const host = isAmbiguous(ctx) ? undefined : withoutPort(ctx.host);
   const canonical = host === undefined ? undefined : tenancy.canonicalHost(host);
 
   if (canonical === undefined) {
@@ -63,6 +68,22 @@ function requestHost(ctx: Context, tenancy: Tenancy): string {
   }
 
   return canonical;
+}
+
+/**
+ * Whether there is more than one way to read a host out of the request. Node takes the first of several `Host` headers; Koa takes the
+ * first of a list and drops user info. A proxy in front may have read, and guarded, another one. Only forwarded hosts come in lists.
+ */
+function isAmbiguous(ctx: Context): boolean {
+  const forwarded = ctx.app.proxy ? ctx.get('X-Forwarded-Host') : '';
+
+  if (forwarded !== '') {
+    return forwarded.split(',', 1)[0]?.includes('@') === true;
+  }
+
+  const hosts = ctx.req.rawHeaders.filter((header, index) => index % 2 === 0 && HOST_HEADER.test(header));
+
+  return hosts.length > 1 || /[@,]/.test(ctx.get(':authority') || ctx.get('Host'));
 }
 
 function notFound(ctx: Context, next: Next, options: TenantContextOptions & { tenancy: Tenancy; host: string }): unknown {
@@ -81,20 +102,13 @@ function notFound(ctx: Context, next: Next, options: TenantContextOptions & { te
 
 function serve(ctx: Context, next: Next, tenancy: Tenancy, scope: Scope): Promise<void> {
   return tenancy.enter(scope, async () => {
-    await next();
-    keepScope(ctx);
+    try {
+      await next();
+    } finally {
+      // also after a throw: the body that was set is then destroyed, and its clean-up is the tenant's work too
+      keepScope(ctx);
+    }
   });
 }
 
-/** Koa reads a streamed body after the middleware has returned, outside of every scope; so its reads are bound to this one. */
-function keepScope(ctx: Context): void {
-  if (ctx.body instanceof ReadableStream) {
-    ctx.body = Readable.fromWeb(ctx.body as never);
-  }
-
-  if (ctx.body instanceof Readable) {
-    const { body } = ctx;
-    body._read = AsyncResource.bind(body._read.bind(body));
-    body._destroy = AsyncResource.bind(body._destroy.bind(body));
-  }
-}
+const HOST_HEADER = /^host$/i;
