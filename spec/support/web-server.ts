@@ -1,0 +1,70 @@
+import http from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type Koa from 'koa';
+
+/** An answer, read to its end. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
+}
+
+export interface RequestOptions {
+  readonly method?: string;
+  readonly headers?: http.OutgoingHttpHeaders;
+}
+
+/** A Koa application on 127.0.0.1, and a client that says which host it means. Whoever starts it closes it. */
+export interface WebServer {
+  /** What the application's `error` event was given. To be emptied with `.length = 0`. */
+  readonly errors: unknown[];
+  get(host: string, path?: string, options?: RequestOptions): Promise<Answer>;
+  /** The answer as soon as it begins; destroying it hangs up. */
+  open(host: string, path?: string, options?: RequestOptions): Promise<http.IncomingMessage>;
+  /** Sends bytes as they are, and gives those that come back until the server hangs up. */
+  raw(bytes: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+export async function serve(app: Koa): Promise<WebServer> {
+  const errors: unknown[] = [];
+  app.on('error', error => errors.push(error));
+  const handle = app.callback();
+  const server = http.createServer((req, res) => void handle(req, res));
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+
+  const open: WebServer['open'] = (host, path = '/', { method = 'GET', headers = {} } = {}) =>
+    new Promise((resolve, reject) => {
+      http
+        .request({ host: '127.0.0.1', port, path, method, headers: { ...headers, host }, agent: false }, resolve)
+        .on('error', reject)
+        .end();
+    });
+
+  return {
+    errors,
+    open,
+    get: async (...args) => {
+      const answer = await open(...args);
+
+      return { status: answer.statusCode ?? 0, headers: answer.headers, body: await text(answer) };
+    },
+    raw: bytes =>
+      new Promise((resolve, reject) => {
+        const chunks: Buffer[] = [];
+        net
+          .connect(port, '127.0.0.1', function (this: net.Socket) {
+            this.write(bytes, 'latin1');
+          })
+          .on('data', chunk => chunks.push(chunk))
+          .on('error', reject)
+          .on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+      }),
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise(resolve => server.close(resolve));
+    },
+  };
+}
