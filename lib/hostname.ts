@@ -12,7 +12,7 @@ export function canonicalHostname(host: string, { stripWww }: { readonly stripWw
     return canonicalIPv6(host);
   }
 
-  // only what a host name can be made of may reach the conversion: it would cut at `/`, `?` and `#`, and decode `%`
+  // only what a host name can be made of may reach the conversion: it would cut at `/`, `\`, `?` and `#`, and decode `%`
   if (host === '' || FORBIDDEN.test(host)) {
     return undefined;
   }
@@ -41,6 +41,6 @@ function canonicalIPv6(host: string): string | undefined {
 }
 
 // eslint-disable-next-line no-control-regex -- control characters are what has to be found
-const FORBIDDEN = /[\s\u0000-\u002c\u002f:-@[\]^`{|}~\u007f]/;
+const FORBIDDEN = /[\s\u0000-\u002c\u002f:-@[\\\]^`{|}~\u007f]/;
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
