@@ -1,0 +1,321 @@
+import { schemaRouter, tenantContext } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import Koa from 'koa';
+import { onDatabases } from '../support/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { serve, type WebServer } from '../support/web-server.ts';
+
+onDatabases('the Host header', database => {
+  let orm: LibraryOrm;
+  let server: WebServer;
+
+  before(async () => {
+    orm = await openLibrary(database);
+    await orm.em
+      .fork()
+      .persistAndFlush([
+        newLibrary('acme', { domainUrl: 'Acme.Example.com' }),
+        newLibrary('bob', { domainUrl: 'www.bob.example.com' }),
+        newLibrary('buecher', { domainUrl: 'bücher.example.com' }),
+        newLibrary('six', { domainUrl: '[2001:DB8:0:0:0:0:0:7]' }),
+        newLibrary('four', { domainUrl: '192.0.2.7' }),
+      ]);
+    server = await serve(appThatNamesTheTenant());
+  });
+
+  beforeEach(() => {
+    server.errors.length = 0;
+    database.statements.length = 0;
+  });
+
+  after(async () => {
+    await server.close();
+    await orm.close();
+  });
+
+  const reaching: Record<string, readonly string[]> = {
+    acme: [
+      'acme.example.com',
+      'ACME.example.COM',
+      'acme.example.com:80',
+      'acme.example.com:65535',
+      'acme.example.com:',
+      'acme.example.com.',
+      'acme.example.com.:8080',
+      'www.acme.example.com',
+      'WWW.acme.example.com',
+      'wWw.Acme.Example.Com.:443',
+    ],
+    bob: ['bob.example.com', 'www.bob.example.com', 'WWW.bob.example.com'],
+    buecher: ['xn--bcher-kva.example.com', 'XN--BCHER-KVA.example.com:80', 'www.xn--bcher-kva.example.com.', 'b\u00fccher.example.com'],
+    six: ['[2001:db8::7]', '[2001:DB8::7]:8080', '[2001:db8:0:0:0:0:0:7]'],
+    four: ['192.0.2.7', '192.0.2.7:8080'],
+    public: ['localhost', 'LOCALHOST:3000', '127.0.0.1:80', '[::1]', '[0:0:0:0:0:0:0:1]:3000'],
+  };
+
+  for (const [name, hosts] of Object.entries(reaching)) {
+    it(`H3 reaches ${name} by ${hosts.join(', ')}`, async () => {
+      for (const host of hosts) {
+        expect(bodyOf(await server.raw(requestTo(host))), host).to.equal(name);
+      }
+    });
+  }
+
+  it('H3 finds nobody on a host that only resembles one', async () => {
+    const others = [
+      'acme.example.co',
+      'xacme.example.com',
+      'acme.example.com.evil.test',
+      'www.www.acme.example.com',
+      'www2.acme.example.com',
+      'acme',
+      'acme.example',
+      'b.acme.example.com',
+      'bucher.example.com',
+      '[2001:db8::8]',
+      '192.0.2.70',
+      'public',
+    ];
+
+    for (const host of others) {
+      expect(statusOf(await server.raw(requestTo(host))), host).to.equal(404);
+    }
+
+    expect(database.statements.join('\n')).to.not.match(/author|"(acme|bob|buecher|six|four)"\./);
+  });
+
+  it('H3 answers 400 to a Host that is none, before any SQL', async () => {
+    const malformed = [
+      '',
+      ' ',
+      '.',
+      ':80',
+      '..',
+      'acme..example.com',
+      '.acme.example.com',
+      'acme.example.com..',
+      'acme.example.com:80:80',
+      'acme:example.com',
+      'acme.example.com:port',
+      'acme.example.com:-1',
+      'acme.example.com:65536',
+      'acme.example.com:999999',
+      'acme.example.com: 80',
+      'acme example.com',
+      'acme\texample.com',
+      "acme' or '1'='1",
+      'acme";drop schema "acme',
+      'acme.example.com/',
+      'acme.example.com/path',
+      'http://acme.example.com',
+      'acme.example.com?x',
+      'acme.example.com#x',
+      'acme\\example.com',
+      'acme.example.com\\bob.example.com',
+      '%61cme.example.com',
+      'acme%00.example.com',
+      'acme<script>.example.com',
+      '-acme.example.com',
+      'acme-.example.com',
+      '\u0080.example.com',
+      `${'a'.repeat(64)}.example.com`,
+      `${'a.'.repeat(127)}com`,
+      '[',
+      ']',
+      '[]',
+      '[::1',
+      '::1',
+      '[::1]x',
+      '[::1]:x',
+      '[::1%eth0]',
+      '[fe80::1%25eth0]',
+      '[1.2.3.4]',
+      '[acme.example.com]',
+      '[::1][::1]',
+      '999.1.1.1',
+    ];
+
+    for (const host of malformed) {
+      const answer = await server.raw(requestTo(host));
+
+      expect(statusOf(answer), JSON.stringify(host)).to.equal(400);
+      expect(bodyOf(answer), JSON.stringify(host)).to.equal('The Host header of this request is not a valid host name.');
+    }
+
+    expect(database.statements).to.have.length(0);
+    expect(server.errors).to.have.length(malformed.length);
+    expect(server.errors[0]).to.include({ code: 'HOST_INVALID', status: 400, expose: true });
+  });
+
+  it('H3 answers 400 to a Host that can be read in two ways', async () => {
+    const ambiguous = [
+      'acme.example.com, bob.example.com',
+      'acme.example.com,',
+      'bob.example.com@acme.example.com',
+      'user:password@acme.example.com',
+      'acme.example.com/@bob.example.com',
+      'acme.example.com#@bob.example.com',
+      '@acme.example.com',
+    ];
+
+    for (const host of ambiguous) {
+      expect(statusOf(await server.raw(requestTo(host))), host).to.equal(400);
+    }
+
+    const twice = 'GET / HTTP/1.1\r\nHost: acme.example.com\r\nhost: bob.example.com\r\nConnection: close\r\n\r\n';
+    expect(statusOf(await server.raw(twice))).to.equal(400);
+    expect(database.statements).to.have.length(0);
+  });
+
+  it('H3 answers 400 to a request without a Host, also of HTTP/1.0', async () => {
+    expect(statusOf(await server.raw('GET / HTTP/1.0\r\n\r\n'))).to.equal(400);
+    expect(statusOf(await server.raw('GET / HTTP/1.1\r\nConnection: close\r\n\r\n'))).to.equal(400);
+    expect(bodyOf(await server.raw('GET / HTTP/1.0\r\nHost: acme.example.com\r\n\r\n'))).to.equal('acme');
+  });
+
+  it('H3 goes by the Host header, also where the request line has a host', async () => {
+    const answer = await server.raw('GET http://bob.example.com/ HTTP/1.1\r\nHost: acme.example.com\r\nConnection: close\r\n\r\n');
+
+    expect(bodyOf(answer)).to.equal('acme');
+  });
+
+  it('H3 never answers an odd Host or URL with a 5xx, nor with the tenant of another', async () => {
+    const random = randomFrom(20_260_101);
+    const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
+    const odd = (pieces: readonly string[]): string => Array.from({ length: 1 + Math.floor(random() * 5) }, () => pick(pieces)).join('');
+    const seen = new Set<number>();
+
+    for (let round = 0; round < 400; round++) {
+      const host = odd(HOST_PIECES);
+      const url = pick(['/', '/', '*', '', 'http://bob.example.com']) + odd(URL_PIECES);
+      const request = `${pick(['GET', 'POST', 'OPTIONS', 'HEAD'])} ${url} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      const answer = await server.raw(request);
+
+      expect(statusOf(answer), JSON.stringify(request)).to.be.within(200, 499);
+      seen.add(statusOf(answer));
+
+      if (statusOf(answer) === 200 && bodyOf(answer) !== '' && bodyOf(answer) !== 'public') {
+        expect(host.toLowerCase(), JSON.stringify(request)).to.include(TELLING[bodyOf(answer)]);
+      }
+    }
+
+    expect([...seen]).to.include.members([200, 400, 404]);
+    expect(server.errors.filter(error => (error as { status?: number }).status === undefined)).to.deep.equal([]);
+  });
+});
+
+function appThatNamesTheTenant(): Koa {
+  const name = (ctx: Koa.Context): void => {
+    ctx.body = ctx.state.tenant?.schemaName ?? 'public';
+  };
+  const app = new Koa();
+  app.use(tenantContext()).use(schemaRouter({ public: name, tenant: name }));
+
+  return app;
+}
+
+const requestTo = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+
+const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
+
+const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);
+
+/** What a Host has in it that reaches the tenant. */
+const TELLING: Record<string, string> = { acme: 'acme', bob: 'bob', buecher: 'cher', six: '2001:', four: '192.0.2.7' };
+
+const HOST_PIECES = [
+  ...[
+    'acme.example.com',
+    'bob.example.com',
+    '[2001:db8::7]',
+    '192.0.2.7',
+    'localhost',
+    'www.',
+    'WWW.',
+    'b\u00fccher',
+    'xn--',
+    'xn--bcher-kva',
+  ],
+  ...[
+    '.',
+    '..',
+    ':',
+    ':80',
+    ':0',
+    ':65536',
+    '[',
+    ']',
+    '@',
+    ',',
+    '%',
+    '%00',
+    '/',
+    '\\',
+    '?',
+    '#',
+    '"',
+    "'",
+    ';',
+    '--',
+    '_',
+    '*',
+    ' ',
+    '\t',
+    '|',
+    '^',
+  ],
+  ...[
+    '\u0080',
+    '\u00ff',
+    '\u00ad',
+    '\u00df',
+    '\u00a0',
+    '0x7f',
+    '1e3',
+    '\u00e2\u0080\u008b',
+    '\u00c0\u00ae',
+    '$(id)',
+    '{{7*7}}',
+    '<b>',
+    'constructor',
+    '__proto__',
+  ],
+  ...['a'.repeat(63), 'a'.repeat(64), 'a.'.repeat(130), '1', '-', 'com'],
+];
+
+const URL_PIECES = [
+  '/',
+  '//',
+  '..',
+  '%',
+  '%zz',
+  '%00',
+  '%2f',
+  '?',
+  '#',
+  '&',
+  '=',
+  ':',
+  '@',
+  'acme',
+  '[',
+  ']',
+  ';',
+  '*',
+  '\\',
+  '\u00ff',
+  'x'.repeat(500),
+];
+
+/** mulberry32: the same numbers for the same seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
