@@ -23,11 +23,11 @@ export function keepScope(ctx: Context): void {
 
 // Koa takes the length off when one body replaces another
 function replaceBody(ctx: Context, body: Readable): void {
-  const length = ctx.response.get('Content-Length');
+  const length = ctx.res.getHeader('Content-Length');
   ctx.body = body;
 
-  if (length !== '') {
-    ctx.set('Content-Length', length);
+  if (length !== undefined) {
+    ctx.set('Content-Length', String(length));
   }
 }
 
