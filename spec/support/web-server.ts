@@ -13,6 +13,8 @@ export interface Answer {
 export interface RequestOptions {
   readonly method?: string;
   readonly headers?: http.OutgoingHttpHeaders;
+  /** Hangs up. */
+  readonly signal?: AbortSignal;
 }
 
 /** A Koa application on 127.0.0.1, and a client that says which host it means. Whoever starts it closes it. */
@@ -35,10 +37,10 @@ export async function serve(app: Koa): Promise<WebServer> {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
 
-  const open: WebServer['open'] = (host, path = '/', { method = 'GET', headers = {} } = {}) =>
+  const open: WebServer['open'] = (host, path = '/', { headers = {}, ...options } = {}) =>
     new Promise((resolve, reject) => {
       http
-        .request({ host: '127.0.0.1', port, path, method, headers: { ...headers, host }, agent: false }, resolve)
+        .request({ host: '127.0.0.1', port, path, ...options, headers: { ...headers, host }, agent: false }, resolve)
         .on('error', reject)
         .end();
     });
