@@ -101,9 +101,7 @@ export async function createDatabase(title: string): Promise<{
     url: url.href,
     query: async (sql, params = []) => (await observer.query(sql, params)).rows,
     close: async (keep = false) => {
-      const { rows } = await observer.query(
-        `select count(*)::int as left_open from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`,
-      );
+      const leftOpen = await connectionsLeftOpen(observer);
       await observer.end();
 
       if (keep) {
@@ -113,11 +111,26 @@ export async function createDatabase(title: string): Promise<{
 
       await withClient(server, client => client.query(`drop database "${name}" with (force)`));
 
-      if (rows[0].left_open > 0) {
-        throw new Error(`${rows[0].left_open} connections were left open in "${title}": close every ORM that a spec opens.`);
+      if (leftOpen > 0) {
+        throw new Error(`${leftOpen} connections were left open in "${title}": close every ORM that a spec opens.`);
       }
     },
   };
+}
+
+// a pool says it has ended when it has said goodbye; the server takes a moment more to see its connections go
+async function connectionsLeftOpen(observer: pg.Client): Promise<number> {
+  const end = Date.now() + 2_000;
+
+  for (;;) {
+    const { rows } = await observer.query(
+      `select count(*)::int as left_open from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`,
+    );
+
+    if (rows[0].left_open === 0 || Date.now() > end) {
+      return rows[0].left_open;
+    }
+  }
 }
 
 async function withClient(url: string, fn: (client: pg.Client) => Promise<unknown>): Promise<void> {
