@@ -147,6 +147,20 @@ onDatabases('the Host header', database => {
     expect(server.errors[0]).to.include({ code: 'HOST_INVALID', status: 400, expose: true });
   });
 
+  it('H3 answers 400 to a Host with any character of ASCII that no host name has, and cuts it nowhere', async () => {
+    const characters = Array.from({ length: 0x80 }, (_, code) => String.fromCharCode(code)).filter(
+      character => !/[\w.\-\r\n]/.test(character),
+    );
+
+    for (const character of characters) {
+      for (const host of [`acme.example.com${character}x`, `x${character}acme.example.com`]) {
+        expect(statusOf(await server.raw(requestTo(host))), JSON.stringify(host)).to.equal(400);
+      }
+    }
+
+    expect(database.statements).to.have.length(0);
+  });
+
   it('H3 answers 400 to a Host that can be read in two ways', async () => {
     const ambiguous = [
       'acme.example.com, bob.example.com',
