@@ -11,4 +11,4 @@ export {
 export { ProvisioningError, SchemaExistsError, SchemaMissingError, SchemaProtectedError } from './errors/schema-errors.js';
 export { CrossTenantError, PublicContextRequiredError, TenantContextRequiredError } from './errors/scope-errors.js';
 export { HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './errors/web-errors.js';
-export { MigrationError } from './errors/migration-errors.js';
+export { MigrationError, RunUsageError } from './errors/migration-errors.js';

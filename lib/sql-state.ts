@@ -17,3 +17,34 @@ export function sqlStateOf(error: unknown): string | undefined {
 
   return undefined;
 }
+
+/** Whether the same work may succeed when it is tried again: it met somebody else, or the server went away for a moment. */
+export function isWorthRetrying(error: unknown): boolean {
+  return hasSqlState(error, PASSING) || connectionWasLost(error);
+}
+
+/** Whether the connection is gone, so that nothing more can be said on it. */
+export function connectionWasLost(error: unknown): boolean {
+  return hasSqlState(error, CONNECTION_LOST) || hasNodeCode(error);
+}
+
+function hasNodeCode(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as { readonly code?: unknown };
+
+    // what `pg` throws for a socket that closed has no code at all
+    if (NODE_CODES.includes(String(code)) || cause.message === 'Connection terminated unexpectedly') {
+      return true;
+    }
+  }
+
+  return false;
+}
+
+/** Lock not available, deadlock detected, serialization failure, too many connections. */
+const PASSING = ['55P03', '40P01', '40001', '53300'] as const;
+
+/** Class 08, and the shutdowns of class 57. */
+const CONNECTION_LOST = ['08000', '08001', '08003', '08004', '08006', '57P01', '57P02', '57P03'] as const;
+
+const NODE_CODES = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'];

@@ -18,6 +18,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
 
   readonly orm: TenantsOrm;
   readonly options: ResolvedTenantsOptions;
+  #takesScripts: Promise<boolean> | undefined;
   #role: Promise<string | undefined> | undefined;
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
@@ -94,6 +95,30 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return this.#role;
   }
 
+  /** The schema names of the tenants that match, in order, without the public one; names alone, as there may be many. */
+  async findSchemaNames(where: TenantFilter = {}): Promise<string[]> {
+    const rows = await this.#registry().find(this.options.tenant, where, {
+      fields: ['schemaName'] as never,
+      orderBy: { schemaName: 'asc' },
+      disableIdentityMap: true,
+    });
+
+    return rows.map(({ schemaName }) => schemaName).filter(schemaName => schemaName !== this.publicSchema);
+  }
+
+  /**
+   * Whether the database takes several commands in one message. PGlite does not, nor does Citus, where a message of several commands that
+   * make distributed tables fails; which is there is asked of the database, not of a setting.
+   */
+  takesScripts(ctx: Transaction | undefined): Promise<boolean> {
+    this.#takesScripts ??= this.#askForScripts(ctx).catch((error: unknown) => {
+      this.#takesScripts = undefined;
+      throw error;
+    });
+
+    return this.#takesScripts;
+  }
+
   enter<Result>(scope: Scope, fn: (em: TenantEntityManager) => Result): Result {
     return enterScope(this.orm.em, scope, fn);
   }
@@ -112,6 +137,14 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
 
   async findTenants(where: TenantFilter = {}): Promise<readonly TenantMixin<unknown>[]> {
     return this.#registry().find(this.options.tenant, where, { orderBy: { schemaName: 'asc' } });
+  }
+
+  async #askForScripts(ctx: Transaction | undefined): Promise<boolean> {
+    if (this.orm.config.get('driver')?.name.startsWith('Pglite') === true) {
+      return false;
+    }
+
+    return (await this.execute(`select 1 from pg_extension where extname = 'citus'`, [], ctx)).length === 0;
   }
 
   async #findOne(where: TenantFilter): Promise<TenantMixin<unknown> | undefined> {

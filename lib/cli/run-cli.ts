@@ -1,16 +1,8 @@
 import { configure } from '@mikro-orm/cli';
 import { colors } from '@mikro-orm/core';
 import { TenantError } from '../errors.js';
+import { EXIT } from './exit.js';
 import { addTenantOptions, type CommandLine } from './tenant-options.js';
-
-/** What the process exits with. */
-export const EXIT = {
-  done: 0,
-  /** Some tenants failed, or `check` found something to do. */
-  failed: 1,
-  /** What was asked for cannot be done, and nothing was run. */
-  refused: 2,
-} as const;
 
 /** The stock MikroORM command line with the tenant options added. Resolves to the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {

@@ -1,11 +1,11 @@
 import { CLIHelper } from '@mikro-orm/cli';
 import { colors } from '@mikro-orm/core';
-import { MigrationError, reasonOf } from '../errors.js';
-import type { TenantMigrationStatus, TenantRunResult } from '../migrations/run.js';
-import { Tenants } from '../provisioning/tenants.js';
-import { Tenancy } from '../tenancy.js';
-import { EXIT } from './run-cli.js';
-import type { TenantArgs } from './tenant-options.js';
+import { MigrationError } from '../errors.js';
+import type { TenantMigrationStatus } from '../migrations/status.js';
+import { EXIT } from './exit.js';
+import { count } from './reporters.js';
+import { selectionOf, type TenantArgs } from './tenant-args.js';
+import { withTenantsOf } from './with-tenants-of.js';
 
 /** `migration:create --tenants` */
 export async function createForTenants(args: TenantArgs): Promise<number> {
@@ -37,38 +37,18 @@ export async function createForTenants(args: TenantArgs): Promise<number> {
   });
 }
 
-/** `migration:up --tenants` and `migration:down --tenants` */
-export function runForTenants(args: TenantArgs, direction: 'up' | 'down'): Promise<number> {
-  return withTenantsOf(args, async tenants => {
-    const { tenants: only = [], from, skipPublicCheck = false } = args;
-    const result = await tenants.migrate({
-      direction,
-      only,
-      skipPublicCheck,
-      ...(from === undefined ? {} : { from: fullName(from) }),
-      ...(args.to === undefined ? {} : { to: args.to === '0' ? 0 : fullName(args.to) }),
-      ...(args.only === undefined || args.to !== undefined || from !== undefined
-        ? {}
-        : { migrations: args.only.split(/[, ]+/).map(fullName) }),
-      onProgress: reportTenant,
-    });
-    reportSummary(result.tenants, direction);
-
-    return result.failed.length > 0 ? EXIT.failed : EXIT.done;
-  });
-}
-
 /** `migration:list --tenants` */
 export function listOfTenants(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
-    const statuses = await statusOf(tenants, args);
-    CLIHelper.dumpTable({
-      columns: ['Tenant', 'Name', 'Executed at'],
-      rows: statuses.flatMap(({ schemaName, executed }) =>
-        executed.map(({ name, executedAt }) => [schemaName, name, executedAt.toISOString()]),
-      ),
-      empty: 'No migrations executed yet in any tenant',
-    });
+    const rows: string[][] = [];
+
+    for (const { schemaName } of await tenants.list(selectionOf(args))) {
+      for (const { name, executedAt } of await tenants.history(schemaName)) {
+        rows.push([schemaName, name, executedAt.toISOString()]);
+      }
+    }
+
+    dump(args, ['Tenant', 'Name', 'Executed at'], rows, 'No migrations executed yet in any tenant');
 
     return EXIT.done;
   });
@@ -77,7 +57,7 @@ export function listOfTenants(args: TenantArgs): Promise<number> {
 /** `migration:pending --tenants` */
 export function pendingOfTenants(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
-    dumpPending(await statusOf(tenants, args));
+    dumpPending(args, (await tenants.status(selectionOf(args))).tenants);
 
     return EXIT.done;
   });
@@ -86,7 +66,7 @@ export function pendingOfTenants(args: TenantArgs): Promise<number> {
 /** `migration:check --tenants`: whether the tenant entities have changed since the last migration, and whether a tenant is behind. */
 export function checkTenants(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
-    const statuses = await statusOf(tenants, args);
+    const { tenants: statuses } = await tenants.status(selectionOf(args));
     const behind = statuses.filter(({ pending, hasSchema }) => pending.length > 0 || !hasSchema);
     const hasChanges = await tenants.needsMigration();
 
@@ -95,7 +75,7 @@ export function checkTenants(args: TenantArgs): Promise<number> {
     }
 
     if (behind.length > 0) {
-      dumpPending(behind);
+      dumpPending(args, behind);
       CLIHelper.dump(colors.yellow(`${count(behind.length, 'tenant')} behind. Run migration:up --tenants.`));
     }
 
@@ -107,52 +87,58 @@ export function checkTenants(args: TenantArgs): Promise<number> {
   });
 }
 
-async function withTenantsOf(args: TenantArgs, fn: (tenants: Tenants) => Promise<number>): Promise<number> {
-  CLIHelper.quiet = args.quiet ?? false;
-  const orm = await CLIHelper.getORM(args.contextName, args.config);
+/** `tenant:status`: what each tenant has and lacks, and what belongs to none. */
+export function statusOfTenants(args: TenantArgs): Promise<number> {
+  return withTenantsOf(args, async tenants => {
+    const { tenants: statuses, orphans } = await tenants.status(selectionOf(args));
 
-  try {
-    return await fn(new Tenants(Tenancy.of(orm.config)));
-  } finally {
-    await orm.close(true);
-  }
-}
+    if (args.json === true) {
+      statuses.forEach(status => console.log(JSON.stringify({ event: 'tenant', ...status })));
+      console.log(JSON.stringify({ event: 'orphans', schemaNames: orphans }));
+      return EXIT.done;
+    }
 
-async function statusOf(tenants: Tenants, { tenants: only = [] }: TenantArgs): Promise<readonly TenantMigrationStatus[]> {
-  return (await tenants.status({ only })).tenants;
-}
+    CLIHelper.dumpTable({
+      columns: ['Tenant', 'Applied', 'Latest', 'Pending', 'Remarks'],
+      rows: statuses.map(status => [
+        status.schemaName,
+        String(status.executed.length),
+        status.executed.at(-1) ?? '',
+        String(status.pending.length),
+        remarksOn(status),
+      ]),
+      empty: 'There are no tenants',
+    });
 
-function reportTenant(result: TenantRunResult): void {
-  if (!result.ok) {
-    // a failure is no auxiliary output: it is shown with `--quiet` too
-    CLIHelper.dump(colors.red(`${result.schemaName}: failed: ${reasonOf(result.error)}`));
-  } else if (result.migrations.length > 0) {
-    CLIHelper.info(`${result.schemaName}: ${result.migrations.join(', ')}`);
-  } else {
-    CLIHelper.info(colors.grey(`${result.schemaName}: nothing to do`));
-  }
-}
+    if (orphans.length > 0) {
+      CLIHelper.dump(colors.yellow(`Schemas without a tenant: ${orphans.join(', ')}`));
+    }
 
-function reportSummary(results: readonly TenantRunResult[], direction: 'up' | 'down'): void {
-  const failed = results.filter(result => !result.ok).length;
-  const done = results.filter(result => result.ok && result.migrations.length > 0).length;
-  const summary = `${count(results.length, 'tenant')}: ${done} migrated ${direction}, ${results.length - done - failed} with nothing to do, ${failed} failed`;
-
-  if (failed > 0) {
-    CLIHelper.dump(colors.red(`${summary}. Mend what is named above and run the same command again: it does only what is left.`));
-  } else {
-    CLIHelper.info(colors.green(summary));
-  }
-}
-
-function dumpPending(statuses: readonly TenantMigrationStatus[]): void {
-  CLIHelper.dumpTable({
-    columns: ['Tenant', 'Name'],
-    rows: statuses.flatMap(({ schemaName, hasSchema, pending }) =>
-      hasSchema ? pending.map(name => [schemaName, name]) : [[schemaName, '(has no schema in the database)']],
-    ),
-    empty: 'No pending migrations in any tenant',
+    return EXIT.done;
   });
+}
+
+function remarksOn({ hasSchema, unknown }: TenantMigrationStatus): string {
+  return [...(hasSchema ? [] : [NO_SCHEMA]), ...(unknown.length > 0 ? [`unknown: ${unknown.join(', ')}`] : [])].join('; ');
+}
+
+function dumpPending(args: TenantArgs, statuses: readonly TenantMigrationStatus[]): void {
+  const rows = statuses.flatMap(({ schemaName, hasSchema, pending }) =>
+    hasSchema ? pending.map(name => [schemaName, name]) : [[schemaName, NO_SCHEMA]],
+  );
+  dump(args, ['Tenant', 'Name'], rows, 'No pending migrations in any tenant');
+}
+
+function dump({ json }: TenantArgs, columns: string[], rows: string[][], empty: string): void {
+  if (json !== true) {
+    CLIHelper.dumpTable({ columns, rows, empty });
+    return;
+  }
+
+  const keys = columns.map(column =>
+    column.replace(/ ./, letters => letters.trim().toUpperCase()).replace(/^./, letter => letter.toLowerCase()),
+  );
+  rows.forEach(row => console.log(JSON.stringify(Object.fromEntries(row.map((cell, index) => [keys[index] ?? '', cell])))));
 }
 
 function dumpSql(direction: string, statements: readonly string[]): void {
@@ -160,13 +146,4 @@ function dumpSql(direction: string, statements: readonly string[]): void {
   CLIHelper.dump(statements.map(sql => `  ${sql}`).join('\n'));
 }
 
-/** A migration may be named by its time stamp alone, as the stock command allows. */
-function fullName(name: string): string {
-  const withoutEnding = name.replace(/\.[cm]?[jt]s$/, '');
-
-  return /^\d{14}$/.test(withoutEnding) ? `Migration${withoutEnding}` : withoutEnding;
-}
-
-function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`;
-}
+const NO_SCHEMA = '(has no schema in the database)';

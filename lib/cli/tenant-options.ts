@@ -1,30 +1,14 @@
-import { checkTenants, createForTenants, listOfTenants, pendingOfTenants, runForTenants } from './tenant-commands.js';
+import { runForTenants } from './run-command.js';
+import type { TenantArgs } from './tenant-args.js';
+import { checkTenants, createForTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './tenant-commands.js';
 
-/** The arguments of a migration command, as the stock command line parses them, with the tenant options. */
-export interface TenantArgs {
-  readonly config?: string[];
-  readonly contextName?: string;
-  readonly quiet?: boolean;
-  /** Schema names; empty for all tenants; undefined where the public set is meant. */
-  readonly tenants?: readonly string[];
-  readonly skipPublicCheck?: boolean;
-  readonly schema?: string;
-  readonly to?: string;
-  readonly from?: string;
-  readonly only?: string;
-  readonly blank?: boolean;
-  readonly initial?: boolean;
-  readonly dump?: boolean;
-  readonly path?: string;
-  readonly name?: string;
-}
-
-/** A migration command over tenants. Resolves to the exit code. */
+/** A command over tenants. Resolves to the exit code. */
 export type TenantCommand = (args: TenantArgs) => Promise<number>;
 
 /** The little of yargs that is used here. */
 export interface CommandLine {
   option(name: string, options: object): CommandLine;
+  command(module: { command: string; describe: string; builder: Builder; handler(args: TenantArgs): Promise<void> }): CommandLine;
   parse(args: readonly string[]): Promise<unknown>;
   showHelp(level: 'log'): void;
   getInternalMethods(): { getCommandInstance(): { getCommandHandlers(): Record<string, CommandHandler> } };
@@ -32,7 +16,7 @@ export interface CommandLine {
 
 /**
  * Adds `--tenants` to the migration commands; without it each is the stock one. `--schema` of a tenant means that tenant: the stock
- * command would run the public set in its schema.
+ * command would run the public set in its schema. Adds the command `tenant:status`.
  *
  * Relies on yargs 17 keeping its commands as objects that are read when one is run, as `@mikro-orm/cli` does not export them one
  * by one, and a command of the same name added later stands in the help beside the earlier one.
@@ -44,33 +28,37 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
     const stock = handlers[`migration:${name}`] ?? missing(name);
     const { builder, handler } = stock;
 
-    stock.builder = args => addOptions(builder(args), name);
+    stock.builder = args => addOptions(builder(args), { tenants: tenantsOption(name), ...OPTIONS[name] });
     stock.handler = async args => {
       const tenants = selectedTenants(args);
 
       return tenants === undefined ? handler(args) : run(command, { ...args, tenants });
     };
   }
+
+  commandLine.command({
+    command: 'tenant:status',
+    describe: 'Show what each tenant has and lacks, and schemas without a tenant',
+    builder: args => addOptions(args, { tenants: tenantsOption('status'), ...SELECTION, ...JSON_OUTPUT }),
+    handler: args => run(statusOfTenants, args),
+  });
 }
 
-function addOptions(args: CommandLine, name: string): CommandLine {
-  args.option('tenants', {
+function addOptions(args: CommandLine, options: Options): CommandLine {
+  Object.entries(options).forEach(([name, option]) => args.option(name, option));
+
+  return args;
+}
+
+function tenantsOption(name: string): object {
+  return {
     array: true,
     type: 'string',
     desc:
       name === 'create'
         ? 'Write the next migration of the tenant set instead of the public one'
         : 'Work on the tenant set, for all tenants or for those of these schema names',
-  });
-
-  if (name === 'up') {
-    args.option('skip-public-check', {
-      type: 'boolean',
-      desc: 'Migrate the tenants though the public set is behind',
-    });
-  }
-
-  return args;
+  };
 }
 
 function selectedTenants({ tenants, schema }: TenantArgs): readonly string[] | undefined {
@@ -94,7 +82,41 @@ const COMMANDS: Readonly<Record<string, TenantCommand>> = {
   check: checkTenants,
 };
 
+type Options = Readonly<Record<string, object>>;
+
+const SELECTION: Options = {
+  skip: { array: true, type: 'string', desc: 'With tenants: leave out those of these schema names' },
+  where: { type: 'string', desc: 'With tenants: a condition on the tenant entity, as JSON' },
+};
+
+const JSON_OUTPUT: Options = {
+  json: { type: 'boolean', desc: 'With tenants: one JSON object per line' },
+};
+
+const RUN: Options = {
+  ...SELECTION,
+  ...JSON_OUTPUT,
+  concurrency: { type: 'number', desc: 'With tenants: how many at once  [default: the size of the pool]' },
+  'lock-timeout': { type: 'number', desc: 'With tenants: milliseconds to wait for a lock another session holds  [default: 5000]' },
+  'statement-timeout': { type: 'number', desc: "With tenants: milliseconds a statement may take  [default: the server's setting]" },
+  'fail-fast': { type: 'boolean', desc: 'With tenants: begin no other after the first failure' },
+  'max-failures': { type: 'number', desc: 'With tenants: begin no other after so many failures' },
+  canary: { array: true, type: 'string', desc: 'With tenants: these first, by name or that many; if one fails, no other is begun' },
+  'dry-run': { type: 'boolean', desc: 'With tenants: print the SQL and change nothing' },
+};
+
+const OPTIONS: Readonly<Record<string, Options>> = {
+  create: {},
+  up: { ...RUN, 'skip-public-check': { type: 'boolean', desc: 'With tenants: migrate them though the public set is behind' } },
+  down: RUN,
+  list: { ...SELECTION, ...JSON_OUTPUT },
+  pending: { ...SELECTION, ...JSON_OUTPUT },
+  check: { ...SELECTION, ...JSON_OUTPUT },
+};
+
+type Builder = (args: CommandLine) => CommandLine;
+
 interface CommandHandler {
-  builder: (args: CommandLine) => CommandLine;
+  builder: Builder;
   handler: (args: TenantArgs) => Promise<void>;
 }

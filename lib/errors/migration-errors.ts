@@ -3,13 +3,16 @@ import { TenantError, reasonOf, show, type TenantErrorCode } from './tenant-erro
 /** Something is wrong with a migration set, or a migration of it failed. */
 export class MigrationError extends TenantError {
   readonly migration: string | undefined;
+  /** The statement that failed, where one did. */
+  readonly statement: string | undefined;
 
-  static failed(migration: string, schemaName: string, cause: unknown): MigrationError {
+  static failed(migration: string, schemaName: string, cause: unknown, statement?: string): MigrationError {
     return new MigrationError(
       'MIGRATION_FAILED',
       `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. That schema was left as it was before the run. Mend it and run again.`,
       migration,
       { cause },
+      statement,
     );
   }
 
@@ -38,11 +41,31 @@ export class MigrationError extends TenantError {
     );
   }
 
-  static notTransactional(name: string): MigrationError {
+  static failedOutsideTransaction(
+    migration: string,
+    schemaName: string,
+    cause: unknown,
+    invalidIndexes: readonly string[],
+  ): MigrationError {
+    const left =
+      invalidIndexes.length > 0
+        ? `It left the invalid ${invalidIndexes.length === 1 ? 'index' : 'indexes'} ${invalidIndexes.map(show).join(', ')} behind: drop ${invalidIndexes.length === 1 ? 'it' : 'them'} before you run it again. `
+        : '';
+
     return new MigrationError(
-      'MIGRATION_NOT_TRANSACTIONAL',
-      `Migration ${show(name)} says it cannot run in a transaction, and the tenant set runs in one for each tenant. Nothing was run. Move that statement to the public set, or drop \`isTransactional()\`.`,
-      name,
+      'MIGRATION_FAILED',
+      `Migration ${show(migration)}, which runs outside a transaction, failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ` +
+        `${left}What came before the failure in it stands, and it is not recorded. Mend it and run again.`,
+      migration,
+      { cause },
+    );
+  }
+
+  static unknownInHistory(migration: string): MigrationError {
+    return new MigrationError(
+      'MIGRATION_UNKNOWN',
+      `The history ends with migration ${show(migration)}, which the tenant set does not have, so it cannot be reverted. Nothing was run. Use the version of the application that has it.`,
+      migration,
     );
   }
 
@@ -71,8 +94,16 @@ export class MigrationError extends TenantError {
     );
   }
 
-  constructor(code: TenantErrorCode, message: string, migration: string | undefined, options?: ErrorOptions) {
+  constructor(code: TenantErrorCode, message: string, migration: string | undefined, options?: ErrorOptions, statement?: string) {
     super(code, message, options);
     this.migration = migration;
+    this.statement = statement;
+  }
+}
+
+/** An option of a run that it cannot go by. */
+export class RunUsageError extends TenantError {
+  constructor(option: string, value: unknown, expected: string) {
+    super('RUN_USAGE', `\`${option}\` is ${show(value)}, and takes ${expected}. Nothing was run.`);
   }
 }

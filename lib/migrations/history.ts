@@ -36,20 +36,23 @@ export class History {
     return rows.map(row => ({ name: row.name.replace(/\.[jt]s$/, ''), executedAt: new Date(row.executed_at) }));
   }
 
-  async ensureTable(ctx: Transaction): Promise<void> {
-    await this.#tenancy.execute(
+  createTableSql(): string {
+    return (
       `create table if not exists ${this.#table} ("id" serial primary key, "name" varchar(255) not null, ` +
-        `"executed_at" timestamptz not null default current_timestamp)`,
-      [],
-      ctx,
+      `"executed_at" timestamptz not null default current_timestamp)`
     );
   }
 
-  async add(name: string, ctx: Transaction): Promise<void> {
-    await this.#tenancy.execute(`insert into ${this.#table} (name) values (?)`, [name], ctx);
+  addSql(name: string): string {
+    return `insert into ${this.#table} (name) values (${this.#literal(name)})`;
   }
 
-  async remove(name: string, ctx: Transaction): Promise<void> {
-    await this.#tenancy.execute(`delete from ${this.#table} where name in (?, ?, ?)`, [name, `${name}.js`, `${name}.ts`], ctx);
+  removeSql(name: string): string {
+    return `delete from ${this.#table} where name in (${[name, `${name}.js`, `${name}.ts`].map(each => this.#literal(each)).join(', ')})`;
+  }
+
+  // as text, for what is sent in one message with other statements; parameters would need a message of their own
+  #literal(value: string): string {
+    return this.#tenancy.orm.em.getPlatform().quoteValue(value);
   }
 }

@@ -1,65 +1,164 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { Migration } from '@mikro-orm/migrations';
 import { MigrationError } from '../errors.js';
-import { SET_PATH } from '../orm/raw-sql.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import { searchPathOf } from '../schema-name.js';
-import { scopeOf } from '../scope/run-in.js';
-import { withScope, type Scope } from '../scope/scope.js';
+import { innermostScope, withScope, type Scope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
-import type { TenantMixin } from '../tenant-mixin.js';
 import { History } from './history.js';
-import type { MigrationSet, TenantMigration } from './migration-set.js';
-import { planMigrations, type MigrationTarget } from './plan.js';
+import type { TenantMigration } from './migration-set.js';
+import { Script } from './script.js';
 
-export interface SchemaRun extends MigrationTarget {
-  readonly tenant: Pick<TenantMixin<unknown>, 'schemaName'>;
-  readonly set: MigrationSet;
+export interface SchemaRun {
+  readonly schemaName: string;
+  /** The tenant's row where it is at hand; what is known of it otherwise. */
+  readonly tenant?: unknown;
+  readonly direction: 'up' | 'down';
+  /** What is to run, in this order. */
+  readonly planned: readonly TenantMigration[];
   /** The transaction that everything runs in; whoever began it commits it. */
   readonly ctx: Transaction;
+  /** Statements that go before the first migration, in the same message. */
+  readonly before?: readonly string[];
+  /** Whether the schema is new, so that its tables are empty and nobody is using them. */
+  readonly isNew?: boolean;
 }
 
 /**
- * Brings one schema up or down in the given transaction, and resolves to the names of the migrations that ran.
+ * Runs migrations in one schema, in the given transaction. What they queue is sent in as few messages as the database takes; one that
+ * reads, or uses the ORM, finds all that those before it have queued.
  *
- * @throws MigrationError `MIGRATION_FAILED` with the migration and the cause; the transaction is then good for nothing but a rollback.
+ * @throws MigrationError `MIGRATION_FAILED` with migration, statement and cause; the transaction is then good for nothing but a rollback.
  */
-export async function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<string[]> {
-  const { tenant, set, ctx, direction } = run;
-  const scope = scopeOf(tenancy, tenant as TenantMixin<unknown>);
-  const history = new History(tenancy, tenant.schemaName);
-  const executed = await history.executed(ctx);
-  const planned = planMigrations(set, executed.map(({ name }) => name), run);
+export async function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<void> {
+  const { schemaName, direction, planned, ctx } = run;
+  const scope: Scope = {
+    kind: 'tenant',
+    host: tenancy,
+    outer: innermostScope(),
+    tenant: run.tenant ?? { schemaName },
+    schemaName: tenancy.checkSchemaName(schemaName),
+  };
+  const history = new History(tenancy, schemaName);
+  const script = new Script(tenancy, schemaName, ctx);
+  run.before?.forEach(sql => script.add(sql));
+
+  if (direction === 'up') {
+    script.add(history.createTableSql());
+  }
 
   for (const migration of planned) {
+    // for each anew, as the one before it may have set another
+    script.add(`set local search_path to ${searchPathOf(schemaName, ...tenancy.options.searchPath)}`);
+
     try {
-      await withScope(scope, () => runMigration(tenancy, migration, scope, run));
-      await (direction === 'up' ? history.ensureTable(ctx).then(() => history.add(migration.name, ctx)) : history.remove(migration.name, ctx));
+      await withScope(scope, () => queueMigration(tenancy, { migration, script, scope, run }));
     } catch (error) {
-      throw error instanceof MigrationError ? error : MigrationError.failed(migration.name, tenant.schemaName, error);
+      throw error instanceof MigrationError ? error : MigrationError.failed(migration.name, schemaName, error);
+    }
+
+    script.add(direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name));
+  }
+
+  await script.send();
+}
+
+/** The SQL that a migration queues, without a database; a comment where it goes on to read one. */
+export async function queuedSql(tenancy: Tenancy, migration: TenantMigration, direction: 'up' | 'down'): Promise<string[]> {
+  const { instance, wasStopped } = newMigration(tenancy, migration, { ctx: undefined, scope: undefined, mayTouch: () => false });
+
+  try {
+    await instance[direction]();
+  } catch (error) {
+    if (!wasStopped()) {
+      throw MigrationError.failed(migration.name, '', error);
     }
   }
 
-  return planned.map(({ name }) => name);
+  const platform = tenancy.orm.em.getPlatform();
+  const queued = instance.getQueries().map(query => {
+    const { sql, params } = typeof query === 'string' ? { sql: query, params: [] } : 'toRaw' in query ? query.toRaw() : query;
+
+    return platform.formatQuery(sql, params);
+  });
+
+  return wasStopped() ? [...queued, '-- from here it reads the database or uses the ORM, so the rest depends on the tenant'] : queued;
 }
 
-async function runMigration(tenancy: Tenancy, { name, MigrationClass }: TenantMigration, scope: Scope, run: SchemaRun): Promise<void> {
-  const { ctx, direction, tenant } = run;
-  const driver = tenancy.orm.em.getDriver();
-  const migration: Migration = new MigrationClass(driver, tenancy.orm.config);
+interface QueuedMigration {
+  readonly migration: TenantMigration;
+  readonly script: Script;
+  readonly scope: Scope;
+  readonly run: SchemaRun;
+}
 
-  if (!migration.isTransactional()) {
-    throw MigrationError.notTransactional(name);
+async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promise<void> {
+  const { script, run, migration } = queued;
+  const connection = { ctx: run.ctx, scope: queued.scope };
+  const probe = newMigration(tenancy, migration, { ...connection, mayTouch: () => script.isEmpty });
+  let instance = probe.instance;
+
+  try {
+    await instance[run.direction]();
+  } catch (error) {
+    if (!probe.wasStopped()) {
+      throw error;
+    }
   }
 
-  // for each migration anew, as one before it may have set another
-  await tenancy.execute(SET_PATH, [searchPathOf(tenant.schemaName, ...tenancy.options.searchPath)], ctx);
-  migration.reset();
-  migration.setTransactionContext(ctx);
-  (migration.getEntityManager() as unknown as TenantEntityManager).bindToScope(scope);
-  await migration[direction]();
-
-  for (const query of migration.getQueries()) {
-    await driver.execute(query, undefined, 'run', ctx);
+  if (probe.wasStopped()) {
+    // it wants the connection: now that what was queued before it has run, it may have it. Up to here it had only queued
+    await script.send();
+    instance = newMigration(tenancy, migration, { ...connection, mayTouch: () => true }).instance;
+    await instance[run.direction]();
   }
+
+  for (const query of instance.getQueries()) {
+    if (typeof query === 'string') {
+      script.add(run.isNew === true ? withoutConcurrently(query) : query, migration.name);
+    } else {
+      await script.send();
+      await tenancy.orm.em.getDriver().execute(query, undefined, 'run', run.ctx);
+    }
+  }
+}
+
+/** A migration whose transaction is at hand only while `mayTouch` says so. */
+function newMigration(
+  tenancy: Tenancy,
+  { MigrationClass }: TenantMigration,
+  { ctx, scope, mayTouch }: { readonly ctx: Transaction | undefined; readonly scope: Scope | undefined; mayTouch(): boolean },
+): { readonly instance: Migration; wasStopped(): boolean } {
+  const instance: Migration = new MigrationClass(tenancy.orm.em.getDriver(), tenancy.orm.config);
+  const getEntityManager = instance.getEntityManager.bind(instance);
+  let stopped = false;
+  instance.reset();
+
+  // everything that reaches the database from a migration reads this property first; relies on MikroORM 7's `Migration` in that
+  Object.defineProperty(instance, 'ctx', {
+    get: () => {
+      if (!mayTouch()) {
+        stopped = true;
+        throw new Error('a migration is waiting for those before it');
+      }
+
+      return ctx;
+    },
+  });
+  instance.getEntityManager = () => {
+    const em = getEntityManager() as unknown as TenantEntityManager;
+
+    if (scope !== undefined) {
+      em.bindToScope(scope);
+    }
+
+    return em as never;
+  };
+
+  return { instance, wasStopped: () => stopped };
+}
+
+// in a new tenant nobody is there to be concurrent with, and its creation is one transaction
+function withoutConcurrently(sql: string): string {
+  return sql.replace(/^(\s*(?:create\s+(?:unique\s+)?index|drop\s+index))\s+concurrently\b/i, '$1');
 }

@@ -10,6 +10,8 @@ export interface TenantMigration {
   /** The name in the history: the file's, without its ending. */
   readonly name: string;
   readonly MigrationClass: Constructor<Migration>;
+  /** Whether it runs in a transaction with the others; false for what PostgreSQL refuses in one, such as `create index concurrently`. */
+  readonly transactional: boolean;
 }
 
 /** The tenant set, in the order it runs in. */
@@ -41,7 +43,8 @@ export function tenantMigrationsOptions(tenancy: Tenancy): Required<Pick<Migrati
  */
 export async function loadMigrationSet(tenancy: Tenancy): Promise<MigrationSet> {
   const options = tenantMigrationsOptions(tenancy);
-  const set = options.migrationsList?.map(fromList) ?? (await fromFolder(tenancy, options));
+  const found = options.migrationsList?.map(fromList) ?? (await fromFolder(tenancy, options));
+  const set = found.map(migration => ({ ...migration, transactional: isTransactional(tenancy, migration.MigrationClass) }));
   const names = new Set<string>();
 
   for (const { name } of set) {
@@ -64,10 +67,10 @@ export function migrationsFolder(tenancy: Tenancy, options: MigrationsOptions): 
   return fs.absolutePath(folder ?? DEFAULT_TENANT_MIGRATIONS_PATH, config.get('baseDir'));
 }
 
-async function fromFolder(tenancy: Tenancy, options: MigrationsOptions): Promise<TenantMigration[]> {
+async function fromFolder(tenancy: Tenancy, options: MigrationsOptions): Promise<FoundMigration[]> {
   const pattern = fs.normalizePath(migrationsFolder(tenancy, options), options.glob ?? '');
   const files = fs.glob(pattern).sort();
-  const set: TenantMigration[] = [];
+  const set: FoundMigration[] = [];
 
   for (const file of files) {
     set.push(await fromFile(file));
@@ -76,7 +79,7 @@ async function fromFolder(tenancy: Tenancy, options: MigrationsOptions): Promise
   return set;
 }
 
-async function fromFile(file: string): Promise<TenantMigration> {
+async function fromFile(file: string): Promise<FoundMigration> {
   const name = withoutEnding(file.replaceAll('\\', '/').split('/').at(-1) ?? file);
   let exported: object;
 
@@ -95,11 +98,17 @@ async function fromFile(file: string): Promise<TenantMigration> {
   return { name, MigrationClass };
 }
 
-function fromList(entry: NonNullable<MigrationsOptions['migrationsList']>[number]): TenantMigration {
+function fromList(entry: NonNullable<MigrationsOptions['migrationsList']>[number]): FoundMigration {
   return 'class' in entry
     ? { name: withoutEnding(entry.name), MigrationClass: entry.class as Constructor<Migration> }
     : { name: entry.name, MigrationClass: entry as Constructor<Migration> };
 }
+
+function isTransactional({ orm }: Tenancy, MigrationClass: Constructor<Migration>): boolean {
+  return new MigrationClass(orm.em.getDriver(), orm.config).isTransactional();
+}
+
+type FoundMigration = Omit<TenantMigration, 'transactional'>;
 
 // by its methods, as the user's `Migration` may be another copy of the package than ours
 function isMigration(value: unknown): value is Constructor<Migration> {

@@ -36,6 +36,13 @@ export function planMigrations(set: MigrationSet, executed: readonly string[], t
   return applied.filter(migration => set.indexOf(migration) > last);
 }
 
+/** The names in a history that the set does not have, as after going back to an older version of the application. */
+export function unknownMigrations(set: MigrationSet, executed: readonly string[]): string[] {
+  const known = new Set(set.map(({ name }) => name));
+
+  return executed.filter(name => !known.has(name));
+}
+
 /**
  * Throws unless every migration the target names is in the set.
  *

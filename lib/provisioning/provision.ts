@@ -1,13 +1,16 @@
 import type { Transaction } from '@mikro-orm/core';
-import { MigrationError, ProvisioningError, TenantError } from '../errors.js';
-import { loadMigrationSet } from '../migrations/migration-set.js';
+import { MigrationError, ProvisioningError, SchemaExistsError, TenantError } from '../errors.js';
 import { migrateSchema } from '../migrations/migrate-schema.js';
+import { lockTenant } from '../migrations/migrate-tenant.js';
+import { loadMigrationSet } from '../migrations/migration-set.js';
+import { hasSqlState } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant-mixin.js';
-import { createSchema } from './schemas.js';
+import { checkRole, createSchemaSql, DUPLICATE_SCHEMA } from './schemas.js';
 
 /**
- * Creates a tenant's schema and runs the tenant set in it, all in the given transaction.
+ * Creates a tenant's schema and runs the tenant set in it, all in the given transaction and, where the migrations allow it, in one message.
+ * Takes the tenant's lock, as a run does.
  *
  * @throws ProvisioningError `TENANT_NOT_PROVISIONED` naming tenant, schema, migration and cause.
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
@@ -16,17 +19,35 @@ export async function provision(tenancy: Tenancy, tenant: TenantMixin<unknown>, 
   const { schemaName } = tenant;
 
   try {
-    await createSchema(tenancy, schemaName, ctx);
-    await migrateSchema(tenancy, { tenant, ctx, set: await loadMigrationSet(tenancy), direction: 'up' });
+    await checkRole(tenancy, schemaName, ctx);
+    await lockTenant(tenancy, schemaName, ctx, true);
+    await migrateSchema(tenancy, {
+      schemaName,
+      tenant,
+      ctx,
+      direction: 'up',
+      planned: await loadMigrationSet(tenancy),
+      before: createSchemaSql(tenancy, schemaName),
+      isNew: true,
+    });
   } catch (error) {
-    const migration = error instanceof MigrationError ? error.migration : undefined;
-
-    // what already says what happened needs no second wrapping
-    if (error instanceof TenantError && migration === undefined) {
-      throw error;
-    }
-
-    const cause = error instanceof MigrationError && error.code === 'MIGRATION_FAILED' ? error.cause : error;
-    throw new ProvisioningError(`${JSON.stringify(tenant.domainUrl)}`, schemaName, migration, cause);
+    throw explain(error, tenant);
   }
+}
+
+function explain(error: unknown, { domainUrl, schemaName }: TenantMixin<unknown>): unknown {
+  if (hasSqlState(error, DUPLICATE_SCHEMA)) {
+    return new SchemaExistsError(schemaName, { cause: error });
+  }
+
+  const migration = error instanceof MigrationError ? error.migration : undefined;
+
+  // what already says what happened needs no second wrapping
+  if (error instanceof TenantError && migration === undefined) {
+    return error;
+  }
+
+  const cause = error instanceof MigrationError && error.code === 'MIGRATION_FAILED' ? error.cause : error;
+
+  return new ProvisioningError(JSON.stringify(domainUrl), schemaName, migration, cause);
 }

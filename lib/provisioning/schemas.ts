@@ -10,27 +10,23 @@ import type { Tenancy } from '../tenancy.js';
  */
 export const SCHEMA_COMMENT = 'tenant of @landlord/mikro-orm';
 
-/**
- * Creates a tenant's schema. Without `if not exists`: a schema that is there is somebody's.
- *
- * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
- * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` for the name of the database role.
- */
-export async function createSchema(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
+/** What creates a tenant's schema. Without `if not exists`: a schema that is there is somebody's, and the statement fails with `DUPLICATE_SCHEMA`. */
+export function createSchemaSql(tenancy: Tenancy, schemaName: string): string[] {
   const quoted = quoteIdentifier(tenancy.checkSchemaName(schemaName));
 
-  // the default `search_path` begins with "$user": every unqualified name of the whole application would be the tenant's
+  return [`create schema ${quoted}`, `comment on schema ${quoted} is '${SCHEMA_COMMENT}'`];
+}
+
+/**
+ * Refuses a schema of the database role's name: the default `search_path` begins with "$user", so every unqualified name of the whole
+ * application would be that tenant's.
+ *
+ * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED`
+ */
+export async function checkRole(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
   if ((await tenancy.currentRole(ctx)) === schemaName) {
     throw new InvalidSchemaNameError(schemaName, 'it is the name of the database role', 'SCHEMA_NAME_RESERVED');
   }
-
-  try {
-    await tenancy.execute(`create schema ${quoted}`, [], ctx);
-  } catch (error) {
-    throw hasSqlState(error, DUPLICATE_SCHEMA) ? new SchemaExistsError(schemaName, { cause: error }) : error;
-  }
-
-  await tenancy.execute(`comment on schema ${quoted} is '${SCHEMA_COMMENT}'`, [], ctx);
 }
 
 /** Drops a tenant's schema with all that is in it. One that is not there is taken as dropped. */
@@ -90,4 +86,5 @@ async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'r
 
 const PROTECTED = /^(public|pg_.*|information_schema)$/;
 
-const DUPLICATE_SCHEMA = ['42P06'] as const;
+/** SQLSTATE of a schema that exists already. */
+export const DUPLICATE_SCHEMA = ['42P06'] as const;

@@ -1,14 +1,10 @@
 import type { RequiredEntityData } from '@mikro-orm/core';
-import { PublicContextRequiredError } from '../errors.js';
-import {
-  migrateTenants,
-  migrationStatus,
-  selectTenants,
-  type MigrateOptions,
-  type RunResult,
-  type TenantMigrationStatus,
-  type TenantSelection,
-} from '../migrations/run.js';
+import { PublicContextRequiredError, UnknownTenantError } from '../errors.js';
+import { History, type ExecutedMigration } from '../migrations/history.js';
+import { previewRun, type RunPreview } from '../migrations/preview.js';
+import { migrateTenants, type MigrateOptions, type RunResult } from '../migrations/run.js';
+import { selectSchemaNames, type TenantSelection } from '../migrations/selection.js';
+import { migrationStatus, type MigrationStatus } from '../migrations/status.js';
 import {
   createTenantMigration,
   hasTenantChanges,
@@ -21,7 +17,7 @@ import type { Tenancy } from '../tenancy.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant-mixin.js';
 import { provision } from './provision.js';
-import { dropSchema, findOwnedSchemas } from './schemas.js';
+import { dropSchema } from './schemas.js';
 
 /** The service that looks after tenants, where there is no `em` at hand. Every method works in the public scope. */
 export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
@@ -34,7 +30,9 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
 
   /** Every tenant that is selected, by schema name; a public tenant is not among them. */
   async list(selection: TenantSelection = {}): Promise<Tenant[]> {
-    return (await selectTenants(this.#tenancy, selection)) as Tenant[];
+    const names = await selectSchemaNames(this.#tenancy, selection);
+
+    return (await this.#tenancy.findTenants({ schemaName: { $in: names } })) as Tenant[];
   }
 
   /** Creates a tenant: row, schema and tables in one transaction. */
@@ -88,15 +86,19 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
     return this.#inPublic('migrated', () => migrateTenants(this.#tenancy, options));
   }
 
-  /** What each selected tenant has and lacks, and the schemas the library made that no tenant has any more. */
-  async status(selection: TenantSelection = {}): Promise<{ tenants: TenantMigrationStatus[]; orphans: string[] }> {
-    const [statuses, schemas, all] = [
-      await migrationStatus(this.#tenancy, selection),
-      await findOwnedSchemas(this.#tenancy),
-      await this.list(),
-    ];
+  /** What `migrate` would do, without doing it. */
+  async preview(options: MigrateOptions = {}): Promise<RunPreview[]> {
+    return previewRun(this.#tenancy, options);
+  }
 
-    return { tenants: statuses, orphans: [...schemas].filter(name => !all.some(({ schemaName }) => schemaName === name)).sort() };
+  /** The migrations that one tenant has, oldest first. */
+  async history(schemaName: string): Promise<ExecutedMigration[]> {
+    return new History(this.#tenancy, this.#tenancy.checkSchemaName(schemaName)).executed();
+  }
+
+  /** What each selected tenant has and lacks, and the schemas the library made that no tenant has any more. */
+  async status(selection: TenantSelection = {}): Promise<MigrationStatus> {
+    return migrationStatus(this.#tenancy, selection);
   }
 
   /** Writes the next migration of the tenant set; `fileName` is empty where the tenant entities have not changed. */
@@ -114,9 +116,13 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
       return tenant;
     }
 
-    const [row] = await selectTenants(this.#tenancy, { only: [tenant] });
+    const row = await this.#tenancy.findTenant(tenant);
 
-    return row as TenantMixin<unknown>;
+    if (row === undefined) {
+      throw new UnknownTenantError([tenant]);
+    }
+
+    return row;
   }
 
   #inPublic<Result>(action: string, fn: (em: TenantEntityManager) => Promise<Result>): Promise<Result> {

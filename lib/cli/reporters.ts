@@ -1,0 +1,158 @@
+import { colors } from '@mikro-orm/core';
+import { MultiBar, Presets, type SingleBar } from 'cli-progress';
+import { MigrationError, reasonOf, TenantError } from '../errors.js';
+import type { RunPlan, RunResult, TenantRunResult } from '../migrations/run.js';
+import { sqlStateOf } from '../sql-state.js';
+
+/** Shows a run to whoever watches it. */
+export interface RunReporter {
+  plan(plan: RunPlan): void;
+  tenant(result: TenantRunResult): void;
+  note(text: string): void;
+  summary(result: RunResult, direction: 'up' | 'down'): void;
+  close(): void;
+}
+
+/** A line for each tenant that has something done; with `quiet`, failures alone. */
+export function lineReporter({ quiet }: { readonly quiet: boolean }): RunReporter {
+  const info = (text: string): void => {
+    if (!quiet) {
+      console.log(text);
+    }
+  };
+
+  return {
+    plan: ({ total, work }) => info(colors.grey(`${count(total, 'tenant')}, ${work.length} with something to do`)),
+    tenant: result => {
+      if (result.ok) {
+        info(`${result.schemaName}: ${result.migrations.join(', ') || 'nothing left to do'} (${duration(result.durationMs)})`);
+      } else {
+        console.error(failureLine(result));
+      }
+    },
+    note: text => console.error(colors.yellow(text)),
+    summary: (result, direction) => showSummary(result, direction, info),
+    close: () => undefined,
+  };
+}
+
+/** A bar with rate, remaining time and failures; a failure is a line above it. */
+export function barReporter(): RunReporter {
+  const bars = new MultiBar(
+    { format: '{bar} {value}/{total} tenants, {rate}/s, {eta_formatted} left, {failed} failed', hideCursor: true, clearOnComplete: true },
+    Presets.shades_classic,
+  );
+  const start = performance.now();
+  let bar: SingleBar | undefined;
+  let failed = 0;
+
+  return {
+    plan: ({ work }) => {
+      bar = work.length > 0 ? bars.create(work.length, 0, { rate: 0, failed }) : undefined;
+    },
+    tenant: result => {
+      if (!result.ok) {
+        failed += 1;
+        bars.log(`${failureLine(result)}\n`);
+      }
+
+      bar?.increment(1, { failed });
+      bar?.update({ rate: Math.round((bar.getProgress() * bar.getTotal()) / ((performance.now() - start) / 1000)) });
+    },
+    note: text => bars.log(`${colors.yellow(text)}\n`),
+    summary: (result, direction) => {
+      bars.stop();
+      showSummary(result, direction, text => console.log(text));
+    },
+    close: () => bars.stop(),
+  };
+}
+
+/** One JSON object a line: a `plan`, a `tenant` for each that was done, a `summary`. */
+export function jsonReporter(): RunReporter {
+  const write = (object: object): void => console.log(JSON.stringify(object));
+
+  return {
+    plan: ({ total, upToDate, work }) => write({ event: 'plan', total, upToDate, work: work.length }),
+    tenant: result => write({ event: 'tenant', ...describe(result) }),
+    note: text => console.error(text),
+    summary: result =>
+      write({
+        event: 'summary',
+        total: result.total,
+        upToDate: result.upToDate,
+        migrated: result.migrated.length,
+        failed: result.failed.map(({ schemaName }) => schemaName),
+        notBegun: result.notBegun,
+        unknown: result.unknown,
+        durationMs: Math.round(result.durationMs),
+        slowest: slowestOf(result),
+      }),
+    close: () => undefined,
+  };
+}
+
+export function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+function showSummary(result: RunResult, direction: 'up' | 'down', info: (text: string) => void): void {
+  const { total, migrated, upToDate, failed, notBegun, unknown, durationMs } = result;
+  const slowest = slowestOf(result);
+  const text =
+    `${count(total, 'tenant')}: ${migrated.length} migrated ${direction}, ${upToDate} with nothing to do, ${failed.length} failed` +
+    `${notBegun.length > 0 ? `, ${notBegun.length} not begun` : ''} in ${duration(durationMs)}` +
+    `${slowest === undefined ? '' : `; slowest ${slowest.schemaName} (${duration(slowest.durationMs)})`}`;
+
+  for (const { schemaName, migrations } of unknown) {
+    info(colors.yellow(`${schemaName}: its history names ${migrations.join(', ')}, which this version of the tenant set does not have`));
+  }
+
+  for (const failure of failed) {
+    console.error(failureLine(failure));
+  }
+
+  if (failed.length > 0 || notBegun.length > 0) {
+    console.error(colors.red(`${text}. Run the same command again when it is mended: it does only what is left.`));
+  } else {
+    info(colors.green(text));
+  }
+}
+
+function failureLine({ schemaName, error }: Extract<TenantRunResult, { ok: false }>): string {
+  const { statement, sqlState } = detailsOf(error);
+  const details = [
+    ...(statement === undefined ? [] : [`statement: ${statement}`]),
+    ...(sqlState === undefined ? [] : [`SQLSTATE ${sqlState}`]),
+  ];
+
+  return colors.red(`${schemaName}: failed: ${reasonOf(error)}${details.length > 0 ? ` (${details.join('; ')})` : ''}`);
+}
+
+function describe(result: TenantRunResult): object {
+  const { schemaName, ok, durationMs } = result;
+  const outcome = ok ? { migrations: result.migrations } : { error: { message: reasonOf(result.error), ...detailsOf(result.error) } };
+
+  return { schemaName, ok, durationMs: Math.round(durationMs), ...outcome };
+}
+
+function detailsOf(error: unknown): { code?: string; migration?: string; statement?: string; sqlState?: string } {
+  const sqlState = sqlStateOf(error);
+
+  return {
+    ...(error instanceof TenantError ? { code: error.code } : {}),
+    ...(error instanceof MigrationError && error.migration !== undefined ? { migration: error.migration } : {}),
+    ...(error instanceof MigrationError && error.statement !== undefined ? { statement: error.statement } : {}),
+    ...(sqlState === undefined ? {} : { sqlState }),
+  };
+}
+
+function slowestOf({ migrated, failed }: RunResult): { schemaName: string; durationMs: number } | undefined {
+  const [slowest] = [...migrated, ...failed].toSorted((a, b) => b.durationMs - a.durationMs);
+
+  return slowest === undefined ? undefined : { schemaName: slowest.schemaName, durationMs: Math.round(slowest.durationMs) };
+}
+
+function duration(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}

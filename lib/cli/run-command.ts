@@ -1,0 +1,111 @@
+import type { MigrateOptions, RunResult } from '../migrations/run.js';
+import type { Tenants } from '../provisioning/tenants.js';
+import { EXIT } from './exit.js';
+import { withTenantsOf } from './with-tenants-of.js';
+import { jsonReporter, lineReporter, barReporter, type RunReporter } from './reporters.js';
+import { selectionOf, type TenantArgs } from './tenant-args.js';
+
+/** `migration:up --tenants` and `migration:down --tenants` */
+export function runForTenants(args: TenantArgs, direction: 'up' | 'down'): Promise<number> {
+  return withTenantsOf(args, async tenants => {
+    const options = optionsOf(args, direction);
+
+    return args.dryRun === true ? preview(tenants, options, args) : migrate(tenants, options, args);
+  });
+}
+
+async function migrate(tenants: Tenants, options: MigrateOptions, args: TenantArgs): Promise<number> {
+  const reporter = reporterFor(args);
+  const stop = stopOnSignals(reporter);
+
+  try {
+    const result = await tenants.migrate({
+      ...options,
+      signal: stop.signal,
+      onPlan: plan => reporter.plan(plan),
+      onProgress: tenant => reporter.tenant(tenant),
+    });
+    reporter.summary(result, options.direction ?? 'up');
+
+    return exitOf(result);
+  } finally {
+    stop.release();
+    reporter.close();
+  }
+}
+
+async function preview(tenants: Tenants, options: MigrateOptions, { json }: TenantArgs): Promise<number> {
+  for (const group of await tenants.preview(options)) {
+    if (json === true) {
+      console.log(JSON.stringify({ event: 'preview', ...group }));
+    } else {
+      const [first = '', ...others] = group.schemaNames;
+      console.log(`-- ${first}${others.length > 0 ? ` and ${others.length} more with the same history` : ''}`);
+      console.log(group.sql.map(sql => (sql.startsWith('--') ? sql : `${sql.replace(/;\s*$/, '')};`)).join('\n'));
+    }
+  }
+
+  return EXIT.done;
+}
+
+function reporterFor({ json, quiet }: TenantArgs): RunReporter {
+  if (json === true) {
+    return jsonReporter();
+  }
+
+  return process.stdout.isTTY && quiet !== true ? barReporter() : lineReporter({ quiet: quiet === true });
+}
+
+/** The first Ctrl-C lets what is in flight finish; the second ends the process, and the server rolls back what was not committed. */
+function stopOnSignals(reporter: RunReporter): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) {
+      process.exit(EXIT.interrupted);
+    }
+
+    controller.abort();
+    reporter.note('Stopping: tenants in flight are finished. Once more to roll them back.');
+  };
+
+  for (const name of SIGNALS) {
+    process.on(name, onSignal);
+  }
+
+  return { signal: controller.signal, release: () => SIGNALS.forEach(name => process.off(name, onSignal)) };
+}
+
+function exitOf({ failed, notBegun }: RunResult): number {
+  return failed.length > 0 || notBegun.length > 0 ? EXIT.failed : EXIT.done;
+}
+
+function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
+  const { from, to, only, concurrency, lockTimeout, statementTimeout, maxFailures, failFast, canary, skipPublicCheck } = args;
+
+  return defined({
+    ...selectionOf(args),
+    direction,
+    skipPublicCheck,
+    from: from === undefined ? undefined : fullName(from),
+    to: to === undefined ? undefined : to === '0' ? (0 as const) : fullName(to),
+    migrations: only === undefined || to !== undefined || from !== undefined ? undefined : only.split(/[, ]+/).map(fullName),
+    concurrency,
+    lockTimeoutMs: lockTimeout,
+    statementTimeoutMs: statementTimeout,
+    maxFailures: failFast === true ? 1 : maxFailures,
+    canary: canary?.length === 1 && /^\d+$/.test(canary[0] ?? '') ? Number(canary[0]) : canary,
+  });
+}
+
+/** A migration may be named by its time stamp alone, as the stock command allows. */
+function fullName(name: string): string {
+  const withoutEnding = name.replace(/\.[cm]?[jt]s$/, '');
+
+  return /^\d{14}$/.test(withoutEnding) ? `Migration${withoutEnding}` : withoutEnding;
+}
+
+function defined<T extends object>(options: { [Key in keyof T]: T[Key] | undefined }): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;

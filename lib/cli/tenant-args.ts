@@ -1,0 +1,53 @@
+import { RunUsageError } from '../errors.js';
+import type { TenantSelection } from '../migrations/selection.js';
+
+/** The arguments of a migration command, as the stock command line parses them, with the tenant options. */
+export interface TenantArgs {
+  readonly config?: string[];
+  readonly contextName?: string;
+  readonly quiet?: boolean;
+  /** Schema names; empty for all tenants; undefined where the public set is meant. */
+  readonly tenants?: readonly string[];
+  readonly skip?: readonly string[];
+  /** A condition on the tenant entity, as JSON. */
+  readonly where?: string;
+  readonly json?: boolean;
+  readonly dryRun?: boolean;
+  readonly skipPublicCheck?: boolean;
+  readonly concurrency?: number;
+  /** In milliseconds. */
+  readonly lockTimeout?: number;
+  /** In milliseconds. */
+  readonly statementTimeout?: number;
+  readonly failFast?: boolean;
+  readonly maxFailures?: number;
+  readonly canary?: readonly string[];
+  readonly schema?: string;
+  readonly to?: string;
+  readonly from?: string;
+  readonly only?: string;
+  readonly blank?: boolean;
+  readonly initial?: boolean;
+  readonly dump?: boolean;
+  readonly path?: string;
+  readonly name?: string;
+}
+
+/** Which tenants the arguments select. */
+export function selectionOf({ tenants = [], skip = [], where }: TenantArgs): TenantSelection {
+  return { only: tenants, skip, ...(where === undefined ? {} : { where: parseCondition(where) }) };
+}
+
+function parseCondition(where: string): Record<string, unknown> {
+  try {
+    const condition: unknown = JSON.parse(where);
+
+    if (typeof condition === 'object' && condition !== null && !Array.isArray(condition)) {
+      return { ...condition };
+    }
+  } catch {
+    // said below, in the same words as for JSON that is no object
+  }
+
+  throw new RunUsageError('--where', where, 'a condition on the tenant entity as a JSON object, for example {"onTrial":true}');
+}

@@ -1,0 +1,16 @@
+import { CLIHelper } from '@mikro-orm/cli';
+import { Tenants } from '../provisioning/tenants.js';
+import { Tenancy } from '../tenancy.js';
+import type { TenantArgs } from './tenant-args.js';
+
+/** Runs a command over the tenants of the project's ORM, and closes that afterwards. */
+export async function withTenantsOf(args: TenantArgs, fn: (tenants: Tenants) => Promise<number>): Promise<number> {
+  CLIHelper.quiet = args.quiet ?? false;
+  const orm = await CLIHelper.getORM(args.contextName, args.config);
+
+  try {
+    return await fn(new Tenants(Tenancy.of(orm.config)));
+  } finally {
+    await orm.close(true);
+  }
+}

@@ -1,0 +1,52 @@
+import { searchPathOf } from '../schema-name.js';
+import type { Tenancy } from '../tenancy.js';
+import { History } from './history.js';
+import { queuedSql } from './migrate-schema.js';
+import { loadMigrationSet } from './migration-set.js';
+import { checkTarget } from './plan.js';
+import { planRun, targetOf, type MigrateOptions } from './run.js';
+import { selectSchemaNames } from './selection.js';
+
+/** What tenants with the same history would get. */
+export interface RunPreview {
+  readonly schemaNames: readonly string[];
+  readonly migrations: readonly string[];
+  /** The SQL for the first of them. What cannot be known without running it is a comment. */
+  readonly sql: readonly string[];
+}
+
+/** What a run would do, without doing it: no lock is taken and nothing is changed. */
+export async function previewRun(tenancy: Tenancy, options: MigrateOptions = {}): Promise<RunPreview[]> {
+  const target = targetOf(options);
+  const set = await loadMigrationSet(tenancy);
+  checkTarget(set, target);
+  const { plan } = await planRun(tenancy, set, target, await selectSchemaNames(tenancy, options));
+  const groups = new Map<string, { schemaNames: string[]; migrations: readonly string[] }>();
+
+  for (const { schemaName, migrations } of plan.work) {
+    const group = groups.get(migrations.join('\n')) ?? { schemaNames: [], migrations };
+    group.schemaNames.push(schemaName);
+    groups.set(migrations.join('\n'), group);
+  }
+
+  return Promise.all(
+    [...groups.values()].map(async group => {
+      const [first = ''] = group.schemaNames;
+      const history = new History(tenancy, first);
+      const sql: string[] = [];
+
+      for (const name of group.migrations) {
+        const migration = set.find(each => each.name === name);
+        sql.push(`-- ${name}`, `set local search_path to ${searchPathOf(first, ...tenancy.options.searchPath)}`);
+
+        if (migration !== undefined) {
+          sql.push(...(await queuedSql(tenancy, migration, target.direction)));
+        }
+
+        sql.push(target.direction === 'up' ? history.addSql(name) : history.removeSql(name));
+      }
+
+      return { ...group, sql };
+    }),
+  );
+}

@@ -1,0 +1,51 @@
+import type { Tenancy } from '../tenancy.js';
+import { findOwnedSchemas } from '../provisioning/schemas.js';
+import { readHistories } from './histories.js';
+import { loadMigrationSet } from './migration-set.js';
+import { planMigrations, unknownMigrations } from './plan.js';
+import { namesOf } from './run.js';
+import { selectSchemaNames, type TenantSelection } from './selection.js';
+
+/** What one tenant has and lacks. */
+export interface TenantMigrationStatus {
+  readonly schemaName: string;
+  readonly hasSchema: boolean;
+  /** Names of the migrations in its history, oldest first. */
+  readonly executed: readonly string[];
+  readonly pending: readonly string[];
+  /** Migrations in the history that the set does not have, as after going back to an older version of the application. */
+  readonly unknown: readonly string[];
+}
+
+export interface MigrationStatus {
+  readonly tenants: readonly TenantMigrationStatus[];
+  /** Schemas that the library made and no tenant has any more. */
+  readonly orphans: readonly string[];
+}
+
+/** What each selected tenant has and lacks. Changes nothing. */
+export async function migrationStatus(tenancy: Tenancy, selection: TenantSelection = {}): Promise<MigrationStatus> {
+  const set = await loadMigrationSet(tenancy);
+  const statuses: TenantMigrationStatus[] = [];
+
+  for await (const batch of readHistories(tenancy, await selectSchemaNames(tenancy, selection))) {
+    for (const { schemaName, hasSchema, executed } of batch) {
+      const names = namesOf({ executed });
+      statuses.push({
+        schemaName,
+        hasSchema,
+        executed: names,
+        pending: planMigrations(set, names, { direction: 'up' }).map(({ name }) => name),
+        unknown: unknownMigrations(set, names),
+      });
+    }
+  }
+
+  return { tenants: statuses, orphans: await findOrphans(tenancy) };
+}
+
+async function findOrphans(tenancy: Tenancy): Promise<string[]> {
+  const names = new Set(await tenancy.findSchemaNames());
+
+  return [...(await findOwnedSchemas(tenancy))].filter(name => !names.has(name)).toSorted();
+}
