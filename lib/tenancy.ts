@@ -82,6 +82,17 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return this.orm.em.getDriver().execute<Row[]>(sql, [...params], 'all', ctx);
   }
 
+  /**
+   * Runs `fn` on one connection that is its alone meanwhile. Relies on Kysely's `connection()`, which MikroORM 7 gives as the connection's
+   * client; what it gives is taken wherever a transaction is.
+   */
+  async onOneConnection<Result>(fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
+    const connection = this.orm.em.getConnection('write');
+    await connection.ensureConnection();
+
+    return connection.getClient().connection().execute(fn);
+  }
+
   /** The role that the connections of this ORM are of. */
   currentRole(ctx: Transaction | undefined): Promise<string | undefined> {
     this.#role ??= this.execute<{ role: string }>('select current_user as role', [], ctx).then(

@@ -22,7 +22,7 @@ export function lineReporter({ quiet }: { readonly quiet: boolean }): RunReporte
   };
 
   return {
-    plan: ({ total, work }) => info(colors.grey(`${count(total, 'tenant')}, ${work.length} with something to do`)),
+    plan: ({ total, work }) => info(colors.grey(`${count(total, 'tenant')}, ${work} with something to do`)),
     tenant: result => {
       if (result.ok) {
         info(`${result.schemaName}: ${result.migrations.join(', ') || 'nothing left to do'} (${duration(result.durationMs)})`);
@@ -48,7 +48,7 @@ export function barReporter(): RunReporter {
 
   return {
     plan: ({ work }) => {
-      bar = work.length > 0 ? bars.create(work.length, 0, { rate: 0, failed }) : undefined;
+      bar = work > 0 ? bars.create(work, 0, { rate: 0, failed }) : undefined;
     },
     tenant: result => {
       if (!result.ok) {
@@ -73,7 +73,7 @@ export function jsonReporter(): RunReporter {
   const write = (object: object): void => console.log(JSON.stringify(object));
 
   return {
-    plan: ({ total, upToDate, work }) => write({ event: 'plan', total, upToDate, work: work.length }),
+    plan: ({ total, upToDate, work }) => write({ event: 'plan', total, upToDate, work }),
     tenant: result => write({ event: 'tenant', ...describe(result) }),
     note: text => console.error(text),
     summary: result =>

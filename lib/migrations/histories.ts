@@ -20,6 +20,11 @@ export async function* readHistories(tenancy: Tenancy, schemaNames: readonly str
   }
 }
 
+/** The names in a history as `readHistories` gives it. */
+export function namesOf({ executed }: Pick<SchemaHistory, 'executed'>): string[] {
+  return executed === '' ? [] : executed.split('\n').map(name => name.replace(/\.[jt]s$/, ''));
+}
+
 async function readBatch(tenancy: Tenancy, schemaNames: readonly string[]): Promise<SchemaHistory[]> {
   const { tableName } = tenantMigrationsOptions(tenancy);
   const found = new Map((await findTables(tenancy, tableName, schemaNames)).map(row => [row.name, row.has_history]));

@@ -11,24 +11,26 @@ export interface ExecutedMigration {
 
 /** The history table of a tenant: MikroORM's own layout, in the tenant's schema, so that its tools can read it. */
 export class History {
-  readonly #table: string;
+  /** The table, quoted, with its schema. */
+  readonly table: string;
   readonly #tenancy: Tenancy;
 
   constructor(tenancy: Tenancy, schemaName: string) {
     this.#tenancy = tenancy;
-    this.#table = quoteTable(schemaName, tenantMigrationsOptions(tenancy).tableName);
+    this.table = quoteTable(schemaName, tenantMigrationsOptions(tenancy).tableName);
   }
 
   /** What the schema has, oldest first; empty where there is no history yet. */
   async executed(ctx?: Transaction): Promise<ExecutedMigration[]> {
-    const [found] = await this.#tenancy.execute<{ there: boolean }>('select to_regclass(?) is not null as there', [this.#table], ctx);
+    const [found] = await this.#tenancy.execute<{ there: boolean }>('select to_regclass(?) is not null as there', [this.table], ctx);
 
-    if (found?.there !== true) {
-      return [];
-    }
+    return found?.there === true ? this.read(ctx) : [];
+  }
 
+  /** The same, where there is a history. */
+  async read(ctx?: Transaction): Promise<ExecutedMigration[]> {
     const rows = await this.#tenancy.execute<{ name: string; executed_at: Date | string }>(
-      `select name, executed_at from ${this.#table} order by id`,
+      `select name, executed_at from ${this.table} order by id`,
       [],
       ctx,
     );
@@ -36,19 +38,24 @@ export class History {
     return rows.map(row => ({ name: row.name.replace(/\.[jt]s$/, ''), executedAt: new Date(row.executed_at) }));
   }
 
+  /** A query of one value: the names of what the schema has, oldest first, one a line. */
+  namesSql(): string {
+    return `select string_agg(name, e'\\n' order by id) from ${this.table}`;
+  }
+
   createTableSql(): string {
     return (
-      `create table if not exists ${this.#table} ("id" serial primary key, "name" varchar(255) not null, ` +
+      `create table if not exists ${this.table} ("id" serial primary key, "name" varchar(255) not null, ` +
       `"executed_at" timestamptz not null default current_timestamp)`
     );
   }
 
   addSql(name: string): string {
-    return `insert into ${this.#table} (name) values (${this.#literal(name)})`;
+    return `insert into ${this.table} (name) values (${this.#literal(name)})`;
   }
 
   removeSql(name: string): string {
-    return `delete from ${this.#table} where name in (${[name, `${name}.js`, `${name}.ts`].map(each => this.#literal(each)).join(', ')})`;
+    return `delete from ${this.table} where name in (${[name, `${name}.js`, `${name}.ts`].map(each => this.#literal(each)).join(', ')})`;
   }
 
   // as text, for what is sent in one message with other statements; parameters would need a message of their own

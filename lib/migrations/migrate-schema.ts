@@ -20,6 +20,8 @@ export interface SchemaRun {
   readonly ctx: Transaction;
   /** Statements that go before the first migration, in the same message. */
   readonly before?: readonly string[];
+  /** Whether the history table is known to be there. */
+  readonly hasHistory?: boolean;
   /** Whether the schema is new, so that its tables are empty and nobody is using them. */
   readonly isNew?: boolean;
 }
@@ -32,18 +34,12 @@ export interface SchemaRun {
  */
 export async function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<void> {
   const { schemaName, direction, planned, ctx } = run;
-  const scope: Scope = {
-    kind: 'tenant',
-    host: tenancy,
-    outer: innermostScope(),
-    tenant: run.tenant ?? { schemaName },
-    schemaName: tenancy.checkSchemaName(schemaName),
-  };
+  const scope = scopeFor(tenancy, run);
   const history = new History(tenancy, schemaName);
   const script = new Script(tenancy, schemaName, ctx);
   run.before?.forEach(sql => script.add(sql));
 
-  if (direction === 'up') {
+  if (direction === 'up' && run.hasHistory !== true) {
     script.add(history.createTableSql());
   }
 
@@ -63,26 +59,45 @@ export async function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<v
   await script.send();
 }
 
-/** The SQL that a migration queues, without a database; a comment where it goes on to read one. */
-export async function queuedSql(tenancy: Tenancy, migration: TenantMigration, direction: 'up' | 'down'): Promise<string[]> {
+/** The SQL that a migration queues in a tenant's scope, without a database; not complete where it goes on to read one. */
+export async function queuedSql(
+  tenancy: Tenancy,
+  migration: TenantMigration,
+  direction: 'up' | 'down',
+  schemaName: string,
+): Promise<{ readonly sql: readonly string[]; readonly isComplete: boolean }> {
   const { instance, wasStopped } = newMigration(tenancy, migration, { ctx: undefined, scope: undefined, mayTouch: () => false });
 
   try {
-    await instance[direction]();
+    await withScope(scopeFor(tenancy, { schemaName }), async () => instance[direction]());
   } catch (error) {
     if (!wasStopped()) {
-      throw MigrationError.failed(migration.name, '', error);
+      throw MigrationError.failed(migration.name, schemaName, error);
     }
   }
 
   const platform = tenancy.orm.em.getPlatform();
-  const queued = instance.getQueries().map(query => {
-    const { sql, params } = typeof query === 'string' ? { sql: query, params: [] } : 'toRaw' in query ? query.toRaw() : query;
+  const sql = instance.getQueries().map(query => {
+    if (typeof query === 'string') {
+      return query;
+    }
 
-    return platform.formatQuery(sql, params);
+    const raw = 'toRaw' in query ? query.toRaw() : query;
+
+    return platform.formatQuery(raw.sql, raw.params);
   });
 
-  return wasStopped() ? [...queued, '-- from here it reads the database or uses the ORM, so the rest depends on the tenant'] : queued;
+  return { sql, isComplete: !wasStopped() };
+}
+
+function scopeFor(tenancy: Tenancy, { schemaName, tenant }: Pick<SchemaRun, 'schemaName' | 'tenant'>): Scope {
+  return {
+    kind: 'tenant',
+    host: tenancy,
+    outer: innermostScope(),
+    tenant: tenant ?? { schemaName },
+    schemaName: tenancy.checkSchemaName(schemaName),
+  };
 }
 
 interface QueuedMigration {

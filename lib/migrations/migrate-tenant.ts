@@ -7,6 +7,7 @@ import type { Tenancy } from '../tenancy.js';
 import { History } from './history.js';
 import { migrateSchema } from './migrate-schema.js';
 import type { MigrationSet, TenantMigration } from './migration-set.js';
+import { migrateInOneMessage } from './one-message.js';
 import { migrateOutsideTransaction } from './non-transactional.js';
 import { planMigrations, type MigrationTarget } from './plan.js';
 
@@ -23,6 +24,13 @@ export interface TenantRun {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A tenant, and what is to run in it on the history it had when the run was planned. */
+export interface TenantWork {
+  readonly schemaName: string;
+  readonly executed: string;
+  readonly planned: readonly TenantMigration[];
+}
+
 /** The names of the migrations that ran; or that another run has the tenant at this moment. */
 export type TenantRunOutcome = readonly string[] | 'busy';
 
@@ -34,10 +42,20 @@ export type TenantRunOutcome = readonly string[] | 'busy';
  */
 export async function migrateTenant(
   tenancy: Tenancy,
-  schemaName: string,
+  { schemaName, executed, planned }: TenantWork,
   run: TenantRun,
   { wait }: { readonly wait: boolean },
 ): Promise<TenantRunOutcome> {
+  const quick = await migrateInOneMessage(tenancy, { ...run, schemaName, executed, planned });
+
+  if (quick === 'done') {
+    return planned.map(({ name }) => name);
+  }
+
+  if (quick === 'busy' && !wait) {
+    return 'busy';
+  }
+
   return pRetry(() => migrateOnce(tenancy, schemaName, run, wait), {
     retries: run.retries,
     minTimeout: 100,
@@ -98,35 +116,55 @@ async function migrateStep(
   run: TenantRun & { readonly wait: boolean; readonly ctx: Transaction },
 ): Promise<Step | 'busy'> {
   const { ctx, target, set, wait } = run;
-  const history = new History(tenancy, schemaName);
+  const state = await openRun(tenancy, schemaName, run);
 
-  // the time-outs first: they hold for the wait for the tenant's lock too
-  const [state] = await tenancy.execute<{ has_schema: boolean; has_history: boolean }>(
-    `select set_config('lock_timeout', ?, true), set_config('statement_timeout', coalesce(?, current_setting('statement_timeout')), true), ` +
-      'to_regnamespace(?) is not null as has_schema',
-    [`${run.lockTimeoutMs}ms`, run.statementTimeoutMs === undefined ? null : `${run.statementTimeoutMs}ms`, quoteIdentifier(schemaName)],
-    ctx,
-  );
-
-  if (state?.has_schema !== true) {
+  if (!state.has_schema) {
     throw new SchemaMissingError(schemaName);
   }
 
-  if (!(await lockTenant(tenancy, schemaName, ctx, wait))) {
+  if (!state.locked && !(await lockTenant(tenancy, schemaName, ctx, wait))) {
     return 'busy';
   }
 
-  // under the lock, and so after whatever another run has done
-  const executed = await history.executed(ctx);
-  const planned = planMigrations(set, executed.map(({ name }) => name), target);
+  // in a statement of its own, that begins under the lock and so sees whatever another run has done
+  const history = new History(tenancy, schemaName);
+  const executed = state.has_history ? await history.read(ctx) : await history.executed(ctx);
+  const planned = planMigrations(
+    set,
+    executed.map(({ name }) => name),
+    target,
+  );
   const stop = planned.findIndex(({ transactional }) => !transactional);
   const now = stop === -1 ? planned : planned.slice(0, stop);
 
   if (now.length > 0) {
-    await migrateSchema(tenancy, { schemaName, direction: target.direction, planned: now, ctx });
+    await migrateSchema(tenancy, { schemaName, direction: target.direction, planned: now, ctx, hasHistory: state.has_history });
   }
 
   return { done: now.map(({ name }) => name), next: stop === -1 ? undefined : planned[stop] };
+}
+
+interface OpenedRun {
+  readonly locked: boolean;
+  readonly has_schema: boolean;
+  readonly has_history: boolean;
+}
+
+/** Sets the time-outs, which hold for the wait for the tenant's lock too, tries the lock, and looks what is there: in one round trip. */
+async function openRun(tenancy: Tenancy, schemaName: string, run: TenantRun & { readonly ctx: Transaction }): Promise<OpenedRun> {
+  const { lockTimeoutMs, statementTimeoutMs, ctx } = run;
+  const settings = [
+    `set_config('lock_timeout', '${Math.round(lockTimeoutMs)}', true)`,
+    ...(statementTimeoutMs === undefined ? [] : [`set_config('statement_timeout', '${Math.round(statementTimeoutMs)}', true)`]),
+  ];
+  const [state] = await tenancy.execute<OpenedRun>(
+    `select ${settings.join(', ')}, pg_try_advisory_xact_lock(${LOCK_KEY}) as locked, ` +
+      'to_regnamespace(?) is not null as has_schema, to_regclass(?) is not null as has_history',
+    [schemaName, quoteIdentifier(schemaName), new History(tenancy, schemaName).table],
+    ctx,
+  );
+
+  return state ?? { locked: false, has_schema: false, has_history: false };
 }
 
 function inTransaction<Result>(tenancy: Tenancy, fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
@@ -134,4 +172,4 @@ function inTransaction<Result>(tenancy: Tenancy, fn: (ctx: Transaction) => Promi
 }
 
 /** Advisory locks are per database; within it, the schema's name is the key. */
-const LOCK_KEY = `hashtextextended('landlord:' || ?, 0)`;
+export const LOCK_KEY = `hashtextextended('landlord:' || ?, 0)`;

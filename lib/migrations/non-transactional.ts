@@ -24,7 +24,7 @@ export async function migrateOutsideTransaction(
   const history = new History(tenancy, schemaName);
   const key = `hashtextextended(${tenancy.orm.em.getPlatform().quoteValue(`landlord:${schemaName}`)}, 0)`;
 
-  await onOneConnection(tenancy, async ctx => {
+  await tenancy.onOneConnection(async ctx => {
     await tenancy.execute(`select pg_advisory_lock(${key})`, [], ctx);
 
     try {
@@ -65,9 +65,4 @@ async function invalidIndexes(tenancy: Tenancy, schemaName: string, ctx: Transac
   );
 
   return rows.map(row => row.name);
-}
-
-// relies on Kysely's `connection()`, which MikroORM 7 gives as the connection's client; it takes such a one wherever it takes a transaction
-function onOneConnection<Result>(tenancy: Tenancy, fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
-  return tenancy.orm.em.getConnection('write').getClient().connection().execute(fn);
 }

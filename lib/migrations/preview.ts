@@ -4,7 +4,8 @@ import { History } from './history.js';
 import { queuedSql } from './migrate-schema.js';
 import { loadMigrationSet } from './migration-set.js';
 import { checkTarget } from './plan.js';
-import { planRun, targetOf, type MigrateOptions } from './run.js';
+import { planRun } from './plan-run.js';
+import { targetOf, type MigrateOptions } from './run.js';
 import { selectSchemaNames } from './selection.js';
 
 /** What tenants with the same history would get. */
@@ -20,10 +21,11 @@ export async function previewRun(tenancy: Tenancy, options: MigrateOptions = {})
   const target = targetOf(options);
   const set = await loadMigrationSet(tenancy);
   checkTarget(set, target);
-  const { plan } = await planRun(tenancy, set, target, await selectSchemaNames(tenancy, options));
+  const { work } = await planRun(tenancy, set, target, await selectSchemaNames(tenancy, options));
   const groups = new Map<string, { schemaNames: string[]; migrations: readonly string[] }>();
 
-  for (const { schemaName, migrations } of plan.work) {
+  for (const { schemaName, planned } of work) {
+    const migrations = planned.map(({ name }) => name);
     const group = groups.get(migrations.join('\n')) ?? { schemaNames: [], migrations };
     group.schemaNames.push(schemaName);
     groups.set(migrations.join('\n'), group);
@@ -40,7 +42,8 @@ export async function previewRun(tenancy: Tenancy, options: MigrateOptions = {})
         sql.push(`-- ${name}`, `set local search_path to ${searchPathOf(first, ...tenancy.options.searchPath)}`);
 
         if (migration !== undefined) {
-          sql.push(...(await queuedSql(tenancy, migration, target.direction)));
+          const queued = await queuedSql(tenancy, migration, target.direction, first);
+          sql.push(...queued.sql, ...(queued.isComplete ? [] : [REST]));
         }
 
         sql.push(target.direction === 'up' ? history.addSql(name) : history.removeSql(name));
@@ -50,3 +53,5 @@ export async function previewRun(tenancy: Tenancy, options: MigrateOptions = {})
     }),
   );
 }
+
+const REST = '-- from here it reads the database or uses the ORM, so the rest depends on the tenant';

