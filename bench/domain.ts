@@ -49,7 +49,7 @@ export async function openOrm(url: string, migrationsList: MigrationEntry[], poo
   );
   await orm.em.execute(`create table if not exists "client" (${CLIENT_COLUMNS})`);
 
-  return orm as unknown as BenchOrm;
+  return orm;
 }
 
 /** The history table, as a hand-written script makes it. */

@@ -2,6 +2,7 @@ import type { Context, Middleware, Next } from 'koa';
 import { InvalidHostError, UnknownHostError } from '../errors.js';
 import { withoutPort } from '../hostname.js';
 import { resolveHost, type OrmOption } from '../scope/host.js';
+import { leaveScope } from '../orm/mikro-context.js';
 import { publicScope, scopeOf } from '../scope/run-in.js';
 import type { Scope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
@@ -91,7 +92,7 @@ function notFound(ctx: Context, next: Next, options: TenantContextOptions & { te
   const { notFound: decision = 'error', notFoundStatus = 404, tenancy, host } = options;
 
   if (typeof decision === 'function') {
-    return decision(ctx, next);
+    return leaveScope(() => decision(ctx, next));
   }
 
   if (decision === 'public') {

@@ -20,6 +20,13 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
   );
 }
 
+/** Runs `fn` in no scope and no transaction, whatever the flow was in. */
+export function leaveScope<Result>(fn: () => Result): Result {
+  return withScope(undefined, () =>
+    TransactionContext['storage'].run(undefined as never, () => RequestContext['storage'].run(undefined as never, fn)),
+  );
+}
+
 /** The user's own `context`, except in a scope: there the EntityManager is the scope's. */
 export function contextOfScopes(own: ContextOption): ContextOption {
   return name => (innermostScope() === undefined ? undefined : RequestContext.getEntityManager(name)) ?? own(name);
