@@ -8,6 +8,7 @@ import { ensurePrimaryKey, pinToSchema } from './orm/entity-kinds.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { extendDriver } from './orm/tenant-driver.js';
 import { extendEntityManager, type TenantEntityManagerMethods } from './orm/tenant-entity-manager.js';
+import { extendHydrator } from './orm/tenant-hydrator.js';
 import { TenantSubscriber } from './orm/tenant-subscriber.js';
 import { registerHost } from './scope/host.js';
 import { Tenancy, type TenantsOrm } from './tenancy.js';
@@ -51,6 +52,7 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions): AnyConfig {
     schema: options.publicSchema,
     driver: extendDriver(config.driver as never),
     entityManager: extendEntityManager((config.entityManager ?? BasePostgreSqlEntityManager) as never),
+    hydrator: extendHydrator(config.hydrator),
     ...(config.context === undefined ? {} : { context: contextOfScopes(config.context) }),
     subscribers: [...(config.subscribers ?? []), new TenantSubscriber()],
     extensions: [...extensions, ...(hasMigrator ? [] : [Migrator]), tenantsExtension(options)],
