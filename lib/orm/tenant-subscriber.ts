@@ -1,10 +1,10 @@
 import { ChangeSetType, type ChangeSet, type EventArgs, type EventSubscriber, type FlushEventArgs, type UnitOfWork } from '@mikro-orm/core';
-import { CrossTenantError, InvalidDomainError, PublicContextRequiredError, ReservedDomainError } from '../errors.js';
+import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError } from '../errors.js';
 import { provision } from '../provisioning/provision.js';
 import { dropSchema, renameSchema } from '../provisioning/schemas.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant-mixin.js';
-import { isTenantEntity } from './entity-kinds.js';
+import { checkFlush } from './flush-check.js';
 
 type Tenant = TenantMixin<unknown>;
 
@@ -18,7 +18,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
 
   onFlush({ uow, em }: FlushEventArgs): void {
     const tenancy = Tenancy.of(em.config);
-    refuseMixedFlush(uow.getChangeSets());
+    checkFlush(uow, tenancy);
 
     for (const change of [...changesOf(uow, tenancy), ...postponedChangesOf(uow, tenancy)]) {
       checkChange(change, tenancy);
@@ -158,14 +158,6 @@ function checkDomain(domainUrl: unknown, isPublic: boolean, tenancy: Tenancy): s
   }
 
   return canonical;
-}
-
-function refuseMixedFlush(changeSets: readonly ChangeSet<any>[]): void {
-  const schemaNames = new Set(changeSets.filter(({ meta }) => isTenantEntity(meta.root)).map(({ schema }) => schema));
-
-  if (schemaNames.size > 1) {
-    throw CrossTenantError.mixedFlush([...schemaNames].map(String));
-  }
 }
 
 const ACTIONS: Record<ChangeSetType, TenantChange['action']> = {
