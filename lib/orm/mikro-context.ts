@@ -15,8 +15,11 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
   em.bindToScope(scope);
   const context = new RequestContext(new Map([...otherEntityManagers(), [em.name, em]]));
 
+  // another ORM's transaction stays the flow's
+  const transaction = TransactionContext.getEntityManager(em.name) === undefined ? TransactionContext.currentTransactionContext() : undefined;
+
   return withScope(scope, () =>
-    TransactionContext['storage'].run(undefined as never, () => RequestContext['storage'].run(context, () => fn(em))),
+    TransactionContext['storage'].run(transaction as never, () => RequestContext['storage'].run(context, () => fn(em))),
   );
 }
 
