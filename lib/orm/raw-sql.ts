@@ -1,4 +1,5 @@
-import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { Transaction } from '@mikro-orm/core';
+import type { EmExecuteOptions, SqlEntityManager } from '@mikro-orm/sql';
 import { searchPathOf } from '../schema-name.js';
 import type { Tenancy } from '../tenancy.js';
 import { tenantSchema } from './tenant-schema.js';
@@ -12,27 +13,45 @@ export async function executeOnPath(
   tenancy: Tenancy,
   query: Parameters<SqlEntityManager['execute']>[0],
   params: any[],
-  methodOrOptions: 'all' | 'get' | 'run' | { readonly method?: 'all' | 'get' | 'run' },
+  { method = 'all', loggerContext, ...abort }: EmExecuteOptions,
 ): Promise<any> {
   const schemaName = tenantSchema('Raw SQL', em.schema, tenancy.scope, tenancy);
   const path = searchPathOf(schemaName, ...tenancy.options.searchPath);
-  const method = (typeof methodOrOptions === 'string' ? methodOrOptions : methodOrOptions.method) ?? 'all';
   const driver = em.getDriver();
-  const transaction = em.getTransactionContext();
+  const logging = { ...loggerContext, ...abort };
+  const run = (ctx: Transaction): Promise<unknown> => driver.execute(query, params, method, ctx, logging);
+  const transaction = em.getTransactionContext<HoldableTransaction>();
 
   if (transaction === undefined) {
-    return em.getConnection('write').transactional(async ctx => {
-      await driver.execute(SET_PATH, [path], 'run', ctx);
-      return driver.execute(query, params, method, ctx);
-    });
+    const sessionContext = em.getTransactionSessionContext();
+
+    return em.getConnection('write').transactional(
+      async ctx => {
+        await driver.execute(SET_PATH, [path], 'run', ctx);
+        return run(ctx);
+      },
+      { ...(sessionContext === undefined ? {} : { sessionContext }), ...(loggerContext === undefined ? {} : { loggerContext }) },
+    );
   }
 
-  const [before] = await driver.execute<{ path: string }[]>(SWAP_PATH, [path], 'all', transaction);
-  const result = await driver.execute(query, params, method, transaction);
-  // not after a failure: the transaction is then aborted, and a rollback to whichever savepoint puts the path back by itself
-  await driver.execute(SET_PATH, [before?.path ?? ''], 'run', transaction);
+  return holdConnection(transaction, async ctx => {
+    const [before] = await driver.execute<{ path: string }[]>(SWAP_PATH, [path], 'all', ctx);
+    const restore = (): Promise<unknown> => driver.execute(SET_PATH, [before?.path ?? ''], 'run', ctx);
+    let result: unknown;
 
-  return result;
+    try {
+      result = await run(ctx);
+    } catch (error) {
+      // where PostgreSQL refused the statement this fails too, and a rollback to whichever savepoint puts the path back; where
+      // the statement never got that far, the transaction can go on
+      await restore().catch(() => undefined);
+      throw error;
+    }
+
+    await restore();
+
+    return result;
+  });
 }
 
 /** Sets the path for the rest of the transaction. */
@@ -40,3 +59,27 @@ export const SET_PATH = `select set_config('search_path', ?, true)`;
 
 // materialized, so that the old path is read before the new one is set
 const SWAP_PATH = `with before as materialized (select current_setting('search_path') as path) select path, set_config('search_path', ?, true) from before`;
+
+/**
+ * Keeps every other statement of the transaction waiting, those of other scopes too: one that came between the path and the
+ * statement it is for would change it under its feet. Relies on Kysely's transactions handing out their connection one user at a time.
+ */
+function holdConnection<Result>(transaction: HoldableTransaction, fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
+  const executor = transaction.getExecutor();
+
+  return executor.provideConnection(connection => {
+    const held = executor.withConnectionProvider({ provideConnection: use => use(connection) });
+
+    return fn({ executeQuery: (query: unknown, options: unknown) => held.executeQuery(query, options) });
+  });
+}
+
+interface HoldableTransaction {
+  getExecutor(): Executor;
+}
+
+interface Executor {
+  executeQuery(query: unknown, options: unknown): Promise<unknown>;
+  provideConnection<Result>(use: (connection: object) => Promise<Result>): Promise<Result>;
+  withConnectionProvider(provider: { provideConnection<Result>(use: (connection: object) => Promise<Result>): Promise<Result> }): Executor;
+}

@@ -5,7 +5,9 @@ import { currentScope, withScope } from '../scope/scope.js';
 import { TenantWriteRefusedError } from '../errors.js';
 import { Tenancy } from '../tenancy.js';
 import { explainFlushError } from './flush-errors.js';
+import { guardKysely } from './kysely-schemas.js';
 import { executeOnPath } from './raw-sql.js';
+import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from './result-cache.js';
 
 /** What an EntityManager with tenants has beside MikroORM's own. */
 export interface TenantEntityManagerMethods {
@@ -47,6 +49,11 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
     override getContext(validate = true): this {
       const em = super.getContext(validate);
 
+      // contexts go by name, and two ORMs may have one
+      if (em.config !== this.config) {
+        return this;
+      }
+
       return this.global || em.boundScope === this.boundScope ? em : this;
     }
 
@@ -86,16 +93,55 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
     override async execute(query: any, params: any = [], methodOrOptions: any = 'all', loggerContext?: any): Promise<any> {
       const em = this.getContext(false);
-      const run = (): Promise<any> => super.execute(query, params, methodOrOptions, loggerContext);
 
-      return em.schema === undefined ? run() : executeOnPath(em, Tenancy.of(this.config), query, params, methodOrOptions);
+      if (em.schema === undefined) {
+        return super.execute(query, params, methodOrOptions, loggerContext);
+      }
+
+      const options = typeof methodOrOptions === 'string' ? { method: methodOrOptions, loggerContext } : methodOrOptions;
+
+      return executeOnPath(em, Tenancy.of(this.config), query, params, { ...em.getAbortOptions(), ...options });
     }
 
     override getKysely(options?: any): any {
-      const kysely = super.getKysely(options) as { withSchema(schemaName: string): unknown };
-      const schemaName = this.getContext(false).schema;
+      const em = this.getContext(false);
+      const tenancy = Tenancy.of(this.config);
 
-      return schemaName === undefined ? kysely : kysely.withSchema(schemaName);
+      return guardKysely(super.getKysely(options), { schema: em.schema }, { tenancy, scope: tenancy.scope });
+    }
+
+    // a cached result is an answer like the database's: refused where that would be, and never one tenant's for another
+    override async tryCache(entityName: any, config: any, key: any, refresh?: boolean, merge?: boolean): Promise<any> {
+      const { publicSchema } = Tenancy.of(this.config);
+      const asked: CacheConfig = config ?? this.config.get('resultCache').global;
+      const tenants = asked === undefined || asked === false ? [] : tenantsOfCacheKey(key, publicSchema);
+      const meta = this.metadata.find(entityName);
+      const schema = tenants[0];
+
+      if (meta !== undefined && asked !== undefined && asked !== false) {
+        this.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
+      }
+
+      const named = Array.isArray(asked) ? [cacheNameOf(asked[0], tenants), asked[1]] : config;
+      const cached = await super.tryCache<any, any>(entityName, named, key, refresh, false);
+
+      if (merge !== true || typeof cached?.data !== 'object' || cached.data === null) {
+        return cached;
+      }
+
+      const data = fromCache(this.getContext(), entityName, cached.data, refresh, schema);
+      await this.getUnitOfWork().dispatchOnLoadEvent();
+
+      return { key: cached.key, data };
+    }
+
+    override async clearCache(name: string): Promise<void> {
+      const { schema } = this.getContext(false);
+      await super.clearCache(name);
+
+      if (schema !== undefined) {
+        await super.clearCache(cacheNameOf(name, [schema]));
+      }
     }
 
     override async insert(entity: any, ...rest: any[]): Promise<any> {

@@ -1,0 +1,37 @@
+import type { EntityManager } from '@mikro-orm/core';
+
+/** What `cache` of a query can be: whether, how long in milliseconds, or under which name and how long. */
+export type CacheConfig = boolean | number | [name: string, expiration: number] | undefined;
+
+/**
+ * The tenants that a query reads, of the key that MikroORM computes for its result: the schema among the options of a `find`
+ * or `count`, and for a QueryBuilder its SQL, in which every table has its schema.
+ */
+export function tenantsOfCacheKey(key: unknown, publicSchema: string): string[] {
+  const [kind, text, options] = key as [kind: unknown, text: unknown, options: { readonly schema?: string } | undefined];
+  const schemas =
+    kind === 'qb.execute' ? [...String(text).matchAll(QUALIFIED_TABLE)].map(([, schema]) => schema as string) : [options?.schema];
+
+  return [...new Set(schemas)].filter(schema => schema !== undefined && schema !== publicSchema).map(String);
+}
+
+/** A name that a user gave a cached result, for each tenant another. */
+export function cacheNameOf(name: string, tenants: readonly string[]): string {
+  return tenants.length === 0 ? name : `${name}|${tenants.join('|')}`;
+}
+
+/** Makes entities of a cached result again, in the schema they were read from. */
+export function fromCache(em: EntityManager, entityName: any, cached: unknown, refresh: boolean | undefined, schema: string | undefined): any {
+  const create = (data: any): unknown =>
+    em.getEntityFactory().create(entityName, data, {
+      merge: true,
+      convertCustomTypes: false,
+      refresh: refresh ?? false,
+      recomputeSnapshot: true,
+      ...(schema === undefined ? {} : { schema }),
+    });
+
+  return Array.isArray(cached) ? cached.map(create) : create(cached);
+}
+
+const QUALIFIED_TABLE = /\b(?:from|join) "([^"]+)"\."/g;
