@@ -16,7 +16,8 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
   const context = new RequestContext(new Map([...otherEntityManagers(), [em.name, em]]));
 
   // another ORM's transaction stays the flow's
-  const transaction = TransactionContext.getEntityManager(em.name) === undefined ? TransactionContext.currentTransactionContext() : undefined;
+  const transaction =
+    TransactionContext.getEntityManager(em.name) === undefined ? TransactionContext.currentTransactionContext() : undefined;
 
   return withScope(scope, () =>
     TransactionContext['storage'].run(transaction as never, () => RequestContext['storage'].run(context, () => fn(em))),

@@ -21,7 +21,13 @@ export function cacheNameOf(name: string, tenants: readonly string[]): string {
 }
 
 /** Makes entities of a cached result again, in the schema they were read from. */
-export function fromCache(em: EntityManager, entityName: any, cached: unknown, refresh: boolean | undefined, schema: string | undefined): any {
+export function fromCache(
+  em: EntityManager,
+  entityName: any,
+  cached: unknown,
+  refresh: boolean | undefined,
+  schema: string | undefined,
+): any {
   const create = (data: any): unknown =>
     em.getEntityFactory().create(entityName, data, {
       merge: true,

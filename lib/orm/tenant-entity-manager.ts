@@ -110,6 +110,13 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
       return guardKysely(super.getKysely(options), { schema: em.schema }, { tenancy, scope: tenancy.scope });
     }
 
+    // `Collection.matching()` comes here with the caller's options, and takes them to the driver without a schema
+    override async preparePopulate(entityName: any, options: any, validate?: boolean): Promise<any> {
+      options.schema ??= this.getContext(false).schema;
+
+      return super.preparePopulate(entityName, options, validate);
+    }
+
     // a cached result is an answer like the database's: refused where that would be, and never one tenant's for another
     override async tryCache(entityName: any, config: any, key: any, refresh?: boolean, merge?: boolean): Promise<any> {
       const { publicSchema } = Tenancy.of(this.config);
