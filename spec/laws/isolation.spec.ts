@@ -1,0 +1,216 @@
+import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { Author, Book, Genre, Tag } from '../../fixtures/entities/index.ts';
+import { onDatabases } from '../support/database.ts';
+import type { LibraryOrm } from '../support/library-orm.ts';
+import { READS, SHARED_READS, STREAMS, WRITES } from '../support/orm-paths.ts';
+import { contentsOf, openTwins, refusal, schemasIn } from '../support/twins.ts';
+
+onDatabases('isolation of tenants', database => {
+  let orm: LibraryOrm;
+  let untouched: unknown;
+
+  const everything = async (): Promise<unknown> => [
+    await contentsOf(database, 'acme'),
+    await contentsOf(database, 'bob'),
+    await contentsOf(database, 'public'),
+  ];
+
+  before(async () => {
+    orm = await openTwins(database);
+    untouched = await everything();
+  });
+
+  beforeEach(() => {
+    database.statements.length = 0;
+  });
+
+  after(() => orm.close());
+
+  for (const [name, path] of Object.entries({ ...READS, ...WRITES, ...(database.kind === 'pglite' ? {} : STREAMS) })) {
+    it(`law 1, N2: "${name}" without a tenant is refused before any SQL`, async () => {
+      const outside = orm.em.fork();
+      await refusal(() => path(orm.em.fork()), 'TENANT_CONTEXT_REQUIRED', 'none');
+      await refusal(() => path(orm.em.fork({ schema: 'public' })), 'TENANT_CONTEXT_REQUIRED', 'none, public by name');
+      await runInPublic(em => refusal(() => path(em), 'TENANT_CONTEXT_REQUIRED', 'public'));
+      await runInPublic(em => refusal(() => path(em.fork({ schema: 'public' })), 'TENANT_CONTEXT_REQUIRED', 'public by name'));
+      database.statements.length = 0;
+      const acme = await runInTenant('acme', () => {
+        database.statements.length = 0;
+        return refusal(() => path(outside), 'TENANT_CONTEXT_REQUIRED', 'an em from outside');
+      });
+
+      expect(acme.message).to.contain('made outside the scope');
+      expect(database.statements).to.deep.equal([]);
+      expect(await everything()).to.deep.equal(untouched);
+    });
+
+    it(`law 2: "${name}" of another tenant by name is refused before any SQL`, async () => {
+      await runInTenant('acme', async em => {
+        database.statements.length = 0;
+        await refusal(() => path(em.fork({ schema: 'bob' })), 'CROSS_TENANT', 'fork');
+        const set = em.fork();
+        set.schema = 'bob';
+        await refusal(() => path(set), 'CROSS_TENANT', 'em.schema');
+      });
+
+      expect(database.statements).to.deep.equal([]);
+      expect(await everything()).to.deep.equal(untouched);
+    });
+
+    it(`law 2, law 3: "${name}" in a tenant's scope reaches that tenant alone, each table with its schema`, async () => {
+      for (const [tenant, other] of [
+        ['acme', 'bob'],
+        ['bob', 'acme'],
+      ] as const) {
+        const [othersBefore, decoyBefore] = [await contentsOf(database, other), await contentsOf(database, 'public')];
+        const answer = await runInTenant(tenant, em => undone(em, path));
+        const text = JSON.stringify(answer);
+
+        expect(text).not.to.contain(other).and.not.to.contain('decoy');
+        expect(schemasIn(database.statements).filter(schema => schema !== tenant && schema !== 'public')).to.deep.equal([]);
+        expect(database.statements.filter(sql => /"public"\."(author|book|tag|book_tags|member|loan)"/.test(sql))).to.deep.equal([]);
+        expect(await contentsOf(database, other)).to.deep.equal(othersBefore);
+        expect(await contentsOf(database, 'public')).to.deep.equal(decoyBefore);
+        database.statements.length = 0;
+      }
+    });
+
+    it(`law 1: "${name}" in no scope works on the tenant that is named`, async () => {
+      const answer = await undone(orm.em.fork({ schema: 'acme' }), path);
+
+      expect(JSON.stringify(answer)).not.to.contain('bob').and.not.to.contain('decoy');
+      expect(schemasIn(database.statements)).not.to.include('bob');
+    });
+  }
+
+  for (const [name, path] of Object.entries(SHARED_READS)) {
+    it(`S6, law 3: "${name}" of a shared entity answers the same from every scope, out of the public schema by name`, async () => {
+      const answers = [await path(orm.em.fork()), await runInPublic(em => path(em)), await runInTenant('acme', em => path(em))];
+
+      expect(new Set(answers.map(answer => JSON.stringify(answer))).size).to.equal(1);
+      expect(schemasIn(database.statements).filter(schema => schema !== 'public')).to.deep.equal([]);
+    });
+  }
+
+  it('law 2: the option `schema` of a call is a tenant by name', async () => {
+    await runInTenant('acme', async em => {
+      database.statements.length = 0;
+      await refusal(() => em.find(Book, {}, { schema: 'bob' }), 'CROSS_TENANT');
+      await refusal(() => em.findOne(Book, 1, { schema: 'bob' }), 'CROSS_TENANT');
+      await refusal(() => em.count(Book, {}, { schema: 'bob' }), 'CROSS_TENANT');
+      await refusal(() => em.insert(Tag, { id: 9, name: 'x' }, { schema: 'bob' }), 'CROSS_TENANT');
+      await refusal(() => em.nativeUpdate(Book, {}, { title: 'x' }, { schema: 'bob' }), 'CROSS_TENANT');
+      await refusal(() => em.nativeDelete(Book, {}, { schema: 'bob' }), 'CROSS_TENANT');
+      await refusal(() => em.getReference(Book, 1, { schema: 'bob' }), 'CROSS_TENANT');
+      await refusal(() => em.merge(Book, { id: 1 }, { schema: 'bob' }), 'CROSS_TENANT');
+      await refusal(() => em.create(Tag, { name: 'x' }, { schema: 'bob' }), 'CROSS_TENANT');
+      await refusal(() => em.qb(Book).withSchema('bob').getResult(), 'CROSS_TENANT');
+      await refusal(() => em.qb(Author, 'a').leftJoin('a.books', 'b', {}, 'bob').getResult(), 'CROSS_TENANT');
+      await refusal(() => em.find(Book, {}, { schema: 'public' }), 'TENANT_CONTEXT_REQUIRED');
+      await refusal(() => em.find(Book, {}, { schema: '*' }), 'TENANT_CONTEXT_REQUIRED');
+    });
+
+    expect(database.statements).to.deep.equal([]);
+  });
+
+  it('law 2, law 6: a schema by a name no tenant can have is refused, whatever it would do in SQL', async () => {
+    for (const schema of ['acme"; drop schema bob; --', 'ACME', 'pg_catalog', 'information_schema']) {
+      const { code } = await orm.em
+        .fork()
+        .find(Book, {}, { schema })
+        .then(() => ({ code: 'answered' }))
+        .catch((error: { code: string }) => error);
+
+      expect(code, schema).to.match(/^SCHEMA_NAME_/);
+    }
+
+    expect(database.statements).to.deep.equal([]);
+  });
+
+  it('law 2: a flush with entities of two tenants is refused, and stores neither', async () => {
+    const em = orm.em.fork();
+    const mine = await em.findOneOrFail(Book, 1, { schema: 'acme' });
+    const other = await em.findOneOrFail(Book, 1, { schema: 'bob' });
+    expect(mine).not.to.equal(other);
+    mine.title = 'mixed';
+    other.title = 'mixed';
+    database.statements.length = 0;
+
+    await refusal(() => em.flush(), 'CROSS_TENANT');
+
+    expect(database.statements).to.deep.equal([]);
+    expect(await everything()).to.deep.equal(untouched);
+  });
+
+  it('law 2: a flush that refers to another tenant’s entity is refused, as the key alone would be a row of the own tenant', async () => {
+    const author = await runInTenant('bob', em => em.findOneOrFail(Author, 2));
+    const tag = await runInTenant('bob', em => em.findOneOrFail(Tag, 2));
+
+    await runInTenant('acme', async em => {
+      const book = await em.findOneOrFail(Book, 1);
+      database.statements.length = 0;
+      book.author = author;
+      await refusal(() => em.flush(), 'CROSS_TENANT', 'a foreign key');
+    });
+    await runInTenant('acme', async em => {
+      const book = await em.findOneOrFail(Book, 1, { populate: ['tags'] });
+      database.statements.length = 0;
+      book.tags.add(tag);
+      await refusal(() => em.flush(), 'CROSS_TENANT', 'a collection');
+    });
+
+    expect(database.statements).to.deep.equal([]);
+    expect(await everything()).to.deep.equal(untouched);
+  });
+
+  it('law 2: an entity of one tenant is not stored by the scope of another', async () => {
+    const book = await runInTenant('bob', em => em.findOneOrFail(Book, 1));
+    book.title = 'carried over';
+
+    await runInTenant('acme', async em => {
+      database.statements.length = 0;
+      await refusal(() => em.persistAndFlush(book), 'CROSS_TENANT');
+    });
+
+    expect(database.statements).to.deep.equal([]);
+    expect(await everything()).to.deep.equal(untouched);
+  });
+
+  it('S8: the same key in two tenants is two entities, also in one EntityManager', async () => {
+    const em = orm.em.fork();
+    const [acme, bob] = [await em.findOneOrFail(Book, 1, { schema: 'acme' }), await em.findOneOrFail(Book, 1, { schema: 'bob' })];
+
+    expect([acme.title, bob.title]).to.deep.equal(['acme book 1', 'bob book 1']);
+    expect((await runInTenant('acme', inner => inner.findOneOrFail(Book, 1))).title).to.equal('acme book 1');
+    expect((await runInTenant('bob', inner => inner.findOneOrFail(Book, 1))).title).to.equal('bob book 1');
+  });
+
+  it('S6: a shared entity written in a tenant’s scope lands in the public schema', async () => {
+    await runInTenant('acme', em => em.persistAndFlush(em.create(Genre, { id: 50, name: 'poetry' })));
+
+    expect(await database.query(`select name from public.genre where id = 50`)).to.deep.equal([{ name: 'poetry' }]);
+    expect(await runInTenant('bob', em => em.count(Genre, { id: 50 }))).to.equal(1);
+    expect(await runInPublic(em => em.nativeDelete(Genre, { id: 50 }))).to.equal(1);
+  });
+});
+
+// what is written is taken back, so that every path starts from the same rows
+async function undone(em: TenantEntityManager, path: (em: TenantEntityManager) => unknown): Promise<unknown> {
+  let answer: unknown;
+
+  await em
+    .transactional(async tx => {
+      answer = await path(tx);
+      throw new Undo();
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof Undo)) {
+        throw error;
+      }
+    });
+
+  return answer ?? null;
+}
+
+class Undo extends Error {}
