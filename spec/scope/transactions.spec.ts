@@ -1,0 +1,182 @@
+import { runInPublic, runInTenant } from '@landlord/mikro-orm';
+import { TransactionPropagation } from '@mikro-orm/core';
+import { expect } from 'chai';
+import { Book, Genre, Tag } from '../../fixtures/entities/index.ts';
+import { onDatabases } from '../support/database.ts';
+import { newLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { openTwins, refusal } from '../support/twins.ts';
+
+onDatabases('scopes and transactions, on a pool of one', database => {
+  let orm: LibraryOrm;
+  let defaultPath: string;
+
+  const pathNow = async (): Promise<string> =>
+    (await orm.em.fork({ keepTransactionContext: true }).getDriver().execute<{ path: string }[]>(PATH))[0]?.path ?? '';
+  const titleNow = async (): Promise<string> => (await orm.em.findOneOrFail(Book, 1, { refresh: true })).title;
+  const rawTitles = async (): Promise<string[]> => {
+    const rows = await orm.em.execute<{ title: string }[]>('select title from book order by id');
+
+    return rows.map(({ title }) => title);
+  };
+
+  before(async () => {
+    orm = await openTwins(database, { pool: { min: 1, max: 1 } });
+    defaultPath = await pathNow();
+    expect(defaultPath).to.contain('public');
+  });
+
+  afterEach(async () => {
+    expect(await pathNow(), 'N3: the path of the connection').to.equal(defaultPath);
+  });
+
+  after(() => orm.close());
+
+  it('N3, law 3: raw SQL in a scope finds the tenant’s tables, and leaves the connection as it was', async () => {
+    expect(await runInTenant('acme', rawTitles)).to.deep.equal(['acme book 1', 'acme book 2']);
+    expect(await pathNow()).to.equal(defaultPath);
+    expect(await runInTenant('bob', rawTitles)).to.deep.equal(['bob book 1', 'bob book 2']);
+  });
+
+  it('N3 raw SQL that fails leaves the connection as it was', async () => {
+    await runInTenant('acme', async em => {
+      const error = await em.execute('select * from nothing').then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      expect(error).to.be.instanceOf(Error);
+      expect(await pathNow()).to.equal(defaultPath);
+      expect(await rawTitles()).to.deep.equal(['acme book 1', 'acme book 2']);
+    });
+  });
+
+  it('N3 in a caller’s transaction the path is put back, also after SQL that never reached the server', async () => {
+    await runInTenant('acme', em =>
+      em.transactional(async tx => {
+        const before = await tx.getDriver().execute<{ path: string }[]>(PATH, [], 'all', tx.getTransactionContext());
+        await rawTitles();
+        const hostile = {
+          toISOString: () => {
+            throw new Error('not sent');
+          },
+        };
+        await tx.execute('select ?', [Object.assign(Object.create(Date.prototype), hostile)]).catch(() => undefined);
+        const afterwards = await tx.getDriver().execute<{ path: string }[]>(PATH, [], 'all', tx.getTransactionContext());
+        expect(afterwards).to.deep.equal(before);
+      }),
+    );
+  });
+
+  it('S11 raw SQL of two tenants at once in one transaction never reads the other’s path', async () => {
+    await runInPublic(em =>
+      em.transactional(async () => {
+        const names = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? 'acme' : 'bob'));
+        const read = await Promise.all(names.map(name => runInTenant(name, rawTitles)));
+        expect(read.map(titles => titles[0])).to.deep.equal(names.map(name => `${name} book 1`));
+      }),
+    );
+  });
+
+  it('S11 a savepoint rolled back after a switch leaves every scope its tenant', async () => {
+    await runInPublic(em =>
+      em.transactional(async () => {
+        await runInTenant('acme', async acme => {
+          await rawTitles();
+          await acme
+            .transactional(async tx => {
+              (await tx.findOneOrFail(Book, 1)).title = 'undone';
+              await tx.flush();
+              await runInTenant('bob', async () => expect([await titleNow(), ...(await rawTitles())]).to.include('bob book 1'));
+              await rawTitles();
+              throw new Error('back to the savepoint');
+            })
+            .catch(() => undefined);
+          acme.clear();
+          expect([await titleNow(), (await rawTitles())[0]]).to.deep.equal(['acme book 1', 'acme book 1']);
+          await acme.transactional(tx => tx.execute('select * from nothing')).catch(() => undefined);
+          expect([await titleNow(), (await rawTitles())[0]]).to.deep.equal(['acme book 1', 'acme book 1']);
+        });
+        await runInTenant('bob', async () => expect([await titleNow(), (await rawTitles())[0]]).to.deep.equal(['bob book 1', 'bob book 1']));
+        await refusal(() => orm.em.find(Book, {}), 'TENANT_CONTEXT_REQUIRED');
+      }),
+    );
+  });
+
+  it('S11 what scopes write in a transaction around them is stored or undone with it', async () => {
+    const write = (fail: boolean): Promise<unknown> =>
+      runInPublic(em =>
+        em.transactional(async () => {
+          for (const name of ['acme', 'bob']) {
+            await runInTenant(name, inner => inner.persistAndFlush(inner.create(Tag, { id: 300, name: `${name} in one` })));
+          }
+
+          if (fail) {
+            throw new Error('undo both');
+          }
+        }),
+      ).catch(() => undefined);
+    const stored = async (): Promise<unknown[]> => [
+      ...(await database.query(`select name from acme.tag where id = 300`)),
+      ...(await database.query(`select name from bob.tag where id = 300`)),
+      ...(await database.query(`select name from public.tag where id = 300`)),
+    ];
+
+    await write(true);
+    expect(await stored()).to.deep.equal([]);
+    await write(false);
+    expect(await stored()).to.deep.equal([{ name: 'acme in one' }, { name: 'bob in one' }]);
+  });
+
+  it('S11 every propagation of a nested transaction stays on the scope’s tenant', async () => {
+    const { NESTED, REQUIRED, SUPPORTS, MANDATORY } = TransactionPropagation;
+
+    for (const propagation of [NESTED, REQUIRED, SUPPORTS, MANDATORY]) {
+      await runInTenant('bob', em =>
+        em.transactional(async () => {
+          const title = await orm.em.transactional(tx => tx.findOneOrFail(Book, 1).then(book => book.title), { propagation });
+          expect([title, await titleNow()], propagation).to.deep.equal(['bob book 1', 'bob book 1']);
+        }),
+      );
+    }
+  });
+
+  it('S11 `em.begin()` and `em.commit()` in a scope are of its tenant, with scopes entered between them', async () => {
+    await runInTenant('acme', async em => {
+      await em.begin();
+      em.persist(em.create(Tag, { id: 301, name: 'begun' }));
+      await em.flush();
+      expect(await runInTenant('bob', inner => inner.count(Tag, { id: 301 }))).to.equal(0);
+      expect(await em.count(Tag, { id: 301 })).to.equal(1);
+      await em.rollback();
+    });
+
+    expect(await database.query(`select * from acme.tag where id = 301`)).to.deep.equal([]);
+  });
+
+  it('S11, T7 a tenant created in a transaction is worked on in it, and is gone with it', async () => {
+    await runInPublic(em =>
+      em.transactional(async tx => {
+        await tx.persistAndFlush(newLibrary('carol'));
+        await runInTenant('carol', async inner => {
+          await inner.persistAndFlush(inner.create(Tag, { id: 1, name: 'carol tag' }));
+          expect(await inner.execute('select name from tag')).to.deep.equal([{ name: 'carol tag' }]);
+        });
+        throw new Error('no carol');
+      }),
+    ).catch(() => undefined);
+
+    await refusal(() => runInTenant('carol', () => undefined), 'TENANT_UNKNOWN');
+    expect(await database.query(`select 1 from pg_namespace where nspname = 'carol'`)).to.deep.equal([]);
+  });
+
+  it('S6 a shared entity changed in a tenant’s transaction is changed in the public schema', async () => {
+    await runInTenant('acme', em =>
+      em.transactional(async tx => {
+        (await tx.findOneOrFail(Genre, 1)).description = 'from acme';
+      }),
+    );
+
+    expect(await database.query(`select description from public.genre where id = 1`)).to.deep.equal([{ description: 'from acme' }]);
+  });
+});
+
+const PATH = `select current_setting('search_path') as path`;
