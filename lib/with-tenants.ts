@@ -10,7 +10,6 @@ import { extendDriver } from './orm/tenant-driver.js';
 import { extendEntityManager, type TenantEntityManagerMethods } from './orm/tenant-entity-manager.js';
 import { extendHydrator } from './orm/tenant-hydrator.js';
 import { TenantSubscriber } from './orm/tenant-subscriber.js';
-import { registerHost } from './scope/host.js';
 import { Tenancy, type TenantsOrm } from './tenancy.js';
 import type { TenantMixin } from './tenant-mixin.js';
 
@@ -100,7 +99,6 @@ function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any)
     static register(orm: TenantsOrm): void {
       const tenancy = new Tenancy(orm, options);
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
-      registerHost(orm.config, tenancy);
     }
   };
 }

@@ -1,6 +1,6 @@
-import { QueryFlag, type Configuration, type EntityMetadata } from '@mikro-orm/core';
+import { QueryFlag, type Configuration, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
-import { unregisterHost } from '../scope/host.js';
+import { registerHost, unregisterHost } from '../scope/host.js';
 import { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { guardQuery, TenantQueryBuilder } from './tenant-query-builder.js';
@@ -45,6 +45,12 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       }
 
       return query;
+    }
+
+    // an ORM whose discovery fails never comes here, and is none to choose from afterwards
+    override setMetadata(metadata: MetadataStorage): void {
+      super.setMetadata(metadata);
+      registerHost(this.config, Tenancy.of(this.config));
     }
 
     override async close(force?: boolean): Promise<void> {
