@@ -29,7 +29,7 @@ export function checkFlush(uow: UnitOfWork, tenancy: Tenancy): void {
   }
 
   for (const collection of uow.getCollectionUpdates() as readonly Collection<object>[]) {
-    add(collection.owner as object);
+    add(collection.owner);
     collection.getItems(false).forEach(add);
   }
 
