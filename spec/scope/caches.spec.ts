@@ -69,9 +69,9 @@ onDatabases('result caches', database => {
       await em.flush();
     });
 
-    expect(await database.query(`select b.title, a.name from bob.book b join bob.author a on a.id = b.author_id where b.id = 2`)).to.deep.equal([
-      { title: 'changed after the cache', name: 'changed too' },
-    ]);
+    expect(
+      await database.query(`select b.title, a.name from bob.book b join bob.author a on a.id = b.author_id where b.id = 2`),
+    ).to.deep.equal([{ title: 'changed after the cache', name: 'changed too' }]);
     expect(await database.query(`select title from acme.book where id = 2`)).to.deep.equal([{ title: 'acme book 2' }]);
   });
 

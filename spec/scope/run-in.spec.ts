@@ -109,9 +109,9 @@ onDatabases('scopes', database => {
 
     await runInTenant('acme', () => {
       detached.push(delay(5).then(titleNow));
-      detached.push(new Promise((resolve, reject) => setTimeout(() => titleNow().then(resolve, reject), 5)));
+      detached.push(new Promise((resolve, reject) => setTimeout(() => void titleNow().then(resolve, reject), 5)));
       const bound = AsyncLocalStorage.bind(() => titleNow());
-      detached.push(new Promise((resolve, reject) => events.once('later', () => bound().then(resolve, reject))));
+      detached.push(new Promise((resolve, reject) => events.once('later', () => void bound().then(resolve, reject))));
     });
     await runInTenant('bob', () => {
       events.emit('later');

@@ -95,7 +95,9 @@ onDatabases('scopes and transactions, on a pool of one', database => {
           await acme.transactional(tx => tx.execute('select * from nothing')).catch(() => undefined);
           expect([await titleNow(), (await rawTitles())[0]]).to.deep.equal(['acme book 1', 'acme book 1']);
         });
-        await runInTenant('bob', async () => expect([await titleNow(), (await rawTitles())[0]]).to.deep.equal(['bob book 1', 'bob book 1']));
+        await runInTenant('bob', async () =>
+          expect([await titleNow(), (await rawTitles())[0]]).to.deep.equal(['bob book 1', 'bob book 1']),
+        );
         await refusal(() => orm.em.find(Book, {}), 'TENANT_CONTEXT_REQUIRED');
       }),
     );

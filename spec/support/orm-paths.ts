@@ -116,7 +116,7 @@ export const WRITES: Readonly<Record<string, Path>> = {
       { id: 104, name: 'one' },
       { id: 105, name: 'two' },
     ]),
-  upsert: em => em.upsert(Book, { id: 1, title: 'upserted', author: 1 } as never),
+  upsert: em => em.upsert(Book, { id: 1, title: 'upserted', author: 1 }),
   upsertMany: em =>
     em.upsertMany(Tag, [
       { id: 1, name: 'upserted' },

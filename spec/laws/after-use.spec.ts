@@ -1,0 +1,62 @@
+import { currentTenant, runInTenant } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { Book, Tag } from '../../fixtures/entities/index.ts';
+import { onDatabases } from '../support/database.ts';
+import type { LibraryOrm } from '../support/library-orm.ts';
+import { openTwins } from '../support/twins.ts';
+
+onDatabases(
+  'connections after use',
+  database => {
+    let orm: LibraryOrm;
+
+    const state = (): Promise<unknown> =>
+      orm.em
+        .fork()
+        .execute(
+          `select current_setting('search_path') as path, current_user as role, session_user as session, pg_current_xact_id_if_assigned() as xact`,
+        );
+
+    before(async () => {
+      orm = await openTwins(database, { pool: { min: 1, max: 1 } });
+    });
+
+    after(() => orm.close());
+
+    it('law 8, N3: with a pool of one the next user finds path, role and transaction as they were, whatever came before', async () => {
+      const fresh = await state();
+      const uses: (() => Promise<unknown>)[] = [
+        () => runInTenant('acme', em => em.execute('select * from book')),
+        () => runInTenant('acme', em => em.execute('select * from nothing')),
+        () => runInTenant('acme', em => em.transactional(tx => tx.execute('select * from nothing'))),
+        () => runInTenant('acme', em => em.transactional(tx => tx.transactional(inner => inner.execute('select 1 / 0')))),
+        () => runInTenant('acme', em => em.persistAndFlush(em.create(Tag, { id: 1, name: 'taken' }))),
+        () => runInTenant('acme', () => Promise.reject(new Error('thrown'))),
+        () => runInTenant('bob', em => em.getKysely<{ book: object }>().selectFrom('book').selectAll().execute()),
+      ];
+
+      for (const use of uses) {
+        await use().catch(() => undefined);
+        expect(await state()).to.deep.equal(fresh);
+        expect(currentTenant()).to.equal(undefined);
+      }
+    });
+
+    it('N1 a value is data and never SQL, and a name is quoted wherever it stands', async () => {
+      const hostile = `x'; drop schema bob cascade; --"`;
+
+      await runInTenant('acme', async em => {
+        await em.find(Book, { title: hostile });
+        await em.qb(Book, 'b').where({ title: hostile }).getResult();
+        await em.nativeUpdate(Book, { title: hostile }, { title: hostile });
+        await em.execute('select * from book where title = ?', [hostile]);
+      });
+      await runInTenant(hostile, () => undefined).catch(() => undefined);
+
+      expect((await runInTenant('bob', em => em.findOneOrFail(Book, 1))).title).to.equal('bob book 1');
+      const bare = database.statements.filter(sql => /(?<!["\w])(acme|bob)\./.test(sql.replaceAll(/'(?:[^']|'')*'/g, '')));
+      expect(bare).to.deep.equal([]);
+    });
+  },
+  ['postgresql'],
+);

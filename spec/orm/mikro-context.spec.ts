@@ -1,0 +1,155 @@
+import { currentTenant, runInPublic, runInTenant } from '@landlord/mikro-orm';
+import { MikroORM, RequestContext } from '@mikro-orm/core';
+import { expect } from 'chai';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Book, Genre, Library } from '../../fixtures/entities/index.ts';
+import { onDatabases } from '../support/database.ts';
+import type { LibraryOrm } from '../support/library-orm.ts';
+import { openTwins, refusal } from '../support/twins.ts';
+
+onDatabases('MikroORM’s contexts around scopes', database => {
+  let orm: LibraryOrm;
+  const own = new AsyncLocalStorage<LibraryOrm['em']>();
+  let isOwnInUse = false;
+
+  const titleNow = async (): Promise<string> => (await orm.em.findOneOrFail(Book, 1, { refresh: true })).title;
+
+  before(async () => {
+    orm = await openTwins(database, { context: name => (isOwnInUse ? own.getStore() : RequestContext.getEntityManager(name)) });
+  });
+
+  afterEach(() => {
+    isOwnInUse = false;
+    expect(currentTenant()).to.equal(undefined);
+  });
+
+  after(() => orm.close());
+
+  it('S1 a scope inside a request context made outside is that scope’s, and is none after it', async () => {
+    await RequestContext.create(orm.em, async () => {
+      await refusal(titleNow, 'TENANT_CONTEXT_REQUIRED');
+      expect(await runInTenant('acme', titleNow)).to.equal('acme book 1');
+      await refusal(titleNow, 'TENANT_CONTEXT_REQUIRED');
+      expect((await orm.em.findOneOrFail(Genre, 1)).name).to.equal('crime');
+    });
+  });
+
+  it('S1 a request context made inside a scope stays in it, with an identity map of its own', async () => {
+    await runInTenant('bob', async em => {
+      const outer = await em.findOneOrFail(Book, 1);
+      await RequestContext.create(orm.em, async () => {
+        const inner = await orm.em.findOneOrFail(Book, 1);
+        expect(inner.title).to.equal('bob book 1');
+        expect(inner).not.to.equal(outer);
+      });
+      await RequestContext.create(orm.em.fork(), async () => expect(await titleNow()).to.equal('bob book 1'));
+    });
+  });
+
+  it('law 1, law 2: a request context of an EntityManager from outside brings no tenant in, and another’s is refused', async () => {
+    const [outside, bobs] = [orm.em.fork(), orm.em.fork({ schema: 'bob' })];
+
+    await runInTenant('acme', async () => {
+      database.statements.length = 0;
+      await RequestContext.create(bobs, async () => {
+        const error = await titleNow().then(
+          title => title,
+          (thrown: { code: string }) => thrown.code,
+        );
+        expect(['acme book 1', 'CROSS_TENANT', 'TENANT_CONTEXT_REQUIRED']).to.include(error);
+      });
+      await RequestContext.create(outside, async () => {
+        await refusal(() => outside.find(Book, {}), 'TENANT_CONTEXT_REQUIRED');
+      });
+      expect(database.statements.filter(sql => sql.includes('"bob"'))).to.deep.equal([]);
+    });
+  });
+
+  it('S1 nested scopes inside a transaction each have their EntityManager, and share the transaction', async () => {
+    await runInTenant('acme', em =>
+      em.transactional(async tx => {
+        expect(orm.em.id).to.equal(tx.id);
+        await runInTenant('bob', async inner => {
+          expect(orm.em.id).to.equal(inner.id);
+          expect(inner.getTransactionContext()).to.equal(tx.getTransactionContext());
+          expect(await titleNow()).to.equal('bob book 1');
+          await inner.transactional(async nested => {
+            expect(orm.em.id).to.equal(nested.id);
+            await runInPublic(() => refusal(titleNow, 'TENANT_CONTEXT_REQUIRED'));
+            expect(await titleNow()).to.equal('bob book 1');
+          });
+        });
+        expect(orm.em.id).to.equal(tx.id);
+        expect(await titleNow()).to.equal('acme book 1');
+      }),
+    );
+  });
+
+  it('S1 the user’s own `context` answers outside scopes, and the scope inside', async () => {
+    isOwnInUse = true;
+    const mine = orm.em.fork();
+
+    await own.run(mine, async () => {
+      expect(orm.em.id).to.equal(mine.id);
+      await refusal(titleNow, 'TENANT_CONTEXT_REQUIRED');
+      await runInTenant('acme', async em => {
+        expect(orm.em.id).to.equal(em.id);
+        expect(await titleNow()).to.equal('acme book 1');
+      });
+      expect(orm.em.id).to.equal(mine.id);
+    });
+  });
+
+  for (const contextName of ['default', 'other']) {
+    it(`S1 two ORMs in one flow never answer for each other, the second with the context name ${contextName}`, async () => {
+      const second = (await MikroORM.init({ ...orm.config.getAll(), contextName } as never)) as unknown as LibraryOrm;
+
+      try {
+        await runInTenant(
+          'acme',
+          async em => {
+            await refusal(() => second.em.fork().find(Book, {}), 'TENANT_CONTEXT_REQUIRED');
+            expect(currentTenant({ orm: second })).to.equal(undefined);
+            await runInTenant(
+              'bob',
+              async inner => {
+                expect((await inner.findOneOrFail(Book, 1)).title).to.equal('bob book 1');
+                expect((await second.em.findOneOrFail(Book, 1)).title).to.equal('bob book 1');
+                expect((await em.findOneOrFail(Book, 1)).title).to.equal('acme book 1');
+                expect(currentTenant({ orm })?.schemaName).to.equal('acme');
+              },
+              { orm: second },
+            );
+            expect(await titleNow()).to.equal('acme book 1');
+          },
+          { orm },
+        );
+      } finally {
+        await second.close();
+      }
+    });
+  }
+
+  it('S11 another ORM’s transaction goes on through a scope of this one', async () => {
+    const second = (await MikroORM.init({ ...orm.config.getAll(), contextName: 'other' } as never)) as unknown as LibraryOrm;
+
+    // looked up before, as PGlite has one connection, which the transaction holds
+    const acme = await orm.em.fork().findOneOrFail(Library, { schemaName: 'acme' });
+
+    try {
+      await second.em.fork({ useContext: true }).transactional(async tx => {
+        await runInTenant(
+          acme,
+          () => {
+            expect(second.em.id).to.equal(tx.id);
+            expect(second.em.isInTransaction()).to.equal(true);
+            expect(orm.em.isInTransaction()).to.equal(false);
+          },
+          { orm },
+        );
+      });
+    } finally {
+      await second.close();
+    }
+  });
+});
