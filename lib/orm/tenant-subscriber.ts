@@ -1,4 +1,16 @@
-import { ChangeSetType, type ChangeSet, type EventArgs, type EventSubscriber, type FlushEventArgs, type UnitOfWork } from '@mikro-orm/core';
+import {
+  ChangeSetType,
+  FlushMode,
+  LockMode,
+  wrap,
+  type ChangeSet,
+  type EntityManager,
+  type EventArgs,
+  type EventSubscriber,
+  type FilterQuery,
+  type FlushEventArgs,
+  type UnitOfWork,
+} from '@mikro-orm/core';
 import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError } from '../errors.js';
 import { provision } from '../provisioning/provision.js';
 import { dropSchema, renameSchema } from '../provisioning/schemas.js';
@@ -13,8 +25,11 @@ type Tenant = TenantMixin<unknown>;
  * same transaction. Everything that can be refused is refused in `onFlush`, before the transaction begins.
  */
 export class TenantSubscriber implements EventSubscriber<Tenant> {
-  /** The schema names that tenants had when the flush that renames them began. */
-  readonly #formerNames = new WeakMap<Tenant, string>();
+  /**
+   * The schema names in the rows that the flush is about to change. What the entity was loaded with may be out of date, or may
+   * not have been loaded, and the schema that it names may be another tenant's by now.
+   */
+  readonly #storedNames = new WeakMap<Tenant, string>();
 
   onFlush({ uow, em }: FlushEventArgs): void {
     const tenancy = Tenancy.of(em.config);
@@ -22,10 +37,6 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
 
     for (const change of [...changesOf(uow, tenancy), ...postponedChangesOf(uow, tenancy)]) {
       checkChange(change, tenancy);
-
-      if (isRenamed(change)) {
-        this.#formerNames.set(change.entity, String(change.former));
-      }
     }
   }
 
@@ -37,27 +48,61 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     }
   }
 
-  async afterUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
-    const tenancy = Tenancy.of(em.config);
+  async beforeUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
+    const isRenamed = entity.schemaName !== undefined && entity.schemaName !== changeSet?.originalEntity?.schemaName;
 
-    if (!tenancy.isTenantClass(meta) || changeSet?.payload.schemaName === undefined) {
-      return;
-    }
-
-    const former = this.#formerNames.get(entity);
-    this.#formerNames.delete(entity);
-
-    if (former !== undefined) {
-      await renameSchema(tenancy, former, entity.schemaName, em.getTransactionContext());
+    if (isRenamed && Tenancy.of(em.config).isTenantClass(meta)) {
+      await this.#readStoredName(entity, em);
     }
   }
 
-  async afterDelete({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
+  async afterUpdate({ entity, em }: EventArgs<Tenant>): Promise<void> {
+    const stored = this.#takeStoredName(entity);
+
+    if (stored !== undefined && stored !== entity.schemaName) {
+      await renameSchema(Tenancy.of(em.config), stored, entity.schemaName, em.getTransactionContext());
+    }
+  }
+
+  async beforeDelete({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
     const tenancy = Tenancy.of(em.config);
 
-    if (tenancy.isTenantClass(meta) && !tenancy.isPublicTenant(entity) && tenancy.settingOf(entity, 'autoDropSchema')) {
-      await dropSchema(tenancy, entity.schemaName, em.getTransactionContext());
+    if (tenancy.isTenantClass(meta) && tenancy.settingOf(entity, 'autoDropSchema')) {
+      await this.#readStoredName(entity, em);
     }
+  }
+
+  async afterDelete({ entity, em }: EventArgs<Tenant>): Promise<void> {
+    const stored = this.#takeStoredName(entity);
+    const tenancy = Tenancy.of(em.config);
+
+    if (stored !== undefined && !tenancy.isPublicTenant({ schemaName: stored })) {
+      await dropSchema(tenancy, stored, em.getTransactionContext());
+    }
+  }
+
+  async #readStoredName(entity: Tenant, em: EntityManager): Promise<void> {
+    // past the flush's identity map; the lock keeps the name until the transaction ends
+    const registry = em.fork({ keepTransactionContext: true, disableContextResolution: true, flushMode: FlushMode.COMMIT });
+    const key = wrap(entity, true).getPrimaryKey() as FilterQuery<Tenant>;
+    const row = await registry.findOne(Tenancy.of(em.config).tenantMeta.class, key, {
+      fields: ['schemaName'],
+      filters: false,
+      lockMode: LockMode.PESSIMISTIC_WRITE,
+    });
+
+    if (row === null) {
+      this.#storedNames.delete(entity);
+    } else {
+      this.#storedNames.set(entity, row.schemaName);
+    }
+  }
+
+  #takeStoredName(entity: Tenant): string | undefined {
+    const stored = this.#storedNames.get(entity);
+    this.#storedNames.delete(entity);
+
+    return stored;
   }
 }
 

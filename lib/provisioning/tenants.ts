@@ -1,4 +1,4 @@
-import type { RequiredEntityData } from '@mikro-orm/core';
+import { LockMode, type RequiredEntityData } from '@mikro-orm/core';
 import { PublicContextRequiredError, UnknownTenantError } from '../errors.js';
 import { History, type ExecutedMigration } from '../migrations/history.js';
 import { previewRun, type RunPreview } from '../migrations/preview.js';
@@ -62,7 +62,7 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
     await this.#inPublic('deleted', async em => {
       const { schemaName } = await this.#find(tenant);
       await em.transactional(async tx => {
-        const row = await tx.findOneOrFail(this.#tenancy.options.tenant, { schemaName });
+        const row = await tx.findOneOrFail(this.#tenancy.options.tenant, { schemaName }, { lockMode: LockMode.PESSIMISTIC_WRITE });
         row.autoDropSchema = false;
         tx.remove(row);
         await tx.flush();
