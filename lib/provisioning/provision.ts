@@ -6,7 +6,7 @@ import { loadMigrationSet } from '../migrations/migration-set.js';
 import { hasSqlState } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant-mixin.js';
-import { checkRole, createSchemaSql, DUPLICATE_SCHEMA } from './schemas.js';
+import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA } from './schemas.js';
 
 /**
  * Creates a tenant's schema and runs the tenant set in it, all in the given transaction and, where the migrations allow it, in one message.
@@ -19,7 +19,7 @@ export async function provision(tenancy: Tenancy, tenant: TenantMixin<unknown>, 
   const { schemaName } = tenant;
 
   try {
-    await checkRole(tenancy, schemaName, ctx);
+    await checkNewName(tenancy, schemaName, ctx);
     await lockTenant(tenancy, schemaName, ctx, true);
     await migrateSchema(tenancy, {
       schemaName,
@@ -36,7 +36,7 @@ export async function provision(tenancy: Tenancy, tenant: TenantMixin<unknown>, 
 }
 
 function explain(error: unknown, { domainUrl, schemaName }: TenantMixin<unknown>): unknown {
-  if (hasSqlState(error, DUPLICATE_SCHEMA)) {
+  if (!(error instanceof MigrationError) && hasSqlState(error, DUPLICATE_SCHEMA)) {
     return new SchemaExistsError(schemaName, { cause: error });
   }
 

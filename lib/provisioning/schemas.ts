@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { InvalidSchemaNameError, SchemaExistsError, SchemaProtectedError } from '../errors.js';
-import { quoteIdentifier } from '../schema-name.js';
+import { quoteIdentifier, type SchemaName } from '../schema-name.js';
 import { hasSqlState } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 
@@ -17,18 +17,6 @@ export function createSchemaSql(tenancy: Tenancy, schemaName: string): string[] 
   return [`create schema ${quoted}`, `comment on schema ${quoted} is '${SCHEMA_COMMENT}'`];
 }
 
-/**
- * Refuses a schema of the database role's name: the default `search_path` begins with "$user", so every unqualified name of the whole
- * application would be that tenant's.
- *
- * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED`
- */
-export async function checkRole(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
-  if ((await tenancy.currentRole(ctx)) === schemaName) {
-    throw new InvalidSchemaNameError(schemaName, 'it is the name of the database role', 'SCHEMA_NAME_RESERVED');
-  }
-}
-
 /** Drops a tenant's schema with all that is in it. One that is not there is taken as dropped. */
 export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
   if (await isOwned(tenancy, schemaName, 'drop', ctx)) {
@@ -36,15 +24,21 @@ export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Tran
   }
 }
 
-/** Renames a tenant's schema. One that is not there, as with `autoCreateSchema: false`, has nothing to rename. */
+/**
+ * Renames a tenant's schema. One that is not there, as with `autoCreateSchema: false`, has nothing to rename.
+ *
+ * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
+ * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` for the name of the database role.
+ */
 export async function renameSchema(tenancy: Tenancy, from: string, to: string, ctx: Transaction | undefined): Promise<void> {
   if (!(await isOwned(tenancy, from, 'rename', ctx))) {
     return;
   }
 
+  const quoted = quoteIdentifier(await checkNewName(tenancy, to, ctx));
+
   try {
-    const sql = `alter schema ${quoteIdentifier(from)} rename to ${quoteIdentifier(tenancy.checkSchemaName(to))}`;
-    await tenancy.execute(sql, [], ctx);
+    await tenancy.execute(`alter schema ${quoteIdentifier(from)} rename to ${quoted}`, [], ctx);
   } catch (error) {
     throw hasSqlState(error, DUPLICATE_SCHEMA) ? new SchemaExistsError(to, { cause: error }) : error;
   }
@@ -59,6 +53,22 @@ export async function findOwnedSchemas(tenancy: Tenancy, ctx?: Transaction): Pro
   );
 
   return new Set(rows.map(row => row.name));
+}
+
+/**
+ * Checks a name that a schema is about to get. The database role's is refused too: the default `search_path` begins with "$user", so every
+ * unqualified name of the whole application would be that tenant's.
+ *
+ * @throws InvalidSchemaNameError
+ */
+export async function checkNewName(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<SchemaName> {
+  const checked = tenancy.checkSchemaName(schemaName);
+
+  if ((await tenancy.currentRole(ctx)) === schemaName) {
+    throw new InvalidSchemaNameError(schemaName, 'it is the name of the database role', 'SCHEMA_NAME_RESERVED');
+  }
+
+  return checked;
 }
 
 /**
@@ -86,5 +96,5 @@ async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'r
 
 const PROTECTED = /^(public|pg_.*|information_schema)$/;
 
-/** SQLSTATE of a schema that exists already. */
-export const DUPLICATE_SCHEMA = ['42P06'] as const;
+/** SQLSTATEs of a schema that exists already; the second is what PostgreSQL says to the later of two transactions that take one name at once. */
+export const DUPLICATE_SCHEMA = ['42P06', '23505'] as const;
