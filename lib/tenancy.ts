@@ -72,6 +72,14 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return meta.root.class === this.tenantMeta.root.class;
   }
 
+  /** Whether the data for tenants has a `schemaName` or `domainUrl`, under the name of the property or of its column. */
+  hasIdentity(data: object): boolean {
+    const { properties } = this.tenantMeta;
+    const names = (['schemaName', 'domainUrl'] as const).flatMap(name => [name, ...properties[name].fieldNames]);
+
+    return names.some(name => name in data);
+  }
+
   /** What holds for this tenant: its own word, else its class's, else the option. */
   settingOf(tenant: TenantMixin<unknown>, name: 'autoCreateSchema' | 'autoDropSchema'): boolean {
     return tenant[name] ?? (tenant.constructor as typeof TenantMixin)[name] ?? this.options[name];

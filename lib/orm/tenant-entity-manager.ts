@@ -171,13 +171,18 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
       return (super.upsertMany as any)(entity, ...rest);
     }
 
+    override async clone(entity: any, ...rest: any[]): Promise<any> {
+      this.#refuseTenants('em.clone()', 'em.persistAndFlush(…)', entity);
+      return (super.clone as any)(entity, ...rest);
+    }
+
     override async nativeDelete(entity: any, ...rest: any[]): Promise<any> {
       this.#refuseTenants('em.nativeDelete()', 'em.removeAndFlush(…)', entity);
       return (super.nativeDelete as any)(entity, ...rest);
     }
 
     override async nativeUpdate(entity: any, where: any, data: any, ...rest: any[]): Promise<any> {
-      if ('schemaName' in data || 'domainUrl' in data) {
+      if (Tenancy.of(this.config).hasIdentity(data)) {
         this.#refuseTenants('em.nativeUpdate()', 'em.flush() on the loaded tenant', entity);
       }
 

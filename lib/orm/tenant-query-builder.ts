@@ -31,6 +31,17 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     return alias.meta.schema ?? super.getSchema(alias);
   }
 
+  override update(data: object): this {
+    if (this.writesTenants() && this.guard.tenancy.hasIdentity(data)) {
+      throw new TenantWriteRefusedError(
+        `em.qb(${this.mainAlias.meta.className}) with ${QueryType.UPDATE}`,
+        'em.flush() on the loaded tenant',
+      );
+    }
+
+    return super.update(data);
+  }
+
   override createQueryBuilderHelper(): GuardedHelper {
     return guardHelper(super.createQueryBuilderHelper(), () => this.guard);
   }
@@ -69,15 +80,18 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     return this.em === undefined && scope?.kind === 'tenant' ? scope.schemaName : undefined;
   }
 
-  // only queries of users have an EntityManager and write; the unit of work's own writes have none
   private refuseTenantWrites(): void {
-    const { meta } = this.mainAlias;
-
-    if (this.em === undefined || !WRITES.has(this.type) || !this.guard.tenancy.isTenantClass(meta)) {
-      return;
+    if (WRITES.has(this.type) && this.writesTenants()) {
+      throw new TenantWriteRefusedError(
+        `em.qb(${this.mainAlias.meta.className}) with ${this.type}`,
+        'em.persistAndFlush(…) or em.removeAndFlush(…)',
+      );
     }
+  }
 
-    throw new TenantWriteRefusedError(`em.qb(${meta.className}) with ${this.type}`, 'em.persistAndFlush(…) or em.removeAndFlush(…)');
+  // only queries of users have an EntityManager and write; the unit of work's own writes have none
+  private writesTenants(): boolean {
+    return this.em !== undefined && this.guard.tenancy.isTenantClass(this.mainAlias.meta);
   }
 }
 
@@ -176,6 +190,7 @@ interface OpenQueryBuilder {
   getSingleResult(...args: unknown[]): Promise<unknown>;
   stream(...args: unknown[]): AsyncGenerator<unknown>;
   unsetFlag(flag: QueryFlag): this;
+  update(data: object): this;
 }
 
 type OpenQueryBuilderClass = new (...args: ConstructorParameters<typeof QueryBuilder>) => OpenQueryBuilder;
