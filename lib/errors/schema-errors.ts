@@ -8,7 +8,7 @@ export class SchemaExistsError extends TenantError {
     super(
       'SCHEMA_ALREADY_EXISTS',
       `Schema ${show(schemaName)} exists already, and a schema is never adopted silently: it could hold somebody else's data. ` +
-        'It was left as it was, and nothing was stored. Choose another `schemaName`, or drop or rename that schema first.',
+        'It was left as it was, and nothing was stored. Choose another `schemaName`, or drop or rename that schema first, and start anew in another fork of the `em`.',
       options,
     );
     this.schemaName = schemaName;
@@ -51,7 +51,7 @@ export class ProvisioningError extends TenantError {
     super(
       'TENANT_NOT_PROVISIONED',
       `Tenant ${tenant} was not created: ${migration === undefined ? 'its schema' : `migration ${show(migration)}`} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ` +
-        'Row, schema, tables and history were rolled back. Mend what the cause names and persist it again.',
+        'Row, schema, tables and history were rolled back. Mend what the cause names and create the tenant anew in another fork, as this `em` takes it for stored.',
       { cause },
     );
     this.schemaName = schemaName;
