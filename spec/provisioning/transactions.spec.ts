@@ -1,0 +1,219 @@
+import { runInTenant, tenants } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { Author, Library } from '../../fixtures/entities/index.ts';
+import { schemaNames, storedTenants } from '../support/catalog.ts';
+import { onDatabases } from '../support/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { refusal } from '../support/refusal.ts';
+
+class Undo extends Error {}
+
+onDatabases("creating a tenant in a caller's transaction", database => {
+  let orm: LibraryOrm;
+
+  before(async () => {
+    orm = await openLibrary(database);
+    await orm.em.fork().persistAndFlush(newLibrary('neighbour'));
+  });
+
+  after(() => orm.close());
+
+  it('T7 is rolled back with it', async () => {
+    const [schemas, rows] = [await schemaNames(database), await storedTenants(database)];
+    await undone(
+      orm.em.fork().transactional(async em => {
+        await em.persist(newLibrary('acme')).flush();
+        expect(
+          await em.execute(`select 1 from information_schema.tables where table_schema = 'acme' and table_name = 'book'`),
+        ).to.have.length(1);
+        throw new Undo();
+      }),
+    );
+
+    expect(await schemaNames(database)).to.deep.equal(schemas);
+    expect(await storedTenants(database)).to.deep.equal(rows);
+  });
+
+  it('T7 is rolled back with begin and rollback, and stored with begin and commit', async () => {
+    const em = orm.em.fork();
+    await em.begin();
+    await em.persistAndFlush(newLibrary('begun'));
+    await em.rollback();
+    expect(await schemaNames(database)).not.to.include('begun');
+
+    await em.begin();
+    await em.persistAndFlush(newLibrary('begun_again'));
+    await em.commit();
+    expect(await schemaNames(database))
+      .to.include('begun_again')
+      .and.not.to.include('begun');
+    expect(await storedTenants(database))
+      .to.include('begun_again')
+      .and.not.to.include('begun');
+  });
+
+  it('T7 gives a tenant that can be worked on before the commit, in the same transaction', async () => {
+    const work = async (name: string, fails: boolean): Promise<void> =>
+      orm.em.transactional(async em => {
+        const tenant = newLibrary(name);
+        await em.persist(tenant).flush();
+        await runInTenant(tenant, scoped => scoped.persistAndFlush(scoped.create(Author, { name: 'Ann' })));
+        await runInTenant(name, async scoped => expect(await scoped.count(Author)).to.equal(1));
+
+        if (fails) {
+          throw new Undo();
+        }
+      });
+    await undone(work('lost', true));
+    await work('won', false);
+
+    expect(await schemaNames(database))
+      .to.include('won')
+      .and.not.to.include('lost');
+    expect(await database.query('select name from won.author')).to.deep.equal([{ name: 'Ann' }]);
+    expect(await runInTenant('neighbour', em => em.count(Author))).to.equal(0);
+  });
+
+  it('T7 joins it through the service too', async () => {
+    await undone(
+      orm.em.transactional(async () => {
+        await tenants<Library>(orm).create({ name: 'Served', domainUrl: 'served.example.com', schemaName: 'served', onTrial: true });
+        throw new Undo();
+      }),
+    );
+
+    expect(await schemaNames(database)).not.to.include('served');
+    expect(await storedTenants(database)).not.to.include('served');
+  });
+
+  it('T8 takes along the tenant of a savepoint that is rolled back, and no other', async () => {
+    await orm.em.fork().transactional(async em => {
+      await em.persist(newLibrary('outer_before')).flush();
+      await undone(
+        em.transactional(async inner => {
+          await inner.persist(newLibrary('inner')).flush();
+          throw new Undo();
+        }),
+      );
+      await em.transactional(async inner => void inner.persist(newLibrary('inner_kept')));
+      await em.persist(newLibrary('outer_after')).flush();
+    });
+
+    expect(await storedTenants(database))
+      .to.include.members(['outer_before', 'inner_kept', 'outer_after'])
+      .and.not.to.include('inner');
+    expect(await schemaNames(database))
+      .to.include.members(['outer_before', 'inner_kept', 'outer_after'])
+      .and.not.to.include('inner');
+  });
+
+  it('T8 survives a creation that is refused inside a savepoint', async () => {
+    await orm.em.fork().transactional(async em => {
+      await em.persist(newLibrary('good')).flush();
+      expect(await refusal(em.transactional(async inner => void inner.persist(newLibrary('neighbour'))))).to.include({
+        code: 'TENANT_ALREADY_EXISTS',
+      });
+      await em.persist(newLibrary('better')).flush();
+    });
+
+    expect(await storedTenants(database)).to.include.members(['good', 'better', 'neighbour']);
+    expect(await schemaNames(database)).to.include.members(['good', 'better', 'neighbour']);
+  });
+
+  it('T8 goes with the outer transaction when that is rolled back', async () => {
+    await undone(
+      orm.em.fork().transactional(async em => {
+        await em.transactional(async inner => void inner.persist(newLibrary('doomed')));
+        throw new Undo();
+      }),
+    );
+
+    expect(await schemaNames(database)).not.to.include('doomed');
+    expect(await storedTenants(database)).not.to.include('doomed');
+  });
+});
+
+onDatabases(
+  'creating tenants over several connections',
+  database => {
+    let orm: LibraryOrm;
+
+    before(async () => {
+      orm = await openLibrary(database);
+    });
+
+    after(() => orm.close());
+
+    it('T7 shows nothing of a tenant to another connection before the commit', async () => {
+      await orm.em.fork().transactional(async em => {
+        await em.persist(newLibrary('hidden')).flush();
+        expect(await schemaNames(database)).to.deep.equal([]);
+        expect(await storedTenants(database)).to.deep.equal([]);
+        expect(await orm.em.fork().count(Library)).to.equal(0);
+      });
+
+      expect(await schemaNames(database)).to.deep.equal(['hidden']);
+      expect(await storedTenants(database)).to.deep.equal(['hidden']);
+    });
+
+    it('T10 lets exactly one of fifty creations of a name succeed', async () => {
+      const outcomes = await Promise.all(
+        FIFTY.map(async i =>
+          orm.em
+            .fork()
+            .persistAndFlush(newLibrary('wanted', { domainUrl: `wanted-${i}.example.com` }))
+            .then(() => 'created', codeOf),
+        ),
+      );
+
+      expect(outcomes.filter(outcome => outcome === 'created')).to.have.length(1);
+      expect(outcomes.filter(outcome => outcome === 'TENANT_ALREADY_EXISTS')).to.have.length(49);
+      expect((await storedTenants(database)).filter(name => name === 'wanted')).to.have.length(1);
+      expect(await runInTenant('wanted', em => em.count(Author), { orm })).to.equal(0);
+    });
+
+    it('T10 creates every one of fifty names', async () => {
+      const names = FIFTY.map(i => `many_${i}`);
+      await Promise.all(names.map(async name => orm.em.fork().persistAndFlush(newLibrary(name))));
+
+      expect(await storedTenants(database)).to.include.members(names);
+      const rows = await database.query<{ name: string; tables: number }>(
+        `select table_schema::text as name, count(*)::int as tables from information_schema.tables where table_schema like 'many\\_%' group by 1`,
+      );
+      expect(rows).to.have.length(50);
+      expect(new Set(rows.map(({ tables }) => tables)).size).to.equal(1);
+    });
+
+    it('T10 lets exactly one of several provisionings of a tenant succeed', async () => {
+      await orm.em.fork().persistAndFlush(newLibrary('late', { autoCreateSchema: false }));
+      const outcomes = await Promise.all(
+        FIFTY.slice(0, 8).map(async () =>
+          tenants(orm)
+            .provision('late')
+            .then(() => 'provisioned', codeOf),
+        ),
+      );
+
+      expect(outcomes.filter(outcome => outcome === 'provisioned')).to.have.length(1);
+      expect(outcomes.filter(outcome => outcome === 'SCHEMA_ALREADY_EXISTS')).to.have.length(7);
+    });
+  },
+  ['postgresql'],
+);
+
+const FIFTY = Array.from({ length: 50 }, (_, i) => i);
+
+async function undone(work: Promise<unknown>): Promise<void> {
+  await work.then(
+    () => expect.fail('It was not rolled back.'),
+    (error: unknown) => {
+      if (!(error instanceof Undo)) {
+        throw error;
+      }
+    },
+  );
+}
+
+async function codeOf(error: unknown): Promise<string> {
+  return (await refusal(Promise.reject(error))).code;
+}
