@@ -35,9 +35,7 @@ export abstract class TenantMixin<Id = number> {
       return;
     }
 
-    Object.assign(this, data);
-
-    return keepThroughFieldDefinitions(this, data);
+    return assignThroughFieldDefinitions(this, data);
   }
 }
 
@@ -66,14 +64,19 @@ TenantMixinSchema.setClass(TenantMixin as never);
  * its own initial value or `undefined`, and what was passed to that constructor would be lost. The first definition of each
  * passed property therefore keeps the passed value. An assignment is no definition: it has no `configurable`, and ends the matter.
  */
-function keepThroughFieldDefinitions<T extends object>(entity: T, data: TenantData): T {
-  const pending = new Set<PropertyKey>(Object.keys(data));
-
-  return new Proxy(entity, {
+function assignThroughFieldDefinitions<T extends object>(instance: T, data: TenantData): T {
+  const pending = new Set<PropertyKey>();
+  const entity = new Proxy(instance, {
     defineProperty: (target, key, descriptor) => {
       const isField = pending.delete(key) && descriptor.configurable === true && 'value' in descriptor;
 
       return Reflect.defineProperty(target, key, isField ? { ...descriptor, value: data[key as string] } : descriptor);
     },
   });
+
+  // not on the instance itself: the accessors of relations would tell the other side of an entity that nobody has, to be stored twice
+  Object.assign(entity, data);
+  Object.keys(data).forEach(key => pending.add(key));
+
+  return entity;
 }
