@@ -11,6 +11,7 @@ const REFUSED: readonly (readonly [domain: unknown, reason: string])[] = [
   ['https://acme.example.com', 'has a scheme'],
   ['//acme.example.com', 'has half a scheme'],
   ['acme.example.com/path', 'has a path'],
+  ['acme.example.com\\path', 'has a path behind a backslash'],
   ['acme.example.com?q', 'has a query'],
   ['acme.example.com#top', 'has a fragment'],
   ['acme.example.com:8080', 'has a port'],

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Library } from '../../fixtures/entities/index.ts';
+import type { Library } from '../../fixtures/entities/index.ts';
 import { schemaNames, storedTenants } from '../support/catalog.ts';
 import { onDatabases } from '../support/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
