@@ -8,26 +8,13 @@ import { defineEntity, p } from '@mikro-orm/core';
  *
  * A subclass works in all of MikroORM's styles: `defineEntity` and a class, legacy decorators, ES decorators.
  */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging, no-unused-vars -- the interface below has the properties, and uses `Id`
 export abstract class TenantMixin<Id = number> {
   /** Overrides the option of the same name for this class and its instances. */
   static autoCreateSchema?: boolean;
 
   /** Overrides the option of the same name for this class and its instances. */
   static autoDropSchema?: boolean;
-
-  declare id: Id;
-
-  /** The host that serves this tenant: a host name alone, for example `acme.example.com`. Stored lower-case, in ASCII form; unique. */
-  declare domainUrl: string;
-
-  /** The PostgreSQL schema that holds this tenant: `^[a-z_][a-z0-9_]*$`, at most 63 bytes; unique. Changing it renames the schema. */
-  declare schemaName: string;
-
-  /** Overrides the option and the class for this one tenant. Not stored. */
-  declare autoCreateSchema?: boolean;
-
-  /** Overrides the option and the class for this one tenant. Not stored. */
-  declare autoDropSchema?: boolean;
 
   /** Takes the values of the new tenant's properties, those of the subclass too. */
   constructor(data?: TenantData) {
@@ -37,6 +24,24 @@ export abstract class TenantMixin<Id = number> {
 
     return assignThroughFieldDefinitions(this, data);
   }
+}
+
+// not in the class: TypeScript would refuse a subclass its key as a field without an initial value, as decorators need it (TS2612)
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- no field is set by the class, with or without it
+export interface TenantMixin<Id = number> {
+  id: Id;
+
+  /** The host that serves this tenant: a host name alone, for example `acme.example.com`. Stored lower-case, in ASCII form; unique. */
+  domainUrl: string;
+
+  /** The PostgreSQL schema that holds this tenant: `^[a-z_][a-z0-9_]*$`, at most 63 bytes; unique. Changing it renames the schema. */
+  schemaName: string;
+
+  /** Overrides the option and the class for this one tenant. Not stored. */
+  autoCreateSchema?: boolean;
+
+  /** Overrides the option and the class for this one tenant. Not stored. */
+  autoDropSchema?: boolean;
 }
 
 /** What the constructor of a tenant takes. */
