@@ -1,0 +1,68 @@
+import { expect } from 'chai';
+import { addConsumer, fullProject, succeeded, type InstalledProject } from './installed-project.ts';
+
+const STYLES = { 'define-entity': 'src', 'entity-class': 'src', 'es-decorators': 'src', 'legacy-decorators': 'legacy' } as const;
+
+const SEMANTICS = { definitions: 'true', assignments: 'false' } as const;
+
+const KEYS = {
+  integer: { primaryKeys: ['id'], row: { id: 1, name: 'Acme', paid_until: null, on_trial: true } },
+  uuid: { primaryKeys: ['id'], row: { id: '0d9e1f5e-4f6c-4a53-9d5b-2f8b4f3f4c11' } },
+  string: { primaryKeys: ['id'], row: { id: 'acme' } },
+  named: { primaryKeys: ['code'], row: { code: 'acme' } },
+} as const;
+
+describe('the package in a project of a user', function () {
+  this.timeout(180_000);
+  let project: InstalledProject;
+
+  before(async () => {
+    project = await fullProject();
+    addConsumer(project);
+  });
+
+  for (const [semantics, useDefine] of Object.entries(SEMANTICS)) {
+    describe(`with class fields compiled to ${semantics}`, () => {
+      let outcomes: Record<string, Record<string, unknown>>;
+
+      before(async () => {
+        const options = ['--useDefineForClassFields', useDefine, '--outDir', semantics];
+        succeeded(await project.run('tsc', ['-p', 'tsconfig.json', ...options]));
+        succeeded(await project.run('tsc', ['-p', 'tsconfig.legacy.json', ...options]));
+        const modules = Object.entries(STYLES).map(([style, folder]) => `../${folder}/${style}.js`);
+        outcomes = JSON.parse(succeeded(await project.run('node', [`${semantics}/src/run.js`, ...modules])).stdout) as typeof outcomes;
+      });
+
+      for (const style of Object.keys(STYLES)) {
+        for (const [key, { primaryKeys, row }] of Object.entries(KEYS)) {
+          it(`T1 T4 provisions a tenant with a key of its kind (${key}), declared by ${style}`, () => {
+            const publicSchema = `${style.replaceAll('-', '_')}_${key}`;
+
+            expect(outcomes[style]?.[key]).to.deep.equal({
+              primaryKeys,
+              row: { ...row, domain_url: 'acme.example.com', schema_name: `${publicSchema}_acme` },
+              tables: [
+                { table_schema: publicSchema, table_name: 'plan' },
+                { table_schema: `${publicSchema}_acme`, table_name: 'book' },
+              ],
+              found: ['Emma'],
+              isOnlyTenant: true,
+            });
+          });
+        }
+      }
+    });
+  }
+
+  it('has declarations that compile where those of libraries are checked too', async () => {
+    const { stdout } = await project.run('tsc', ['--skipLibCheck', 'false', '--noEmit', '--pretty', 'false', '--listFiles']);
+    const lines = stdout.split('\n');
+    const problems = lines.filter(line => /\(\d+,\d+\): error TS/.test(line));
+
+    expect(lines.filter(line => line.endsWith('/@landlord/mikro-orm/dist/index.d.ts'))).to.have.length(1);
+    // MikroORM's own under `exactOptionalPropertyTypes`, and those that name types of packages which they do not bring
+    expect(problems.filter(line => !OTHERS.test(line))).to.deep.equal([]);
+  });
+});
+
+const OTHERS = /^node_modules\/(?:@mikro-orm|@electric-sql|postgres-interval)\//;

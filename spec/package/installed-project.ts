@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import packageJson from '../../package.json' with { type: 'json' };
+
+/** A project of a user: the packed package and what it stands on, installed by npm into an empty folder. */
+export interface InstalledProject {
+  readonly folder: string;
+  readonly tarball: string;
+  /** What npm says is in the tarball. */
+  readonly files: readonly string[];
+  /** Runs a program in the project's folder, with its own bins on the path and nothing of this repository. */
+  run(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Finished>;
+}
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The project with everything that is optional; made once for the run. */
+export function fullProject(): Promise<InstalledProject> {
+  full ??= install([
+    ...pinned('@koa/router', 'koa', '@types/koa', '@types/node', 'typescript'),
+    ...pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/decorators', '@mikro-orm/migrations', '@mikro-orm/sql'),
+    ...pinned('@electric-sql/pglite', '@mikro-orm/pglite', '@mikro-orm/postgresql'),
+    // the legacy decorators of MikroORM load it
+    'reflect-metadata@0.2.2',
+  ]);
+
+  return full;
+}
+
+/** The project of one who has PostgreSQL and no Koa: nothing that is optional but the driver. Made once for the run. */
+export function bareProject(): Promise<InstalledProject> {
+  bare ??= install(
+    pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/migrations', '@mikro-orm/postgresql', '@mikro-orm/sql', 'typescript'),
+  );
+
+  return bare;
+}
+
+/** The users' sources that are compiled and run in a project. */
+export function addConsumer(project: InstalledProject): void {
+  cpSync(fileURLToPath(new URL('consumer', import.meta.url)), project.folder, { recursive: true });
+}
+
+let full: Promise<InstalledProject> | undefined;
+let bare: Promise<InstalledProject> | undefined;
+let packed: Promise<{ readonly tarball: string; readonly files: readonly string[] }> | undefined;
+
+async function install(packages: readonly string[]): Promise<InstalledProject> {
+  packed ??= pack();
+  const { tarball, files } = await packed;
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', private: true, type: 'module' }));
+  const run: InstalledProject['run'] = (command, args, env) => runIn(folder, command, args, env);
+  succeeded(await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, ...packages]));
+
+  return { folder, tarball, files, run };
+}
+
+// as it is built: `prepack` would build it anew under the feet of the specs that run from it
+async function pack(): Promise<{ tarball: string; files: string[] }> {
+  const folder = temporaryFolder();
+  const { stdout } = succeeded(await runIn(ROOT, 'npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]));
+  const [report] = Object.values<PackReport>(JSON.parse(stdout));
+
+  if (report === undefined) {
+    throw new Error(`npm packed nothing: ${stdout}`);
+  }
+
+  return { tarball: join(folder, report.filename), files: report.files.map(({ path }) => path) };
+}
+
+function runIn(cwd: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
+  return new Promise(resolve => {
+    execFile(command, args, { cwd, env: { ...userEnvironment(cwd), ...env }, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }),
+    );
+  });
+}
+
+/** The environment without what `npm test` and the specs add to it; with the Node that runs the specs, as another may be too old. */
+function userEnvironment(folder: string): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^(npm_(package|lifecycle|command|config_local_prefix)|INIT_CWD$|MIKRO_ORM_|DATABASE_URL$|NODE_OPTIONS$)/.test(name),
+  );
+  const path = (process.env['PATH'] ?? '').split(delimiter).filter(entry => !/node_modules[\\/]\.bin/.test(entry));
+
+  return { ...Object.fromEntries(own), PATH: [join(folder, 'node_modules/.bin'), dirname(process.execPath), ...path].join(delimiter) };
+}
+
+export function succeeded(finished: Finished): Finished {
+  if (finished.code !== 0) {
+    throw new Error(`exit code ${finished.code}\n${finished.stdout}\n${finished.stderr}`);
+  }
+
+  return finished;
+}
+
+function temporaryFolder(): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'landlord-package-')));
+
+  process.once('exit', code => {
+    if (code === 0) {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  return folder;
+}
+
+function pinned(...names: readonly (keyof typeof packageJson.devDependencies)[]): string[] {
+  return names.map(name => `${name}@${packageJson.devDependencies[name]}`);
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+interface PackReport {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
