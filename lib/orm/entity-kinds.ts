@@ -11,7 +11,8 @@ export function isTenantEntity(meta: Pick<EntityMetadata, 'schema'>): boolean {
  * pivot tables and foreign keys take their schema from it.
  */
 export function pinToSchema(meta: EntityMetadata, publicSchema: string): void {
-  if (meta.abstract === true || meta.embeddable === true) {
+  // not by `abstract`: an abstract root of a tree has a table, while a class that only hands down its properties has lost its name
+  if (meta.name === undefined || meta.embeddable === true) {
     return;
   }
 

@@ -28,7 +28,8 @@ console.log(JSON.stringify(outcomes));
 await pglite.close();
 
 /** In a public schema of its own, as all share one database. */
-async function outcomeOf({ Plan, Book }: Style, { entity, make }: TenantOfStyle, publicSchema: string): Promise<unknown> {
+async function outcomeOf({ Plan, Book }: Style, tenant: TenantOfStyle, publicSchema: string): Promise<unknown> {
+  const { entity } = tenant;
   const orm = await MikroORM.init(
     withTenants(defineConfig({ entities: [entity, Plan, Book], dbName: 'memory://', driverOptions: { pglite } }), {
       tenant: entity,
@@ -41,7 +42,7 @@ async function outcomeOf({ Plan, Book }: Style, { entity, make }: TenantOfStyle,
     await orm.schema.create();
     const schemaName = `${publicSchema}_acme`;
     const em = orm.em.fork();
-    await em.persistAndFlush([make({ domainUrl: 'acme.example.com', schemaName }), em.create(Plan, { title: 'Basic' } as never)]);
+    await em.persistAndFlush([tenant.make({ domainUrl: 'acme.example.com', schemaName }), em.create(Plan, { title: 'Basic' } as never)]);
 
     return {
       primaryKeys: orm.getMetadata(entity).primaryKeys,
