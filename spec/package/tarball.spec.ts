@@ -1,0 +1,190 @@
+import { expect } from 'chai';
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { addConsumer, bareProject, fullProject, succeeded, type InstalledProject } from './installed-project.ts';
+
+describe('the packed package', function () {
+  this.timeout(180_000);
+  let project: InstalledProject;
+
+  before(async () => {
+    project = await fullProject();
+  });
+
+  describe('what is in it', () => {
+    it('has the built code with types and maps, its sources, and nothing else of the repository', () => {
+      const { files } = project;
+      const sources = sourceFiles('lib');
+      const built = sources.flatMap(path =>
+        ['.js', '.js.map', '.d.ts', '.d.ts.map'].map(ending => path.replace(/^lib/, 'dist').replace(/\.ts$/, ending)),
+      );
+
+      expect(sources).to.include.members(['lib/index.ts', 'lib/with-tenants.ts']);
+      expect(without([...built, ...sources], files), 'missing').to.deep.equal([]);
+      expect(without(files, [...built, ...sources, ...DOCUMENTS]), 'not meant for users').to.deep.equal([]);
+    });
+
+    it('has every source that its maps point to', () => {
+      const maps = project.files.filter(path => path.endsWith('.map'));
+      const sources = maps.flatMap(path => {
+        const { sourceRoot = '', sources: own } = JSON.parse(read(path)) as {
+          readonly sourceRoot?: string;
+          readonly sources: readonly string[];
+        };
+
+        return own.map(source => posix.join(dirname(path), sourceRoot, source));
+      });
+
+      expect(maps).not.to.deep.equal([]);
+      expect(sources).to.have.length.at.least(maps.length);
+      expect(without(sources, project.files), 'missing').to.deep.equal([]);
+    });
+
+    it('names no folder of the machine it was built on, and no package registry', () => {
+      const found = project.files.flatMap(path => {
+        const text = read(path);
+        return [...(text.includes(ROOT.replace(/\/$/, '')) ? [ROOT] : []), ...(text.match(MACHINE) ?? [])].map(
+          match => `${path}: ${match}`,
+        );
+      });
+
+      expect(found).to.deep.equal([]);
+    });
+
+    it('installs no package by an address of its own', () => {
+      const manifest = JSON.parse(read('package.json')) as Record<string, Record<string, string> | undefined>;
+      const ranges = [manifest['dependencies'], manifest['peerDependencies']].flatMap(group => Object.values(group ?? {}));
+
+      expect(ranges.filter(range => /[/:]/.test(range))).to.deep.equal([]);
+    });
+  });
+
+  describe('what it exports', () => {
+    it('has types that fit what Node loads, as an ES module', async () => {
+      const attw = join(ROOT, 'node_modules/.bin/attw');
+      const { code, stdout } = await project.run(attw, [
+        project.tarball,
+        '--profile',
+        'esm-only',
+        '--no-definitely-typed',
+        '--format',
+        'json',
+      ]);
+      const { analysis } = JSON.parse(stdout) as {
+        readonly analysis: { readonly entrypoints: object; readonly types: { readonly kind: string } };
+      };
+
+      expect(analysis.types.kind).to.equal('included');
+      expect(Object.keys(analysis.entrypoints)).to.have.members(['.', './package.json']);
+      expect(code, stdout).to.equal(0);
+    });
+
+    it('is loaded by its name and by each path that it exports, and by no other', async () => {
+      const { exports } = JSON.parse(read('package.json')) as { readonly exports: object };
+      const outcomes = await importAll(project, [
+        ...Object.keys(exports).map(path => posix.join('@landlord/mikro-orm', path)),
+        '@landlord/mikro-orm/dist/index.js',
+        '@landlord/mikro-orm/dist/tenancy.js',
+        '@landlord/mikro-orm/lib/index.ts',
+        '@landlord/mikro-orm/tenancy',
+      ]);
+
+      expect(outcomes).to.deep.equal({
+        '@landlord/mikro-orm': 'loaded',
+        '@landlord/mikro-orm/package.json': 'loaded',
+        '@landlord/mikro-orm/dist/index.js': 'ERR_PACKAGE_PATH_NOT_EXPORTED',
+        '@landlord/mikro-orm/dist/tenancy.js': 'ERR_PACKAGE_PATH_NOT_EXPORTED',
+        '@landlord/mikro-orm/lib/index.ts': 'ERR_PACKAGE_PATH_NOT_EXPORTED',
+        '@landlord/mikro-orm/tenancy': 'ERR_PACKAGE_PATH_NOT_EXPORTED',
+      });
+    });
+
+    it('is the module it says it is, with everything that it promises', async () => {
+      const script = `console.log(JSON.stringify(Object.keys(await import('@landlord/mikro-orm'))))`;
+      const names = JSON.parse((await evaluate(project, script)).stdout) as string[];
+
+      expect(names).to.include.members([
+        'withTenants',
+        'TenantMixin',
+        'TenantEntityManager',
+        'tenants',
+        'tenantContext',
+        'schemaRouter',
+        'TenantError',
+        'runInTenant',
+        'runInPublic',
+        'forEachTenant',
+        'currentTenant',
+        'requireTenant',
+        'currentSchema',
+      ]);
+    });
+  });
+
+  describe('what it needs', () => {
+    let bare: InstalledProject;
+
+    before(async () => {
+      bare = await bareProject();
+    });
+
+    it('is installed without what is optional, and loaded', async () => {
+      const absent = ['koa', '@koa/router', '@mikro-orm/pglite'];
+
+      expect(await importAll(bare, ['@landlord/mikro-orm', ...absent])).to.deep.equal({
+        '@landlord/mikro-orm': 'loaded',
+        ...Object.fromEntries(absent.map(name => [name, 'ERR_MODULE_NOT_FOUND'])),
+      });
+    });
+
+    it('compiles for one who has no Koa, with the types of the EntityManager in place', async () => {
+      addConsumer(bare);
+      succeeded(await bare.run('tsc', ['-p', 'tsconfig.bare.json']));
+    });
+
+    it('is one copy of MikroORM with the user', async () => {
+      const nested = succeeded(await project.run('npm', ['ls', '--all', '--json', '@mikro-orm/core'])).stdout;
+
+      expect([...new Set(nested.match(/"version": "7[^"]*"/g))]).to.have.length(1);
+    });
+  });
+
+  function read(path: string): string {
+    return readFileSync(join(project.folder, 'node_modules/@landlord/mikro-orm', path), 'utf8');
+  }
+});
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .map(path => posix.join(folder, path.replaceAll('\\', '/')))
+    .filter(path => path.endsWith('.ts'));
+}
+
+function without(paths: readonly string[], others: readonly string[]): string[] {
+  return paths.filter(path => !others.includes(path));
+}
+
+/** For each name, that it was loaded, or the code of the error. */
+async function importAll(project: InstalledProject, names: readonly string[]): Promise<Record<string, string>> {
+  const script = `
+    const outcomes = {};
+    for (const name of ${JSON.stringify(names)}) {
+      const options = name.endsWith('.json') ? { with: { type: 'json' } } : {};
+      outcomes[name] = await import(name, options).then(() => 'loaded', error => error.code ?? String(error));
+    }
+    console.log(JSON.stringify(outcomes));`;
+
+  return JSON.parse((await evaluate(project, script)).stdout) as Record<string, string>;
+}
+
+async function evaluate(project: InstalledProject, script: string): Promise<{ readonly stdout: string }> {
+  return succeeded(await project.run('node', ['--input-type=module', '--eval', script]));
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+
+const MACHINE =
+  /file:\/\/\/\S*|(?<=^|[\s'"`(=])\/(?:home|root|Users|tmp|work|var|opt)\/\S*|\bregistry\.(?:npmjs|yarnpkg)\b\S*|_authToken/gm;
