@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import { assignConstructorData } from './constructor-data.js';
 
 /**
  * The abstract entity that the tenants' entity extends: a class, a host and a schema.
@@ -22,7 +23,7 @@ export abstract class TenantMixin<Id = number> {
       return;
     }
 
-    return assignThroughFieldDefinitions(this, data);
+    return assignConstructorData(this, data, { TenantClass: new.target, base: TenantMixin });
   }
 }
 
@@ -63,25 +64,3 @@ const TenantMixinSchema = defineEntity({
 });
 
 TenantMixinSchema.setClass(TenantMixin as never);
-
-/**
- * A subclass that declares its properties as class fields defines them after the constructor of its base class, each with
- * its own initial value or `undefined`, and what was passed to that constructor would be lost. The first definition of each
- * passed property therefore keeps the passed value. An assignment is no definition: it has no `configurable`, and ends the matter.
- */
-function assignThroughFieldDefinitions<T extends object>(instance: T, data: TenantData): T {
-  const pending = new Set<PropertyKey>();
-  const entity = new Proxy(instance, {
-    defineProperty: (target, key, descriptor) => {
-      const isField = pending.delete(key) && descriptor.configurable === true && 'value' in descriptor;
-
-      return Reflect.defineProperty(target, key, isField ? { ...descriptor, value: data[key as string] } : descriptor);
-    },
-  });
-
-  // not on the instance itself: the accessors of relations would tell the other side of an entity that nobody has, to be stored twice
-  Object.assign(entity, data);
-  Object.keys(data).forEach(key => pending.add(key));
-
-  return entity;
-}
