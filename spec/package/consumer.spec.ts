@@ -1,12 +1,13 @@
 import { expect } from 'chai';
-import { addConsumer, fullProject, succeeded, type InstalledProject } from './installed-project.ts';
+import { addFiles, fullProject, succeeded, type InstalledProject } from './installed-project.ts';
 
 const STYLES = { 'define-entity': 'src', 'entity-class': 'src', 'es-decorators': 'src', 'legacy-decorators': 'legacy' } as const;
 
 const SEMANTICS = { definitions: 'true', assignments: 'false' } as const;
 
-const KEYS = {
+const TENANTS = {
   integer: { primaryKeys: ['id'], row: { id: 1, name: 'Acme', paid_until: null, on_trial: true } },
+  changed: { primaryKeys: ['id'], row: { id: 1, name: 'Acme Ltd', paid_until: null, on_trial: false } },
   uuid: { primaryKeys: ['id'], row: { id: '0d9e1f5e-4f6c-4a53-9d5b-2f8b4f3f4c11' } },
   string: { primaryKeys: ['id'], row: { id: 'acme' } },
   named: { primaryKeys: ['code'], row: { code: 'acme' } },
@@ -18,7 +19,7 @@ describe('the package in a project of a user', function () {
 
   before(async () => {
     project = await fullProject();
-    addConsumer(project);
+    addFiles(project, 'consumer');
   });
 
   for (const [semantics, useDefine] of Object.entries(SEMANTICS)) {
@@ -34,11 +35,11 @@ describe('the package in a project of a user', function () {
       });
 
       for (const style of Object.keys(STYLES)) {
-        for (const [key, { primaryKeys, row }] of Object.entries(KEYS)) {
-          it(`T1 T4 provisions a tenant with a key of its kind (${key}), declared by ${style}`, () => {
-            const publicSchema = `${style.replaceAll('-', '_')}_${key}`;
+        for (const [title, { primaryKeys, row }] of Object.entries(TENANTS)) {
+          it(`T1 T4 provisions a tenant (${title}) declared by ${style}, with what its constructor was given`, () => {
+            const publicSchema = `${style.replaceAll('-', '_')}_${title}`;
 
-            expect(outcomes[style]?.[key]).to.deep.equal({
+            expect(outcomes[style]?.[title]).to.deep.equal({
               primaryKeys,
               row: { ...row, domain_url: 'acme.example.com', schema_name: `${publicSchema}_acme` },
               tables: [

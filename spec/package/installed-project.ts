@@ -43,9 +43,9 @@ export function bareProject(): Promise<InstalledProject> {
   return bare;
 }
 
-/** The users' sources that are compiled and run in a project. */
-export function addConsumer(project: InstalledProject): void {
-  cpSync(fileURLToPath(new URL('consumer', import.meta.url)), project.folder, { recursive: true });
+/** Copies a user's own files into a project. */
+export function addFiles(project: InstalledProject, folder: 'cli-project' | 'consumer'): void {
+  cpSync(fileURLToPath(new URL(folder, import.meta.url)), project.folder, { recursive: true });
 }
 
 let full: Promise<InstalledProject> | undefined;

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addConsumer, bareProject, fullProject, succeeded, type InstalledProject } from './installed-project.ts';
+import { addFiles, bareProject, fullProject, succeeded, type InstalledProject } from './installed-project.ts';
 
 describe('the packed package', function () {
   this.timeout(180_000);
@@ -139,7 +139,7 @@ describe('the packed package', function () {
     });
 
     it('compiles for one who has no Koa, with the types of the EntityManager in place', async () => {
-      addConsumer(bare);
+      addFiles(bare, 'consumer');
       succeeded(await bare.run('tsc', ['-p', 'tsconfig.bare.json']));
     });
 

@@ -55,6 +55,15 @@ export const style: Style = {
   Book,
   tenants: {
     integer: { entity: Client, make: ({ domainUrl, schemaName }) => new Client({ name: 'Acme', domainUrl, schemaName }) },
+    changed: {
+      entity: Client,
+      make: place => {
+        const client = new Client({ name: 'Acme', onTrial: false, ...place });
+        client.name = 'Acme Ltd';
+
+        return client;
+      },
+    },
     uuid: { entity: UuidClient, make: place => new UuidClient({ id: UUID, ...place }) },
     string: { entity: StringClient, make: place => new StringClient({ id: 'acme', ...place }) },
     named: { entity: NamedClient, make: place => new NamedClient({ code: 'acme', ...place }) },

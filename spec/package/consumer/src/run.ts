@@ -2,7 +2,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { runInTenant, withTenants } from '@landlord/mikro-orm';
 import { Migration } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/pglite';
-import type { Key, Style, TenantOfStyle } from './style.js';
+import type { Style, TenantOfStyle } from './style.js';
 
 class Books extends Migration {
   override up(): void {
@@ -10,7 +10,7 @@ class Books extends Migration {
   }
 }
 
-/** Prints, for each style that is named as a module and for each key, what became of a tenant that was made in it. */
+/** Prints, for each style that is named as a module and for each of its tenants, what became of a tenant that was made in it. */
 const pglite = await PGlite.create('memory://');
 const outcomes: Record<string, Record<string, unknown>> = {};
 
@@ -19,8 +19,8 @@ for (const module of process.argv.slice(2)) {
   const name = module.replaceAll(/^.*\/|\.js$/g, '');
   outcomes[name] = {};
 
-  for (const [key, tenant] of Object.entries(style.tenants)) {
-    outcomes[name][key] = await outcomeOf(style, tenant, `${name.replaceAll('-', '_')}_${key as Key}`).catch(String);
+  for (const [title, tenant] of Object.entries(style.tenants)) {
+    outcomes[name][title] = await outcomeOf(style, tenant, `${name.replaceAll('-', '_')}_${title}`).catch(String);
   }
 }
 

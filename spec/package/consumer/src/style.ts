@@ -5,11 +5,11 @@ import type { EntityClass } from '@mikro-orm/core';
 export interface Style {
   readonly Plan: EntityClass<{ id: number; title: string }>;
   readonly Book: EntityClass<{ id: number; title: string }>;
-  readonly tenants: Readonly<Record<Key, TenantOfStyle>>;
+  readonly tenants: Readonly<Record<Case, TenantOfStyle>>;
 }
 
-/** The primary keys a tenant may have. */
-export type Key = 'integer' | 'uuid' | 'string' | 'named';
+/** The primary keys a tenant may have, and one with the default key whose initial values are passed and changed. */
+export type Case = 'integer' | 'changed' | 'uuid' | 'string' | 'named';
 
 export interface TenantOfStyle {
   readonly entity: EntityClass<TenantMixin<unknown>>;
