@@ -25,6 +25,10 @@ describe('the packed package', function () {
       expect(without(files, [...built, ...sources, ...DOCUMENTS]), 'not meant for users').to.deep.equal([]);
     });
 
+    it('has its README, its licence and its changes', () => {
+      expect(without(DOCUMENTS, project.files), 'missing').to.deep.equal([]);
+    });
+
     it('has every source that its maps point to', () => {
       const maps = project.files.filter(path => path.endsWith('.map'));
       const sources = maps.flatMap(path => {

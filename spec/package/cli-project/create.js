@@ -1,0 +1,10 @@
+import { MikroORM } from '@mikro-orm/pglite';
+import config, { Client } from './mikro-orm.config.js';
+
+const orm = await MikroORM.init(config);
+
+for (const schemaName of process.argv.slice(2)) {
+  await orm.em.fork().persistAndFlush(new Client({ name: schemaName, domainUrl: `${schemaName}.example.com`, schemaName }));
+}
+
+await orm.close();
