@@ -1,155 +1,29 @@
 import { expect } from 'chai';
-import {
-  runInPublic,
-  runInTenant,
-  TenantContextRequiredError,
-  TenantMixin,
-  withTenants,
-  type TenantEntityManager,
-} from '@landlord/mikro-orm';
-import { defineEntity, MikroORM, p, type EntityClass, type Options } from '@mikro-orm/core';
-import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/es';
-import { Migration } from '@mikro-orm/migrations';
+import { runInPublic, runInTenant, TenantContextRequiredError, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
+import { MikroORM, type Options } from '@mikro-orm/core';
 import { onDatabases, type SpecDatabase } from '../support/database.ts';
-
-class Client extends TenantMixin {}
-
-defineEntity({ class: Client, extends: TenantMixin, properties: {} });
-
-abstract class Owned {
-  id!: number;
-}
-
-const OwnedSchema = defineEntity({ class: Owned, abstract: true, schema: '*', properties: { id: p.integer().primary() } });
-
-class Note extends Owned {
-  text!: string;
-}
-
-defineEntity({ class: Note, extends: OwnedSchema, properties: { text: p.string() } });
-
-@Entity({ abstract: true, schema: '*' })
-abstract class OwnedByDecorator {
-  @PrimaryKey({ type: 'integer' })
-  id!: number;
-}
-
-abstract class Unmapped extends OwnedByDecorator {}
-
-@Entity()
-class Memo extends Unmapped {
-  @Property({ type: 'string' })
-  text!: string;
-}
-
-@Entity({ abstract: true })
-abstract class Titled {
-  @PrimaryKey({ type: 'integer' })
-  id!: number;
-
-  @Property({ type: 'string' })
-  title!: string;
-}
-
-@Entity()
-class Setting extends Titled {}
-
-@Entity({ schema: '*' })
-class Shelf extends Titled {}
-
-class Vehicle {
-  id!: number;
-}
-
-const VehicleSchema = defineEntity({
-  class: Vehicle,
-  schema: '*',
-  discriminatorColumn: 'kind',
-  properties: { id: p.integer().primary(), kind: p.string().hidden() },
-});
-
-class Van extends Vehicle {
-  load?: number;
-}
-
-const VanSchema = defineEntity({ class: Van, extends: VehicleSchema, properties: { load: p.integer().nullable() } });
-
-class Truck extends Van {}
-
-defineEntity({ class: Truck, extends: VanSchema, properties: {} });
-
-class Person {
-  id!: number;
-  name!: string;
-}
-
-const PersonSchema = defineEntity({
-  class: Person,
-  schema: '*',
-  inheritance: 'tpt',
-  properties: { id: p.integer().primary(), name: p.string() },
-});
-
-class Employee extends Person {
-  desk!: string;
-}
-
-defineEntity({ class: Employee, extends: PersonSchema, properties: { desk: p.string() } });
-
-class Plan {
-  id!: number;
-  title!: string;
-}
-
-const PlanSchema = defineEntity({
-  class: Plan,
-  discriminatorColumn: 'kind',
-  properties: { id: p.integer().primary(), title: p.string(), kind: p.string().hidden() },
-});
-
-class PaidPlan extends Plan {
-  price!: number;
-}
-
-defineEntity({ class: PaidPlan, extends: PlanSchema, properties: { price: p.integer() } });
-
-abstract class Notice {
-  id!: number;
-  text!: string;
-}
-
-const NoticeSchema = defineEntity({
-  class: Notice,
-  abstract: true,
-  discriminatorColumn: 'kind',
-  properties: { id: p.integer().primary(), text: p.string(), kind: p.string().hidden() },
-});
-
-class Outage extends Notice {}
-
-defineEntity({ class: Outage, extends: NoticeSchema, properties: {} });
-
-abstract class Account {
-  id!: number;
-  iban!: string;
-}
-
-const AccountSchema = defineEntity({
-  class: Account,
-  abstract: true,
-  inheritance: 'tpt',
-  properties: { id: p.integer().primary(), iban: p.string() },
-});
-
-class Savings extends Account {
-  rate!: number;
-}
-
-defineEntity({ class: Savings, extends: AccountSchema, properties: { rate: p.integer() } });
-
-const TENANTS_OWN: readonly AnyClass[] = [Note, Memo, Shelf, Vehicle, Van, Truck, Person, Employee];
-
-const SHARED: readonly AnyClass[] = [Client, Setting, Plan, PaidPlan, Notice, Outage, Account, Savings];
+import {
+  Account,
+  Client,
+  Employee,
+  Memo,
+  Note,
+  Notice,
+  Outage,
+  PaidPlan,
+  Person,
+  Plan,
+  SHARED,
+  Savings,
+  Setting,
+  Shelf,
+  TENANTS_OWN,
+  Tables,
+  Truck,
+  Van,
+  Vehicle,
+  type AnyClass,
+} from '../support/entity-kinds.ts';
 
 onDatabases('the kinds of entities', database => {
   let orm: Orm;
@@ -287,19 +161,6 @@ onDatabases('the kinds of entities', database => {
   }
 });
 
-class Tables extends Migration {
-  override up(): void {
-    this.addSql('create table "note" ("id" serial primary key, "text" varchar(255) not null)');
-    this.addSql('create table "memo" ("id" serial primary key, "text" varchar(255) not null)');
-    this.addSql('create table "shelf" ("id" serial primary key, "title" varchar(255) not null)');
-    this.addSql('create table "vehicle" ("id" serial primary key, "kind" varchar(255) not null, "load" int)');
-    this.addSql('create table "person" ("id" serial primary key, "name" varchar(255) not null)');
-    this.addSql(
-      'create table "employee" ("id" int primary key references "person" ("id") on delete cascade, "desk" varchar(255) not null)',
-    );
-  }
-}
-
 async function openOrm(database: SpecDatabase, publicSchema: string): Promise<Orm> {
   const orm = (await MikroORM.init(
     withTenants({ ...database.options(), entities: [...TENANTS_OWN, ...SHARED] } as Partial<Options<any, any, any>>, {
@@ -321,7 +182,5 @@ async function failureOf(work: () => Promise<unknown>): Promise<unknown> {
 }
 
 const OWN_TABLES = `'note', 'memo', 'shelf', 'vehicle', 'person', 'employee'`;
-
-type AnyClass = EntityClass<any>;
 
 type Orm = MikroORM<any, TenantEntityManager>;
