@@ -27,7 +27,7 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
 /** Runs `fn` in no scope and no transaction, whatever the flow was in. */
 export function leaveScope<Result>(fn: () => Result): Result {
   return withScope(undefined, () =>
-    TransactionContext['storage'].run(undefined as never, () => RequestContext['storage'].run(undefined as never, fn)),
+    TransactionContext['storage'].run(undefined as never, () => RequestContext['storage'].run(undefined, fn)),
   );
 }
 

@@ -72,7 +72,7 @@ onDatabases('the public tenant', database => {
   it('T18 is no stop of a round over the tenants, and not migrated', async () => {
     expect((await forEachTenant(() => currentTenant()?.schemaName)).map(outcome => outcome.schemaName)).to.deep.equal(['acme']);
     expect((await tenants(orm).list()).map(({ schemaName }) => schemaName)).to.deep.equal(['acme']);
-    expect((await tenants(orm).migrate()).tenants.map(({ schemaName }) => schemaName)).to.deep.equal(['acme']);
+    expect((await tenants(orm).migrate()).total).to.equal(1);
     expect((await tenants(orm).status()).tenants.map(({ schemaName }) => schemaName)).to.deep.equal(['acme']);
   });
 

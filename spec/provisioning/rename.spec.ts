@@ -39,7 +39,7 @@ onDatabases('renaming a tenant', database => {
       await scoped.persistAndFlush(scoped.create(Author, { name: 'Ann' }));
     });
     expect(await refusal(runInTenant('old', () => undefined))).to.include({ code: 'TENANT_UNKNOWN' });
-    expect((await tenants(orm).migrate({ only: ['new'] })).tenants).to.deep.equal([{ schemaName: 'new', ok: true, migrations: [] }]);
+    expect(await tenants(orm).migrate({ only: ['new'] })).to.include({ total: 1, upToDate: 1 });
   });
 
   it('T17 is rolled back with its transaction, row and schema together', async () => {
