@@ -1,4 +1,4 @@
-import { LockMode, type RequiredEntityData } from '@mikro-orm/core';
+import { LockMode, wrap, type RequiredEntityData } from '@mikro-orm/core';
 import { PublicContextRequiredError, UnknownTenantError } from '../errors.js';
 import { History, type ExecutedMigration } from '../migrations/history.js';
 import { previewRun, type RunPreview } from '../migrations/preview.js';
@@ -51,34 +51,32 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
    * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
    */
   async provision(tenant: Tenant | string): Promise<void> {
-    await this.#inPublic('provisioned', async em => {
-      const row = await this.#find(tenant);
-      await em.transactional(async tx => provision(this.#tenancy, row, tx.getTransactionContext()));
-    });
+    await this.#inPublic('provisioned', em =>
+      em.transactional(async tx => provision(this.#tenancy, await this.#load(tx, tenant), tx.getTransactionContext())),
+    );
   }
 
   /** Deletes the tenant's row and drops its schema with all that is in it, whatever `autoDropSchema` says. There is no way back. */
   async drop(tenant: Tenant | string): Promise<void> {
-    await this.#inPublic('deleted', async em => {
-      const { schemaName } = await this.#find(tenant);
-      await em.transactional(async tx => {
-        const row = await tx.findOneOrFail(this.#tenancy.options.tenant, { schemaName }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    await this.#inPublic('deleted', em =>
+      em.transactional(async tx => {
+        const row = await this.#load(tx, tenant);
+        const { schemaName } = row;
         row.autoDropSchema = false;
         tx.remove(row);
         await tx.flush();
         await dropSchema(this.#tenancy, schemaName, tx.getTransactionContext());
-      });
-    });
+      }),
+    );
   }
 
   /** Gives the tenant another schema name, and its schema with it. */
   async rename(tenant: Tenant | string, schemaName: string): Promise<void> {
-    await this.#inPublic('renamed', async em => {
-      const found = await this.#find(tenant);
-      const row = await em.findOneOrFail(this.#tenancy.options.tenant, { schemaName: found.schemaName });
-      row.schemaName = schemaName;
-      await em.flush();
-    });
+    await this.#inPublic('renamed', em =>
+      em.transactional(async tx => {
+        (await this.#load(tx, tenant)).schemaName = schemaName;
+      }),
+    );
   }
 
   /** Runs the tenant set in the selected tenants. */
@@ -111,15 +109,16 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
     return hasTenantChanges(this.#tenancy);
   }
 
-  async #find(tenant: Tenant | string): Promise<TenantMixin<unknown>> {
-    if (typeof tenant !== 'string') {
-      return tenant;
-    }
+  /**
+   * The tenant as its row is, locked until the transaction ends. A row that was passed is found by its key: what else it says may be
+   * outdated, or changed and not stored.
+   */
+  async #load(em: TenantEntityManager, tenant: Tenant | string): Promise<TenantMixin<unknown>> {
+    const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null);
+    const row = where === null ? null : await em.findOne(this.#tenancy.options.tenant, where, { lockMode: LockMode.PESSIMISTIC_WRITE });
 
-    const row = await this.#tenancy.findTenant(tenant);
-
-    if (row === undefined) {
-      throw new UnknownTenantError([tenant]);
+    if (row === null) {
+      throw new UnknownTenantError([typeof tenant === 'string' ? tenant : tenant.schemaName]);
     }
 
     return row;
