@@ -3,6 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
 import { checkConfig, checkEntities } from './config-check.js';
 import { TenantConfigError } from './errors.js';
+import { createPublicSchemaGenerator } from './migrations/public-schema-generator.js';
 import { resolveOptions, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
 import { ensurePrimaryKey, pinToSchema } from './orm/entity-kinds.js';
 import { contextOfScopes } from './orm/mikro-context.js';
@@ -60,6 +61,7 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions): AnyConfig {
       ...config.migrations,
       // it would write every tenant's schema into the public set's snapshot, and the next migration would drop them
       snapshotOnMigrate: false,
+      includeWildcardSchema: false,
     },
   };
 }
@@ -99,6 +101,7 @@ function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any)
     static register(orm: TenantsOrm): void {
       const tenancy = new Tenancy(orm, options);
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
+      orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(tenancy));
     }
   };
 }

@@ -34,7 +34,8 @@ async function readBatch(tenancy: Tenancy, schemaNames: readonly string[]): Prom
   if (withHistory.length > 0) {
     // the position says which schema it is of, as a name would have to be quoted as a value
     const selects = withHistory.map(
-      (name, position) => `select ${position} as position, string_agg(name, e'\\n' order by id) as names from ${quoteTable(name, tableName)}`,
+      (name, position) =>
+        `select ${position} as position, string_agg(name, e'\\n' order by id) as names from ${quoteTable(name, tableName)}`,
     );
     const rows = await tenancy.execute<{ position: number; names: string | null }>(selects.join(' union all '), [], undefined);
     rows.forEach(({ position, names }) => executed.set(withHistory[position] ?? '', names ?? ''));

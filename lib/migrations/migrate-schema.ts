@@ -142,8 +142,8 @@ async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promis
 function newMigration(
   tenancy: Tenancy,
   { MigrationClass }: TenantMigration,
-  { ctx, scope, mayTouch }: { readonly ctx: Transaction | undefined; readonly scope: Scope | undefined; mayTouch(): boolean },
-): { readonly instance: Migration; wasStopped(): boolean } {
+  { ctx, scope, mayTouch }: { readonly ctx: Transaction | undefined; readonly scope: Scope | undefined; readonly mayTouch: () => boolean },
+): { readonly instance: Migration; readonly wasStopped: () => boolean } {
   const instance: Migration = new MigrationClass(tenancy.orm.em.getDriver(), tenancy.orm.config);
   const getEntityManager = instance.getEntityManager.bind(instance);
   let stopped = false;
@@ -167,7 +167,7 @@ function newMigration(
       em.bindToScope(scope);
     }
 
-    return em as never;
+    return em;
   };
 
   return { instance, wasStopped: () => stopped };

@@ -1,6 +1,6 @@
 import { Utils, type Constructor, type MigrationsOptions } from '@mikro-orm/core';
 import { fs } from '@mikro-orm/core/fs-utils';
-import { Migration } from '@mikro-orm/migrations';
+import type { Migration } from '@mikro-orm/migrations';
 import { MigrationError } from '../errors.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH } from '../options.js';
 import type { Tenancy } from '../tenancy.js';
@@ -18,10 +18,17 @@ export interface TenantMigration {
 export type MigrationSet = readonly TenantMigration[];
 
 /** The tenant set's options: what is given for it, else what the config says for migrations, but never its folders. */
-export function tenantMigrationsOptions(tenancy: Tenancy): Required<Pick<MigrationsOptions, 'glob' | 'path' | 'tableName'>> &
-  MigrationsOptions {
-  const { path: _path, pathTs: _pathTs, migrationsList: _list, snapshotName: _snapshot, schema: _schema, ...shared } =
-    tenancy.orm.config.get('migrations');
+export function tenantMigrationsOptions(
+  tenancy: Tenancy,
+): Required<Pick<MigrationsOptions, 'glob' | 'path' | 'tableName'>> & MigrationsOptions {
+  const {
+    path: _path,
+    pathTs: _pathTs,
+    migrationsList: _list,
+    snapshotName: _snapshot,
+    schema: _schema,
+    ...shared
+  } = tenancy.orm.config.get('migrations');
   const given = Object.entries(tenancy.options.migrations).filter(([, value]) => value !== undefined);
 
   return {
@@ -29,6 +36,8 @@ export function tenantMigrationsOptions(tenancy: Tenancy): Required<Pick<Migrati
     tableName: 'mikro_orm_migrations',
     path: DEFAULT_TENANT_MIGRATIONS_PATH,
     ...shared,
+    // the public history may be given with its schema; each tenant's is in its own
+    ...(shared.tableName === undefined ? {} : { tableName: shared.tableName.split('.').at(-1) }),
     ...(Object.fromEntries(given) as MigrationsOptions),
     // the history lies in each tenant; the folder is found, not guessed
     includeWildcardSchema: true,
@@ -43,7 +52,7 @@ export function tenantMigrationsOptions(tenancy: Tenancy): Required<Pick<Migrati
  */
 export async function loadMigrationSet(tenancy: Tenancy): Promise<MigrationSet> {
   const options = tenantMigrationsOptions(tenancy);
-  const found = options.migrationsList?.map(fromList) ?? (await fromFolder(tenancy, options));
+  const found = options.migrationsList?.map(entry => fromList(tenancy, entry)) ?? (await fromFolder(tenancy, options));
   const set = found.map(migration => ({ ...migration, transactional: isTransactional(tenancy, migration.MigrationClass) }));
   const names = new Set<string>();
 
@@ -98,10 +107,16 @@ async function fromFile(file: string): Promise<FoundMigration> {
   return { name, MigrationClass };
 }
 
-function fromList(entry: NonNullable<MigrationsOptions['migrationsList']>[number]): FoundMigration {
-  return 'class' in entry
-    ? { name: withoutEnding(entry.name), MigrationClass: entry.class as Constructor<Migration> }
-    : { name: entry.name, MigrationClass: entry as Constructor<Migration> };
+function fromList({ orm }: Tenancy, entry: NonNullable<MigrationsOptions['migrationsList']>[number]): FoundMigration {
+  if ('class' in entry) {
+    return { name: withoutEnding(entry.name), MigrationClass: entry.class as Constructor<Migration> };
+  }
+
+  const MigrationClass = entry as Constructor<Migration>;
+  // what the generated class says of itself first: a bundler may have shortened its own name
+  const { name = entry.name } = new MigrationClass(orm.driver, orm.config) as { readonly name?: string };
+
+  return { name: withoutEnding(name), MigrationClass };
 }
 
 function isTransactional({ orm }: Tenancy, MigrationClass: Constructor<Migration>): boolean {

@@ -57,15 +57,16 @@ interface HistoryPlan {
 
 function planHistory(set: MigrationSet, target: MigrationTarget, executed: string): HistoryPlan {
   const names = namesOf({ executed });
-  const unknown = unknownMigrations(set, names);
-  const last = names.at(-1);
-  // what came last is what has to be reverted first, and it is not here
-  const isBlocked = target.direction === 'down' && target.only === undefined && last !== undefined && unknown.includes(last);
+  const plan = { executed, unknown: unknownMigrations(set, names) };
 
-  return {
-    executed,
-    planned: planMigrations(set, names, target),
-    unknown,
-    error: isBlocked ? MigrationError.unknownInHistory(last) : undefined,
-  };
+  try {
+    return { ...plan, planned: planMigrations(set, names, target), error: undefined };
+  } catch (error) {
+    // what came last would have to be reverted first, and it is not in the set
+    if (error instanceof MigrationError) {
+      return { ...plan, planned: [], error };
+    }
+
+    throw error;
+  }
 }

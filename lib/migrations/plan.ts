@@ -12,7 +12,11 @@ export interface MigrationTarget {
   readonly only?: readonly string[];
 }
 
-/** What is to run in a schema that has `executed`, in order. Down without a target reverts the latest one. */
+/**
+ * What is to run in a schema that has `executed`, in order. Down without a target reverts the latest one.
+ *
+ * @throws MigrationError `MIGRATION_UNKNOWN` where a later one would have to be reverted first that the set does not have.
+ */
 export function planMigrations(set: MigrationSet, executed: readonly string[], target: MigrationTarget): TenantMigration[] {
   const has = new Set(executed);
 
@@ -20,20 +24,28 @@ export function planMigrations(set: MigrationSet, executed: readonly string[], t
     return inRange(set, target).filter(({ name }) => !has.has(name));
   }
 
-  const applied = executed.toReversed().flatMap(name => set.find(migration => migration.name === name) ?? []);
+  const applied = executed.toReversed();
 
   if (target.only !== undefined) {
-    return applied.filter(({ name }) => target.only?.includes(name));
+    return inOrder(
+      set,
+      applied.filter(name => target.only?.includes(name)),
+    );
   }
 
   if (target.to === undefined) {
-    return applied.slice(0, 1);
+    return inOrder(set, applied.slice(0, 1));
   }
 
   // by the order of the set: a schema that never had `to` keeps what comes before it all the same
-  const last = target.to === 0 ? -1 : set.findIndex(({ name }) => name === target.to);
+  const kept = target.to === 0 ? [] : set.slice(0, set.findIndex(({ name }) => name === target.to) + 1).map(({ name }) => name);
+  const last = applied.findLastIndex(name => !kept.includes(name) && set.some(migration => migration.name === name));
 
-  return applied.filter(migration => set.indexOf(migration) > last);
+  // those of the set that are kept may lie between, where migrations ran out of order
+  return inOrder(
+    set,
+    applied.slice(0, last + 1).filter(name => !kept.includes(name)),
+  );
 }
 
 /** The names in a history that the set does not have, as after going back to an older version of the application. */
@@ -55,6 +67,18 @@ export function checkTarget(set: MigrationSet, { to, from, only = [] }: Migratio
   if (unknown.length > 0) {
     throw MigrationError.unknown(unknown);
   }
+}
+
+function inOrder(set: MigrationSet, names: readonly string[]): TenantMigration[] {
+  return names.map(name => {
+    const found = set.find(migration => migration.name === name);
+
+    if (found === undefined) {
+      throw MigrationError.unknownInHistory(name);
+    }
+
+    return found;
+  });
 }
 
 function inRange(set: MigrationSet, { to, from, only }: MigrationTarget): MigrationSet {

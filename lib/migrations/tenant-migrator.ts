@@ -51,7 +51,7 @@ async function withMigrator<Result>(tenancy: Tenancy, fn: (migrator: Migrator) =
     // this fork is nobody else's, so its config can be the view
     Object.defineProperty(em, 'config', { value: tenantSetConfig(tenancy, generator) });
 
-    return fn(new OfflineMigrator(em as never));
+    return fn(new OfflineMigrator(em));
   });
 }
 

@@ -18,12 +18,13 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
   readonly #publicSchema: string;
 
   constructor(em: TenantEntityManager, publicSchema: string) {
-    super(em as never);
+    super(em);
     this.#publicSchema = publicSchema;
   }
 
   override getTargetSchema(): DatabaseSchema {
-    const target = super.getTargetSchema(PLACEHOLDER_SCHEMA);
+    // not `super`'s, which adds the routines of the config: those are shared
+    const target = DatabaseSchema.fromMetadata(this.getOrderedMetadata(), this.platform, this.config, PLACEHOLDER_SCHEMA, this.em);
 
     for (const table of target.getTables()) {
       for (const foreignKey of Object.values(table.getForeignKeys())) {
@@ -38,7 +39,7 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
     const { up, down } = await super.getUpdateSchemaMigrationSQL({
       ...options,
       schema: PLACEHOLDER_SCHEMA,
-      fromSchema: options.fromSchema ?? this.#emptySchema(),
+      fromSchema: this.#asPlaceholder(options.fromSchema),
     });
 
     return { up: this.#relative(up), down: this.#relative(down) };
@@ -58,19 +59,28 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
   }
 
   #withSchema(tableName: string): string {
-    const [schemaName, name] = tableName.includes('.') ? tableName.split('.') : [this.#publicSchema, tableName];
+    // a shared table always has a schema; the parent table of an inheritance tree is given without the tenant's
+    const [schemaName, name] = tableName.includes('.') ? tableName.split('.') : [PLACEHOLDER_SCHEMA, tableName];
 
     return `${schemaName === this.#publicSchema ? SHARED_PLACEHOLDER : schemaName}.${name}`;
   }
 
-  #emptySchema(): DatabaseSchema {
-    return new DatabaseSchema(this.platform, PLACEHOLDER_SCHEMA);
+  // MikroORM reads a snapshot as the config's schema, and takes enums of a schema of another name for somebody else's
+  #asPlaceholder(snapshot: DatabaseSchema | undefined): DatabaseSchema {
+    const schema = new DatabaseSchema(this.platform, PLACEHOLDER_SCHEMA);
+
+    if (snapshot !== undefined) {
+      schema.setTables(snapshot.getTables());
+      schema.setViews(snapshot.getViews());
+      schema.setNamespaces(new Set(snapshot.getNamespaces()));
+      schema.setNativeEnums(snapshot.getNativeEnums());
+    }
+
+    return schema;
   }
 
   #relative(sql: string): string {
-    const relative = sql
-      .replaceAll(OWN_PREFIX, '')
-      .replaceAll(`"${SHARED_PLACEHOLDER}".`, `${quoteIdentifier(this.#publicSchema)}.`);
+    const relative = sql.replaceAll(OWN_PREFIX, '').replaceAll(`"${SHARED_PLACEHOLDER}".`, `${quoteIdentifier(this.#publicSchema)}.`);
 
     if (relative.includes(PLACEHOLDER_SCHEMA)) {
       throw MigrationError.notRelative(relative.split('\n').filter(line => line.includes(PLACEHOLDER_SCHEMA)));

@@ -85,7 +85,7 @@ onDatabases('a schema that the library did not make', database => {
   });
 
   it('T16 is protected from the service by name', async () => {
-    expect(await refusal(tenants(orm).drop('public'))).to.include({ code: 'TENANT_UNKNOWN' });
+    expect(await refusal(tenants(orm).drop('public'))).to.include({ code: 'SCHEMA_PROTECTED' });
     expect(await refusal(tenants(orm).drop('nobodys'))).to.include({ code: 'TENANT_UNKNOWN' });
 
     for (const schemaName of ['information_schema', 'pg_catalog', 'by_hand']) {
