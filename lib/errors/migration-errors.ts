@@ -85,6 +85,14 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static notInitial(): MigrationError {
+    return new MigrationError(
+      'MIGRATION_NOT_INITIAL',
+      'The first migration of the tenant set cannot be written, as the set has migrations already. No file was written. Leave `--initial` out.',
+      undefined,
+    );
+  }
+
   static notRelative(statements: readonly string[]): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_RELATIVE',

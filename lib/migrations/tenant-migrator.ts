@@ -1,5 +1,6 @@
 import type { Configuration } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
+import { MigrationError } from '../errors.js';
 import { PLACEHOLDER_SCHEMA } from '../schema-name.js';
 import { innermostScope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
@@ -21,7 +22,7 @@ export interface CreateMigrationOptions {
 /** Writes the next migration of the tenant set: what the tenant entities are now against what its snapshot says they were. */
 export async function createTenantMigration(tenancy: Tenancy, options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
   if (options.initial === true && (await loadMigrationSet(tenancy)).length > 0) {
-    throw new Error('Initial migration cannot be created, as some migrations already exist');
+    throw MigrationError.notInitial();
   }
 
   return withMigrator(tenancy, migrator => migrator.create(options.path, options.blank, false, options.name));
