@@ -116,11 +116,13 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
 
   /** The schema names of the tenants that match, in order, without the public one; names alone, as there may be many. */
   async findSchemaNames(where: TenantFilter = {}): Promise<string[]> {
-    const rows = await this.#registry().find(this.options.tenant, where, {
-      fields: ['schemaName'] as never,
-      orderBy: { schemaName: 'asc' },
-      disableIdentityMap: true,
-    });
+    // mapped to property names, but not to entities
+    const rows = (await this.#registry()
+      .createQueryBuilder(this.options.tenant)
+      .select('schemaName')
+      .where(where)
+      .orderBy({ schemaName: 'asc' })
+      .execute('all')) as readonly { readonly schemaName: string }[];
 
     return rows.map(({ schemaName }) => schemaName).filter(schemaName => schemaName !== this.publicSchema);
   }
@@ -136,6 +138,15 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     });
 
     return this.#takesScripts;
+  }
+
+  /** How many connections work may take at once: what the pool has, but one on PGlite and inside a transaction. */
+  connectionsAtOnce(): number {
+    const { config } = this.orm;
+    const hasOne = config.get('driver')?.name.startsWith('Pglite') === true || this.isInTransaction();
+
+    // `pg` has ten connections in a pool that says nothing
+    return hasOne ? 1 : (config.get('pool').max ?? 10);
   }
 
   enter<Result>(scope: Scope, fn: (em: TenantEntityManager) => Result): Result {
