@@ -117,12 +117,12 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   /** The schema names of the tenants that match, in order, without the public one; names alone, as there may be many. */
   async findSchemaNames(where: TenantFilter = {}): Promise<string[]> {
     // mapped to property names, but not to entities
-    const rows = (await this.#registry()
+    const rows = await this.#registry()
       .createQueryBuilder(this.options.tenant)
       .select('schemaName')
       .where(where)
       .orderBy({ schemaName: 'asc' })
-      .execute('all')) as readonly { readonly schemaName: string }[];
+      .execute<{ schemaName: string }[]>('all');
 
     return rows.map(({ schemaName }) => schemaName).filter(schemaName => schemaName !== this.publicSchema);
   }
