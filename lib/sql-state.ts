@@ -18,6 +18,11 @@ export function sqlStateOf(error: unknown): string | undefined {
   return undefined;
 }
 
+/** Whether the statement itself was wrong, by a value in it or by its words: classes 22 and 42. */
+export function isOfDataOrSyntax(error: unknown): boolean {
+  return /^(22|42)/.test(sqlStateOf(error) ?? '');
+}
+
 /** Whether the same work may succeed when it is tried again: it met somebody else, or the server went away for a moment. */
 export function isWorthRetrying(error: unknown): boolean {
   return hasSqlState(error, PASSING) || connectionWasLost(error);
@@ -33,7 +38,7 @@ function hasNodeCode(error: unknown): boolean {
     const { code } = cause as { readonly code?: unknown };
 
     // what `pg` throws for a socket that closed has no code at all
-    if (NODE_CODES.includes(String(code)) || cause.message === 'Connection terminated unexpectedly') {
+    if (NODE_CODES.includes(String(code)) || PG_MESSAGES.includes(cause.message)) {
       return true;
     }
   }
@@ -48,3 +53,10 @@ const PASSING = ['55P03', '40P01', '40001', '53300'] as const;
 const CONNECTION_LOST = ['08000', '08001', '08003', '08004', '08006', '57P01', '57P02', '57P03'] as const;
 
 const NODE_CODES = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'];
+
+const PG_MESSAGES = [
+  'Connection terminated',
+  'Connection terminated unexpectedly',
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
+];

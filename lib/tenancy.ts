@@ -8,6 +8,7 @@ import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
 import { parseSchemaName, type SchemaName } from './schema-name.js';
 import type { ScopeHost } from './scope/host.js';
 import { currentScope, type Scope } from './scope/scope.js';
+import { connectionWasLost } from './sql-state.js';
 import type { TenantMixin } from './tenant-mixin.js';
 
 export type TenantsOrm = MikroORM<AbstractSqlDriver, TenantEntityManager>;
@@ -99,6 +100,36 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     await connection.ensureConnection();
 
     return connection.getClient().connection().execute(fn);
+  }
+
+  /**
+   * Runs `fn` in a transaction of its own, on the given connection where there is one. Not by MikroORM 7's `transactional()`: where the
+   * connection is lost its rollback fails, and Kysely then never gives that connection's place in the pool back. Here it is of a connection
+   * that is given back whatever happens.
+   */
+  async inTransaction<Result>(fn: (ctx: Transaction) => Promise<Result>, on?: Transaction): Promise<Result> {
+    if (on === undefined) {
+      return this.onOneConnection(connection => this.inTransaction(fn, connection));
+    }
+
+    const connection = this.orm.em.getConnection('write');
+    const ctx: Transaction = await on.startTransaction().execute();
+
+    try {
+      const result = await fn(ctx);
+      await connection.commit(ctx);
+
+      return result;
+    } catch (error) {
+      try {
+        await connection.rollback(ctx);
+      } catch (rollbackError) {
+        // it has no connection to roll back on, which whoever tries again has to know
+        throw connectionWasLost(error) ? error : rollbackError;
+      }
+
+      throw error;
+    }
   }
 
   /** The role that the connections of this ORM are of. */

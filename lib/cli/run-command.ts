@@ -3,7 +3,7 @@ import type { Tenants } from '../provisioning/tenants.js';
 import { EXIT } from './exit.js';
 import { withTenantsOf } from './with-tenants-of.js';
 import { jsonReporter, lineReporter, barReporter, type RunReporter } from './reporters.js';
-import { selectionOf, type TenantArgs } from './tenant-args.js';
+import { canaryOf, numberOf, selectionOf, type TenantArgs } from './tenant-args.js';
 
 /** `migration:up --tenants` and `migration:down --tenants` */
 export function runForTenants(args: TenantArgs, direction: 'up' | 'down'): Promise<number> {
@@ -89,11 +89,11 @@ function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
     from: from === undefined ? undefined : fullName(from),
     to: to === undefined ? undefined : to === '0' ? (0 as const) : fullName(to),
     migrations: only === undefined || to !== undefined || from !== undefined ? undefined : only.split(/[, ]+/).map(fullName),
-    concurrency,
-    lockTimeoutMs: lockTimeout,
-    statementTimeoutMs: statementTimeout,
-    maxFailures: failFast === true ? 1 : maxFailures,
-    canary: canary?.length === 1 && /^\d+$/.test(canary[0] ?? '') ? Number(canary[0]) : canary,
+    concurrency: numberOf('--concurrency', concurrency),
+    lockTimeoutMs: numberOf('--lock-timeout', lockTimeout),
+    statementTimeoutMs: numberOf('--statement-timeout', statementTimeout),
+    maxFailures: failFast === true ? 1 : numberOf('--max-failures', maxFailures),
+    canary: canaryOf(canary),
   });
 }
 

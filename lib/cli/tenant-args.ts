@@ -14,13 +14,13 @@ export interface TenantArgs {
   readonly json?: boolean;
   readonly dryRun?: boolean;
   readonly skipPublicCheck?: boolean;
-  readonly concurrency?: number;
+  readonly concurrency?: string;
   /** In milliseconds. */
-  readonly lockTimeout?: number;
+  readonly lockTimeout?: string;
   /** In milliseconds. */
-  readonly statementTimeout?: number;
+  readonly statementTimeout?: string;
   readonly failFast?: boolean;
-  readonly maxFailures?: number;
+  readonly maxFailures?: string;
   readonly canary?: readonly string[];
   readonly schema?: string;
   readonly to?: string;
@@ -38,6 +38,24 @@ export function selectionOf({ tenants = [], skip = [], where }: TenantArgs): Ten
   return { only: tenants, skip, ...(where === undefined ? {} : { where: parseCondition(where) }) };
 }
 
+/** A number as it was given; what is none is refused in words. */
+export function numberOf(option: string, value: string | undefined): number | undefined {
+  if (value !== undefined && !/^-?\d+$/.test(value)) {
+    throw RunUsageError.option(option, value, 'a whole number');
+  }
+
+  return value === undefined ? undefined : Number(value);
+}
+
+/** Names, or how many. */
+export function canaryOf(canary: readonly string[] | undefined): number | readonly string[] | undefined {
+  if (canary?.length === 0) {
+    throw RunUsageError.option('--canary', canary, 'schema names or a number');
+  }
+
+  return canary?.length === 1 && /^\d+$/.test(canary[0] ?? '') ? Number(canary[0]) : canary;
+}
+
 function parseCondition(where: string): Record<string, unknown> {
   try {
     const condition: unknown = JSON.parse(where);
@@ -49,5 +67,5 @@ function parseCondition(where: string): Record<string, unknown> {
     // said below, in the same words as for JSON that is no object
   }
 
-  throw new RunUsageError('--where', where, 'a condition on the tenant entity as a JSON object, for example {"onTrial":true}');
+  throw RunUsageError.option('--where', where, 'a condition on the tenant entity as a JSON object, for example {"onTrial":true}');
 }

@@ -93,14 +93,15 @@ const JSON_OUTPUT: Options = {
   json: { type: 'boolean', desc: 'With tenants: one JSON object per line' },
 };
 
+// numbers are taken as text, as yargs takes one that is missing or is none for an option that was not given
 const RUN: Options = {
   ...SELECTION,
   ...JSON_OUTPUT,
-  concurrency: { type: 'number', desc: 'With tenants: how many at once  [default: the size of the pool]' },
-  'lock-timeout': { type: 'number', desc: 'With tenants: milliseconds to wait for a lock another session holds  [default: 5000]' },
-  'statement-timeout': { type: 'number', desc: "With tenants: milliseconds a statement may take  [default: the server's setting]" },
+  concurrency: { type: 'string', desc: 'With tenants: how many at once  [default: the size of the pool]' },
+  'lock-timeout': { type: 'string', desc: 'With tenants: milliseconds to wait for a lock another session holds  [default: 5000]' },
+  'statement-timeout': { type: 'string', desc: "With tenants: milliseconds a statement may take  [default: the server's setting]" },
   'fail-fast': { type: 'boolean', desc: 'With tenants: begin no other after the first failure' },
-  'max-failures': { type: 'number', desc: 'With tenants: begin no other after so many failures' },
+  'max-failures': { type: 'string', desc: 'With tenants: begin no other after so many failures' },
   canary: { array: true, type: 'string', desc: 'With tenants: these first, by name or that many; if one fails, no other is begun' },
   'dry-run': { type: 'boolean', desc: 'With tenants: print the SQL and change nothing' },
 };

@@ -5,14 +5,15 @@ export class MigrationError extends TenantError {
   readonly migration: string | undefined;
   /** The statement that failed, where one did. */
   readonly statement: string | undefined;
+  /** Whether all it did was rolled back; what failed outside a transaction may be half done. */
+  readonly isRolledBack: boolean;
 
   static failed(migration: string, schemaName: string, cause: unknown, statement?: string): MigrationError {
     return new MigrationError(
       'MIGRATION_FAILED',
       `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. That schema was left as it was before the run. Mend it and run again.`,
       migration,
-      { cause },
-      statement,
+      { cause, statement },
     );
   }
 
@@ -45,7 +46,7 @@ export class MigrationError extends TenantError {
     migration: string,
     schemaName: string,
     cause: unknown,
-    invalidIndexes: readonly string[],
+    { statement, invalidIndexes }: { readonly statement: string | undefined; readonly invalidIndexes: readonly string[] },
   ): MigrationError {
     const left =
       invalidIndexes.length > 0
@@ -57,7 +58,7 @@ export class MigrationError extends TenantError {
       `Migration ${show(migration)}, which runs outside a transaction, failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ` +
         `${left}What came before the failure in it stands, and it is not recorded. Mend it and run again.`,
       migration,
-      { cause },
+      { cause, statement, isRolledBack: false },
     );
   }
 
@@ -102,16 +103,33 @@ export class MigrationError extends TenantError {
     );
   }
 
-  constructor(code: TenantErrorCode, message: string, migration: string | undefined, options?: ErrorOptions, statement?: string) {
+  constructor(code: TenantErrorCode, message: string, migration: string | undefined, options: MigrationErrorOptions = {}) {
     super(code, message, options);
     this.migration = migration;
-    this.statement = statement;
+    this.statement = options.statement;
+    this.isRolledBack = options.isRolledBack ?? true;
   }
 }
 
-/** An option of a run that it cannot go by. */
+interface MigrationErrorOptions extends ErrorOptions {
+  readonly statement?: string | undefined;
+  readonly isRolledBack?: boolean;
+}
+
+/** A run that cannot be, as it was asked for. Nothing was run. */
 export class RunUsageError extends TenantError {
-  constructor(option: string, value: unknown, expected: string) {
-    super('RUN_USAGE', `\`${option}\` is ${show(value)}, and takes ${expected}. Nothing was run.`);
+  static option(option: string, value: unknown, expected: string, options?: ErrorOptions): RunUsageError {
+    return new RunUsageError('RUN_USAGE', `\`${option}\` is ${show(value)}, and takes ${expected}. Nothing was run.`, options);
+  }
+
+  static condition(where: unknown, cause: unknown): RunUsageError {
+    return RunUsageError.option('where', where, `a condition on the tenant entity: ${reasonOf(cause)}`, { cause });
+  }
+
+  static inTransaction(): RunUsageError {
+    return new RunUsageError(
+      'RUN_IN_TRANSACTION',
+      'A run gives each tenant a transaction of its own, so it cannot be part of one. Nothing was run. Call `migrate()` after the transaction, or outside it.',
+    );
   }
 }

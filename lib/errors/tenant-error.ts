@@ -27,6 +27,7 @@ export type TenantErrorCode =
   | 'MIGRATION_DUPLICATE'
   | 'MIGRATION_NOT_LOADABLE'
   | 'RUN_USAGE'
+  | 'RUN_IN_TRANSACTION'
   | 'MIGRATION_NOT_RELATIVE'
   | 'MIGRATION_NOT_INITIAL'
   | 'MIGRATION_FOR_ONE_TENANT'
@@ -52,5 +53,6 @@ export function reasonOf(cause: unknown): string {
 
 /** A value as it reads in a message. */
 export function show(value: unknown): string {
-  return JSON.stringify(value) ?? String(value);
+  // JSON has no NaN and no Infinity
+  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
 }

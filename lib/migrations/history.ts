@@ -38,11 +38,6 @@ export class History {
     return rows.map(row => ({ name: row.name.replace(/\.[jt]s$/, ''), executedAt: new Date(row.executed_at) }));
   }
 
-  /** A query of one value: the names of what the schema has, oldest first, one a line. */
-  namesSql(): string {
-    return `select string_agg(name, e'\\n' order by id) from ${this.table}`;
-  }
-
   createTableSql(): string {
     return (
       `create table if not exists ${this.table} ("id" serial primary key, "name" varchar(255) not null, ` +

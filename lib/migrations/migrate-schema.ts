@@ -76,18 +76,36 @@ export async function queuedSql(
     }
   }
 
-  const platform = tenancy.orm.em.getPlatform();
-  const sql = instance.getQueries().map(query => {
-    if (typeof query === 'string') {
-      return query;
-    }
+  return { sql: instance.getQueries().map(query => textOf(tenancy, query)), isComplete: !wasStopped() };
+}
 
-    const raw = 'toRaw' in query ? query.toRaw() : query;
+function textOf(tenancy: Tenancy, query: ReturnType<Migration['getQueries']>[number]): string {
+  if (typeof query === 'string') {
+    return query;
+  }
 
-    return platform.formatQuery(raw.sql, raw.params);
-  });
+  const raw = 'toRaw' in query ? query.toRaw() : query;
 
-  return { sql, isComplete: !wasStopped() };
+  return tenancy.orm.em.getPlatform().formatQuery(raw.sql, raw.params);
+}
+
+/**
+ * Runs one migration on a connection that is not in a transaction, in the tenant's scope. Sets no path and records nothing. Tells of each
+ * statement that was queued before it is sent.
+ */
+export async function runOnConnection(
+  tenancy: Tenancy,
+  migration: TenantMigration,
+  { schemaName, direction, ctx, onStatement }: Pick<SchemaRun, 'schemaName' | 'direction' | 'ctx'> & { onStatement(sql: string): void },
+): Promise<void> {
+  const scope = scopeFor(tenancy, { schemaName });
+  const { instance } = newMigration(tenancy, migration, { ctx, scope, mayTouch: () => true });
+  await withScope(scope, async () => instance[direction]());
+
+  for (const query of instance.getQueries()) {
+    onStatement(textOf(tenancy, query));
+    await tenancy.orm.em.getDriver().execute(query, undefined, 'run', ctx);
+  }
 }
 
 function scopeFor(tenancy: Tenancy, { schemaName, tenant }: Pick<SchemaRun, 'schemaName' | 'tenant'>): Scope {

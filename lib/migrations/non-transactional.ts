@@ -1,59 +1,116 @@
 import type { Transaction } from '@mikro-orm/core';
-import type { Migration } from '@mikro-orm/migrations';
 import { MigrationError } from '../errors.js';
 import { quoteIdentifier, searchPathOf } from '../schema-name.js';
+import { connectionWasLost } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 import { History } from './history.js';
-import type { TenantRun } from './migrate-tenant.js';
+import { runOnConnection } from './migrate-schema.js';
+import { migrateStep } from './migrate-step.js';
+import type { TenantRun, TenantRunOutcome } from './migrate-tenant.js';
 import type { TenantMigration } from './migration-set.js';
+import { tryLockForSession, unlockForSession } from './tenant-lock.js';
 
 /**
- * Runs one migration that says it cannot run in a transaction, on one connection that is its alone while it runs: statement by
- * statement, with the tenant's path set for the session and reset whatever happens. It is recorded when it has succeeded as a whole;
- * what a failure leaves behind is named.
+ * Migrates a tenant whose plan has migrations that cannot run in a transaction, on one connection that is its alone and holds the
+ * tenant's lock from first to last: those migrations by themselves, and what is between them in transactions.
  *
- * @throws MigrationError `MIGRATION_FAILED`
+ * @throws SchemaMissingError, MigrationError
  */
-export async function migrateOutsideTransaction(
-  tenancy: Tenancy,
-  schemaName: string,
-  { name, MigrationClass }: TenantMigration,
-  { target: { direction }, lockTimeoutMs, statementTimeoutMs }: TenantRun,
-): Promise<void> {
-  const driver = tenancy.orm.em.getDriver();
-  const history = new History(tenancy, schemaName);
-  const key = `hashtextextended(${tenancy.orm.em.getPlatform().quoteValue(`landlord:${schemaName}`)}, 0)`;
-
-  await tenancy.onOneConnection(async ctx => {
-    await tenancy.execute(`select pg_advisory_lock(${key})`, [], ctx);
-
-    try {
-      await tenancy.execute(`set search_path to ${searchPathOf(schemaName, ...tenancy.options.searchPath)}`, [], ctx);
-      await tenancy.execute(`set lock_timeout to ${Math.round(lockTimeoutMs)}`, [], ctx);
-
-      if (statementTimeoutMs !== undefined) {
-        await tenancy.execute(`set statement_timeout to ${Math.round(statementTimeoutMs)}`, [], ctx);
-      }
-
-      const migration: Migration = new MigrationClass(driver, tenancy.orm.config);
-      migration.reset();
-      migration.setTransactionContext(ctx);
-      await migration[direction]();
-
-      for (const query of migration.getQueries()) {
-        await driver.execute(query, undefined, 'run', ctx);
-      }
-
-      await tenancy.execute(direction === 'up' ? history.addSql(name) : history.removeSql(name), [], ctx);
-    } catch (error) {
-      throw MigrationError.failedOutsideTransaction(name, schemaName, error, await invalidIndexes(tenancy, schemaName, ctx));
-    } finally {
-      await tenancy.execute('reset search_path', [], ctx);
-      await tenancy.execute('reset lock_timeout', [], ctx);
-      await tenancy.execute('reset statement_timeout', [], ctx);
-      await tenancy.execute(`select pg_advisory_unlock(${key})`, [], ctx);
+export function migrateOnOneConnection(tenancy: Tenancy, schemaName: string, run: TenantRun): Promise<TenantRunOutcome> {
+  return tenancy.onOneConnection(async ctx => {
+    if (!(await tryLockForSession(tenancy, schemaName, ctx))) {
+      return 'busy';
     }
+
+    return cleaningUp(
+      () => migrateStepByStep(tenancy, schemaName, { ...run, ctx }),
+      () => unlockForSession(tenancy, schemaName, ctx),
+    );
   });
+}
+
+type PinnedRun = TenantRun & { readonly ctx: Transaction };
+
+async function migrateStepByStep(tenancy: Tenancy, schemaName: string, run: PinnedRun): Promise<TenantRunOutcome> {
+  const { direction, to, only } = run.target;
+  const done: string[] = [];
+
+  for (;;) {
+    const step = await tenancy.inTransaction(async ctx => migrateStep(tenancy, schemaName, { ...run, ctx, whole: false }), run.ctx);
+
+    if (step === 'busy') {
+      return step;
+    }
+
+    done.push(...step.done);
+
+    if (step.next === undefined) {
+      return done;
+    }
+
+    await migrateOutsideTransaction(tenancy, schemaName, step.next, run);
+    done.push(step.next.name);
+
+    if (direction === 'down' && to === undefined && only === undefined) {
+      return done;
+    }
+  }
+}
+
+/**
+ * Runs one migration statement by statement, with the tenant's path set for the session and reset whatever happens. It is recorded when it
+ * has succeeded as a whole; what a failure leaves behind is named, and it is not tried again, as it may be half done.
+ */
+async function migrateOutsideTransaction(tenancy: Tenancy, schemaName: string, migration: TenantMigration, run: PinnedRun): Promise<void> {
+  const { ctx, target, settings } = run;
+  const history = new History(tenancy, schemaName);
+  let statement: string | undefined;
+  const onStatement = (sql: string): void => {
+    statement = sql;
+  };
+
+  const migrate = async (): Promise<void> => {
+    await tenancy.execute(`set search_path to ${searchPathOf(schemaName, ...tenancy.options.searchPath)}`, [], ctx);
+
+    for (const [name, value] of settings) {
+      await tenancy.execute(`set ${name} to ${value}`, [], ctx);
+    }
+
+    await runOnConnection(tenancy, migration, { schemaName, direction: target.direction, ctx, onStatement });
+    await tenancy.execute(target.direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name), [], ctx);
+  };
+
+  try {
+    await cleaningUp(migrate, () => reset(tenancy, ['search_path', ...settings.map(([name]) => name)], ctx));
+  } catch (error) {
+    const left = connectionWasLost(error) ? [] : await invalidIndexes(tenancy, schemaName, ctx);
+    throw MigrationError.failedOutsideTransaction(migration.name, schemaName, error, { statement, invalidIndexes: left });
+  }
+}
+
+async function reset(tenancy: Tenancy, settings: readonly string[], ctx: Transaction): Promise<void> {
+  for (const name of settings) {
+    await tenancy.execute(`reset ${name}`, [], ctx);
+  }
+}
+
+/** Runs `fn`, then `cleanUp` whatever happened, unless the connection is gone: then there is nothing to clean, and nothing to do it on. */
+async function cleaningUp<Result>(fn: () => Promise<Result>, cleanUp: () => Promise<unknown>): Promise<Result> {
+  let result: Result;
+
+  try {
+    result = await fn();
+  } catch (error) {
+    if (!connectionWasLost(error)) {
+      await cleanUp();
+    }
+
+    throw error;
+  }
+
+  await cleanUp();
+
+  return result;
 }
 
 /** What `create index concurrently` leaves where it failed. */

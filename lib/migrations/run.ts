@@ -1,10 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
-import { RunUsageError } from '../errors.js';
+import { RunUsageError, UnknownTenantError } from '../errors.js';
 import type { Tenancy } from '../tenancy.js';
-import { migrateTenant, type TenantRun, type TenantWork } from './migrate-tenant.js';
-import { loadMigrationSet, type MigrationSet } from './migration-set.js';
+import { migrateTenant, type TenantRun, type TenantRunOutcome, type TenantWork } from './migrate-tenant.js';
+import { loadMigrationSet } from './migration-set.js';
 import { checkTarget, type MigrationTarget } from './plan.js';
 import { planRun, type PlannedRun } from './plan-run.js';
+import { runSettings } from './run-settings.js';
 import { requirePublicSet, selectSchemaNames, type TenantSelection } from './selection.js';
 
 export interface MigrateOptions extends TenantSelection {
@@ -20,7 +22,7 @@ export interface MigrateOptions extends TenantSelection {
   readonly skipPublicCheck?: boolean;
   /** How many tenants at once. Each holds a connection of the pool. @default what the pool has, 1 on PGlite */
   readonly concurrency?: number;
-  /** How long a statement waits for a lock that another session holds, in milliseconds. @default 5000 */
+  /** How long a statement waits for a lock that another session holds, in milliseconds; 0 for ever. A tenant that another run has is waited for in any case. @default 5000 */
   readonly lockTimeoutMs?: number;
   /** How long a statement may take, in milliseconds. @default the server's own setting */
   readonly statementTimeoutMs?: number;
@@ -78,6 +80,12 @@ export interface RunResult {
 export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions = {}): Promise<RunResult> {
   const start = performance.now();
   const target = targetOf(options);
+
+  // whoever is in one may have its only connection, and has it for as long as he likes
+  if (tenancy.isInTransaction()) {
+    throw RunUsageError.inTransaction();
+  }
+
   const set = await loadMigrationSet(tenancy);
   checkTarget(set, target);
 
@@ -85,10 +93,17 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
     await requirePublicSet(tenancy);
   }
 
-  const plan = await planRun(tenancy, set, target, await selectSchemaNames(tenancy, options));
+  const schemaNames = await selectSchemaNames(tenancy, options);
+  checkCanary(schemaNames, options.canary);
+  const plan = await planRun(tenancy, set, target, schemaNames);
   const { total, work, refused } = plan;
   options.onPlan?.({ total, upToDate: total - work.length - refused.length, work: work.length });
-  const run = new Run(tenancy, { set, target, options });
+  const settings = await runSettings(tenancy, {
+    lockTimeoutMs: options.lockTimeoutMs ?? DEFAULTS.lockTimeoutMs,
+    statementTimeoutMs: options.statementTimeoutMs,
+  });
+  const retries = options.retries ?? DEFAULTS.retries;
+  const run = new Run(tenancy, { set, target, settings, retries, signal: options.signal }, options);
   refused.forEach(({ schemaName, error }) => run.fail(schemaName, error, 0));
   const canary = canaryOf(work, options.canary);
   await run.migrate(canary);
@@ -107,37 +122,26 @@ class Run {
   readonly #run: TenantRun;
   readonly #migrated: Extract<TenantRunResult, { ok: true }>[] = [];
   readonly #failed: TenantRunFailure[] = [];
-  readonly #begun = new Set<string>();
+  readonly #settled = new Set<string>();
 
-  constructor(
-    tenancy: Tenancy,
-    { set, target, options }: { readonly set: MigrationSet; readonly target: MigrationTarget; readonly options: MigrateOptions },
-  ) {
+  constructor(tenancy: Tenancy, run: TenantRun, options: MigrateOptions) {
     this.#tenancy = tenancy;
+    this.#run = run;
     this.#options = options;
-    this.#run = {
-      set,
-      target,
-      lockTimeoutMs: options.lockTimeoutMs ?? DEFAULTS.lockTimeoutMs,
-      statementTimeoutMs: options.statementTimeoutMs,
-      retries: options.retries ?? DEFAULTS.retries,
-      signal: options.signal,
-    };
   }
 
   get failures(): number {
     return this.#failed.length;
   }
 
-  /** Migrates these; those that another run has at the moment are left for the end, and then waited for. */
+  /** Migrates these. Those that another run has at the moment are left for the end, and then asked for again until it has done with them. */
   async migrate(work: readonly TenantWork[]): Promise<void> {
-    const busy: TenantWork[] = [];
-    await this.#each(work, async each => {
-      if ((await this.#migrateOne(each, false)) === 'busy') {
-        busy.push(each);
-      }
-    });
-    await this.#each(busy, each => this.#migrateOne(each, true));
+    let left = await this.#migrateFree(work);
+
+    for (let pause = 50; left.length > 0 && !this.#isStopped(); pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      await sleep(pause, undefined, this.#options).catch(() => undefined);
+      left = await this.#migrateFree(left);
+    }
   }
 
   fail(schemaName: string, error: unknown, durationMs: number): void {
@@ -154,34 +158,49 @@ class Run {
       upToDate: total - work.length - refused.length + this.#migrated.length - migrated.length,
       migrated,
       failed: this.#failed.toSorted(byName),
-      notBegun: work.map(({ schemaName }) => schemaName).filter(name => !this.#begun.has(name)),
+      notBegun: work.map(({ schemaName }) => schemaName).filter(name => !this.#settled.has(name)),
       unknown,
       durationMs,
     };
   }
 
-  async #each(work: readonly TenantWork[], fn: (work: TenantWork) => Promise<unknown>): Promise<void> {
-    await pMap(work, async each => (this.#isStopped() ? undefined : fn(each)), { concurrency: this.#concurrency() });
+  /** Those that were not to be had. */
+  async #migrateFree(work: readonly TenantWork[]): Promise<TenantWork[]> {
+    const busy: TenantWork[] = [];
+    await pMap(
+      work,
+      async each => {
+        if (this.#isStopped() || (await this.#migrateOne(each)) === 'busy') {
+          busy.push(each);
+        }
+      },
+      { concurrency: this.#concurrency() },
+    );
+
+    return busy;
   }
 
-  async #migrateOne(work: TenantWork, wait: boolean): Promise<'busy' | 'done'> {
+  async #migrateOne(work: TenantWork): Promise<'busy' | 'done'> {
     const { schemaName } = work;
     const start = performance.now();
-    this.#begun.add(schemaName);
+    let outcome: TenantRunOutcome;
 
     try {
-      const migrations = await migrateTenant(this.#tenancy, work, this.#run, { wait });
-
-      if (migrations === 'busy') {
-        return 'busy';
-      }
-
-      const result = { schemaName, ok: true, migrations, durationMs: performance.now() - start } as const;
-      this.#migrated.push(result);
-      this.#options.onProgress?.(result);
+      outcome = await migrateTenant(this.#tenancy, work, this.#run);
     } catch (error) {
+      this.#settled.add(schemaName);
       this.fail(schemaName, error, performance.now() - start);
+      return 'done';
     }
+
+    if (outcome === 'busy') {
+      return 'busy';
+    }
+
+    const result = { schemaName, ok: true, migrations: outcome, durationMs: performance.now() - start } as const;
+    this.#settled.add(schemaName);
+    this.#migrated.push(result);
+    this.#options.onProgress?.(result);
 
     return 'done';
   }
@@ -191,11 +210,9 @@ class Run {
   }
 
   #concurrency(): number {
-    const { config } = this.#tenancy.orm;
-    const onOneConnection = config.get('driver')?.name.startsWith('Pglite') === true || this.#tenancy.isInTransaction();
+    const most = this.#tenancy.connectionsAtOnce();
 
-    // `pg` has ten connections in a pool that says nothing
-    return onOneConnection ? 1 : (this.#options.concurrency ?? config.get('pool').max ?? 10);
+    return most === 1 ? 1 : (this.#options.concurrency ?? most);
   }
 }
 
@@ -203,20 +220,23 @@ function canaryOf(work: readonly TenantWork[], canary: MigrateOptions['canary'])
   return typeof canary === 'number' ? work.slice(0, canary) : work.filter(({ schemaName }) => canary?.includes(schemaName) === true);
 }
 
+// a canary that is not among them would be none, and all the others would go first
+function checkCanary(schemaNames: readonly string[], canary: MigrateOptions['canary']): void {
+  const known = new Set(schemaNames);
+  const unknown = typeof canary === 'object' ? canary.filter(name => !known.has(name)) : [];
+
+  if (unknown.length > 0) {
+    throw new UnknownTenantError(unknown);
+  }
+}
+
 function byName(a: { readonly schemaName: string }, b: { readonly schemaName: string }): number {
   return a.schemaName < b.schemaName ? -1 : 1;
 }
 
 export function targetOf(options: MigrateOptions): MigrationTarget {
-  const { direction = 'up', to, from, migrations, concurrency, maxFailures } = options;
-
-  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0)) {
-    throw new RunUsageError('concurrency', concurrency, 'a whole number above 0');
-  }
-
-  if (maxFailures !== undefined && !(Number.isInteger(maxFailures) && maxFailures > 0)) {
-    throw new RunUsageError('maxFailures', maxFailures, 'a whole number above 0');
-  }
+  const { direction = 'up', to, from, migrations, canary } = options;
+  checkNumbers({ ...options, canary: typeof canary === 'number' ? canary : undefined });
 
   return {
     direction,
@@ -225,5 +245,23 @@ export function targetOf(options: MigrateOptions): MigrationTarget {
     ...(migrations === undefined ? {} : { only: migrations }),
   };
 }
+
+function checkNumbers(options: Readonly<Partial<Record<keyof typeof LEAST, number | undefined>>>): void {
+  for (const name of Object.keys(LEAST) as (keyof typeof LEAST)[]) {
+    const value = options[name];
+
+    if (value !== undefined && !(Number.isInteger(value) && value >= LEAST[name] && value <= MOST)) {
+      throw RunUsageError.option(name, value, `a whole number, at least ${LEAST[name]}`);
+    }
+  }
+}
+
+const LEAST = { concurrency: 1, maxFailures: 1, canary: 1, retries: 0, lockTimeoutMs: 0, statementTimeoutMs: 0 } as const;
+
+/** As much as PostgreSQL takes for a time-out. */
+const MOST = 2_147_483_647;
+
+/** How long a run waits, at most, before it asks again for a tenant that another one has. */
+const LONGEST_PAUSE_MS = 1_000;
 
 const DEFAULTS = { lockTimeoutMs: 5_000, retries: 3 } as const;

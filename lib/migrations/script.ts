@@ -50,10 +50,10 @@ export class Script {
    * failure is then found where it is, or was a passing one.
    */
   async #sendTogether(statements: readonly Statement[]): Promise<void> {
-    const script = statements.map(({ sql }) => sql.replace(/;\s*$/, '')).join(';\n');
+    const script = scriptFrom([`savepoint ${SAVEPOINT}`, ...statements.map(({ sql }) => sql), `release savepoint ${SAVEPOINT}`]);
 
     try {
-      await this.#execute(`savepoint ${SAVEPOINT};\n${script};\nrelease savepoint ${SAVEPOINT}`);
+      await this.#execute(script);
     } catch (error) {
       if (connectionWasLost(error) || isWorthRetrying(error)) {
         throw MigrationError.failed(lastMigration(statements), this.#schemaName, error);
@@ -77,6 +77,11 @@ export class Script {
   async #execute(sql: string): Promise<void> {
     await this.#tenancy.orm.em.getDriver().execute(sql, [], 'run', this.#ctx);
   }
+}
+
+/** Statements as one message. Each ends on a line of its own, as a comment at its end would take the semicolon along. */
+export function scriptFrom(statements: readonly string[]): string {
+  return statements.map(sql => sql.replace(/;\s*$/, '')).join('\n;\n');
 }
 
 function lastMigration(statements: readonly Statement[]): string {

@@ -1,6 +1,7 @@
-import { TableNotFoundException } from '@mikro-orm/core';
-import { MigrationError, UnknownTenantError } from '../errors.js';
+import { DriverException, TableNotFoundException } from '@mikro-orm/core';
+import { MigrationError, RunUsageError, UnknownTenantError } from '../errors.js';
 import type { TenantFilter } from '../options.js';
+import { isOfDataOrSyntax } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 
 /** Which tenants a run or a report is about: all of them, unless something is given. */
@@ -17,6 +18,7 @@ export interface TenantSelection {
  * The schema names of the selected tenants, in order; the public one is never among them.
  *
  * @throws UnknownTenantError `TENANT_UNKNOWN`
+ * @throws RunUsageError `RUN_USAGE` for a condition that the tenant entity cannot be asked.
  */
 export async function selectSchemaNames(tenancy: Tenancy, { only = [], skip = [], where }: TenantSelection): Promise<string[]> {
   const all = await findNames(tenancy, where);
@@ -46,6 +48,8 @@ async function findNames(tenancy: Tenancy, where: TenantFilter | undefined): Pro
   } catch (error) {
     if (error instanceof TableNotFoundException) {
       await requirePublicSet(tenancy);
+    } else if (where !== undefined && (!(error instanceof DriverException) || isOfDataOrSyntax(error))) {
+      throw RunUsageError.condition(where, error);
     }
 
     throw error;

@@ -1,8 +1,8 @@
 import type { Transaction } from '@mikro-orm/core';
 import { MigrationError, ProvisioningError, SchemaExistsError, TenantError } from '../errors.js';
 import { migrateSchema } from '../migrations/migrate-schema.js';
-import { lockTenant } from '../migrations/migrate-tenant.js';
 import { loadMigrationSet } from '../migrations/migration-set.js';
+import { lockTenant } from '../migrations/tenant-lock.js';
 import { hasSqlState } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant-mixin.js';
@@ -20,7 +20,7 @@ export async function provision(tenancy: Tenancy, tenant: TenantMixin<unknown>, 
 
   try {
     await checkNewName(tenancy, schemaName, ctx);
-    await lockTenant(tenancy, schemaName, ctx, true);
+    await lockTenant(tenancy, schemaName, ctx);
     await migrateSchema(tenancy, {
       schemaName,
       tenant,

@@ -2,17 +2,33 @@ import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT } from './library-orm.ts';
+import { startOnTerminal, type TerminalProcess } from './terminal.ts';
 
 export interface CliResult {
   readonly code: number | null;
   /** Standard output and error as they came, without colours. */
   readonly output: string;
+  /** The two apart. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command that is running. */
+export interface CliProcess {
+  readonly ended: Promise<CliResult>;
+  /** What it has said on standard error so far. */
+  stderr(): string;
+  signal(name: NodeJS.Signals): void;
 }
 
 /** A project folder with a config, its entities and both migration sets, in which the command line is run as a process. */
 export interface CliProject {
   readonly folder: string;
   run(...args: string[]): Promise<CliResult>;
+  /** The same, without waiting for its end. */
+  start(...args: string[]): CliProcess;
+  /** The same on a terminal. */
+  startOnTerminal(...args: string[]): TerminalProcess;
   /** Runs another program of the same node, for example the stock command line. */
   runProgram(program: string, ...args: string[]): Promise<CliResult>;
   write(path: string, content: string): Promise<void>;
@@ -29,28 +45,36 @@ export async function createCliProject(url: string): Promise<CliProject> {
   await writeFile(join(folder, 'mikro-orm.config.ts'), CONFIG);
   await writeFile(join(folder, 'tsconfig.json'), '{ "extends": "../../tsconfig.json" }');
 
-  const runProgram = (program: string, ...args: string[]): Promise<CliResult> =>
-    run([program, ...args], folder, { ...process.env, DATABASE_URL: url, NO_COLOR: '1', MIKRO_ORM_COLORS: '0' });
+  const env = { ...process.env, DATABASE_URL: url, NO_COLOR: '1', MIKRO_ORM_COLORS: '0' };
+  const program = join(ROOT, 'dist/cli/bin.js');
 
   return {
     folder,
-    run: (...args) => runProgram(join(ROOT, 'dist/cli/bin.js'), ...args),
-    runProgram,
+    run: (...args) => start([program, ...args], folder, env).ended,
+    start: (...args) => start([program, ...args], folder, env),
+    startOnTerminal: (...args) => startOnTerminal([process.execPath, program, ...args], { cwd: folder, env }),
+    runProgram: (other, ...args) => start([other, ...args], folder, env).ended,
     write: (path, content) => writeFile(join(folder, path), content),
     files: async path => (await readdir(join(folder, path))).toSorted(),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }
 
-function run(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<CliResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd, env });
-    let output = '';
-    child.stdout.on('data', chunk => (output += String(chunk)));
-    child.stderr.on('data', chunk => (output += String(chunk)));
-    child.on('error', reject);
-    child.on('close', code => resolve({ code, output: output.replaceAll(ANSI, '') }));
-  });
+function start(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): CliProcess {
+  const child = spawn(process.execPath, args, { cwd, env });
+  const [all, stdout, stderr]: [string[], string[], string[]] = [[], [], []];
+  child.stdout.on('data', chunk => [all, stdout].forEach(chunks => chunks.push(String(chunk))));
+  child.stderr.on('data', chunk => [all, stderr].forEach(chunks => chunks.push(String(chunk))));
+  const textOf = (chunks: readonly string[]): string => chunks.join('').replaceAll(ANSI, '');
+
+  return {
+    stderr: () => textOf(stderr),
+    signal: name => child.kill(name),
+    ended: new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', code => resolve({ code, output: textOf(all), stdout: textOf(stdout), stderr: textOf(stderr) }));
+    }),
+  };
 }
 
 const ANSI = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g');

@@ -1,0 +1,78 @@
+import type { Transaction } from '@mikro-orm/core';
+import { SchemaMissingError } from '../errors.js';
+import { quoteIdentifier } from '../schema-name.js';
+import type { Tenancy } from '../tenancy.js';
+import { History } from './history.js';
+import { migrateSchema } from './migrate-schema.js';
+import type { TenantRun } from './migrate-tenant.js';
+import type { TenantMigration } from './migration-set.js';
+import { planMigrations } from './plan.js';
+import { LOCK_KEY } from './tenant-lock.js';
+
+/** What of a tenant's plan ran in one transaction. */
+export interface Step {
+  readonly done: readonly string[];
+  /** The migration that comes next and cannot run in a transaction. */
+  readonly next: TenantMigration | undefined;
+}
+
+/**
+ * Takes the tenant's lock, looks again what there is to do, and does it in the given transaction: up to the first migration that cannot
+ * run in one. With `whole`, a plan that has such a migration is not begun, and nothing is done.
+ *
+ * @throws SchemaMissingError, MigrationError
+ */
+export async function migrateStep(
+  tenancy: Tenancy,
+  schemaName: string,
+  run: TenantRun & { readonly ctx: Transaction; readonly whole: boolean },
+): Promise<Step | 'busy'> {
+  const { ctx, target, set, whole } = run;
+  const state = await openRun(tenancy, schemaName, run);
+
+  if (!state.has_schema) {
+    throw new SchemaMissingError(schemaName);
+  }
+
+  if (!state.locked) {
+    return 'busy';
+  }
+
+  // in a statement of its own, that begins under the lock and so sees whatever another run has done
+  const history = new History(tenancy, schemaName);
+  const executed = state.has_history ? await history.read(ctx) : await history.executed(ctx);
+  const planned = planMigrations(
+    set,
+    executed.map(({ name }) => name),
+    target,
+  );
+  const stop = planned.findIndex(({ transactional }) => !transactional);
+  const now = stop === -1 ? planned : planned.slice(0, whole ? 0 : stop);
+  const next = planned[stop];
+
+  if (now.length > 0 || (next !== undefined && !whole)) {
+    await migrateSchema(tenancy, { schemaName, direction: target.direction, planned: now, ctx, hasHistory: state.has_history });
+  }
+
+  return { done: now.map(({ name }) => name), next };
+}
+
+interface OpenedRun {
+  readonly locked: boolean;
+  readonly has_schema: boolean;
+  readonly has_history: boolean;
+}
+
+/** Sets what holds for the run, tries the lock, and looks what is there: in one round trip. */
+async function openRun(tenancy: Tenancy, schemaName: string, run: TenantRun & { readonly ctx: Transaction }): Promise<OpenedRun> {
+  const { settings, ctx } = run;
+  const set = settings.map(([name, value]) => `set_config('${name}', '${value}', true)`);
+  const [state] = await tenancy.execute<OpenedRun>(
+    `select ${set.join(', ')}, pg_try_advisory_xact_lock(${LOCK_KEY}) as locked, ` +
+      'to_regnamespace(?) is not null as has_schema, to_regclass(?) is not null as has_history',
+    [schemaName, quoteIdentifier(schemaName), new History(tenancy, schemaName).table],
+    ctx,
+  );
+
+  return state ?? { locked: false, has_schema: false, has_history: false };
+}

@@ -1,0 +1,40 @@
+import { hasSqlState } from '../sql-state.js';
+import type { Tenancy } from '../tenancy.js';
+
+/** Settings of PostgreSQL, as name and value, that hold while a run works on a tenant. */
+export type RunSettings = readonly (readonly [name: string, value: number])[];
+
+/**
+ * The time-outs, and that the server looks now and then whether the client is still there: without that a run that was killed is still
+ * waiting for a lock on the server, and migrates the tenant after its end.
+ */
+export async function runSettings(
+  tenancy: Tenancy,
+  { lockTimeoutMs, statementTimeoutMs }: { readonly lockTimeoutMs: number; readonly statementTimeoutMs: number | undefined },
+): Promise<RunSettings> {
+  return [
+    ['lock_timeout', lockTimeoutMs],
+    ...(statementTimeoutMs === undefined ? [] : [['statement_timeout', statementTimeoutMs] as const]),
+    ...((await canNoticeLostClients(tenancy)) ? [[NOTICE, NOTICE_AFTER_MS] as const] : []),
+  ];
+}
+
+// since PostgreSQL 14, and not on every system that it runs on: so it is tried, for one statement
+async function canNoticeLostClients(tenancy: Tenancy): Promise<boolean> {
+  try {
+    await tenancy.execute(`select set_config('${NOTICE}', '${NOTICE_AFTER_MS}', true)`, [], undefined);
+
+    return true;
+  } catch (error) {
+    if (hasSqlState(error, UNKNOWN_OR_INVALID_SETTING)) {
+      return false;
+    }
+
+    throw error;
+  }
+}
+
+const NOTICE = 'client_connection_check_interval';
+const NOTICE_AFTER_MS = 1_000;
+
+const UNKNOWN_OR_INVALID_SETTING = ['42704', '22023'] as const;

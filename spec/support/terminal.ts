@@ -1,0 +1,29 @@
+import { spawn } from 'node:child_process';
+
+/** A command on a terminal of its own. */
+export interface TerminalProcess {
+  /** What the terminal was sent so far, standard error among it. */
+  output(): string;
+  readonly ended: Promise<{ readonly code: number | null; readonly output: string }>;
+}
+
+/** Runs a command on a terminal of its own, by `script` of util-linux. */
+export function startOnTerminal(
+  command: readonly string[],
+  { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): TerminalProcess {
+  const line = command.map(word => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+  const child = spawn('script', ['-qec', line, '/dev/null'], { cwd, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', chunk => (output += String(chunk)));
+
+  return {
+    output: () => output,
+    ended: new Promise((resolve, reject) => {
+      child.on('error', cause =>
+        reject(new Error('The specs of a terminal need `script`. Install util-linux, or bsdutils on Debian.', { cause })),
+      );
+      child.on('close', code => resolve({ code, output }));
+    }),
+  };
+}
