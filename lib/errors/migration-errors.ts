@@ -86,6 +86,15 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static sessionState(migration: string, statement: string): MigrationError {
+    return new MigrationError(
+      'MIGRATION_SESSION_STATE',
+      `Migration ${show(migration)} has the statement ${show(statement)}, which would end the tenant's transaction or stay on a connection that others use after it. It was not run. Use \`set local\`, or leave the transaction to the run.`,
+      migration,
+      { statement },
+    );
+  }
+
   static notInitial(): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_INITIAL',

@@ -37,6 +37,12 @@ export async function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<v
   const scope = scopeFor(tenancy, run);
   const history = new History(tenancy, schemaName);
   const script = new Script(tenancy, schemaName, ctx);
+
+  if (run.isNew === true) {
+    // the transaction may be the caller's, and goes on
+    script.add(`select set_config('${PATH_BEFORE}', current_setting('search_path'), true)`);
+  }
+
   run.before?.forEach(sql => script.add(sql));
 
   if (direction === 'up' && run.hasHistory !== true) {
@@ -54,6 +60,10 @@ export async function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<v
     }
 
     script.add(direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name));
+  }
+
+  if (run.isNew === true) {
+    script.add(`select set_config('search_path', current_setting('${PATH_BEFORE}'), true)`);
   }
 
   await script.send();
@@ -76,7 +86,10 @@ export async function queuedSql(
     }
   }
 
-  return { sql: instance.getQueries().map(query => textOf(tenancy, query)), isComplete: !wasStopped() };
+  const sql = instance.getQueries().map(query => textOf(tenancy, query));
+  sql.forEach(each => refuseSessionStatement(each, migration.name));
+
+  return { sql, isComplete: !wasStopped() };
 }
 
 function textOf(tenancy: Tenancy, query: ReturnType<Migration['getQueries']>[number]): string {
@@ -96,7 +109,12 @@ function textOf(tenancy: Tenancy, query: ReturnType<Migration['getQueries']>[num
 export async function runOnConnection(
   tenancy: Tenancy,
   migration: TenantMigration,
-  { schemaName, direction, ctx, onStatement }: Pick<SchemaRun, 'schemaName' | 'direction' | 'ctx'> & { onStatement(sql: string): void },
+  {
+    schemaName,
+    direction,
+    ctx,
+    onStatement,
+  }: Pick<SchemaRun, 'schemaName' | 'direction' | 'ctx'> & { readonly onStatement: (sql: string) => void },
 ): Promise<void> {
   const scope = scopeFor(tenancy, { schemaName });
   const { instance } = newMigration(tenancy, migration, { ctx, scope, mayTouch: () => true });
@@ -148,6 +166,7 @@ async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promis
 
   for (const query of instance.getQueries()) {
     if (typeof query === 'string') {
+      refuseSessionStatement(query, migration.name);
       script.add(run.isNew === true ? withoutConcurrently(query) : query, migration.name);
     } else {
       await script.send();
@@ -191,7 +210,24 @@ function newMigration(
   return { instance, wasStopped: () => stopped };
 }
 
+/**
+ * Refuses what would outlive the migration on its connection, or end the transaction that holds the tenant together.
+ *
+ * @throws MigrationError `MIGRATION_SESSION_STATE`
+ */
+function refuseSessionStatement(sql: string, migration: string): void {
+  if (SESSION_STATEMENT.test(sql)) {
+    throw MigrationError.sessionState(migration, sql);
+  }
+}
+
 // in a new tenant nobody is there to be concurrent with, and its creation is one transaction
 function withoutConcurrently(sql: string): string {
   return sql.replace(/^(\s*(?:create\s+(?:unique\s+)?index|drop\s+index))\s+concurrently\b/i, '$1');
 }
+
+/** A setting of the transaction's, as PostgreSQL takes any with a dot in its name. */
+const PATH_BEFORE = 'landlord.search_path';
+
+const SESSION_STATEMENT =
+  /^\s*(set\s+(?!local\b|constraints\b|transaction\b)|begin\b|start\s+transaction\b|commit\b|rollback\b|discard\b)/i;

@@ -23,7 +23,7 @@ onDatabases(
     after(() => set.close());
 
     it(`M6 leaves no tenant half-migrated, ${KILLS} times over (LANDLORD_SEED=${SEED}), and the next run does what is left`, async function () {
-      this.timeout(90_000);
+      this.timeout(180_000);
       const random = randomOf(SEED);
       let cut = 0;
 
@@ -119,13 +119,12 @@ onDatabases(
       return (await otherSessions(`and state = 'active'`)) > 0;
     }
 
-    /** The server notices a killed client when it has done with its statement. */
+    /** Ends what the server still does for the killed client, which has a whole migration of it in one message. */
     async function noneInFlight(): Promise<void> {
-      const end = Date.now() + 10_000;
-
-      while ((await otherSessions('')) > 0) {
-        expect(Date.now()).to.be.below(end);
-      }
+      await database.query(
+        `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and application_name = 'spec child'`,
+      );
+      expect(await otherSessions('')).to.equal(0);
     }
 
     async function otherSessions(condition: string): Promise<number> {

@@ -42,6 +42,21 @@ onDatabases('what migrations do in a run', database => {
   afterEach(() => set.clear());
   after(() => set.close());
 
+  for (const sql of ['set search_path to public', 'SET ROLE nobody', 'commit', '  begin; select 1', 'rollback']) {
+    it(`N3 refuses ${JSON.stringify(sql.trim())}, which would outlive the migration or end its transaction`, async () => {
+      set.use(sqlMigration('M2', ['create table "half" ("id" int)', sql]));
+
+      const { failed } = await set.tenants.migrate();
+
+      expect(failed.map(({ error }) => (error as { code?: string }).code)).to.deep.equal([
+        'MIGRATION_SESSION_STATE',
+        'MIGRATION_SESSION_STATE',
+      ]);
+      expect(await schemasWith(database, 'half')).to.deep.equal([]);
+      expect(await settings()).to.deep.equal(settingsBefore);
+    });
+  }
+
   const MIXES = {
     'that queue and read': [queues, reads],
     'that queue and use the ORM': [queues, usesOrm],

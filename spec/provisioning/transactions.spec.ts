@@ -74,6 +74,19 @@ onDatabases("creating a tenant in a caller's transaction", database => {
     expect(await runInTenant('neighbour', em => em.count(Author))).to.equal(0);
   });
 
+  it('T7, N3 leaves the search_path of the transaction as it was', async () => {
+    await orm.em.fork().transactional(async em => {
+      const path = async (): Promise<unknown> => em.execute(`select current_setting('search_path') as path`);
+      const before = await path();
+      await em.persist([newLibrary('path_one'), newLibrary('path_two')]).flush();
+      expect(await path()).to.deep.equal(before);
+
+      await em.execute(`set local search_path to pg_catalog`);
+      await em.persist(newLibrary('path_three')).flush();
+      expect(await path()).to.deep.equal([{ path: 'pg_catalog' }]);
+    });
+  });
+
   it('T7 joins it through the service too', async () => {
     await undone(
       orm.em.transactional(async () => {
