@@ -27,7 +27,7 @@ export function lineReporter({ quiet }: { readonly quiet: boolean }): RunReporte
       if (result.ok) {
         info(`${result.schemaName}: ${result.migrations.join(', ') || 'nothing left to do'} (${duration(result.durationMs)})`);
       } else {
-        console.error(failureLine(result));
+        console.error(colors.red(`${result.schemaName}: failed`));
       }
     },
     note: text => console.error(colors.yellow(text)),
@@ -53,7 +53,7 @@ export function barReporter(): RunReporter {
     tenant: result => {
       if (!result.ok) {
         failed += 1;
-        bars.log(`${failureLine(result)}\n`);
+        bars.log(`${colors.red(`${result.schemaName}: failed`)}\n`);
       }
 
       bar?.increment(1, { failed });
@@ -122,7 +122,7 @@ function showSummary(result: RunResult, direction: 'up' | 'down', info: (text: s
 function failureLine({ schemaName, error }: Extract<TenantRunResult, { ok: false }>): string {
   const { statement, sqlState } = detailsOf(error);
   const details = [
-    ...(statement === undefined ? [] : [`statement: ${statement}`]),
+    ...(statement === undefined ? [] : [`statement: ${statement.trim().replace(/;$/, '')}`]),
     ...(sqlState === undefined ? [] : [`SQLSTATE ${sqlState}`]),
   ];
 

@@ -1,4 +1,5 @@
 import { runForTenants } from './run-command.js';
+import { RunUsageError } from '../errors.js';
 import type { TenantArgs } from './tenant-args.js';
 import { checkTenants, createForTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './tenant-commands.js';
 
@@ -32,7 +33,14 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
     stock.handler = async args => {
       const tenants = selectedTenants(args);
 
-      return tenants === undefined ? handler(args) : run(command, { ...args, tenants });
+      if (tenants !== undefined) {
+        return run(command, { ...args, tenants });
+      }
+
+      const [misplaced] = Object.keys(OPTIONS[name] ?? {}).filter(option => option in args);
+
+      // the stock command knows nothing of it, and would run for real where `--dry-run` was meant
+      return misplaced === undefined ? handler(args) : run(() => Promise.reject(RunUsageError.withoutTenants(`--${misplaced}`)), args);
     };
   }
 

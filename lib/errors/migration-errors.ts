@@ -135,6 +135,13 @@ export class RunUsageError extends TenantError {
     return RunUsageError.option('where', where, `a condition on the tenant entity: ${reasonOf(cause)}`, { cause });
   }
 
+  static withoutTenants(option: string): RunUsageError {
+    return new RunUsageError(
+      'RUN_USAGE',
+      `\`${option}\` is an option of a run over tenants, and no tenants were asked for. Nothing was run. Add \`--tenants\`.`,
+    );
+  }
+
   static inTransaction(): RunUsageError {
     return new RunUsageError(
       'RUN_IN_TRANSACTION',

@@ -34,10 +34,7 @@ export class SchemaProtectedError extends TenantError {
   readonly schemaName: string;
 
   constructor(schemaName: string, action: 'drop' | 'rename', reason: string) {
-    super(
-      'SCHEMA_PROTECTED',
-      `Refused to ${action} schema ${show(schemaName)}: ${reason}. Nothing was changed. If it really has to go, do it by hand in SQL.`,
-    );
+    super('SCHEMA_PROTECTED', `Refused to ${action} schema ${show(schemaName)}: ${reason}. Nothing was changed.`);
     this.schemaName = schemaName;
   }
 }

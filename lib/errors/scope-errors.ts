@@ -2,20 +2,30 @@ import { TenantError, show } from './tenant-error.js';
 
 /** A tenant entity was to be read or written, and no tenant was chosen. */
 export class TenantContextRequiredError extends TenantError {
-  readonly entity: string;
+  /** For `requireTenant()`. */
+  static noTenant(scope: 'none' | 'public' | 'tenant'): TenantContextRequiredError {
+    return new TenantContextRequiredError(
+      `requireTenant() was called ${scope === 'public' ? 'in the public scope' : 'outside any scope'}, so there is no tenant.`,
+    );
+  }
 
-  constructor(entity: string, scope: 'none' | 'public' | 'tenant') {
+  static forEntity(entity: string, scope: 'none' | 'public' | 'tenant'): TenantContextRequiredError {
     const where = {
       none: 'outside any scope',
       public: 'in the public scope',
       tenant: 'by an EntityManager that was made outside the scope and has no tenant',
     }[scope];
+
+    return new TenantContextRequiredError(
+      `${entity} is a tenant entity and was used ${where}, so there is no schema to read or write. No SQL was sent.`,
+    );
+  }
+
+  constructor(fact: string) {
     super(
       'TENANT_CONTEXT_REQUIRED',
-      `${entity} is a tenant entity and was used ${where}, so there is no schema to read or write. No SQL was sent. ` +
-        "Wrap the work in `runInTenant(tenant, …)`, serve it behind `tenantContext()` on a tenant's host, or use the `em` of the current scope.",
+      `${fact} Wrap the work in \`runInTenant(tenant, …)\`, serve it behind \`tenantContext()\` on a tenant's host, or use the \`em\` of the current scope.`,
     );
-    this.entity = entity;
   }
 }
 

@@ -50,7 +50,9 @@ export class Script {
    * failure is then found where it is, or was a passing one.
    */
   async #sendTogether(statements: readonly Statement[]): Promise<void> {
-    const script = scriptFrom([`savepoint ${SAVEPOINT}`, ...statements.map(({ sql }) => sql), `release savepoint ${SAVEPOINT}`]);
+    const script = scriptFrom([...statements.map(({ sql }) => sql), `release savepoint ${SAVEPOINT}`]);
+    // a message of its own: of one that does not parse, nothing runs
+    await this.#execute(`savepoint ${SAVEPOINT}`);
 
     try {
       await this.#execute(script);

@@ -22,7 +22,7 @@ export function tenantSchema(entity: string, wanted: string | undefined, scope: 
   }
 
   if (wanted === undefined || wanted === '*' || wanted === rules.publicSchema) {
-    throw new TenantContextRequiredError(entity, scope?.kind ?? 'none');
+    throw TenantContextRequiredError.forEntity(entity, scope?.kind ?? 'none');
   }
 
   if (scope?.kind === 'tenant') {

@@ -88,7 +88,11 @@ async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'r
   );
 
   if (row !== undefined && row.comment !== SCHEMA_COMMENT) {
-    throw new SchemaProtectedError(schemaName, action, 'this library did not make it');
+    throw new SchemaProtectedError(
+      schemaName,
+      action,
+      `this library did not make it (if a tenant's was made by hand, mark it first: comment on schema ${quoteIdentifier(schemaName)} is '${SCHEMA_COMMENT}')`,
+    );
   }
 
   return row !== undefined;

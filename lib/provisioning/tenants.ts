@@ -1,4 +1,4 @@
-import { LockMode, wrap, type RequiredEntityData } from '@mikro-orm/core';
+import { LockMode, wrap } from '@mikro-orm/core';
 import { PublicContextRequiredError, UnknownTenantError } from '../errors.js';
 import { History, type ExecutedMigration } from '../migrations/history.js';
 import { previewRun, type RunPreview } from '../migrations/preview.js';
@@ -15,7 +15,7 @@ import { resolveHost, type OrmOption } from '../scope/host.js';
 import { publicScope } from '../scope/run-in.js';
 import type { Tenancy } from '../tenancy.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
-import type { TenantMixin } from '../tenant-mixin.js';
+import type { TenantData, TenantMixin } from '../tenant-mixin.js';
 import { provision } from './provision.js';
 import { dropSchema } from './schemas.js';
 
@@ -36,7 +36,7 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
   }
 
   /** Creates a tenant: row, schema and tables in one transaction. */
-  async create(data: RequiredEntityData<Tenant>): Promise<Tenant> {
+  async create(data: TenantData): Promise<Tenant> {
     return this.#inPublic('created', async em => {
       const tenant = em.create(this.#tenancy.options.tenant, data as never);
       await em.persistAndFlush(tenant);
