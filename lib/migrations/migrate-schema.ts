@@ -8,6 +8,7 @@ import type { Tenancy } from '../tenancy.js';
 import { History } from './history.js';
 import type { TenantMigration } from './migration-set.js';
 import { Script } from './script.js';
+import { findSessionStatement } from './session-statement.js';
 
 export interface SchemaRun {
   readonly schemaName: string;
@@ -38,10 +39,7 @@ export async function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<v
   const history = new History(tenancy, schemaName);
   const script = new Script(tenancy, schemaName, ctx);
 
-  if (run.isNew === true) {
-    // the transaction may be the caller's, and goes on
-    script.add(`select set_config('${PATH_BEFORE}', current_setting('search_path'), true)`);
-  }
+  script.add(KEEP_PATH);
 
   run.before?.forEach(sql => script.add(sql));
 
@@ -62,10 +60,8 @@ export async function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<v
     script.add(direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name));
   }
 
-  if (run.isNew === true) {
-    script.add(`select set_config('search_path', current_setting('${PATH_BEFORE}'), true)`);
-  }
-
+  // a caller's transaction goes on with the path it had; a run's own ends, and what is then put back is the session's
+  script.add(run.isNew === true ? RESTORE_PATH : RESTORE_SESSION_PATH);
   await script.send();
 }
 
@@ -82,7 +78,7 @@ export async function queuedSql(
     await withScope(scopeFor(tenancy, { schemaName }), async () => instance[direction]());
   } catch (error) {
     if (!wasStopped()) {
-      throw MigrationError.failed(migration.name, schemaName, error);
+      throw error instanceof MigrationError ? error : MigrationError.failed(migration.name, schemaName, error);
     }
   }
 
@@ -178,11 +174,12 @@ async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promis
 /** A migration whose transaction is at hand only while `mayTouch` says so. */
 function newMigration(
   tenancy: Tenancy,
-  { MigrationClass }: TenantMigration,
+  { MigrationClass, name }: TenantMigration,
   { ctx, scope, mayTouch }: { readonly ctx: Transaction | undefined; readonly scope: Scope | undefined; readonly mayTouch: () => boolean },
 ): { readonly instance: Migration; readonly wasStopped: () => boolean } {
   const instance: Migration = new MigrationClass(tenancy.orm.em.getDriver(), tenancy.orm.config);
   const getEntityManager = instance.getEntityManager.bind(instance);
+  const execute = instance.execute.bind(instance);
   let stopped = false;
   instance.reset();
 
@@ -197,6 +194,11 @@ function newMigration(
       return ctx;
     },
   });
+  instance.execute = async (sql, params) => {
+    refuseSessionStatement(sql, name);
+
+    return execute(sql, params);
+  };
   instance.getEntityManager = () => {
     const em = getEntityManager() as unknown as TenantEntityManager;
 
@@ -215,9 +217,11 @@ function newMigration(
  *
  * @throws MigrationError `MIGRATION_SESSION_STATE`
  */
-function refuseSessionStatement(sql: string, migration: string): void {
-  if (SESSION_STATEMENT.test(sql)) {
-    throw MigrationError.sessionState(migration, sql);
+function refuseSessionStatement(sql: unknown, migration: string): void {
+  const statement = typeof sql === 'string' ? findSessionStatement(sql) : undefined;
+
+  if (statement !== undefined) {
+    throw MigrationError.sessionState(migration, statement);
   }
 }
 
@@ -226,8 +230,10 @@ function withoutConcurrently(sql: string): string {
   return sql.replace(/^(\s*(?:create\s+(?:unique\s+)?index|drop\s+index))\s+concurrently\b/i, '$1');
 }
 
-/** A setting of the transaction's, as PostgreSQL takes any with a dot in its name. */
-const PATH_BEFORE = 'landlord.search_path';
+/** Remembers the path, in a setting of the transaction's: PostgreSQL takes any that has a dot in its name. */
+export const KEEP_PATH = `select set_config('landlord.search_path', current_setting('search_path'), true)`;
 
-const SESSION_STATEMENT =
-  /^\s*(set\s+(?!local\b|constraints\b|transaction\b)|begin\b|start\s+transaction\b|commit\b|rollback\b|discard\b)/i;
+const RESTORE_PATH = `select set_config('search_path', current_setting('landlord.search_path'), true)`;
+
+/** Also undoes what a function that a migration called has set for the session, as the first line of a dump does. */
+export const RESTORE_SESSION_PATH = `select set_config('search_path', current_setting('landlord.search_path'), false)`;

@@ -2,7 +2,7 @@ import type { TenantMigration } from './migration-set.js';
 import { searchPathOf } from '../schema-name.js';
 import type { Tenancy } from '../tenancy.js';
 import { History } from './history.js';
-import { queuedSql } from './migrate-schema.js';
+import { KEEP_PATH, queuedSql, RESTORE_SESSION_PATH } from './migrate-schema.js';
 import { scriptFrom } from './script.js';
 import type { TenantRun } from './migrate-tenant.js';
 import { LOCK_KEY } from './tenant-lock.js';
@@ -69,12 +69,14 @@ async function scriptOf(tenancy: Tenancy, run: OneMessageRun): Promise<string | 
 
   return scriptFrom([
     'begin',
+    KEEP_PATH,
     ...settings.map(([name, value]) => `set local ${name} to ${value}`),
     // each of these two divides by zero where the message must not go on. The second is a statement of its own, so it begins under the lock
     // and sees whatever another run has done
     `select 1 / pg_try_advisory_xact_lock(${lock})::int`,
     `select 1 / (count(*) = 0)::int from ${history.table} where name in (${planned.map(({ name }) => platform.quoteValue(name)).join(', ')})`,
     ...statements,
+    RESTORE_SESSION_PATH,
     'commit',
   ]);
 }

@@ -42,7 +42,19 @@ onDatabases('what migrations do in a run', database => {
   afterEach(() => set.clear());
   after(() => set.close());
 
-  for (const sql of ['set search_path to public', 'SET ROLE nobody', 'commit', '  begin; select 1', 'rollback']) {
+  for (const sql of [
+    'set search_path to public',
+    'SET ROLE nobody',
+    'commit',
+    '  begin; select 1',
+    'rollback',
+    'select 1; commit; select 2',
+    '/* a note; */ commit',
+    '-- a note\nend',
+    "prepare transaction 'x'",
+    'create temp table if not exists "passing" ("id" int)',
+    'select 1 as "id" into temporary "passing"',
+  ]) {
     it(`N3 refuses ${JSON.stringify(sql.trim())}, which would outlive the migration or end its transaction`, async () => {
       set.use(sqlMigration('M2', ['create table "half" ("id" int)', sql]));
 
@@ -56,6 +68,47 @@ onDatabases('what migrations do in a run', database => {
       expect(await settings()).to.deep.equal(settingsBefore);
     });
   }
+
+  it('N3 refuses the same from what a migration runs itself', async () => {
+    set.use(migrationOf('M2', migration => migration.execute('select 1; set search_path to public').then(() => undefined)));
+
+    const { failed } = await set.tenants.migrate();
+
+    expect(failed.map(({ error }) => (error as { code?: string }).code)).to.deep.equal([
+      'MIGRATION_SESSION_STATE',
+      'MIGRATION_SESSION_STATE',
+    ]);
+  });
+
+  it('N3 runs what only reads like it: strings, comments, names, function bodies, and temporary tables that end with the transaction', async () => {
+    set.use(
+      sqlMigration('M2', [
+        `insert into "tag" ("name") values ('a; commit; b') -- ; rollback`,
+        `insert into "tag" ("name") values (E'it\\'s; commit')`,
+        'do $$ begin perform 1; end $$',
+        `create function "seven"() returns int language plpgsql as $body$ begin return 7; end; $body$`,
+        `create function "eight"() returns int begin atomic select 8; end`,
+        'create temp table "passing" on commit drop as select * from "tag"',
+        'alter table "tag" add column "commit" int',
+        'alter table "tag" add column "end" int',
+      ]),
+    );
+
+    const { failed, migrated } = await set.tenants.migrate();
+
+    expect(errorsOf({ failed } as RunResult)).to.deep.equal([]);
+    expect(migrated).to.have.length(2);
+  });
+
+  it('N3 puts the session’s path back after the first line of a dump', async () => {
+    set.use(sqlMigration('M2', [`select pg_catalog.set_config('search_path', '', false)`]));
+    expect((await set.tenants.migrate()).failed).to.deep.equal([]);
+    expect(await settings()).to.deep.equal(settingsBefore);
+
+    set.use(migrationOf('M3', migration => migration.execute(`select set_config('search_path', 'bob', false)`).then(() => undefined)));
+    expect((await set.tenants.migrate()).failed).to.deep.equal([]);
+    expect(await settings()).to.deep.equal(settingsBefore);
+  });
 
   const MIXES = {
     'that queue and read': [queues, reads],
