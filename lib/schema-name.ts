@@ -10,6 +10,8 @@ export type SchemaName = string & { readonly [brand]: true };
 export interface ReservedNames {
   readonly publicSchema: string;
   readonly reserved: readonly (string | RegExp)[];
+  /** Schemas that shared entities have tables in. */
+  readonly shared?: ReadonlySet<string>;
 }
 
 /**
@@ -62,7 +64,7 @@ export function searchPathOf(...schemaNames: readonly string[]): string {
   return schemaNames.map(quoteIdentifier).join(', ');
 }
 
-function reservedBy(name: string, { publicSchema, reserved }: ReservedNames): string | undefined {
+function reservedBy(name: string, { publicSchema, reserved, shared }: ReservedNames): string | undefined {
   if (name === publicSchema || name === 'public') {
     return 'it is the public schema, which is not a tenant';
   }
@@ -77,6 +79,10 @@ function reservedBy(name: string, { publicSchema, reserved }: ReservedNames): st
 
   if (name === PLACEHOLDER_SCHEMA) {
     return 'the migration generator uses it';
+  }
+
+  if (shared?.has(name) === true) {
+    return 'shared entities have their tables in it';
   }
 
   // `search`, as `test` depends on the `lastIndex` that a global pattern carries along

@@ -3,6 +3,7 @@ import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { OrmSelectionError } from './errors.js';
 import { canonicalHostname } from './hostname.js';
 import type { ResolvedTenantsOptions, TenantFilter } from './options.js';
+import { isTenantEntity } from './orm/entity-kinds.js';
 import { enterScope } from './orm/mikro-context.js';
 import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
 import { parseSchemaName, type SchemaName } from './schema-name.js';
@@ -20,6 +21,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   readonly orm: TenantsOrm;
   readonly options: ResolvedTenantsOptions;
   #takesScripts: Promise<boolean> | undefined;
+  #sharedSchemas: ReadonlySet<string> | undefined;
   #role: Promise<string | undefined> | undefined;
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
@@ -52,7 +54,11 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   }
 
   checkSchemaName(schemaName: unknown): SchemaName {
-    return parseSchemaName(schemaName, { publicSchema: this.publicSchema, reserved: this.options.reservedSchemaNames });
+    return parseSchemaName(schemaName, {
+      publicSchema: this.publicSchema,
+      reserved: this.options.reservedSchemaNames,
+      shared: (this.#sharedSchemas ??= this.#findSharedSchemas()),
+    });
   }
 
   canonicalHost(host: string): string | undefined {
@@ -198,6 +204,12 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
 
   async findTenants(where: TenantFilter = {}): Promise<readonly TenantMixin<unknown>[]> {
     return this.#registry().find(this.options.tenant, where, { orderBy: { schemaName: 'asc' } });
+  }
+
+  #findSharedSchemas(): ReadonlySet<string> {
+    const entities = [...this.orm.getMetadata().getAll().values()];
+
+    return new Set(entities.flatMap(meta => (meta.schema === undefined || isTenantEntity(meta) ? [] : [meta.schema])));
   }
 
   async #askForScripts(ctx: Transaction | undefined): Promise<boolean> {

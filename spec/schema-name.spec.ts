@@ -72,3 +72,14 @@ describe('quoting', () => {
     expect(searchPathOf()).to.equal('');
   });
 });
+
+describe('the schemas of shared entities', () => {
+  it('T11 are no tenant’s', () => {
+    const names = { publicSchema: 'public', reserved: [], shared: new Set(['reporting']) };
+
+    expect(() => parseSchemaName('reporting', names))
+      .to.throw('shared entities have their tables in it')
+      .with.property('code', 'SCHEMA_NAME_RESERVED');
+    expect(parseSchemaName('reports', names)).to.equal('reports');
+  });
+});
