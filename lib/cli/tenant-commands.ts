@@ -40,7 +40,7 @@ export async function createForTenants(args: TenantArgs): Promise<number> {
 /** `migration:list --tenants` */
 export function listOfTenants(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
-    const rows: string[][] = [];
+    const rows: (readonly [schemaName: string, name: string, executedAt: string])[] = [];
 
     for (const { schemaName } of await tenants.list(selectionOf(args))) {
       for (const { name, executedAt } of await tenants.history(schemaName)) {
@@ -48,7 +48,15 @@ export function listOfTenants(args: TenantArgs): Promise<number> {
       }
     }
 
-    dump(args, ['Tenant', 'Name', 'Executed at'], rows, 'No migrations executed yet in any tenant');
+    if (args.json === true) {
+      rows.forEach(([schemaName, name, executedAt]) => writeJson('migration', { schemaName, name, executedAt }));
+    } else {
+      CLIHelper.dumpTable({
+        columns: ['Tenant', 'Name', 'Executed at'],
+        rows: rows.map(row => [...row]),
+        empty: 'No migrations executed yet in any tenant',
+      });
+    }
 
     return EXIT.done;
   });
@@ -69,6 +77,13 @@ export function checkTenants(args: TenantArgs): Promise<number> {
     const { tenants: statuses } = await tenants.status(selectionOf(args));
     const behind = statuses.filter(({ pending, hasSchema }) => pending.length > 0 || !hasSchema);
     const hasChanges = await tenants.needsMigration();
+    const code = hasChanges || behind.length > 0 ? EXIT.failed : EXIT.done;
+
+    if (args.json === true) {
+      behind.forEach(status => writeJson('tenant', status));
+      writeJson('check', { hasChanges, total: statuses.length, behind: behind.length });
+      return code;
+    }
 
     if (hasChanges) {
       CLIHelper.dump(colors.yellow('Changes detected. Please create migration to update schema: migration:create --tenants.'));
@@ -83,7 +98,7 @@ export function checkTenants(args: TenantArgs): Promise<number> {
       CLIHelper.info(colors.green(`No changes required, ${count(statuses.length, 'tenant')} up-to-date`));
     }
 
-    return hasChanges || behind.length > 0 ? EXIT.failed : EXIT.done;
+    return code;
   });
 }
 
@@ -93,8 +108,8 @@ export function statusOfTenants(args: TenantArgs): Promise<number> {
     const { tenants: statuses, orphans } = await tenants.status(selectionOf(args));
 
     if (args.json === true) {
-      statuses.forEach(status => console.log(JSON.stringify({ event: 'tenant', ...status })));
-      console.log(JSON.stringify({ event: 'orphans', schemaNames: orphans }));
+      statuses.forEach(status => writeJson('tenant', status));
+      writeJson('orphans', { schemaNames: orphans });
       return EXIT.done;
     }
 
@@ -122,23 +137,23 @@ function remarksOn({ hasSchema, unknown }: TenantMigrationStatus): string {
   return [...(hasSchema ? [] : [NO_SCHEMA]), ...(unknown.length > 0 ? [`unknown: ${unknown.join(', ')}`] : [])].join('; ');
 }
 
-function dumpPending(args: TenantArgs, statuses: readonly TenantMigrationStatus[]): void {
-  const rows = statuses.flatMap(({ schemaName, hasSchema, pending }) =>
-    hasSchema ? pending.map(name => [schemaName, name]) : [[schemaName, NO_SCHEMA]],
-  );
-  dump(args, ['Tenant', 'Name'], rows, 'No pending migrations in any tenant');
-}
-
-function dump({ json }: TenantArgs, columns: string[], rows: string[][], empty: string): void {
-  if (json !== true) {
-    CLIHelper.dumpTable({ columns, rows, empty });
+function dumpPending({ json }: TenantArgs, statuses: readonly TenantMigrationStatus[]): void {
+  if (json === true) {
+    statuses.forEach(status => writeJson('tenant', status));
     return;
   }
 
-  const keys = columns.map(column =>
-    column.replace(/ ./, letters => letters.trim().toUpperCase()).replace(/^./, letter => letter.toLowerCase()),
-  );
-  rows.forEach(row => console.log(JSON.stringify(Object.fromEntries(row.map((cell, index) => [keys[index] ?? '', cell])))));
+  CLIHelper.dumpTable({
+    columns: ['Tenant', 'Name'],
+    rows: statuses.flatMap(({ schemaName, hasSchema, pending }) =>
+      hasSchema ? pending.map(name => [schemaName, name]) : [[schemaName, NO_SCHEMA]],
+    ),
+    empty: 'No pending migrations in any tenant',
+  });
+}
+
+function writeJson(event: string, values: object): void {
+  console.log(JSON.stringify({ event, ...values }));
 }
 
 function dumpSql(direction: string, statements: readonly string[]): void {
