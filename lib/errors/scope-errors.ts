@@ -48,6 +48,13 @@ export class CrossTenantError extends TenantError {
     );
   }
 
+  static givenEntity(entity: string, schemaName: string, own: string): CrossTenantError {
+    return new CrossTenantError(
+      `${entity} of schema ${show(schemaName)} was given to tenant ${show(own)}, where its key is another row's. No SQL was sent. ` +
+        `Load the one of tenant ${show(own)} in its place.`,
+    );
+  }
+
   static mixedFlush(schemaNames: readonly string[]): CrossTenantError {
     return new CrossTenantError(
       `One flush held entities of several tenants (${schemaNames.map(show).join(', ')}). Nothing was stored. Flush each in its own \`runInTenant(…)\`.`,

@@ -1,7 +1,8 @@
-import { helper, Reference, Utils, type Collection, type EntityMetadata, type UnitOfWork } from '@mikro-orm/core';
+import { helper, type Collection, type UnitOfWork } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors.js';
 import type { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
+import { referredOf } from './foreign-entities.js';
 
 /**
  * Refuses a flush that is not of one tenant, before its transaction begins: by what it writes, and by what that refers to. A
@@ -24,7 +25,7 @@ export function checkFlush(uow: UnitOfWork, tenancy: Tenancy): void {
   for (const { entity, meta, schema } of uow.getChangeSets()) {
     if (isTenantEntity(meta.root)) {
       schemaNames.add(driver.getSchemaName(meta, schema === undefined ? {} : { schema }) as string);
-      referredOf(entity, meta).forEach(add);
+      referredOf(entity).forEach(add);
     }
   }
 
@@ -36,10 +37,4 @@ export function checkFlush(uow: UnitOfWork, tenancy: Tenancy): void {
   if (schemaNames.size > 1) {
     throw CrossTenantError.mixedFlush([...schemaNames]);
   }
-}
-
-function referredOf(entity: object, meta: EntityMetadata): object[] {
-  return meta.relations
-    .map(({ name }) => Reference.unwrapReference((entity as Record<string, object>)[name] as object))
-    .filter(value => Utils.isEntity(value));
 }

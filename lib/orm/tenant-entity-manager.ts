@@ -1,10 +1,12 @@
-import type { EntityManager, EntityName } from '@mikro-orm/core';
+import { helper, Utils, type EntityManager, type EntityName } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/sql';
 import type { Scope } from '../scope/scope.js';
-import { currentScope, withScope } from '../scope/scope.js';
+import { readInScope } from '../scope/read-in-scope.js';
+import { currentScope } from '../scope/scope.js';
 import { TenantWriteRefusedError } from '../errors.js';
 import { Tenancy } from '../tenancy.js';
 import { explainFlushError } from './flush-errors.js';
+import { refuseForeign } from './foreign-entities.js';
 import { guardKysely } from './kysely-schemas.js';
 import { executeOnPath } from './raw-sql.js';
 import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from './result-cache.js';
@@ -151,28 +153,33 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
       }
     }
 
-    override async insert(entity: any, ...rest: any[]): Promise<any> {
+    override async insert(entity: any, data?: any, options: any = {}): Promise<any> {
       this.#refuseTenants('em.insert()', 'em.persistAndFlush(…)', entity);
-      return (super.insert as any)(entity, ...rest);
+      this.#refuseForeign([entity, data], options.schema);
+      return super.insert(entity, data, options);
     }
 
-    override async insertMany(entity: any, ...rest: any[]): Promise<any> {
+    override async insertMany(entity: any, data?: any, options: any = {}): Promise<any> {
       this.#refuseTenants('em.insertMany()', 'em.persistAndFlush([…])', entity);
-      return (super.insertMany as any)(entity, ...rest);
+      this.#refuseForeign([entity, data], options.schema);
+      return super.insertMany(entity, data, options);
     }
 
-    override async upsert(entity: any, ...rest: any[]): Promise<any> {
+    override async upsert(entity: any, data?: any, options: any = {}): Promise<any> {
       this.#refuseTenants('em.upsert()', 'em.findOne() and em.persistAndFlush(…)', entity);
-      return (super.upsert as any)(entity, ...rest);
+      this.#refuseForeign([entity, data], options.schema);
+      return super.upsert(entity, data, options);
     }
 
-    override async upsertMany(entity: any, ...rest: any[]): Promise<any> {
+    override async upsertMany(entity: any, data?: any, options: any = {}): Promise<any> {
       this.#refuseTenants('em.upsertMany()', 'em.find() and em.persistAndFlush([…])', entity);
-      return (super.upsertMany as any)(entity, ...rest);
+      this.#refuseForeign([entity, data], options.schema);
+      return super.upsertMany(entity, data, options);
     }
 
     override async clone(entity: any, ...rest: any[]): Promise<any> {
       this.#refuseTenants('em.clone()', 'em.persistAndFlush(…)', entity);
+      this.#refuseForeign([entity, rest[0], rest[1]], rest[isName(entity) ? 2 : 1]?.schema);
       return (super.clone as any)(entity, ...rest);
     }
 
@@ -181,12 +188,51 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
       return (super.nativeDelete as any)(entity, ...rest);
     }
 
-    override async nativeUpdate(entity: any, where: any, data: any, ...rest: any[]): Promise<any> {
+    override async nativeUpdate(entity: any, where: any, data: any, options: any = {}): Promise<any> {
       if (Tenancy.of(this.config).hasIdentity(data)) {
         this.#refuseTenants('em.nativeUpdate()', 'em.flush() on the loaded tenant', entity);
       }
 
-      return (super.nativeUpdate as any)(entity, where, data, ...rest);
+      this.#refuseForeign([data], options.schema);
+      return super.nativeUpdate(entity, where, data, options);
+    }
+
+    // each condition of a read, an update or a delete comes here before it is reduced to keys
+    override async processWhere(entityName: any, where: any, options: any, type: any): Promise<any> {
+      this.#refuseForeign([where, options.populateWhere, options.filters], options.schema);
+      return super.processWhere(entityName, where, options, type);
+    }
+
+    // an entity that is in the identity map is found without a condition
+    override async findOne(entityName: any, where: any, options: any = {}): Promise<any> {
+      this.#refuseForeign([where], options.schema);
+      return super.findOne(entityName, where, options);
+    }
+
+    override async populate(entities: any, populate: any, options: any = {}): Promise<any> {
+      this.#refuseForeign([entities], options.schema);
+      return super.populate(entities, populate, options);
+    }
+
+    override merge(entity: any, ...rest: any[]): any {
+      const given = [entity, rest[0]].filter(value => Utils.isEntity(value));
+
+      if (given.length > 0) {
+        this.#refuseForeign(given, rest[1]?.schema);
+      }
+
+      return (super.merge as any)(entity, ...rest);
+    }
+
+    // the flush sees nothing of it where the keys are the same
+    override assign(entity: any, data: any, options?: any): any {
+      this.#refuseForeign([data], helper(entity).__schema);
+      return super.assign(entity, data, options);
+    }
+
+    #refuseForeign(given: readonly unknown[], schema: string | undefined): void {
+      const tenancy = Tenancy.of(this.config);
+      refuseForeign(given, schema ?? this.getContext(false).schema, { tenancy, scope: tenancy.scope });
     }
 
     #refuseTenants(method: string, instead: string, entity: EntityName | object | readonly object[]): void {
@@ -204,21 +250,6 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
 /** MikroORM's EntityManager for PostgreSQL, with tenants. */
 export class TenantEntityManager extends extendEntityManager(BasePostgreSqlEntityManager) {}
-
-/** Reads a generator as if each read were made in the scope it was opened in. */
-export function readInScope<T>(source: AsyncGenerator<T>, scope: Scope | undefined): AsyncGenerator<T> {
-  return {
-    next: (...args) => withScope(scope, () => source.next(...args)),
-    return: value => withScope(scope, () => source.return(value)),
-    throw: error => withScope(scope, () => source.throw(error)),
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async [Symbol.asyncDispose]() {
-      await this.return(undefined);
-    },
-  };
-}
 
 // a class or a `defineEntity` schema names an entity, everything else is one
 function isName(value: object): value is EntityName<object> & object {

@@ -1,10 +1,11 @@
 import type { EntityMetadata, EntityName, QueryFlag } from '@mikro-orm/core';
 import { QueryBuilder, QueryBuilderHelper, QueryType } from '@mikro-orm/sql';
 import { TenantWriteRefusedError } from '../errors.js';
+import { readInScope } from '../scope/read-in-scope.js';
 import { withScope, type Scope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
-import { readInScope } from './tenant-entity-manager.js';
+import { refuseForeign } from './foreign-entities.js';
 import { tenantSchema } from './tenant-schema.js';
 
 /**
@@ -39,7 +40,39 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
       );
     }
 
+    this.refuseForeign(data);
+
     return super.update(data);
+  }
+
+  override insert(data: object): this {
+    this.refuseForeign(data);
+
+    return super.insert(data);
+  }
+
+  override merge(data?: object): this {
+    this.refuseForeign(data);
+
+    return super.merge(data);
+  }
+
+  override where(condition: unknown, ...rest: unknown[]): this {
+    this.refuseForeign(condition, rest[0]);
+
+    return super.where(condition, ...rest);
+  }
+
+  override having(condition?: unknown, ...rest: unknown[]): this {
+    this.refuseForeign(condition, rest[0]);
+
+    return super.having(condition, ...rest);
+  }
+
+  override joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): object {
+    this.refuseForeign(condition);
+
+    return super.joinReference(field, alias, condition, ...rest);
   }
 
   override createQueryBuilderHelper(): GuardedHelper {
@@ -78,6 +111,10 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     const { scope } = this.guard;
 
     return this.em === undefined && scope?.kind === 'tenant' ? scope.schemaName : undefined;
+  }
+
+  private refuseForeign(...given: unknown[]): void {
+    refuseForeign(given, this.em?.schema, this.guard);
   }
 
   private refuseTenantWrites(): void {
@@ -176,7 +213,7 @@ const DEFAULT_SCHEMA = 'public';
 
 /** The parts of MikroORM's QueryBuilder that are overridden or read here, private ones among them. */
 interface OpenQueryBuilder {
-  readonly em: object | undefined;
+  readonly em: { readonly schema: string | undefined } | undefined;
   readonly helper: object;
   readonly mainAlias: { readonly meta: EntityMetadata };
   readonly type: QueryType;
@@ -188,9 +225,14 @@ interface OpenQueryBuilder {
   getResultList(...args: unknown[]): Promise<unknown>;
   getSchema(alias: { readonly meta: EntityMetadata }): string | undefined;
   getSingleResult(...args: unknown[]): Promise<unknown>;
+  having(condition?: unknown, ...rest: unknown[]): this;
+  insert(data: object): this;
+  joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): object;
+  merge(data?: object): this;
   stream(...args: unknown[]): AsyncGenerator<unknown>;
   unsetFlag(flag: QueryFlag): this;
   update(data: object): this;
+  where(condition: unknown, ...rest: unknown[]): this;
 }
 
 type OpenQueryBuilderClass = new (...args: ConstructorParameters<typeof QueryBuilder>) => OpenQueryBuilder;
