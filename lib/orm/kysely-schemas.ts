@@ -9,7 +9,8 @@ import { tenantSchema } from './tenant-schema.js';
  * knows which names are tables and which are aliases, so it marks the unqualified ones, and the plugin after it decides. What the
  * user qualifies, also by a `withSchema` of their own, comes to the plugin as it is, and is refused if it is another tenant's.
  *
- * Raw fragments of SQL have no tables to see, and are left alone.
+ * It leaves out every name that a CTE of the query has, while PostgreSQL sees a CTE only from the next one on: the tables before are
+ * qualified here. Of a raw fragment of SQL, what `sql.table()` names is qualified where an entity has it; the rest is left alone.
  */
 export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly schema: string | undefined }, guard: QueryGuard): K {
   const tables = tablesOf(guard);
@@ -28,7 +29,7 @@ export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly sche
   };
 
   return kysely.withSchema(PLACEHOLDER_SCHEMA).withPlugin({
-    transformQuery: ({ node }) => qualify(node, resolve),
+    transformQuery: ({ node }) => qualify(node, { resolve, isKnown: name => tables.has(name), ctes: new Set(), hidden: new Set() }),
     transformResult: async ({ result }) => result,
   }) as K;
 }
@@ -52,9 +53,9 @@ function tablesOf({ tenancy }: QueryGuard): Tables {
   return tables;
 }
 
-function qualify<T>(node: T, resolve: Resolve): T {
+function qualify<T>(node: T, names: Names): T {
   if (Array.isArray(node)) {
-    return node.map(item => qualify(item as unknown, resolve)) as T;
+    return node.map(item => qualify(item as unknown, names)) as T;
   }
 
   // what a value looks like is the user's affair
@@ -65,13 +66,73 @@ function qualify<T>(node: T, resolve: Resolve): T {
   const { kind, schema, identifier } = node;
 
   if (kind === 'SchemableIdentifierNode' && schema !== undefined && identifier !== undefined) {
-    const resolved = resolve(identifier.name, schema.name === PLACEHOLDER_SCHEMA ? undefined : schema.name);
+    const resolved = names.resolve(identifier.name, schema.name === PLACEHOLDER_SCHEMA ? undefined : schema.name);
     const { schema: _, ...unqualified } = node;
 
     return (resolved === undefined ? unqualified : { ...node, schema: { ...schema, name: resolved } }) as T;
   }
 
-  return Object.fromEntries(Object.entries(node).map(([name, value]) => [name, qualify(value, resolve)])) as T;
+  if (kind === 'TableNode' && names.hidden.has(tableOf(node) ?? '')) {
+    return qualify(withPlaceholder(node), { ...names, hidden: NONE }) as T;
+  }
+
+  const inner = namesIn(node, names);
+
+  return Object.fromEntries(
+    Object.entries(node).map(([key, value]) => [key, key === 'with' ? qualifyCtes(value as WithNode, names) : qualify(value, inner)]),
+  ) as T;
+}
+
+function qualifyCtes(node: WithNode | undefined, outer: Names): WithNode | undefined {
+  const all = cteNames(node);
+
+  return (
+    node && {
+      ...node,
+      expressions: node.expressions.map((cte, index) => {
+        const there = node.recursive === true ? all : all.slice(0, index);
+        const ctes = new Set([...outer.ctes, ...there]);
+        const hidden = new Set([...outer.hidden, ...all].filter(name => !ctes.has(name)));
+
+        return { ...cte, expression: qualify(cte.expression, { ...outer, ctes, hidden }) };
+      }),
+    }
+  );
+}
+
+function namesIn(node: OperationNode, names: Names): Names {
+  // a column's table is named as the query that reads it does
+  if (node.kind === 'ReferenceNode') {
+    return { ...names, hidden: NONE };
+  }
+
+  if (node.kind === 'RawNode') {
+    const tables = (node.parameters ?? []).map(tableOf).filter(name => name !== undefined);
+
+    return { ...names, hidden: new Set([...names.hidden, ...tables.filter(name => names.isKnown(name) && !names.ctes.has(name))]) };
+  }
+
+  const own = cteNames(node.with);
+
+  return own.length === 0
+    ? names
+    : { ...names, ctes: new Set([...names.ctes, ...own]), hidden: new Set([...names.hidden].filter(name => !own.includes(name))) };
+}
+
+function cteNames(node: WithNode | undefined): string[] {
+  return (node?.expressions ?? []).map(({ name }) => tableOf(name.table) ?? '');
+}
+
+// the name of a table that is not qualified
+function tableOf(node: unknown): string | undefined {
+  return isNode(node) && node.kind === 'TableNode' && node.table?.schema === undefined ? node.table?.identifier?.name : undefined;
+}
+
+function withPlaceholder(node: OperationNode): OperationNode {
+  return {
+    ...node,
+    table: { ...node.table, kind: 'SchemableIdentifierNode', schema: { kind: 'IdentifierNode', name: PLACEHOLDER_SCHEMA } },
+  };
 }
 
 // the nodes of a query are plain objects that say their kind; everything else in it is a value
@@ -79,16 +140,35 @@ function isNode(value: unknown): value is OperationNode {
   return typeof value === 'object' && value !== null && typeof (value as { readonly kind?: unknown }).kind === 'string';
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 const tablesOfOrm = new WeakMap<object, Tables>();
 
 type Tables = ReadonlyMap<string, readonly EntityMetadata[]>;
 
 type Resolve = (name: string, asked: string | undefined) => string | undefined;
 
+interface Names {
+  readonly resolve: Resolve;
+  readonly isKnown: (table: string) => boolean;
+  /** The CTEs that may be read here. */
+  readonly ctes: ReadonlySet<string>;
+  /** What has the name of a CTE that cannot be read here, and is a table therefore. */
+  readonly hidden: ReadonlySet<string>;
+}
+
 interface OperationNode {
   readonly kind: string;
-  readonly schema?: { readonly name: string };
+  readonly schema?: { readonly kind?: string; readonly name: string };
   readonly identifier?: { readonly name: string };
+  readonly table?: OperationNode;
+  readonly with?: WithNode;
+  readonly parameters?: readonly unknown[];
+}
+
+interface WithNode {
+  readonly expressions: readonly { readonly name: { readonly table: OperationNode }; readonly expression: unknown }[];
+  readonly recursive?: boolean;
 }
 
 /** The parts of a Kysely instance, or of its transaction, that are used here. */
