@@ -6,7 +6,7 @@ import { tenantSchema } from './tenant-schema.js';
 
 /**
  * Runs raw SQL with the tenant's schema, and what `searchPath` adds, as the `search_path`. The path is local to a transaction, made
- * for the statement where there is none; in a transaction of the caller's the path that stood before is put back.
+ * for the statement where there is none; the path that stood before is put back, there also where the statement set one for the session.
  */
 export async function executeOnPath(
   em: SqlEntityManager,
@@ -23,15 +23,14 @@ export async function executeOnPath(
   const transaction = em.getTransactionContext<HoldableTransaction>();
 
   if (transaction === undefined) {
-    const sessionContext = em.getTransactionSessionContext();
+    return inOwnTransaction(em, tenancy, loggerContext, async ctx => {
+      const [before] = await driver.execute<{ path: string }[]>(SWAP_PATH, [path], 'all', ctx);
+      const result = await run(ctx);
+      // what the statement has set for the session would stay on the connection; a rollback takes it back by itself
+      await driver.execute(SET_SESSION_PATH, [before?.path ?? ''], 'run', ctx);
 
-    return em.getConnection('write').transactional(
-      async ctx => {
-        await driver.execute(SET_PATH, [path], 'run', ctx);
-        return run(ctx);
-      },
-      { ...(sessionContext === undefined ? {} : { sessionContext }), ...(loggerContext === undefined ? {} : { loggerContext }) },
-    );
+      return result;
+    });
   }
 
   return holdConnection(transaction, async ctx => {
@@ -57,8 +56,38 @@ export async function executeOnPath(
 /** Sets the path for the rest of the transaction. */
 export const SET_PATH = `select set_config('search_path', ?, true)`;
 
+const SET_SESSION_PATH = `select set_config('search_path', ?, false)`;
+
 // materialized, so that the old path is read before the new one is set
 const SWAP_PATH = `with before as materialized (select current_setting('search_path') as path) select path, set_config('search_path', ?, true) from before`;
+
+/** Where the statement is what failed it is its error that is thrown, also of a connection that was killed under it. */
+async function inOwnTransaction<Result>(
+  em: SqlEntityManager,
+  tenancy: Tenancy,
+  loggerContext: EmExecuteOptions['loggerContext'],
+  fn: (ctx: Transaction) => Promise<Result>,
+): Promise<Result> {
+  const sessionContext = em.getTransactionSessionContext();
+  const failures: unknown[] = [];
+
+  try {
+    return await tenancy.inTransaction(async ctx => {
+      try {
+        if (sessionContext !== undefined) {
+          await em.getConnection('write')['applySessionContext'](ctx, sessionContext, loggerContext);
+        }
+
+        return await fn(ctx);
+      } catch (error) {
+        failures.push(error);
+        throw error;
+      }
+    });
+  } catch (error) {
+    throw failures[0] ?? error;
+  }
+}
 
 /**
  * Keeps every other statement of the transaction waiting, those of other scopes too: one that came between the path and the

@@ -1,0 +1,62 @@
+import { runInTenant } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { onDatabases } from '../support/database.ts';
+import type { LibraryOrm } from '../support/library-orm.ts';
+import { openTwins } from '../support/twins.ts';
+import { until } from '../support/until.ts';
+
+onDatabases('raw SQL that sets or loses its connection, on a pool of one', database => {
+  let orm: LibraryOrm;
+  let defaultPath: string;
+
+  const pathNow = async (): Promise<string> =>
+    (await orm.em.getDriver().execute<{ path: string }[]>(`select current_setting('search_path') as path`))[0]?.path ?? '';
+  const titles = async (): Promise<string[]> =>
+    (await orm.em.fork().execute<{ title: string }[]>('select title from book')).map(row => row.title);
+
+  before(async () => {
+    orm = await openTwins(database, { pool: { min: 1, max: 1 } });
+    defaultPath = await pathNow();
+  });
+
+  after(() => orm.close());
+
+  for (const statement of [
+    `select set_config('search_path', 'bob', false)`,
+    `set search_path to bob`,
+    // the very path that it runs on
+    `set search_path to acme`,
+    `set session search_path to acme, bob`,
+    `set local search_path to bob`,
+    `reset search_path`,
+  ]) {
+    it(`law 3, N3: "${statement}" in a scope is of that statement alone`, async () => {
+      await runInTenant('acme', em => em.execute(statement));
+
+      expect(await pathNow()).to.equal(defaultPath);
+      expect(await titles()).to.deep.equal(['decoy', 'decoy']);
+    });
+  }
+
+  it('N3 raw SQL whose connection is killed fails with its own error, and its place in the pool is free again', async function () {
+    if (database.kind === 'pglite') {
+      // it has no connection to kill
+      return;
+    }
+
+    const lost = runInTenant('acme', em => em.execute('select pg_sleep(60)')).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await until('the statement is running', async () => {
+      const killed = await database.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(60)'`,
+      );
+
+      return killed.length > 0;
+    });
+
+    expect(String(await lost)).to.match(/terminat/);
+    expect(await runInTenant('bob', em => em.execute('select title from book where id = 1'))).to.deep.equal([{ title: 'bob book 1' }]);
+  });
+});
