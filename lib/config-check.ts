@@ -20,6 +20,7 @@ export function checkEntities(storage: MetadataStorage, options: ResolvedTenants
     ...tenantProblems(entities, options),
     ...entities.flatMap(meta => relationProblems(meta)),
     ...entities.flatMap(meta => enumProblems(meta)),
+    ...entities.flatMap(meta => virtualProblems(meta, entities)),
   ];
 }
 
@@ -149,5 +150,24 @@ function enumProblems(meta: EntityMetadata): string[] {
         )
     : [];
 }
+
+// the SQL is sent as it is, so a table without a schema would be the public one, whoever's scope it is
+function virtualProblems({ className, expression, view, schema }: EntityMetadata, entities: readonly EntityMetadata[]): string[] {
+  if (typeof expression !== 'string' || (view !== undefined && view !== false)) {
+    return [];
+  }
+
+  const read = [...expression.matchAll(UNQUALIFIED_TABLE)].map(([, quoted, bare]) => quoted ?? bare?.toLowerCase());
+  const tenants = entities.filter(meta => isTenantEntity(meta) && read.includes(meta.tableName)).map(meta => meta.className);
+
+  return tenants.length === 0 && schema !== '*'
+    ? []
+    : [
+        `${className} is a virtual entity of SQL that cannot say whose ${tenants.length === 0 ? 'rows' : tenants.join(' and ')} it reads. ` +
+          'Make its `expression` a function, which gets the `em`: `em => em.createQueryBuilder(…)`, or SQL that names `em.schema`.',
+      ];
+}
+
+const UNQUALIFIED_TABLE = /\b(?:from|join)\s+(?:only\s+|lateral\s+)?\(*\s*(?:"([^"]+)"|([a-z_]\w*))(?!\w|\s*\.)/gi;
 
 const CLASS_NAME = /^[A-Z]\w*$/;

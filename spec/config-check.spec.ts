@@ -42,6 +42,41 @@ describe('checking the configuration', () => {
     expect(problemsOf(() => withTenants(defineConfig({ schema: '*' }), { tenant: Library })).join()).to.contain('"*"');
   });
 
+  it('law 1, law 3: refuses SQL of a virtual entity that reads tenants’ tables without saying whose', async () => {
+    const properties = { title: p.string() };
+    const virtual = (name: string, expression: string | (() => string), schema?: string): object =>
+      defineEntity({ name, expression, properties, ...(schema === undefined ? {} : { schema }) } as never);
+    const refused = [
+      virtual('Bare', 'select title from book'),
+      virtual('Quoted', 'select title from public.genre join "book" on true'),
+      virtual('Shouted', 'SELECT title FROM (Book)'),
+      virtual('Star', 'select title from public.genre', '*'),
+    ];
+    const taken = [
+      virtual('Shared', 'select name as title from public.genre'),
+      virtual('Shelved', 'select title from public.book join bookshelf on true'),
+      virtual('Asked', () => 'select title from book'),
+      virtual('AskedStar', () => 'select title from book', '*'),
+    ];
+    const error = await MikroORM.init(
+      withTenants(
+        defineConfig({ dbName: 'never_connected', port: 1, entities: [Library, Author, Book, Genre, Tag, ...refused, ...taken] as never }),
+        { tenant: Library },
+      ),
+    ).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+
+    expect(error).to.be.instanceOf(TenantConfigError);
+    expect((error as TenantConfigError).problems.map(problem => problem.split(' ')[0])).to.have.members([
+      'Bare',
+      'Quoted',
+      'Shouted',
+      'Star',
+    ]);
+  });
+
   it('refuses nothing of a configuration that works', () => {
     expect(() => withTenants(defineConfig({}), { tenant: Library, publicHosts: ['example.com', '[::1]'] })).not.to.throw();
   });
