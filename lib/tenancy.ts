@@ -151,15 +151,19 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return this.#role;
   }
 
-  /** The schema names of the tenants that match, in order, without the public one; names alone, as there may be many. */
-  async findSchemaNames(where: TenantFilter = {}): Promise<string[]> {
+  /**
+   * The schema names of the tenants that match, in order, without the public one; names alone, as there may be many. The filters of
+   * MikroORM leave out the tenants they leave out of `findTenants`, unless the names of all rows are asked for.
+   */
+  async findSchemaNames(where: TenantFilter = {}, { filters = true }: { readonly filters?: boolean } = {}): Promise<string[]> {
+    const query = this.#registry().createQueryBuilder(this.options.tenant).select('schemaName').where(where).orderBy({ schemaName: 'asc' });
+
+    if (filters) {
+      await query.applyFilters();
+    }
+
     // mapped to property names, but not to entities
-    const rows = await this.#registry()
-      .createQueryBuilder(this.options.tenant)
-      .select('schemaName')
-      .where(where)
-      .orderBy({ schemaName: 'asc' })
-      .execute<{ schemaName: string }[]>('all');
+    const rows = await query.execute<{ schemaName: string }[]>('all');
 
     return rows.map(({ schemaName }) => schemaName).filter(schemaName => schemaName !== this.publicSchema);
   }

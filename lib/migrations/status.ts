@@ -44,7 +44,8 @@ export async function migrationStatus(tenancy: Tenancy, selection: TenantSelecti
 }
 
 async function findOrphans(tenancy: Tenancy): Promise<string[]> {
-  const names = new Set(await tenancy.findSchemaNames());
+  // the schema of a tenant that a filter hides, as a deleted one, is still that tenant's
+  const names = new Set(await tenancy.findSchemaNames({}, { filters: false }));
 
   return [...(await findOwnedSchemas(tenancy))].filter(name => !names.has(name)).toSorted();
 }

@@ -74,7 +74,7 @@ const QUERIES: Readonly<Record<string, Query>> = {
 
 onDatabases('names in Kysely', database => {
   let orm: LibraryOrm;
-  const kyselyOf = (em: TenantEntityManager): Kysely<Tables> => em.getKysely() as unknown as Kysely<Tables>;
+  const kyselyOf = (em: TenantEntityManager): Kysely<Tables> => em.getKysely();
 
   before(async () => {
     orm = await openTwins(database);

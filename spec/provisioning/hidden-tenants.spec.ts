@@ -1,0 +1,34 @@
+import { currentSchema, forEachTenant, tenants } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import type { Library } from '../../fixtures/entities/index.ts';
+import { onDatabases } from '../support/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+
+onDatabases('tenants that a filter of MikroORM hides', database => {
+  let orm: LibraryOrm;
+
+  before(async () => {
+    const active = { name: 'active', cond: { onTrial: true }, entity: ['Library'], default: true };
+    orm = await openLibrary(database, {}, { filters: { active } });
+    await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob', { onTrial: false })]);
+  });
+
+  after(() => orm.close());
+
+  it('S10 a hidden tenant is in no list, no loop and no run, and its schema is no orphan', async () => {
+    const of = tenants<Library>(orm);
+    const seen: string[] = [];
+    await forEachTenant(() => {
+      seen.push(String(currentSchema()));
+    });
+    const { tenants: statuses, orphans } = await of.status();
+    const { total } = await of.migrate();
+
+    expect((await of.list()).map(({ schemaName }) => schemaName)).to.deep.equal(['acme']);
+    expect(seen).to.deep.equal(['acme']);
+    expect(statuses.map(({ schemaName }) => schemaName)).to.deep.equal(['acme']);
+    expect(total).to.equal(1);
+    expect(orphans).to.deep.equal([]);
+    expect(await database.query(`select 1 as one from pg_namespace where nspname = 'bob'`)).to.deep.equal([{ one: 1 }]);
+  });
+});
