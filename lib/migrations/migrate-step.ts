@@ -4,7 +4,8 @@ import { quoteIdentifier } from '../schema-name.js';
 import type { Tenancy } from '../tenancy.js';
 import { History } from './history.js';
 import { migrateSchema } from './migrate-schema.js';
-import type { TenantRun } from './migrate-tenant.js';
+import { namesOf } from './histories.js';
+import type { TenantRun, TenantWork } from './migrate-tenant.js';
 import type { TenantMigration } from './migration-set.js';
 import { planMigrations } from './plan.js';
 import { LOCK_KEY } from './tenant-lock.js';
@@ -24,10 +25,11 @@ export interface Step {
  */
 export async function migrateStep(
   tenancy: Tenancy,
-  schemaName: string,
+  work: TenantWork,
   run: TenantRun & { readonly ctx: Transaction; readonly whole: boolean },
 ): Promise<Step | 'busy'> {
-  const { ctx, target, set, whole } = run;
+  const { schemaName } = work;
+  const { ctx, target, whole } = run;
   const state = await openRun(tenancy, schemaName, run);
 
   if (!state.has_schema) {
@@ -41,10 +43,10 @@ export async function migrateStep(
   // in a statement of its own, that begins under the lock and so sees whatever another run has done
   const history = new History(tenancy, schemaName);
   const executed = state.has_history ? await history.read(ctx) : await history.executed(ctx);
-  const planned = planMigrations(
-    set,
+  const planned = planAgain(
+    work,
     executed.map(({ name }) => name),
-    target,
+    run,
   );
   const stop = planned.findIndex(({ transactional }) => !transactional);
   const now = stop === -1 ? planned : planned.slice(0, whole ? 0 : stop);
@@ -55,6 +57,22 @@ export async function migrateStep(
   }
 
   return { done: now.map(({ name }) => name), next };
+}
+
+/**
+ * What is left to do. Downwards that is never more than what was planned: without a target, what comes last after another run, or after a
+ * commit whose answer was lost, is the next one that nobody meant.
+ */
+function planAgain({ planned, executed: before }: TenantWork, executed: readonly string[], { set, target }: TenantRun): TenantMigration[] {
+  if (target.direction === 'up') {
+    return planMigrations(set, executed, target);
+  }
+
+  const had = namesOf({ executed: before });
+  const isCovered = target.only === undefined && executed.some(name => !had.includes(name));
+
+  // what has come on top since would have to be reverted first
+  return isCovered ? [] : planned.filter(({ name }) => executed.includes(name));
 }
 
 interface OpenedRun {

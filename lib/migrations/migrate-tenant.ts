@@ -36,16 +36,12 @@ export type TenantRunOutcome = readonly string[] | 'busy';
  *
  * @throws SchemaMissingError, MigrationError
  */
-export async function migrateTenant(
-  tenancy: Tenancy,
-  { schemaName, executed, planned }: TenantWork,
-  run: TenantRun,
-): Promise<TenantRunOutcome> {
-  if (await migrateInOneMessage(tenancy, { ...run, schemaName, executed, planned })) {
-    return planned.map(({ name }) => name);
+export async function migrateTenant(tenancy: Tenancy, work: TenantWork, run: TenantRun): Promise<TenantRunOutcome> {
+  if (await migrateInOneMessage(tenancy, { ...run, ...work })) {
+    return work.planned.map(({ name }) => name);
   }
 
-  return pRetry(() => migrateOnce(tenancy, schemaName, run), {
+  return pRetry(() => migrateOnce(tenancy, work, run), {
     retries: run.retries,
     minTimeout: 100,
     maxTimeout: 5_000,
@@ -60,12 +56,12 @@ function isHalfDone(error: unknown): boolean {
   return error instanceof MigrationError && !error.isRolledBack;
 }
 
-async function migrateOnce(tenancy: Tenancy, schemaName: string, run: TenantRun): Promise<TenantRunOutcome> {
-  const step = await tenancy.inTransaction(async ctx => migrateStep(tenancy, schemaName, { ...run, ctx, whole: true }));
+async function migrateOnce(tenancy: Tenancy, work: TenantWork, run: TenantRun): Promise<TenantRunOutcome> {
+  const step = await tenancy.inTransaction(async ctx => migrateStep(tenancy, work, { ...run, ctx, whole: true }));
 
   if (step === 'busy') {
     return step;
   }
 
-  return step.next === undefined ? step.done : migrateOnOneConnection(tenancy, schemaName, run);
+  return step.next === undefined ? step.done : migrateOnOneConnection(tenancy, work, run);
 }

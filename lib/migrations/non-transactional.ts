@@ -6,7 +6,7 @@ import type { Tenancy } from '../tenancy.js';
 import { History } from './history.js';
 import { runOnConnection } from './migrate-schema.js';
 import { migrateStep } from './migrate-step.js';
-import type { TenantRun, TenantRunOutcome } from './migrate-tenant.js';
+import type { TenantRun, TenantRunOutcome, TenantWork } from './migrate-tenant.js';
 import type { TenantMigration } from './migration-set.js';
 import { tryLockForSession, unlockForSession } from './tenant-lock.js';
 
@@ -16,14 +16,16 @@ import { tryLockForSession, unlockForSession } from './tenant-lock.js';
  *
  * @throws SchemaMissingError, MigrationError
  */
-export function migrateOnOneConnection(tenancy: Tenancy, schemaName: string, run: TenantRun): Promise<TenantRunOutcome> {
+export function migrateOnOneConnection(tenancy: Tenancy, work: TenantWork, run: TenantRun): Promise<TenantRunOutcome> {
+  const { schemaName } = work;
+
   return tenancy.onOneConnection(async ctx => {
     if (!(await tryLockForSession(tenancy, schemaName, ctx))) {
       return 'busy';
     }
 
     return cleaningUp(
-      () => migrateStepByStep(tenancy, schemaName, { ...run, ctx }),
+      () => migrateStepByStep(tenancy, work, { ...run, ctx }),
       () => unlockForSession(tenancy, schemaName, ctx),
     );
   });
@@ -31,12 +33,11 @@ export function migrateOnOneConnection(tenancy: Tenancy, schemaName: string, run
 
 type PinnedRun = TenantRun & { readonly ctx: Transaction };
 
-async function migrateStepByStep(tenancy: Tenancy, schemaName: string, run: PinnedRun): Promise<TenantRunOutcome> {
-  const { direction, to, only } = run.target;
+async function migrateStepByStep(tenancy: Tenancy, work: TenantWork, run: PinnedRun): Promise<TenantRunOutcome> {
   const done: string[] = [];
 
   for (;;) {
-    const step = await tenancy.inTransaction(async ctx => migrateStep(tenancy, schemaName, { ...run, ctx, whole: false }), run.ctx);
+    const step = await tenancy.inTransaction(async ctx => migrateStep(tenancy, work, { ...run, ctx, whole: false }), run.ctx);
 
     if (step === 'busy') {
       return step;
@@ -48,12 +49,8 @@ async function migrateStepByStep(tenancy: Tenancy, schemaName: string, run: Pinn
       return done;
     }
 
-    await migrateOutsideTransaction(tenancy, schemaName, step.next, run);
+    await migrateOutsideTransaction(tenancy, work.schemaName, step.next, run);
     done.push(step.next.name);
-
-    if (direction === 'down' && to === undefined && only === undefined) {
-      return done;
-    }
   }
 }
 
