@@ -1,6 +1,6 @@
 import { CLIHelper } from '@mikro-orm/cli';
 import { colors } from '@mikro-orm/core';
-import { MigrationError } from '../errors.js';
+import { MigrationError, reasonOf } from '../errors.js';
 import type { TenantMigrationStatus } from '../migrations/status.js';
 import { EXIT } from './exit.js';
 import { count } from './reporters.js';
@@ -75,12 +75,12 @@ export function pendingOfTenants(args: TenantArgs): Promise<number> {
 export function checkTenants(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
     const { tenants: statuses } = await tenants.status(selectionOf(args));
-    const behind = statuses.filter(({ pending, hasSchema }) => pending.length > 0 || !hasSchema);
+    const behind = statuses.filter(({ pending, hasSchema, error }) => pending.length > 0 || !hasSchema || error !== undefined);
     const hasChanges = await tenants.needsMigration();
     const code = hasChanges || behind.length > 0 ? EXIT.failed : EXIT.done;
 
     if (args.json === true) {
-      behind.forEach(status => writeJson('tenant', status));
+      behind.forEach(status => writeJson('tenant', asJson(status)));
       writeJson('check', { hasChanges, total: statuses.length, behind: behind.length });
       return code;
     }
@@ -108,7 +108,7 @@ export function statusOfTenants(args: TenantArgs): Promise<number> {
     const { tenants: statuses, orphans } = await tenants.status(selectionOf(args));
 
     if (args.json === true) {
-      statuses.forEach(status => writeJson('tenant', status));
+      statuses.forEach(status => writeJson('tenant', asJson(status)));
       writeJson('orphans', { schemaNames: orphans });
       return EXIT.done;
     }
@@ -133,20 +133,29 @@ export function statusOfTenants(args: TenantArgs): Promise<number> {
   });
 }
 
-function remarksOn({ hasSchema, unknown }: TenantMigrationStatus): string {
-  return [...(hasSchema ? [] : [NO_SCHEMA]), ...(unknown.length > 0 ? [`unknown: ${unknown.join(', ')}`] : [])].join('; ');
+function asJson({ error, ...status }: TenantMigrationStatus): object {
+  return error === undefined ? status : { ...status, error: { code: error.code, message: reasonOf(error) } };
+}
+
+function remarksOn({ hasSchema, error, unknown }: TenantMigrationStatus): string {
+  return [...remarksInstead({ hasSchema, error }), ...(unknown.length > 0 ? [`unknown: ${unknown.join(', ')}`] : [])].join('; ');
+}
+
+/** What there is to say of a tenant whose migrations are not known. */
+function remarksInstead({ hasSchema, error }: { readonly hasSchema: boolean; readonly error: Error | undefined }): string[] {
+  return [...(hasSchema ? [] : [NO_SCHEMA]), ...(error === undefined ? [] : [`(${reasonOf(error)})`])];
 }
 
 function dumpPending({ json }: TenantArgs, statuses: readonly TenantMigrationStatus[]): void {
   if (json === true) {
-    statuses.forEach(status => writeJson('tenant', status));
+    statuses.forEach(status => writeJson('tenant', asJson(status)));
     return;
   }
 
   CLIHelper.dumpTable({
     columns: ['Tenant', 'Name'],
-    rows: statuses.flatMap(({ schemaName, hasSchema, pending }) =>
-      hasSchema ? pending.map(name => [schemaName, name]) : [[schemaName, NO_SCHEMA]],
+    rows: statuses.flatMap(({ schemaName, hasSchema, error, pending }) =>
+      [...remarksInstead({ hasSchema, error }), ...(hasSchema ? pending : [])].map(name => [schemaName, name]),
     ),
     empty: 'No pending migrations in any tenant',
   });

@@ -70,6 +70,15 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static historyUnreadable(schemaName: string, cause: unknown): MigrationError {
+    return new MigrationError(
+      'MIGRATION_HISTORY_UNREADABLE',
+      `The history of schema ${show(schemaName)} cannot be read: ${reasonOf(cause)}. Nothing was run in it. Mend it, or end the session that has it locked, and run again.`,
+      undefined,
+      { cause },
+    );
+  }
+
   static publicSetBehind(pending: readonly string[]): MigrationError {
     return new MigrationError(
       'PUBLIC_SET_BEHIND',

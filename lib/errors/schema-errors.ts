@@ -29,11 +29,11 @@ export class SchemaMissingError extends TenantError {
   }
 }
 
-/** A schema that is not the library's to drop or rename. */
+/** A schema that is not the library's to drop, rename or migrate. */
 export class SchemaProtectedError extends TenantError {
   readonly schemaName: string;
 
-  constructor(schemaName: string, action: 'drop' | 'rename', reason: string) {
+  constructor(schemaName: string, action: SchemaAction, reason: string) {
     super('SCHEMA_PROTECTED', `Refused to ${action} schema ${show(schemaName)}: ${reason}. Nothing was changed.`);
     this.schemaName = schemaName;
   }
@@ -55,3 +55,5 @@ export class ProvisioningError extends TenantError {
     this.migration = migration;
   }
 }
+
+type SchemaAction = 'drop' | 'rename' | 'migrate';

@@ -1,6 +1,7 @@
 import { MigrationError, SchemaMissingError } from '../errors.js';
+import { notOwned } from '../provisioning/schemas.js';
 import type { Tenancy } from '../tenancy.js';
-import { namesOf, readHistories } from './histories.js';
+import { namesOf, readHistories, type ReadOptions, type SchemaHistory } from './histories.js';
 import type { TenantWork } from './migrate-tenant.js';
 import type { MigrationSet, TenantMigration } from './migration-set.js';
 import { planMigrations, unknownMigrations, type MigrationTarget } from './plan.js';
@@ -8,6 +9,8 @@ import { planMigrations, unknownMigrations, type MigrationTarget } from './plan.
 /** What a run found: who has something to do, and who cannot be helped. The rest is up to date. */
 export interface PlannedRun {
   readonly total: number;
+  /** Tenants that were not looked at, as the run was stopped. */
+  readonly unread: readonly string[];
   readonly work: readonly TenantWork[];
   readonly refused: readonly { readonly schemaName: string; readonly error: unknown }[];
   /** Tenants whose history names migrations that the set does not have. */
@@ -20,18 +23,23 @@ export async function planRun(
   set: MigrationSet,
   target: MigrationTarget,
   schemaNames: readonly string[],
+  options: ReadOptions,
 ): Promise<PlannedRun> {
   const plans = new Map<string, HistoryPlan>();
   const work: TenantWork[] = [];
   const refused: { schemaName: string; error: unknown }[] = [];
   const unknown: { schemaName: string; migrations: readonly string[] }[] = [];
 
-  for await (const batch of readHistories(tenancy, schemaNames)) {
-    for (const { schemaName, executed, hasSchema } of batch) {
+  const unread = new Set(schemaNames);
+
+  for await (const batch of readHistories(tenancy, schemaNames, options)) {
+    for (const history of batch) {
+      const { schemaName, executed } = history;
+      unread.delete(schemaName);
       // most tenants have the same history: it is planned, and kept, once
       const plan = plans.get(executed) ?? planHistory(set, target, executed);
       plans.set(executed, plan);
-      const error = hasSchema ? plan.error : new SchemaMissingError(schemaName);
+      const error = refusalOf(history, target) ?? plan.error;
 
       if (error !== undefined) {
         refused.push({ schemaName, error });
@@ -45,7 +53,17 @@ export async function planRun(
     }
   }
 
-  return { total: schemaNames.length, work, refused, unknown };
+  return { total: schemaNames.length, unread: [...unread], work, refused, unknown };
+}
+
+/** What keeps a run from a tenant, whatever is to run. */
+function refusalOf({ schemaName, hasSchema, isForeign, error }: SchemaHistory, { direction }: MigrationTarget): Error | undefined {
+  if (!hasSchema) {
+    return new SchemaMissingError(schemaName);
+  }
+
+  // downwards there is nothing in it to revert
+  return isForeign && direction === 'up' ? notOwned(schemaName, 'migrate') : error;
 }
 
 interface HistoryPlan {

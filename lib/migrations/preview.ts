@@ -5,7 +5,7 @@ import { queuedSql } from './migrate-schema.js';
 import { loadMigrationSet } from './migration-set.js';
 import { checkTarget } from './plan.js';
 import { planRun } from './plan-run.js';
-import { targetOf, type MigrateOptions } from './run.js';
+import { readOptionsOf, targetOf, type MigrateOptions } from './run.js';
 import { selectSchemaNames } from './selection.js';
 
 /** What tenants with the same history would get. */
@@ -21,7 +21,7 @@ export async function previewRun(tenancy: Tenancy, options: MigrateOptions = {})
   const target = targetOf(options);
   const set = await loadMigrationSet(tenancy);
   checkTarget(set, target);
-  const { work } = await planRun(tenancy, set, target, await selectSchemaNames(tenancy, options));
+  const { work } = await planRun(tenancy, set, target, await selectSchemaNames(tenancy, options), readOptionsOf(options));
   const groups = new Map<string, { schemaNames: string[]; migrations: readonly string[] }>();
 
   for (const { schemaName, planned } of work) {

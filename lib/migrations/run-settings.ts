@@ -34,6 +34,9 @@ async function canNoticeLostClients(tenancy: Tenancy): Promise<boolean> {
   }
 }
 
+/** How long to wait for a lock of another session, where nothing is said. */
+export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
+
 const NOTICE = 'client_connection_check_interval';
 const NOTICE_AFTER_MS = 1_000;
 

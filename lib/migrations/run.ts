@@ -5,8 +5,9 @@ import type { Tenancy } from '../tenancy.js';
 import { migrateTenant, type TenantRun, type TenantRunOutcome, type TenantWork } from './migrate-tenant.js';
 import { loadMigrationSet } from './migration-set.js';
 import { checkTarget, type MigrationTarget } from './plan.js';
+import type { ReadOptions } from './histories.js';
 import { planRun, type PlannedRun } from './plan-run.js';
-import { runSettings } from './run-settings.js';
+import { DEFAULT_LOCK_TIMEOUT_MS, runSettings } from './run-settings.js';
 import { requirePublicSet, selectSchemaNames, type TenantSelection } from './selection.js';
 
 export interface MigrateOptions extends TenantSelection {
@@ -95,11 +96,11 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
 
   const schemaNames = await selectSchemaNames(tenancy, options);
   checkCanary(schemaNames, options.canary);
-  const plan = await planRun(tenancy, set, target, schemaNames);
-  const { total, work, refused } = plan;
-  options.onPlan?.({ total, upToDate: total - work.length - refused.length, work: work.length });
+  const plan = await planRun(tenancy, set, target, schemaNames, readOptionsOf(options));
+  const { total, unread, work, refused } = plan;
+  options.onPlan?.({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
   const settings = await runSettings(tenancy, {
-    lockTimeoutMs: options.lockTimeoutMs ?? DEFAULTS.lockTimeoutMs,
+    lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
     statementTimeoutMs: options.statementTimeoutMs,
   });
   const retries = options.retries ?? DEFAULTS.retries;
@@ -150,15 +151,15 @@ class Run {
     this.#options.onProgress?.(result);
   }
 
-  result({ total, work, refused, unknown }: PlannedRun, durationMs: number): RunResult {
+  result({ total, unread, work, refused, unknown }: PlannedRun, durationMs: number): RunResult {
     const migrated = this.#migrated.filter(({ migrations }) => migrations.length > 0).toSorted(byName);
 
     return {
       total,
-      upToDate: total - work.length - refused.length + this.#migrated.length - migrated.length,
+      upToDate: total - unread.length - work.length - refused.length + this.#migrated.length - migrated.length,
       migrated,
       failed: this.#failed.toSorted(byName),
-      notBegun: work.map(({ schemaName }) => schemaName).filter(name => !this.#settled.has(name)),
+      notBegun: [...work.map(({ schemaName }) => schemaName).filter(name => !this.#settled.has(name)), ...unread],
       unknown,
       durationMs,
     };
@@ -246,6 +247,10 @@ export function targetOf(options: MigrateOptions): MigrationTarget {
   };
 }
 
+export function readOptionsOf({ lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS, signal }: MigrateOptions): ReadOptions {
+  return { lockTimeoutMs, signal };
+}
+
 function checkNumbers(options: Readonly<Partial<Record<keyof typeof LEAST, number | undefined>>>): void {
   for (const name of Object.keys(LEAST) as (keyof typeof LEAST)[]) {
     const value = options[name];
@@ -264,4 +269,4 @@ const MOST = 2_147_483_647;
 /** How long a run waits, at most, before it asks again for a tenant that another one has. */
 const LONGEST_PAUSE_MS = 1_000;
 
-const DEFAULTS = { lockTimeoutMs: 5_000, retries: 3 } as const;
+const DEFAULTS = { retries: 3 } as const;

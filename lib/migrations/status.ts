@@ -1,6 +1,8 @@
+import type { MigrationError } from '../errors.js';
 import type { Tenancy } from '../tenancy.js';
 import { findOwnedSchemas } from '../provisioning/schemas.js';
 import { namesOf, readHistories } from './histories.js';
+import { DEFAULT_LOCK_TIMEOUT_MS } from './run-settings.js';
 import { loadMigrationSet } from './migration-set.js';
 import { planMigrations, unknownMigrations } from './plan.js';
 import { selectSchemaNames, type TenantSelection } from './selection.js';
@@ -14,6 +16,8 @@ export interface TenantMigrationStatus {
   readonly pending: readonly string[];
   /** Migrations in the history that the set does not have, as after going back to an older version of the application. */
   readonly unknown: readonly string[];
+  /** Why its history could not be read, where it could not; nothing is known of it then. */
+  readonly error?: MigrationError;
 }
 
 export interface MigrationStatus {
@@ -27,15 +31,16 @@ export async function migrationStatus(tenancy: Tenancy, selection: TenantSelecti
   const set = await loadMigrationSet(tenancy);
   const statuses: TenantMigrationStatus[] = [];
 
-  for await (const batch of readHistories(tenancy, await selectSchemaNames(tenancy, selection))) {
-    for (const { schemaName, hasSchema, executed } of batch) {
+  for await (const batch of readHistories(tenancy, await selectSchemaNames(tenancy, selection), { lockTimeoutMs: DEFAULT_LOCK_TIMEOUT_MS })) {
+    for (const { schemaName, hasSchema, executed, error } of batch) {
       const names = namesOf({ executed });
       statuses.push({
         schemaName,
         hasSchema,
         executed: names,
-        pending: planMigrations(set, names, { direction: 'up' }).map(({ name }) => name),
+        pending: error === undefined ? planMigrations(set, names, { direction: 'up' }).map(({ name }) => name) : [],
         unknown: unknownMigrations(set, names),
+        ...(error === undefined ? {} : { error }),
       });
     }
   }

@@ -88,14 +88,22 @@ async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'r
   );
 
   if (row !== undefined && row.comment !== SCHEMA_COMMENT) {
-    throw new SchemaProtectedError(
-      schemaName,
-      action,
-      `this library did not make it (if a tenant's was made by hand, mark it first: comment on schema ${quoteIdentifier(schemaName)} is '${SCHEMA_COMMENT}')`,
-    );
+    throw notOwned(schemaName, action);
   }
 
   return row !== undefined;
+}
+
+/** What is said where a schema was not made by the library. */
+export function notOwned(schemaName: string, action: 'drop' | 'rename' | 'migrate'): SchemaProtectedError {
+  const mark = `comment on schema ${quoteIdentifier(schemaName)} is '${SCHEMA_COMMENT}'`;
+  const otherwise = action === 'migrate' ? '; if it is somebody else\'s, rename it and create the tenant\'s with `tenants().provision(…)`' : '';
+
+  return new SchemaProtectedError(
+    schemaName,
+    action,
+    `this library did not make it (if a tenant's was made by hand, mark it first: ${mark}${otherwise})`,
+  );
 }
 
 const PROTECTED = /^(public|pg_.*|information_schema)$/;
