@@ -106,12 +106,12 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
   const retries = options.retries ?? DEFAULTS.retries;
   const run = new Run(tenancy, { set, target, settings, retries, signal: options.signal }, options);
   refused.forEach(({ schemaName, error }) => run.fail(schemaName, error, 0));
-  const canary = canaryOf(work, options.canary);
-  await run.migrate(canary);
+  const canary = canaryOf(plan, options.canary);
+  await run.migrate(work.filter(({ schemaName }) => canary.has(schemaName)));
 
   // a canary that fails has done its work: nobody else meets what killed it
-  if (canary.length === 0 || run.failures === refused.length) {
-    await run.migrate(work.filter(each => !canary.includes(each)));
+  if (!run.hasFailed(canary)) {
+    await run.migrate(work.filter(({ schemaName }) => !canary.has(schemaName)));
   }
 
   return run.result(plan, performance.now() - start);
@@ -131,8 +131,8 @@ class Run {
     this.#options = options;
   }
 
-  get failures(): number {
-    return this.#failed.length;
+  hasFailed(schemaNames: ReadonlySet<string>): boolean {
+    return this.#failed.some(({ schemaName }) => schemaNames.has(schemaName));
   }
 
   /** Migrates these. Those that another run has at the moment are left for the end, and then asked for again until it has done with them. */
@@ -207,7 +207,7 @@ class Run {
   }
 
   #isStopped(): boolean {
-    return this.#options.signal?.aborted === true || this.failures >= (this.#options.maxFailures ?? Infinity);
+    return this.#options.signal?.aborted === true || this.#failed.length >= (this.#options.maxFailures ?? Infinity);
   }
 
   #concurrency(): number {
@@ -217,8 +217,18 @@ class Run {
   }
 }
 
-function canaryOf(work: readonly TenantWork[], canary: MigrateOptions['canary']): readonly TenantWork[] {
-  return typeof canary === 'number' ? work.slice(0, canary) : work.filter(({ schemaName }) => canary?.includes(schemaName) === true);
+/** One that cannot be helped is a canary too. */
+function canaryOf({ work, refused }: PlannedRun, canary: MigrateOptions['canary']): ReadonlySet<string> {
+  if (typeof canary !== 'number') {
+    return new Set(canary);
+  }
+
+  return new Set(
+    [...work, ...refused]
+      .toSorted(byName)
+      .slice(0, canary)
+      .map(({ schemaName }) => schemaName),
+  );
 }
 
 // a canary that is not among them would be none, and all the others would go first
