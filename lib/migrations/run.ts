@@ -3,6 +3,7 @@ import pMap from 'p-map';
 import { RunUsageError, UnknownTenantError } from '../errors.js';
 import type { Tenancy } from '../tenancy.js';
 import { migrateTenant, type TenantRun, type TenantRunOutcome, type TenantWork } from './migrate-tenant.js';
+import { Listeners } from './listeners.js';
 import { loadMigrationSet } from './migration-set.js';
 import { checkTarget, type MigrationTarget } from './plan.js';
 import type { ReadOptions } from './histories.js';
@@ -35,9 +36,9 @@ export interface MigrateOptions extends TenantSelection {
   readonly canary?: number | readonly string[];
   /** Aborted, what is in flight is finished and the rest is not begun. */
   readonly signal?: AbortSignal;
-  /** Told how many there are, before the first is begun. */
+  /** Told how many there are, before the first is begun. What it throws is thrown again when the run is over. */
   readonly onPlan?: (plan: RunPlan) => void;
-  /** Told of each tenant when it is done. */
+  /** Told of each tenant when it is done. What it throws is thrown again when the run is over. */
   readonly onProgress?: (result: TenantRunResult) => void;
 }
 
@@ -98,13 +99,14 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
   checkCanary(schemaNames, options.canary);
   const plan = await planRun(tenancy, set, target, schemaNames, readOptionsOf(options));
   const { total, unread, work, refused } = plan;
-  options.onPlan?.({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
+  const listeners = new Listeners(options);
+  listeners.plan({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
   const settings = await runSettings(tenancy, {
     lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
     statementTimeoutMs: options.statementTimeoutMs,
   });
   const retries = options.retries ?? DEFAULTS.retries;
-  const run = new Run(tenancy, { set, target, settings, retries, signal: options.signal }, options);
+  const run = new Run(tenancy, { set, target, settings, retries, signal: options.signal }, options, listeners);
   refused.forEach(({ schemaName, error }) => run.fail(schemaName, error, 0));
   const canary = canaryOf(plan, options.canary);
   await run.migrate(work.filter(({ schemaName }) => canary.has(schemaName)));
@@ -113,6 +115,8 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
   if (!run.hasFailed(canary)) {
     await run.migrate(work.filter(({ schemaName }) => !canary.has(schemaName)));
   }
+
+  listeners.rethrow();
 
   return run.result(plan, performance.now() - start);
 }
@@ -124,11 +128,13 @@ class Run {
   readonly #migrated: Extract<TenantRunResult, { ok: true }>[] = [];
   readonly #failed: TenantRunFailure[] = [];
   readonly #settled = new Set<string>();
+  readonly #listeners: Listeners;
 
-  constructor(tenancy: Tenancy, run: TenantRun, options: MigrateOptions) {
+  constructor(tenancy: Tenancy, run: TenantRun, options: MigrateOptions, listeners: Listeners) {
     this.#tenancy = tenancy;
     this.#run = run;
     this.#options = options;
+    this.#listeners = listeners;
   }
 
   hasFailed(schemaNames: ReadonlySet<string>): boolean {
@@ -148,7 +154,7 @@ class Run {
   fail(schemaName: string, error: unknown, durationMs: number): void {
     const result = { schemaName, ok: false, error, durationMs } as const;
     this.#failed.push(result);
-    this.#options.onProgress?.(result);
+    this.#listeners.progress(result);
   }
 
   result({ total, unread, work, refused, unknown }: PlannedRun, durationMs: number): RunResult {
@@ -201,7 +207,7 @@ class Run {
     const result = { schemaName, ok: true, migrations: outcome, durationMs: performance.now() - start } as const;
     this.#settled.add(schemaName);
     this.#migrated.push(result);
-    this.#options.onProgress?.(result);
+    this.#listeners.progress(result);
 
     return 'done';
   }

@@ -95,6 +95,28 @@ onDatabases('stopping a run', database => {
     });
   }
 
+  it('M6 a listener that throws does not end the run, and what it threw comes when all is done', async () => {
+    const told: string[] = [];
+    let wasPlanned = false;
+    const error = await set.tenants
+      .migrate({
+        concurrency: 2,
+        onPlan: () => {
+          wasPlanned = true;
+          throw new Error('of the plan');
+        },
+        onProgress: ({ schemaName }) => {
+          told.push(schemaName);
+          throw new Error('of a tenant');
+        },
+      })
+      .catch((thrown: unknown) => thrown);
+
+    expect(error).to.be.instanceOf(Error).with.property('message', 'of the plan');
+    expect([wasPlanned, told.toSorted()]).to.deep.equal([true, NAMES]);
+    expect(await migrated()).to.deep.equal(NAMES);
+  });
+
   it('M3 refuses numbers it cannot go by before anything runs', async () => {
     const wrong = [
       ...[0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY].flatMap(n => [{ concurrency: n }, { maxFailures: n }, { canary: n }]),
