@@ -80,7 +80,7 @@ function exitOf({ failed, notBegun }: RunResult): number {
 }
 
 function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
-  const { from, to, only, concurrency, lockTimeout, statementTimeout, maxFailures, failFast, canary, skipPublicCheck } = args;
+  const { from, to, only, concurrency, lockTimeout, busyTimeout, statementTimeout, maxFailures, failFast, canary, skipPublicCheck } = args;
 
   return defined({
     ...selectionOf(args),
@@ -91,6 +91,7 @@ function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
     migrations: only === undefined || to !== undefined || from !== undefined ? undefined : only.split(/[, ]+/).map(fullName),
     concurrency: numberOf('--concurrency', concurrency),
     lockTimeoutMs: numberOf('--lock-timeout', lockTimeout),
+    busyTimeoutMs: numberOf('--busy-timeout', busyTimeout),
     statementTimeoutMs: numberOf('--statement-timeout', statementTimeout),
     maxFailures: failFast === true ? 1 : numberOf('--max-failures', maxFailures),
     canary: canaryOf(canary),

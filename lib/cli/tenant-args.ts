@@ -18,6 +18,8 @@ export interface TenantArgs {
   /** In milliseconds. */
   readonly lockTimeout?: string;
   /** In milliseconds. */
+  readonly busyTimeout?: string;
+  /** In milliseconds. */
   readonly statementTimeout?: string;
   readonly failFast?: boolean;
   readonly maxFailures?: string;

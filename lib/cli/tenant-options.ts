@@ -107,6 +107,7 @@ const RUN: Options = {
   ...JSON_OUTPUT,
   concurrency: { type: 'string', desc: 'With tenants: how many at once  [default: the size of the pool]' },
   'lock-timeout': { type: 'string', desc: 'With tenants: milliseconds to wait for a lock another session holds  [default: 5000]' },
+  'busy-timeout': { type: 'string', desc: 'With tenants: milliseconds to wait for a tenant that another run has  [default: 600000]' },
   'statement-timeout': { type: 'string', desc: "With tenants: milliseconds a statement may take  [default: the server's setting]" },
   'fail-fast': { type: 'boolean', desc: 'With tenants: begin no other after the first failure' },
   'max-failures': { type: 'string', desc: 'With tenants: begin no other after so many failures' },

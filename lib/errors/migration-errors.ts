@@ -70,6 +70,15 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static busy(schemaName: string, forMs: number): MigrationError {
+    return new MigrationError(
+      'TENANT_BUSY',
+      `Schema ${show(schemaName)} was not migrated: another run or session has had the tenant's lock for ${Math.round(forMs / 1_000)} s. ` +
+        'Nothing was run in it. See in `pg_locks` who holds an advisory lock, end that session if it is stuck, and run again.',
+      undefined,
+    );
+  }
+
   static historyUnreadable(schemaName: string, cause: unknown): MigrationError {
     return new MigrationError(
       'MIGRATION_HISTORY_UNREADABLE',

@@ -5,7 +5,8 @@ import { queuedSql } from './migrate-schema.js';
 import { loadMigrationSet } from './migration-set.js';
 import { checkTarget } from './plan.js';
 import { planRun } from './plan-run.js';
-import { readOptionsOf, targetOf, type MigrateOptions } from './run.js';
+import { readOptionsOf, targetOf } from './run-options.js';
+import type { MigrateOptions } from './run.js';
 import { selectSchemaNames } from './selection.js';
 
 /** What tenants with the same history would get. */

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
-import { RunUsageError, UnknownTenantError } from '../errors.js';
+import { MigrationError, RunUsageError, UnknownTenantError } from '../errors.js';
 import type { Tenancy } from '../tenancy.js';
 import { migrateTenant, type TenantRun, type TenantRunOutcome, type TenantWork } from './migrate-tenant.js';
 import { Listeners } from './listeners.js';
 import { loadMigrationSet } from './migration-set.js';
-import { checkTarget, type MigrationTarget } from './plan.js';
-import type { ReadOptions } from './histories.js';
+import { checkTarget } from './plan.js';
 import { planRun, type PlannedRun } from './plan-run.js';
+import { readOptionsOf, targetOf } from './run-options.js';
 import { DEFAULT_LOCK_TIMEOUT_MS, runSettings } from './run-settings.js';
 import { requirePublicSet, selectSchemaNames, type TenantSelection } from './selection.js';
 
@@ -24,8 +24,10 @@ export interface MigrateOptions extends TenantSelection {
   readonly skipPublicCheck?: boolean;
   /** How many tenants at once. Each holds a connection of the pool. @default what the pool has, 1 on PGlite */
   readonly concurrency?: number;
-  /** How long a statement waits for a lock that another session holds, in milliseconds; 0 for ever. A tenant that another run has is waited for in any case. @default 5000 */
+  /** How long a statement waits for a lock that another session holds, in milliseconds; 0 for ever. A tenant that another run has is waited for longer. @default 5000 */
   readonly lockTimeoutMs?: number;
+  /** How long a tenant that another run or session has is asked for again and again, in milliseconds; 0 for ever. @default 600000 */
+  readonly busyTimeoutMs?: number;
   /** How long a statement may take, in milliseconds. @default the server's own setting */
   readonly statementTimeoutMs?: number;
   /** How often a tenant that met another session is tried again. @default 3 */
@@ -128,6 +130,8 @@ class Run {
   readonly #migrated: Extract<TenantRunResult, { ok: true }>[] = [];
   readonly #failed: TenantRunFailure[] = [];
   readonly #settled = new Set<string>();
+  /** When each was first found taken. */
+  readonly #busySince = new Map<string, number>();
   readonly #listeners: Listeners;
 
   constructor(tenancy: Tenancy, run: TenantRun, options: MigrateOptions, listeners: Listeners) {
@@ -141,7 +145,7 @@ class Run {
     return this.#failed.some(({ schemaName }) => schemaNames.has(schemaName));
   }
 
-  /** Migrates these. Those that another run has at the moment are left for the end, and then asked for again until it has done with them. */
+  /** Migrates these. Those that another run has at the moment are left for the end, and then asked for again until it has done with them or has had them for too long. */
   async migrate(work: readonly TenantWork[]): Promise<void> {
     let left = await this.#migrateFree(work);
 
@@ -153,6 +157,7 @@ class Run {
 
   fail(schemaName: string, error: unknown, durationMs: number): void {
     const result = { schemaName, ok: false, error, durationMs } as const;
+    this.#settled.add(schemaName);
     this.#failed.push(result);
     this.#listeners.progress(result);
   }
@@ -177,7 +182,7 @@ class Run {
     await pMap(
       work,
       async each => {
-        if (this.#isStopped() || (await this.#migrateOne(each)) === 'busy') {
+        if (this.#isStopped() || ((await this.#migrateOne(each)) === 'busy' && !this.#gaveUp(each))) {
           busy.push(each);
         }
       },
@@ -195,7 +200,6 @@ class Run {
     try {
       outcome = await migrateTenant(this.#tenancy, work, this.#run);
     } catch (error) {
-      this.#settled.add(schemaName);
       this.fail(schemaName, error, performance.now() - start);
       return 'done';
     }
@@ -210,6 +214,22 @@ class Run {
     this.#listeners.progress(result);
 
     return 'done';
+  }
+
+  /** Whether it has been taken for so long that whoever has it may never give it back. */
+  #gaveUp({ schemaName }: TenantWork): boolean {
+    const now = performance.now();
+    const since = this.#busySince.get(schemaName) ?? now;
+    const limit = this.#options.busyTimeoutMs ?? DEFAULTS.busyTimeoutMs;
+    this.#busySince.set(schemaName, since);
+
+    if (limit === 0 || now - since < limit) {
+      return false;
+    }
+
+    this.fail(schemaName, MigrationError.busy(schemaName, now - since), now - since);
+
+    return true;
   }
 
   #isStopped(): boolean {
@@ -251,38 +271,7 @@ function byName(a: { readonly schemaName: string }, b: { readonly schemaName: st
   return a.schemaName < b.schemaName ? -1 : 1;
 }
 
-export function targetOf(options: MigrateOptions): MigrationTarget {
-  const { direction = 'up', to, from, migrations, canary } = options;
-  checkNumbers({ ...options, canary: typeof canary === 'number' ? canary : undefined });
-
-  return {
-    direction,
-    ...(to === undefined ? {} : { to }),
-    ...(from === undefined ? {} : { from }),
-    ...(migrations === undefined ? {} : { only: migrations }),
-  };
-}
-
-export function readOptionsOf({ lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS, signal }: MigrateOptions): ReadOptions {
-  return { lockTimeoutMs, signal };
-}
-
-function checkNumbers(options: Readonly<Partial<Record<keyof typeof LEAST, number | undefined>>>): void {
-  for (const name of Object.keys(LEAST) as (keyof typeof LEAST)[]) {
-    const value = options[name];
-
-    if (value !== undefined && !(Number.isInteger(value) && value >= LEAST[name] && value <= MOST)) {
-      throw RunUsageError.option(name, value, `a whole number, at least ${LEAST[name]}`);
-    }
-  }
-}
-
-const LEAST = { concurrency: 1, maxFailures: 1, canary: 1, retries: 0, lockTimeoutMs: 0, statementTimeoutMs: 0 } as const;
-
-/** As much as PostgreSQL takes for a time-out. */
-const MOST = 2_147_483_647;
-
 /** How long a run waits, at most, before it asks again for a tenant that another one has. */
 const LONGEST_PAUSE_MS = 1_000;
 
-const DEFAULTS = { retries: 3 } as const;
+const DEFAULTS = { retries: 3, busyTimeoutMs: 600_000 } as const;

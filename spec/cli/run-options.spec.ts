@@ -72,7 +72,7 @@ onDatabases(
     });
 
     it('M12 has a line for each tenant where there is no terminal, and a summary', async () => {
-      const { stdout, stderr } = await up('--lock-timeout', '1000', '--statement-timeout', '10000');
+      const { stdout, stderr } = await up('--lock-timeout', '1000', '--busy-timeout', '60000', '--statement-timeout', '10000');
 
       const lines = stdout.trim().split('\n');
       expect(lines[0]).to.equal('4 tenants, 4 with something to do');

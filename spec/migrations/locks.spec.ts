@@ -94,6 +94,17 @@ onDatabases(
       expect(namesOf((await run).migrated)).to.deep.equal(['acme', 'bob']);
     });
 
+    it('M5, M9 reports a tenant that somebody has for too long, and does all others', async () => {
+      await set.create('acme', 'bob');
+      set.use(COLOUR);
+      await other.query(`select pg_advisory_lock(${keyOf('acme')})`);
+      const result = await set.tenants.migrate({ busyTimeoutMs: 100 });
+
+      expect([namesOf(result.migrated), namesOf(result.failed), result.notBegun]).to.deep.equal([['bob'], ['acme'], []]);
+      expect(failureOf(result, 'acme')).to.include({ code: 'TENANT_BUSY' });
+      expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['bob']);
+    });
+
     it('M5 stops asking for a tenant that another run has when it is aborted, and does not give it out as done', async () => {
       await set.create('acme', 'bob');
       set.use(COLOUR);
