@@ -33,6 +33,14 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static folderMissing(folder: string): MigrationError {
+    return new MigrationError(
+      'MIGRATION_FOLDER_MISSING',
+      `There is no folder ${show(folder)}, where the tenant set should be. Nothing was run. Set \`migrations.path\` of \`withTenants\`, write the first migration with \`migration:create --tenants\`, or make the folder if the set is to be empty.`,
+      undefined,
+    );
+  }
+
   static notLoadable(name: string, cause: unknown): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_LOADABLE',

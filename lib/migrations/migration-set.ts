@@ -46,9 +46,9 @@ export function tenantMigrationsOptions(
 }
 
 /**
- * Loads the tenant set, from its list or its folder; a folder that is not there is an empty set.
+ * Loads the tenant set, from its list or its folder, which has to be there: one that was moved would else be a set that all have.
  *
- * @throws MigrationError `MIGRATION_NOT_LOADABLE`, `MIGRATION_DUPLICATE`
+ * @throws MigrationError `MIGRATION_FOLDER_MISSING`, `MIGRATION_NOT_LOADABLE`, `MIGRATION_DUPLICATE`
  */
 export async function loadMigrationSet(tenancy: Tenancy): Promise<MigrationSet> {
   const options = tenantMigrationsOptions(tenancy);
@@ -57,6 +57,11 @@ export async function loadMigrationSet(tenancy: Tenancy): Promise<MigrationSet> 
   const names = new Set<string>();
 
   for (const { name } of set) {
+    // the history is read as lines
+    if (/[\r\n]/.test(name)) {
+      throw MigrationError.notLoadable(name, 'its name has a line break');
+    }
+
     if (names.has(name)) {
       throw MigrationError.duplicate(name);
     }
@@ -65,6 +70,13 @@ export async function loadMigrationSet(tenancy: Tenancy): Promise<MigrationSet> 
   }
 
   return set;
+}
+
+/** Whether there is a set to load: one that is not written yet has no folder. */
+export function hasMigrationSet(tenancy: Tenancy): boolean {
+  const options = tenantMigrationsOptions(tenancy);
+
+  return options.migrationsList !== undefined || fs.pathExists(migrationsFolder(tenancy, options));
 }
 
 /** The folder of the tenant set, absolute. */
@@ -77,7 +89,13 @@ export function migrationsFolder(tenancy: Tenancy, options: MigrationsOptions): 
 }
 
 async function fromFolder(tenancy: Tenancy, options: MigrationsOptions): Promise<FoundMigration[]> {
-  const pattern = fs.normalizePath(migrationsFolder(tenancy, options), options.glob ?? '');
+  const folder = migrationsFolder(tenancy, options);
+
+  if (!fs.pathExists(folder)) {
+    throw MigrationError.folderMissing(folder);
+  }
+
+  const pattern = fs.normalizePath(folder, options.glob ?? '');
   const files = fs.glob(pattern).sort();
   const set: FoundMigration[] = [];
 

@@ -4,7 +4,7 @@ import { MigrationError } from '../errors.js';
 import { PLACEHOLDER_SCHEMA } from '../schema-name.js';
 import { innermostScope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
-import { loadMigrationSet, tenantMigrationsOptions } from './migration-set.js';
+import { hasMigrationSet, loadMigrationSet, tenantMigrationsOptions } from './migration-set.js';
 import { TenantSchemaGenerator } from './tenant-schema-generator.js';
 
 /** What `migration:create` made; `fileName` is empty where nothing has changed. */
@@ -21,7 +21,7 @@ export interface CreateMigrationOptions {
 
 /** Writes the next migration of the tenant set: what the tenant entities are now against what its snapshot says they were. */
 export async function createTenantMigration(tenancy: Tenancy, options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
-  if (options.initial === true && (await loadMigrationSet(tenancy)).length > 0) {
+  if (options.initial === true && hasMigrationSet(tenancy) && (await loadMigrationSet(tenancy)).length > 0) {
     throw MigrationError.notInitial();
   }
 

@@ -42,8 +42,22 @@ onDatabases('loading the tenant set', database => {
     await folder.remove();
   });
 
-  it('M3 a folder that is not there is an empty set', async () => {
+  it('M3, T1 a folder that is not there is refused by whoever needs the set, and writing a migration makes it', async () => {
     await open({ path: './nowhere' });
+    await refused('MIGRATION_FOLDER_MISSING', /nowhere.*migrations\.path/);
+
+    for (const attempt of [tenants(orm).status(), tenants(orm).preview(), orm.em.fork().persistAndFlush(client('newbie'))]) {
+      expect(await attempt.catch((error: unknown) => error)).to.include({ code: 'MIGRATION_FOLDER_MISSING' });
+    }
+
+    expect(await database.query(`select 1 from pg_namespace where nspname = 'newbie'`)).to.deep.equal([]);
+    expect((await tenants(orm).createMigration({ initial: true })).fileName).to.not.equal('');
+    expect((await tenants(orm).status()).tenants.map(({ pending }) => pending.length)).to.deep.equal([1, 1]);
+  });
+
+  it('M3 a folder without a migration is an empty set', async () => {
+    await file('bare', '.gitkeep', '');
+    await open({ path: './bare' });
 
     expect(await tenants(orm).migrate()).to.include({ total: 2, upToDate: 2 });
     expect((await tenants(orm).status()).tenants.map(({ pending }) => pending)).to.deep.equal([[], []]);
@@ -56,6 +70,11 @@ onDatabases('loading the tenant set', database => {
     await refused('MIGRATION_NOT_LOADABLE', /"Migration1".*no such thing/, { cause: 'no such thing' });
     await open({ path: './empty' });
     await refused('MIGRATION_NOT_LOADABLE', /"Migration1".*exports no class/);
+  });
+
+  it('M3 a name with a line break stops the run before it begins', async () => {
+    await open({ migrationsList: [{ name: 'First\nSecond', class: First }] });
+    await refused('MIGRATION_NOT_LOADABLE', /line break/);
   });
 
   it('M3 two migrations of one name stop the run before it begins', async () => {

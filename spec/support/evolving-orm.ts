@@ -1,4 +1,4 @@
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TenantMixin, withTenants, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
@@ -20,9 +20,10 @@ export const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, 
 /** Given `{ schema: '*' }` or nothing, the same entities for tenants and for a plain database of one schema. */
 export type EntityFactory = (own: { schema?: '*' }) => Entities;
 
-/** A temporary folder for migrations, which can import what this package can. */
+/** A temporary folder for migrations, with one for an empty tenant set, which can import what this package can. */
 export async function migrationsFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'landlord-migrations-'));
+  await mkdir(join(path, 'tenant'));
   await writeFile(join(path, 'package.json'), '{ "type": "module" }');
   await symlink(join(ROOT, 'node_modules'), join(path, 'node_modules'));
 
