@@ -30,7 +30,20 @@ export function isWorthRetrying(error: unknown): boolean {
 
 /** Whether the connection is gone, so that nothing more can be said on it. */
 export function connectionWasLost(error: unknown): boolean {
-  return hasSqlState(error, CONNECTION_LOST) || hasNodeCode(error);
+  if (hasSqlState(error, CONNECTION_LOST) || hasNodeCode(error)) {
+    return true;
+  }
+
+  const { rollbackError } = (error ?? {}) as { readonly rollbackError?: unknown };
+
+  return rollbackError !== undefined && connectionWasLost(rollbackError);
+}
+
+/** Keeps what went wrong in rolling back with the error that it was rolled back for, as its `rollbackError`. */
+export function attachRollbackError(error: unknown, rollbackError: unknown): void {
+  if (error instanceof Error && Object.isExtensible(error)) {
+    Object.defineProperty(error, 'rollbackError', { value: rollbackError, configurable: true });
+  }
 }
 
 function hasNodeCode(error: unknown): boolean {

@@ -9,7 +9,7 @@ import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
 import { parseSchemaName, type SchemaName } from './schema-name.js';
 import type { ScopeHost } from './scope/host.js';
 import { currentScope, type Scope } from './scope/scope.js';
-import { connectionWasLost } from './sql-state.js';
+import { attachRollbackError } from './sql-state.js';
 import type { TenantMixin } from './tenant-mixin.js';
 
 export type TenantsOrm = MikroORM<AbstractSqlDriver, TenantEntityManager>;
@@ -130,8 +130,8 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
       try {
         await connection.rollback(ctx);
       } catch (rollbackError) {
-        // it has no connection to roll back on, which whoever tries again has to know
-        throw connectionWasLost(error) ? error : rollbackError;
+        // it may have no connection to roll back on, which whoever tries again has to know
+        attachRollbackError(error, rollbackError);
       }
 
       throw error;

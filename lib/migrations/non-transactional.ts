@@ -26,7 +26,10 @@ export function migrateOnOneConnection(tenancy: Tenancy, work: TenantWork, run: 
 
     return cleaningUp(
       () => migrateStepByStep(tenancy, work, { ...run, ctx }),
-      () => unlockForSession(tenancy, schemaName, ctx),
+      async () => {
+        await endTransaction(tenancy, ctx);
+        await unlockForSession(tenancy, schemaName, ctx);
+      },
     );
   });
 }
@@ -75,19 +78,37 @@ async function migrateOutsideTransaction(tenancy: Tenancy, schemaName: string, m
 
     await runOnConnection(tenancy, migration, { schemaName, direction: target.direction, ctx, onStatement });
     await tenancy.execute(target.direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name), [], ctx);
+    await refuseOpenTransaction(tenancy, ctx);
   };
 
   try {
     await cleaningUp(migrate, () => reset(tenancy, ['search_path', ...settings.map(([name]) => name)], ctx));
   } catch (error) {
-    const left = connectionWasLost(error) ? [] : await invalidIndexes(tenancy, schemaName, ctx);
+    const left = connectionWasLost(error) ? [] : await invalidIndexes(tenancy, schemaName, ctx).catch(() => []);
     throw MigrationError.failedOutsideTransaction(migration.name, schemaName, error, { statement, invalidIndexes: left });
   }
 }
 
 async function reset(tenancy: Tenancy, settings: readonly string[], ctx: Transaction): Promise<void> {
+  await endTransaction(tenancy, ctx);
+
   for (const name of settings) {
     await tenancy.execute(`reset ${name}`, [], ctx);
+  }
+}
+
+/** Ends a transaction that a migration began and left, in which nothing can be cleaned up where it has failed; else a warning nobody sees. */
+async function endTransaction(tenancy: Tenancy, ctx: Transaction): Promise<void> {
+  await tenancy.execute('rollback', [], ctx);
+}
+
+/** @throws Error where the migration, and so what records it, is in a transaction that it has not ended. */
+async function refuseOpenTransaction(tenancy: Tenancy, ctx: Transaction): Promise<void> {
+  // a statement by itself is no transaction of a number until it writes
+  const [row] = await tenancy.execute<{ open: boolean }>('select txid_current_if_assigned() is not null as open', [], ctx);
+
+  if (row?.open === true) {
+    throw new Error('it began a transaction and did not end it, so that was rolled back');
   }
 }
 
@@ -99,7 +120,8 @@ async function cleaningUp<Result>(fn: () => Promise<Result>, cleanUp: () => Prom
     result = await fn();
   } catch (error) {
     if (!connectionWasLost(error)) {
-      await cleanUp();
+      // what it failed of is what counts, whatever comes of cleaning up
+      await cleanUp().catch(() => undefined);
     }
 
     throw error;

@@ -124,6 +124,34 @@ onDatabases('migrations outside a transaction', database => {
     expect(await schemasWith(database, 'shelf')).to.deep.equal(['acme']);
   });
 
+  it('M4 one that fails in a transaction of its own is reported with what it failed of, and leaves the connection clean', async () => {
+    const defaults = await settings();
+    set.use(
+      migrationOf('M3', async migration => void (await migration.execute('begin'), await migration.execute('select 1 / 0')), {
+        transactional: false,
+      }),
+    );
+
+    const result = await set.tenants.migrate({ only: ['acme'] });
+
+    expect((result.failed[0]?.error as MigrationError | undefined)?.cause).to.include({ code: '22012' });
+    expect([await settings(), await heldLocks()]).to.deep.equal([defaults, 0]);
+  });
+
+  it('M4 one that leaves a transaction open has failed, and is not recorded', async () => {
+    set.use(
+      migrationOf('M3', async migration => void (await migration.execute('begin'), migration.addSql('create table "shelf" ("id" int)')), {
+        transactional: false,
+      }),
+    );
+
+    const result = await set.tenants.migrate({ only: ['acme'] });
+
+    expect(String(result.failed[0]?.error)).to.contain('did not end it');
+    expect([await historyOf(database, 'acme'), await schemasWith(database, 'shelf')]).to.deep.equal([['M1'], []]);
+    expect(await heldLocks()).to.equal(0);
+  });
+
   it('M11 it may read, in its own tenant', async () => {
     await database.query(`insert into acme.tag (name) values ('one')`);
     const seen: unknown[] = [];
