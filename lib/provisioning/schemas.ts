@@ -1,5 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { InvalidSchemaNameError, SchemaExistsError, SchemaProtectedError } from '../errors.js';
+import { lockTenant } from '../migrations/tenant-lock.js';
 import { quoteIdentifier, type SchemaName } from '../schema-name.js';
 import { hasSqlState } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
@@ -19,6 +20,8 @@ export function createSchemaSql(tenancy: Tenancy, schemaName: string): string[] 
 
 /** Drops a tenant's schema with all that is in it. One that is not there is taken as dropped. */
 export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
+  await waitForRuns(tenancy, schemaName, ctx);
+
   if (await isOwned(tenancy, schemaName, 'drop', ctx)) {
     await tenancy.execute(`drop schema ${quoteIdentifier(schemaName)} cascade`, [], ctx);
   }
@@ -31,6 +34,8 @@ export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Tran
  * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` for the name of the database role.
  */
 export async function renameSchema(tenancy: Tenancy, from: string, to: string, ctx: Transaction | undefined): Promise<void> {
+  await waitForRuns(tenancy, from, ctx);
+
   if (!(await isOwned(tenancy, from, 'rename', ctx))) {
     return;
   }
@@ -41,6 +46,13 @@ export async function renameSchema(tenancy: Tenancy, from: string, to: string, c
     await tenancy.execute(`alter schema ${quoteIdentifier(from)} rename to ${quoted}`, [], ctx);
   } catch (error) {
     throw hasSqlState(error, DUPLICATE_SCHEMA) ? new SchemaExistsError(to, { cause: error }) : error;
+  }
+}
+
+// a run that is in the tenant finishes with it, and one that comes finds it as it is then
+async function waitForRuns(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
+  if (ctx !== undefined) {
+    await lockTenant(tenancy, schemaName, ctx);
   }
 }
 
@@ -97,7 +109,8 @@ async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'r
 /** What is said where a schema was not made by the library. */
 export function notOwned(schemaName: string, action: 'drop' | 'rename' | 'migrate'): SchemaProtectedError {
   const mark = `comment on schema ${quoteIdentifier(schemaName)} is '${SCHEMA_COMMENT}'`;
-  const otherwise = action === 'migrate' ? '; if it is somebody else\'s, rename it and create the tenant\'s with `tenants().provision(…)`' : '';
+  const otherwise =
+    action === 'migrate' ? "; if it is somebody else's, rename it and create the tenant's with `tenants().provision(…)`" : '';
 
   return new SchemaProtectedError(
     schemaName,
