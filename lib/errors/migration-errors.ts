@@ -7,13 +7,15 @@ export class MigrationError extends TenantError {
   readonly statement: string | undefined;
   /** Whether all it did was rolled back; what failed outside a transaction may be half done. */
   readonly isRolledBack: boolean;
+  /** What ran before it in that schema in the same run and was committed, as after a migration that runs outside a transaction. */
+  readonly done: readonly string[];
 
-  static failed(migration: string, schemaName: string, cause: unknown, statement?: string): MigrationError {
+  static failed(migration: string, schemaName: string, cause: unknown, statement?: string, done: readonly string[] = []): MigrationError {
     return new MigrationError(
       'MIGRATION_FAILED',
-      `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. That schema was left as it was before the run. Mend it and run again.`,
+      `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ${standing(done, 'That schema was left as it was before the run.')} Mend it and run again.`,
       migration,
-      { cause, statement },
+      { cause, statement, done },
     );
   }
 
@@ -54,7 +56,11 @@ export class MigrationError extends TenantError {
     migration: string,
     schemaName: string,
     cause: unknown,
-    { statement, invalidIndexes }: { readonly statement: string | undefined; readonly invalidIndexes: readonly string[] },
+    {
+      statement,
+      invalidIndexes,
+      done,
+    }: { readonly statement: string | undefined; readonly invalidIndexes: readonly string[]; readonly done: readonly string[] },
   ): MigrationError {
     const left =
       invalidIndexes.length > 0
@@ -64,9 +70,9 @@ export class MigrationError extends TenantError {
     return new MigrationError(
       'MIGRATION_FAILED',
       `Migration ${show(migration)}, which runs outside a transaction, failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ` +
-        `${left}What came before the failure in it stands, and it is not recorded. Mend it and run again.`,
+        `${left}What came before the failure in it stands, and it is not recorded. ${standing(done, '')}${done.length > 0 ? ' ' : ''}Mend it and run again.`,
       migration,
-      { cause, statement, isRolledBack: false },
+      { cause, statement, isRolledBack: false, done },
     );
   }
 
@@ -143,12 +149,25 @@ export class MigrationError extends TenantError {
     this.migration = migration;
     this.statement = options.statement;
     this.isRolledBack = options.isRolledBack ?? true;
+    this.done = options.done ?? [];
   }
+
+  /** The same of a run that had committed these before in that schema. */
+  after(done: readonly string[], schemaName: string): MigrationError {
+    const isOfMigration = this.code === 'MIGRATION_FAILED' && this.isRolledBack && this.migration !== undefined;
+
+    return isOfMigration && done.length > 0 ? MigrationError.failed(this.migration, schemaName, this.cause, this.statement, done) : this;
+  }
+}
+
+function standing(done: readonly string[], otherwise: string): string {
+  return done.length === 0 ? otherwise : `What ran before it in that schema stands: ${done.map(show).join(', ')}.`;
 }
 
 interface MigrationErrorOptions extends ErrorOptions {
   readonly statement?: string | undefined;
   readonly isRolledBack?: boolean;
+  readonly done?: readonly string[];
 }
 
 /** A run that cannot be, as it was asked for. Nothing was run. */

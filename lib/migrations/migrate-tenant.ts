@@ -4,7 +4,7 @@ import { isWorthRetrying } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 import { migrateStep } from './migrate-step.js';
 import type { MigrationSet, TenantMigration } from './migration-set.js';
-import { migrateOnOneConnection } from './non-transactional.js';
+import { migrateOnOneConnection, type StepwiseRun } from './non-transactional.js';
 import { migrateInOneMessage } from './one-message.js';
 import type { MigrationTarget } from './plan.js';
 import type { RunSettings } from './run-settings.js';
@@ -41,7 +41,10 @@ export async function migrateTenant(tenancy: Tenancy, work: TenantWork, run: Ten
     return work.planned.map(({ name }) => name);
   }
 
-  return pRetry(() => migrateOnce(tenancy, work, run), {
+  // over all tries: what one has committed, the next one does not find to do
+  const done: string[] = [];
+
+  return pRetry(() => migrateOnce(tenancy, work, { ...run, done }), {
     retries: run.retries,
     minTimeout: 100,
     maxTimeout: 5_000,
@@ -56,12 +59,12 @@ function isHalfDone(error: unknown): boolean {
   return error instanceof MigrationError && !error.isRolledBack;
 }
 
-async function migrateOnce(tenancy: Tenancy, work: TenantWork, run: TenantRun): Promise<TenantRunOutcome> {
+async function migrateOnce(tenancy: Tenancy, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
   const step = await tenancy.inTransaction(async ctx => migrateStep(tenancy, work, { ...run, ctx, whole: true }));
 
   if (step === 'busy') {
     return step;
   }
 
-  return step.next === undefined ? step.done : migrateOnOneConnection(tenancy, work, run);
+  return step.next === undefined ? [...run.done, ...step.done] : migrateOnOneConnection(tenancy, work, run);
 }

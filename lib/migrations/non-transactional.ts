@@ -14,9 +14,9 @@ import { tryLockForSession, unlockForSession } from './tenant-lock.js';
  * Migrates a tenant whose plan has migrations that cannot run in a transaction, on one connection that is its alone and holds the
  * tenant's lock from first to last: those migrations by themselves, and what is between them in transactions.
  *
- * @throws SchemaMissingError, MigrationError
+ * @throws SchemaMissingError, MigrationError that names what stands
  */
-export function migrateOnOneConnection(tenancy: Tenancy, work: TenantWork, run: TenantRun): Promise<TenantRunOutcome> {
+export function migrateOnOneConnection(tenancy: Tenancy, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
   const { schemaName } = work;
 
   return tenancy.onOneConnection(async ctx => {
@@ -34,13 +34,20 @@ export function migrateOnOneConnection(tenancy: Tenancy, work: TenantWork, run: 
   });
 }
 
-type PinnedRun = TenantRun & { readonly ctx: Transaction };
+/** A run that keeps what it has committed in the tenant, for its next try too. */
+export type StepwiseRun = TenantRun & { readonly done: string[] };
+
+type PinnedRun = StepwiseRun & { readonly ctx: Transaction };
 
 async function migrateStepByStep(tenancy: Tenancy, work: TenantWork, run: PinnedRun): Promise<TenantRunOutcome> {
-  const done: string[] = [];
+  const { done } = run;
 
   for (;;) {
-    const step = await tenancy.inTransaction(async ctx => migrateStep(tenancy, work, { ...run, ctx, whole: false }), run.ctx);
+    const step = await tenancy
+      .inTransaction(async ctx => migrateStep(tenancy, work, { ...run, ctx, whole: false }), run.ctx)
+      .catch((error: unknown) => {
+        throw error instanceof MigrationError ? error.after(done, work.schemaName) : error;
+      });
 
     if (step === 'busy') {
       return step;
@@ -62,7 +69,7 @@ async function migrateStepByStep(tenancy: Tenancy, work: TenantWork, run: Pinned
  * has succeeded as a whole; what a failure leaves behind is named, and it is not tried again, as it may be half done.
  */
 async function migrateOutsideTransaction(tenancy: Tenancy, schemaName: string, migration: TenantMigration, run: PinnedRun): Promise<void> {
-  const { ctx, target, settings } = run;
+  const { ctx, target, settings, done } = run;
   const history = new History(tenancy, schemaName);
   let statement: string | undefined;
   const onStatement = (sql: string): void => {
@@ -85,7 +92,7 @@ async function migrateOutsideTransaction(tenancy: Tenancy, schemaName: string, m
     await cleaningUp(migrate, () => reset(tenancy, ['search_path', ...settings.map(([name]) => name)], ctx));
   } catch (error) {
     const left = connectionWasLost(error) ? [] : await invalidIndexes(tenancy, schemaName, ctx).catch(() => []);
-    throw MigrationError.failedOutsideTransaction(migration.name, schemaName, error, { statement, invalidIndexes: left });
+    throw MigrationError.failedOutsideTransaction(migration.name, schemaName, error, { statement, invalidIndexes: left, done });
   }
 }
 

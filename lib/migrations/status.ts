@@ -31,7 +31,9 @@ export async function migrationStatus(tenancy: Tenancy, selection: TenantSelecti
   const set = await loadMigrationSet(tenancy);
   const statuses: TenantMigrationStatus[] = [];
 
-  for await (const batch of readHistories(tenancy, await selectSchemaNames(tenancy, selection), { lockTimeoutMs: DEFAULT_LOCK_TIMEOUT_MS })) {
+  for await (const batch of readHistories(tenancy, await selectSchemaNames(tenancy, selection), {
+    lockTimeoutMs: DEFAULT_LOCK_TIMEOUT_MS,
+  })) {
     for (const { schemaName, hasSchema, executed, error } of batch) {
       const names = namesOf({ executed });
       statuses.push({

@@ -109,6 +109,20 @@ onDatabases('migrations outside a transaction', database => {
     expect(await schemasWith(database, 'tag', 'shape')).to.deep.equal([]);
   });
 
+  it('M4 a failure after it says what stands of the same run', async () => {
+    set.use(COLOUR, outside('M3', 'create table "shelf" ("id" int)'), sqlMigration('M4', 'select 1 / 0'));
+
+    const error = (await set.tenants.migrate({ only: ['acme'] })).failed[0]?.error as MigrationError;
+
+    expect(error).to.deep.include({ code: 'MIGRATION_FAILED', migration: 'M4', done: ['M2', 'M3'] });
+    expect(error.message).to.contain('stands: "M2", "M3"').and.not.contain('left as it was');
+    expect(await historyOf(database, 'acme')).to.deep.equal(['M1', 'M2', 'M3']);
+
+    const again = (await set.tenants.migrate({ only: ['acme'] })).failed[0]?.error as MigrationError;
+    expect(again.done).to.deep.equal([]);
+    expect(again.message).to.contain('left as it was before the run');
+  });
+
   it('M3 it is the first one of a tenant that has no history yet', async () => {
     await database.query('drop table acme.mikro_orm_migrations');
     await database.query('drop table acme.tag');

@@ -29,7 +29,9 @@ onDatabases(
         }),
       );
 
-      const error = (await set.tenants.migrate({ retries: 1 })).failed[0]?.error as (MigrationError & { rollbackError?: unknown }) | undefined;
+      const error = (await set.tenants.migrate({ retries: 1 })).failed[0]?.error as
+        | (MigrationError & { rollbackError?: unknown })
+        | undefined;
 
       expect(error?.code, String(error)).to.equal('MIGRATION_FAILED');
       expect(error?.cause).to.have.property('message', 'of the migration');

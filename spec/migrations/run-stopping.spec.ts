@@ -120,7 +120,12 @@ onDatabases('stopping a run', database => {
   it('M3 refuses numbers it cannot go by before anything runs', async () => {
     const wrong = [
       ...[0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY].flatMap(n => [{ concurrency: n }, { maxFailures: n }, { canary: n }]),
-      ...[-1, 1.5, Number.NaN, 2 ** 31].flatMap(n => [{ lockTimeoutMs: n }, { busyTimeoutMs: n }, { statementTimeoutMs: n }, { retries: n }]),
+      ...[-1, 1.5, Number.NaN, 2 ** 31].flatMap(n => [
+        { lockTimeoutMs: n },
+        { busyTimeoutMs: n },
+        { statementTimeoutMs: n },
+        { retries: n },
+      ]),
     ];
 
     for (const options of wrong) {

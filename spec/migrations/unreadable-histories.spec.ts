@@ -69,7 +69,9 @@ onDatabases('histories that cannot be read', database => {
     expect([await historyOf(database, 't2'), await schemasWith(database, 'precious')]).to.deep.equal([undefined, ['t2']]);
 
     await database.query(`comment on schema t2 is '${SCHEMA_COMMENT}'`);
-    expect((await set.tenants.migrate()).migrated).to.have.length(1).and.have.nested.property('[0].schemaName', 't2');
+    expect((await set.tenants.migrate()).migrated)
+      .to.have.length(1)
+      .and.have.nested.property('[0].schemaName', 't2');
     expect(await historyOf(database, 't2')).to.deep.equal(['M1', 'M2']);
   });
 
