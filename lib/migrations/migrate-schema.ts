@@ -113,7 +113,7 @@ export async function runOnConnection(
   }: Pick<SchemaRun, 'schemaName' | 'direction' | 'ctx'> & { readonly onStatement: (sql: string) => void },
 ): Promise<void> {
   const scope = scopeFor(tenancy, { schemaName });
-  const { instance } = newMigration(tenancy, migration, { ctx, scope, mayTouch: () => true });
+  const { instance } = newMigration(tenancy, migration, { ctx, scope, mayTouch: () => true, mayEndTransaction: true });
   await withScope(scope, async () => instance[direction]());
 
   for (const query of instance.getQueries()) {
@@ -175,7 +175,17 @@ async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promis
 function newMigration(
   tenancy: Tenancy,
   { MigrationClass, name }: TenantMigration,
-  { ctx, scope, mayTouch }: { readonly ctx: Transaction | undefined; readonly scope: Scope | undefined; readonly mayTouch: () => boolean },
+  {
+    ctx,
+    scope,
+    mayTouch,
+    mayEndTransaction = false,
+  }: {
+    readonly ctx: Transaction | undefined;
+    readonly scope: Scope | undefined;
+    readonly mayTouch: () => boolean;
+    readonly mayEndTransaction?: boolean;
+  },
 ): { readonly instance: Migration; readonly wasStopped: () => boolean } {
   const instance: Migration = new MigrationClass(tenancy.orm.em.getDriver(), tenancy.orm.config);
   const getEntityManager = instance.getEntityManager.bind(instance);
@@ -195,7 +205,9 @@ function newMigration(
     },
   });
   instance.execute = async (sql, params) => {
-    refuseSessionStatement(sql, name);
+    if (!mayEndTransaction) {
+      refuseSessionStatement(sql, name);
+    }
 
     return execute(sql, params);
   };

@@ -39,15 +39,19 @@ export type StepwiseRun = TenantRun & { readonly done: string[] };
 
 type PinnedRun = StepwiseRun & { readonly ctx: Transaction };
 
+async function takeStep(tenancy: Tenancy, work: TenantWork, run: PinnedRun): ReturnType<typeof migrateStep> {
+  try {
+    return await tenancy.inTransaction(async ctx => migrateStep(tenancy, work, { ...run, ctx, whole: false }), run.ctx);
+  } catch (error) {
+    throw error instanceof MigrationError ? error.after(run.done, work.schemaName) : error;
+  }
+}
+
 async function migrateStepByStep(tenancy: Tenancy, work: TenantWork, run: PinnedRun): Promise<TenantRunOutcome> {
   const { done } = run;
 
   for (;;) {
-    const step = await tenancy
-      .inTransaction(async ctx => migrateStep(tenancy, work, { ...run, ctx, whole: false }), run.ctx)
-      .catch((error: unknown) => {
-        throw error instanceof MigrationError ? error.after(done, work.schemaName) : error;
-      });
+    const step = await takeStep(tenancy, work, run);
 
     if (step === 'busy') {
       return step;

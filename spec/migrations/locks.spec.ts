@@ -152,7 +152,7 @@ onDatabases(
       expect(namesOf(result.migrated)).to.deep.equal(['acme', 'carl']);
       expect(failureOf(result, 'bob')).to.include({ code: 'MIGRATION_FAILED', migration: 'M2' });
       expect(failureOf(result, 'bob').cause).to.include({ code: '55P03' });
-      const tries = database.statements.filter(sql => sql.includes('set_config') && sql.includes('"bob"'));
+      const tries = database.statements.filter(sql => sql.includes('to_regnamespace') && sql.includes('"bob"'));
       expect(tries).to.have.length(2);
       expect(await historyOf(database, 'bob')).to.deep.equal(['M1']);
     });
@@ -186,7 +186,7 @@ onDatabases(
 
       expect(namesOf(result.migrated)).to.deep.equal(['acme']);
       expect(failureOf(result, 'bob').cause).to.include({ code: '57014' });
-      expect(database.statements.filter(sql => sql.includes('set_config') && sql.includes('"bob"'))).to.have.length(1);
+      expect(database.statements.filter(sql => sql.includes('to_regnamespace') && sql.includes('"bob"'))).to.have.length(1);
     });
 
     it('M9 a deadlock with another session is tried again', async () => {

@@ -154,9 +154,14 @@ onDatabases('migrations outside a transaction', database => {
 
   it('M4 one that leaves a transaction open has failed, and is not recorded', async () => {
     set.use(
-      migrationOf('M3', async migration => void (await migration.execute('begin'), migration.addSql('create table "shelf" ("id" int)')), {
-        transactional: false,
-      }),
+      migrationOf(
+        'M3',
+        async migration => {
+          await migration.execute('begin');
+          migration.addSql('create table "shelf" ("id" int)');
+        },
+        { transactional: false },
+      ),
     );
 
     const result = await set.tenants.migrate({ only: ['acme'] });
