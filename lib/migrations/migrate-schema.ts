@@ -72,7 +72,12 @@ export async function queuedSql(
   direction: 'up' | 'down',
   schemaName: string,
 ): Promise<{ readonly sql: readonly string[]; readonly isComplete: boolean }> {
-  const { instance, wasStopped } = newMigration(tenancy, migration, { ctx: undefined, scope: undefined, mayTouch: () => false });
+  const { instance, wasStopped } = newMigration(tenancy, migration, {
+    ctx: undefined,
+    scope: undefined,
+    mayTouch: () => false,
+    mayEndTransaction: !migration.transactional,
+  });
 
   try {
     await withScope(scopeFor(tenancy, { schemaName }), async () => instance[direction]());
@@ -83,7 +88,10 @@ export async function queuedSql(
   }
 
   const sql = instance.getQueries().map(query => textOf(tenancy, query));
-  sql.forEach(each => refuseSessionStatement(each, migration.name));
+
+  if (migration.transactional) {
+    sql.forEach(each => refuseSessionStatement(each, migration.name));
+  }
 
   return { sql, isComplete: !wasStopped() };
 }
