@@ -65,18 +65,20 @@ async function scriptOf(tenancy: Tenancy, run: OneMessageRun): Promise<string | 
     );
   }
 
+  // a path that is set for the session can be set by this function alone: as a statement it is refused
+  const keepsPath = statements.some(sql => /set_config/i.test(sql));
   const lock = platform.formatQuery(LOCK_KEY, [schemaName]);
 
   return scriptFrom([
     'begin',
-    KEEP_PATH,
+    ...(keepsPath ? [KEEP_PATH] : []),
     ...settings.map(([name, value]) => `set local ${name} to ${value}`),
     // each of these two divides by zero where the message must not go on. The second is a statement of its own, so it begins under the lock
     // and sees whatever another run has done
     `select 1 / pg_try_advisory_xact_lock(${lock})::int`,
     `select 1 / (count(*) = 0)::int from ${history.table} where name in (${planned.map(({ name }) => platform.quoteValue(name)).join(', ')})`,
     ...statements,
-    RESTORE_SESSION_PATH,
+    ...(keepsPath ? [RESTORE_SESSION_PATH] : []),
     'commit',
   ]);
 }
