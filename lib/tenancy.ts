@@ -184,7 +184,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   /** How many connections work may take at once: what the pool has, but one on PGlite and inside a transaction. */
   connectionsAtOnce(): number {
     const { config } = this.orm;
-    const hasOne = config.get('driver')?.name.startsWith('Pglite') === true || this.isInTransaction();
+    const hasOne = this.#isPglite() || this.isInTransaction();
 
     // `pg` has ten connections in a pool that says nothing
     return hasOne ? 1 : (config.get('pool').max ?? 10);
@@ -216,8 +216,13 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return new Set(entities.flatMap(meta => (meta.schema === undefined || isTenantEntity(meta) ? [] : [meta.schema])));
   }
 
+  // by name, as the package may not be installed; a bundler must not shorten it
+  #isPglite(): boolean {
+    return this.orm.config.get('driver')?.name.startsWith('Pglite') === true;
+  }
+
   async #askForScripts(ctx: Transaction | undefined): Promise<boolean> {
-    if (this.orm.config.get('driver')?.name.startsWith('Pglite') === true) {
+    if (this.#isPglite()) {
       return false;
     }
 

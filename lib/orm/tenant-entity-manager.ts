@@ -1,4 +1,4 @@
-import { helper, Utils, type EntityManager, type EntityName } from '@mikro-orm/core';
+import { EntitySchema, helper, Utils, type EntityManager, type EntityName } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/sql';
 import type { Scope } from '../scope/scope.js';
 import { readInScope } from '../scope/read-in-scope.js';
@@ -253,5 +253,5 @@ export class TenantEntityManager extends extendEntityManager(BasePostgreSqlEntit
 
 // a class or a `defineEntity` schema names an entity, everything else is one
 function isName(value: object): value is EntityName<object> & object {
-  return typeof value === 'function' || 'meta' in value;
+  return typeof value === 'function' || EntitySchema.is(value);
 }

@@ -24,6 +24,23 @@ onDatabases('creating a tenant', database => {
     expect(await storedTenants(database)).to.deep.equal(['acme', 'bob']);
   });
 
+  it('R1 refers to a shared table by a real constraint, in public, from each tenant', async () => {
+    await orm.em.fork().persistAndFlush([newLibrary('keys_one'), newLibrary('keys_two')]);
+
+    for (const schemaName of ['keys_one', 'keys_two']) {
+      const rows = await database.query<{ refers_to: string }>(
+        `select confrelid::regclass::text as refers_to from pg_constraint where contype = 'f' and conname = 'book_genre_id_foreign'
+           and conrelid = '${schemaName}.book'::regclass and confrelid = 'public.genre'::regclass and convalidated`,
+      );
+      expect(rows).to.have.length(1);
+
+      const error: unknown = await runInTenant(schemaName, em =>
+        em.execute(`insert into book (title, author_id, genre_id) values ('of no genre', 1, 999)`),
+      ).catch((cause: unknown) => cause);
+      expect(error).to.include({ code: '23503' });
+    }
+  });
+
   it('T1 notes the tenant set in a history of its own, and nothing of it in the public one', async () => {
     await orm.em.fork().persistAndFlush(newLibrary('history'));
 
