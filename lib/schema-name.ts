@@ -31,7 +31,7 @@ export function parseSchemaName(name: unknown, names: ReservedNames): SchemaName
   }
 
   // an unanchored or multi-line pattern would let `acme\n` pass, which PostgreSQL takes as another identifier
-  if (!/^[a-z_][a-z0-9_]*$/.test(name) || name.endsWith('\n')) {
+  if (!/^[a-z_][a-z0-9_]*$/.test(name)) {
     throw new InvalidSchemaNameError(name, 'it does not match ^[a-z_][a-z0-9_]*$');
   }
 

@@ -4,8 +4,20 @@ import { InvalidSchemaNameError } from '@landlord/mikro-orm';
 
 const NAMES: ReservedNames = { publicSchema: 'shared', reserved: ['www', /^tmp_/, /^api$/g] };
 
+const RESERVED: Readonly<Record<string, string>> = {
+  shared: 'the public schema',
+  public: 'the public schema',
+  pg_catalog: 'names that start with pg_',
+  pg_: 'names that start with pg_',
+  information_schema: 'the SQL standard’s own',
+  landlord_placeholder: 'the migration generator uses it',
+  www: '`reservedSchemaNames` has www',
+  tmp_1: '`reservedSchemaNames` has /^tmp_/',
+  api: '`reservedSchemaNames` has /^api$/g',
+};
+
 describe('parseSchemaName', () => {
-  for (const name of ['a', '_', 'acme', 'acme_ltd', '_1', 'a1', 'select', 'user', 'pg', 'pgx_', 'apis', 'a'.repeat(63)]) {
+  for (const name of ['a', '_', 'acme', 'acme_ltd', '_1', 'a1', 'select', 'user', 'pg', 'pgx_', 'apis', 'www2', 'my_www', 'a'.repeat(63)]) {
     it(`T11 T12 takes ${name}`, () => {
       expect(parseSchemaName(name, NAMES)).to.equal(name);
     });
@@ -40,20 +52,20 @@ describe('parseSchemaName', () => {
 
   for (const name of [undefined, null, 1, {}, ['acme'], new String('acme')]) {
     it(`T11 refuses ${JSON.stringify(name) ?? 'undefined'} (${typeof name}) by its type`, () => {
-      expect(() => parseSchemaName(name, NAMES)).to.throw(InvalidSchemaNameError, 'not a string');
+      expect(() => parseSchemaName(name, NAMES)).to.throw(InvalidSchemaNameError, 'it is not a string');
     });
   }
 
   it('T11 refuses 64 bytes, which PostgreSQL would cut to 63', () => {
-    expect(() => parseSchemaName('a'.repeat(64), NAMES)).to.throw(InvalidSchemaNameError, '63 bytes');
+    expect(() => parseSchemaName('a'.repeat(64), NAMES)).to.throw(InvalidSchemaNameError, 'it is longer than 63 bytes');
     expect(() => parseSchemaName('ä'.repeat(63), NAMES)).to.throw(InvalidSchemaNameError);
   });
 
-  for (const name of ['shared', 'public', 'pg_catalog', 'pg_', 'information_schema', 'landlord_placeholder', 'www', 'tmp_1', 'api']) {
-    it(`T11 refuses ${name}, every time, as reserved`, () => {
+  for (const [name, rule] of Object.entries(RESERVED)) {
+    it(`T11 refuses ${name}, every time, as reserved, and says by which rule`, () => {
       for (let time = 0; time < 2; time++) {
         expect(() => parseSchemaName(name, NAMES))
-          .to.throw(InvalidSchemaNameError)
+          .to.throw(InvalidSchemaNameError, rule)
           .that.includes({ code: 'SCHEMA_NAME_RESERVED', schemaName: name });
       }
     });

@@ -25,7 +25,9 @@ export function onDatabases(
   body: (database: SpecDatabase) => void,
   kinds: readonly DatabaseKind[] = ['postgresql', 'pglite'],
 ): void {
-  for (const kind of kinds) {
+  const only = process.env['SPEC_DATABASES']?.split(',');
+
+  for (const kind of kinds.filter(each => only?.includes(each) ?? true)) {
     describe(`${title} (${kind})`, function () {
       const statements: string[] = [];
       const logging = {
