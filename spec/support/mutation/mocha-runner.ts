@@ -131,7 +131,7 @@ function escaped(text: string): string {
 
 /** Where code under mutation says what was reached, and asks which mutant is in force. */
 function coverage(): Coverage {
-  const global: { __stryker__?: Coverage } = globalThis;
+  const global = globalThis as { __stryker__?: Coverage };
 
   return (global.__stryker__ ??= {});
 }
