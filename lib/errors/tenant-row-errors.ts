@@ -69,10 +69,19 @@ export class UnknownTenantError extends TenantError {
 
 /** A way of writing tenants that would leave rows without schemas, or schemas without rows. */
 export class TenantWriteRefusedError extends TenantError {
-  constructor(method: string, instead: string) {
-    super(
-      'TENANT_WRITE_REFUSED',
-      `\`${method}\` writes tenants without the unit of work, so no schema would be created, renamed or dropped with the row. Nothing was stored. Use ${instead}.`,
+  static withoutTransaction(action: string): TenantWriteRefusedError {
+    return new TenantWriteRefusedError(
+      'flush()',
+      '`em.transactional(…)`, or leave `implicitTransactions` on',
+      `was to have a tenant ${action} outside a transaction, so a failure would part the row from its schema`,
     );
+  }
+
+  constructor(
+    method: string,
+    instead: string,
+    fact = 'writes tenants without the unit of work, so no schema would be created, renamed or dropped with the row',
+  ) {
+    super('TENANT_WRITE_REFUSED', `\`${method}\` ${fact}. Nothing was stored. Use ${instead}.`);
   }
 }

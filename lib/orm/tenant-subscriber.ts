@@ -11,7 +11,7 @@ import {
   type FlushEventArgs,
   type UnitOfWork,
 } from '@mikro-orm/core';
-import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError } from '../errors.js';
+import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError, TenantWriteRefusedError } from '../errors.js';
 import { provision } from '../provisioning/provision.js';
 import { dropSchema, renameSchema } from '../provisioning/schemas.js';
 import { Tenancy } from '../tenancy.js';
@@ -37,6 +37,11 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
 
     for (const change of [...changesOf(uow, tenancy), ...postponedChangesOf(uow, tenancy)]) {
       checkChange(change, tenancy);
+
+      // where MikroORM is told to begin no transactions, the flush is in one only if the caller has begun it
+      if (isOfSchema(change) && !em.isInTransaction() && !em.config.get('implicitTransactions')) {
+        throw TenantWriteRefusedError.withoutTransaction(wordFor(change));
+      }
     }
   }
 
@@ -168,8 +173,8 @@ function checkChange(change: TenantChange, tenancy: Tenancy): void {
   const { action, schemaName, domainUrl, former } = change;
   const { scope } = tenancy;
 
-  if (scope?.kind === 'tenant' && (action !== 'updated' || isRenamed(change))) {
-    throw new PublicContextRequiredError(action === 'updated' ? 'renamed' : action, scope.schemaName);
+  if (scope?.kind === 'tenant' && isOfSchema(change)) {
+    throw new PublicContextRequiredError(wordFor(change), scope.schemaName);
   }
 
   if (action === 'deleted') {
@@ -185,6 +190,15 @@ function checkChange(change: TenantChange, tenancy: Tenancy): void {
   if (action === 'created' || domainUrl !== undefined) {
     change.writeDomain(checkDomain(domainUrl, isPublic, tenancy));
   }
+}
+
+/** Whether the change is one of the tenant's schema too. */
+function isOfSchema(change: TenantChange): boolean {
+  return change.action !== 'updated' || isRenamed(change);
+}
+
+function wordFor({ action }: TenantChange): string {
+  return action === 'updated' ? 'renamed' : action;
 }
 
 function isRenamed({ action, schemaName, former }: TenantChange): boolean {

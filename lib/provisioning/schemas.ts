@@ -19,8 +19,9 @@ export function createSchemaSql(tenancy: Tenancy, schemaName: string): string[] 
 }
 
 /** Drops a tenant's schema with all that is in it. One that is not there is taken as dropped. */
-export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
-  await waitForRuns(tenancy, schemaName, ctx);
+export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Transaction): Promise<void> {
+  // a run that is in the tenant finishes with it, and one that comes finds it as it is then
+  await lockTenant(tenancy, schemaName, ctx);
 
   if (await isOwned(tenancy, schemaName, 'drop', ctx)) {
     await tenancy.execute(`drop schema ${quoteIdentifier(schemaName)} cascade`, [], ctx);
@@ -33,8 +34,8 @@ export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Tran
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
  * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` for the name of the database role.
  */
-export async function renameSchema(tenancy: Tenancy, from: string, to: string, ctx: Transaction | undefined): Promise<void> {
-  await waitForRuns(tenancy, from, ctx);
+export async function renameSchema(tenancy: Tenancy, from: string, to: string, ctx: Transaction): Promise<void> {
+  await lockTenant(tenancy, from, ctx);
 
   if (!(await isOwned(tenancy, from, 'rename', ctx))) {
     return;
@@ -46,13 +47,6 @@ export async function renameSchema(tenancy: Tenancy, from: string, to: string, c
     await tenancy.execute(`alter schema ${quoteIdentifier(from)} rename to ${quoted}`, [], ctx);
   } catch (error) {
     throw hasSqlState(error, DUPLICATE_SCHEMA) ? new SchemaExistsError(to, { cause: error }) : error;
-  }
-}
-
-// a run that is in the tenant finishes with it, and one that comes finds it as it is then
-async function waitForRuns(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
-  if (ctx !== undefined) {
-    await lockTenant(tenancy, schemaName, ctx);
   }
 }
 
@@ -73,7 +67,7 @@ export async function findOwnedSchemas(tenancy: Tenancy, ctx?: Transaction): Pro
  *
  * @throws InvalidSchemaNameError
  */
-export async function checkNewName(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<SchemaName> {
+export async function checkNewName(tenancy: Tenancy, schemaName: string, ctx: Transaction): Promise<SchemaName> {
   const checked = tenancy.checkSchemaName(schemaName);
 
   if ((await tenancy.currentRole(ctx)) === schemaName) {
@@ -88,7 +82,7 @@ export async function checkNewName(tenancy: Tenancy, schemaName: string, ctx: Tr
  *
  * @throws SchemaProtectedError `SCHEMA_PROTECTED` for one that the library did not make.
  */
-async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'rename', ctx: Transaction | undefined): Promise<boolean> {
+async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'rename', ctx: Transaction): Promise<boolean> {
   if (PROTECTED.test(schemaName) || schemaName === tenancy.publicSchema) {
     throw new SchemaProtectedError(schemaName, action, 'it belongs to the whole database, not to a tenant');
   }

@@ -8,6 +8,48 @@ import { refusal } from '../support/refusal.ts';
 
 class Undo extends Error {}
 
+const PATH = `select current_setting('search_path') as path`;
+
+onDatabases('tenants of an ORM without implicit transactions', database => {
+  let orm: LibraryOrm;
+
+  before(async () => {
+    orm = await openLibrary(database, { autoDropSchema: true }, { implicitTransactions: false });
+  });
+
+  after(() => orm.close());
+
+  it('T5, T7 are created, renamed and deleted in a transaction of the caller alone, and refused before any SQL without one', async () => {
+    await orm.em.fork().transactional(async em => void em.persist(newLibrary('acme')));
+    const changes: Readonly<Record<string, (em: LibraryOrm['em'], acme: Library) => unknown>> = {
+      created: em => em.persist(newLibrary('bob')),
+      renamed: (_, acme) => (acme.schemaName = 'apex'),
+      deleted: (em, acme) => em.remove(acme),
+    };
+
+    for (const [action, change] of Object.entries(changes)) {
+      const em = orm.em.fork();
+      change(em, await em.findOneOrFail(Library, { schemaName: 'acme' }));
+      database.statements.length = 0;
+      const error = await refusal(em.flush());
+
+      expect(error).to.include({ code: 'TENANT_WRITE_REFUSED' });
+      expect(error.message)
+        .to.include(`a tenant ${action} outside a transaction`)
+        .and.to.include('Nothing was stored')
+        .and.to.include('em.transactional');
+      expect(database.statements).to.deep.equal([]);
+    }
+
+    expect([await storedTenants(database), await schemaNames(database)]).to.deep.equal([['acme'], ['acme']]);
+    const bob = { name: 'Bob', domainUrl: 'bob.example.com', schemaName: 'bob', onTrial: true };
+    expect(await refusal(tenants<Library>(orm).create(bob))).to.include({ code: 'TENANT_WRITE_REFUSED' });
+    await orm.em.transactional(() => tenants<Library>(orm).create(bob));
+    await tenants(orm).drop('acme');
+    expect([await storedTenants(database), await schemaNames(database)]).to.deep.equal([['bob'], ['bob']]);
+  });
+});
+
 onDatabases("creating a tenant in a caller's transaction", database => {
   let orm: LibraryOrm;
 
@@ -32,6 +74,23 @@ onDatabases("creating a tenant in a caller's transaction", database => {
 
     expect(await schemaNames(database)).to.deep.equal(schemas);
     expect(await storedTenants(database)).to.deep.equal(rows);
+  });
+
+  it('T7, N3 leaves the transaction the path that it had, and the connection its own', async () => {
+    const path = async (em: LibraryOrm['em']): Promise<string | undefined> => {
+      const [row] = await em.getDriver().execute<{ path: string }[]>(PATH, [], 'all', em.getTransactionContext());
+
+      return row?.path;
+    };
+    const em = orm.em.fork();
+
+    await orm.em.fork().transactional(async tx => {
+      await tx.getDriver().execute(`set local search_path to neighbour`, [], 'run', tx.getTransactionContext());
+      await tx.persistAndFlush(newLibrary('on_a_path'));
+      expect(await path(tx)).to.equal('neighbour');
+    });
+
+    expect(await path(em)).to.not.include('neighbour');
   });
 
   it('T7 is rolled back with begin and rollback, and stored with begin and commit', async () => {
