@@ -114,8 +114,9 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
    * outdated, or changed and not stored.
    */
   async #load(em: TenantEntityManager, tenant: Tenant | string): Promise<TenantMixin<unknown>> {
-    const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null);
-    const row = where === null ? null : await em.findOne(this.#tenancy.options.tenant, where, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
+    // one that was never stored may have no key yet
+    const row = where == null ? null : await em.findOne(this.#tenancy.options.tenant, where, { lockMode: LockMode.PESSIMISTIC_WRITE });
 
     if (row === null) {
       throw new UnknownTenantError([typeof tenant === 'string' ? tenant : tenant.schemaName]);
