@@ -3,7 +3,7 @@ import { TenantError, show } from './tenant-error.js';
 /** A tenant entity was to be read or written, and no tenant was chosen. */
 export class TenantContextRequiredError extends TenantError {
   /** For `requireTenant()`. */
-  static noTenant(scope: 'none' | 'public' | 'tenant'): TenantContextRequiredError {
+  static noTenant(scope: 'public' | 'tenant' | undefined): TenantContextRequiredError {
     return new TenantContextRequiredError(
       `requireTenant() was called ${scope === 'public' ? 'in the public scope' : 'outside any scope'}, so there is no tenant.`,
     );

@@ -49,7 +49,7 @@ export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<
   const tenant = currentTenant<Tenant>(options);
 
   if (tenant === undefined) {
-    throw TenantContextRequiredError.noTenant(scopeFor(options)?.kind ?? 'none');
+    throw TenantContextRequiredError.noTenant(scopeFor(options)?.kind);
   }
 
   return tenant;

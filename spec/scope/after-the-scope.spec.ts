@@ -176,6 +176,17 @@ onDatabases(
         expect(await read(first.stream)).to.deep.equal(['acme book 1', 'acme book 2']);
         expect(await runInTenant('bob', () => read(second.stream))).to.deep.equal(['acme book 1', 'acme book 2']);
       });
+
+      it(`S9, N4 ${kind} that \`await using\` lets go of before its end gives no more rows`, async () => {
+        const stream = (await runInTenant('acme', () => [open()]))[0] as AsyncGenerator<{ title: string }>;
+
+        {
+          await using first = stream;
+          expect((await first.next()).value).to.include({ title: 'acme book 1' });
+        }
+
+        expect(await stream.next()).to.deep.equal({ done: true, value: undefined });
+      });
     }
   },
   ['postgresql'],

@@ -50,7 +50,9 @@ onDatabases('scopes', database => {
     }).catch(() => undefined);
 
     expect([currentTenant(), currentSchema()]).to.deep.equal([undefined, undefined]);
-    await refusal(() => requireTenant(), 'TENANT_CONTEXT_REQUIRED');
+    expect((await refusal(() => requireTenant(), 'TENANT_CONTEXT_REQUIRED')).message).to.include('called outside any scope');
+    const inPublic = await refusal(() => runInPublic(() => requireTenant()), 'TENANT_CONTEXT_REQUIRED');
+    expect(inPublic.message).to.include('called in the public scope');
     await refusal(() => orm.em.fork().find(Book, {}), 'TENANT_CONTEXT_REQUIRED');
   });
 
