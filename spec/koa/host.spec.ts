@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { schemaRouter, tenantContext } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import Koa from 'koa';
@@ -179,6 +183,42 @@ onDatabases('the Host header', database => {
     const twice = 'GET / HTTP/1.1\r\nHost: acme.example.com\r\nhost: bob.example.com\r\nConnection: close\r\n\r\n';
     expect(statusOf(await server.raw(twice))).to.equal(400);
     expect(database.statements).to.have.length(0);
+  });
+
+  it('H3 reads no host out of any other header, by its name or its value', async () => {
+    for (const header of ['Host-Id: bob.example.com', 'X-Host: bob.example.com', 'X-Reads: host', 'host2: bob.example.com']) {
+      const answer = await server.raw(`GET / HTTP/1.1\r\n${header}\r\nHost: acme.example.com\r\nConnection: close\r\n\r\n`);
+
+      expect(bodyOf(answer), header).to.equal('acme');
+    }
+  });
+
+  it('H3 goes by the authority of an HTTP/2 request, and answers 400 to one that can be read in two ways', async () => {
+    const overHttp2 = createServer((req, res) => void handle(req, res));
+    const handle = appThatNamesTheTenant()
+      .on('error', () => undefined)
+      .callback() as unknown as (req: unknown, res: unknown) => Promise<void>;
+    await once(overHttp2.listen(0, '127.0.0.1'), 'listening');
+    const client = connect(`http://127.0.0.1:${(overHttp2.address() as AddressInfo).port}`);
+    const get = async (authority: string): Promise<unknown> => {
+      const request = client.request({ ':path': '/', ':authority': authority });
+      const [{ ':status': status }] = await once(request, 'response');
+
+      return [status, await text(request)];
+    };
+
+    try {
+      expect(await get('acme.example.com:443')).to.deep.equal([200, 'acme']);
+      expect(await get('nobody.example.com')).to.have.property('0', 404);
+
+      // Node itself refuses one with user info
+      for (const authority of ['acme.example.com,bob.example.com', 'acme.example.com,']) {
+        expect(await get(authority), authority).to.have.property('0', 400);
+      }
+    } finally {
+      client.close();
+      await new Promise(resolve => overHttp2.close(resolve));
+    }
   });
 
   it('H3 answers 400 to a request without a Host, also of HTTP/1.0', async () => {

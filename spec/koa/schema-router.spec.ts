@@ -97,11 +97,13 @@ onDatabases('schemaRouter', database => {
     const router = routerOf('public');
 
     for (const wrong of [undefined, null, 'router', 1, {}, [], [router.routes()], new Koa(), { routes: [] }]) {
-      const options = { public: router, tenant: wrong as unknown as RouterLike };
+      for (const name of ['public', 'tenant']) {
+        const options = { public: router, tenant: router, [name]: wrong as unknown as RouterLike };
 
-      expect(() => schemaRouter(options), typeof wrong)
-        .to.throw(RoutingError, /`tenant` of schemaRouter\(\).*Pass `router\.routes\(\)`/)
-        .with.property('code', 'NOT_A_ROUTER');
+        expect(() => schemaRouter(options), typeof wrong)
+          .to.throw(RoutingError, new RegExp(`\`${name}\` of schemaRouter\\(\\).*Pass \`router\\.routes\\(\\)\``))
+          .with.property('code', 'NOT_A_ROUTER');
+      }
     }
   });
 

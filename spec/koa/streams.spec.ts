@@ -110,6 +110,17 @@ onDatabases('streamed bodies', database => {
     expect((await server.get('nobody.example.com')).body).to.equal('Ann of bob\n'.repeat(1 + STEPS));
   });
 
+  it('H9 keeps the tenant of a body that no schemaRouter has seen', async () => {
+    const app = new Koa();
+    app.use(tenantContext()).use(ctx => {
+      ctx.body = Readable.from(lines(async () => `${await authorsHere(orm)}\n`));
+    });
+    const server = await serve(app);
+    servers.push(server);
+
+    expect((await server.get(hostOf('acme'))).body).to.equal('Ann of acme\n'.repeat(1 + STEPS));
+  });
+
   it('H9 keeps the length of a web stream or a Response that has one', async () => {
     const server = await start(ctx => {
       if (ctx.path === '/stream') {
@@ -137,6 +148,8 @@ onDatabases('streamed bodies', database => {
       '/json': { name: 'abc' },
       '/empty': new Response(null, { status: 204 }),
       '/null': null,
+      '/half': { name: 'abc', _read: () => undefined },
+      '/other-half': { name: 'abc', _destroy: () => undefined },
     };
     const server = await start(ctx => {
       ctx.body = bodies[ctx.path];
@@ -151,7 +164,10 @@ onDatabases('streamed bodies', database => {
       expect(await get(path), path).to.deep.equal({ status: 200, body: 'abc' });
     }
 
-    expect(await get('/json')).to.deep.equal({ status: 200, body: '{"name":"abc"}' });
+    for (const path of ['/json', '/half', '/other-half']) {
+      expect(await get(path), path).to.deep.equal({ status: 200, body: '{"name":"abc"}' });
+    }
+
     expect(await get('/empty')).to.deep.equal({ status: 204, body: '' });
     expect(await get('/null')).to.deep.equal({ status: 204, body: '' });
   });
