@@ -122,6 +122,7 @@ onDatabases('creating a tenant', database => {
 
     expect(error).to.include({ code: 'SCHEMA_ALREADY_EXISTS', schemaName: 'somebodys' });
     expect(error.message).to.include('"somebodys"').and.to.include('drop or rename');
+    expect(error.cause).to.be.an('error').with.property('code', '42P06');
 
     expect(await database.query('select * from somebodys.book')).to.deep.equal([{ secret: 'kept' }]);
     expect(await storedTenants(database)).not.to.include('somebodys');

@@ -13,6 +13,12 @@ type Em = LibraryOrm['em'];
 
 const load = (em: Em, schemaName: string): Promise<Library> => em.findOneOrFail(Library, { schemaName });
 
+const OF_THE_DATABASE = 'it belongs to the whole database, not to a tenant';
+
+const REASONS: Readonly<Record<string, string>> = {
+  by_hand: `this library did not make it (if a tenant's was made by hand, mark it first: comment on schema "by_hand" is '${SCHEMA_COMMENT}')`,
+};
+
 const PATHS: Readonly<Record<string, (orm: LibraryOrm, schemaName: string) => Promise<unknown>>> = {
   'tenants().drop() of a row': async (orm, schemaName) => tenants(orm).drop(await load(orm.em.fork(), schemaName)),
   'tenants().rename() of a row': async (orm, schemaName) => tenants(orm).rename(await load(orm.em.fork(), schemaName), 'hijacked'),
@@ -54,7 +60,9 @@ onDatabases('a schema that the library did not make', database => {
         const error = await refusal(attempt(orm, schemaName));
 
         expect(error).to.include({ code: 'SCHEMA_PROTECTED', name: 'SchemaProtectedError', schemaName });
-        expect(error.message).to.include(`"${schemaName}"`).and.to.include('Nothing was changed');
+        expect(error.message).to.equal(
+          `Refused to ${path.includes('drop') ? 'drop' : 'rename'} schema "${schemaName}": ${REASONS[schemaName] ?? OF_THE_DATABASE}. Nothing was changed.`,
+        );
         expect(await tables()).to.deep.equal(untouched);
         expect(await storedTenants(database))
           .to.include(schemaName)
@@ -74,6 +82,52 @@ onDatabases('a schema that the library did not make', database => {
       expect(await storedTenants(database)).to.include(schemaName);
     });
   }
+
+  for (const schemaName of NOT_OURS.filter(name => name !== 'by_hand')) {
+    it(`T16 stays the database's where it is marked as the library's: ${schemaName}`, async () => {
+      const [before] = await database.query<{ comment: string | null }>(
+        `select quote_nullable(obj_description($1::regnamespace, 'pg_namespace')) as comment`,
+        [schemaName],
+      );
+      await database.query(`comment on schema ${schemaName} is '${SCHEMA_COMMENT}'`);
+
+      try {
+        for (const [path, attempt] of Object.entries(PATHS)) {
+          const error = await refusal(attempt(orm, schemaName));
+
+          expect(error, path).to.include({ code: 'SCHEMA_PROTECTED', schemaName });
+          expect(error.message, path).to.include(OF_THE_DATABASE);
+        }
+
+        expect(await tables()).to.deep.equal(untouched);
+      } finally {
+        await database.query(`comment on schema ${schemaName} is ${before?.comment}`);
+      }
+    });
+  }
+
+  it('T16 is not what a name only resembles: such a tenant is renamed and dropped as any other', async () => {
+    for (const schemaName of ['my_public', 'public_2', 'my_information_schema', 'information_schema_2', 'my_pg_catalog']) {
+      await orm.em.fork().persistAndFlush(newLibrary(schemaName));
+      await tenants(orm).rename(schemaName, 'another');
+      await tenants(orm).rename('another', schemaName);
+      await tenants(orm).drop(schemaName);
+    }
+
+    expect(await tables()).to.deep.equal(untouched);
+    expect(await schemaNames(database)).to.deep.equal(['acme', 'by_hand']);
+  });
+
+  it('T16 is not migrated either, and the error says what to do with it', async () => {
+    const result = await tenants(orm).migrate({ only: ['by_hand'] });
+
+    expect(result.failed.map(({ error }) => (error as Error).message)).to.deep.equal([
+      `Refused to migrate schema "by_hand": this library did not make it (if a tenant's was made by hand, mark it first: ` +
+        `comment on schema "by_hand" is '${SCHEMA_COMMENT}'; if it is somebody else's, rename it and create the tenant's with ` +
+        '`tenants().provision(…)`). Nothing was changed.',
+    ]);
+    expect(await tables()).to.deep.equal(untouched);
+  });
 
   it('T16 is no target of a rename either', async () => {
     for (const schemaName of ['public', 'information_schema', 'pg_catalog']) {

@@ -1,4 +1,13 @@
-import { currentTenant, forEachTenant, runInTenant, schemaRouter, tenantContext, TenantMixin, tenants } from '@landlord/mikro-orm';
+import {
+  currentTenant,
+  forEachTenant,
+  runInTenant,
+  SCHEMA_COMMENT,
+  schemaRouter,
+  tenantContext,
+  TenantMixin,
+  tenants,
+} from '@landlord/mikro-orm';
 import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import Koa from 'koa';
@@ -129,7 +138,11 @@ onDatabases('the public tenant of another public schema', database => {
     expect(await schemaNames(database)).to.deep.equal(['acme', 'shared']);
     const named = new Site({ schemaName: 'public', domainUrl: 'public.example.com' });
     expect(await refusal(orm.em.fork().persistAndFlush(named))).to.include({ code: 'SCHEMA_NAME_RESERVED', schemaName: 'public' });
-    expect(await refusal(tenants(orm).drop(front))).to.include({ code: 'SCHEMA_PROTECTED', schemaName: 'shared' });
+    // also where its comment says that the library made it
+    await database.query(`comment on schema shared is '${SCHEMA_COMMENT}'`);
+    const error = await refusal(tenants(orm).drop(front));
+    expect(error).to.include({ code: 'SCHEMA_PROTECTED', schemaName: 'shared' });
+    expect(error.message).to.include('it belongs to the whole database, not to a tenant');
     await em.removeAndFlush(front);
     expect(await schemasWith(database, 'site')).to.deep.equal(['shared']);
   });

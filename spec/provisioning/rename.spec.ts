@@ -74,7 +74,10 @@ onDatabases('renaming a tenant', database => {
     await database.query('create schema by_hand');
     await database.query('create table by_hand.book (secret text)');
 
-    expect(await refusal(tenants(orm).rename('own', 'by_hand'))).to.include({ code: 'SCHEMA_ALREADY_EXISTS', schemaName: 'by_hand' });
+    const error = await refusal(tenants(orm).rename('own', 'by_hand'));
+
+    expect(error).to.include({ code: 'SCHEMA_ALREADY_EXISTS', schemaName: 'by_hand' });
+    expect(error.cause).to.be.an('error').with.property('code', '42P06');
     expect(await storedTenants(database))
       .to.include('own')
       .and.not.to.include('by_hand');

@@ -25,6 +25,13 @@ onDatabases("tenants from inside a tenant's scope", database => {
     expect(await schemaNames(database)).to.deep.equal(['acme', 'bob']);
   }
 
+  function expectRefused(error: Error, action: string): void {
+    expect(error).to.include({ code: 'PUBLIC_CONTEXT_REQUIRED' });
+    expect(error.message).to.equal(
+      `A tenant cannot be ${action} from inside the scope of tenant "acme". Nothing was stored. Do it in \`runInPublic(…)\`.`,
+    );
+  }
+
   it('T14 are not created, before any SQL', async () => {
     const outside = orm.em.fork();
     const attempts = [
@@ -59,9 +66,7 @@ onDatabases("tenants from inside a tenant's scope", database => {
       );
       expect(error).to.include({ code: 'PUBLIC_CONTEXT_REQUIRED' });
       expect(error.message).to.include('renamed');
-      expect(await refusal(runInTenant('acme', () => tenants(orm).rename(schemaName, 'renamed')))).to.include({
-        code: 'PUBLIC_CONTEXT_REQUIRED',
-      });
+      expectRefused(await refusal(runInTenant('acme', () => tenants(orm).rename(schemaName, 'renamed'))), 'renamed');
     }
 
     await expectNothingChanged();
@@ -73,15 +78,15 @@ onDatabases("tenants from inside a tenant's scope", database => {
       const error = await refusal(removal);
       expect(error).to.include({ code: 'PUBLIC_CONTEXT_REQUIRED' });
       expect(error.message).to.include('deleted');
-      expect(await refusal(runInTenant('acme', () => tenants(orm).drop(schemaName)))).to.include({ code: 'PUBLIC_CONTEXT_REQUIRED' });
+      expectRefused(await refusal(runInTenant('acme', () => tenants(orm).drop(schemaName))), 'deleted');
     }
 
     await expectNothingChanged();
   });
 
   it('T14 are not provisioned or migrated', async () => {
-    expect(await refusal(runInTenant('acme', () => tenants(orm).provision('bob')))).to.include({ code: 'PUBLIC_CONTEXT_REQUIRED' });
-    expect(await refusal(runInTenant('acme', () => tenants(orm).migrate()))).to.include({ code: 'PUBLIC_CONTEXT_REQUIRED' });
+    expectRefused(await refusal(runInTenant('acme', () => tenants(orm).provision('bob'))), 'provisioned');
+    expectRefused(await refusal(runInTenant('acme', () => tenants(orm).migrate())), 'migrated');
   });
 
   it('T14 are updated as the own row', async () => {

@@ -1,7 +1,8 @@
 import { tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import pg from 'pg';
-import type { Library } from '../../fixtures/entities/index.ts';
+import { Library } from '../../fixtures/entities/index.ts';
+import { storedTenants } from '../support/catalog.ts';
 import { onDatabases } from '../support/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { until } from '../support/tenant-set.ts';
@@ -14,7 +15,7 @@ onDatabases(
 
     before(async () => {
       orm = await openLibrary(database);
-      await orm.em.fork().persistAndFlush(['acme', 'bob', 'carl'].map(name => newLibrary(name)));
+      await orm.em.fork().persistAndFlush(['acme', 'bob', 'carl', 'dora'].map(name => newLibrary(name)));
       other = new pg.Client({ connectionString: database.url ?? '' });
       await other.connect();
     });
@@ -25,8 +26,8 @@ onDatabases(
     });
 
     for (const [title, from, change, left] of [
-      ['M5, T7 a rename', 'acme', () => tenants<Library>(orm).rename('acme', 'apex'), ['apex', 'bob', 'carl']],
-      ['M5, T8 a drop', 'bob', () => tenants<Library>(orm).drop('bob'), ['apex', 'carl']],
+      ['M5, T7 a rename', 'acme', () => tenants<Library>(orm).rename('acme', 'apex'), ['apex', 'bob', 'carl', 'dora']],
+      ['M5, T8 a drop', 'bob', () => tenants<Library>(orm).drop('bob'), ['apex', 'carl', 'dora']],
     ] as const) {
       it(`${title} waits for whoever has the tenant, and leaves it alone until then`, async () => {
         const before = await schemas();
@@ -42,17 +43,32 @@ onDatabases(
       });
     }
 
+    it('M5, T15 a drop waits for a rename that is under way, and drops the schema of the name that it gave', async () => {
+      const dora = await orm.em.fork().findOneOrFail(Library, { schemaName: 'dora' });
+      await other.query('begin');
+      await other.query(`update public.library set schema_name = 'dorothy' where schema_name = 'dora'`);
+      await other.query('alter schema dora rename to dorothy');
+      const dropping = tenants<Library>(orm).drop(dora);
+      await until(async () => (await waiting('transactionid')) > 0, 'it waits for the row');
+      await other.query('commit');
+      await dropping;
+
+      expect(await schemas()).to.deep.equal(['apex', 'carl']);
+      expect(await storedTenants(database)).to.deep.equal(['apex', 'carl']);
+    });
+
     async function schemas(): Promise<string[]> {
       const rows = await database.query<{ name: string }>(
-        `select nspname as name from pg_namespace where nspname in ('acme', 'apex', 'bob', 'carl') order by 1`,
+        `select nspname as name from pg_namespace where nspname in ('acme', 'apex', 'bob', 'carl', 'dora', 'dorothy') order by 1`,
       );
 
       return rows.map(({ name }) => name);
     }
 
-    async function waiting(): Promise<number> {
+    async function waiting(kind = 'advisory'): Promise<number> {
       const [row] = await database.query<{ count: number }>(
-        `select count(*)::int as count from pg_locks where not granted and locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+        `select count(*)::int as count from pg_locks join pg_stat_activity using (pid) where not granted and locktype = $1 and datname = current_database()`,
+        [kind],
       );
 
       return row?.count ?? 0;
