@@ -7,6 +7,7 @@ import { createPublicSchemaGenerator } from './migrations/public-schema-generato
 import { resolveOptions, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
 import { ensurePrimaryKey, pinToSchema } from './orm/entity-kinds.js';
 import { contextOfScopes } from './orm/mikro-context.js';
+import { giveSeederOfScope } from './orm/scoped-seeder.js';
 import { extendDriver } from './orm/tenant-driver.js';
 import { extendEntityManager, type TenantEntityManagerMethods } from './orm/tenant-entity-manager.js';
 import { extendHydrator } from './orm/tenant-hydrator.js';
@@ -101,6 +102,7 @@ function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any)
     static register(orm: TenantsOrm): void {
       const tenancy = new Tenancy(orm, options);
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
+      giveSeederOfScope(orm);
       orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(tenancy));
     }
   };

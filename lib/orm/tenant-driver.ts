@@ -1,5 +1,6 @@
-import { QueryFlag, type Configuration, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
+import { helper, QueryFlag, type Configuration, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import { TenantError } from '../errors.js';
 import { registerHost, unregisterHost } from '../scope/host.js';
 import { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
@@ -7,6 +8,8 @@ import { guardQuery, TenantQueryBuilder } from './tenant-query-builder.js';
 import { tenantSchema } from './tenant-schema.js';
 
 type CreateQueryBuilderArgs = Parameters<AbstractSqlDriver['createQueryBuilder']>;
+
+type LockOptions = Parameters<AbstractSqlDriver['lockPessimistic']>[1] & { readonly schema?: string | undefined };
 
 type DriverClass = new (config: Configuration) => AbstractSqlDriver;
 
@@ -47,6 +50,11 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return query;
     }
 
+    // an error of the library's says already what happened
+    override convertException(exception: Error): ReturnType<AbstractSqlDriver['convertException']> {
+      return exception instanceof TenantError ? (exception as never) : super.convertException(exception);
+    }
+
     // an ORM whose discovery fails never comes here, and is none to choose from afterwards
     override setMetadata(metadata: MetadataStorage): void {
       super.setMetadata(metadata);
@@ -56,6 +64,11 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     override async close(force?: boolean): Promise<void> {
       unregisterHost(this.config);
       await super.close(force);
+    }
+
+    // MikroORM looks among the rows of the `em`'s own schema, and would lock the one that has the same key there
+    override async lockPessimistic<T extends object>(entity: T, options: LockOptions): Promise<void> {
+      await super.lockPessimistic(entity, { ...options, schema: helper(entity).__schema ?? options.schema } as LockOptions);
     }
   }
 

@@ -8,6 +8,7 @@ import { Tenancy } from '../tenancy.js';
 import { explainFlushError } from './flush-errors.js';
 import { refuseForeign } from './foreign-entities.js';
 import { guardKysely } from './kysely-schemas.js';
+import { extendLoading } from './loading-entity-manager.js';
 import { executeOnPath } from './raw-sql.js';
 import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from './result-cache.js';
 
@@ -30,7 +31,7 @@ export interface TenantEntityManagerMethods {
 export function extendEntityManager<Base extends new (...args: any[]) => SqlEntityManager>(
   EntityManagerClass: Base,
 ): Base & (new (...args: any[]) => TenantEntityManagerMethods) {
-  class ScopedEntityManager extends EntityManagerClass implements TenantEntityManagerMethods {
+  class ScopedEntityManager extends extendLoading(EntityManagerClass) implements TenantEntityManagerMethods {
     // no private field: the base constructor asks for the context before fields are there
     declare boundScope: Scope | undefined;
 

@@ -1,0 +1,353 @@
+import { TenantError, runInPublic, runInTenant, type TenantEntityManager, type TenantErrorCode } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import type { Library } from '../../../fixtures/entities/index.ts';
+import type { SpecDatabase } from '../../support/database.ts';
+import type { LibraryOrm } from '../../support/library-orm.ts';
+import { schemasIn } from '../../support/twins.ts';
+import { contentsQuery } from './entities.ts';
+
+/** One method, or one way to call it. What is made in one scope may be used in another. */
+export interface Row<Subject = any> {
+  make(em: TenantEntityManager, options: SchemaOption): Subject | Promise<Subject>;
+  use(subject: Subject, options: SchemaOption): unknown;
+  /** It changes rows, so it runs in a transaction that is rolled back, and no other schema may have changed in it. */
+  readonly writes?: boolean;
+  /** It sends no SQL that names a table, or none at all. */
+  readonly quiet?: boolean;
+  /** Its answer has a number of a sequence. */
+  readonly varies?: boolean;
+  /** It streams or calls a routine, which MikroORM's driver for PGlite does not. */
+  readonly notOnPglite?: boolean;
+  /** Whether it, or what it is used on, can be asked for a schema by name. */
+  readonly takesSchema?: boolean;
+  /** Where it differs from what a situation says. */
+  readonly expect?: Expected;
+  /** The situations that it cannot be in. */
+  readonly except?: readonly Situation[];
+}
+
+export type Expected = Partial<Readonly<Record<Situation, Outcome>>>;
+
+export type Table = Readonly<Record<string, Row>>;
+
+/** Whose rows it works on, or the code it is refused with. */
+export type Outcome = 'acme' | 'bob' | 'public' | TenantErrorCode;
+
+export interface SchemaOption {
+  readonly schema?: string;
+}
+
+export interface World {
+  readonly database: SpecDatabase;
+  readonly orm: LibraryOrm;
+  readonly acme: Library;
+  readonly bob: Library;
+  /** What every schema holds, by schema and table. */
+  readonly untouched: Contents;
+}
+
+type Contents = Readonly<Record<string, string>>;
+
+interface SituationOf {
+  readonly outcome: Outcome;
+  /** Whether a schema is named in the call. */
+  readonly namesSchema?: boolean;
+  readonly run: (world: World, row: Row) => Promise<unknown>;
+}
+
+/** Where a method can be called from, and what it does there unless its row says another thing. */
+export const SITUATIONS = {
+  'in no scope': { outcome: 'TENANT_CONTEXT_REQUIRED', run: (world, row) => call(world, world.orm.em.fork(), row) },
+  'in no scope, of the public schema by name': {
+    outcome: 'TENANT_CONTEXT_REQUIRED',
+    run: (world, row) => call(world, world.orm.em.fork({ schema: 'public' }), row),
+  },
+  'in no scope, with { schema: public }': {
+    outcome: 'TENANT_CONTEXT_REQUIRED',
+    namesSchema: true,
+    run: (world, row) => call(world, world.orm.em.fork(), row, { schema: 'public' }),
+  },
+  'in the public scope': { outcome: 'TENANT_CONTEXT_REQUIRED', run: (world, row) => inPublic(world, em => call(world, em, row)) },
+  'in the public scope, of the public schema by name': {
+    outcome: 'TENANT_CONTEXT_REQUIRED',
+    run: (world, row) => inPublic(world, em => call(world, em.fork({ schema: 'public' }), row)),
+  },
+  'in the scope of acme': { outcome: 'acme', run: (world, row) => inAcme(world, em => call(world, em, row)) },
+  'in the scope of bob': { outcome: 'bob', run: (world, row) => inBob(world, em => call(world, em, row)) },
+  'on the global em in a scope': { outcome: 'bob', run: (world, row) => inBob(world, () => call(world, world.orm.em, row)) },
+  'in a scope, with { schema } of its tenant': {
+    outcome: 'acme',
+    namesSchema: true,
+    run: (world, row) => inAcme(world, em => call(world, em, row, { schema: 'acme' })),
+  },
+  'in a scope, with { schema } of another tenant': {
+    outcome: 'CROSS_TENANT',
+    namesSchema: true,
+    run: (world, row) => inAcme(world, em => call(world, em, row, { schema: 'bob' })),
+  },
+  'in a scope, with { schema: public }': {
+    outcome: 'TENANT_CONTEXT_REQUIRED',
+    namesSchema: true,
+    run: (world, row) => inAcme(world, em => call(world, em, row, { schema: 'public' })),
+  },
+  'in a scope, by a fork of another tenant': {
+    outcome: 'CROSS_TENANT',
+    run: (world, row) => inAcme(world, em => call(world, em.fork({ schema: 'bob' }), row)),
+  },
+  'in a scope, by an em whose schema was set to another tenant': {
+    outcome: 'CROSS_TENANT',
+    run: (world, row) =>
+      inAcme(world, em => {
+        const set = em.fork();
+        set.schema = 'bob';
+
+        return call(world, set, row);
+      }),
+  },
+  'in no scope, with { schema } of a tenant': {
+    outcome: 'acme',
+    namesSchema: true,
+    run: (world, row) => call(world, world.orm.em.fork(), row, { schema: 'acme' }),
+  },
+  'in the public scope, with { schema } of a tenant': {
+    outcome: 'bob',
+    namesSchema: true,
+    run: (world, row) => inPublic(world, em => call(world, em, row, { schema: 'bob' })),
+  },
+  'in no scope, by a fork of a tenant': {
+    outcome: 'acme',
+    run: (world, row) => call(world, world.orm.em.fork({ schema: 'acme' }), row),
+  },
+  'in no scope, by a fork of a tenant with { schema } of another': {
+    outcome: 'bob',
+    namesSchema: true,
+    run: (world, row) => call(world, world.orm.em.fork({ schema: 'acme' }), row, { schema: 'bob' }),
+  },
+  'in a transaction': {
+    outcome: 'acme',
+    run: (world, row) => inAcme(world, em => undone(em, tx => call(world, tx, row))),
+  },
+  'after a nested transaction was rolled back, with another scope in it': {
+    outcome: 'acme',
+    run: (world, row) =>
+      inAcme(world, em =>
+        undone(em, async tx => {
+          await undone(tx, async inner => {
+            await call(world, inner, row);
+            await inBob(world, async bobs => {
+              await call(world, bobs, row);
+              await undone(bobs, innermost => call(world, innermost, row));
+            });
+          });
+          world.database.statements.length = 0;
+
+          return call(world, tx, row);
+        }),
+      ),
+  },
+  'made in a scope, used in another': {
+    outcome: 'CROSS_TENANT',
+    run: (world, row) =>
+      passed(
+        world,
+        row,
+        use => inAcme(world, use),
+        use => inBob(world, use),
+      ),
+  },
+  'made in a scope, used in none': { outcome: 'acme', run: (world, row) => passed(world, row, use => inAcme(world, use), inNone) },
+  'made in a scope, used in the public one': {
+    outcome: 'acme',
+    run: (world, row) =>
+      passed(
+        world,
+        row,
+        use => inAcme(world, use),
+        use => inPublic(world, use),
+      ),
+  },
+  'made in no scope, used in one': {
+    outcome: 'TENANT_CONTEXT_REQUIRED',
+    run: (world, row) =>
+      passed(
+        world,
+        row,
+        use => use(world.orm.em.fork()),
+        use => inAcme(world, use),
+      ),
+  },
+  'made in the public scope, used in a tenant’s': {
+    outcome: 'TENANT_CONTEXT_REQUIRED',
+    run: (world, row) =>
+      passed(
+        world,
+        row,
+        use => inPublic(world, use),
+        use => inAcme(world, use),
+      ),
+  },
+  'made in no scope of a tenant by name, used in the scope of another': {
+    outcome: 'CROSS_TENANT',
+    run: (world, row) =>
+      passed(
+        world,
+        row,
+        use => use(world.orm.em.fork({ schema: 'acme' })),
+        use => inBob(world, use),
+      ),
+  },
+} as const satisfies Readonly<Record<string, SituationOf>>;
+
+export type Situation = keyof typeof SITUATIONS;
+
+/** The situations that a row is in. */
+export function situationsOf(row: Row): Situation[] {
+  return (Object.keys(SITUATIONS) as Situation[]).filter(name => {
+    const { namesSchema }: SituationOf = SITUATIONS[name];
+
+    return row.except?.includes(name) !== true && (namesSchema !== true || row.takesSchema !== false);
+  });
+}
+
+/** Runs the row in the situation, and fails unless it does there what it has to. Resolves to the answer as text, or the refusal. */
+export async function checkCell(
+  world: World,
+  row: Row,
+  situation: Situation,
+): Promise<{ readonly expected: Outcome; readonly text: string }> {
+  const { outcome: usual, run }: SituationOf = SITUATIONS[situation];
+  const expected = row.expect?.[situation] ?? usual;
+  const { statements } = world.database;
+  statements.length = 0;
+  let answer: unknown;
+
+  try {
+    answer = await run(world, row);
+  } catch (error) {
+    if (!(error instanceof TenantError)) {
+      throw error;
+    }
+
+    expect(error.code, `${situation}: ${error.message}`).to.equal(expected);
+    const sent = statements.slice(statements.lastIndexOf(MADE) + 1).filter(isWork);
+    expect(sent, `${situation}: no statement for a refusal`).to.deep.equal([]);
+
+    return { expected, text: error.code };
+  }
+
+  const text = JSON.stringify(answer) ?? 'nothing';
+  const label = `${situation}: ${text}\n${statements.join('\n')}`;
+  expect(text, label).not.to.match(FOREIGN[expected as 'acme'] ?? /^/);
+
+  if (expected !== 'public') {
+    const schemas = schemasIn(statements);
+    const allowed = row.quiet === true ? [] : [expected];
+    expect(
+      schemas.filter(schema => schema !== 'public'),
+      label,
+    ).to.deep.equal(allowed);
+    expect(
+      statements.filter(sql => DECOY.test(sql)),
+      label,
+    ).to.deep.equal([]);
+  }
+
+  return { expected, text };
+}
+
+// the situation's own transactions, and the tenant that a scope is entered with
+function isWork(sql: string): boolean {
+  return !/^\[query\] (begin|savepoint|rollback|release|commit)/.test(sql);
+}
+
+async function call(world: World, em: TenantEntityManager, row: Row, options: SchemaOption = {}): Promise<unknown> {
+  return within(world, em, row, options.schema, async inner => {
+    const subject: unknown = await row.make(inner, options);
+    world.database.statements.push(MADE);
+
+    return row.use(subject, options);
+  });
+}
+
+async function passed(world: World, row: Row, make: Enter, use: Enter): Promise<unknown> {
+  return make(em =>
+    within(world, em, row, em.schema, async inner => {
+      const subject: unknown = await row.make(inner, {});
+      world.database.statements.length = 0;
+
+      return use(() => row.use(subject, {}));
+    }),
+  );
+}
+
+/** What is written is looked at in its transaction, and taken back. */
+async function within(
+  world: World,
+  em: TenantEntityManager,
+  row: Row,
+  schema: string | undefined,
+  fn: (em: TenantEntityManager) => Promise<unknown>,
+): Promise<unknown> {
+  if (row.writes !== true) {
+    return fn(em);
+  }
+
+  return undone(em, async tx => {
+    const answer = await fn(tx);
+    const kept = [...world.database.statements];
+    const own = schema ?? tx.schema;
+    const [contents] = await tx.getDriver().execute<Contents[]>(contentsQuery(), [], 'all', tx.getTransactionContext());
+    world.database.statements.splice(0, Infinity, ...kept);
+
+    for (const [table, rows] of Object.entries(contents ?? {})) {
+      if (!table.startsWith(`${own}.`)) {
+        expect(rows, `${table} was written to`).to.equal(world.untouched[table]);
+      }
+    }
+
+    return answer;
+  });
+}
+
+// what is written is taken back, so that every cell starts from the same rows
+async function undone(em: TenantEntityManager, fn: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> {
+  const undo = new Error('undo');
+  let answer: unknown;
+
+  await em
+    .transactional(async tx => {
+      answer = await fn(tx);
+      throw undo;
+    })
+    .catch((error: unknown) => {
+      if (error !== undo) {
+        throw error;
+      }
+    });
+
+  return answer;
+}
+
+type Enter = (fn: (em: TenantEntityManager) => unknown) => unknown;
+
+const inNone = (fn: (em: never) => unknown): unknown => fn(undefined as never);
+
+function inAcme(world: World, fn: (em: TenantEntityManager) => unknown): Promise<unknown> {
+  return runInTenant(world.acme, fn, world);
+}
+
+function inBob(world: World, fn: (em: TenantEntityManager) => unknown): Promise<unknown> {
+  return runInTenant(world.bob, fn, world);
+}
+
+function inPublic(world: World, fn: (em: TenantEntityManager) => unknown): Promise<unknown> {
+  return runInPublic(fn, world);
+}
+
+/** Stands among the statements where what is used has been made. */
+const MADE = 'made';
+
+const FOREIGN = { acme: /bob|decoy/, bob: /acme|decoy/, public: /acme|bob/ } as const;
+
+/** A table of the public schema with a tenant table's name. */
+const DECOY = /"public"\."(author|book|tag|book_tags|member|loan|loan_summary|memo|digest)"/;
