@@ -52,7 +52,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
 
     // an error of the library's says already what happened
     override convertException(exception: Error): ReturnType<AbstractSqlDriver['convertException']> {
-      return exception instanceof TenantError ? (exception as never) : super.convertException(exception);
+      return exception instanceof TenantError ? exception : super.convertException(exception);
     }
 
     // an ORM whose discovery fails never comes here, and is none to choose from afterwards

@@ -25,11 +25,19 @@ const AS_ITSELF: Readonly<Record<string, Use>> = {
   'em.merge': (em, { book }) => em.merge(book),
   'em.merge by name': (em, { book }) => em.merge(Book, book),
   'em.populate': (em, { book }) => em.populate([book], ['author'], { refresh: true }),
+  'em.getEntityLoader': (em, { book }) => em.getEntityLoader().populate(Book, [book], [{ field: 'author' }] as never, { refresh: true }),
+  'repository.insert': (em, { tag }) => em.getRepository(Tag).insert(tag),
+  'repository.insertMany': (em, { tag }) => em.getRepository(Tag).insertMany([tag]),
+  'repository.upsert': (em, { tag }) => em.getRepository(Tag).upsert(tag),
+  'repository.upsertMany': (em, { tag }) => em.getRepository(Tag).upsertMany([tag]),
+  'repository.merge': (em, { book }) => em.getRepository(Book).merge(book),
+  'repository.populate': (em, { book }) => em.getRepository(Book).populate([book], ['author'], { refresh: true }),
+  'em.refreshOrFail': (em, { book }) => em.refreshOrFail(book),
+  'em.refresh': (em, { book }) => em.refresh(book),
 };
 
 /** What works on an entity where it is, which is in order outside any scope. */
 const IN_PLACE: Readonly<Record<string, Use>> = {
-  'em.refresh': (em, { book }) => em.refresh(book),
   'em.persist': (em, { book }) => em.persistAndFlush(Object.assign(book, { title: 'x' })),
   'em.remove': (em, { book }) => em.removeAndFlush(book),
 };
@@ -58,6 +66,12 @@ const AS_VALUE: Readonly<Record<string, Use>> = {
     await em.findOneOrFail(Book, 1);
     return em.findOne(Book, book);
   },
+  'repository.find where': (em, { author }) => em.getRepository(Book).find({ author }),
+  'repository.nativeUpdate': (em, { author }) => em.getRepository(Book).nativeUpdate(1, { author }),
+  'em.findAndCount where': (em, { author }) => em.findAndCount(Book, { author }),
+  'em.findAll where': (em, { author }) => em.findAll(Book, { where: { author } }),
+  'em.findByCursor where': (em, { author }) => em.findByCursor(Book, { where: { author }, first: 1, orderBy: { id: 'asc' } }),
+  'em.countBy where': (em, { author }) => em.countBy(Book, 'author', { where: { author } }),
   'em.count where': (em, { author }) => em.count(Book, { author }),
   'qb.where': (em, { author }) => em.qb(Book).where({ author }).getResult(),
   'qb.orWhere': (em, { author }) => em.qb(Book).where({ id: 7 }).orWhere({ author }).getResult(),
