@@ -124,12 +124,19 @@ function relationProblems(meta: EntityMetadata): string[] {
   }
 
   return meta.relations
-    .filter(property => isOwning(property) && property.targetMeta !== undefined && isTenantEntity(property.targetMeta.root))
+    .filter(isOwning)
+    .map(property => ({ property, target: targetsOf(property).find(target => isTenantEntity(target.root)) }))
+    .filter(({ target }) => target !== undefined)
     .map(
-      property =>
-        `${meta.className}.${property.name} is a foreign key from a shared entity to ${property.targetMeta?.className}, of which there is one for each tenant. ` +
+      ({ property, target }) =>
+        `${meta.className}.${property.name} is a foreign key from a shared entity to ${target?.className}, of which there is one for each tenant. ` +
         `Make ${meta.className} a tenant entity (\`schema: '*'\`), or keep the key on the other side.`,
     );
+}
+
+// a relation to one of several entities has the first of them as its `targetMeta`
+function targetsOf({ polymorphTargets, targetMeta }: EntityProperty): EntityMetadata[] {
+  return polymorphTargets ?? (targetMeta === undefined ? [] : [targetMeta]);
 }
 
 function isOwning({ kind, owner, pivotTable }: EntityProperty): boolean {

@@ -57,8 +57,13 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return parseSchemaName(schemaName, {
       publicSchema: this.publicSchema,
       reserved: this.options.reservedSchemaNames,
-      shared: (this.#sharedSchemas ??= this.#findSharedSchemas()),
+      shared: this.sharedSchemas,
     });
+  }
+
+  /** The schemas that shared entities live in. */
+  get sharedSchemas(): ReadonlySet<string> {
+    return (this.#sharedSchemas ??= this.#findSharedSchemas());
   }
 
   canonicalHost(host: string): string | undefined {

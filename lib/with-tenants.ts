@@ -8,6 +8,7 @@ import { resolveOptions, type ResolvedTenantsOptions, type TenantsOptions } from
 import { ensurePrimaryKey, pinToSchema } from './orm/entity-kinds.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
+import { prepareRelations } from './orm/shared-relations.js';
 import { extendDriver } from './orm/tenant-driver.js';
 import { extendEntityManager, type TenantEntityManagerMethods } from './orm/tenant-entity-manager.js';
 import { extendHydrator } from './orm/tenant-hydrator.js';
@@ -81,6 +82,8 @@ function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions): D
         if (problems.length > 0) {
           throw new TenantConfigError(problems);
         }
+
+        prepareRelations(storage, platform);
       }),
   };
 }

@@ -86,7 +86,14 @@ describe('checking the configuration', () => {
     const ShopSchema = defineEntity({ class: Shop, extends: TenantMixin, schema: '*', properties: {} });
     const Pinned = defineEntity({
       name: 'Pinned',
-      properties: { id: p.integer().primary(), book: () => p.manyToOne(Book), tags: () => p.manyToMany(Tag) },
+      properties: {
+        id: p.integer().primary(),
+        book: () => p.manyToOne(Book),
+        tags: () => p.manyToMany(Tag),
+        // MikroORM's declarations know one target alone
+        about: () => p.manyToOne([Genre, Author] as unknown as typeof Genre),
+        shelf: () => p.manyToMany([Genre, Author] as unknown as typeof Genre),
+      },
     });
     const Enumerated = defineEntity({
       name: 'Enumerated',
@@ -111,6 +118,7 @@ describe('checking the configuration', () => {
     expect(problems.filter(problem => problem.startsWith('The tenant entity Shop'))).to.have.length(1);
     expect(problems.filter(problem => problem.startsWith('Pinned.book'))).to.have.length(1);
     expect(problems.filter(problem => problem.startsWith('Pinned.tags'))).to.have.length(1);
+    expect(problems.filter(problem => /^Pinned\.(about|shelf) .* Author/.test(problem))).to.have.length(2);
     expect(problems.filter(problem => problem.startsWith('Enumerated.kind'))).to.have.length(1);
   });
 

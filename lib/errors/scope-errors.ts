@@ -55,6 +55,20 @@ export class CrossTenantError extends TenantError {
     );
   }
 
+  static sharedCollection(property: string, wanted: string, own: string): CrossTenantError {
+    return new CrossTenantError(
+      `${property} of tenant ${show(wanted)} was to be loaded by an EntityManager of tenant ${show(own)}, whose shared entities would keep it. No SQL was sent. ` +
+        `Load it in \`runInTenant(${show(wanted)}, …)\`, or by \`em.fork({ schema: ${show(wanted)} })\`.`,
+    );
+  }
+
+  static truncation(entity: string, referring: readonly string[]): CrossTenantError {
+    return new CrossTenantError(
+      `${entity} is a shared entity to which tenant entities refer (${referring.join(', ')}), and PostgreSQL would truncate their tables with it, every tenant's. ` +
+        'No SQL was sent. Delete the rows in its place, which is refused for those in use.',
+    );
+  }
+
   static mixedFlush(schemaNames: readonly string[]): CrossTenantError {
     return new CrossTenantError(
       `One flush held entities of several tenants (${schemaNames.map(show).join(', ')}). Nothing was stored. Flush each in its own \`runInTenant(…)\`.`,

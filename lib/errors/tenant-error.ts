@@ -18,6 +18,7 @@ export type TenantErrorCode =
   | 'PUBLIC_CONTEXT_REQUIRED'
   | 'CROSS_TENANT'
   | 'TENANT_WRITE_REFUSED'
+  | 'SHARED_ROW_IN_USE'
   | 'HOST_INVALID'
   | 'HOST_UNKNOWN'
   | 'NOT_A_ROUTER'

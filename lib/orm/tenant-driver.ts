@@ -1,15 +1,20 @@
-import { helper, QueryFlag, type Configuration, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
+import { helper, QueryFlag, type Configuration, type DriverException, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { TenantError } from '../errors.js';
 import { registerHost, unregisterHost } from '../scope/host.js';
 import { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
+import { explainSharedWrite } from './flush-errors.js';
 import { guardQuery, TenantQueryBuilder } from './tenant-query-builder.js';
 import { tenantSchema } from './tenant-schema.js';
 
 type CreateQueryBuilderArgs = Parameters<AbstractSqlDriver['createQueryBuilder']>;
 
 type LockOptions = Parameters<AbstractSqlDriver['lockPessimistic']>[1] & { readonly schema?: string | undefined };
+/** The place of `options` among the arguments of what reads a pivot table. */
+const PIVOT_OPTIONS = 5;
+
+type MapPropArgs = [query: TenantQueryBuilder, prop: unknown, alias: string, meta: EntityMetadata, schema: string | undefined];
 
 type DriverClass = new (config: Configuration) => AbstractSqlDriver;
 
@@ -50,9 +55,35 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return query;
     }
 
-    // an error of the library's says already what happened
-    override convertException(exception: Error): ReturnType<AbstractSqlDriver['convertException']> {
+    // the library's own errors are not the database's, and stay what they are
+    override convertException(exception: Error): DriverException {
       return exception instanceof TenantError ? exception : super.convertException(exception);
+    }
+
+    // one statement for several rows, which is not a query builder's
+    override async nativeUpdateMany(...args: any[]): Promise<any> {
+      try {
+        return await (super.nativeUpdateMany as any)(...args);
+      } catch (error) {
+        throw explainSharedWrite(error, this.metadata.get(args[0]), Tenancy.of(this.config));
+      }
+    }
+
+    // here the formulas of what is joined are written out
+    override mapPropToFieldNames(...args: any[]): any {
+      const [query, , , meta, schema] = args as MapPropArgs;
+      args[4] = query.schemaOfFormula(meta, schema);
+
+      return (super.mapPropToFieldNames as any)(...args);
+    }
+
+    // MikroORM reads this kind of pivot table without the schema that it was given
+    override async loadFromUnionTargetPolymorphicPivotTable(...args: any[]): Promise<any> {
+      const schema: string | undefined = args[PIVOT_OPTIONS]?.schema;
+      const find = (entity: any, where: any, options: object): unknown => this.find(entity, where, { schema, ...options } as never);
+      const self = Object.create(this, { find: { value: find } }) as this;
+
+      return (super.loadFromUnionTargetPolymorphicPivotTable as any).apply(self, args);
     }
 
     // an ORM whose discovery fails never comes here, and is none to choose from afterwards

@@ -7,9 +7,11 @@ import { TenantWriteRefusedError } from '../errors.js';
 import { Tenancy } from '../tenancy.js';
 import { explainFlushError } from './flush-errors.js';
 import { refuseForeign } from './foreign-entities.js';
+import { isTenantEntity } from './entity-kinds.js';
 import { guardKysely } from './kysely-schemas.js';
 import { extendLoading } from './loading-entity-manager.js';
 import { executeOnPath } from './raw-sql.js';
+import { loaderOfSchema, refuseBorrowed } from './shared-relations.js';
 import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from './result-cache.js';
 
 /** What an EntityManager with tenants has beside MikroORM's own. */
@@ -115,9 +117,15 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
     // `Collection.matching()` comes here with the caller's options, and takes them to the driver without a schema
     override async preparePopulate(entityName: any, options: any, validate?: boolean): Promise<any> {
-      options.schema ??= this.getContext(false).schema;
+      options.schema = this.#ofTenant(entityName, options).schema ?? this.getContext(false).schema;
+      const populate = await super.preparePopulate(entityName, options, validate);
+      this.#refuseBorrowed(entityName, populate, options.schema);
 
-      return super.preparePopulate(entityName, options, validate);
+      return populate;
+    }
+
+    override getEntityLoader(): any {
+      return loaderOfSchema(super.getEntityLoader(), this.getContext(false).schema);
     }
 
     // a cached result is an answer like the database's: refused where that would be, and never one tenant's for another
@@ -207,12 +215,24 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
     // an entity that is in the identity map is found without a condition
     override async findOne(entityName: any, where: any, options: any = {}): Promise<any> {
       this.#refuseForeign([where], options.schema);
-      return super.findOne(entityName, where, options);
+      const meta = this.metadata.find(entityName);
+      // where the identity map has a shared entity, whichever tenant's EntityManager asks
+      const schema = meta === undefined || isTenantEntity(meta.root) ? undefined : meta.schema;
+
+      return super.findOne(entityName, where, schema === undefined ? options : { schema, ...options });
     }
 
     override async populate(entities: any, populate: any, options: any = {}): Promise<any> {
       this.#refuseForeign([entities], options.schema);
-      return super.populate(entities, populate, options);
+      const [first]: object[] = Utils.asArray(entities);
+      const ofTenant = first === undefined ? options : this.#ofTenant(first.constructor, options);
+
+      if (first !== undefined && ofTenant.schema !== undefined && populate !== false) {
+        const { schema, strategy } = ofTenant;
+        await this.preparePopulate(first.constructor, { populate, schema, strategy }, ofTenant.validate);
+      }
+
+      return super.populate(entities, populate, ofTenant);
     }
 
     override merge(entity: any, ...rest: any[]): any {
@@ -229,6 +249,24 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
     override assign(entity: any, data: any, options?: any): any {
       this.#refuseForeign([data], helper(entity).__schema);
       return super.assign(entity, data, options);
+    }
+
+    // what refreshes a shared entity, or loads a collection of one, names the schema it is in, which says nothing of whose rows refer to it
+    #ofTenant(entityName: any, options: any): any {
+      const meta = this.metadata.find(entityName);
+
+      return meta === undefined || isTenantEntity(meta.root) || options.schema === undefined || options.schema !== meta.schema
+        ? options
+        : { ...options, schema: this.getContext(false).schema };
+    }
+
+    #refuseBorrowed(entityName: any, populate: any, wanted: string | undefined): void {
+      const own = this.getContext(false).schema;
+
+      if (wanted !== own) {
+        const tenancy = Tenancy.of(this.config);
+        refuseBorrowed(this.metadata.find(entityName), populate, { wanted, own, tenancy, scope: tenancy.scope });
+      }
     }
 
     #refuseForeign(given: readonly unknown[], schema: string | undefined): void {

@@ -1,11 +1,13 @@
 import type { EntityMetadata, EntityName, QueryFlag } from '@mikro-orm/core';
 import { QueryBuilder, QueryBuilderHelper, QueryType } from '@mikro-orm/sql';
-import { TenantWriteRefusedError } from '../errors.js';
+import { CrossTenantError, TenantWriteRefusedError } from '../errors.js';
 import { readInScope } from '../scope/read-in-scope.js';
 import { withScope, type Scope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
+import { explainSharedWrite } from './flush-errors.js';
 import { refuseForeign } from './foreign-entities.js';
+import { refuseBorrowedByQuery, tenantsThatReferTo, type PopulateHint } from './shared-relations.js';
 import { tenantSchema } from './tenant-schema.js';
 
 /**
@@ -76,18 +78,24 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   override createQueryBuilderHelper(): GuardedHelper {
-    return guardHelper(super.createQueryBuilderHelper(), () => this.guard);
+    return guardHelper(super.createQueryBuilderHelper(), this);
   }
 
   override getNativeQuery(...args: unknown[]): unknown {
     this.refuseTenantWrites();
+    this.refuseTruncation();
+    refuseBorrowedByQuery(this, asked => tenantAmong([asked], this.guard));
 
     return super.getNativeQuery(...args);
   }
 
   // what is run later, or in another scope, is run as if in the scope the query was made in
-  override execute(...args: unknown[]): Promise<unknown> {
-    return withScope(this.guard.scope, () => super.execute(...args));
+  override async execute(...args: unknown[]): Promise<unknown> {
+    try {
+      return await withScope(this.guard.scope, () => super.execute(...args));
+    } catch (error) {
+      throw explainSharedWrite(error, this.mainAlias.meta, this.guard.tenancy);
+    }
   }
 
   override getResultList(...args: unknown[]): Promise<unknown> {
@@ -104,6 +112,18 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
   override stream(...args: unknown[]): AsyncGenerator<unknown> {
     return readInScope(super.stream(...args), this.guard.scope);
+  }
+
+  /**
+   * The schema of the table that a formula is of. MikroORM gives the one of the query's own table, which is the public one where
+   * that is shared and a tenant's where the formula's entity is; for the tables of an inheritance tree it gives none.
+   */
+  schemaOfFormula(meta: EntityMetadata, given: string | undefined): string | undefined {
+    if (!isTenantEntity(meta)) {
+      return meta.schema ?? given;
+    }
+
+    return resolve(this.guard, meta, tenantAmong([given, this.state.schema, this.em?.schema], this.guard));
   }
 
   // a query of the driver's own has no EntityManager, so nothing that it reads ends in an identity map
@@ -126,6 +146,21 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     }
   }
 
+  // MikroORM's `truncate` ends in `cascade`, which PostgreSQL carries out in every tenant
+  private refuseTruncation(): void {
+    const { meta } = this.mainAlias;
+
+    if (this.type !== QueryType.TRUNCATE || isTenantEntity(meta)) {
+      return;
+    }
+
+    const referring = tenantsThatReferTo(meta, this.guard.tenancy.orm.getMetadata());
+
+    if (referring.length > 0) {
+      throw CrossTenantError.truncation(meta.className, [...new Set(referring.map(({ className }) => className))]);
+    }
+  }
+
   // only queries of users have an EntityManager and write; the unit of work's own writes have none
   private writesTenants(): boolean {
     return this.em !== undefined && this.guard.tenancy.isTenantClass(this.mainAlias.meta);
@@ -144,22 +179,26 @@ export function guardQuery(query: object, guard: QueryGuard): TenantQueryBuilder
     query instanceof TenantQueryBuilder ? query : Object.setPrototypeOf(query, TenantQueryBuilder.prototype)
   ) as TenantQueryBuilder;
   guarded.guard = guard;
-  guardHelper(guarded.helper, () => guard);
+  guardHelper(guarded.helper, guarded);
 
   return guarded;
 }
 
 class GuardedHelper extends (QueryBuilderHelper as unknown as OpenHelperClass) {
-  declare currentGuard: () => QueryGuard;
+  declare query: TenantQueryBuilder;
+
+  override createFormulaTable(alias: string, meta: EntityMetadata, schema?: string): object {
+    return super.createFormulaTable(alias, meta, this.query.schemaOfFormula(meta, schema));
+  }
 
   override getTableName(entityName: EntityName): string {
-    const meta = this.currentGuard().tenancy.orm.getMetadata().find(entityName);
+    const meta = this.query.guard.tenancy.orm.getMetadata().find(entityName);
 
     return meta?.schema === DEFAULT_SCHEMA ? `${DEFAULT_SCHEMA}.${meta.tableName}` : super.getTableName(entityName);
   }
 
   override createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown {
-    const guard = this.currentGuard();
+    const { guard } = this.query;
     const meta = joinedMeta(join, guard.tenancy);
 
     if (meta?.schema === undefined) {
@@ -174,9 +213,9 @@ class GuardedHelper extends (QueryBuilderHelper as unknown as OpenHelperClass) {
   }
 }
 
-function guardHelper(helper: object, currentGuard: () => QueryGuard): GuardedHelper {
+function guardHelper(helper: object, query: TenantQueryBuilder): GuardedHelper {
   const guarded = (helper instanceof GuardedHelper ? helper : Object.setPrototypeOf(helper, GuardedHelper.prototype)) as GuardedHelper;
-  guarded.currentGuard = currentGuard;
+  guarded.query = query;
 
   return guarded;
 }
@@ -192,14 +231,14 @@ function joinedMeta(join: Join, tenancy: Tenancy): EntityMetadata | undefined {
  * The tenant that a joined table is asked of. A query that starts from a shared entity has the public schema, which says nothing
  * of the tenant whose rows it joins: that is then the scope's.
  */
-function wantedSchema(join: Join, ofQuery: readonly (string | undefined)[], { scope, tenancy }: QueryGuard): string | undefined {
-  if (join.schema !== undefined && join.schema !== '*') {
-    return join.schema;
-  }
+function wantedSchema(join: Join, ofQuery: readonly (string | undefined)[], guard: QueryGuard): string | undefined {
+  return join.schema !== undefined && join.schema !== '*' ? join.schema : tenantAmong(ofQuery, guard);
+}
 
-  const own = ofQuery.find(schema => schema !== undefined && schema !== tenancy.publicSchema && schema !== DEFAULT_SCHEMA);
+function tenantAmong(schemas: readonly (string | undefined)[], { scope, tenancy }: QueryGuard): string | undefined {
+  const named = schemas.find(schema => schema !== undefined && ![tenancy.publicSchema, DEFAULT_SCHEMA, '*'].includes(schema));
 
-  return own ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
+  return named ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
 }
 
 function resolve({ tenancy, scope }: QueryGuard, meta: EntityMetadata, wanted: string | undefined): string {
@@ -216,6 +255,11 @@ interface OpenQueryBuilder {
   readonly em: { readonly schema: string | undefined } | undefined;
   readonly helper: object;
   readonly mainAlias: { readonly meta: EntityMetadata };
+  readonly state: {
+    readonly joins: Readonly<Record<string, Join>>;
+    readonly populate: readonly PopulateHint[];
+    readonly schema?: string;
+  };
   readonly type: QueryType;
   clone(...args: unknown[]): object;
   createQueryBuilderHelper(): object;
@@ -238,6 +282,7 @@ interface OpenQueryBuilder {
 type OpenQueryBuilderClass = new (...args: ConstructorParameters<typeof QueryBuilder>) => OpenQueryBuilder;
 
 type OpenHelperClass = new (...args: ConstructorParameters<typeof QueryBuilderHelper>) => {
+  createFormulaTable(alias: string, meta: EntityMetadata, schema?: string): object;
   createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown;
   getTableName(entityName: EntityName): string;
 };

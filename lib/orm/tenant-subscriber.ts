@@ -17,6 +17,7 @@ import { dropSchema, renameSchema } from '../provisioning/schemas.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant-mixin.js';
 import { checkFlush } from './flush-check.js';
+import { placeNewItems } from './new-items.js';
 
 type Tenant = TenantMixin<unknown>;
 
@@ -30,6 +31,10 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
    * not have been loaded, and the schema that it names may be another tenant's by now.
    */
   readonly #storedNames = new WeakMap<Tenant, string>();
+
+  beforeFlush({ uow, em }: FlushEventArgs): void {
+    placeNewItems(uow, em.schema);
+  }
 
   onFlush({ uow, em }: FlushEventArgs): void {
     const tenancy = Tenancy.of(em.config);

@@ -55,7 +55,7 @@ export async function openEvolving(
 }
 
 /** MikroORM alone on a database of its own, with the same entities in its one schema. */
-export async function openPlain(database: SpecDatabase, folder: string, entities: Entities): Promise<MikroORM> {
+export async function openPlain(database: Pick<SpecDatabase, 'options'>, folder: string, entities: Entities): Promise<MikroORM> {
   return MikroORM.init({
     ...database.options(),
     baseDir: folder,
