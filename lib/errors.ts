@@ -10,6 +10,6 @@ export {
 } from './errors/tenant-row-errors.js';
 export { ProvisioningError, SchemaExistsError, SchemaMissingError, SchemaProtectedError } from './errors/schema-errors.js';
 export { CrossTenantError, PublicContextRequiredError, TenantContextRequiredError } from './errors/scope-errors.js';
-export { SharedRowInUseError } from './errors/shared-row-errors.js';
+export { SharedRowInUseError, SharedTableInUseError } from './errors/shared-row-errors.js';
 export { HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './errors/web-errors.js';
 export { MigrationError, RunUsageError } from './errors/migration-errors.js';

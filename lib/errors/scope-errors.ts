@@ -39,43 +39,68 @@ export class PublicContextRequiredError extends TenantError {
   }
 }
 
-/** Another tenant's data was asked for from inside a tenant's scope, or one flush held entities of two tenants. */
+/** Another tenant's data was asked for from inside a tenant's scope, or a tenant's data was to be written with another's. */
 export class CrossTenantError extends TenantError {
+  /** The schema names of the two tenants: first the one the work is for, then the one that was reached for. */
+  readonly schemaNames: readonly [own: string, other: string];
+
+  /** Where the other tenant came in, such as `Book.author`; undefined where no property led to it. */
+  readonly property: string | undefined;
+
   static otherSchema(entity: string, wanted: string, current: string): CrossTenantError {
     return new CrossTenantError(
       `${entity} of schema ${show(wanted)} was asked for in the scope of tenant ${show(current)}. No SQL was sent. ` +
         `If this is meant, leave the scope first: \`runInTenant(${show(wanted)}, …)\`.`,
+      [current, wanted],
     );
   }
 
-  static givenEntity(entity: string, schemaName: string, own: string): CrossTenantError {
+  /** Data or a condition that holds an entity. */
+  static givenEntity(entity: string, [own, other]: readonly [string, string], property?: string): CrossTenantError {
+    const place = property === undefined ? '' : ` as ${property}`;
+
     return new CrossTenantError(
-      `${entity} of schema ${show(schemaName)} was given to tenant ${show(own)}, where its key is another row's. No SQL was sent. ` +
+      `${entity} of schema ${show(other)} was given to tenant ${show(own)}${place}, where its key is another row's. No SQL was sent. ` +
         `Load the one of tenant ${show(own)} in its place.`,
+      [own, other],
+      property,
     );
   }
 
-  static sharedCollection(property: string, wanted: string, own: string): CrossTenantError {
+  /** A shared entity's collection of tenants' rows. */
+  static sharedCollection(property: string, [own, wanted]: readonly [string, string]): CrossTenantError {
     return new CrossTenantError(
       `${property} of tenant ${show(wanted)} was to be loaded by an EntityManager of tenant ${show(own)}, whose shared entities would keep it. No SQL was sent. ` +
         `Load it in \`runInTenant(${show(wanted)}, …)\`, or by \`em.fork({ schema: ${show(wanted)} })\`.`,
+      [own, wanted],
+      property,
     );
   }
 
-  static truncation(entity: string, referring: readonly string[]): CrossTenantError {
+  /** A relation of an entity that is in a flush. */
+  static relation(property: string, own: string, other: string): CrossTenantError {
     return new CrossTenantError(
-      `${entity} is a shared entity to which tenant entities refer (${referring.join(', ')}), and PostgreSQL would truncate their tables with it, every tenant's. ` +
-        'No SQL was sent. Delete the rows in its place, which is refused for those in use.',
+      `${property} of tenant ${show(own)} holds an entity of tenant ${show(other)}. A foreign key has no schema, so it would be that of another row. ` +
+        `Nothing was stored. Load the one of tenant ${show(own)} in its place.`,
+      [own, other],
+      property,
     );
   }
 
-  static mixedFlush(schemaNames: readonly string[]): CrossTenantError {
+  /** An entity that is in another tenant's flush. */
+  static foreignFlush(entity: string, [own, other]: readonly [string, string], property?: string): CrossTenantError {
+    const how = property === undefined ? '' : `, by ${property}`;
+
     return new CrossTenantError(
-      `One flush held entities of several tenants (${schemaNames.map(show).join(', ')}). Nothing was stored. Flush each in its own \`runInTenant(…)\`.`,
+      `${entity} of tenant ${show(other)} came into a flush of tenant ${show(own)}${how}. Nothing was stored. Flush each in its own \`runInTenant(…)\`.`,
+      [own, other],
+      property,
     );
   }
 
-  constructor(message: string) {
+  constructor(message: string, schemaNames: readonly [own: string, other: string], property?: string) {
     super('CROSS_TENANT', message);
+    this.schemaNames = schemaNames;
+    this.property = property;
   }
 }

@@ -20,6 +20,21 @@ export class SharedRowInUseError extends TenantError {
   }
 }
 
+/** A shared table was to be truncated to which tenants' tables refer. */
+export class SharedTableInUseError extends TenantError {
+  /** The tenant entities that refer to it. */
+  readonly entities: readonly string[];
+
+  constructor(entity: string, referring: readonly string[]) {
+    super(
+      'SHARED_TABLE_IN_USE',
+      `${entity} is a shared entity to which tenant entities refer (${referring.join(', ')}), and PostgreSQL would truncate their tables with it, every tenant's. ` +
+        'No SQL was sent. Delete the rows in its place, which is refused for those in use.',
+    );
+    this.entities = referring;
+  }
+}
+
 interface Reference {
   readonly schema: string;
   readonly table: string;

@@ -19,6 +19,7 @@ export type TenantErrorCode =
   | 'CROSS_TENANT'
   | 'TENANT_WRITE_REFUSED'
   | 'SHARED_ROW_IN_USE'
+  | 'SHARED_TABLE_IN_USE'
   | 'HOST_INVALID'
   | 'HOST_UNKNOWN'
   | 'NOT_A_ROUTER'

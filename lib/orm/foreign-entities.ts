@@ -1,6 +1,6 @@
-import { helper, Reference, Utils, type Collection } from '@mikro-orm/core';
+import { helper, Reference, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors.js';
-import { isTenantEntity } from './entity-kinds.js';
+import { entitiesOf, firstForeign, foreignSchema } from './relations.js';
 import type { QueryGuard } from './tenant-query-builder.js';
 
 /**
@@ -9,7 +9,11 @@ import type { QueryGuard } from './tenant-query-builder.js';
  *
  * @throws CrossTenantError `CROSS_TENANT`
  */
-export function refuseForeign(given: readonly unknown[], wanted: string | undefined, { tenancy, scope }: QueryGuard): void {
+export function refuseForeign(
+  given: readonly unknown[],
+  wanted: string | undefined,
+  { tenancy, scope, entity }: QueryGuard & { readonly entity?: string | undefined },
+): void {
   const own = scope?.kind === 'tenant' ? scope.schemaName : wanted;
 
   // an EntityManager that has no tenant is refused for what it reads or writes
@@ -17,40 +21,53 @@ export function refuseForeign(given: readonly unknown[], wanted: string | undefi
     return;
   }
 
-  for (const entity of entitiesIn(given, new Set())) {
-    const { __meta: meta, __schema: schema } = helper(entity);
+  const seen = new Set<object>();
 
-    if (isTenantEntity(meta.root) && schema !== undefined && schema !== own) {
-      throw CrossTenantError.givenEntity(meta.className, schema, own);
-    }
+  for (const value of given) {
+    refuseIn(value, own, { path: entity === undefined ? [] : [entity], seen });
   }
 }
 
-/** What an entity refers to, one step far: as many entities as its row has foreign keys, and what its loaded collections hold. */
-export function referredOf(entity: object): object[] {
-  return helper(entity).__meta.relations.flatMap(({ name }) => {
-    const value = Reference.unwrapReference((entity as Record<string, object>)[name] as object);
-
-    return Utils.isCollection(value) ? value.getItems(false) : Utils.isEntity<object>(value) ? [value] : [];
-  });
-}
-
-function* entitiesIn(given: unknown, seen: Set<object>): Generator<object> {
-  if (typeof given !== 'object' || given === null || seen.has(given)) {
+function refuseIn(given: unknown, own: string, at: Place): void {
+  if (typeof given !== 'object' || given === null || at.seen.has(given)) {
     return;
   }
 
-  seen.add(given);
-  const value = Reference.unwrapReference(given);
+  at.seen.add(given);
+  const value: unknown = Reference.unwrapReference(given);
 
-  if (Utils.isEntity<object>(value)) {
-    yield value;
-    yield* referredOf(value);
-  } else if (Utils.isCollection(value)) {
-    yield* (value as Collection<object>).getItems(false);
-  } else if (Array.isArray(value) || Utils.isPlainObject(value)) {
-    for (const item of Object.values(value)) {
-      yield* entitiesIn(item, seen);
+  if (Utils.isEntity<object>(value) || Utils.isCollection(value)) {
+    for (const entity of entitiesOf(value)) {
+      refuseEntity(entity, own, at);
+    }
+  } else if (Array.isArray(value)) {
+    for (const item of value) {
+      refuseIn(item, own, at);
+    }
+  } else if (Utils.isPlainObject(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      refuseIn(item, own, key.startsWith('$') ? at : { ...at, path: [...at.path, key] });
     }
   }
+}
+
+function refuseEntity(entity: object, own: string, { path }: Place): void {
+  const schema = foreignSchema(entity, own);
+
+  if (schema !== undefined) {
+    const property = path.length > 1 ? path.join('.') : undefined;
+    throw CrossTenantError.givenEntity(helper(entity).__meta.className, [own, schema], property);
+  }
+
+  const foreign = firstForeign(entity, own);
+
+  if (foreign !== undefined) {
+    throw CrossTenantError.givenEntity(helper(foreign.entity).__meta.className, [own, foreign.schemaName], foreign.property);
+  }
+}
+
+interface Place {
+  /** The entity that the data is of, and the properties that lead to this part of it. */
+  readonly path: readonly string[];
+  readonly seen: Set<object>;
 }

@@ -47,7 +47,7 @@ export function refuseBorrowed(meta: EntityMetadata | undefined, populate: reado
 
     if (leadsToTenants(meta, property)) {
       const own = tenantSchema(property.targetMeta.className, asked.own, asked.scope, asked.tenancy);
-      throw CrossTenantError.sharedCollection(`${meta.className}.${property.name}`, asked.wanted ?? 'no tenant', own);
+      throw CrossTenantError.sharedCollection(`${meta.className}.${property.name}`, [own, asked.wanted ?? asked.tenancy.publicSchema]);
     }
 
     refuseBorrowed(property.targetMeta, children ?? [], asked);

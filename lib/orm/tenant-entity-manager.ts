@@ -164,31 +164,31 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
     override async insert(entity: any, data?: any, options: any = {}): Promise<any> {
       this.#refuseTenants('em.insert()', 'em.persistAndFlush(…)', entity);
-      this.#refuseForeign([entity, data], options.schema);
+      this.#refuseForeign([entity, data], options.schema, entity);
       return super.insert(entity, data, options);
     }
 
     override async insertMany(entity: any, data?: any, options: any = {}): Promise<any> {
       this.#refuseTenants('em.insertMany()', 'em.persistAndFlush([…])', entity);
-      this.#refuseForeign([entity, data], options.schema);
+      this.#refuseForeign([entity, data], options.schema, entity);
       return super.insertMany(entity, data, options);
     }
 
     override async upsert(entity: any, data?: any, options: any = {}): Promise<any> {
       this.#refuseTenants('em.upsert()', 'em.findOne() and em.persistAndFlush(…)', entity);
-      this.#refuseForeign([entity, data], options.schema);
+      this.#refuseForeign([entity, data], options.schema, entity);
       return super.upsert(entity, data, options);
     }
 
     override async upsertMany(entity: any, data?: any, options: any = {}): Promise<any> {
       this.#refuseTenants('em.upsertMany()', 'em.find() and em.persistAndFlush([…])', entity);
-      this.#refuseForeign([entity, data], options.schema);
+      this.#refuseForeign([entity, data], options.schema, entity);
       return super.upsertMany(entity, data, options);
     }
 
     override async clone(entity: any, ...rest: any[]): Promise<any> {
       this.#refuseTenants('em.clone()', 'em.persistAndFlush(…)', entity);
-      this.#refuseForeign([entity, rest[0], rest[1]], rest[isName(entity) ? 2 : 1]?.schema);
+      this.#refuseForeign([entity, rest[0], rest[1]], rest[isName(entity) ? 2 : 1]?.schema, entity);
       return (super.clone as any)(entity, ...rest);
     }
 
@@ -202,19 +202,19 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
         this.#refuseTenants('em.nativeUpdate()', 'em.flush() on the loaded tenant', entity);
       }
 
-      this.#refuseForeign([data], options.schema);
+      this.#refuseForeign([data], options.schema, entity);
       return super.nativeUpdate(entity, where, data, options);
     }
 
     // each condition of a read, an update or a delete comes here before it is reduced to keys
     override async processWhere(entityName: any, where: any, options: any, type: any): Promise<any> {
-      this.#refuseForeign([where, options.populateWhere, options.filters], options.schema);
+      this.#refuseForeign([where, options.populateWhere, options.filters], options.schema, entityName);
       return super.processWhere(entityName, where, options, type);
     }
 
     // an entity that is in the identity map is found without a condition
     override async findOne(entityName: any, where: any, options: any = {}): Promise<any> {
-      this.#refuseForeign([where], options.schema);
+      this.#refuseForeign([where], options.schema, entityName);
       const meta = this.metadata.find(entityName);
       // where the identity map has a shared entity, whichever tenant's EntityManager asks
       const schema = meta === undefined || isTenantEntity(meta.root) ? undefined : meta.schema;
@@ -236,18 +236,17 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
     }
 
     override merge(entity: any, ...rest: any[]): any {
-      const given = [entity, rest[0]].filter(value => Utils.isEntity(value));
-
-      if (given.length > 0) {
-        this.#refuseForeign(given, rest[1]?.schema);
-      }
-
+      this.#refuseForeign([entity, rest[0]], rest[isName(entity) ? 1 : 0]?.schema, entity);
       return (super.merge as any)(entity, ...rest);
     }
 
-    // the flush sees nothing of it where the keys are the same
+    override create(entityName: any, data: any, options?: any): any {
+      this.#refuseForeign([data], options?.schema, entityName);
+      return super.create(entityName, data, options);
+    }
+
     override assign(entity: any, data: any, options?: any): any {
-      this.#refuseForeign([data], helper(entity).__schema);
+      this.#refuseForeign([data], helper(entity).__schema, entity);
       return super.assign(entity, data, options);
     }
 
@@ -269,9 +268,11 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
       }
     }
 
-    #refuseForeign(given: readonly unknown[], schema: string | undefined): void {
+    // `entity` names whose data or condition it is, for the message
+    #refuseForeign(given: readonly unknown[], schema: string | undefined, entity?: EntityName | object): void {
       const tenancy = Tenancy.of(this.config);
-      refuseForeign(given, schema ?? this.getContext(false).schema, { tenancy, scope: tenancy.scope });
+      const meta = entity === undefined ? undefined : this.metadata.find(isName(entity) ? entity : entity.constructor);
+      refuseForeign(given, schema ?? this.getContext(false).schema, { tenancy, scope: tenancy.scope, entity: meta?.className });
     }
 
     #refuseTenants(method: string, instead: string, entity: EntityName | object | readonly object[]): void {

@@ -1,6 +1,6 @@
 import type { EntityMetadata, EntityName, QueryFlag } from '@mikro-orm/core';
 import { QueryBuilder, QueryBuilderHelper, QueryType } from '@mikro-orm/sql';
-import { CrossTenantError, TenantWriteRefusedError } from '../errors.js';
+import { SharedTableInUseError, TenantWriteRefusedError } from '../errors.js';
 import { readInScope } from '../scope/read-in-scope.js';
 import { withScope, type Scope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
@@ -134,7 +134,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   private refuseForeign(...given: unknown[]): void {
-    refuseForeign(given, this.em?.schema, this.guard);
+    refuseForeign(given, this.em?.schema, { ...this.guard, entity: this.mainAlias.meta.className });
   }
 
   private refuseTenantWrites(): void {
@@ -157,7 +157,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     const referring = tenantsThatReferTo(meta, this.guard.tenancy.orm.getMetadata());
 
     if (referring.length > 0) {
-      throw CrossTenantError.truncation(meta.className, [...new Set(referring.map(({ className }) => className))]);
+      throw new SharedTableInUseError(meta.className, [...new Set(referring.map(({ className }) => className))]);
     }
   }
 

@@ -16,7 +16,8 @@ import { provision } from '../provisioning/provision.js';
 import { dropSchema, renameSchema } from '../provisioning/schemas.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant-mixin.js';
-import { checkFlush } from './flush-check.js';
+import { checkFlush, type Flush } from './flush-check.js';
+import { guardFlush } from './flush-guard.js';
 import { placeNewItems } from './new-items.js';
 
 type Tenant = TenantMixin<unknown>;
@@ -37,17 +38,14 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   }
 
   onFlush({ uow, em }: FlushEventArgs): void {
-    const tenancy = Tenancy.of(em.config);
-    checkFlush(uow, tenancy);
-
-    for (const change of [...changesOf(uow, tenancy), ...postponedChangesOf(uow, tenancy)]) {
-      checkChange(change, tenancy);
-
-      // where MikroORM is told to begin no transactions, the flush is in one only if the caller has begun it
-      if (isOfSchema(change) && !em.isInTransaction() && !em.config.get('implicitTransactions')) {
-        throw TenantWriteRefusedError.withoutTransaction(wordFor(change));
+    const flush = { uow, em, tenancy: Tenancy.of(em.config) };
+    checkAll(flush);
+    guardFlush(flush, () => {
+      // with no other subscriber nothing has changed since
+      if ([...em.getEventManager().getSubscribers()].some(subscriber => subscriber !== this && 'onFlush' in subscriber)) {
+        checkAll(flush);
       }
-    }
+    });
   }
 
   async afterCreate({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
@@ -126,6 +124,20 @@ interface TenantChange {
   readonly schemaName: unknown;
   readonly domainUrl: unknown;
   writeDomain(canonical: string): void;
+}
+
+function checkAll(flush: Flush): void {
+  const { uow, em, tenancy } = flush;
+  checkFlush(flush);
+
+  for (const change of [...changesOf(uow, tenancy), ...postponedChangesOf(uow, tenancy)]) {
+    checkChange(change, tenancy);
+
+    // where MikroORM is told to begin no transactions, the flush is in one only if the caller has begun it
+    if (isOfSchema(change) && !em.isInTransaction() && !em.config.get('implicitTransactions')) {
+      throw TenantWriteRefusedError.withoutTransaction(wordFor(change));
+    }
+  }
 }
 
 function changesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {

@@ -122,7 +122,7 @@ onDatabases('shared rows that tenants refer to', database => {
       (fn: Write) => runInPublic(em => fn(em)),
       (fn: Write) => runInTenant('acme', em => fn(em)),
     ]) {
-      const error = await refusal(() => run(em => em.qb(Genre).truncate().execute()), 'CROSS_TENANT');
+      const error = await refusal(() => run(em => em.qb(Genre).truncate().execute()), 'SHARED_TABLE_IN_USE');
       expect(error.message).to.include('Genre').and.to.include('Book');
     }
 
