@@ -85,10 +85,14 @@ function reservedBy(name: string, { publicSchema, reserved, shared }: ReservedNa
     return 'shared entities have their tables in it';
   }
 
-  // `search`, as `test` depends on the `lastIndex` that a global pattern carries along
-  const own = reserved.find(rule => (typeof rule === 'string' ? rule === name : name.search(rule) !== -1));
+  const own = reserved.find(rule => (typeof rule === 'string' ? rule === name : occursIn(name, rule)));
 
   return own === undefined ? undefined : `\`reservedSchemaNames\` has ${String(own)}`;
+}
+
+// neither from where a global pattern's last match ended, nor at one place alone, as a sticky one would
+function occursIn(name: string, pattern: RegExp): boolean {
+  return name.search(pattern.sticky ? new RegExp(pattern.source, pattern.flags.replace('y', '')) : pattern) !== -1;
 }
 
 const MAX_BYTES = 63;

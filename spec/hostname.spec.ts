@@ -37,6 +37,7 @@ describe('canonicalHostname', () => {
     expect(canonicalHostname('ｗｗｗ.acme.example', STRIPPED)).to.equal('acme.example');
     expect(canonicalHostname('WWW.acme.example', KEPT)).to.equal('www.acme.example');
     expect(canonicalHostname('www', STRIPPED)).to.equal('www');
+    expect(canonicalHostname('www.www.acme.example', STRIPPED)).to.equal('www.www.acme.example');
     expect(canonicalHostname('wwwacme.example', STRIPPED)).to.equal('wwwacme.example');
     expect(canonicalHostname('acme.www.example', STRIPPED)).to.equal('acme.www.example');
   });
@@ -90,6 +91,12 @@ describe('canonicalHostname', () => {
     'acme`',
     'acme|bob',
     'acme{',
+    '127.0.0.1..',
+    '127.0.0.1\u3002',
+    'xn--a.example',
+    'xn--.example',
+    'xn---l5a.example',
+    'xn--a\u00fc.example',
     `${'a'.repeat(64)}.example`,
     Array.from({ length: 64 }, () => 'abc').join('.'),
   ];

@@ -57,8 +57,24 @@ export function reasonOf(cause: unknown): string {
   return message.trim().replace(/\.$/, '');
 }
 
-/** A value as it reads in a message. */
+/** A value as it reads in a message: whatever it is, in one line of printable characters, and not for ever. */
 export function show(value: unknown): string {
-  // JSON has no NaN and no Infinity
-  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  const text = textOf(value).replaceAll(UNPRINTABLE, character => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+
+  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text;
 }
+
+function textOf(value: unknown): string {
+  try {
+    // JSON has no NaN and no Infinity
+    return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  } catch {
+    // it has a BigInt or itself in it, or does not let itself be read
+    return `a value of type ${typeof value}`;
+  }
+}
+
+const MAX_LENGTH = 300;
+
+// JSON escapes the ASCII ones
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;

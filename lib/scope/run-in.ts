@@ -80,7 +80,9 @@ function scopeFor(options: OrmOption | undefined): Scope | undefined {
 }
 
 async function findOrFail<Tenant>(host: ScopeHost, schemaName: string): Promise<Tenant> {
-  const tenant = await host.findTenant(schemaName);
+  // PostgreSQL has no text with a null byte or half a surrogate pair in it, and would say so in words of its own
+  const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
+  const tenant = isText ? await host.findTenant(schemaName) : undefined;
 
   if (tenant === undefined) {
     throw new UnknownTenantError([schemaName]);
