@@ -2,7 +2,7 @@ import { schemaRouter, tenantContext } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import Koa from 'koa';
-import { holds, SEED } from '../support/corpus.ts';
+import { holds } from '../support/corpus.ts';
 import { onDatabases } from '../support/database.ts';
 import { canonicalByRule, hostByRule, isSettled } from '../support/host-oracle.ts';
 import { hosts, spellingsOf } from '../support/hosts.ts';
@@ -98,7 +98,7 @@ const odd = fc.record({
 });
 
 onDatabases(
-  `generated Host headers (CORPUS_SEED=${SEED})`,
+  'generated Host headers',
   database => {
     let orm: LibraryOrm;
     let server: WebServer;

@@ -10,7 +10,7 @@ import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm
 
 const canonical = (host: string): string | undefined => canonicalHostname(host, { stripWww: true });
 
-describe(`generated hosts (CORPUS_SEED=${SEED})`, () => {
+describe('generated hosts', () => {
   it('T13 H3 a host is taken if and only if the documented rule has it, in the form the rule gives it', async () => {
     await holds(hosts, host => expect(canonical(host), escape(host)).to.equal(canonicalByRule(host)), 8_000);
   });
@@ -62,7 +62,7 @@ describe(`generated hosts (CORPUS_SEED=${SEED})`, () => {
   });
 });
 
-onDatabases(`generated domains (CORPUS_SEED=${SEED})`, database => {
+onDatabases('generated domains', database => {
   let orm: LibraryOrm;
 
   before(async () => {

@@ -70,7 +70,7 @@ const patterns = fc.array(
   { maxLength: 3 },
 );
 
-describe(`generated schema names (CORPUS_SEED=${SEED})`, () => {
+describe('generated schema names', () => {
   it('T11 T12 a name is taken if and only if the documented rule has it', async () => {
     await holds(names, name => expect(outcomeOf(name())).to.equal(isTenantsName(name())), 5_000);
   });
@@ -116,7 +116,7 @@ describe(`generated schema names (CORPUS_SEED=${SEED})`, () => {
   });
 });
 
-onDatabases(`generated schema names (CORPUS_SEED=${SEED})`, database => {
+onDatabases('generated schema names', database => {
   let orm: LibraryOrm;
 
   before(async () => {

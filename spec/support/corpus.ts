@@ -3,6 +3,8 @@ import fc from 'fast-check';
 /** `CORPUS_SEED=… npm test` generates again what a run has generated. */
 export const SEED = Number(process.env['CORPUS_SEED'] ?? Date.now() % 2 ** 31);
 
+console.log(`  CORPUS_SEED=${SEED} generates the values of this run again`);
+
 /** Checks a law on generated values, and says which; a failure is shrunk to the least that still fails. */
 export async function holds<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => unknown, numRuns: number): Promise<void> {
   await fc.assert(

@@ -3,6 +3,7 @@ import type { Options } from '@mikro-orm/core';
 import { PgliteDriver } from '@mikro-orm/pglite';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import pg from 'pg';
+import { asObserver } from './statement-watch.ts';
 
 export type DatabaseKind = 'postgresql' | 'pglite';
 
@@ -44,7 +45,7 @@ export function onDatabases(
         if (kind === 'pglite') {
           const pglite = await PGlite.create('memory://');
           options = () => ({ driver: PgliteDriver, dbName: 'memory://', driverOptions: { pglite }, ...logging });
-          query = async (sql, params = []) => (await pglite.query(sql, params)).rows as any;
+          query = (sql, params = []) => asObserver(async () => (await pglite.query(sql, params)).rows as any);
           close = async () => pglite.close();
           return;
         }

@@ -1,0 +1,137 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createRequire } from 'node:module';
+import { PGlite } from '@electric-sql/pglite';
+import type pg from 'pg';
+import { AbstractSqlConnection } from '@mikro-orm/sql';
+import { isFilledIn, valuesIn } from './statement-rule.ts';
+
+/** The statements in which a value stood, of every ORM of this process. Empty at the end, or the run fails. */
+export const offences: { readonly spec: string; readonly statement: string; readonly values: readonly string[] }[] = [];
+
+let spec = '';
+
+const judged = new Map<string, readonly string[]>();
+
+/** What MikroORM has filled in and is about to send. */
+const filled = new Map<string, number>();
+
+/** Runs what a spec does past every ORM, whose SQL is its own. */
+export function asObserver<Result>(fn: () => Result): Result {
+  return observing.run(true, fn);
+}
+
+const observing = new AsyncLocalStorage<boolean>();
+
+/** Looks at a statement, and remembers it if a value stands in it. */
+export function watch(statement: unknown): void {
+  if (typeof statement !== 'string' || observing.getStore() === true) {
+    return;
+  }
+
+  let values = judged.get(statement);
+
+  if (values === undefined) {
+    values = valuesIn(statement);
+    judged.set(statement, values);
+  }
+
+  if (values.length > 0) {
+    offences.push({ spec, statement, values });
+  }
+}
+
+export const mochaHooks = {
+  beforeEach(this: Mocha.Context): void {
+    spec = this.currentTest?.fullTitle() ?? '';
+  },
+
+  afterAll(): void {
+    const told = offences
+      .slice(0, 20)
+      .map(offence => `${offence.values.join(', ')} in ${offence.statement.slice(0, 500)}\n    (${offence.spec})`);
+
+    if (told.length > 0) {
+      throw new Error(
+        `N1: ${offences.length} statements of this run hold a value, where a parameter belongs. SQL that a spec writes itself is told by standing in the spec as it is sent; ` +
+          `other than by a spec's ORM it is sent by \`database.query()\`.\n  ${told.join('\n  ')}`,
+      );
+    }
+  },
+};
+
+type Queryable = { query: (this: any, ...args: unknown[]) => unknown };
+
+interface Prepared {
+  readonly query: string;
+  readonly params: readonly unknown[];
+  readonly formatted: string;
+}
+
+// MikroORM 7 puts the values into the text itself, so what has to hold none is what it puts them into
+const connection = AbstractSqlConnection.prototype as unknown as { prepareQuery: (this: any, ...args: unknown[]) => Prepared };
+const { prepareQuery } = connection;
+connection.prepareQuery = function (...args) {
+  const prepared = prepareQuery.apply(this, args);
+  watch(prepared.query);
+  filled.set(prepared.formatted, (filled.get(prepared.formatted) ?? 0) + 1);
+
+  if (!isFilledIn(prepared.query, prepared.params, prepared.formatted)) {
+    offences.push({ spec, statement: prepared.formatted, values: [`more than was to be filled into ${prepared.query}`] });
+  }
+
+  return prepared;
+};
+
+function watchSent(statement: unknown): void {
+  const waiting = filled.get(statement as string) ?? 0;
+
+  if (waiting === 0) {
+    watch(statement);
+  } else if (waiting === 1) {
+    filled.delete(statement as string);
+  } else {
+    filled.set(statement as string, waiting - 1);
+  }
+}
+
+// MikroORM brings a `pg` of its own
+const { Client } = createRequire(import.meta.resolve('@mikro-orm/postgresql'))('pg') as typeof pg;
+
+// whatever else is sent: Kysely's, dumps, transactions. Only what a pool has lent: a client that a spec has made speaks for the spec
+const { query } = Client.prototype as unknown as Queryable;
+(Client.prototype as unknown as Queryable).query = function (this: { release?: unknown }, ...args) {
+  if (this.release !== undefined) {
+    const [given] = args as [string | { text?: string; cursor?: { text?: string } }];
+    watchSent(typeof given === 'string' ? given : (given?.text ?? given?.cursor?.text));
+  }
+
+  return query.apply(this as never, args);
+};
+
+const lite = PGlite.prototype as unknown as Queryable & {
+  exec: Queryable['query'];
+  transaction: (this: any, fn: (tx: Queryable) => unknown) => unknown;
+};
+const { query: queryLite, exec, transaction } = lite;
+lite.query = function (...args) {
+  watchSent(args[0]);
+
+  return queryLite.apply(this, args);
+};
+lite.exec = function (...args) {
+  watchSent(args[0]);
+
+  return exec.apply(this, args);
+};
+lite.transaction = function (fn) {
+  return transaction.call(this, tx => {
+    const own = tx.query;
+    tx.query = function (...args) {
+      watchSent(args[0]);
+
+      return own.apply(this, args);
+    };
+
+    return fn(tx);
+  });
+};
