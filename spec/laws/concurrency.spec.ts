@@ -1,0 +1,186 @@
+import { currentSchema, currentTenant, forEachTenant, runInPublic, runInTenant, TenantError, TenantMixin } from '@landlord/mikro-orm';
+import type { TenantEntityManager } from '@landlord/mikro-orm';
+import { defineEntity } from '@mikro-orm/core';
+import { expect } from 'chai';
+import { onDatabases, type SpecDatabase } from '../support/database.ts';
+import { expectIdle } from '../support/idle-connections.ts';
+import type { LibraryOrm } from '../support/library-orm.ts';
+import { hold, REPLAY } from '../support/property.ts';
+import { scopeModel } from '../support/scope-model/run.ts';
+import { KEPT_PATHS, type KeptPath, type ReadPath, type World } from '../support/scope-model/world.ts';
+import { Note, openTenants } from '../support/tenants-orm.ts';
+
+class Town extends TenantMixin {}
+defineEntity({ class: Town, extends: TenantMixin, properties: {} });
+
+const TENANTS = Array.from({ length: 50 }, (_, index) => `t${String(index).padStart(2, '0')}`);
+
+/** PGlite has one connection, so that a transaction of one flow holds up all others, and it does not stream. */
+const SIZES = {
+  postgresql: { operations: 100_000, maxTransactions: 3, keptPaths: KEPT_PATHS },
+  pglite: { operations: 5_000, maxTransactions: 0, keptPaths: KEPT_PATHS.filter(path => path !== 'stream') },
+} as const;
+
+const MAX_COMMANDS = 600;
+
+onDatabases('flows over fifty tenants', database => {
+  let orm: LibraryOrm;
+  let rows: Map<string, Town>;
+  const { operations, maxTransactions, keptPaths } = SIZES[database.kind];
+
+  before(async function () {
+    this.timeout(60_000);
+    orm = await openTenants(database, Town, {}, { pool: { min: 0, max: 5 } });
+    const towns = TENANTS.map(name => new Town({ schemaName: name, domainUrl: `${name}.example.com` }));
+    await orm.em.fork().persistAndFlush(towns);
+    rows = new Map(towns.map(town => [town.schemaName, town]));
+    // whatever reads the public schema by mistake finds something there
+    await database.query(`create table public.note as select 1 as id, 'decoy'::text as text`);
+
+    for (const name of TENANTS) {
+      await database.query(`insert into ${name}.note (text) values ('${name}')`);
+    }
+  });
+
+  after(() => orm.close());
+
+  it('S1, S2, S3, S5, S7, S9, S11 each keeps its own tenant, whatever the others do meanwhile', async function () {
+    this.timeout(300_000);
+    const count = { operations: 0 };
+    const written = new Map<string, number>();
+    const model = scopeModel(() => worldOf(orm, rows, database), {
+      tenants: TENANTS,
+      flows: 12,
+      maxCommands: MAX_COMMANDS,
+      maxTransactions,
+      keptPaths,
+      count,
+      written,
+    });
+
+    await hold('flows over fifty tenants', model, Math.ceil((operations / MAX_COMMANDS) * 3));
+
+    console.log(`      ${count.operations} operations, ${database.statements.length} statements`);
+    await expectIdle(database);
+    await expectRows(database, written);
+
+    if (REPLAY.path === undefined) {
+      expect(count.operations).to.be.at.least(operations);
+    }
+  });
+});
+
+async function expectRows(database: SpecDatabase, written: ReadonlyMap<string, number>): Promise<void> {
+  for (const name of TENANTS) {
+    const found = await database.query(`select text, count(*)::int from ${name}.note group by text order by text`);
+    const own = written.get(name);
+
+    expect(found).to.deep.equal([
+      { text: name, count: 1 },
+      ...(own === undefined ? [] : [{ text: `written for ${name}`, count: own }]),
+    ]);
+  }
+
+  expect(await database.query('select text from public.note')).to.deep.equal([{ text: 'decoy' }]);
+}
+
+/** The library, on a database. */
+function worldOf(orm: LibraryOrm, rows: ReadonlyMap<string, Town>, database: SpecDatabase): World {
+  // outside every scope the global one is MikroORM's own to refuse
+  const em = (): TenantEntityManager => (currentSchema() === undefined && !orm.em.isInTransaction() ? orm.em.fork() : orm.em);
+
+  return {
+    inTenant: (tenant, by, fn) => runInTenant(by === 'name' ? tenant : rows.get(tenant)!, fn),
+    inPublic: fn => runInPublic(fn),
+    inTransaction: fn => (currentSchema() === undefined ? orm.em.fork({ useContext: true }) : orm.em).transactional(fn),
+    forEach: async (tenants, concurrency, fn) => {
+      const outcomes = await forEachTenant((_, tenant) => fn(tenant!.schemaName), {
+        concurrency,
+        where: { schemaName: { $in: [...tenants] } },
+      });
+      expect(outcomes.map(({ schemaName }) => schemaName)).to.deep.equal([...tenants].sort());
+
+      return outcomes.filter(({ ok }) => !ok).map(({ schemaName }) => schemaName);
+    },
+    here: () => ({ tenant: currentTenant()?.schemaName, schema: currentSchema(), em: orm.em.schema }),
+    read: path => textOrCode(() => READS[path](em())),
+    keep: path => {
+      const read = KEPT[path](orm.em);
+
+      return () => textOrCode(read);
+    },
+    write: async (text, path) => {
+      if (path === 'insert') {
+        await orm.em.insert(Note, { text });
+      } else {
+        await orm.em.persistAndFlush(orm.em.create(Note, { text } as never));
+      }
+    },
+    abortedRead: async when => {
+      const controller = new AbortController();
+
+      if (when === 'before') {
+        controller.abort();
+      } else if (database.kind === 'postgresql') {
+        setImmediate(() => controller.abort());
+      }
+
+      await orm.em.find(Note, { id: 1 }, { signal: controller.signal }).catch(() => undefined);
+    },
+  };
+}
+
+const READS: Readonly<Record<ReadPath, (em: TenantEntityManager) => Promise<string | undefined>>> = {
+  find: async em => (await em.find(Note, { id: 1 }))[0]?.text,
+  'find in a fork': async em => (await em.fork({ keepTransactionContext: true }).find(Note, { id: 1 }))[0]?.text,
+  qb: async em => (await em.qb(Note).where({ id: 1 }).getSingleResult())?.text,
+  Kysely: async em => (await em.getKysely<Tables>().selectFrom('note').select('text').where('id', '=', 1).executeTakeFirst())?.text,
+  repository: async em => (await em.getRepository(Note).findAll({ where: { id: 1 } }))[0]?.text,
+};
+
+const KEPT: Readonly<Record<KeptPath, (em: TenantEntityManager) => () => Promise<string | undefined>>> = {
+  qb: em => {
+    const query = em.qb(Note).where({ id: 1 });
+
+    return async () => (await query.getSingleResult())?.text;
+  },
+  Kysely: em => {
+    const query = em.getKysely<Tables>().selectFrom('note').select('text').where('id', '=', 1);
+
+    return async () => (await query.executeTakeFirst())?.text;
+  },
+  stream: em => {
+    const rows = em.stream(Note, { where: { id: 1 } });
+
+    return async () => {
+      let text: string | undefined;
+
+      for await (const row of rows) {
+        ({ text } = row);
+      }
+
+      return text;
+    };
+  },
+  fork: em => {
+    const fork = em.fork();
+
+    return async () => (await fork.find(Note, { id: 1 }))[0]?.text;
+  },
+};
+
+async function textOrCode(read: () => Promise<string | undefined>): Promise<string> {
+  try {
+    return (await read()) ?? 'nothing';
+  } catch (error) {
+    if (error instanceof TenantError) {
+      return error.code;
+    }
+
+    throw error;
+  }
+}
+
+interface Tables {
+  note: { id: number; text: string };
+}

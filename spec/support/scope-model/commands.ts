@@ -1,0 +1,551 @@
+import { AsyncResource } from 'node:async_hooks';
+import { EventEmitter } from 'node:events';
+import { expect } from 'chai';
+import fc, { type Arbitrary, type AsyncCommand } from 'fast-check';
+import { answerIn, checkPlace, openTransactions, type FlowState, type Model, type Place, type Real } from './model.ts';
+import type { Flow, Into } from './flow.ts';
+import { OTHER_TENANT, PUBLIC, READ_PATHS, WRITE_PATHS, type KeptPath, type ReadPath, type World, type WritePath } from './world.ts';
+import { WAITS, waitBy, type Wait } from './waits.ts';
+
+type Command = AsyncCommand<Model, Real>;
+
+const MAX_DEPTH = 6;
+
+/** A step of one flow. Where it is not `awaited`, the others go on before it is done. */
+abstract class Step implements Command {
+  readonly flow: number;
+  readonly awaited: boolean;
+
+  constructor(flow: number, awaited: boolean) {
+    this.flow = flow;
+    this.awaited = awaited;
+  }
+
+  check(model: Readonly<Model>): boolean {
+    return this.isPossible(model.flows[this.flow]!, model);
+  }
+
+  async run(model: Model, real: Real): Promise<void> {
+    const state = model.flows[this.flow]!;
+    real.count.operations += 1;
+    // before the model moves on
+    const awaited = this.awaited || this.hasToBeAwaited(state);
+    const done = this.start(real.flows[this.flow]!, state, model, real);
+
+    if (awaited) {
+      await done;
+    } else {
+      real.pending.push(done);
+      done.catch((error: unknown) => real.failures.push(error));
+    }
+
+    // whoever gives the orders is in no scope
+    checkPlace(real.world, undefined);
+
+    if (real.failures.length > 0) {
+      throw real.failures[0];
+    }
+  }
+
+  toString(): string {
+    return `flow ${this.flow} ${this.does()}${this.awaited ? '' : ' meanwhile'}`;
+  }
+
+  protected isPossible(_state: FlowState, _model: Readonly<Model>): boolean {
+    return true;
+  }
+
+  protected hasToBeAwaited(_state: FlowState): boolean {
+    return false;
+  }
+
+  protected abstract does(): string;
+
+  /** Moves the model, and lets the flow do the same. */
+  protected abstract start(flow: Flow, state: FlowState, model: Model, real: Real): Promise<void>;
+
+  /** Does something where the flow is, which leaves it there. */
+  protected act(flow: Flow, { place }: FlowState, { world }: Real, work: (place: Place) => unknown): Promise<void> {
+    return flow.act(
+      () => work(place),
+      () => checkPlace(world, place),
+    );
+  }
+}
+
+class EnterScope extends Step {
+  readonly place: string;
+  readonly by: 'name' | 'row';
+
+  constructor(flow: number, awaited: boolean, place: string, by: 'name' | 'row') {
+    super(flow, awaited);
+    this.place = place;
+    this.by = by;
+  }
+
+  protected override isPossible(state: FlowState): boolean {
+    return state.levels.length < MAX_DEPTH;
+  }
+
+  protected does(): string {
+    return this.place === PUBLIC ? 'enters the public scope' : `enters ${this.place} by its ${this.by}`;
+  }
+
+  protected start(flow: Flow, state: FlowState, _model: Model, { world }: Real): Promise<void> {
+    state.levels.push({ kind: 'scope', place: this.place });
+    const into: Into = inside => (this.place === PUBLIC ? world.inPublic(inside) : world.inTenant(this.place, this.by, inside));
+
+    return flow.enter(into, () => checkPlace(world, this.place));
+  }
+}
+
+class Begin extends Step {
+  protected override isPossible(state: FlowState, model: Readonly<Model>): boolean {
+    const isSavepoint = state.isInTransaction;
+
+    return state.levels.length < MAX_DEPTH && model.maxTransactions > 0 && (isSavepoint || openTransactions(model) < model.maxTransactions);
+  }
+
+  protected does(): string {
+    return 'begins a transaction';
+  }
+
+  protected start(flow: Flow, state: FlowState, _model: Model, { world }: Real): Promise<void> {
+    const { place } = state;
+    state.levels.push({ kind: 'transaction', writes: [] });
+
+    return flow.enter(
+      inside => world.inTransaction(inside),
+      () => checkPlace(world, place),
+    );
+  }
+}
+
+class Leave extends Step {
+  protected override isPossible(state: FlowState): boolean {
+    return state.levels.length > 0;
+  }
+
+  // or the model would have a connection free that is not free yet
+  protected override hasToBeAwaited(state: FlowState): boolean {
+    return state.endsTransaction(1);
+  }
+
+  protected does(): string {
+    return 'leaves';
+  }
+
+  protected start(flow: Flow, state: FlowState, model: Model, { world }: Real): Promise<void> {
+    state.leave(model);
+    const { place } = state;
+
+    return flow.leave(() => checkPlace(world, place));
+  }
+}
+
+class ThrowOut extends Step {
+  readonly levels: number;
+
+  constructor(flow: number, awaited: boolean, levels: number) {
+    super(flow, awaited);
+    this.levels = levels;
+  }
+
+  protected override isPossible(state: FlowState): boolean {
+    return state.levels.length >= this.levels;
+  }
+
+  protected override hasToBeAwaited(state: FlowState): boolean {
+    return state.endsTransaction(this.levels);
+  }
+
+  protected does(): string {
+    return `throws out of ${this.levels}`;
+  }
+
+  protected start(flow: Flow, state: FlowState, _model: Model, { world }: Real): Promise<void> {
+    state.throwOut(this.levels);
+    const { place } = state;
+
+    return flow.throwOut(this.levels, () => checkPlace(world, place));
+  }
+}
+
+class WaitThere extends Step {
+  readonly wait: Wait;
+
+  constructor(flow: number, awaited: boolean, wait: Wait) {
+    super(flow, awaited);
+    this.wait = wait;
+  }
+
+  protected does(): string {
+    return `waits by ${this.wait}`;
+  }
+
+  protected start(flow: Flow, state: FlowState, _model: Model, real: Real): Promise<void> {
+    return this.act(flow, state, real, () => waitBy(this.wait));
+  }
+}
+
+class Read extends Step {
+  readonly path: ReadPath;
+
+  constructor(flow: number, awaited: boolean, path: ReadPath) {
+    super(flow, awaited);
+    this.path = path;
+  }
+
+  protected does(): string {
+    return `reads by ${this.path}`;
+  }
+
+  protected start(flow: Flow, state: FlowState, _model: Model, real: Real): Promise<void> {
+    return this.act(flow, state, real, async place => expect(await real.world.read(this.path)).to.equal(answerIn(place)));
+  }
+}
+
+class Write extends Step {
+  readonly path: WritePath;
+
+  constructor(flow: number, awaited: boolean, path: WritePath) {
+    super(flow, awaited);
+    this.path = path;
+  }
+
+  protected override isPossible(state: FlowState): boolean {
+    return state.tenant !== undefined;
+  }
+
+  protected does(): string {
+    return `writes by ${this.path}`;
+  }
+
+  protected start(flow: Flow, state: FlowState, model: Model, real: Real): Promise<void> {
+    const tenant = state.tenant!;
+    state.write(tenant, model);
+
+    return this.act(flow, state, real, () => real.world.write(`written for ${tenant}`, this.path));
+  }
+}
+
+class Abort extends Step {
+  readonly when: 'before' | 'meanwhile';
+
+  constructor(flow: number, awaited: boolean, when: 'before' | 'meanwhile') {
+    super(flow, awaited);
+    this.when = when;
+  }
+
+  // a query that runs on would hold up the transaction
+  protected override isPossible(state: FlowState): boolean {
+    return state.tenant !== undefined && (this.when === 'before' || !state.isInTransaction);
+  }
+
+  protected does(): string {
+    return `reads and aborts ${this.when}`;
+  }
+
+  protected start(flow: Flow, state: FlowState, _model: Model, real: Real): Promise<void> {
+    return this.act(flow, state, real, () => real.world.abortedRead(this.when));
+  }
+}
+
+class Keep extends Step {
+  readonly path: KeptPath;
+
+  constructor(flow: number, path: KeptPath) {
+    super(flow, true);
+    this.path = path;
+  }
+
+  // what belongs to a transaction fails after it
+  protected override isPossible(state: FlowState, { keptPaths }: Model): boolean {
+    return state.tenant !== undefined && !state.isInTransaction && keptPaths.includes(this.path);
+  }
+
+  protected does(): string {
+    return `keeps a ${this.path}`;
+  }
+
+  protected start(flow: Flow, state: FlowState, model: Model, real: Real): Promise<void> {
+    model.kept.push({ tenant: state.tenant!, path: this.path });
+
+    return this.act(flow, state, real, () => real.kept.push(real.world.keep(this.path)));
+  }
+}
+
+class UseKept extends Step {
+  protected override isPossible(_state: FlowState, model: Model): boolean {
+    return model.kept.length > 0;
+  }
+
+  protected does(): string {
+    return 'uses what was kept first';
+  }
+
+  protected start(flow: Flow, state: FlowState, model: Model, real: Real): Promise<void> {
+    const { tenant, path } = model.kept.shift()!;
+    const use = real.kept.shift()!;
+    // a query stays with its tenant; an EntityManager does too, or is refused where there is another
+    const expected = path === 'fork' && state.tenant !== undefined && state.tenant !== tenant ? OTHER_TENANT : tenant;
+
+    return this.act(flow, state, real, async () => expect(await use()).to.equal(expected));
+  }
+}
+
+class Detach extends Step {
+  readonly wait: Wait;
+  readonly reads: boolean;
+
+  constructor(flow: number, awaited: boolean, wait: Wait, reads: boolean) {
+    super(flow, awaited);
+    this.wait = wait;
+    this.reads = reads;
+  }
+
+  protected does(): string {
+    return `detaches what ${this.reads ? 'reads' : 'looks'} after a ${this.wait}`;
+  }
+
+  protected start(flow: Flow, state: FlowState, _model: Model, real: Real): Promise<void> {
+    const reads = this.reads && !state.isInTransaction;
+
+    return this.act(flow, state, real, place => {
+      const detached = waitBy(this.wait).then(() => lookAndRead(real.world, place, reads));
+      detached.catch((error: unknown) => real.failures.push(error));
+      real.pending.push(detached);
+    });
+  }
+}
+
+class Bind extends Step {
+  readonly by: 'promise' | 'event' | 'resource';
+  readonly reads: boolean;
+
+  constructor(flow: number, by: 'promise' | 'event' | 'resource', reads: boolean) {
+    super(flow, true);
+    this.by = by;
+    this.reads = reads;
+  }
+
+  protected override isPossible(_state: FlowState, { bound }: Model): boolean {
+    return bound.length < 20;
+  }
+
+  protected does(): string {
+    return `binds by ${this.by} what ${this.reads ? 'reads' : 'looks'}`;
+  }
+
+  protected start(flow: Flow, state: FlowState, model: Model, real: Real): Promise<void> {
+    const reads = this.reads && !state.isInTransaction;
+    model.bound.push({ where: state.place, reads });
+
+    return this.act(flow, state, real, place => {
+      real.bound.push(bindBy(this.by, () => lookAndRead(real.world, place, reads)));
+    });
+  }
+}
+
+class Fire extends Step {
+  protected override isPossible(_state: FlowState, model: Model): boolean {
+    return model.bound.length > 0;
+  }
+
+  protected does(): string {
+    return 'fires what was bound first';
+  }
+
+  protected start(flow: Flow, state: FlowState, model: Model, real: Real): Promise<void> {
+    model.bound.shift();
+    const fire = real.bound.shift()!;
+
+    return this.act(flow, state, real, () => fire());
+  }
+}
+
+/** Several scopes at once within the flow's own, some of which throw. */
+class Visit extends Step {
+  readonly how: 'at once' | 'by forEachTenant';
+  readonly tenants: readonly string[];
+  readonly wait: Wait;
+  readonly failing: number;
+
+  constructor(flow: number, awaited: boolean, how: Visit['how'], tenants: readonly string[], wait: Wait, failing: number) {
+    super(flow, awaited);
+    this.how = how;
+    this.tenants = tenants;
+    this.wait = wait;
+    this.failing = failing;
+  }
+
+  protected does(): string {
+    const failing = this.tenants[this.failing];
+
+    return `visits ${this.tenants.join(', ')} ${this.how}, waits by ${this.wait}${failing === undefined ? '' : ` and throws in ${failing}`}`;
+  }
+
+  protected start(flow: Flow, state: FlowState, _model: Model, real: Real): Promise<void> {
+    const { world } = real;
+    const failing = this.tenants[this.failing];
+    const visit = async (tenant: string): Promise<void> => {
+      checkPlace(world, tenant);
+      await waitBy(this.wait);
+      checkPlace(world, tenant);
+
+      if (tenant === failing) {
+        throw new Error('thrown by a visit');
+      }
+    };
+
+    return this.act(flow, state, real, async () => {
+      const failed = this.how === 'at once' ? await visitAtOnce(world, this.tenants, visit) : await world.forEach(this.tenants, 3, visit);
+      expect(failed).to.deep.equal(failing === undefined ? [] : [failing]);
+    });
+  }
+}
+
+/** Any command over so many flows and those tenants; of a hundred, about so many that send SQL as `sql` says. */
+export function anyCommand(flows: number, tenants: readonly string[]): Arbitrary<Command> {
+  const flow = fc.nat({ max: flows - 1 });
+  const tenant = fc.constantFrom(...tenants);
+  const awaited = fc.boolean();
+  const wait = fc.constantFrom(...WAITS);
+  const seldom = fc.nat({ max: 9 }).map(number => number === 9);
+  const some = fc.uniqueArray(tenant, { minLength: 1, maxLength: 4 });
+  const of = (weight: number, arbitrary: Arbitrary<Command>): { weight: number; arbitrary: Arbitrary<Command> } => ({ weight, arbitrary });
+
+  return fc.oneof(
+    of(
+      180,
+      fc.tuple(flow, awaited, tenant).map(args => new EnterScope(...args, 'row')),
+    ),
+    of(
+      5,
+      fc.tuple(flow, awaited, tenant).map(args => new EnterScope(...args, 'name')),
+    ),
+    of(
+      40,
+      fc.tuple(flow, awaited).map(args => new EnterScope(...args, PUBLIC, 'row')),
+    ),
+    of(
+      10,
+      fc.tuple(flow, awaited).map(args => new Begin(...args)),
+    ),
+    of(
+      150,
+      fc.tuple(flow, awaited).map(args => new Leave(...args)),
+    ),
+    of(
+      70,
+      fc.tuple(flow, awaited, fc.integer({ min: 1, max: 3 })).map(args => new ThrowOut(...args)),
+    ),
+    of(
+      200,
+      fc.tuple(flow, awaited, wait).map(args => new WaitThere(...args)),
+    ),
+    of(
+      40,
+      fc.tuple(flow, awaited, fc.constantFrom(...READ_PATHS)).map(args => new Read(...args)),
+    ),
+    of(
+      8,
+      fc.tuple(flow, awaited, fc.constantFrom(...WRITE_PATHS)).map(args => new Write(...args)),
+    ),
+    of(
+      6,
+      fc.tuple(flow, awaited, fc.constantFrom('before', 'meanwhile')).map(args => new Abort(...args)),
+    ),
+    of(
+      10,
+      fc.tuple(flow, fc.constantFrom<KeptPath>('qb', 'Kysely', 'stream', 'fork')).map(args => new Keep(...args)),
+    ),
+    of(
+      10,
+      fc.tuple(flow, awaited).map(args => new UseKept(...args)),
+    ),
+    of(
+      100,
+      fc.tuple(flow, awaited, wait, seldom).map(args => new Detach(...args)),
+    ),
+    of(
+      60,
+      fc.tuple(flow, fc.constantFrom('promise', 'event', 'resource'), seldom).map(args => new Bind(...args)),
+    ),
+    of(
+      60,
+      fc.tuple(flow, awaited).map(args => new Fire(...args)),
+    ),
+    of(
+      40,
+      fc.tuple(flow, awaited, fc.constant('at once'), some, wait, fc.nat({ max: 9 })).map(args => new Visit(...args)),
+    ),
+    of(
+      10,
+      fc.tuple(flow, awaited, fc.constant('by forEachTenant'), some, wait, fc.nat({ max: 9 })).map(args => new Visit(...args)),
+    ),
+  );
+}
+
+async function lookAndRead(world: World, place: Place, reads: boolean): Promise<void> {
+  checkPlace(world, place);
+
+  if (reads) {
+    expect(await world.read('find')).to.equal(answerIn(place));
+    checkPlace(world, place);
+  }
+}
+
+/** Binds work to the scope of now. What comes back does the work, in whichever scope it is called. */
+function bindBy(by: Bind['by'], work: () => Promise<void>): () => Promise<void> {
+  if (by === 'resource') {
+    return AsyncResource.bind(work);
+  }
+
+  if (by === 'promise') {
+    let open: () => void = () => undefined;
+    const gate = new Promise<void>(resolve => (open = resolve));
+    const done = gate.then(work);
+    done.catch(() => undefined);
+
+    return () => {
+      open();
+
+      return done;
+    };
+  }
+
+  const events = new EventEmitter();
+  const done = new Promise<void>((resolve, reject) => {
+    events.once(
+      'fired',
+      AsyncResource.bind(() => void work().then(resolve, reject)),
+    );
+  });
+  done.catch(() => undefined);
+
+  return () => {
+    events.emit('fired');
+
+    return done;
+  };
+}
+
+async function visitAtOnce(world: World, tenants: readonly string[], visit: (tenant: string) => Promise<void>): Promise<string[]> {
+  const failed: string[] = [];
+  await Promise.all(
+    tenants.map(tenant =>
+      world
+        .inTenant(tenant, 'row', () => visit(tenant))
+        .catch((error: unknown) => {
+          if ((error as Error).message !== 'thrown by a visit') {
+            throw error;
+          }
+
+          failed.push(tenant);
+        }),
+    ),
+  );
+
+  return failed;
+}

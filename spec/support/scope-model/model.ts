@@ -1,0 +1,128 @@
+import { expect } from 'chai';
+import { Flow } from './flow.ts';
+import { NO_TENANT, PUBLIC, type KeptPath, type World } from './world.ts';
+
+/** What is known of the flows without asking: where each is, and what has been written where. */
+export interface Model {
+  readonly flows: readonly FlowState[];
+  /** How many transactions may be open at once. Each holds a connection. */
+  readonly maxTransactions: number;
+  readonly keptPaths: readonly KeptPath[];
+  /** What was made in a scope and is run later. */
+  readonly kept: { readonly tenant: string; readonly path: KeptPath }[];
+  /** The scopes in which something was bound that is fired later. */
+  readonly bound: { readonly where: Place; readonly reads: boolean }[];
+  /** The rows of each tenant that were committed. */
+  readonly written: Map<string, number>;
+}
+
+/** What the model is held against. */
+export interface Real {
+  readonly world: World;
+  readonly flows: readonly Flow[];
+  readonly kept: (() => Promise<string>)[];
+  readonly bound: (() => Promise<void>)[];
+  /** What was not waited for yet. */
+  readonly pending: Promise<void>[];
+  failures: unknown[];
+  /** How many commands were run. */
+  readonly count: { operations: number };
+}
+
+/** A tenant, the public scope, or none. */
+export type Place = string | undefined;
+
+type Level =
+  | { readonly kind: 'scope'; readonly place: string }
+  /** With the tenants of the rows that were written in it. */
+  | { readonly kind: 'transaction'; readonly writes: string[] };
+
+/** Where one flow is: the scopes and transactions that it has entered and not left, the innermost last. */
+export class FlowState {
+  readonly levels: Level[] = [];
+
+  get place(): Place {
+    return this.levels.findLast(level => level.kind === 'scope')?.place;
+  }
+
+  get tenant(): string | undefined {
+    return this.place === PUBLIC ? undefined : this.place;
+  }
+
+  get isInTransaction(): boolean {
+    return this.levels.some(level => level.kind === 'transaction');
+  }
+
+  /** Whether the innermost levels hold the transaction, so that leaving them ends it. */
+  endsTransaction(levels: number): boolean {
+    return this.levels.slice(-levels).some(level => level.kind === 'transaction');
+  }
+
+  write(tenant: string, model: Model): void {
+    const transaction = this.levels.findLast(level => level.kind === 'transaction');
+
+    if (transaction === undefined) {
+      model.written.set(tenant, (model.written.get(tenant) ?? 0) + 1);
+    } else {
+      transaction.writes.push(tenant);
+    }
+  }
+
+  leave(model: Model): void {
+    const level = this.levels.pop();
+
+    if (level?.kind === 'transaction') {
+      level.writes.forEach(tenant => this.write(tenant, model));
+    }
+  }
+
+  throwOut(levels: number): void {
+    this.levels.splice(-levels);
+  }
+}
+
+/** Fails unless the flow is told that it is there, by everything that tells. */
+export function checkPlace(world: World, place: Place): void {
+  const tenant = place === PUBLIC ? undefined : place;
+  const here = world.here();
+
+  // not deep-equal, which is slow a hundred thousand times
+  if (here.tenant !== tenant || here.schema !== place || here.em !== tenant) {
+    expect(here).to.deep.equal({ tenant, schema: place, em: tenant });
+  }
+}
+
+/** What a read there is answered with. */
+export function answerIn(place: Place): string {
+  return place === undefined || place === PUBLIC ? NO_TENANT : place;
+}
+
+export function openTransactions({ flows }: Model): number {
+  return flows.filter(flow => flow.isInTransaction).length;
+}
+
+/** Leaves every scope, fires what is bound, and fails for whatever has failed on the way. */
+export async function finish(model: Model, { world, flows, bound, pending, failures }: Real): Promise<void> {
+  for (const [index, state] of model.flows.entries()) {
+    while (state.levels.length > 0) {
+      state.leave(model);
+      const { place } = state;
+      pending.push(flows[index]!.leave(() => checkPlace(world, place)));
+    }
+  }
+
+  pending.push(...bound.splice(0).map(fire => fire()));
+
+  for (const outcome of await Promise.allSettled(pending.splice(0))) {
+    if (outcome.status === 'rejected') {
+      failures.push(outcome.reason);
+    }
+  }
+
+  await Promise.all(flows.map(flow => flow.end()));
+  checkPlace(world, undefined);
+
+  if (failures.length > 0) {
+    throw failures[0];
+  }
+}
