@@ -7,6 +7,7 @@ import { expectIdle } from '../support/idle-connections.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { hold, REPLAY } from '../support/property.ts';
 import { scopeModel } from '../support/scope-model/run.ts';
+import { WAITS } from '../support/scope-model/waits.ts';
 import { KEPT_PATHS, type KeptPath, type ReadPath, type World } from '../support/scope-model/world.ts';
 import { Note, openTenants } from '../support/tenants-orm.ts';
 
@@ -51,6 +52,7 @@ onDatabases('flows over fifty tenants', database => {
     const model = scopeModel(() => worldOf(orm, rows, database), {
       tenants: TENANTS,
       flows: 12,
+      waits: WAITS,
       maxCommands: MAX_COMMANDS,
       maxTransactions,
       keptPaths,
@@ -75,10 +77,7 @@ async function expectRows(database: SpecDatabase, written: ReadonlyMap<string, n
     const found = await database.query(`select text, count(*)::int from ${name}.note group by text order by text`);
     const own = written.get(name);
 
-    expect(found).to.deep.equal([
-      { text: name, count: 1 },
-      ...(own === undefined ? [] : [{ text: `written for ${name}`, count: own }]),
-    ]);
+    expect(found).to.deep.equal([{ text: name, count: 1 }, ...(own === undefined ? [] : [{ text: `written for ${name}`, count: own }])]);
   }
 
   expect(await database.query('select text from public.note')).to.deep.equal([{ text: 'decoy' }]);

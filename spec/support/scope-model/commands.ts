@@ -5,7 +5,7 @@ import fc, { type Arbitrary, type AsyncCommand } from 'fast-check';
 import { answerIn, checkPlace, openTransactions, type FlowState, type Model, type Place, type Real } from './model.ts';
 import type { Flow, Into } from './flow.ts';
 import { OTHER_TENANT, PUBLIC, READ_PATHS, WRITE_PATHS, type KeptPath, type ReadPath, type World, type WritePath } from './world.ts';
-import { WAITS, waitBy, type Wait } from './waits.ts';
+import { waitBy, type Wait } from './waits.ts';
 
 type Command = AsyncCommand<Model, Real>;
 
@@ -101,9 +101,7 @@ class EnterScope extends Step {
 
 class Begin extends Step {
   protected override isPossible(state: FlowState, model: Readonly<Model>): boolean {
-    const isSavepoint = state.isInTransaction;
-
-    return state.levels.length < MAX_DEPTH && model.maxTransactions > 0 && (isSavepoint || openTransactions(model) < model.maxTransactions);
+    return state.levels.length < MAX_DEPTH && canBegin(state, model);
   }
 
   protected does(): string {
@@ -201,7 +199,7 @@ class Read extends Step {
   }
 
   protected start(flow: Flow, state: FlowState, _model: Model, real: Real): Promise<void> {
-    return this.act(flow, state, real, async place => expect(await real.world.read(this.path)).to.equal(answerIn(place)));
+    return this.act(flow, state, real, place => expectRead(real.world, this.path, place));
   }
 }
 
@@ -226,6 +224,47 @@ class Write extends Step {
     state.write(tenant, model);
 
     return this.act(flow, state, real, () => real.world.write(`written for ${tenant}`, this.path));
+  }
+}
+
+/** A savepoint in which another tenant is read, and that is taken back before it is read again. */
+class Undo extends Step {
+  readonly tenant: string;
+
+  constructor(flow: number, awaited: boolean, tenant: string) {
+    super(flow, awaited);
+    this.tenant = tenant;
+  }
+
+  protected override isPossible(state: FlowState, model: Readonly<Model>): boolean {
+    return canBegin(state, model);
+  }
+
+  // it may have a transaction that the model knows nothing of
+  protected override hasToBeAwaited(): boolean {
+    return true;
+  }
+
+  protected does(): string {
+    return `reads ${this.tenant} in a savepoint, rolls it back and reads again`;
+  }
+
+  protected start(flow: Flow, state: FlowState, _model: Model, real: Real): Promise<void> {
+    const { world } = real;
+    const undone = new Error('taken back');
+    const read = (): Promise<void> => world.inTenant(this.tenant, 'row', () => expectRead(world, 'find', this.tenant));
+    const readAndUndo = async (): Promise<void> => {
+      await read();
+      throw undone;
+    };
+
+    return this.act(flow, state, real, place =>
+      world.inTransaction(async () => {
+        expect(await world.inTransaction(readAndUndo).catch((error: unknown) => error)).to.equal(undone);
+        await read();
+        await expectRead(world, 'find', place);
+      }),
+    );
   }
 }
 
@@ -305,7 +344,7 @@ class Detach extends Step {
   }
 
   protected does(): string {
-    return `detaches what ${this.reads ? 'reads' : 'looks'} after a ${this.wait}`;
+    return `detaches what ${this.reads ? 'reads' : 'looks'} after waiting by ${this.wait}`;
   }
 
   protected start(flow: Flow, state: FlowState, _model: Model, real: Real): Promise<void> {
@@ -405,12 +444,17 @@ class Visit extends Step {
   }
 }
 
-/** Any command over so many flows and those tenants; of a hundred, about so many that send SQL as `sql` says. */
-export function anyCommand(flows: number, tenants: readonly string[]): Arbitrary<Command> {
+/** Any command over so many flows and those tenants; about one of ten sends SQL. */
+export function anyCommand(flows: number, tenants: readonly string[], waits: readonly Wait[]): Arbitrary<Command> {
   const flow = fc.nat({ max: flows - 1 });
   const tenant = fc.constantFrom(...tenants);
-  const awaited = fc.boolean();
-  const wait = fc.constantFrom(...WAITS);
+  // the simpler case is the one that is waited for
+  const awaited = fc.boolean().map(meanwhile => !meanwhile);
+  // of those that a flow goes back to again and again, and of all
+  const entered = fc
+    .tuple(flow, awaited, fc.oneof(fc.nat({ max: 1 }), fc.nat({ max: tenants.length - 1 })))
+    .map(([of, waits, nth]) => [of, waits, tenants[(of * 4 + nth) % tenants.length]!] as const);
+  const wait = fc.constantFrom(...waits);
   const seldom = fc.nat({ max: 9 }).map(number => number === 9);
   const some = fc.uniqueArray(tenant, { minLength: 1, maxLength: 4 });
   const of = (weight: number, arbitrary: Arbitrary<Command>): { weight: number; arbitrary: Arbitrary<Command> } => ({ weight, arbitrary });
@@ -418,19 +462,23 @@ export function anyCommand(flows: number, tenants: readonly string[]): Arbitrary
   return fc.oneof(
     of(
       180,
-      fc.tuple(flow, awaited, tenant).map(args => new EnterScope(...args, 'row')),
+      entered.map(args => new EnterScope(...args, 'row')),
     ),
     of(
       5,
-      fc.tuple(flow, awaited, tenant).map(args => new EnterScope(...args, 'name')),
+      entered.map(args => new EnterScope(...args, 'name')),
     ),
     of(
       40,
       fc.tuple(flow, awaited).map(args => new EnterScope(...args, PUBLIC, 'row')),
     ),
     of(
-      10,
+      12,
       fc.tuple(flow, awaited).map(args => new Begin(...args)),
+    ),
+    of(
+      10,
+      entered.map(args => new Undo(...args)),
     ),
     of(
       150,
@@ -487,13 +535,21 @@ export function anyCommand(flows: number, tenants: readonly string[]): Arbitrary
   );
 }
 
+function canBegin(state: FlowState, model: Readonly<Model>): boolean {
+  return model.maxTransactions > 0 && (state.isInTransaction || openTransactions(model) < model.maxTransactions);
+}
+
 async function lookAndRead(world: World, place: Place, reads: boolean): Promise<void> {
   checkPlace(world, place);
 
   if (reads) {
-    expect(await world.read('find')).to.equal(answerIn(place));
+    await expectRead(world, 'find', place);
     checkPlace(world, place);
   }
+}
+
+async function expectRead(world: World, path: ReadPath, place: Place): Promise<void> {
+  expect(await world.read(path), `read by ${path} in ${place ?? 'no scope'}`).to.equal(answerIn(place));
 }
 
 /** Binds work to the scope of now. What comes back does the work, in whichever scope it is called. */

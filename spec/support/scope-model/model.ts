@@ -1,4 +1,3 @@
-import { expect } from 'chai';
 import { Flow } from './flow.ts';
 import { NO_TENANT, PUBLIC, type KeptPath, type World } from './world.ts';
 
@@ -86,9 +85,10 @@ export function checkPlace(world: World, place: Place): void {
   const tenant = place === PUBLIC ? undefined : place;
   const here = world.here();
 
-  // not deep-equal, which is slow a hundred thousand times
   if (here.tenant !== tenant || here.schema !== place || here.em !== tenant) {
-    expect(here).to.deep.equal({ tenant, schema: place, em: tenant });
+    throw new Error(
+      `In ${place ?? 'no scope'} a flow was told: tenant ${here.tenant}, schema ${here.schema}, schema of the em ${here.em}.`,
+    );
   }
 }
 

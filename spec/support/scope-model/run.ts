@@ -3,11 +3,13 @@ import { commandLists } from '../property.ts';
 import { anyCommand } from './commands.ts';
 import { Flow } from './flow.ts';
 import { finish, FlowState, type Model, type Real } from './model.ts';
+import type { Wait } from './waits.ts';
 import type { KeptPath, World } from './world.ts';
 
 export interface ScopeModelOptions {
   readonly tenants: readonly string[];
   readonly flows: number;
+  readonly waits: readonly Wait[];
   /** The longest list of commands. */
   readonly maxCommands: number;
   readonly maxTransactions: number;
@@ -20,9 +22,9 @@ export interface ScopeModelOptions {
 
 /** That flows which enter and leave scopes at random are each told, and each read, what the model says. */
 export function scopeModel(openWorld: () => World, options: ScopeModelOptions): IAsyncProperty<[Iterable<fc.AsyncCommand<Model, Real>>]> {
-  const { tenants, flows, maxCommands, maxTransactions, keptPaths, count, written } = options;
+  const { tenants, flows, waits, maxCommands, maxTransactions, keptPaths, count, written } = options;
 
-  return fc.asyncProperty(commandLists<Model, Real>([anyCommand(flows, tenants)], maxCommands), async commands => {
+  return fc.asyncProperty(commandLists<Model, Real>([anyCommand(flows, tenants, waits)], maxCommands), async commands => {
     const model: Model = {
       flows: Array.from({ length: flows }, () => new FlowState()),
       maxTransactions,
