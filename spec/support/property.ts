@@ -27,7 +27,7 @@ export async function hold<Cases>(title: string, property: fc.IAsyncProperty<Cas
   const details = await fc.check(property, { seed, numRuns: runs, ...(REPLAY.path === undefined ? {} : { path: REPLAY.path }) });
 
   if (details.failed) {
-    throw new Error(`${failureOf(details)}\nReplay: ${replayOf(details)} npx mocha -g ${JSON.stringify(title)} …`, {
+    throw new Error(`${failureOf(details)}\nReplay: ${replayOf(details)} npx mocha -g ${JSON.stringify(title)} SPEC_FILE`, {
       cause: details.errorInstance,
     });
   }
