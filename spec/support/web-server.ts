@@ -15,6 +15,8 @@ export interface RequestOptions {
   readonly headers?: http.OutgoingHttpHeaders;
   /** Hangs up. */
   readonly signal?: AbortSignal;
+  /** Keeps connections for the next request. @default one connection for each request */
+  readonly agent?: http.Agent;
 }
 
 /** A Koa application on 127.0.0.1, and a client that says which host it means. Whoever starts it closes it. */
@@ -40,7 +42,7 @@ export async function serve(app: Koa): Promise<WebServer> {
   const open: WebServer['open'] = (host, path = '/', { headers = {}, ...options } = {}) =>
     new Promise((resolve, reject) => {
       http
-        .request({ host: '127.0.0.1', port, path, ...options, headers: { ...headers, host }, agent: false }, resolve)
+        .request({ host: '127.0.0.1', port, path, agent: false, ...options, headers: { ...headers, host } }, resolve)
         .on('error', reject)
         .end();
     });
