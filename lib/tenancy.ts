@@ -161,7 +161,12 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
    * MikroORM leave out the tenants they leave out of `findTenants`, unless the names of all rows are asked for.
    */
   async findSchemaNames(where: TenantFilter = {}, { filters = true }: { readonly filters?: boolean } = {}): Promise<string[]> {
-    const query = this.#registry().createQueryBuilder(this.options.tenant).select('schemaName').where(where).orderBy({ schemaName: 'asc' });
+    const query = this.#registry()
+      .createQueryBuilder(this.options.tenant)
+      .select('schemaName')
+      .where(where)
+      .orderBy({ schemaName: 'asc' })
+      .cache(NOT_CACHED.cache);
 
     if (filters) {
       await query.applyFilters();
@@ -212,7 +217,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   }
 
   async findTenants(where: TenantFilter = {}): Promise<readonly TenantMixin<unknown>[]> {
-    return this.#registry().find(this.options.tenant, where, { orderBy: { schemaName: 'asc' } });
+    return this.#registry().find(this.options.tenant, where, { orderBy: { schemaName: 'asc' }, ...NOT_CACHED });
   }
 
   #findSharedSchemas(): ReadonlySet<string> {
@@ -235,7 +240,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   }
 
   async #findOne(where: TenantFilter): Promise<TenantMixin<unknown> | undefined> {
-    return (await this.#registry().findOne(this.options.tenant, where)) ?? undefined;
+    return (await this.#registry().findOne(this.options.tenant, where, NOT_CACHED)) ?? undefined;
   }
 
   // a fork of its own: what a scope is entered with must not sit in the identity map of somebody's request
@@ -243,3 +248,6 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return this.orm.em.fork({ keepTransactionContext: true });
   }
 }
+
+/** Which tenants there are is never out of the user's result cache, also where that has every query's. */
+export const NOT_CACHED = { cache: false } as const;

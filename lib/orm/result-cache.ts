@@ -4,20 +4,24 @@ import type { EntityManager } from '@mikro-orm/core';
 export type CacheConfig = boolean | number | [name: string, expiration: number] | undefined;
 
 /**
- * The tenants that a query reads, of the key that MikroORM computes for its result: the schema among the options of a `find`
- * or `count`, and for a QueryBuilder its SQL, in which every table has its schema.
+ * The tenants that a query may read, of its EntityManager's schema and of the key that MikroORM computes for its result: the schema
+ * among the options of a `find` or `count`, and for a QueryBuilder its SQL, in which every table has its schema. SQL of the user's
+ * own within it can read the EntityManager's tenant without being told apart here.
  */
-export function tenantsOfCacheKey(key: unknown, publicSchema: string): string[] {
+export function tenantsOfCacheKey(key: unknown, own: string | undefined, publicSchema: string): string[] {
   const [kind, text, options] = key as [kind: unknown, text: unknown, options: { readonly schema?: string } | undefined];
   const schemas =
-    kind === 'qb.execute' ? [...String(text).matchAll(QUALIFIED_TABLE)].map(([, schema]) => schema as string) : [options?.schema];
+    kind === 'qb.execute' ? [...[...String(text).matchAll(QUALIFIED_TABLE)].map(([, schema]) => schema), own] : [options?.schema];
 
   return [...new Set(schemas)].filter(schema => schema !== undefined && schema !== publicSchema).map(String);
 }
 
-/** A name that a user gave a cached result, for each tenant another. */
+/**
+ * A name that a user gave a cached result, for each tenant another. What parts it from the tenants is doubled where the name has it, or
+ * a name that comes from outside, such as a search for `x|acme` on the public site, would be the name of a tenant's result.
+ */
 export function cacheNameOf(name: string, tenants: readonly string[]): string {
-  return tenants.length === 0 ? name : `${name}|${tenants.join('|')}`;
+  return [name.replaceAll('|', '||'), ...tenants].join('|');
 }
 
 /** Makes entities of a cached result again, in the schema they were read from. */

@@ -132,7 +132,7 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
     override async tryCache(entityName: any, config: any, key: any, refresh?: boolean, merge?: boolean): Promise<any> {
       const { publicSchema } = Tenancy.of(this.config);
       const asked: CacheConfig = config ?? this.config.get('resultCache').global;
-      const tenants = asked === undefined || asked === false ? [] : tenantsOfCacheKey(key, publicSchema);
+      const tenants = asked === undefined || asked === false ? [] : tenantsOfCacheKey(key, this.getContext(false).schema, publicSchema);
       const meta = this.metadata.find(entityName);
       const schema = tenants[0];
 
@@ -155,7 +155,7 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
     override async clearCache(name: string): Promise<void> {
       const { schema } = this.getContext(false);
-      await super.clearCache(name);
+      await super.clearCache(cacheNameOf(name, []));
 
       if (schema !== undefined) {
         await super.clearCache(cacheNameOf(name, [schema]));

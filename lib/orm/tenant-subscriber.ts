@@ -14,7 +14,7 @@ import {
 import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError, TenantWriteRefusedError } from '../errors.js';
 import { provision } from '../provisioning/provision.js';
 import { dropSchema, renameSchema } from '../provisioning/schemas.js';
-import { Tenancy } from '../tenancy.js';
+import { NOT_CACHED, Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant-mixin.js';
 import { checkFlush, type Flush } from './flush-check.js';
 import { guardFlush } from './flush-guard.js';
@@ -96,6 +96,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     const row = await registry.findOne(Tenancy.of(em.config).tenantMeta.class, key, {
       fields: ['schemaName'],
       filters: false,
+      ...NOT_CACHED,
       lockMode: LockMode.PESSIMISTIC_WRITE,
     });
 

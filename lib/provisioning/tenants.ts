@@ -13,7 +13,7 @@ import {
 } from '../migrations/tenant-migrator.js';
 import { resolveHost, type OrmOption } from '../scope/host.js';
 import { publicScope } from '../scope/run-in.js';
-import type { Tenancy } from '../tenancy.js';
+import { NOT_CACHED, type Tenancy } from '../tenancy.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantData, TenantMixin } from '../tenant-mixin.js';
 import { provision } from './provision.js';
@@ -115,8 +115,9 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
    */
   async #load(em: TenantEntityManager, tenant: Tenant | string): Promise<TenantMixin<unknown>> {
     const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
+    const options = { lockMode: LockMode.PESSIMISTIC_WRITE, ...NOT_CACHED } as const;
     // one that was never stored may have no key yet
-    const row = where == null ? null : await em.findOne(this.#tenancy.options.tenant, where, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    const row = where == null ? null : await em.findOne(this.#tenancy.options.tenant, where, options);
 
     if (row === null) {
       throw new UnknownTenantError([typeof tenant === 'string' ? tenant : tenant.schemaName]);

@@ -1,8 +1,9 @@
-import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
+import { forEachTenant, runInPublic, runInTenant, tenants, type TenantEntityManager } from '@landlord/mikro-orm';
+import { raw } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { Author, Book } from '../../fixtures/entities/index.ts';
+import { Author, Book, Genre } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
+import { newLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { openTwins, refusal } from '../support/twins.ts';
 
 type Query = (em: TenantEntityManager) => Promise<unknown>;
@@ -25,6 +26,17 @@ onDatabases('result caches', database => {
     'count by name': em => em.count(Author, {}, { cache: ['count', 60_000] }),
     qb: em => em.qb(Author).cache(60_000).getResultList(),
     'qb by name': em => em.qb(Author).cache(['qb', 60_000]).getResultList(),
+    findAll: em => em.findAll(Author, { cache: 60_000 }),
+    'findAll of a repository': em => em.getRepository(Author).findAll({ cache: ['repository', 60_000] }),
+    findAndCount: em => em.findAndCount(Author, {}, { cache: 60_000 }),
+    findByCursor: async em => {
+      const { items, totalCount } = await em.findByCursor(Author, { first: 1, orderBy: { id: 'asc' }, cache: 60_000 });
+
+      return [items, totalCount];
+    },
+    'findByCursor by name': async em =>
+      (await em.findByCursor(Author, { first: 1, orderBy: { id: 'asc' }, includeCount: false, cache: ['cursor', 60_000] })).items,
+    'qb getSingleResult by name': em => em.qb(Author).where({ id: 1 }).cache(['single', 60_000]).getSingleResult(),
     'qb execute by name': em => em.qb(Author, 'a').leftJoin('a.books', 'b').cache(['execute', 60_000]).execute(),
   };
 
@@ -75,6 +87,33 @@ onDatabases('result caches', database => {
     expect(await database.query(`select title from acme.book where id = 2`)).to.deep.equal([{ title: 'acme book 2' }]);
   });
 
+  it('S10 a name is each tenant’s own also for a query of shared entities that reads tenants by SQL of the user’s', async () => {
+    const authors: Query = em =>
+      em
+        .qb(Genre, 'g')
+        .select([raw(`(SELECT a.name FROM ${em.schema}.author a WHERE a.id = 2) AS name`)])
+        .cache(['by hand', 60_000])
+        .execute();
+
+    expect(JSON.stringify(await runInTenant('acme', em => authors(em)))).to.contain('acme author 2');
+    expect(JSON.stringify(await runInTenant('bob', em => authors(em)))).to.contain('bob author 2');
+  });
+
+  it('S10 no name that the public scope can use is a tenant’s', async () => {
+    const read =
+      (name: string): Query =>
+      em =>
+        em.find(Author, { id: 2 }, { cache: [name, 60_000] });
+    await runInTenant('acme', em => read('by whom')(em));
+    await runInTenant('acme', em => read('by whom|')(em));
+
+    for (const name of ['by whom|acme', 'by whom||acme', 'by whom|||acme', 'by whom\\|acme']) {
+      expect(await runInPublic(em => em.find(Genre, {}, { cache: [name, 60_000] })), name).to.have.length(1);
+      expect((await runInPublic(em => em.find(Genre, {}, { cache: [name, 60_000] })))[0], name).to.be.instanceOf(Genre);
+      expect(((await runInTenant('bob', em => read(name)(em))) as Author[])[0]?.name, name).to.equal('bob author 2');
+    }
+  });
+
   it('S10 clearing a name clears it for the tenant of the scope alone', async () => {
     const count: Query = em => em.count(Book, {}, { cache: ['to clear', 60_000] });
     await runInTenant('acme', em => count(em));
@@ -106,5 +145,108 @@ onDatabases('result caches', database => {
       const before = em.getFilterParams('only');
       expect(before).to.equal(undefined);
     });
+  });
+});
+
+onDatabases('a result cache of the user’s', database => {
+  const entries = new Map<string, unknown>();
+  let orm: LibraryOrm;
+
+  class Adapter {
+    async get(key: string): Promise<unknown> {
+      return entries.get(key);
+    }
+
+    async set(key: string, data: unknown): Promise<void> {
+      // as one that is out of the process would
+      entries.set(key, JSON.parse(JSON.stringify(data)));
+    }
+
+    async remove(key: string): Promise<void> {
+      entries.delete(key);
+    }
+
+    async clear(): Promise<void> {
+      entries.clear();
+    }
+  }
+
+  before(async () => {
+    orm = await openTwins(database, { resultCache: { adapter: Adapter, global: 60_000 } as never });
+  });
+
+  beforeEach(() => entries.clear());
+
+  after(() => orm.close());
+
+  it('S10 is given keys that are each tenant’s own, also where every query is cached', async () => {
+    const keysOf = async (query: Query): Promise<string[][]> => {
+      const keys: string[][] = [];
+
+      for (const tenant of ['acme', 'bob']) {
+        entries.clear();
+        await runInTenant(tenant, em => query(em));
+        keys.push([...entries.keys()]);
+      }
+
+      return keys;
+    };
+    const queries: Query[] = [
+      em => em.find(Author, {}),
+      em => em.count(Author, {}),
+      em => em.findOne(Author, 1, { cache: ['one', 60_000] }),
+      em => em.qb(Author).cache(['qb', 60_000]).getResultList(),
+      em => em.find(Book, {}, { populate: ['author', 'genre'] }),
+    ];
+
+    for (const [index, query] of queries.entries()) {
+      const [acme = [], bob = []] = await keysOf(query);
+      expect(acme, `query ${index}`).to.have.length.at.least(1);
+      expect(acme.filter(key => bob.includes(key) || key.includes('bob'))).to.deep.equal([]);
+      expect(acme.every(key => key.includes('acme'))).to.equal(true);
+    }
+  });
+
+  it('S10 answers each tenant with its own where every query is cached', async () => {
+    for (const round of [1, 2]) {
+      for (const name of ['acme', 'bob']) {
+        const [author] = await runInTenant(name, em => em.find(Author, {}, { orderBy: { id: 'asc' } }));
+        expect(author?.name, `round ${round}`).to.equal(`${name} author 1`);
+      }
+    }
+  });
+
+  it('S10 is cleared by name for one tenant', async () => {
+    const count: Query = em => em.count(Book, {}, { cache: ['to|clear', 60_000] });
+    await runInTenant('acme', em => count(em));
+    await runInTenant('bob', em => count(em));
+    const before = [...entries.keys()];
+    await runInTenant('acme', em => em.clearCache('to|clear'));
+
+    expect(before).to.have.length(2);
+    expect([...entries.keys()]).to.deep.equal(before.filter(key => key.includes('bob')));
+  });
+
+  it('S10, H10 never says which tenants there are, nor under which name', async () => {
+    await orm.em.fork().persistAndFlush([newLibrary('carol'), newLibrary('dave')]);
+
+    for (const name of ['carol', 'dave']) {
+      await runInTenant(name, em => em.count(Author, {}));
+    }
+
+    const before = await tenants(orm).list();
+    await forEachTenant(() => undefined);
+    await tenants(orm).rename('carol', 'erin');
+    // as another process would
+    await database.query(`delete from library where schema_name = 'dave'`);
+
+    expect(before.map(({ schemaName }) => schemaName)).to.include.members(['carol', 'dave']);
+    await refusal(() => runInTenant('carol', () => undefined), 'TENANT_UNKNOWN');
+    await refusal(() => runInTenant('dave', () => undefined), 'TENANT_UNKNOWN');
+    expect(await runInTenant('erin', em => em.count(Author, {}))).to.equal(0);
+    expect((await tenants(orm).list()).map(({ schemaName }) => schemaName)).to.deep.equal(['acme', 'bob', 'erin']);
+    expect((await forEachTenant(() => undefined)).map(({ schemaName }) => schemaName)).to.deep.equal(['acme', 'bob', 'erin']);
+    await tenants(orm).drop('erin');
+    expect(await database.query(`select from pg_namespace where nspname in ('carol', 'erin')`)).to.deep.equal([]);
   });
 });

@@ -1,4 +1,3 @@
-import { expect } from 'chai';
 import fc, { type AsyncCommand, type IAsyncProperty } from 'fast-check';
 import { commandLists } from './property.ts';
 
@@ -183,13 +182,14 @@ export function requestModel(site: () => Site, options: RequestModelOptions): IA
   return fc.asyncProperty(commandLists<Model, Real>([command], maxCommands), async commands => {
     const real: Real = { site: site(), sent: [], count };
 
-    try {
-      await fc.asyncModelRun(() => ({ model: { requests: [], maxHolding }, real }), commands);
-    } finally {
-      const finished = await Promise.allSettled(real.sent.map(sent => sent.finish()));
-      await real.site.expectNothingLeft();
-      const failed = finished.find(outcome => outcome.status === 'rejected');
-      expect(failed?.reason ?? real.site.failures[0]).to.equal(undefined);
+    const { failures } = real.site;
+    const note = (error: unknown): void => void failures.push(error);
+    await fc.asyncModelRun(() => ({ model: { requests: [], maxHolding }, real }), commands).catch(note);
+    await Promise.all(real.sent.map(sent => sent.finish().catch(note)));
+    await real.site.expectNothingLeft().catch(note);
+
+    if (failures.length > 0) {
+      throw failures[0];
     }
   });
 }
