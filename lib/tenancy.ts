@@ -21,7 +21,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   readonly orm: TenantsOrm;
   readonly options: ResolvedTenantsOptions;
   #takesScripts: Promise<boolean> | undefined;
-  #sharedSchemas: ReadonlySet<string> | undefined;
+  #sharedSchemas: { readonly entities: number; readonly names: ReadonlySet<string> } | undefined;
   #role: Promise<string | undefined> | undefined;
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
@@ -63,7 +63,15 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
 
   /** The schemas that shared entities live in. */
   get sharedSchemas(): ReadonlySet<string> {
-    return (this.#sharedSchemas ??= this.#findSharedSchemas());
+    const all = this.orm.getMetadata().getAll();
+
+    // `orm.discoverEntity()` adds entities later
+    if (this.#sharedSchemas?.entities !== all.size) {
+      const names = [...all.values()].flatMap(meta => (meta.schema === undefined || isTenantEntity(meta) ? [] : [meta.schema]));
+      this.#sharedSchemas = { entities: all.size, names: new Set(names) };
+    }
+
+    return this.#sharedSchemas.names;
   }
 
   canonicalHost(host: string): string | undefined {
@@ -218,12 +226,6 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
 
   async findTenants(where: TenantFilter = {}): Promise<readonly TenantMixin<unknown>[]> {
     return this.#registry().find(this.options.tenant, where, { orderBy: { schemaName: 'asc' }, ...NOT_CACHED });
-  }
-
-  #findSharedSchemas(): ReadonlySet<string> {
-    const entities = [...this.orm.getMetadata().getAll().values()];
-
-    return new Set(entities.flatMap(meta => (meta.schema === undefined || isTenantEntity(meta) ? [] : [meta.schema])));
   }
 
   // by name, as the package may not be installed; a bundler must not shorten it

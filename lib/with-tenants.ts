@@ -1,4 +1,4 @@
-import type { EntityManager, EntityManagerType, EntityMetadata, IDatabaseDriver, Options } from '@mikro-orm/core';
+import type { EntityManager, EntityManagerType, EntityMetadata, IDatabaseDriver, MetadataStorage, Options } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
 import { checkConfig, checkEntities } from './config-check.js';
@@ -75,16 +75,7 @@ function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions): D
   return {
     ...discovery,
     onMetadata: (meta, platform) => after(onMetadata?.(meta, platform), () => prepare(meta, options)),
-    afterDiscovered: (storage, platform) =>
-      after(afterDiscovered?.(storage, platform), () => {
-        const problems = checkEntities(storage, options);
-
-        if (problems.length > 0) {
-          throw new TenantConfigError(problems);
-        }
-
-        prepareRelations(storage, platform);
-      }),
+    afterDiscovered: (storage, platform) => after(afterDiscovered?.(storage, platform), () => settle(storage, platform, options)),
   };
 }
 
@@ -94,6 +85,33 @@ function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenants
   if (meta.class === tenant) {
     ensurePrimaryKey(meta);
   }
+}
+
+/** MikroORM 7 calls no hook for what `orm.discoverEntity()` adds. */
+function prepareLateEntities(orm: TenantsOrm, options: ResolvedTenantsOptions): void {
+  const discoverEntity = orm.discoverEntity.bind(orm);
+
+  orm.discoverEntity = (...args) => {
+    discoverEntity(...args);
+    const storage = orm.getMetadata();
+
+    for (const meta of storage.getAll().values()) {
+      pinToSchema(meta, options.publicSchema);
+    }
+
+    settle(storage, orm.config.getPlatform(), options);
+  };
+}
+
+/** What takes all entities to be known. */
+function settle(storage: MetadataStorage, platform: object, options: ResolvedTenantsOptions): void {
+  const problems = checkEntities(storage, options);
+
+  if (problems.length > 0) {
+    throw new TenantConfigError(problems);
+  }
+
+  prepareRelations(storage, platform);
 }
 
 function after(first: void | Promise<unknown>, then: () => void): void | Promise<void> {
@@ -107,6 +125,7 @@ function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any)
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
       giveSeederOfScope(orm);
       orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(tenancy));
+      prepareLateEntities(orm, options);
     }
   };
 }

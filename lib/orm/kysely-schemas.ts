@@ -34,23 +34,45 @@ export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly sche
   }) as K;
 }
 
+/** The entities of each table, as they are when it is asked for: `orm.discoverEntity()` adds some later, and replaces some. */
 function tablesOf({ tenancy }: QueryGuard): Tables {
-  const known = tablesOfOrm.get(tenancy);
+  const now = (): ReadonlyMap<string, readonly EntityMetadata[]> => {
+    const metas = tenancy.orm.getMetadata().getAll();
+    let known = tablesOfOrm.get(tenancy);
 
-  if (known !== undefined) {
-    return known;
-  }
+    if (known === undefined || !isOf(known.metas, metas)) {
+      known = { metas: [...metas.values()], tables: byTable(metas) };
+      tablesOfOrm.set(tenancy, known);
+    }
 
+    return known.tables;
+  };
+
+  return { get: name => now().get(name), has: name => now().has(name) };
+}
+
+function byTable(metas: ReadonlyMap<unknown, EntityMetadata>): Map<string, EntityMetadata[]> {
   const tables = new Map<string, EntityMetadata[]>();
-  tablesOfOrm.set(tenancy, tables);
 
-  for (const meta of tenancy.orm.getMetadata().getAll().values()) {
+  for (const meta of metas.values()) {
     if (meta.schema !== undefined) {
       tables.set(meta.tableName, [...(tables.get(meta.tableName) ?? []), meta]);
     }
   }
 
   return tables;
+}
+
+function isOf(known: readonly EntityMetadata[], metas: ReadonlyMap<unknown, EntityMetadata>): boolean {
+  let index = 0;
+
+  for (const meta of metas.values()) {
+    if (known[index++] !== meta) {
+      return false;
+    }
+  }
+
+  return index === known.length;
 }
 
 function qualify<T>(node: T, names: Names): T {
@@ -142,9 +164,9 @@ function isNode(value: unknown): value is OperationNode {
 
 const NONE: ReadonlySet<string> = new Set();
 
-const tablesOfOrm = new WeakMap<object, Tables>();
+const tablesOfOrm = new WeakMap<object, { readonly metas: readonly EntityMetadata[]; readonly tables: Map<string, EntityMetadata[]> }>();
 
-type Tables = ReadonlyMap<string, readonly EntityMetadata[]>;
+type Tables = Pick<ReadonlyMap<string, readonly EntityMetadata[]>, 'get' | 'has'>;
 
 type Resolve = (name: string, asked: string | undefined) => string | undefined;
 
