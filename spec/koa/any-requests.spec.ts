@@ -1,17 +1,14 @@
-import { Agent } from 'node:http';
-import { PassThrough, Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
-import { currentSchema, currentTenant, schemaRouter, tenantContext } from '@landlord/mikro-orm';
+import { currentSchema, currentTenant, runInPublic, runInTenant, schemaRouter, tenantContext } from '@landlord/mikro-orm';
 import { expect } from 'chai';
+import fc from 'fast-check';
 import Koa from 'koa';
-import { Author } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/database.ts';
-import { Gate } from '../support/gate.ts';
 import { expectIdle } from '../support/idle-connections.ts';
 import { openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { hold, REPLAY } from '../support/property.ts';
-import { requestModel, KINDS, type RequestSpec, type Sent, type Site } from '../support/request-model.ts';
+import { failureOf, hold, REPLAY } from '../support/property.ts';
+import { KINDS, requestModel, type RequestModelOptions } from '../support/request-model.ts';
 import { until } from '../support/until.ts';
+import { schemaOf, Visits } from '../support/visits.ts';
 import { createLibraries, hostOf } from '../support/web-library.ts';
 import { serve, type WebServer } from '../support/web-server.ts';
 
@@ -30,43 +27,49 @@ const SIZES = {
 
 const MAX_COMMANDS = 60;
 
+const SEED = 20_260_101;
+
+/** Ways to choose the tenant of a request that are not enough. */
+const LEAKS: Readonly<Record<string, Koa.Middleware>> = {
+  'a scope that ends before the body does': (ctx, next) =>
+    ctx.hostname === 'localhost' ? runInPublic(() => next()) : runInTenant(schemaOf(ctx.hostname), () => next()),
+  'a scope that a request on the same connection has again': (() => {
+    const tenants = new WeakMap<object, string>();
+
+    return (ctx: Koa.Context, next: Koa.Next) => {
+      const name = tenants.get(ctx.socket) ?? schemaOf(ctx.hostname);
+      tenants.set(ctx.socket, name);
+
+      return name === 'public' ? runInPublic(() => next()) : runInTenant(name, () => next());
+    };
+  })(),
+};
+
 onDatabases('any requests', database => {
   let orm: LibraryOrm;
-  let server: WebServer;
+  const servers: WebServer[] = [];
   let visits: Visits;
   const { operations, maxHolding, kinds } = SIZES[database.kind];
+  const options: Omit<RequestModelOptions, 'count'> = { hosts: HOSTS, kinds, maxCommands: MAX_COMMANDS, maxHolding };
 
   before(async () => {
     orm = await openLibrary(database, {}, { pool: { min: 0, max: CONNECTIONS } });
     await createLibraries(orm, ...TENANTS);
     visits = new Visits(orm);
-    const app = new Koa();
-    // outside of every scope, also after the rest of the request
-    app.use(async (ctx, next) => {
-      visits.look(ctx, undefined);
-      await next().finally(() => visits.look(ctx, undefined));
-    });
-    const route = (ctx: Koa.Context): Promise<void> => visits.serve(ctx);
-    app.use(tenantContext()).use(schemaRouter({ public: route, tenant: route }));
-    server = await serve(app);
   });
 
   after(async () => {
     visits.close();
-    await server.close();
+    await Promise.all(servers.map(server => server.close()));
     await orm.close();
   });
 
   it('H7, H9, S3 each answer is of its own tenant to its end, and leaves no scope and no connection, also where visitors hang up', async function () {
     this.timeout(300_000);
     const count = { operations: 0 };
-    const model = requestModel(() => visits.open(server, expectNothingLeft), {
-      hosts: HOSTS,
-      kinds,
-      maxCommands: MAX_COMMANDS,
-      maxHolding,
-      count,
-    });
+    const route = (ctx: Koa.Context): Promise<void> => visits.serve(ctx);
+    const server = await start(tenantContext(), schemaRouter({ public: route, tenant: route }));
+    const model = requestModel(() => visits.open(server, expectNothingLeft), { ...options, count });
 
     await hold('any requests', model, Math.ceil((operations / MAX_COMMANDS) * 3));
     console.log(`      ${count.operations} operations`);
@@ -75,6 +78,32 @@ onDatabases('any requests', database => {
       expect(count.operations).to.be.at.least(operations);
     }
   });
+
+  for (const [leak, scope] of Object.entries(LEAKS)) {
+    it(`law 8: the model finds ${leak}, and tells it in a few steps`, async () => {
+      const server = await start(scope, ctx => visits.serve(ctx));
+      const model = requestModel(() => visits.open(server, expectNothingLeft), { ...options, count: { operations: 0 } });
+      const details = await fc.check(model, { seed: SEED, numRuns: 50 });
+
+      expect(details.failed, 'the leak was found').to.equal(true);
+      expect(failureOf(details)).to.match(/^seed \d+, path [\d:]+, \d+ times shrunk, fails with .*\n\[send /s);
+      expect([...details.counterexample![0]].length, failureOf(details)).to.be.at.most(6);
+    });
+  }
+
+  async function start(...middlewares: Koa.Middleware[]): Promise<WebServer> {
+    const app = new Koa();
+    // outside of every scope, also after the rest of the request
+    app.use(async (ctx, next) => {
+      visits.look(ctx, undefined);
+      await next().finally(() => visits.look(ctx, undefined));
+    });
+    middlewares.forEach(middleware => app.use(middleware));
+    const server = await serve(app);
+    servers.push(server);
+
+    return server;
+  }
 
   async function expectNothingLeft(): Promise<void> {
     await until('every route has ended', () => visits.active === 0);
@@ -101,245 +130,3 @@ onDatabases('any requests', database => {
     );
   }
 });
-
-/** The routes, and what they have seen. */
-class Visits {
-  readonly failures: unknown[] = [];
-  active = 0;
-  readonly #agent = new Agent({ keepAlive: true });
-  readonly #orm: LibraryOrm;
-  readonly #visits = new Map<string, Visit>();
-  #count = 0;
-
-  constructor(orm: LibraryOrm) {
-    this.#orm = orm;
-  }
-
-  /** The site of one list of commands. */
-  open(server: WebServer, expectNothingLeft: () => Promise<void>): Site {
-    this.failures.length = 0;
-
-    return { failures: this.failures, expectNothingLeft, send: spec => this.#send(server, spec) };
-  }
-
-  close(): void {
-    this.#agent.destroy();
-  }
-
-  /** Notes it as a failure where the flow is not there. */
-  look(ctx: Koa.Context, schema: string | undefined): void {
-    if (currentSchema() !== schema) {
-      this.failures.push(new Error(`${ctx.host}${ctx.url} was in ${currentSchema()} where it had to be in ${schema}`));
-    }
-  }
-
-  async serve(ctx: Koa.Context): Promise<void> {
-    const visit = this.#visits.get(ctx.path)!;
-    visit.begun = true;
-    await this.#during(() => this.#answer(ctx, visit));
-  }
-
-  async #send(server: WebServer, spec: RequestSpec): Promise<Sent> {
-    const visit: Visit = { spec, gate: new Gate(), begun: false };
-    const path = `/${++this.#count}`;
-    this.#visits.set(path, visit);
-    const controller = new AbortController();
-    const answer = server
-      .open(spec.host, path, { signal: controller.signal, ...(spec.kept ? { agent: this.#agent } : {}) })
-      .then(async message => ({
-        status: message.statusCode,
-        body: await text(message),
-      }));
-    answer.catch(() => undefined);
-    await until('the route has begun', () => visit.begun);
-
-    return {
-      step: () => visit.gate.open(),
-      hangUp: () => controller.abort(),
-      finish: async () => {
-        for (let step = 0; step <= spec.steps; step++) {
-          visit.gate.open();
-        }
-
-        if (controller.signal.aborted) {
-          await answer.catch(() => undefined);
-        } else {
-          expectOwn(await answer, spec);
-        }
-
-        await until('the route has ended', () => this.active === 0);
-        this.#visits.delete(path);
-      },
-    };
-  }
-
-  async #answer(ctx: Koa.Context, visit: Visit): Promise<void> {
-    const { kind, steps } = visit.spec;
-    const line = (): Promise<string> => this.#line(ctx, visit);
-    const lines = (): AsyncGenerator<string> => this.#lines(ctx, visit);
-
-    switch (kind) {
-      case 'answer':
-        ctx.body = await collect(lines());
-        break;
-      case 'throw':
-        ctx.throw(418, await collect(lines()));
-        break;
-      case 'error':
-        throw Object.assign(new Error(await collect(lines())), { status: 500, expose: true });
-      case 'generator':
-        ctx.body = Readable.from(lines());
-        break;
-      case 'SSE':
-        ctx.type = 'text/event-stream';
-        ctx.body = this.#fed(line, steps);
-        break;
-      case 'web stream':
-        ctx.body = webStreamOf(lines());
-        break;
-      case 'detached':
-        void this.#during(() => collect(lines()));
-        ctx.body = await this.#where();
-        break;
-      case 'transaction':
-        ctx.body = await this.#orm.em.transactional(() => collect(lines()));
-        break;
-      case 'rows':
-        ctx.body = Readable.from(this.#rows(visit, line));
-        break;
-    }
-  }
-
-  /** Waits, and tells three times whose request it is: before, by what it reads, and after. */
-  async #line(ctx: Koa.Context, { gate, spec }: Visit): Promise<string> {
-    const own = schemaOf(spec.host);
-    this.look(ctx, own);
-    await gate.pass();
-    this.look(ctx, own);
-    const where = await this.#where();
-    this.look(ctx, own);
-
-    return `${where}${spec.padded ? PADDING : ''}\n`;
-  }
-
-  async *#lines(ctx: Koa.Context, visit: Visit): AsyncGenerator<string> {
-    this.active += 1;
-
-    try {
-      for (let step = 0; step < visit.spec.steps; step++) {
-        yield await this.#line(ctx, visit);
-      }
-    } finally {
-      this.look(ctx, schemaOf(visit.spec.host));
-      this.active -= 1;
-    }
-  }
-
-  async *#rows(visit: Visit, line: () => Promise<string>): AsyncGenerator<string> {
-    this.active += 1;
-
-    try {
-      if (currentTenant() === undefined) {
-        yield await line();
-        return;
-      }
-
-      for await (const { name } of this.#orm.em.stream(Author)) {
-        await visit.gate.pass();
-        yield `${currentSchema()} ${name}\n`;
-      }
-    } finally {
-      this.active -= 1;
-    }
-  }
-
-  #fed(line: () => Promise<string>, steps: number): PassThrough {
-    const body = new PassThrough();
-    const feed = async (): Promise<void> => {
-      for (let step = 0; step < steps && !body.destroyed; step++) {
-        body.write(await line());
-        await new Promise(resolve => setTimeout(resolve, 1));
-      }
-
-      body.end();
-    };
-    void this.#during(feed).catch((error: unknown) => this.failures.push(error));
-    body.on('error', () => undefined);
-
-    return body;
-  }
-
-  async #where(): Promise<string> {
-    if (currentTenant() === undefined) {
-      return `${currentSchema()} nobody`;
-    }
-
-    const [author] = await this.#orm.em.find(Author, {}, { refresh: true });
-
-    return `${currentSchema()} ${author?.name}`;
-  }
-
-  async #during<Result>(work: () => Promise<Result>): Promise<Result> {
-    this.active += 1;
-
-    try {
-      return await work();
-    } finally {
-      this.active -= 1;
-    }
-  }
-}
-
-interface Visit {
-  readonly spec: RequestSpec;
-  readonly gate: Gate;
-  begun: boolean;
-}
-
-const STATUS: Partial<Record<RequestSpec['kind'], number>> = { throw: 418, error: 500 };
-
-/** How many lines an answer has where it is not as many as it has steps. */
-const LINES: Partial<Record<RequestSpec['kind'], number>> = { detached: 1, rows: 1 };
-
-/** More than a socket's buffers take at once. */
-const PADDING = 'x'.repeat(100_000);
-
-function expectOwn({ status, body }: { status: number | undefined; body: string }, { host, kind, steps }: RequestSpec): void {
-  const schema = schemaOf(host);
-  const lines = body.replaceAll(PADDING, '').trim().split('\n');
-  const own = schema === 'public' ? 'public nobody' : `${schema} Ann of ${schema}`;
-
-  expect({ status, lines }).to.deep.equal({
-    status: STATUS[kind] ?? 200,
-    lines: Array.from({ length: LINES[kind] ?? steps }, () => own),
-  });
-}
-
-function schemaOf(host: string): string {
-  return host === 'localhost' ? 'public' : host.replace('.example.com', '');
-}
-
-async function collect(lines: AsyncIterable<string>): Promise<string> {
-  let all = '';
-
-  for await (const line of lines) {
-    all += line;
-  }
-
-  return all;
-}
-
-function webStreamOf(lines: AsyncGenerator<string>): ReadableStream {
-  return new ReadableStream({
-    pull: async controller => {
-      const { value, done } = await lines.next();
-
-      if (done === true) {
-        controller.close();
-      } else {
-        controller.enqueue(Buffer.from(value));
-      }
-    },
-    cancel: async () => void (await lines.return(undefined)),
-  });
-}

@@ -1,8 +1,20 @@
-import { currentTenant, runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
-import { defineEntity, helper, p, raw, ref, type EntityMetadata, type EventArgs, type EventSubscriber } from '@mikro-orm/core';
+import { currentTenant, runInPublic, runInTenant, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
+import {
+  defineEntity,
+  helper,
+  MikroORM,
+  p,
+  raw,
+  ref,
+  type EntityMetadata,
+  type EventArgs,
+  type EventSubscriber,
+  type MetadataStorage,
+  type Options,
+} from '@mikro-orm/core';
 import { expect } from 'chai';
 import { setImmediate } from 'node:timers/promises';
-import { Author, Book, Tag } from '../../fixtures/entities/index.ts';
+import { Author, Book, Genre, Library, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { READS, WRITES } from '../support/orm-paths.ts';
@@ -70,6 +82,28 @@ onDatabases('process-wide caches', database => {
 
       expect(metadataOf(orm)).to.deep.equal(before);
       expect(before).not.to.match(/acme|bob/);
+    });
+
+    it('S10 of two ORMs with one set of entities each has its own', async () => {
+      const entities = [...orm.getMetadata().getAll().values()].filter(meta => !meta.pivotTable).map(meta => meta.class);
+      const schemasOf = (metadata: MetadataStorage): (string | undefined)[] => [
+        metadata.get(Genre).schema,
+        metadata.get(Library).schema,
+        metadata.get(Author).schema,
+      ];
+      const other = new MikroORM(
+        withTenants({ ...database.options(), entities } as Partial<Options<any, any, any>>, { tenant: Library, publicSchema: 'elsewhere' }),
+      );
+
+      try {
+        expect(schemasOf(other.getMetadata())).to.deep.equal(['elsewhere', 'elsewhere', '*']);
+        expect(schemasOf(orm.getMetadata())).to.deep.equal(['public', 'public', '*']);
+        expect((await runInTenant('acme', em => em.findOneOrFail(Book, 1, { populate: ['genre'] }), { orm })).genre?.name).to.equal(
+          'crime',
+        );
+      } finally {
+        await other.close();
+      }
     });
   });
 
@@ -210,7 +244,7 @@ onDatabases('process-wide caches', database => {
           return Promise.all([
             titlesOf(author),
             titlesOf(second),
-            author.books.loadCount({ dataloader: true, refresh: true } as never),
+            author.books.loadCount({ dataloader: true, refresh: true }),
             ref(em.getReference(Tag, 1))
               .load({ dataloader: true, refresh: true })
               .then(tag => tag?.name),
@@ -369,13 +403,10 @@ onDatabases('process-wide caches', database => {
 
           return author.id;
         },
-        em => em.insert(Author, { name: 'by insert' } as never),
-        async em => (await em.insertMany(Author, [{ name: 'by insertMany' }] as never))[0],
+        em => em.insert(Author, { name: 'by insert' }),
+        async em => (await em.insertMany(Author, [{ name: 'by insertMany' }]))[0],
         async em => {
-          await em
-            .qb(Author)
-            .insert({ name: 'by qb' } as never)
-            .execute();
+          await em.qb(Author).insert({ name: 'by qb' }).execute();
 
           return (await em.findOneOrFail(Author, { name: 'by qb' })).id;
         },
@@ -426,7 +457,7 @@ ReceiptSchema.setClass(Receipt);
 /** All that the metadata says, as text; functions by their source. */
 function metadataOf(orm: LibraryOrm): string {
   const seen = new Set<object>();
-  const all = [...orm.getMetadata().getAll().values()].map((meta: EntityMetadata) => ({ ...meta }));
+  const all = [...orm.getMetadata().getAll().values()].map((meta: EntityMetadata) => Object.fromEntries(Object.entries(meta)));
 
   return JSON.stringify(all, (_, value: unknown) => {
     if (typeof value === 'function') {

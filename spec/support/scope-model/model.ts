@@ -1,4 +1,4 @@
-import { Flow } from './flow.ts';
+import type { Flow } from './flow.ts';
 import { NO_TENANT, PUBLIC, type KeptPath, type World } from './world.ts';
 
 /** What is known of the flows without asking: where each is, and what has been written where. */
