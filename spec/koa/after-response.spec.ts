@@ -5,7 +5,7 @@ import { RequestContext } from '@mikro-orm/core';
 import { expect } from 'chai';
 import Koa from 'koa';
 import { Author } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { expectIdle, POOL_OF_ONE } from '../support/idle-connections.ts';
 import { openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { until } from '../support/until.ts';
@@ -14,7 +14,7 @@ import { serve, type WebServer } from '../support/web-server.ts';
 
 type Route = (ctx: Koa.Context) => unknown;
 
-onDatabases('after a response', database => {
+onDatabasesAndPooler('after a response', database => {
   let orm: LibraryOrm;
   const servers: WebServer[] = [];
 

@@ -3,7 +3,7 @@ import { currentSchema, currentTenant, runInPublic, runInTenant, schemaRouter, t
 import { expect } from 'chai';
 import Koa from 'koa';
 import { Author } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { Gate } from '../support/gate.ts';
 import { openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { authorsHere, createLibraries, hostOf } from '../support/web-library.ts';
@@ -11,7 +11,7 @@ import { serve, type WebServer } from '../support/web-server.ts';
 
 const TENANTS = ['acme', 'bob', 'carol'];
 
-onDatabases('interleaved requests', database => {
+onDatabasesAndPooler('interleaved requests', database => {
   let orm: LibraryOrm;
   let server: WebServer;
   /** How many requests have to be in their routes before any goes on. */

@@ -1,7 +1,7 @@
 import { currentTenant, runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Book, Tag } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabases, SERVER_AND_POOLER } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { openTwins } from '../support/twins.ts';
 
@@ -58,5 +58,5 @@ onDatabases(
       expect(bare).to.deep.equal([]);
     });
   },
-  ['postgresql'],
+  SERVER_AND_POOLER,
 );

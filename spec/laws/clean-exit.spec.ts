@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { onDatabases } from '../support/database.ts';
+import { onDatabases, SERVER_AND_POOLER } from '../support/database.ts';
 import { ROOT } from '../support/library-orm.ts';
 
 onDatabases(
@@ -20,5 +20,5 @@ onDatabases(
       expect(stderr).to.equal('');
     });
   },
-  ['postgresql'],
+  SERVER_AND_POOLER,
 );

@@ -2,7 +2,7 @@ import { runInTenant, type CrossTenantError, type TenantEntityManager } from '@l
 import { ref, wrap } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Book, Genre, Loan, Tag, type Author } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { contentsOf, openTwins, refusal } from '../support/twins.ts';
 
@@ -89,7 +89,7 @@ const KEYS_ONLY = 'qb.merge';
 /** Where the entity is the whole condition or the whole row, no property leads to it. */
 const NAMELESS = /as itself|findOne|qb.leftJoin/;
 
-onDatabases('entities of another tenant', database => {
+onDatabasesAndPooler('entities of another tenant', database => {
   let orm: LibraryOrm;
   let untouched: unknown;
 

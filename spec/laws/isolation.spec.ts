@@ -1,7 +1,7 @@
 import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Author, Book, Genre, Tag } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { contentsOf, openTwins, refusal, schemasIn } from '../support/twins.ts';
 
@@ -13,7 +13,7 @@ const SHARED_READS: Readonly<Record<string, (em: TenantEntityManager) => unknown
   Kysely: em => em.getKysely<{ genre: { id: number } }>().selectFrom('genre').selectAll().execute(),
 };
 
-onDatabases('isolation of tenants', database => {
+onDatabasesAndPooler('isolation of tenants', database => {
   let orm: LibraryOrm;
   let untouched: unknown;
 

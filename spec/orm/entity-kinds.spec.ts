@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { runInPublic, runInTenant, TenantContextRequiredError, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
 import { MikroORM, type Options } from '@mikro-orm/core';
-import { onDatabases, type SpecDatabase } from '../support/database.ts';
+import { onDatabasesAndPooler, type SpecDatabase } from '../support/database.ts';
 import {
   Account,
   Client,
@@ -25,7 +25,7 @@ import {
   type AnyClass,
 } from '../support/entity-kinds.ts';
 
-onDatabases('the kinds of entities', database => {
+onDatabasesAndPooler('the kinds of entities', database => {
   let orm: Orm;
 
   before(async () => {

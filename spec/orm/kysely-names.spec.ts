@@ -1,7 +1,7 @@
 import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { sql, type Kysely } from 'kysely';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { openTwins, refusal } from '../support/twins.ts';
 
@@ -72,7 +72,7 @@ const QUERIES: Readonly<Record<string, Query>> = {
       .execute(),
 };
 
-onDatabases('names in Kysely', database => {
+onDatabasesAndPooler('names in Kysely', database => {
   let orm: LibraryOrm;
   const kyselyOf = (em: TenantEntityManager): Kysely<Tables> => em.getKysely();
 

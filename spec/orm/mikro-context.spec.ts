@@ -3,11 +3,11 @@ import { MikroORM, RequestContext } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Book, Genre, Library } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { openTwins, refusal } from '../support/twins.ts';
 
-onDatabases('MikroORM’s contexts around scopes', database => {
+onDatabasesAndPooler('MikroORM’s contexts around scopes', database => {
   let orm: LibraryOrm;
   const own = new AsyncLocalStorage<LibraryOrm['em']>();
   let isOwnInUse = false;

@@ -3,7 +3,7 @@ import { defineEntity, p, raw, sql } from '@mikro-orm/core';
 import { QueryBuilder, QueryBuilderHelper } from '@mikro-orm/sql';
 import { expect } from 'chai';
 import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { openTwins, refusal, schemasIn } from '../support/twins.ts';
 
@@ -53,7 +53,7 @@ const Vehicle = defineEntity({
 
 const Van = defineEntity({ name: 'Van', extends: Vehicle, properties: { load: p.integer() } });
 
-onDatabases('the query builder', database => {
+onDatabasesAndPooler('the query builder', database => {
   let orm: LibraryOrm;
 
   before(async () => {

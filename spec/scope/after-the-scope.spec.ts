@@ -1,11 +1,11 @@
 import { runInPublic, runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Author, Book } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabases, onDatabasesAndPooler, SERVER_AND_POOLER } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { openTwins, refusal, schemasIn } from '../support/twins.ts';
 
-onDatabases('what outlives its scope', database => {
+onDatabasesAndPooler('what outlives its scope', database => {
   let orm: LibraryOrm;
 
   before(async () => {
@@ -189,5 +189,5 @@ onDatabases(
       });
     }
   },
-  ['postgresql'],
+  SERVER_AND_POOLER,
 );

@@ -2,13 +2,13 @@ import { forEachTenant, runInPublic, runInTenant, tenants, type TenantEntityMana
 import { raw } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Author, Book, Genre } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { newLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { openTwins, refusal } from '../support/twins.ts';
 
 type Query = (em: TenantEntityManager) => Promise<unknown>;
 
-onDatabases('result caches', database => {
+onDatabasesAndPooler('result caches', database => {
   let orm: LibraryOrm;
 
   before(async () => {
@@ -148,7 +148,7 @@ onDatabases('result caches', database => {
   });
 });
 
-onDatabases('a result cache of the user’s', database => {
+onDatabasesAndPooler('a result cache of the user’s', database => {
   const entries = new Map<string, unknown>();
   let orm: LibraryOrm;
 

@@ -2,11 +2,11 @@ import { currentTenant, forEachTenant, runInPublic, runInTenant, tenants } from 
 import { MikroORM } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Book, Genre } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { openTwins, refusal } from '../support/twins.ts';
 
-onDatabases('choosing an ORM', database => {
+onDatabasesAndPooler('choosing an ORM', database => {
   let open: MikroORM[] = [];
 
   const opened = <Orm extends MikroORM<any, any>>(orm: Orm): Orm => {

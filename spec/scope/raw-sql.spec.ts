@@ -1,11 +1,11 @@
 import { runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { openTwins } from '../support/twins.ts';
 import { until } from '../support/until.ts';
 
-onDatabases('raw SQL that sets or loses its connection, on a pool of one', database => {
+onDatabasesAndPooler('raw SQL that sets or loses its connection, on a pool of one', database => {
   let orm: LibraryOrm;
   let defaultPath: string;
 

@@ -4,11 +4,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Book, Library } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { newLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { openTwins, refusal } from '../support/twins.ts';
 
-onDatabases('scopes', database => {
+onDatabasesAndPooler('scopes', database => {
   let orm: LibraryOrm;
 
   const titleNow = async (): Promise<string> => (await orm.em.findOneOrFail(Book, 1, { refresh: true })).title;

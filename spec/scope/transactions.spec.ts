@@ -2,11 +2,11 @@ import { runInPublic, runInTenant } from '@landlord/mikro-orm';
 import { TransactionPropagation } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Book, Genre, Tag } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { newLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { openTwins, refusal } from '../support/twins.ts';
 
-onDatabases('scopes and transactions, on a pool of one', database => {
+onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
   let orm: LibraryOrm;
   let defaultPath: string;
 

@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { chromium, type BrowserContext } from 'playwright-core';
+import { findProgram, mustHaveAll } from './debian.ts';
 
 export interface SpecBrowser {
   readonly context: BrowserContext;
@@ -17,10 +15,10 @@ export interface SpecBrowser {
  * Where there is none and none may be installed, the specs that need it are pending, or fail with `CI` set.
  */
 export async function openBrowser(mocha: Mocha.Context): Promise<SpecBrowser> {
-  const executablePath = installed() ?? (await install());
+  const executablePath = findProgram(CHROMIUM);
 
   if (executablePath === undefined) {
-    if ((process.env['CI'] ?? '') !== '') {
+    if (mustHaveAll()) {
       throw new Error(REMEDY);
     }
 
@@ -47,33 +45,11 @@ export async function openBrowser(mocha: Mocha.Context): Promise<SpecBrowser> {
   }
 }
 
-function installed(): string | undefined {
-  const own = process.env['CHROMIUM_PATH'];
-
-  return own === undefined || own === '' ? PATHS.find(path => existsSync(path)) : own;
-}
-
-/** Installs Debian's Chromium where that is allowed: on Debian, as root. */
-async function install(): Promise<string | undefined> {
-  const system = await readFile('/etc/os-release', 'utf8').catch(() => '');
-
-  if (!/^ID="?debian"?$/m.test(system) || process.getuid?.() !== 0) {
-    return undefined;
-  }
-
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-
-  try {
-    await promisify(execFile)('apt-get', ['update'], { env });
-    await promisify(execFile)('apt-get', ['install', '--yes', '--no-install-recommends', 'chromium'], { env });
-  } catch (error) {
-    console.log(`    Chromium could not be installed: ${String(error)}`);
-  }
-
-  return installed();
-}
-
-const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'] as const;
+const CHROMIUM = {
+  debianPackage: 'chromium',
+  variable: 'CHROMIUM_PATH',
+  paths: ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
+} as const;
 
 const REMEDY =
   'These specs need Chromium, and there is none. Install it (`apt-get install chromium`), or set CHROMIUM_PATH to one; ' +

@@ -1,23 +1,39 @@
+import { deepStrictEqual } from 'node:assert/strict';
 import { PGlite } from '@electric-sql/pglite';
 import type { Options } from '@mikro-orm/core';
 import { PgliteDriver } from '@mikro-orm/pglite';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import pg from 'pg';
+import { mustHaveAll } from './debian.ts';
+import { openPooler, poolerRemedy } from './pooler.ts';
 import { asObserver } from './statement-watch.ts';
+import { until } from './until.ts';
 
-export type DatabaseKind = 'postgresql' | 'pglite';
+/** `pgbouncer` is PostgreSQL behind PgBouncer, in transaction mode and with one server connection for all that the specs of a `describe` do. */
+export type DatabaseKind = 'postgresql' | 'pglite' | 'pgbouncer';
+
+/** What has no need of PGlite, and has to hold through a transaction pooler too. */
+export const SERVER_AND_POOLER: readonly DatabaseKind[] = ['postgresql', 'pgbouncer'];
 
 /** A database of its own for one `describe`: dropped when all its specs have passed, kept and named when one has failed. */
 export interface SpecDatabase {
   readonly kind: DatabaseKind;
-  /** The URL of the database; undefined for PGlite. */
+  /** The URL of the database, through the pooler where there is one; undefined for PGlite. */
   readonly url: string | undefined;
   /** Every statement that ORMs made from `options()` have sent, as MikroORM logs it. To be emptied with `.length = 0`. */
   readonly statements: string[];
   /** The part of a MikroORM config that says which database; several ORMs may share it. */
   options(): Pick<Partial<Options<any, any, any>>, 'driver'> & Partial<Options<any, any, any>>;
-  /** Runs SQL past every ORM, as somebody else would. */
+  /** Runs SQL past every ORM and pooler, as somebody else would. */
   query<Row = Record<string, any>>(sql: string, params?: unknown[]): Promise<Row[]>;
+}
+
+/**
+ * Describes what has to hold on every kind of database: what keeps tenants apart, and what must leave nothing on a connection. No spec of it
+ * may hold a connection while it waits for another one, other than the observer's: the pooler has but one.
+ */
+export function onDatabasesAndPooler(title: string, body: (database: SpecDatabase) => void): void {
+  onDatabases(title, body, ['postgresql', 'pglite', 'pgbouncer']);
 }
 
 /** Describes what has to hold on each kind of database. What needs more than one connection names `['postgresql']` alone. */
@@ -29,6 +45,13 @@ export function onDatabases(
   const only = process.env['SPEC_DATABASES']?.split(',');
 
   for (const kind of kinds.filter(each => only?.includes(each) ?? true)) {
+    const remedy = kind === 'pgbouncer' ? poolerRemedy() : undefined;
+
+    if (remedy !== undefined) {
+      describeMissing(`${title} (${kind})`, remedy);
+      continue;
+    }
+
     describe(`${title} (${kind})`, function () {
       const statements: string[] = [];
       const logging = {
@@ -50,11 +73,19 @@ export function onDatabases(
           return;
         }
 
-        const created = await createDatabase(title);
-        url = created.url;
-        options = () => ({ driver: PostgreSqlDriver, clientUrl: created.url, ...logging });
+        const created = await createDatabase(title, { isPooled: kind === 'pgbouncer' });
+        const pooled = kind === 'pgbouncer' ? await behindPooler(created.name) : undefined;
+        const clientUrl = pooled?.url ?? created.url;
+        url = clientUrl;
+        options = () => ({ driver: PostgreSqlDriver, clientUrl, ...logging });
         query = created.query;
-        close = failed => created.close(failed);
+        close = async failed => {
+          try {
+            await (failed ? undefined : pooled?.close());
+          } finally {
+            await created.close(failed);
+          }
+        };
       });
 
       body({
@@ -75,8 +106,61 @@ export function onDatabases(
   }
 }
 
+/** Without the program the specs fail where they have to run, and say elsewhere that they did not. */
+function describeMissing(title: string, remedy: string): void {
+  describe(title, () => {
+    if (mustHaveAll()) {
+      it('has what it needs', () => {
+        throw new Error(remedy);
+      });
+    } else {
+      it(`is pending: ${remedy}`);
+    }
+  });
+}
+
+/** The database through the pooler. Closing looks at the one server connection, which has to be as PostgreSQL gave it. */
+async function behindPooler(name: string): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const pooler = await openPooler();
+  const url = pooler.urlOf(name);
+  let fresh: unknown;
+  await withClient(url, async client => {
+    fresh = await sessionState(client);
+  });
+
+  return {
+    url,
+    close: async () => {
+      await until('every client of the pooler has said goodbye: close every ORM that a spec opens', async () => {
+        return (await pooler.clientsOf(name)) === 0;
+      });
+      await withClient(url, async client => {
+        deepStrictEqual(await sessionState(client), fresh, 'The specs left something on the connection of the pooler.');
+      });
+    },
+  };
+}
+
+/** All that a session can keep between two transactions. Unless something ended the connection, it is the same one every time. */
+async function sessionState(client: pg.Client): Promise<unknown> {
+  const { rows } = await client.query(
+    `select current_setting('search_path') as path, current_user as role, session_user as session,
+      (select json_object_agg(name, setting order by name) from pg_settings where source = 'session' and setting is distinct from reset_val) as settings,
+      (select count(*)::int from pg_prepared_statements) as prepared,
+      (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
+      (select count(*)::int from pg_class where relnamespace = pg_my_temp_schema()) as temporary,
+      (select count(*)::int from pg_listening_channels()) as listening`,
+  );
+
+  return rows[0];
+}
+
 /** Creates an empty database on the server of the run. */
-export async function createDatabase(title: string): Promise<{
+export async function createDatabase(
+  title: string,
+  // a pooler keeps its connection open
+  { isPooled = false }: { readonly isPooled?: boolean } = {},
+): Promise<{
   readonly name: string;
   readonly url: string;
   query: SpecDatabase['query'];
@@ -104,7 +188,7 @@ export async function createDatabase(title: string): Promise<{
     url: url.href,
     query: async (sql, params = []) => (await observer.query(sql, params)).rows,
     close: async (keep = false) => {
-      const leftOpen = await connectionsLeftOpen(observer);
+      const leftOpen = isPooled ? 0 : await connectionsLeftOpen(observer);
       await observer.end();
 
       if (keep) {

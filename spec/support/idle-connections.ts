@@ -6,7 +6,7 @@ export const POOL_OF_ONE = { pool: { min: 0, max: 1 } };
 
 /** No connection but the observer's own does anything, or is in a transaction. */
 export async function expectIdle(database: SpecDatabase): Promise<void> {
-  if (database.kind === 'postgresql') {
+  if (database.kind !== 'pglite') {
     await until('every connection is idle', async () => {
       const busy = await database.query(
         `select state, query from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'`,
