@@ -127,6 +127,15 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static needsSession(migration: string, schemaName: string): MigrationError {
+    return new MigrationError(
+      'MIGRATION_NEEDS_SESSION',
+      `Migration ${show(migration)} runs outside a transaction, with a path and a lock that are the session's, and this connection goes through a pooler that may give every statement another session. ` +
+        `Nothing was run in schema ${show(schemaName)}. Run it over a connection straight to PostgreSQL.`,
+      migration,
+    );
+  }
+
   static notInitial(): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_INITIAL',

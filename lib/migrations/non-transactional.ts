@@ -8,16 +8,22 @@ import { runOnConnection } from './migrate-schema.js';
 import { migrateStep } from './migrate-step.js';
 import type { TenantRun, TenantRunOutcome, TenantWork } from './migrate-tenant.js';
 import type { TenantMigration } from './migration-set.js';
+import { isBehindPooler } from './pooled-connection.js';
 import { tryLockForSession, unlockForSession } from './tenant-lock.js';
 
 /**
  * Migrates a tenant whose plan has migrations that cannot run in a transaction, on one connection that is its alone and holds the
  * tenant's lock from first to last: those migrations by themselves, and what is between them in transactions.
  *
- * @throws SchemaMissingError, MigrationError that names what stands
+ * @throws SchemaMissingError, MigrationError that names what stands, or `MIGRATION_NEEDS_SESSION`
  */
-export function migrateOnOneConnection(tenancy: Tenancy, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
+export async function migrateOnOneConnection(tenancy: Tenancy, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
   const { schemaName } = work;
+
+  // behind a transaction pooler it is not one: the path would be set for whoever comes next, and the lock never be given back
+  if (await isBehindPooler(tenancy)) {
+    throw MigrationError.needsSession(work.planned.find(({ transactional }) => !transactional)?.name ?? '', schemaName);
+  }
 
   return tenancy.onOneConnection(async ctx => {
     if (!(await tryLockForSession(tenancy, schemaName, ctx))) {

@@ -4,7 +4,7 @@ import { currentTenant, schemaRouter, tenantContext } from '@landlord/mikro-orm'
 import { expect } from 'chai';
 import Koa from 'koa';
 import { Author } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabases, onDatabasesAndPooler } from '../support/database.ts';
 import { expectIdle, POOL_OF_ONE } from '../support/idle-connections.ts';
 import { openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { until } from '../support/until.ts';
@@ -13,7 +13,7 @@ import { serve, type WebServer } from '../support/web-server.ts';
 
 type Route = (ctx: Koa.Context) => unknown;
 
-onDatabases('a visitor who hangs up', database => {
+onDatabasesAndPooler('a visitor who hangs up', database => {
   let orm: LibraryOrm;
   const servers: WebServer[] = [];
 

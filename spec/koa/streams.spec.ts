@@ -4,7 +4,7 @@ import { callbackify } from 'node:util';
 import { currentTenant, runInTenant, schemaRouter, tenantContext } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import Koa from 'koa';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { Gate } from '../support/gate.ts';
 import { openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { authorsHere, createLibraries, hostOf } from '../support/web-library.ts';
@@ -53,7 +53,7 @@ const BODIES: Record<string, (line: Line) => unknown> = {
   'a fetch Response': line => new Response(webStreamOf(line)),
 };
 
-onDatabases('streamed bodies', database => {
+onDatabasesAndPooler('streamed bodies', database => {
   let orm: LibraryOrm;
   const servers: WebServer[] = [];
 

@@ -2,7 +2,7 @@ import { tenants, type RunResult, type TenantEntityManager } from '@landlord/mik
 import type { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { Genre, Tag } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { historyOf, migrationOf, openTenantSet, schemasWith, sqlMigration, type TenantSet } from '../support/tenant-set.ts';
 
 const queues = sqlMigration('M2', [
@@ -28,7 +28,7 @@ const nests = migrationOf('M5', async migration => {
   });
 });
 
-onDatabases('what migrations do in a run', database => {
+onDatabasesAndPooler('what migrations do in a run', database => {
   let set: TenantSet;
   let settingsBefore: unknown;
 

@@ -285,3 +285,40 @@ onDatabases('migrations outside a transaction', database => {
 function outside(name: string, up: string, down = ''): MigrationEntry {
   return migrationOf(name, migration => migration.addSql(up), { down: migration => migration.addSql(down), transactional: false });
 }
+
+onDatabases(
+  'migrations outside a transaction, behind a pooler',
+  database => {
+    let set: TenantSet;
+
+    before(async () => {
+      set = await openTenantSet(database);
+    });
+
+    after(async () => {
+      await set.clear();
+      await set.close();
+    });
+
+    it('N3 they are refused before anything runs in the tenant, as path and lock would stay on a connection of everybody', async () => {
+      await set.create('acme');
+      set.use(COLOUR, INDEX);
+
+      const result = await set.tenants.migrate();
+      const error = result.failed[0]?.error as MigrationError | undefined;
+
+      expect(error?.code, String(error)).to.equal('MIGRATION_NEEDS_SESSION');
+      expect(error).to.include({ migration: 'M3', isRolledBack: true });
+      expect(error?.message).to.contain('"acme"').and.to.contain('straight to PostgreSQL');
+      expect(await historyOf(database, 'acme')).to.deep.equal(['M1']);
+    });
+
+    it('N3 in a new tenant they run with all others, in its one transaction', async () => {
+      set.use(COLOUR, INDEX);
+      await set.create('newbie');
+
+      expect(await historyOf(database, 'newbie')).to.deep.equal(['M1', 'M2', 'M3']);
+    });
+  },
+  ['pgbouncer'],
+);

@@ -6,6 +6,7 @@ import { historyOf, migrationOf, openTenantSet, schemasWith, sqlMigration, until
 const M2 = sqlMigration('M2', 'alter table "tag" add column "colour" text', 'alter table "tag" drop column "colour"');
 const M3 = sqlMigration('M3', 'alter table "tag" add column "shape" text', 'alter table "tag" drop column "shape"');
 
+// not through the pooler, whose one connection lets no two tenants be in work at once
 onDatabases('a run over tenants', database => {
   let set: TenantSet;
 

@@ -10,7 +10,7 @@ import { defineEntity, p, type Constructor } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { readCatalog } from '../support/schema-contents.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { client, Client, migrationsFolder, openEvolving, type EvolvingOrm } from '../support/evolving-orm.ts';
 
 const Note = defineEntity({ schema: '*', name: 'Note', properties: { id: p.integer().primary(), text: p.string() } });
@@ -73,7 +73,7 @@ class M4 extends Migration {
   }
 }
 
-onDatabases('running the tenant set', database => {
+onDatabasesAndPooler('running the tenant set', database => {
   let orm: EvolvingOrm;
   let folder: Awaited<ReturnType<typeof migrationsFolder>>;
   let defaultPath: string | undefined;

@@ -4,11 +4,11 @@ import { Seeder, SeedManager } from '@mikro-orm/seeder';
 import { expect } from 'chai';
 import { Author, Library } from '../../fixtures/entities/index.ts';
 import { schemaNames, schemasWith, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { refusal } from '../support/refusal.ts';
 
-onDatabases('creating a tenant', database => {
+onDatabasesAndPooler('creating a tenant', database => {
   let orm: LibraryOrm;
 
   before(async () => {

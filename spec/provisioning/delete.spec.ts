@@ -3,7 +3,7 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Author, Library } from '../../fixtures/entities/index.ts';
 import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { refusal } from '../support/refusal.ts';
 import { openTenants } from '../support/tenants-orm.ts';
@@ -14,7 +14,7 @@ class Guest extends TenantMixin {
 
 const GuestSchema = defineEntity({ class: Guest, extends: TenantMixin, properties: { note: p.string().nullable() } });
 
-onDatabases('deleting a tenant', database => {
+onDatabasesAndPooler('deleting a tenant', database => {
   let orm: LibraryOrm;
 
   before(async () => {
@@ -82,7 +82,7 @@ onDatabases('deleting a tenant', database => {
   });
 });
 
-onDatabases('deleting a tenant with `autoDropSchema: true`', database => {
+onDatabasesAndPooler('deleting a tenant with `autoDropSchema: true`', database => {
   let orm: LibraryOrm;
 
   before(async () => {
@@ -178,7 +178,7 @@ onDatabases('deleting a tenant with `autoDropSchema: true`', database => {
   });
 });
 
-onDatabases('deleting a tenant of a class with `autoDropSchema`', database => {
+onDatabasesAndPooler('deleting a tenant of a class with `autoDropSchema`', database => {
   let orm: LibraryOrm;
 
   before(async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Library } from '../../fixtures/entities/index.ts';
 import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { refusal } from '../support/refusal.ts';
 import { CreateNote } from '../support/tenants-orm.ts';
@@ -28,7 +28,7 @@ class NeedsNoTransaction extends Migration {
   }
 }
 
-onDatabases('a migration that fails while a tenant is created', database => {
+onDatabasesAndPooler('a migration that fails while a tenant is created', database => {
   let orm: LibraryOrm;
 
   before(async () => {
@@ -92,7 +92,7 @@ onDatabases('a migration that fails while a tenant is created', database => {
   });
 });
 
-onDatabases('a tenant set that cannot run', database => {
+onDatabasesAndPooler('a tenant set that cannot run', database => {
   let folder: string;
 
   before(async () => {

@@ -2,11 +2,11 @@ import { runInTenant, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Author, Book, Genre, Library } from '../../fixtures/entities/index.ts';
 import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { refusal } from '../support/refusal.ts';
 
-onDatabases('renaming a tenant', database => {
+onDatabasesAndPooler('renaming a tenant', database => {
   let orm: LibraryOrm;
 
   before(async () => {
