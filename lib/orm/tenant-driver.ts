@@ -5,6 +5,7 @@ import { registerHost, unregisterHost } from '../scope/host.js';
 import { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { explainSharedWrite } from './flush-errors.js';
+import { surviveLostConnections } from './lost-connections.js';
 import { guardQuery, TenantQueryBuilder } from './tenant-query-builder.js';
 import { tenantSchema } from './tenant-schema.js';
 
@@ -24,6 +25,11 @@ type DriverClass = new (config: Configuration) => AbstractSqlDriver;
  */
 export function extendDriver(Driver: DriverClass): DriverClass {
   class TenantDriver extends Driver {
+    constructor(config: Configuration) {
+      super(config);
+      [this.connection, ...this.replicas].forEach(surviveLostConnections);
+    }
+
     override getSchemaName(meta?: EntityMetadata, options?: { schema?: string; parentSchema?: string }): string | undefined {
       if (meta === undefined || !isTenantEntity(meta)) {
         return meta?.schema ?? super.getSchemaName(meta, options);
