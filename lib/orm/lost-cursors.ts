@@ -1,6 +1,7 @@
 /**
- * Lets the cursors of a client end with it. Kysely closes the cursor of a stream whatever became of it, and `pg-cursor` 2 then waits for an
- * answer that a lost connection never gives: whoever reads the stream would wait for ever, with the connection's place in the pool.
+ * Lets the cursors of a client end with it. `pg-cursor` 2 passes over what happens to a connection after the last row, and closes by waiting
+ * for an answer that a lost connection never gives: whoever reads such a stream of Kysely's would wait for ever, with the connection's
+ * place in the pool.
  */
 export function endCursorsWithClient(client: CursorClient): void {
   const query = client.query.bind(client);
@@ -9,29 +10,53 @@ export function endCursorsWithClient(client: CursorClient): void {
     hasEnded = true;
   });
 
+  const beforeEnd = <Result>(work: () => Promise<Result>, atEnd: () => Result): Promise<Result> =>
+    new Promise((resolve, reject) => {
+      const settle = (): void => {
+        try {
+          resolve(atEnd());
+        } catch (error) {
+          reject(error as Error);
+        }
+      };
+
+      if (hasEnded) {
+        settle();
+        return;
+      }
+
+      client.once('end', settle);
+      work()
+        .then(resolve, reject)
+        .finally(() => client.off('end', settle));
+    });
+
   client.query = (submitted, ...rest) => {
     if (isCursor(submitted)) {
+      const read = submitted.read.bind(submitted);
       const close = submitted.close.bind(submitted);
-      submitted.close = () => (hasEnded ? Promise.resolve() : closedOrEnded(close, client));
+      submitted.read = count => beforeEnd(() => read(count), failAsLost);
+      submitted.close = () => beforeEnd(close, () => undefined);
     }
 
     return query(submitted, ...rest);
   };
 }
 
-function closedOrEnded(close: () => Promise<void>, client: CursorClient): Promise<void> {
-  return new Promise((resolve, reject) => {
-    client.once('end', resolve);
-    close()
-      .then(resolve, reject)
-      .finally(() => client.off('end', resolve));
-  });
+// as `pg` says it of every other statement
+function failAsLost(): never {
+  throw new Error('Connection terminated unexpectedly');
 }
 
-function isCursor(submitted: unknown): submitted is { close(): Promise<void> } {
-  const { submit, read, close } = (submitted ?? {}) as { readonly submit?: unknown; readonly read?: unknown; readonly close?: unknown };
+function isCursor(submitted: unknown): submitted is Cursor {
+  const { submit, read, close } = (submitted ?? {}) as Partial<Readonly<Record<'submit' | keyof Cursor, unknown>>>;
 
   return typeof submit === 'function' && typeof read === 'function' && typeof close === 'function';
+}
+
+interface Cursor {
+  read(count: number): Promise<unknown>;
+  close(): Promise<void>;
 }
 
 /** What is used of a client of `pg`. */
