@@ -185,6 +185,8 @@ onDatabases(
       await proxy.close();
     });
 
+    const connectionNow = async (): Promise<number> =>
+      (await orm.em.fork().execute<{ pid: number }[]>('select pg_backend_pid() as pid'))[0]?.pid ?? 0;
     const uses: Record<string, () => Promise<unknown>> = {
       'a find': () => orm.em.fork({ schema: 'acme' }).find(Book, {}),
       'raw SQL': () => orm.em.fork({ schema: 'acme' }).execute(`insert into tag (id, name) values (30, 'raw')`),
@@ -194,12 +196,13 @@ onDatabases(
 
     for (const [name, use] of Object.entries(uses)) {
       it(`N3, N4 ${name} fails within \`query_timeout\`, and nobody gets its connection`, async () => {
-        await orm.em.fork({ schema: 'bob' }).find(Book, {});
+        const stalled = await connectionNow();
         proxy.stall();
         const error = await failureOf(use());
         proxy.resume();
 
         expect(String(error)).to.contain('Query read timeout');
+        expect(await connectionNow()).not.to.equal(stalled);
         expect(await database.query('select 1 from acme.tag where id in (30, 31)')).to.deep.equal([]);
         expect(await database.query(`select 1 from pg_namespace where nspname = 'stalled'`)).to.deep.equal([]);
       });
