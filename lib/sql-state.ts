@@ -63,10 +63,7 @@ function hasNodeCode(error: unknown): boolean {
 const PASSING = ['55P03', '40P01', '40001', '53300'] as const;
 
 /** Class 08 (PgBouncer says 08P01 of all its own), the shutdowns and time-outs that end a session of class 57 and of class 25. */
-const CONNECTION_LOST = [
-  ...['08000', '08001', '08003', '08004', '08006', '08P01'],
-  ...['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '25P04'],
-] as const;
+const CONNECTION_LOST = '08000 08001 08003 08004 08006 08P01 57P01 57P02 57P03 57P04 57P05 25P03 25P04'.split(' ');
 
 const NODE_CODES = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'];
 

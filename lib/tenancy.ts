@@ -123,8 +123,8 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
 
   /**
    * Runs `fn` in a transaction of its own, on the given connection where there is one. Not by MikroORM 7's `transactional()`: where the
-   * connection is lost its rollback fails, and Kysely then never gives that connection's place in the pool back. Here it is of a connection
-   * that is given back whatever happens.
+   * connection is lost its rollback fails, and Kysely then never gives that connection's place in the pool back, unless `lost-connections.ts`
+   * could see to it, which it cannot in a Kysely of the user's own. Here it is of a connection that is given back whatever happens.
    */
   async inTransaction<Result>(fn: (ctx: Transaction) => Promise<Result>, on?: Transaction): Promise<Result> {
     if (on === undefined) {

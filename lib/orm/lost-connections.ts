@@ -38,13 +38,18 @@ export function surviveLostConnections(connection: AbstractSqlConnection): void 
 }
 
 function giveBackLost(driver: Driver, pool: Pool): Driver {
-  const { acquireConnection, beginTransaction, commitTransaction, rollbackTransaction, releaseConnection } = driver;
+  const acquire = driver.acquireConnection.bind(driver);
+  const begin = driver.beginTransaction.bind(driver);
+  const commit = driver.commitTransaction.bind(driver);
+  const rollback = driver.rollbackTransaction.bind(driver);
+  const release = driver.releaseConnection.bind(driver);
   const lost = new WeakSet<DriverConnection>();
   const givenBack = new WeakSet<DriverConnection>();
+  const watched = new WeakSet<DriverConnection>();
 
   const giveBack = async (connection: DriverConnection): Promise<void> => {
     if (!lost.has(connection)) {
-      return releaseConnection.call(driver, connection);
+      return release(connection);
     }
 
     // whoever held it for longer than the transaction gives it back again
@@ -52,7 +57,7 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
       givenBack.add(connection);
       // a client that is ending is not kept. It is released before the call returns
       pool.once('release', endClient);
-      const released = releaseConnection.call(driver, connection);
+      const released = release(connection);
       pool.off('release', endClient);
       await released;
     }
@@ -66,9 +71,9 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
       throw error;
     }
   };
-  const commit = async (connection: DriverConnection): Promise<void> => {
+  const commitOrGiveBack = async (connection: DriverConnection): Promise<void> => {
     try {
-      await commitTransaction.call(driver, connection);
+      await commit(connection);
     } catch (error) {
       // what the database refused to commit can still be rolled back
       await (lost.has(connection) ? giveBack(connection) : undefined);
@@ -77,10 +82,19 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
   };
 
   return Object.assign(driver, {
-    acquireConnection: async options => noticeLoss(await acquireConnection.call(driver, options), lost),
-    beginTransaction: (connection, settings) => orGiveBack(connection, beginTransaction.call(driver, connection, settings)),
-    commitTransaction: commit,
-    rollbackTransaction: connection => orGiveBack(connection, rollbackTransaction.call(driver, connection)),
+    acquireConnection: async options => {
+      const connection = await acquire(options);
+
+      if (!watched.has(connection)) {
+        watched.add(connection);
+        noticeLoss(connection, () => lost.add(connection));
+      }
+
+      return connection;
+    },
+    beginTransaction: (connection, settings) => orGiveBack(connection, begin(connection, settings)),
+    commitTransaction: commitOrGiveBack,
+    rollbackTransaction: connection => orGiveBack(connection, rollback(connection)),
     releaseConnection: giveBack,
   } satisfies Partial<Driver>);
 }
@@ -89,21 +103,16 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
  * Notices by its errors that a connection is lost: PostgreSQL's last word comes before the end of the socket, and a client that is released
  * between the two would be given to the next one. One that has timed out may have an answer under way that nobody waits for.
  */
-function noticeLoss(connection: DriverConnection, lost: WeakSet<DriverConnection>): DriverConnection {
-  if (noticed.has(connection)) {
-    return connection;
-  }
-
-  noticed.add(connection);
+function noticeLoss(connection: DriverConnection, onLost: () => void): void {
   const executeQuery = connection.executeQuery.bind(connection);
   const streamQuery = connection.streamQuery.bind(connection);
   const notice = (error: unknown): void => {
     if (connectionWasLost(error) || timedOut(error)) {
-      lost.add(connection);
+      onLost();
     }
   };
 
-  return Object.assign(connection, {
+  Object.assign(connection, {
     executeQuery: async <Row>(...args: Parameters<typeof executeQuery>) => {
       try {
         return await executeQuery<Row>(...args);
@@ -131,8 +140,6 @@ function timedOut(error: unknown): boolean {
 function endClient(_error: unknown, client: CursorClient): void {
   client.end().catch(() => undefined);
 }
-
-const noticed = new WeakSet<DriverConnection>();
 
 type Dialect = Awaited<ReturnType<AbstractSqlConnection['createKyselyDialect']>>;
 

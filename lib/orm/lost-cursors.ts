@@ -16,7 +16,7 @@ export function endCursorsWithClient(client: CursorClient): void {
         try {
           resolve(atEnd());
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       };
 

@@ -62,7 +62,9 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     ),
   },
   'a flush': {
-    run: inAcme((orm, n) => orm.em.persistAndFlush([orm.em.create(Tag, { id: n, name: `tag ${n}` }), orm.em.create(Author, { id: n, name: `a${n}` })])),
+    run: inAcme((orm, n) =>
+      orm.em.persistAndFlush([orm.em.create(Tag, { id: n, name: `tag ${n}` }), orm.em.create(Author, { id: n, name: `a${n}` })]),
+    ),
     written: `select (select count(*)::int from acme.tag where id = $1::int) + (select count(*)::int from acme.author where name = 'a' || $1::text) as found`,
     whole: [{ found: 0 }, { found: 2 }],
   },
@@ -102,7 +104,12 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       orm.em
         .getKysely<{ tag: { id: number; name: string } }>()
         .transaction()
-        .execute(trx => trx.insertInto('tag').values({ id: n, name: `tag ${n}` }).execute()),
+        .execute(trx =>
+          trx
+            .insertInto('tag')
+            .values({ id: n, name: `tag ${n}` })
+            .execute(),
+        ),
     ),
     written: TAG,
     whole: [{ found: 0 }, { found: 1 }],

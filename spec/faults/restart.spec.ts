@@ -38,8 +38,7 @@ describe('a server that is restarted', () => {
   });
 
   it('N4 what was idle is made anew, what is asked for meanwhile fails, and what is asked for afterwards is answered', async () => {
-    const ask = (): Promise<number[]> =>
-      Promise.all(Array.from({ length: 6 }, async () => (await web.get('acme.example.com')).status));
+    const ask = (): Promise<number[]> => Promise.all(Array.from({ length: 6 }, async () => (await web.get('acme.example.com')).status));
     expect(await ask()).to.deep.equal([200, 200, 200, 200, 200, 200]);
     expect((await poolOf(orm)).totalCount).to.equal(3);
 
@@ -88,7 +87,9 @@ describe('a server that is restarted', () => {
     expect(await database.query(`select 1 from public.library where schema_name = 'carol'`)).to.deep.equal([]);
     expect(await database.query(`select 1 from acme.tag where id = 50`)).to.deep.equal([]);
     // three at once, so each place is there
-    expect(await Promise.all([1, 2, 3].map(() => runInTenant('bob', em => em.transactional(tx => tx.count(Book)))))).to.deep.equal([2, 2, 2]);
+    expect(await Promise.all([1, 2, 3].map(() => runInTenant('bob', em => em.transactional(tx => tx.count(Book)))))).to.deep.equal([
+      2, 2, 2,
+    ]);
     await expectSound(orm, database);
   });
 });

@@ -80,7 +80,9 @@ onDatabases(
 
         await runInTenant('acme', async em => {
           expect(sqlStateOf(await failureOf(em.fork().find(Tag, {})))).to.equal('55P03');
-          expect(sqlStateOf(await failureOf(em.fork().persistAndFlush(em.create(Tag, { id: 9, name: 'x' }, { persist: false }))))).to.equal('55P03');
+          expect(sqlStateOf(await failureOf(em.fork().persistAndFlush(em.create(Tag, { id: 9, name: 'x' }, { persist: false }))))).to.equal(
+            '55P03',
+          );
           expect((await em.findOneOrFail(Book, 1)).title).to.equal('acme book 1');
         });
 

@@ -38,7 +38,10 @@ onDatabases(
     it('N3 a `search_path` that is set for the session DOES leak, so every spec behind the pooler would see one of ours', async () => {
       await careless.query('set search_path to bob');
 
-      expect((await next.query('select title from book order by id')).rows).to.deep.equal([{ title: 'bob book 1' }, { title: 'bob book 2' }]);
+      expect((await next.query('select title from book order by id')).rows).to.deep.equal([
+        { title: 'bob book 1' },
+        { title: 'bob book 2' },
+      ]);
       // outside a tenant's scope this is `public.book`, whose rows are decoys
       expect(await orm.em.fork().execute('select title from book where id = 1')).to.deep.equal([{ title: 'bob book 1' }]);
     });
@@ -55,7 +58,9 @@ onDatabases(
       await careless.query('set search_path to bob');
 
       for (const name of ['acme', 'bob']) {
-        expect(await runInTenant(name, em => em.execute('select title from book where id = 1'))).to.deep.equal([{ title: `${name} book 1` }]);
+        expect(await runInTenant(name, em => em.execute('select title from book where id = 1'))).to.deep.equal([
+          { title: `${name} book 1` },
+        ]);
       }
     });
   },

@@ -78,7 +78,9 @@ onDatabases(
       const readAll = async (): Promise<string[]> => {
         const titles: string[] = [];
 
-        for await (const { title } of orm.em.fork({ schema: 'acme' }).stream(Book, { orderBy: { id: 'asc' }, chunkSize: 1, connectionType: 'read' })) {
+        for await (const { title } of orm.em
+          .fork({ schema: 'acme' })
+          .stream(Book, { orderBy: { id: 'asc' }, chunkSize: 1, connectionType: 'read' })) {
           titles.push(title);
 
           if (titles.length === 1 && mayKill) {

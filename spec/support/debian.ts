@@ -16,10 +16,12 @@ export interface SystemProgram {
  * Undefined where there is none and none may be installed.
  */
 export function findProgram(program: SystemProgram): string | undefined {
-  const { debianPackage } = program;
-  const found = installed(program);
+  const { debianPackage, variable, paths } = program;
+  const own = process.env[variable] ?? '';
+  const installed = (): string | undefined => (own === '' ? paths : [own]).find(path => existsSync(path));
+  const found = installed();
 
-  if (found !== undefined || triedToInstall.has(debianPackage) || !isDebian() || process.getuid?.() !== 0) {
+  if (found !== undefined || own !== '' || triedToInstall.has(debianPackage) || !isDebian() || process.getuid?.() !== 0) {
     return found;
   }
 
@@ -32,18 +34,12 @@ export function findProgram(program: SystemProgram): string | undefined {
     console.log(`    ${debianPackage} could not be installed: ${String(error)}`);
   }
 
-  return installed(program);
+  return installed();
 }
 
 /** Whether what is missing fails the specs that need it, and does not only leave them pending. */
 export function mustHaveAll(): boolean {
   return (process.env['CI'] ?? '') !== '';
-}
-
-function installed({ variable, paths }: SystemProgram): string | undefined {
-  const own = process.env[variable];
-
-  return own === undefined || own === '' ? paths.find(path => existsSync(path)) : own;
 }
 
 function isDebian(): boolean {
