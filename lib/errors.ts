@@ -12,4 +12,5 @@ export { ProvisioningError, SchemaExistsError, SchemaMissingError, SchemaProtect
 export { CrossTenantError, PublicContextRequiredError, TenantContextRequiredError } from './errors/scope-errors.js';
 export { SharedRowInUseError, SharedTableInUseError } from './errors/shared-row-errors.js';
 export { HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './errors/web-errors.js';
+export { TenantRoleError } from './errors/role-errors.js';
 export { MigrationError, RunUsageError } from './errors/migration-errors.js';

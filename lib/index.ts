@@ -9,7 +9,7 @@ export { tenantContext } from './koa/tenant-context.js';
 export { schemaRouter } from './koa/schema-router.js';
 export * from './errors.js';
 
-export type { TenantFilter, TenantsOptions } from './options.js';
+export type { RolesOptions, TenantFilter, TenantsOptions } from './options.js';
 export type { TenantData } from './tenant-mixin.js';
 export type { TenantEntityManagerMethods } from './orm/tenant-entity-manager.js';
 export type { OrmOption } from './scope/host.js';

@@ -63,16 +63,50 @@ export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixi
   readonly stripWww?: boolean;
 
   /**
-   * Schemas that raw SQL and the tenant set's migrations find after the tenant's own, in this order: where extensions live, for example.
-   * A table that the tenant lacks is then looked for there too, so name a schema without tables of the tenants' names.
+   * Schemas that raw SQL finds after the tenant's own and the public one, and the tenant set's migrations after the tenant's own, in this
+   * order: where extensions live, for example. A table that the tenant lacks is then looked for there too, so name a schema without tables
+   * of the tenants' names.
    *
    * @default []
    */
   readonly searchPath?: readonly string[];
+
+  /**
+   * A database role for each tenant, which everything in its scope runs as: PostgreSQL itself then refuses another tenant's tables, also to
+   * raw SQL that names them. Each query outside a transaction becomes a transaction of its own, at three more round trips.
+   *
+   * @default none: everything runs as the role that the ORM is connected as
+   */
+  readonly roles?: RolesOptions;
+}
+
+/** The roles of a database whose tenants have one each. */
+export interface RolesOptions {
+  /**
+   * What the roles' names begin with; the schema name follows. Roles belong to the whole cluster, so that two databases with tenants of the
+   * same names need two prefixes. Role names have 63 bytes: a schema name has what the prefix leaves.
+   */
+  readonly prefix: string;
+
+  /**
+   * A role of yours that every tenant's role is made a member of: what it may do in the public schema, tenants may. Without it shared
+   * tables cannot be read in a tenant's scope, unless everybody may read them.
+   */
+  readonly shared?: string;
+
+  /**
+   * The role that makes tenants' schemas and tables, and so owns them. It needs `create` on the database and the attribute `createrole`, and
+   * the role that the ORM is connected as has to be a member of it. Without it that role itself makes them, and may therefore read all
+   * tenants outside of their scopes.
+   */
+  readonly ddl?: string;
 }
 
 /** The options with every default filled in. */
-export type ResolvedTenantsOptions = Required<TenantsOptions> & { readonly migrations: MigrationsOptions };
+export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles'>> & {
+  readonly migrations: MigrationsOptions;
+  readonly roles: RolesOptions | undefined;
+};
 
 /** Which tenants: a condition on the tenant entity, in MikroORM's terms. */
 export type TenantFilter = Readonly<Record<string, unknown>>;
@@ -85,6 +119,7 @@ export const DEFAULTS = {
   publicHosts: ['localhost', '127.0.0.1', '[::1]'],
   stripWww: true,
   searchPath: [],
+  roles: undefined,
 } as const satisfies Omit<ResolvedTenantsOptions, 'tenant' | 'publicSchema'>;
 
 /** Where the tenant set lives when nothing is said. */
@@ -102,5 +137,6 @@ export function resolveOptions(options: TenantsOptions, configSchema: string | u
     publicHosts: options.publicHosts ?? DEFAULTS.publicHosts,
     stripWww: options.stripWww ?? DEFAULTS.stripWww,
     searchPath: options.searchPath ?? DEFAULTS.searchPath,
+    roles: options.roles ?? DEFAULTS.roles,
   };
 }

@@ -59,6 +59,21 @@ export function quoteTable(schemaName: string, tableName: string): string {
   return `${quoteIdentifier(schemaName)}.${quoteIdentifier(tableName)}`;
 }
 
+/**
+ * The role of a tenant.
+ *
+ * @throws InvalidSchemaNameError `SCHEMA_NAME_INVALID` where PostgreSQL would truncate it, so that two tenants could have one role.
+ */
+export function roleOfTenant({ prefix }: { readonly prefix: string }, schemaName: string): string {
+  const role = `${prefix}${schemaName}`;
+
+  if (role.length > MAX_BYTES) {
+    throw new InvalidSchemaNameError(schemaName, `its role ${JSON.stringify(role)} is longer than ${MAX_BYTES} bytes`);
+  }
+
+  return role;
+}
+
 /** The `search_path` that has the given schemas and no others, each quoted: a bare name would fold case. */
 export function searchPathOf(...schemaNames: readonly string[]): string {
   return schemaNames.map(quoteIdentifier).join(', ');

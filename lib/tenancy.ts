@@ -5,6 +5,7 @@ import { canonicalHostname } from './hostname.js';
 import type { ResolvedTenantsOptions, TenantFilter } from './options.js';
 import { isTenantEntity } from './orm/entity-kinds.js';
 import { enterScope } from './orm/mikro-context.js';
+import { asItIs, forLibrary, inLibrarysTransaction } from './orm/sql-target.js';
 import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
 import { parseSchemaName, type SchemaName } from './schema-name.js';
 import type { ScopeHost } from './scope/host.js';
@@ -107,18 +108,21 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
 
   /** Runs one statement of the library's own, in the transaction if there is one. */
   async execute<Row = unknown>(sql: string, params: readonly unknown[], ctx: Transaction | undefined): Promise<Row[]> {
-    return this.orm.em.getDriver().execute<Row[]>(sql, [...params], 'all', ctx);
+    return forLibrary(this, () => this.orm.em.getDriver().execute<Row[]>(sql, [...params], 'all', ctx));
   }
 
   /**
-   * Runs `fn` on one connection that is its alone meanwhile. Relies on Kysely's `connection()`, which MikroORM 7 gives as the connection's
+   * Runs `fn` on one connection that is its alone meanwhile, and sets on it what it needs. Relies on Kysely's `connection()`, which MikroORM 7 gives as the connection's
    * client; what it gives is taken wherever a transaction is.
    */
   async onOneConnection<Result>(fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
     const connection = this.orm.em.getConnection('write');
     await connection.ensureConnection();
 
-    return connection.getClient().connection().execute(fn);
+    return connection
+      .getClient()
+      .connection()
+      .execute((ctx: Transaction) => asItIs(this, () => fn(ctx)));
   }
 
   /**
@@ -131,6 +135,10 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
       return this.onOneConnection(connection => this.inTransaction(fn, connection));
     }
 
+    return inLibrarysTransaction(this, () => this.#inTransactionOn(on, fn));
+  }
+
+  async #inTransactionOn<Result>(on: Transaction, fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
     const connection = this.orm.em.getConnection('write');
     const ctx: Transaction = await on.startTransaction().execute();
 

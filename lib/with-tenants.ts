@@ -6,6 +6,7 @@ import { TenantConfigError } from './errors.js';
 import { createPublicSchemaGenerator } from './migrations/public-schema-generator.js';
 import { resolveOptions, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
 import { ensurePrimaryKey, pinToSchema } from './orm/entity-kinds.js';
+import { keepFromScopes } from './orm/public-extensions.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
 import { prepareRelations } from './orm/shared-relations.js';
@@ -125,6 +126,7 @@ function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any)
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
       giveSeederOfScope(orm);
       orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(tenancy));
+      keepFromScopes(orm.config, tenancy, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
       prepareLateEntities(orm, options);
     }
   };

@@ -2,6 +2,7 @@ import type { Transaction } from '@mikro-orm/core';
 import type { Migration } from '@mikro-orm/migrations';
 import { MigrationError } from '../errors.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
+import { forLibrary } from '../orm/sql-target.js';
 import { searchPathOf } from '../schema-name.js';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
@@ -33,7 +34,11 @@ export interface SchemaRun {
  *
  * @throws MigrationError `MIGRATION_FAILED` with migration, statement and cause; the transaction is then good for nothing but a rollback.
  */
-export async function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<void> {
+export function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<void> {
+  return forLibrary(tenancy, () => migrate(tenancy, run));
+}
+
+async function migrate(tenancy: Tenancy, run: SchemaRun): Promise<void> {
   const { schemaName, direction, planned, ctx } = run;
   const scope = scopeFor(tenancy, run);
   const history = new History(tenancy, schemaName);

@@ -2,6 +2,7 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import { PLACEHOLDER_SCHEMA } from '../schema-name.js';
 import type { QueryGuard } from './tenant-query-builder.js';
 import { isTenantEntity } from './entity-kinds.js';
+import { forTenantsKysely } from './sql-guard.js';
 import { tenantSchema } from './tenant-schema.js';
 
 /**
@@ -10,7 +11,7 @@ import { tenantSchema } from './tenant-schema.js';
  * user qualifies, also by a `withSchema` of their own, comes to the plugin as it is, and is refused if it is another tenant's.
  *
  * It leaves out every name that a CTE of the query has, while PostgreSQL sees a CTE only from the next one on: the tables before are
- * qualified here. Of a raw fragment of SQL, what `sql.table()` names is qualified where an entity has it; the rest is left alone.
+ * qualified here. Of a raw fragment of SQL, what `sql.table()` names is qualified where an entity has it; the rest is left to the path.
  */
 export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly schema: string | undefined }, guard: QueryGuard): K {
   const tables = tablesOf(guard);
@@ -29,9 +30,18 @@ export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly sche
   };
 
   return kysely.withSchema(PLACEHOLDER_SCHEMA).withPlugin({
-    transformQuery: ({ node }) => qualify(node, { resolve, isKnown: name => tables.has(name), ctes: new Set(), hidden: new Set() }),
+    transformQuery: ({ node, queryId }) => {
+      forTenantsKysely(queryId, tenantOf(own, guard));
+
+      return qualify(node, { resolve, isKnown: name => tables.has(name), ctes: new Set(), hidden: new Set() });
+    },
     transformResult: async ({ result }) => result,
   }) as K;
+}
+
+// what raw SQL in a query is for
+function tenantOf(own: string | undefined, { scope, tenancy }: QueryGuard): string | undefined {
+  return own === undefined || own === tenancy.publicSchema ? undefined : tenantSchema('Raw SQL', own, scope, tenancy);
 }
 
 /** The entities of each table, as they are when it is asked for: `orm.discoverEntity()` adds some later, and replaces some. */
@@ -197,7 +207,7 @@ interface WithNode {
 interface KyselyLike {
   withSchema(schema: string): KyselyLike;
   withPlugin(plugin: {
-    transformQuery(args: { readonly node: any }): any;
+    transformQuery(args: { readonly node: any; readonly queryId: object }): any;
     transformResult(args: { readonly result: any }): Promise<any>;
   }): KyselyLike;
 }

@@ -1,5 +1,6 @@
 import { RequestContext, TransactionContext, type EntityManager, type Options } from '@mikro-orm/core';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
+import { asTheScopeSays } from './sql-target.js';
 import type { TenantEntityManager } from './tenant-entity-manager.js';
 
 /**
@@ -20,7 +21,9 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
     TransactionContext.getEntityManager(em.name) === undefined ? TransactionContext.currentTransactionContext() : undefined;
 
   return withScope(scope, () =>
-    TransactionContext['storage'].run(transaction as never, () => RequestContext['storage'].run(context, () => fn(em))),
+    TransactionContext['storage'].run(transaction as never, () =>
+      RequestContext['storage'].run(context, () => asTheScopeSays(scope.host, () => fn(em))),
+    ),
   );
 }
 

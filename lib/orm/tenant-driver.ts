@@ -6,18 +6,21 @@ import { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { explainSharedWrite } from './flush-errors.js';
 import { surviveLostConnections } from './lost-connections.js';
+import { guardConnection } from './sql-guard.js';
+import { forTenant } from './sql-target.js';
 import { guardQuery, TenantQueryBuilder } from './tenant-query-builder.js';
 import { tenantSchema } from './tenant-schema.js';
 
 type CreateQueryBuilderArgs = Parameters<AbstractSqlDriver['createQueryBuilder']>;
 
 type LockOptions = Parameters<AbstractSqlDriver['lockPessimistic']>[1] & { readonly schema?: string | undefined };
+
 /** The place of `options` among the arguments of what reads a pivot table. */
 const PIVOT_OPTIONS = 5;
 
 type MapPropArgs = [query: TenantQueryBuilder, prop: unknown, alias: string, meta: EntityMetadata, schema: string | undefined];
 
-type DriverClass = new (config: Configuration) => AbstractSqlDriver;
+type DriverClass = new (config: Configuration, ...rest: any[]) => AbstractSqlDriver;
 
 /**
  * The user's driver with every table name under guard. Whatever MikroORM reads or writes of an entity asks the driver for
@@ -25,9 +28,12 @@ type DriverClass = new (config: Configuration) => AbstractSqlDriver;
  */
 export function extendDriver(Driver: DriverClass): DriverClass {
   class TenantDriver extends Driver {
-    constructor(config: Configuration) {
-      super(config);
-      [this.connection, ...this.replicas].forEach(surviveLostConnections);
+    constructor(config: Configuration, ...rest: any[]) {
+      super(config, ...rest);
+      [this.connection, ...this.replicas].forEach(connection => {
+        surviveLostConnections(connection);
+        guardConnection(connection, config);
+      });
     }
 
     override getSchemaName(meta?: EntityMetadata, options?: { schema?: string; parentSchema?: string }): string | undefined {
@@ -45,6 +51,13 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       const tableName = `${this.getSchemaName(meta, options)}.${meta.tableName}`;
 
       return quote ? String(this.platform.quoteIdentifier(tableName)) : tableName;
+    }
+
+    // its SQL goes to the connection past the query builder
+    override async findVirtual(...args: any[]): Promise<any> {
+      const schemaName: string | undefined = args[2]?.em?.schema;
+
+      return forTenant(Tenancy.of(this.config), schemaName, () => (super.findVirtual as any)(...args));
     }
 
     override createQueryBuilder(...args: any[]): any {

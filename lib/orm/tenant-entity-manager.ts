@@ -10,8 +10,9 @@ import { refuseForeign } from './foreign-entities.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { guardKysely } from './kysely-schemas.js';
 import { extendLoading } from './loading-entity-manager.js';
-import { executeOnPath } from './raw-sql.js';
 import { loaderOfSchema, refuseBorrowed } from './shared-relations.js';
+import { forTenant } from './sql-target.js';
+import { tenantSchema } from './tenant-schema.js';
 import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from './result-cache.js';
 
 /** What an EntityManager with tenants has beside MikroORM's own. */
@@ -72,7 +73,7 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
     override async flush(): Promise<void> {
       try {
-        await super.flush();
+        await forTenant(Tenancy.of(this.config), this.getContext(false).schema, () => super.flush());
       } catch (error) {
         throw explainFlushError(error, Tenancy.of(this.config));
       }
@@ -103,9 +104,15 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
         return super.execute(query, params, methodOrOptions, loggerContext);
       }
 
-      const options = typeof methodOrOptions === 'string' ? { method: methodOrOptions, loggerContext } : methodOrOptions;
+      const tenancy = Tenancy.of(this.config);
+      const schemaName = tenantSchema('Raw SQL', em.schema, tenancy.scope, tenancy);
 
-      return executeOnPath(em, Tenancy.of(this.config), query, params, { ...em.getAbortOptions(), ...options });
+      return forTenant(tenancy, schemaName, () => super.execute(query, params, methodOrOptions, loggerContext));
+    }
+
+    // what reads or writes without a query builder of the user's comes here; there may be raw SQL among its values
+    override async withSessionContext(...args: any[]): Promise<any> {
+      return forTenant(Tenancy.of(this.config), this.getContext(false).schema, () => (super.withSessionContext as any)(...args));
     }
 
     override getKysely(options?: any): any {

@@ -1,13 +1,14 @@
 import type { EntityMetadata, EntityName, QueryFlag } from '@mikro-orm/core';
 import { QueryBuilder, QueryBuilderHelper, QueryType } from '@mikro-orm/sql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors.js';
-import { readInScope } from '../scope/read-in-scope.js';
+import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { withScope, type Scope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { explainSharedWrite } from './flush-errors.js';
 import { refuseForeign } from './foreign-entities.js';
 import { refuseBorrowedByQuery, tenantsThatReferTo, type PopulateHint } from './shared-relations.js';
+import { forTenant } from './sql-target.js';
 import { tenantSchema } from './tenant-schema.js';
 
 /**
@@ -92,7 +93,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   // what is run later, or in another scope, is run as if in the scope the query was made in
   override async execute(...args: unknown[]): Promise<unknown> {
     try {
-      return await withScope(this.guard.scope, () => super.execute(...args));
+      return await withScope(this.guard.scope, () => forTenant(this.guard.tenancy, this.tenantOfSql(), () => super.execute(...args)));
     } catch (error) {
       throw explainSharedWrite(error, this.mainAlias.meta, this.guard.tenancy);
     }
@@ -111,7 +112,16 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   override stream(...args: unknown[]): AsyncGenerator<unknown> {
-    return readInScope(super.stream(...args), this.guard.scope);
+    return withScope(this.guard.scope, () =>
+      forTenant(this.guard.tenancy, this.tenantOfSql(), () => readThere(readInScope(super.stream(...args), this.guard.scope))),
+    );
+  }
+
+  // whose raw SQL in the query is: a name without a schema in it is that tenant's
+  private tenantOfSql(): string | undefined {
+    const { meta } = this.mainAlias;
+
+    return isTenantEntity(meta) ? this.getSchema({ meta }) : this.em?.schema;
   }
 
   /**

@@ -143,7 +143,7 @@ onDatabasesAndPooler('running the tenant set', database => {
     expect(await notes('bob')).to.deep.equal(['first', 'after first']);
     expect(await notes('public')).to.deep.equal(['public']);
     expect(seen).to.have.deep.members(
-      ['acme', 'bob', 'carol'].map(schemaName => ({ count: 2, path: `"${schemaName}"`, same: 2, clients: 3 })),
+      ['acme', 'bob', 'carol'].map(schemaName => ({ count: 2, path: schemaName, same: 2, clients: 3 })),
     );
   });
 

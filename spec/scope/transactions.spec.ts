@@ -181,4 +181,5 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
   });
 });
 
-const PATH = `select current_setting('search_path') as path`;
+// with its schema and in quotes, so that it is sent as it is, in a scope too
+const PATH = `select pg_catalog.current_setting('search_path') as "path"`;

@@ -1,0 +1,101 @@
+import { GuardedConnection, type DatabaseConnection, type Query, type SqlGuard } from './guarded-connection.js';
+
+/**
+ * A Kysely dialect of which every connection asks the guard what each statement has to run with. There is no lower place: the ORM's
+ * queries, `em.execute()`, `em.getConnection()`, Kysely and transactions all come here, and here alone it is known whether the connection
+ * is in a transaction, and that nobody else's statement can come between two.
+ */
+export function guardDialect(dialect: Dialect, guard: SqlGuard): Dialect {
+  return {
+    createDriver: () => new GuardedDriver(dialect.createDriver(), guard),
+    createAdapter: () => dialect.createAdapter(),
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+    createIntrospector: db => dialect.createIntrospector(db),
+  };
+}
+
+class GuardedDriver implements Driver {
+  readonly #driver: Driver;
+  readonly #guard: SqlGuard;
+  readonly #connections = new WeakMap<DatabaseConnection, GuardedConnection>();
+
+  constructor(driver: Driver, guard: SqlGuard) {
+    this.#driver = driver;
+    this.#guard = guard;
+  }
+
+  async init(options?: object): Promise<void> {
+    await this.#driver.init(options);
+  }
+
+  async destroy(options?: object): Promise<void> {
+    await this.#driver.destroy(options);
+  }
+
+  async acquireConnection(options?: object): Promise<GuardedConnection> {
+    const inner = await this.#driver.acquireConnection(options);
+    let connection = this.#connections.get(inner);
+
+    if (connection === undefined) {
+      connection = new GuardedConnection(inner, this.#driver, this.#guard);
+      this.#connections.set(inner, connection);
+    }
+
+    return connection;
+  }
+
+  async releaseConnection(connection: GuardedConnection, options?: object): Promise<void> {
+    await this.#driver.releaseConnection(connection.inner, options);
+  }
+
+  async beginTransaction(connection: GuardedConnection, settings: object): Promise<void> {
+    await connection.begin(() => this.#driver.beginTransaction(connection.inner, settings));
+  }
+
+  async commitTransaction(connection: GuardedConnection): Promise<void> {
+    await connection.commit(() => this.#driver.commitTransaction(connection.inner));
+  }
+
+  async rollbackTransaction(connection: GuardedConnection): Promise<void> {
+    await connection.rollback(() => this.#driver.rollbackTransaction(connection.inner));
+  }
+
+  async savepoint(connection: GuardedConnection, name: string, compileQuery: unknown): Promise<void> {
+    await connection.idle();
+    await this.#driver.savepoint?.(connection.inner, name, compileQuery);
+  }
+
+  async rollbackToSavepoint(connection: GuardedConnection, name: string, compileQuery: unknown): Promise<void> {
+    await connection.idle();
+    await this.#driver.rollbackToSavepoint?.(connection.inner, name, compileQuery);
+  }
+
+  async releaseSavepoint(connection: GuardedConnection, name: string, compileQuery: unknown): Promise<void> {
+    await connection.idle();
+    await this.#driver.releaseSavepoint?.(connection.inner, name, compileQuery);
+  }
+}
+
+/** The parts of a Kysely dialect; its own types are no dependency of ours. */
+export interface Dialect {
+  createDriver(): Driver;
+  createAdapter(): any;
+  createQueryCompiler(): any;
+  createIntrospector(db: any): any;
+}
+
+/** A Kysely driver. */
+export interface Driver {
+  init(options?: object): Promise<void>;
+  destroy(options?: object): Promise<void>;
+  acquireConnection(options?: object): Promise<DatabaseConnection>;
+  releaseConnection(connection: any, options?: object): Promise<void>;
+  beginTransaction(connection: any, settings: any): Promise<void>;
+  commitTransaction(connection: any): Promise<void>;
+  rollbackTransaction(connection: any): Promise<void>;
+  savepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
+  rollbackToSavepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
+  releaseSavepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
+}
+
+export type { Query };

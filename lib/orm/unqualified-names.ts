@@ -1,0 +1,128 @@
+/**
+ * Whether the SQL may have a name that PostgreSQL looks up on the `search_path`. The SQL that MikroORM makes of entities has none: every
+ * identifier in it is quoted, and every table has its schema. What is not known to be harmless counts as such a name (a word without quotes
+ * that is none of those below, a function among them; a table without a schema; a type in quotes), as does the name of a CTE.
+ *
+ * No parser: it need not understand the SQL, only not miss a name. What it reports in vain costs round trips.
+ */
+export function hasUnqualifiedNames(sql: string): boolean {
+  // for each parenthesis that is open, whether it stands in a list of tables
+  const lists: boolean[] = [];
+  let wantsTable = false;
+  let inTableList = false;
+  let wasCast = false;
+  let at = 0;
+
+  while (at < sql.length) {
+    const start = at;
+    const char = sql[at] as string;
+    at = endOf(sql, start, char);
+    const isCast: boolean = char === ':' && at === start + 2;
+
+    if (char === '"' || WORD_START.test(char)) {
+      if (isQualified(sql, start, at)) {
+        wantsTable = false;
+      } else if (char === '"') {
+        // a table, a function, a type, or quotes that do not end
+        if (wantsTable || wasCast || at === start + 1 || opensParenthesis(sql, at)) {
+          return true;
+        }
+      } else if (sql[at - 1] !== "'") {
+        const role = WORDS.get(sql.slice(start, at).toLowerCase());
+
+        if (role === undefined) {
+          return true;
+        }
+
+        if (role !== 'goes on') {
+          wantsTable = role === 'table' || role === 'tables';
+          inTableList = role === 'tables' || (inTableList && role !== 'clause');
+        }
+      }
+    } else if (char === '(') {
+      lists.push(inTableList);
+      inTableList = wantsTable;
+    } else if (char === ')') {
+      inTableList = lists.pop() ?? false;
+      wantsTable = false;
+    } else if (char === ',') {
+      wantsTable = inTableList;
+    } else if (char === ';' || ((char === '$' || char === "'") && at === start + 1)) {
+      // a second statement, the body of a function or of a `do`, or quotes that do not end
+      return true;
+    }
+
+    wasCast = isCast || (wasCast && SPACE.test(char));
+  }
+
+  return false;
+}
+
+function endOf(sql: string, start: number, char: string): number {
+  const token = SPACE.test(char) ? SPACES : char === '"' ? NAMES : char === "'" ? STRING : WORD_START.test(char) ? WORD : OTHER;
+  token.lastIndex = start;
+
+  return token.test(sql) ? token.lastIndex : start + 1;
+}
+
+// `"acme"."book"`, `acme.book`, `b.title`, `"b".*`
+function isQualified(sql: string, start: number, end: number): boolean {
+  const quote = sql.indexOf('"', start + 1);
+
+  if (sql[start] !== '"') {
+    return sql[end - 1] !== "'" && sql.slice(start, end).includes('.');
+  }
+
+  if (sql[quote + 1] !== '"') {
+    return quote + 1 < end && quote !== -1;
+  }
+
+  // a name with a quote in it
+  NAME.lastIndex = start;
+
+  return NAME.test(sql) && NAME.lastIndex < end;
+}
+
+function opensParenthesis(sql: string, at: number): boolean {
+  PARENTHESIS.lastIndex = at;
+
+  return PARENTHESIS.test(sql);
+}
+
+const QUOTED = `"[^"]*(?:""[^"]*)*"`;
+const BARE = `[a-z_\\u0080-\\uffff][\\w$\\u0080-\\uffff]*`;
+const PART = `(?:${QUOTED}|${BARE})`;
+const REST = `(?:\\s*\\.\\s*(?:${PART}|\\*))*`;
+
+const NAME = new RegExp(PART, 'iy');
+const NAMES = new RegExp(`${QUOTED}${REST}`, 'iy');
+// with the strings that begin with a letter, of which this one escapes by backslashes
+const WORD = new RegExp(`e'[^'\\\\]*(?:(?:\\\\[\\s\\S]|'')[^'\\\\]*)*'|${BARE}${REST}`, 'iy');
+const STRING = /'[^']*(?:''[^']*)*'/y;
+const SPACES = /\s+/y;
+const OTHER = /\$?\d[\w.]*|::|--[^\n]*|\/\*[\s\S]*?\*\//y;
+const PARENTHESIS = /\s*\(/y;
+const WORD_START = /[a-z_\u0080-\uffff]/i;
+const SPACE = /\s/;
+
+/** What a word does to the names after it: a table follows, or a list of them; a clause without tables begins; or nothing changes. */
+type Role = 'table' | 'tables' | 'clause' | 'other' | 'goes on';
+
+const WORDS: ReadonlyMap<string, Role> = new Map(
+  Object.entries({
+    table: 'join into update table truncate',
+    tables: 'from using',
+    clause: 'select where group having order limit offset fetch for union intersect except returning set values window',
+    'goes on': 'only lateral',
+    other:
+      'with recursive materialized insert delete distinct all as on and or not in is null true false between like ilike similar exists any some ' +
+      'case when then else end asc desc nulls first last by conflict do nothing constraint default left right inner outer full cross natural ' +
+      'cast escape filter over partition within of share key no nowait skip locked restart identity cascade array row interval ' +
+      'current_timestamp current_date localtimestamp ' +
+      // functions and types that are found in `pg_catalog`, before any schema of the path
+      'count sum avg min max coalesce nullif greatest least lower upper length trim concat round abs now json_agg jsonb_agg json_build_object ' +
+      'jsonb_build_object array_agg string_agg unnest to_tsvector plainto_tsquery websearch_to_tsquery row_number rank dense_rank ' +
+      'text varchar char int integer int2 int4 int8 bigint smallint numeric decimal real double precision float4 float8 boolean bool uuid ' +
+      'json jsonb date time timestamp timestamptz timetz bytea',
+  } satisfies Record<Role, string>).flatMap(([role, words]) => words.split(' ').map(word => [word, role as Role] as const)),
+);
