@@ -111,6 +111,14 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       registerHost(this.config, Tenancy.of(this.config));
     }
 
+    // which closes, and so unregisters
+    override async reconnect(...args: any[]): Promise<any> {
+      const connection: unknown = await (super.reconnect as any)(...args);
+      registerHost(this.config, Tenancy.of(this.config));
+
+      return connection;
+    }
+
     override async close(force?: boolean): Promise<void> {
       unregisterHost(this.config);
       await super.close(force);
