@@ -9,7 +9,13 @@ import type { AnyConfig } from './with-tenants.js';
 
 /** All that is wrong with what `withTenants` was given, as far as it shows before the entities are known. */
 export function checkConfig(config: AnyConfig, options: TenantsOptions | undefined): string[] {
-  return [...driverProblems(config), ...optionProblems(options), ...folderProblems(config, options), ...schemaProblems(config, options)];
+  return [
+    ...driverProblems(config),
+    ...clientProblems(config),
+    ...optionProblems(options),
+    ...folderProblems(config, options),
+    ...schemaProblems(config, options),
+  ];
 }
 
 /** All that is wrong with the entities. */
@@ -36,6 +42,10 @@ function driverProblems({ driver }: AnyConfig): string[] {
       ];
 }
 
+function clientProblems({ driverOptions }: AnyConfig): string[] {
+  return typeof driverOptions === 'object' && driverOptions !== null && 'getExecutor' in driverOptions ? [KYSELY_INSTANCE] : [];
+}
+
 function optionProblems(options: TenantsOptions | undefined): string[] {
   if (options === undefined || options.tenant === undefined) {
     return ['`tenant` is not set. Pass the entity that has a row for each tenant: `{ tenant: Client }`.'];
@@ -51,7 +61,33 @@ function optionProblems(options: TenantsOptions | undefined): string[] {
 
   return (options.publicHosts ?? [])
     .filter(host => canonicalHostname(host, { stripWww: false }) === undefined)
-    .map(host => `\`publicHosts\` has ${JSON.stringify(host)}, which is no host name. Give it without scheme, port and path.`);
+    .map(host => `\`publicHosts\` has ${JSON.stringify(host)}, which is no host name. Give it without scheme, port and path.`)
+    .concat(roleProblems(options.roles));
+}
+
+function roleProblems(roles: TenantsOptions['roles']): string[] {
+  if (roles === undefined) {
+    return [];
+  }
+
+  const { prefix, ...others } = roles;
+  const named = Object.entries({ prefix, ...others }).filter(([, name]) => name !== undefined);
+
+  return [
+    ...named
+      .filter(([, name]) => typeof name !== 'string' || !ROLE_NAME.test(name))
+      .map(
+        ([key, name]) =>
+          `\`roles.${key}\` is ${JSON.stringify(name)}. Give lower-case ASCII letters, digits and \`_\`, not starting with a digit or \`pg_\`, at most 62 of them.`,
+      ),
+    // a tenant could else have it as its own
+    ...Object.entries(others)
+      .filter(([, name]) => name?.startsWith(prefix) === true)
+      .map(
+        ([key, name]) =>
+          `\`roles.${key}\` is ${JSON.stringify(name)}, which begins with \`roles.prefix\` as the tenants' roles do. Name it otherwise.`,
+      ),
+  ];
 }
 
 function folderProblems(config: AnyConfig, options: TenantsOptions | undefined): string[] {
@@ -176,5 +212,11 @@ function virtualProblems({ className, expression, view, schema }: EntityMetadata
 }
 
 const UNQUALIFIED_TABLE = /\b(?:from|join)\s+(?:only\s+|lateral\s+)?\(*\s*(?:"([^"]+)"|([a-z_]\w*))(?!\w|\s*\.)/gi;
+
+/** Of a Kysely instance nothing can be said about what runs on a connection of it. */
+export const KYSELY_INSTANCE =
+  '`driverOptions` is a Kysely instance, whose connections cannot be put under guard. Pass its dialect in its place.';
+
+const ROLE_NAME = /^(?!pg_)[a-z_][a-z0-9_]{0,61}$/;
 
 const CLASS_NAME = /^[A-Z]\w*$/;

@@ -23,7 +23,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   readonly options: ResolvedTenantsOptions;
   #takesScripts: Promise<boolean> | undefined;
   #sharedSchemas: { readonly entities: number; readonly names: ReadonlySet<string> } | undefined;
-  #role: Promise<string | undefined> | undefined;
+  #session: Promise<Session> | undefined;
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
   static of(config: Configuration): Tenancy {
@@ -159,17 +159,14 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     }
   }
 
-  /** The role that the connections of this ORM are of. */
-  currentRole(ctx: Transaction | undefined): Promise<string | undefined> {
-    this.#role ??= this.execute<{ role: string }>('select current_user as role', [], ctx).then(
-      ([row]) => row?.role,
-      (error: unknown) => {
-        this.#role = undefined;
-        throw error;
-      },
-    );
+  /** What the connections of this ORM are: their role, and the schemas on the path that they begin with. */
+  session(ctx: Transaction | undefined): Promise<Session> {
+    this.#session ??= this.#readSession(ctx).catch((error: unknown) => {
+      this.#session = undefined;
+      throw error;
+    });
 
-    return this.#role;
+    return this.#session;
   }
 
   /**
@@ -241,6 +238,17 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return this.orm.config.get('driver')?.name.startsWith('Pglite') === true;
   }
 
+  async #readSession(ctx: Transaction | undefined): Promise<Session> {
+    // what a session begins with, as this transaction may have set another
+    const [row] = await this.execute<{ role: string; path: string }>(
+      `select session_user::text as role, reset_val as path from pg_settings where name = 'search_path'`,
+      [],
+      ctx,
+    );
+
+    return { role: row?.role, path: (row?.path ?? '').split(',').map(name => name.replaceAll(/[\s"]/g, '').toLowerCase()) };
+  }
+
   async #askForScripts(ctx: Transaction | undefined): Promise<boolean> {
     if (this.#isPglite()) {
       return false;
@@ -261,3 +269,8 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
 
 /** Which tenants there are is never out of the user's result cache, also where that has every query's. */
 export const NOT_CACHED = { cache: false } as const;
+
+interface Session {
+  readonly role: string | undefined;
+  readonly path: readonly string[];
+}

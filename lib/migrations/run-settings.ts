@@ -2,7 +2,7 @@ import { hasSqlState } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 
 /** Settings of PostgreSQL, as name and value, that hold while a run works on a tenant. */
-export type RunSettings = readonly (readonly [name: string, value: number])[];
+export type RunSettings = readonly (readonly [name: string, value: number | string])[];
 
 /**
  * The time-outs, and that the server looks now and then whether the client is still there: without that a run that was killed is still
@@ -12,7 +12,11 @@ export async function runSettings(
   tenancy: Tenancy,
   { lockTimeoutMs, statementTimeoutMs }: { readonly lockTimeoutMs: number; readonly statementTimeoutMs: number | undefined },
 ): Promise<RunSettings> {
+  const { roles } = tenancy.options;
+
   return [
+    // what a migration makes is that role's
+    ...(roles?.ddl === undefined ? [] : [['role', roles.ddl] as const]),
     ['lock_timeout', lockTimeoutMs],
     ...(statementTimeoutMs === undefined ? [] : [['statement_timeout', statementTimeoutMs] as const]),
     ...((await canNoticeLostClients(tenancy)) ? [[NOTICE, NOTICE_AFTER_MS] as const] : []),

@@ -30,7 +30,7 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   async executeQuery(query: Query, options?: object): Promise<QueryResult> {
-    const wanted = this.#guard.wanted(query, this.#transaction?.role, this.#transaction !== undefined);
+    const wanted = this.#wanted(query);
     const run = (): Promise<QueryResult> => this.inner.executeQuery(query, options);
 
     if (wanted === undefined) {
@@ -41,7 +41,7 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {
-    const wanted = this.#guard.wanted(query, this.#transaction?.role, this.#transaction !== undefined);
+    const wanted = this.#wanted(query);
     const read = (): AsyncIterableIterator<QueryResult> => this.inner.streamQuery(query, chunkSize, options);
 
     if (wanted === undefined) {
@@ -74,29 +74,39 @@ export class GuardedConnection implements DatabaseConnection {
     await this.#busy.catch(() => undefined);
   }
 
+  /**
+   * Never fails: Kysely gives a connection back when its transaction ends, and one whose beginning failed has none. What went wrong is
+   * thrown to the first statement of the transaction, and to its commit.
+   */
   async begin(begin: () => Promise<void>): Promise<void> {
     await this.idle();
-    // what the session has, to be put back where raw SQL in the transaction has set it
-    this.#session ??= await this.#read();
-    await begin();
     const role = this.#guard.roleNow();
-    this.#transaction = { role, hadRawSql: false };
+    const transaction: TransactionState = { role, hadRawSql: false, hasBegun: false, failure: undefined };
+    this.#transaction = transaction;
 
-    if (role !== undefined) {
-      try {
+    try {
+      // what the session has, to be put back where raw SQL in the transaction has set it
+      this.#session ??= await this.#read();
+      await begin();
+      transaction.hasBegun = true;
+
+      if (role !== undefined) {
         await this.#send(`select ${setConfig('role', '$1', true)}`, [role]);
-      } catch (error) {
-        await this.#transactions.rollbackTransaction(this.inner);
-        this.#transaction = undefined;
-        throw this.#guard.explain(error, role);
       }
+    } catch (error) {
+      transaction.failure = { error: this.#guard.explain(error, role) };
     }
   }
 
   async commit(commit: () => Promise<void>): Promise<void> {
     await this.idle();
+    const { failure, hadRawSql } = this.#transaction ?? NO_TRANSACTION;
 
-    if (this.#transaction?.hadRawSql === true && this.#session !== undefined) {
+    if (failure !== undefined) {
+      throw failure.error;
+    }
+
+    if (hadRawSql && this.#session !== undefined) {
       // in a transaction that has failed this fails too, and its commit is a rollback
       await this.#restore(this.#session, false).catch(() => undefined);
     }
@@ -107,12 +117,23 @@ export class GuardedConnection implements DatabaseConnection {
 
   async rollback(rollback: () => Promise<void>): Promise<void> {
     await this.idle();
+    const hasBegun = this.#transaction?.hasBegun !== false;
 
     try {
-      await rollback();
+      await (hasBegun ? rollback() : undefined);
     } finally {
       this.#transaction = undefined;
     }
+  }
+
+  #wanted(query: Query): Wanted | undefined {
+    const { failure, role } = this.#transaction ?? NO_TRANSACTION;
+
+    if (failure !== undefined) {
+      throw failure.error;
+    }
+
+    return this.#guard.wanted(query, role);
   }
 
   #alone<Result>(fn: () => Promise<Result>): Promise<Result> {
@@ -249,6 +270,8 @@ const READ = `select pg_catalog.current_setting('search_path') as path, pg_catal
 
 const STOPPED = Symbol('stopped');
 
+const NO_TRANSACTION: TransactionState = { role: undefined, hadRawSql: false, hasBegun: false, failure: undefined };
+
 /** What a statement has to run with; what is undefined stays as it is. */
 export interface Wanted {
   readonly path: string | undefined;
@@ -258,7 +281,7 @@ export interface Wanted {
 /** Decides what statements run with. */
 export interface SqlGuard {
   /** What the statement has to run with; undefined where that is what the connection has. `role` is that of the transaction. */
-  wanted(query: Query, role: string | undefined, inTransaction: boolean): Wanted | undefined;
+  wanted(query: Query, role: string | undefined): Wanted | undefined;
 
   /** The role that a transaction which begins now is of; undefined for the connection's own. */
   roleNow(): string | undefined;
@@ -277,6 +300,8 @@ interface Settings {
 interface TransactionState {
   readonly role: string | undefined;
   hadRawSql: boolean;
+  hasBegun: boolean;
+  failure: { readonly error: unknown } | undefined;
 }
 
 /** The part of a Kysely driver that begins and ends transactions. */

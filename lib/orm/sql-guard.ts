@@ -1,5 +1,6 @@
 import type { Configuration } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import { KYSELY_INSTANCE } from '../config-check.js';
 import { TenantConfigError, TenantRoleError } from '../errors.js';
 import { roleOfTenant, searchPathOf } from '../schema-name.js';
 import { readThere } from '../scope/read-in-scope.js';
@@ -20,52 +21,50 @@ import { hasUnqualifiedNames } from './unqualified-names.js';
 export function guardConnection(connection: AbstractSqlConnection, config: Configuration): void {
   const open = connection as unknown as OpenConnection;
   const guard = new TenantSqlGuard(config, sql => open.logQuery(sql));
-  const { createKysely, createKyselyDialect, stream, applySessionContext, executeDump } = open;
+  const createKysely = open.createKysely.bind(open);
+  const createKyselyDialect = open.createKyselyDialect.bind(open);
+  const stream = open.stream.bind(open);
+  const applySessionContext = open.applySessionContext.bind(open);
+  const executeDump = open.executeDump.bind(open);
 
-  open.createKyselyDialect = function (overrides) {
-    const dialect = createKyselyDialect.call(this, overrides);
+  open.createKyselyDialect = overrides => {
+    const dialect = createKyselyDialect(overrides);
 
     return dialect instanceof Promise ? dialect.then(each => guardDialect(each, guard)) : guardDialect(dialect, guard);
   };
 
-  open.createKysely = function () {
-    const given = this.options.driverOptions ?? (config.get('driverOptions') as unknown);
+  open.createKysely = () => {
+    const given = open.options.driverOptions ?? (config.get('driverOptions') as unknown);
     const own: unknown = typeof given === 'function' ? given() : given;
 
     if (isKysely(own)) {
-      throw new TenantConfigError([
-        '`driverOptions` is a Kysely instance, of which it cannot be told what runs on a connection. Pass its dialect in its place.',
-      ]);
+      throw new TenantConfigError([KYSELY_INSTANCE]);
     }
 
-    this.options = { ...this.options, driverOptions: isDialect(own) ? guardDialect(own, guard) : own };
+    open.options = { ...open.options, driverOptions: isDialect(own) ? guardDialect(own, guard) : own };
 
-    return createKysely.call(this);
+    return createKysely();
   };
 
   // a generator starts at its first read, which may be in another scope or in none
-  open.stream = function (...args) {
-    return readThere(stream.apply(this, args));
-  };
+  open.stream = (...args) => readThere(stream(...args));
 
   // what the user sets for a transaction is set for all of it
-  open.applySessionContext = function (...args) {
-    return asItIs(Tenancy.of(config), () => applySessionContext.apply(this, args));
-  };
+  open.applySessionContext = (...args) => asItIs(Tenancy.of(config), () => applySessionContext(...args));
 
   // PGlite takes a dump past Kysely
   if (config.get('driver')?.name.startsWith('Pglite') === true) {
-    open.executeDump = async function (dump) {
+    open.executeDump = async dump => {
       const settings = guard.settingsFor(dump);
 
       if (settings === undefined) {
-        return executeDump.call(this, dump);
+        return executeDump(dump);
       }
 
       try {
-        await executeDump.call(this, `begin; ${settings.set}; ${dump}\n; ${settings.reset}; commit`);
+        await executeDump(`begin; ${settings.set}; ${dump}\n; ${settings.reset}; commit`);
       } catch (error) {
-        await executeDump.call(this, 'rollback');
+        await executeDump('rollback');
         throw error;
       }
     };

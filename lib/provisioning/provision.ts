@@ -6,6 +6,7 @@ import { lockTenant } from '../migrations/tenant-lock.js';
 import { hasSqlState } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant-mixin.js';
+import { createRoleSql, explainRoleError } from './roles.js';
 import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA } from './schemas.js';
 
 /**
@@ -14,6 +15,7 @@ import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA } from './schemas.js';
  *
  * @throws ProvisioningError `TENANT_NOT_PROVISIONED` naming tenant, schema, migration and cause.
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
+ * @throws TenantRoleError `TENANT_ROLE_EXISTS`
  */
 export async function provision(tenancy: Tenancy, tenant: TenantMixin<unknown>, ctx: Transaction): Promise<void> {
   const { schemaName } = tenant;
@@ -27,11 +29,11 @@ export async function provision(tenancy: Tenancy, tenant: TenantMixin<unknown>, 
       ctx,
       direction: 'up',
       planned: await loadMigrationSet(tenancy),
-      before: createSchemaSql(tenancy, schemaName),
+      before: [...createSchemaSql(tenancy, schemaName), ...createRoleSql(tenancy, schemaName)],
       isNew: true,
     });
   } catch (error) {
-    throw explain(error, tenant);
+    throw explain(explainRoleError(error, tenancy, schemaName), tenant);
   }
 }
 

@@ -1,9 +1,10 @@
 import type { Transaction } from '@mikro-orm/core';
 import { InvalidSchemaNameError, SchemaExistsError, SchemaProtectedError } from '../errors.js';
 import { lockTenant } from '../migrations/tenant-lock.js';
-import { quoteIdentifier, type SchemaName } from '../schema-name.js';
+import { quoteIdentifier, roleOfTenant, type SchemaName } from '../schema-name.js';
 import { hasSqlState } from '../sql-state.js';
 import type { Tenancy } from '../tenancy.js';
+import { dropRole, renameRole } from './roles.js';
 
 /**
  * The comment on a schema that the library made: only such a one is ever dropped or renamed. It goes along with a rename and
@@ -25,6 +26,7 @@ export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Tran
 
   if (await isOwned(tenancy, schemaName, 'drop', ctx)) {
     await tenancy.execute(`drop schema ${quoteIdentifier(schemaName)} cascade`, [], ctx);
+    await dropRole(tenancy, schemaName, ctx);
   }
 }
 
@@ -48,6 +50,8 @@ export async function renameSchema(tenancy: Tenancy, from: string, to: string, c
   } catch (error) {
     throw hasSqlState(error, DUPLICATE_SCHEMA) ? new SchemaExistsError(to, { cause: error }) : error;
   }
+
+  await renameRole(tenancy, from, to, ctx);
 }
 
 /** The schemas in the database that the library made. */
@@ -62,16 +66,26 @@ export async function findOwnedSchemas(tenancy: Tenancy, ctx?: Transaction): Pro
 }
 
 /**
- * Checks a name that a schema is about to get. The database role's is refused too: the default `search_path` begins with "$user", so every
- * unqualified name of the whole application would be that tenant's.
+ * Checks a name that a schema is about to get. What the connections have on their path is refused too, so that outside of tenants nothing
+ * finds a tenant's tables: the schemas that it names, and the database role, as the default path begins with "$user".
  *
  * @throws InvalidSchemaNameError
  */
 export async function checkNewName(tenancy: Tenancy, schemaName: string, ctx: Transaction): Promise<SchemaName> {
   const checked = tenancy.checkSchemaName(schemaName);
 
-  if ((await tenancy.currentRole(ctx)) === schemaName) {
+  const { role, path } = await tenancy.session(ctx);
+
+  if (role === schemaName) {
     throw new InvalidSchemaNameError(schemaName, 'it is the name of the database role', 'SCHEMA_NAME_RESERVED');
+  }
+
+  if (path.includes(schemaName)) {
+    throw new InvalidSchemaNameError(schemaName, 'it is on the `search_path` of the database role', 'SCHEMA_NAME_RESERVED');
+  }
+
+  if (tenancy.options.roles !== undefined) {
+    roleOfTenant(tenancy.options.roles, schemaName);
   }
 
   return checked;

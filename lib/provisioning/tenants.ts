@@ -17,6 +17,7 @@ import { NOT_CACHED, type Tenancy } from '../tenancy.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantData, TenantMixin } from '../tenant-mixin.js';
 import { provision } from './provision.js';
+import { createRole } from './roles.js';
 import { dropSchema } from './schemas.js';
 
 /** The service that looks after tenants, where there is no `em` at hand. Every method works in the public scope. */
@@ -53,6 +54,17 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
   async provision(tenant: Tenant | string): Promise<void> {
     await this.#inPublic('provisioned', em =>
       em.transactional(async tx => provision(this.#tenancy, await this.#load(tx, tenant), tx.getTransactionContext())),
+    );
+  }
+
+  /**
+   * Creates the database role of a tenant that is older than the option `roles`.
+   *
+   * @throws TenantRoleError `TENANT_ROLE_EXISTS`
+   */
+  async createRole(tenant: Tenant | string): Promise<void> {
+    await this.#inPublic('given a role', em =>
+      em.transactional(async tx => createRole(this.#tenancy, (await this.#load(tx, tenant)).schemaName, tx.getTransactionContext())),
     );
   }
 

@@ -66,7 +66,7 @@ async function openShops(database: SpecDatabase, publicSchema: string, config: P
     `create table ${publicSchema}.shop (id serial primary key, domain_url varchar(255) unique, schema_name varchar(63) unique)`,
   );
   await orm.schema.execute(
-    `create table ${publicSchema}.currency (id int primary key); insert into ${publicSchema}.currency values (1)`.split(';')[0] as string,
+    `create table ${publicSchema}.currency (id int primary key); insert into ${publicSchema}.currency values (1)`.split(';')[0],
   );
   await database.query(`insert into ${publicSchema}.currency values (1)`);
   await orm.em.fork().persistAndFlush(['acme', 'bob'].map(name => new Shop({ domainUrl: `${name}.example.com`, schemaName: name })));

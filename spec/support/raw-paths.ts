@@ -61,25 +61,24 @@ export const STATEMENTS: Readonly<Record<string, Path>> = {
  * there is no `shelf` in the public one.
  */
 export const FRAGMENTS: Readonly<Record<string, Path>> = {
-  'raw() in a condition': em => em.find(Author, { id: { $in: raw(authors(em)) } } as never),
-  'raw() as a key': em =>
-    em.find(Author, { [raw(`(select max(title) from book where author_id = 1)`) as never]: { $like: `${em.schema}%` } } as never),
+  'raw() in a condition': em => em.find(Author, { id: { $in: raw(authors(em)) } }),
+  'raw() as a key': em => em.find(Author, { [raw(`(select max(title) from book where author_id = 1)`)]: { $like: `${em.schema}%` } }),
   'sql of a shared entity': em =>
     em
       .find(Genre, {
-        [raw(alias => `(select max(title) from book where genre_id = ${alias}.id)`) as never]: { $like: `${em.schema}%` },
-      } as never)
+        [raw(alias => `(select max(title) from book where genre_id = ${alias}.id)`)]: { $like: `${em.schema}%` },
+      })
       .then(found => found.map(({ name }) => `${em.schema}: ${name}`)),
-  'raw() in an order': em => em.find(Book, {}, { orderBy: { [raw('(select label from shelf)') as never]: 'asc' } as never }),
+  'raw() in an order': em => em.find(Book, {}, { orderBy: { [raw('(select label from shelf)')]: 'asc' } as never }),
   'sql in populateWhere': em =>
     em.find(
       Author,
       {},
       { populate: ['books'], populateWhere: { books: { author: { $in: sql`(select author_id from shelf)` } } } as never },
     ),
-  'em.count': em => em.count(Author, { id: { $in: raw(authors(em)) } } as never).then(count => `${count} ${em.schema}`),
-  'em.findOne': em => em.findOne(Author, { id: { $in: raw(authors(em)) } } as never),
-  'em.findAndCount': em => em.findAndCount(Author, { id: { $in: raw(authors(em)) } } as never, { limit: 1 }),
+  'em.count': em => em.count(Author, { id: { $in: raw(authors(em)) } }).then(count => `${count} ${em.schema}`),
+  'em.findOne': em => em.findOne(Author, { id: { $in: raw(authors(em)) } }),
+  'em.findAndCount': em => em.findAndCount(Author, { id: { $in: raw(authors(em)) } }, { limit: 1 }),
   'a filter': em => {
     em.addFilter({ name: 'withBooks', cond: { id: { $in: raw(authors(em)) } } as never, entity: [Author] });
 
@@ -101,7 +100,7 @@ export const FRAGMENTS: Readonly<Record<string, Path>> = {
   'qb.orderBy': em =>
     em
       .qb(Book, 'b')
-      .orderBy({ [raw('(select label from shelf)') as never]: 'asc' } as never)
+      .orderBy({ [raw('(select label from shelf)')]: 'asc' } as never)
       .getResult(),
   'qb.getCount': em =>
     em
@@ -110,29 +109,29 @@ export const FRAGMENTS: Readonly<Record<string, Path>> = {
       .getCount()
       .then(count => `${count} ${em.schema}`),
   'em.nativeUpdate': async em => {
-    await em.nativeUpdate(Book, { id: 1 }, { title: raw(`(select title || '!' from book where id = 1)`) as never });
+    await em.nativeUpdate(Book, { id: 1 }, { title: raw<string>(`(select title || '!' from book where id = 1)`) });
 
     return em.find(Book, {});
   },
   'em.insert': async em => {
-    await em.insert(Tag, { id: 900, name: raw('(select max(title) from book)') as never });
+    await em.insert(Tag, { id: 900, name: raw('(select max(title) from book)') });
 
     return em.find(Tag, { id: 900 });
   },
   'em.upsert': async em => {
-    await em.upsert(Tag, { id: 901, name: sql`(select max(title) from book)` as never });
+    await em.upsert(Tag, { id: 901, name: raw<string>('(select max(title) from book)') });
 
     return em.fork({ keepTransactionContext: true }).find(Tag, { id: 901 });
   },
   flush: async em => {
-    em.create(Tag, { id: 902, name: sql`(select max(title) from book)` as never });
+    em.create(Tag, { id: 902, name: sql`(select max(title) from book)` });
     await em.flush();
 
     return em.fork({ keepTransactionContext: true }).find(Tag, { id: 902 });
   },
   'em.nativeDelete': em =>
     em
-      .nativeDelete(Loan, { book: { $in: raw(`(select id from book where title like '${em.schema}%')`) } } as never)
+      .nativeDelete(Loan, { book: { $in: raw(`(select id from book where title like '${em.schema}%')`) } })
       .then(count => `${count} ${em.schema}`),
 };
 

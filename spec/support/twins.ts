@@ -1,6 +1,7 @@
-import { TenantError, type TenantErrorCode } from '@landlord/mikro-orm';
+import { TenantError, type TenantErrorCode, type TenantsOptions } from '@landlord/mikro-orm';
 import type { IDatabaseDriver, Options } from '@mikro-orm/core';
 import { expect } from 'chai';
+import type { Library } from '../../fixtures/entities/index.ts';
 import type { SpecDatabase } from './database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from './library-orm.ts';
 
@@ -8,8 +9,12 @@ import { newLibrary, openLibrary, type LibraryOrm } from './library-orm.ts';
  * The lending library with two tenants whose rows have the same keys and tell by their names whose they are, and with tables of
  * the same names in the public schema: whatever reads or writes the wrong schema finds something there.
  */
-export async function openTwins(database: SpecDatabase, config: Partial<Options<IDatabaseDriver, any, any>> = {}): Promise<LibraryOrm> {
-  const orm = await openLibrary(database, {}, config);
+export async function openTwins(
+  database: SpecDatabase,
+  config: Partial<Options<IDatabaseDriver, any, any>> = {},
+  options: Partial<TenantsOptions<Library>> = {},
+): Promise<LibraryOrm> {
+  const orm = await openLibrary(database, options, config);
   await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
   await database.query(`insert into public.genre (id, name) values (1, 'crime')`);
 
