@@ -1,4 +1,6 @@
 import { attachRollbackError } from '../sql-state.js';
+import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
+import { queryOf, READ, setConfig } from './settings-sql.js';
 
 /**
  * One connection of the pool. A statement that the guard wants a path or a role for gets them for itself alone: in a transaction of its own
@@ -257,17 +259,6 @@ export class GuardedConnection implements DatabaseConnection {
   }
 }
 
-function queryOf(sql: string, parameters: readonly string[]): Query {
-  return { sql, parameters, query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] }, queryId: { queryId: 'tenants' } };
-}
-
-// with its schema, as whoever sets the path chooses what `set_config` alone would be
-function setConfig(name: string, value: string, isLocal: boolean): string {
-  return `pg_catalog.set_config('${name}', ${value}, ${isLocal})`;
-}
-
-const READ = `select pg_catalog.current_setting('search_path') as path, pg_catalog.current_setting('role') as role`;
-
 const STOPPED = Symbol('stopped');
 
 const NO_TRANSACTION: TransactionState = { role: undefined, hadRawSql: false, hasBegun: false, failure: undefined };
@@ -302,32 +293,4 @@ interface TransactionState {
   hadRawSql: boolean;
   hasBegun: boolean;
   failure: { readonly error: unknown } | undefined;
-}
-
-/** The part of a Kysely driver that begins and ends transactions. */
-interface Transactions {
-  beginTransaction(connection: DatabaseConnection, settings: object): Promise<void>;
-  commitTransaction(connection: DatabaseConnection): Promise<void>;
-  rollbackTransaction(connection: DatabaseConnection): Promise<void>;
-}
-
-/** A compiled query of Kysely's. */
-export interface Query {
-  readonly sql: string;
-  readonly parameters: readonly unknown[];
-  readonly query: object;
-  readonly queryId: object;
-}
-
-export interface QueryResult {
-  readonly rows: Record<string, unknown>[];
-}
-
-/** A connection of Kysely's. */
-export interface DatabaseConnection {
-  executeQuery(query: Query, options?: object): Promise<QueryResult>;
-  streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult>;
-  cancelQuery?(...args: any[]): Promise<void>;
-  collectSessionInfo?(...args: any[]): Promise<void>;
-  killSession?(...args: any[]): Promise<void>;
 }

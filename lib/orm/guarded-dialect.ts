@@ -1,4 +1,5 @@
-import { GuardedConnection, type DatabaseConnection, type Query, type SqlGuard } from './guarded-connection.js';
+import { GuardedConnection, type SqlGuard } from './guarded-connection.js';
+import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 
 /**
  * A Kysely dialect of which every connection asks the guard what each statement has to run with. There is no lower place: the ORM's
@@ -75,27 +76,3 @@ class GuardedDriver implements Driver {
     await this.#driver.releaseSavepoint?.(connection.inner, name, compileQuery);
   }
 }
-
-/** The parts of a Kysely dialect; its own types are no dependency of ours. */
-export interface Dialect {
-  createDriver(): Driver;
-  createAdapter(): any;
-  createQueryCompiler(): any;
-  createIntrospector(db: any): any;
-}
-
-/** A Kysely driver. */
-export interface Driver {
-  init(options?: object): Promise<void>;
-  destroy(options?: object): Promise<void>;
-  acquireConnection(options?: object): Promise<DatabaseConnection>;
-  releaseConnection(connection: any, options?: object): Promise<void>;
-  beginTransaction(connection: any, settings: any): Promise<void>;
-  commitTransaction(connection: any): Promise<void>;
-  rollbackTransaction(connection: any): Promise<void>;
-  savepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
-  rollbackToSavepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
-  releaseSavepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
-}
-
-export type { Query };

@@ -7,7 +7,8 @@ import { readThere } from '../scope/read-in-scope.js';
 import { hasSqlState } from '../sql-state.js';
 import { Tenancy } from '../tenancy.js';
 import type { SqlGuard, Wanted } from './guarded-connection.js';
-import { guardDialect, type Dialect, type Query } from './guarded-dialect.js';
+import { guardDialect } from './guarded-dialect.js';
+import type { Dialect, Query } from './kysely-types.js';
 import { asItIs, sqlTarget, type SqlTarget } from './sql-target.js';
 import { hasUnqualifiedNames } from './unqualified-names.js';
 

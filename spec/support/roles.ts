@@ -1,4 +1,5 @@
 import type { MigrationObject } from '@mikro-orm/core';
+import { Migration } from '@mikro-orm/migrations';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { SpecDatabase } from './database.ts';
@@ -58,4 +59,20 @@ export async function loadTenantSet(): Promise<MigrationObject[]> {
       return { name: basename(file, '.ts'), class: Object.values(module)[0] as MigrationObject['class'] };
     }),
   );
+}
+
+export class AddShelf extends Migration {
+  override up(): void {
+    this.addSql('create table shelf (id serial primary key, label text)');
+  }
+}
+
+export class AddShelfIndex extends Migration {
+  override isTransactional(): boolean {
+    return false;
+  }
+
+  override up(): void {
+    this.addSql('create index concurrently shelf_label on shelf (label)');
+  }
 }

@@ -1,0 +1,51 @@
+// the parts of Kysely that are used here: it is MikroORM's dependency, and none of ours
+
+/** The parts of a Kysely dialect. */
+export interface Dialect {
+  createDriver(): Driver;
+  createAdapter(): any;
+  createQueryCompiler(): any;
+  createIntrospector(db: any): any;
+}
+
+/** A Kysely driver. */
+export interface Driver {
+  init(options?: object): Promise<void>;
+  destroy(options?: object): Promise<void>;
+  acquireConnection(options?: object): Promise<DatabaseConnection>;
+  releaseConnection(connection: any, options?: object): Promise<void>;
+  beginTransaction(connection: any, settings: any): Promise<void>;
+  commitTransaction(connection: any): Promise<void>;
+  rollbackTransaction(connection: any): Promise<void>;
+  savepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
+  rollbackToSavepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
+  releaseSavepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
+}
+
+/** The part of a Kysely driver that begins and ends transactions. */
+export interface Transactions {
+  beginTransaction(connection: DatabaseConnection, settings: object): Promise<void>;
+  commitTransaction(connection: DatabaseConnection): Promise<void>;
+  rollbackTransaction(connection: DatabaseConnection): Promise<void>;
+}
+
+/** A compiled query of Kysely's. */
+export interface Query {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+  readonly query: object;
+  readonly queryId: object;
+}
+
+export interface QueryResult {
+  readonly rows: Record<string, unknown>[];
+}
+
+/** A connection of Kysely's. */
+export interface DatabaseConnection {
+  executeQuery(query: Query, options?: object): Promise<QueryResult>;
+  streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult>;
+  cancelQuery?(...args: any[]): Promise<void>;
+  collectSessionInfo?(...args: any[]): Promise<void>;
+  killSession?(...args: any[]): Promise<void>;
+}
