@@ -25,7 +25,7 @@ onDatabases('tenants with roles, on a pool of one', database => {
       rows => expect.fail(`answered with ${JSON.stringify(rows)}`),
       (thrown: unknown) => thrown as { readonly code?: string },
     );
-    expect(error.code, String(error)).to.equal('42501');
+    expect(error.code, JSON.stringify(error)).to.equal('42501');
   };
 
   before(async () => {
