@@ -117,7 +117,7 @@ const WORDS: ReadonlyMap<string, Role> = new Map(
     other:
       'with recursive materialized insert delete distinct all as on and or not in is null true false between like ilike similar exists any some ' +
       'case when then else end asc desc nulls first last by conflict do nothing constraint default left right inner outer full cross natural ' +
-      'cast escape filter over partition within of share key no nowait skip locked restart identity cascade array row interval ' +
+      'escape filter over partition within of share key no nowait skip locked restart identity cascade array row interval ' +
       'current_timestamp current_date localtimestamp ' +
       // functions and types that are found in `pg_catalog`, before any schema of the path
       'count sum avg min max coalesce nullif greatest least lower upper length trim concat round abs now json_agg jsonb_agg json_build_object ' +

@@ -46,10 +46,14 @@ export const STATEMENTS: Readonly<Record<string, Path>> = {
     kysely(em)
       .selectFrom('author')
       .selectAll()
-      .where(kyselySql<boolean>`id in (select author_id from book)`)
+      .where(kyselySql<boolean>`id in (select author_id from book where title like ${`${em.schema}%`})`)
       .execute(),
   'Kysely: sql.table and sql.ref': em =>
-    rowsOf(kyselySql`select ${kyselySql.ref('b.title')} from ${kyselySql.table('book')} as b, tag where tag.id = b.id`.execute(kysely(em))),
+    rowsOf(
+      kyselySql`select ${kyselySql.ref('b.title')} from ${kyselySql.table('book')} as b, tag where tag.id = b.id and tag.name like ${`${em.schema}%`}`.execute(
+        kysely(em),
+      ),
+    ),
   'Kysely: a transaction': em =>
     kysely(em)
       .transaction()
@@ -76,7 +80,7 @@ export const FRAGMENTS: Readonly<Record<string, Path>> = {
       {},
       { populate: ['books'], populateWhere: { books: { author: { $in: sql`(select author_id from shelf)` } } } as never },
     ),
-  'em.count': em => em.count(Author, { id: { $in: raw(authors(em)) } }).then(count => `${count} ${em.schema}`),
+  'em.count': em => em.count(Author, { id: { $in: raw(authors(em)) } }).then(count => (count > 0 ? em.schema : 'none')),
   'em.findOne': em => em.findOne(Author, { id: { $in: raw(authors(em)) } }),
   'em.findAndCount': em => em.findAndCount(Author, { id: { $in: raw(authors(em)) } }, { limit: 1 }),
   'a filter': em => {
@@ -107,7 +111,7 @@ export const FRAGMENTS: Readonly<Record<string, Path>> = {
       .qb(Author, 'a')
       .where(`a.id in ${authors(em)}`)
       .getCount()
-      .then(count => `${count} ${em.schema}`),
+      .then(count => (count > 0 ? em.schema : 'none')),
   'em.nativeUpdate': async em => {
     await em.nativeUpdate(Book, { id: 1 }, { title: raw<string>(`(select title || '!' from book where id = 1)`) });
 
@@ -132,7 +136,7 @@ export const FRAGMENTS: Readonly<Record<string, Path>> = {
   'em.nativeDelete': em =>
     em
       .nativeDelete(Loan, { book: { $in: raw(`(select id from book where title like '${em.schema}%')`) } })
-      .then(count => `${count} ${em.schema}`),
+      .then(count => (count > 0 ? em.schema : 'none')),
 };
 
 // a key that the decoys and the other tenant have too, found by what they have not

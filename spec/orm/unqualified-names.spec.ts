@@ -1,0 +1,60 @@
+import { expect } from 'chai';
+import { hasUnqualifiedNames } from '../../dist/orm/unqualified-names.js';
+
+const QUALIFIED = [
+  `select "b0".* from "acme"."book" as "b0" where "b0"."id" = 1 limit 2`,
+  `select "b0".*, "a1"."id" as "a1__id" from "acme"."book" as "b0" left join "acme"."author" as "a1" on "b0"."author_id" = "a1"."id" where "b0"."title" is distinct from 'x from book' order by "b0"."id" asc for update of "b0"`,
+  `insert into "acme"."tag" ("id", "name") values (1, E'it\\'s from book') on conflict ("id") do update set "name" = excluded."name" returning "id"`,
+  `truncate table "acme"."loan" restart identity cascade`,
+  `update "acme"."book" set "title" = $1 where "id" in (select "b0"."id" from "acme"."book" as "b0")`,
+  `select "a""b"."c" from "acme"."a""b"`,
+  `select count(*) as "count" from "acme"."book" -- from book`,
+  `select '"' || 'it''s from tag' /* from tag */ as "x"`,
+  'select 1.5, 1e3',
+];
+
+const UNQUALIFIED = [
+  'select title from book',
+  'select * from "book"',
+  'select * from "acme"."book", "tag"',
+  'select * from "acme"."book" as "b" join "acme"."tag" as "t" on (1 = 1), "tag"',
+  'select * from (select 1) as "s", "tag"',
+  'select * from only "book"',
+  'select * from ("tag" join "acme"."book" on true)',
+  'select (select count(*) from "book")',
+  'select 1 where exists (select from "a""b")',
+  'delete from "acme"."book" using "tag"',
+  'update "book" set "id" = 1',
+  'insert into "tag" default values',
+  'table "book"',
+  'table book',
+  'select score("b0"."id") from "acme"."book" as "b0"',
+  'select "score" (1)',
+  `select 'x'::"mood"`,
+  `select 'x' :: "mood"`,
+  'select cast($1 as "mood")',
+  `select 'book'::regclass`,
+  'call "p"()',
+  'set search_path to bob',
+  'reset role',
+  'do $$ begin end $$',
+  'select 1; select 2',
+  'select "unfinished',
+  `select 'unfinished`,
+  'lock table "book"',
+  'select U&"book" from "acme"."book"',
+];
+
+describe('names that the search path decides', () => {
+  for (const sql of QUALIFIED) {
+    it(`law 3: there is none in: ${sql}`, () => {
+      expect(hasUnqualifiedNames(sql)).to.equal(false);
+    });
+  }
+
+  for (const sql of UNQUALIFIED) {
+    it(`law 2: there is one in: ${sql}`, () => {
+      expect(hasUnqualifiedNames(sql)).to.equal(true);
+    });
+  }
+});
