@@ -20,12 +20,15 @@ export function sqlTarget(host: object): SqlTarget {
   return targetOfScope(host);
 }
 
-/** Runs `fn` with its SQL for one tenant: an EntityManager may have a tenant where the flow is in no scope. */
-export function forTenant<Result>(host: object, schemaName: string | undefined, fn: () => Result): Result {
-  const now = sqlTarget(host);
-
-  // what the library runs stays the library's, also where it goes through an EntityManager
-  return schemaName === undefined || isLibrarys(now) || (now.kind === 'tenant' && now.schemaName === schemaName)
+/**
+ * Runs `fn` with its SQL for the tenant that an EntityManager has, where the flow is in none: in a tenant's scope it is that tenant's,
+ * whatever an EntityManager says, and what the library runs stays the library's.
+ */
+export function forTenant<Result>(host: SqlHost, schemaName: string | undefined, fn: () => Result): Result {
+  return schemaName === undefined ||
+    schemaName === host.publicSchema ||
+    currentScope(host)?.kind === 'tenant' ||
+    isLibrarys(sqlTarget(host))
     ? fn()
     : say(host, { kind: 'tenant', schemaName }, fn);
 }
@@ -69,6 +72,11 @@ const NONE: SqlTarget = { kind: 'none' };
 const PUBLIC: SqlTarget = { kind: 'public' };
 
 const storage = new AsyncLocalStorage<Said>();
+
+/** The ORM that SQL is of. */
+interface SqlHost {
+  readonly publicSchema: string;
+}
 
 interface Said {
   readonly host: object;

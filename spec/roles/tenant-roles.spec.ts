@@ -1,5 +1,5 @@
 import { runInPublic, runInTenant, tenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import type { MigrationObject } from '@mikro-orm/core';
+import { raw, type MigrationObject } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { sql as kyselySql } from 'kysely';
 import { Book, Genre } from '../../fixtures/entities/index.ts';
@@ -114,6 +114,10 @@ onDatabases('tenants with roles, on a pool of one', database => {
       await em.nativeDelete(Genre, { id: 70 });
     });
     await refused(runInTenant('acme', em => em.execute('drop table public.genre')));
+    expect(await orm.em.fork({ schema: 'public' }).count(Genre)).to.equal(1);
+    await refused(
+      runInTenant('acme', em => em.fork({ schema: 'public' }).find(Genre, { id: { $in: raw('(select id from bob.book)') } } as never)),
+    );
   });
 
   it('T1, T15, T17 the role is made, renamed and dropped with the schema', async () => {

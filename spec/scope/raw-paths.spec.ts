@@ -1,7 +1,7 @@
 import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { raw } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { Author, Book } from '../../fixtures/entities/index.ts';
+import { Author, Book, Genre } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { FRAGMENTS, STATEMENTS } from '../support/raw-paths.ts';
@@ -195,6 +195,18 @@ onDatabases('raw SQL that names no schema, on a pool of one', database => {
       await refusal(() => bobs.execute(TITLE), 'CROSS_TENANT');
       await refusal(() => bobs.getKysely<any>().selectFrom('book').selectAll().execute(), 'CROSS_TENANT');
     });
+  });
+
+  it('law 2: a query of a shared entity by an EntityManager of another tenant reads no tenant but the scope’s', async () => {
+    const titles = (em: TenantEntityManager): Promise<unknown> =>
+      em.qb(Genre, 'g').select(raw('(select max(title) from book) as title')).execute();
+
+    await runInTenant('acme', async em => {
+      expect(await titles(em.fork({ schema: 'bob' }))).to.deep.equal([{ title: 'acme book 2' }]);
+      expect(await titles(em.fork({ schema: 'public' }))).to.deep.equal([{ title: 'acme book 2' }]);
+    });
+    expect(await titles(orm.em.fork({ schema: 'public' }))).to.deep.equal([{ title: 'decoy' }]);
+    expect(await runInPublic(em => titles(em.fork({ schema: 'bob' })))).to.deep.equal([{ title: 'bob book 2' }]);
   });
 
   it('M1 the public set runs on the public schema in a tenant’s scope too', async () => {
