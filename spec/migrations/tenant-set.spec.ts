@@ -142,9 +142,7 @@ onDatabasesAndPooler('running the tenant set', database => {
     expect(await notes('acme')).to.deep.equal(['of acme', 'after of acme']);
     expect(await notes('bob')).to.deep.equal(['first', 'after first']);
     expect(await notes('public')).to.deep.equal(['public']);
-    expect(seen).to.have.deep.members(
-      ['acme', 'bob', 'carol'].map(schemaName => ({ count: 2, path: schemaName, same: 2, clients: 3 })),
-    );
+    expect(seen).to.have.deep.members(['acme', 'bob', 'carol'].map(schemaName => ({ count: 2, path: schemaName, same: 2, clients: 3 })));
   });
 
   it('M8 down reverts the latest migration of each, and down to one all after it', async () => {

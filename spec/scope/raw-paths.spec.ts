@@ -153,6 +153,24 @@ onDatabases('raw SQL that names no schema, on a pool of one', database => {
     });
   }
 
+  it('N3: a role that raw SQL takes for the session is not on the connection afterwards', async () => {
+    await runInTenant('acme', em => em.execute('set role pg_monitor'));
+    await runInTenant('acme', em => em.transactional(tx => tx.execute('set role pg_monitor')));
+    await runInPublic(em => em.transactional(tx => tx.execute(`select set_config('role', 'pg_monitor', false)`)));
+  });
+
+  it('MikroORM’s session context holds in a tenant’s scope, with raw SQL and without', async () => {
+    await runInTenant('acme', async em => {
+      const fork = em.fork({ session: { variables: { 'app.visitor': 'one' } } });
+      const read = (inner: TenantEntityManager): Promise<unknown> =>
+        inner.execute(`select current_setting('app.visitor') as visitor, title from book where id = 1`);
+
+      expect(await read(fork)).to.deep.equal([{ visitor: 'one', title: 'acme book 1' }]);
+      expect(await fork.transactional(tx => read(tx))).to.deep.equal([{ visitor: 'one', title: 'acme book 1' }]);
+      expect((await fork.findOneOrFail(Book, 1)).title).to.equal('acme book 1');
+    });
+  });
+
   it('N3: a stream of raw SQL keeps its tenant wherever it is read, and gives its connection back as it was', async function () {
     if (database.kind === 'pglite') {
       // it does not stream
