@@ -11,6 +11,6 @@ export {
 export { ProvisioningError, SchemaExistsError, SchemaMissingError, SchemaProtectedError } from './errors/schema-errors.js';
 export { CrossTenantError, PublicContextRequiredError, TenantContextRequiredError } from './errors/scope-errors.js';
 export { SharedRowInUseError, SharedTableInUseError } from './errors/shared-row-errors.js';
-export { HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './errors/web-errors.js';
 export { TenantRoleError } from './errors/role-errors.js';
+export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './errors/web-errors.js';
 export { MigrationError, RunUsageError } from './errors/migration-errors.js';

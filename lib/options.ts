@@ -1,4 +1,5 @@
 import type { EntityClass, MigrationsOptions } from '@mikro-orm/core';
+import type { DirectoryOptions } from './directory/directory-options.js';
 import type { TenantMixin } from './tenant-mixin.js';
 
 /** What `withTenants(config, options)` takes. */
@@ -78,6 +79,9 @@ export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixi
    * @default none: everything runs as the role that the ORM is connected as
    */
   readonly roles?: RolesOptions;
+
+  /** The directory of tenants that `tenantContext()` looks hosts up in: what a process holds of it, and how it is told of changes. */
+  readonly directory?: DirectoryOptions;
 }
 
 /** The roles of a database whose tenants have one each. */
@@ -106,6 +110,7 @@ export interface RolesOptions {
 export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles'>> & {
   readonly migrations: MigrationsOptions;
   readonly roles: RolesOptions | undefined;
+  readonly directory: Required<DirectoryOptions>;
 };
 
 /** Which tenants: a condition on the tenant entity, in MikroORM's terms. */
@@ -120,6 +125,16 @@ export const DEFAULTS = {
   stripWww: true,
   searchPath: [],
   roles: undefined,
+  directory: {
+    max: 10_000,
+    ttlMs: 60_000,
+    unknownMax: 1_000,
+    unknownTtlMs: 5_000,
+    lookupTimeoutMs: 5_000,
+    listen: true,
+    trigger: false,
+    onUnavailable: 'serve',
+  },
 } as const satisfies Omit<ResolvedTenantsOptions, 'tenant' | 'publicSchema'>;
 
 /** Where the tenant set lives when nothing is said. */
@@ -138,5 +153,10 @@ export function resolveOptions(options: TenantsOptions, configSchema: string | u
     stripWww: options.stripWww ?? DEFAULTS.stripWww,
     searchPath: options.searchPath ?? DEFAULTS.searchPath,
     roles: options.roles ?? DEFAULTS.roles,
+    directory: { ...DEFAULTS.directory, ...definedOf(options.directory ?? {}) },
   };
+}
+
+function definedOf(options: DirectoryOptions): DirectoryOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

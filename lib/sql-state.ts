@@ -30,13 +30,18 @@ export function isWorthRetrying(error: unknown): boolean {
 
 /** Whether the connection is gone, so that nothing more can be said on it. */
 export function connectionWasLost(error: unknown): boolean {
-  if (hasSqlState(error, CONNECTION_LOST) || hasNodeCode(error)) {
+  if (hasSqlState(error, CONNECTION_LOST) || hasNodeCode(error, LOST)) {
     return true;
   }
 
   const { rollbackError } = (error ?? {}) as { readonly rollbackError?: unknown };
 
   return rollbackError !== undefined && connectionWasLost(rollbackError);
+}
+
+/** Whether the database could not be asked at all, so that the error says nothing of what was asked. */
+export function isUnreachable(error: unknown): boolean {
+  return connectionWasLost(error) || hasSqlState(error, [TOO_MANY_CONNECTIONS]) || hasNodeCode(error, UNREACHABLE);
 }
 
 /** Keeps what went wrong in rolling back with the error that it was rolled back for, as its `rollbackError`. */
@@ -46,12 +51,12 @@ export function attachRollbackError(error: unknown, rollbackError: unknown): voi
   }
 }
 
-function hasNodeCode(error: unknown): boolean {
+function hasNodeCode(error: unknown, { codes, messages }: typeof LOST): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as { readonly code?: unknown };
 
-    // what `pg` throws for a socket that closed has no code at all
-    if (NODE_CODES.includes(String(code)) || PG_MESSAGES.includes(cause.message)) {
+    // what `pg` throws for a socket that closed, or that it waited for in vain, has no code at all
+    if (codes.includes(String(code)) || messages.includes(cause.message)) {
       return true;
     }
   }
@@ -59,17 +64,30 @@ function hasNodeCode(error: unknown): boolean {
   return false;
 }
 
+const TOO_MANY_CONNECTIONS = '53300';
+
 /** Lock not available, deadlock detected, serialization failure, too many connections. */
-const PASSING = ['55P03', '40P01', '40001', '53300'] as const;
+const PASSING = ['55P03', '40P01', '40001', TOO_MANY_CONNECTIONS] as const;
 
 /** Class 08 (PgBouncer says 08P01 of all its own), the shutdowns and time-outs that end a session of class 57 and of class 25. */
 const CONNECTION_LOST = '08000 08001 08003 08004 08006 08P01 57P01 57P02 57P03 57P04 57P05 25P03 25P04'.split(' ');
 
-const NODE_CODES = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'];
+const LOST: { readonly codes: readonly string[]; readonly messages: readonly string[] } = {
+  codes: ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'],
+  messages: [
+    'Connection terminated',
+    'Connection terminated unexpectedly',
+    'Client has encountered a connection error and is not queryable',
+    'Client was closed and is not queryable',
+  ],
+};
 
-const PG_MESSAGES = [
-  'Connection terminated',
-  'Connection terminated unexpectedly',
-  'Client has encountered a connection error and is not queryable',
-  'Client was closed and is not queryable',
-];
+const UNREACHABLE: typeof LOST = {
+  codes: ['EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'],
+  messages: [
+    'timeout exceeded when trying to connect',
+    'timeout expired',
+    'Connection terminated due to connection timeout',
+    'Query read timeout',
+  ],
+};

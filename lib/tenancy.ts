@@ -1,5 +1,8 @@
 import type { Configuration, EntityMetadata, MikroORM, Transaction } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import type { Directory, DirectoryKey } from './directory/directory.js';
+import type { HeldRow } from './directory/held-tenant.js';
+import { openDirectory } from './directory/open-directory.js';
 import { OrmSelectionError } from './errors.js';
 import { canonicalHostname } from './hostname.js';
 import type { ResolvedTenantsOptions, TenantFilter } from './options.js';
@@ -24,6 +27,8 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   #takesScripts: Promise<boolean> | undefined;
   #sharedSchemas: { readonly entities: number; readonly names: ReadonlySet<string> } | undefined;
   #session: Promise<Session> | undefined;
+  #publicHosts: ReadonlySet<string | undefined> | undefined;
+  #directory: Directory<HeldRow> | undefined;
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
   static of(config: Configuration): Tenancy {
@@ -54,6 +59,11 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return this.orm.getMetadata().get(this.options.tenant);
   }
 
+  /** Who is meant by a request. It does nothing until it is first asked. */
+  get directory(): Directory<HeldRow> {
+    return (this.#directory ??= openDirectory(this));
+  }
+
   checkSchemaName(schemaName: unknown): SchemaName {
     return parseSchemaName(schemaName, {
       publicSchema: this.publicSchema,
@@ -80,7 +90,9 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   }
 
   isPublicHost(canonicalHost: string): boolean {
-    return this.options.publicHosts.some(host => this.canonicalHost(host) === canonicalHost);
+    this.#publicHosts ??= new Set(this.options.publicHosts.map(host => this.canonicalHost(host)));
+
+    return this.#publicHosts.has(canonicalHost);
   }
 
   /** Whether the tenant is the public one: its host serves the public routes, and it has no schema of its own. */
@@ -225,8 +237,14 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return this.#findOne({ schemaName });
   }
 
-  findTenantByHost(canonicalHost: string): Promise<TenantMixin<unknown> | undefined> {
-    return this.#findOne({ domainUrl: canonicalHost });
+  /**
+   * Who is meant by a request. At once where the directory knows.
+   *
+   * @throws DirectoryUnavailableError `DIRECTORY_UNAVAILABLE`
+   */
+  findHeld(key: DirectoryKey): HeldRow | undefined | Promise<HeldRow | undefined> {
+    // what a transaction has done is seen in it, and by nobody else
+    return this.isInTransaction() ? this.#findInTransaction(key) : this.directory.find(key);
   }
 
   async findTenants(where: TenantFilter = {}): Promise<readonly TenantMixin<unknown>[]> {
@@ -255,6 +273,12 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     }
 
     return (await this.execute(`select 1 from pg_extension where extname = 'citus'`, [], ctx)).length === 0;
+  }
+
+  async #findInTransaction({ property, value }: DirectoryKey): Promise<HeldRow | undefined> {
+    const row = await this.#findOne({ [property]: value });
+
+    return row && { schemaName: row.schemaName, copy: () => row };
   }
 
   async #findOne(where: TenantFilter): Promise<TenantMixin<unknown> | undefined> {

@@ -2,6 +2,7 @@ import type { EntityManager, EntityManagerType, EntityMetadata, IDatabaseDriver,
 import { Migrator } from '@mikro-orm/migrations';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
 import { checkConfig, checkEntities } from './config-check.js';
+import { addTrigger } from './directory/trigger.js';
 import { TenantConfigError } from './errors.js';
 import { createPublicSchemaGenerator } from './migrations/public-schema-generator.js';
 import { resolveOptions, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
@@ -113,6 +114,10 @@ function settle(storage: MetadataStorage, platform: object, options: ResolvedTen
   }
 
   prepareRelations(storage, platform);
+
+  if (options.directory.trigger) {
+    addTrigger(storage, storage.get(options.tenant), options.publicSchema);
+  }
 }
 
 function after(first: void | Promise<unknown>, then: () => void): void | Promise<void> {

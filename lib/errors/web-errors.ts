@@ -28,6 +28,28 @@ export class UnknownHostError extends HttpTenantError {
   }
 }
 
+/** Who is meant by a request cannot be found out, as the database cannot be reached: 503. */
+export class DirectoryUnavailableError extends HttpTenantError {
+  /** What Koa sends along. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(retryAfterInSeconds: number, cause: unknown) {
+    super('DIRECTORY_UNAVAILABLE', 503, 'Which tenant this request is for cannot be looked up at the moment. Try again in a moment.');
+    this.headers = { 'Retry-After': String(retryAfterInSeconds) };
+
+    if (cause !== undefined) {
+      this.cause = cause;
+    }
+  }
+}
+
+/** A lookup that the database has not answered in time. The cause of a `DirectoryUnavailableError`. */
+export class LookupTimeoutError extends Error {
+  constructor(limitInMs: number) {
+    super(`The database did not answer within ${limitInMs} ms (\`directory.lookupTimeoutMs\`).`);
+  }
+}
+
 /** What was given as a router is none, or `schemaRouter()` stands before `tenantContext()`. */
 export class RoutingError extends TenantError {
   static notARouter(name: string, value: unknown): RoutingError {

@@ -3,7 +3,7 @@ import { InvalidHostError, UnknownHostError } from '../errors.js';
 import { withoutPort } from '../hostname.js';
 import { resolveHost, type OrmOption } from '../scope/host.js';
 import { leaveScope } from '../orm/mikro-context.js';
-import { publicScope, scopeOf } from '../scope/run-in.js';
+import { heldScopeOf, publicScope } from '../scope/run-in.js';
 import type { Scope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant-mixin.js';
@@ -46,18 +46,37 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
   return async (ctx, next) => {
     const tenancy = resolveHost(options) as Tenancy;
     const host = requestHost(ctx, tenancy);
-    const tenant = tenancy.isPublicHost(host) ? undefined : await tenancy.findTenantByHost(host);
 
-    if (tenant === undefined && !tenancy.isPublicHost(host)) {
+    if (tenancy.isPublicHost(host)) {
+      return serve(ctx, next, tenancy, publicScope(tenancy));
+    }
+
+    const found = tenancy.findHeld({ property: 'domainUrl', value: host });
+    // without a promise where none is needed, which is for nearly every request
+    const tenant = found instanceof Promise ? await found : found;
+
+    if (tenant === undefined) {
       return notFound(ctx, next, { ...options, tenancy, host });
     }
 
-    if (tenant !== undefined && !tenancy.isPublicTenant(tenant)) {
-      ctx.state.tenant = tenant;
+    const scope = heldScopeOf(tenancy, tenant);
+
+    if (scope.kind === 'tenant') {
+      exposeTenant(ctx.state, scope);
     }
 
-    return serve(ctx, next, tenancy, tenant === undefined ? publicScope(tenancy) : scopeOf(tenancy, tenant));
+    return serve(ctx, next, tenancy, scope);
   };
+}
+
+// made when it is first looked at, which many requests never do
+function exposeTenant(state: Context['state'], scope: Scope & { readonly kind: 'tenant' }): void {
+  Object.defineProperty(state, 'tenant', {
+    configurable: true,
+    enumerable: true,
+    get: () => scope.tenant,
+    set: value => Object.defineProperty(state, 'tenant', { configurable: true, enumerable: true, writable: true, value }),
+  });
 }
 
 function requestHost(ctx: Context, tenancy: Tenancy): string {

@@ -121,6 +121,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
 
     override async close(force?: boolean): Promise<void> {
       unregisterHost(this.config);
+      await Tenancy.of(this.config).directory.close();
       await super.close(force);
     }
 

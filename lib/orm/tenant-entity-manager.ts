@@ -13,6 +13,7 @@ import { extendLoading } from './loading-entity-manager.js';
 import { loaderOfSchema, refuseBorrowed } from './shared-relations.js';
 import { forTenant } from './sql-target.js';
 import { tenantSchema } from './tenant-schema.js';
+import { updateTenants } from './update-tenants.js';
 import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from './result-cache.js';
 
 /** What an EntityManager with tenants has beside MikroORM's own. */
@@ -210,7 +211,9 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
       }
 
       this.#refuseForeign([data], options.schema, entity);
-      return super.nativeUpdate(entity, where, data, options);
+      const update = (given: object): Promise<number> => super.nativeUpdate(entity, where, data, { ...options, ...given });
+
+      return this.#isOfTenants(entity) ? updateTenants(this.getContext(false), options, ctx => update({ ctx })) : update({});
     }
 
     // each condition of a read, an update or a delete comes here before it is reduced to keys
@@ -283,12 +286,16 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
     }
 
     #refuseTenants(method: string, instead: string, entity: EntityName | object | readonly object[]): void {
+      if (this.#isOfTenants(entity)) {
+        throw new TenantWriteRefusedError(method, instead);
+      }
+    }
+
+    #isOfTenants(entity: EntityName | object | readonly object[]): boolean {
       const first: object | undefined = Array.isArray(entity) ? entity[0] : entity;
       const known = first === undefined ? undefined : this.metadata.find(isName(first) ? first : first.constructor);
 
-      if (known !== undefined && Tenancy.of(this.config).isTenantClass(known)) {
-        throw new TenantWriteRefusedError(method, instead);
-      }
+      return known !== undefined && Tenancy.of(this.config).isTenantClass(known);
     }
   }
 

@@ -1,5 +1,5 @@
-import type { EntityMetadata, EntityName, QueryFlag } from '@mikro-orm/core';
-import { QueryBuilder, QueryBuilderHelper, QueryType } from '@mikro-orm/sql';
+import type { EntityMetadata, EntityName, QueryFlag, Transaction } from '@mikro-orm/core';
+import { QueryBuilder, QueryBuilderHelper, QueryType, type SqlEntityManager } from '@mikro-orm/sql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors.js';
 import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { withScope, type Scope } from '../scope/scope.js';
@@ -10,6 +10,7 @@ import { refuseForeign } from './foreign-entities.js';
 import { refuseBorrowedByQuery, tenantsThatReferTo, type PopulateHint } from './shared-relations.js';
 import { forTenant } from './sql-target.js';
 import { tenantSchema } from './tenant-schema.js';
+import { updateTenants } from './update-tenants.js';
 
 /**
  * The QueryBuilder of which every table is one that its scope may use. Every table of a query gets its schema in one of two
@@ -93,7 +94,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   // what is run later, or in another scope, is run as if in the scope the query was made in
   override async execute(...args: unknown[]): Promise<unknown> {
     try {
-      return await withScope(this.guard.scope, () => forTenant(this.guard.tenancy, this.tenantOfSql(), () => super.execute(...args)));
+      return await withScope(this.guard.scope, () => forTenant(this.guard.tenancy, this.tenantOfSql(), () => this.send(args)));
     } catch (error) {
       throw explainSharedWrite(error, this.mainAlias.meta, this.guard.tenancy);
     }
@@ -141,6 +142,24 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     const { scope } = this.guard;
 
     return this.em === undefined && scope?.kind === 'tenant' ? scope.schemaName : undefined;
+  }
+
+  private send(args: unknown[]): Promise<unknown> {
+    return this.type === QueryType.UPDATE && this.writesTenants() ? this.updateTenants(args) : super.execute(...args);
+  }
+
+  private updateTenants(args: unknown[]): Promise<unknown> {
+    const { context } = this;
+
+    return updateTenants(this.em as SqlEntityManager, { ctx: context }, async ctx => {
+      this.context = ctx;
+
+      try {
+        return await super.execute(...args);
+      } finally {
+        this.context = context;
+      }
+    });
   }
 
   private refuseForeign(...given: unknown[]): void {
@@ -262,6 +281,7 @@ const DEFAULT_SCHEMA = 'public';
 
 /** The parts of MikroORM's QueryBuilder that are overridden or read here, private ones among them. */
 interface OpenQueryBuilder {
+  context: Transaction | undefined;
   readonly em: { readonly schema: string | undefined } | undefined;
   readonly helper: object;
   readonly mainAlias: { readonly meta: EntityMetadata };

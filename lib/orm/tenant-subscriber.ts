@@ -9,8 +9,10 @@ import {
   type EventSubscriber,
   type FilterQuery,
   type FlushEventArgs,
+  type TransactionEventArgs,
   type UnitOfWork,
 } from '@mikro-orm/core';
+import { tellChanges } from '../directory/tell-changes.js';
 import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError, TenantWriteRefusedError } from '../errors.js';
 import { provision } from '../provisioning/provision.js';
 import { dropSchema, renameSchema } from '../provisioning/schemas.js';
@@ -51,9 +53,15 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   async afterCreate({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
     const tenancy = Tenancy.of(em.config);
 
-    if (tenancy.isTenantClass(meta) && !tenancy.isPublicTenant(entity) && tenancy.settingOf(entity, 'autoCreateSchema')) {
+    if (!tenancy.isTenantClass(meta)) {
+      return;
+    }
+
+    if (!tenancy.isPublicTenant(entity) && tenancy.settingOf(entity, 'autoCreateSchema')) {
       await provision(tenancy, entity, em.getTransactionContext());
     }
+
+    await tellChanges(tenancy, [entity.schemaName], em.getTransactionContext());
   }
 
   async beforeUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
@@ -64,11 +72,17 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     }
   }
 
-  async afterUpdate({ entity, em }: EventArgs<Tenant>): Promise<void> {
+  async afterUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
     const stored = this.#takeStoredName(entity);
+    const tenancy = Tenancy.of(em.config);
 
     if (stored !== undefined && stored !== entity.schemaName) {
-      await renameSchema(Tenancy.of(em.config), stored, entity.schemaName, em.getTransactionContext());
+      await renameSchema(tenancy, stored, entity.schemaName, em.getTransactionContext());
+    }
+
+    if (tenancy.isTenantClass(meta)) {
+      const former = stored ?? formerName(changeSet);
+      await tellChanges(tenancy, [former, entity.schemaName ?? former], em.getTransactionContext());
     }
   }
 
@@ -80,12 +94,23 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     }
   }
 
-  async afterDelete({ entity, em }: EventArgs<Tenant>): Promise<void> {
+  async afterDelete({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
     const stored = this.#takeStoredName(entity);
     const tenancy = Tenancy.of(em.config);
 
+    if (tenancy.isTenantClass(meta)) {
+      await tellChanges(tenancy, [stored ?? formerName(changeSet)], em.getTransactionContext());
+    }
+
     if (stored !== undefined && !tenancy.isPublicTenant({ schemaName: stored })) {
       await dropSchema(tenancy, stored, em.getTransactionContext());
+    }
+  }
+
+  afterTransactionCommit({ em, transaction }: TransactionEventArgs): void {
+    // a savepoint commits nothing yet
+    if (transaction === undefined || !('savepointName' in transaction)) {
+      Tenancy.of(em.config).directory.committed();
     }
   }
 
@@ -217,6 +242,13 @@ function isOfSchema(change: TenantChange): boolean {
 
 function wordFor({ action }: TenantChange): string {
   return action === 'updated' ? 'renamed' : action;
+}
+
+// of an entity that was not loaded it is not known
+function formerName(change: ChangeSet<Tenant> | undefined): string | undefined {
+  const name: unknown = change?.originalEntity?.schemaName;
+
+  return typeof name === 'string' ? name : undefined;
 }
 
 function isRenamed({ action, schemaName, former }: TenantChange): boolean {

@@ -2,7 +2,7 @@ import { TenantContextRequiredError, UnknownTenantError } from '../errors.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant-mixin.js';
 import { resolveHost, type OrmOption, type ScopeHost } from './host.js';
-import { currentScope, innermostScope, type Scope } from './scope.js';
+import { currentScope, innermostScope, type Scope, type TenantScope } from './scope.js';
 
 /**
  * Runs `fn` in the scope of one tenant, given as its row or its schema name: tenant entities are that tenant's, the global
@@ -69,6 +69,36 @@ export function scopeOf(host: ScopeHost, tenant: TenantMixin<unknown>): Scope {
   }
 
   return { kind: 'tenant', host, outer: innermostScope(), tenant, schemaName: host.checkSchemaName(tenant.schemaName) };
+}
+
+/** The scope of a tenant that is held without its row, which is made when it is first asked for. */
+export function heldScopeOf(host: ScopeHost, held: HeldTenant): Scope {
+  return held.schemaName === host.publicSchema ? publicScope(host) : new HeldScope(host, held);
+}
+
+class HeldScope implements TenantScope<TenantMixin<unknown>> {
+  readonly kind = 'tenant';
+  readonly host: ScopeHost;
+  readonly outer: Scope | undefined;
+  readonly schemaName: string;
+  readonly #held: HeldTenant;
+  #tenant: TenantMixin<unknown> | undefined;
+
+  constructor(host: ScopeHost, held: HeldTenant) {
+    this.host = host;
+    this.outer = innermostScope();
+    this.schemaName = host.checkSchemaName(held.schemaName);
+    this.#held = held;
+  }
+
+  get tenant(): TenantMixin<unknown> {
+    return (this.#tenant ??= this.#held.copy());
+  }
+}
+
+interface HeldTenant {
+  readonly schemaName: string;
+  copy(): TenantMixin<unknown>;
 }
 
 export function publicScope(host: ScopeHost): Scope {

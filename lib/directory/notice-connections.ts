@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { quoteIdentifier } from '../schema-name.js';
+import { NONCE } from './channel.js';
+import type { NoticeConnection } from './listener.js';
+
+export interface NoticeOptions {
+  readonly channel: string;
+  readonly onNotice: (payload: string) => void;
+  /** The database to listen on, where it is not the pool's. */
+  readonly url?: string;
+  readonly signal: AbortSignal;
+}
+
+/** Listens on a connection of its own, made by the class and the settings of the pool; undefined where it is not told how. */
+export function listenOn(native: unknown, options: NoticeOptions): Promise<NoticeConnection> | undefined {
+  if (isPool(native)) {
+    return listenBesidePool(native, options);
+  }
+
+  return isPglite(native) ? listenInProcess(native, options) : undefined;
+}
+
+/**
+ * Relies on the pool of `pg` 8 having the class of its clients as `Client` and what it makes them with as `options`, as Kysely does too, and
+ * on the password being there, though not enumerable.
+ */
+async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: NoticeOptions): Promise<NoticeConnection> {
+  const client = new pool.Client({
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    ...pool.options,
+    password: pool.options['password'],
+    ...(url === undefined ? {} : { connectionString: url }),
+    keepAlive: true,
+  });
+  const nonces = new Set<unknown>();
+  const ended = new Promise<void>(resolve => client.once('end', () => resolve()));
+  const close = async (): Promise<void> => {
+    signal.removeEventListener('abort', close);
+    await client.end().catch(() => undefined);
+  };
+  // an error without a listener would end the process; what follows it is the end
+  client.on('error', () => void close());
+  client.on('notification', message => {
+    if (message.channel === channel && message.payload !== undefined) {
+      nonces.add(message.payload);
+      onNotice(message.payload);
+    }
+  });
+  signal.throwIfAborted();
+  signal.addEventListener('abort', close, { once: true });
+
+  try {
+    client.unref();
+    await client.connect();
+    // a secured connection has another socket by now
+    client.unref();
+    await client.query(`listen ${quoteIdentifier(channel)}`);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  return {
+    ended,
+    close,
+    ping: async () => {
+      await client.query('select 1');
+    },
+    isHearing: async () => {
+      nonces.clear();
+      const nonce = `${NONCE}${randomUUID()}`;
+      await pool.query('select pg_notify($1, $2)', [channel, nonce]);
+
+      for (let waited = 0; waited < HEARING_MS && !nonces.has(nonce) && !signal.aborted; waited += 10) {
+        await pause(10, undefined, { ref: false });
+      }
+
+      return nonces.has(nonce);
+    },
+  };
+}
+
+async function listenInProcess(pglite: Pglite, { channel, onNotice }: NoticeOptions): Promise<NoticeConnection> {
+  const stop = await pglite.listen(channel, onNotice);
+
+  return {
+    // as long as the database
+    ended: new Promise(() => undefined),
+    ping: async () => undefined,
+    isHearing: async () => true,
+    close: async () => {
+      if (!pglite.closed) {
+        await stop();
+      }
+    },
+  };
+}
+
+function isPool(native: unknown): native is Pool {
+  const { Client, query } = (native ?? {}) as Partial<Pool>;
+
+  return typeof Client === 'function' && typeof query === 'function';
+}
+
+function isPglite(native: unknown): native is Pglite {
+  return typeof (native as Partial<Pglite> | undefined)?.listen === 'function';
+}
+
+/** Longer than any notice takes that is passed on at all. */
+const HEARING_MS = 2_000;
+
+/** Where the pool's settings have none, and a network that drops everything would be waited for without end. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+interface Pool {
+  readonly Client: new (options: object) => Client;
+  readonly options: Readonly<Record<string, unknown>>;
+  query(sql: string, params: readonly unknown[]): Promise<unknown>;
+}
+
+interface Client {
+  connect(): Promise<unknown>;
+  end(): Promise<void>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'notification', listener: (message: { readonly channel: string; readonly payload?: string }) => void): unknown;
+  once(event: 'end', listener: () => void): unknown;
+  query(sql: string): Promise<unknown>;
+  unref(): void;
+}
+
+interface Pglite {
+  readonly closed: boolean;
+  listen(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>>;
+}

@@ -1,0 +1,75 @@
+import type { Tenancy } from '../tenancy.js';
+import { leaveScope } from '../orm/mikro-context.js';
+import { channelOf } from './channel.js';
+import { Directory, type ChangeListener } from './directory.js';
+import { holdRow, type HeldRow } from './held-tenant.js';
+import { Listener } from './listener.js';
+import { listenOn } from './notice-connections.js';
+import type { LookupSource } from './lookups.js';
+
+/** The directory of an ORM's tenants. */
+export function openDirectory(tenancy: Tenancy): Directory<HeldRow> {
+  const { directory: options } = tenancy.options;
+  const listener = options.listen === false ? NOT_LISTENING : listenerOf(tenancy, (...names) => directory.forget(...names));
+  const directory: Directory<HeldRow> = new Directory(options, sourceOf(tenancy), listener);
+
+  return directory;
+}
+
+function sourceOf(tenancy: Tenancy): LookupSource<HeldRow> {
+  const { orm, options } = tenancy;
+  const fork = (): Tenancy['orm']['em'] => leaveScope(() => orm.em.fork());
+
+  return {
+    findBy: (property, values) =>
+      // in nobody's scope and transaction, as the answer is for all
+      leaveScope(async () => {
+        // the primary: a replica may be behind what was told; and not what MikroORM has cached
+        const rows = await fork().find(options.tenant, { [property]: { $in: values } } as object, {
+          connectionType: 'write',
+          cache: false,
+        });
+
+        return new Map(rows.map(row => [String(row[property as keyof typeof row]), holdRow(row, fork)]));
+      }),
+  };
+}
+
+function listenerOf(tenancy: Tenancy, onChange: (...schemaNames: readonly string[]) => void): ChangeListener {
+  const { orm, options, publicSchema, tenantMeta } = tenancy;
+  const { listen, ttlMs } = options.directory;
+  const warn = (message: string): void => orm.config.getLogger().warn('info', message, { enabled: true });
+
+  return new Listener({
+    onChange,
+    onDeaf: () =>
+      warn(
+        `The directory of tenants hears of no changes, as on a transaction pooler or where the connection is your own: what another process changes is seen after up to ${ttlMs} ms. ` +
+          'Give the URL of the database itself: `directory: { listen: { url } }`, or choose `listen: false` and a shorter `ttlMs`.',
+      ),
+    onFailure: error =>
+      warn(
+        `The directory of tenants cannot listen for changes (${String(error)}), so tenants are looked up again each second. It keeps trying.`,
+      ),
+    connect: async (onNotice, signal) => {
+      const native = await orm.em
+        .getConnection('write')
+        .getNativeClient()
+        .catch(() => undefined);
+
+      return (
+        (await listenOn(native, {
+          channel: channelOf(publicSchema, tenantMeta.root.tableName),
+          onNotice,
+          signal,
+          ...(typeof listen === 'object' ? { url: listen.url } : {}),
+        })) ?? UNHEARD
+      );
+    },
+  });
+}
+
+const NOT_LISTENING: ChangeListener = { start: () => undefined, wouldHaveHeard: () => true, close: async () => undefined };
+
+/** Where the connection is a Kysely of the user's own, which tells no class to make another of. */
+const UNHEARD = { ended: Promise.resolve(), isHearing: async () => false, ping: async () => undefined, close: async () => undefined };

@@ -1,0 +1,178 @@
+import { runInTenant, tenants } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { Library } from '../../fixtures/entities/index.ts';
+import { onDatabases } from '../support/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { until } from '../support/until.ts';
+import { visitorOf, type Visit } from '../support/visitor.ts';
+
+onDatabases('a directory that is told of changes', database => {
+  let orm: LibraryOrm;
+  /** Of another process, as far as the library can tell. */
+  let other: LibraryOrm;
+  let visit: (host: string) => Promise<Visit>;
+  let visitOther: typeof visit;
+
+  before(async () => {
+    orm = await openLibrary(database);
+    other = await openLibrary(database);
+    visit = visitorOf(orm);
+    visitOther = visitorOf(other);
+    await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
+    await knows(visit, 'acme');
+    await knows(visitOther, 'acme');
+  });
+
+  after(async () => {
+    await orm.close();
+    await other.close();
+  });
+
+  const changes: Record<string, { readonly change: () => Promise<unknown>; readonly then: Readonly<Record<string, string>> }> = {
+    'created by a flush': {
+      change: () => orm.em.fork().persistAndFlush(newLibrary('carl')),
+      then: { carl: 'carl' },
+    },
+    'created by the service': {
+      change: () => tenants(orm).create({ name: 'dora', domainUrl: 'dora.example.com', schemaName: 'dora' }),
+      then: { dora: 'dora' },
+    },
+    'moved to another host': {
+      change: async () => changed('bob', library => (library.domainUrl = 'robert.example.com')),
+      then: { bob: 'HOST_UNKNOWN', robert: 'bob' },
+    },
+    'renamed by a flush': {
+      change: async () => changed('carl', library => (library.schemaName = 'charles')),
+      then: { carl: 'charles' },
+    },
+    'renamed by the service': {
+      change: () => tenants(orm).rename('dora', 'dorothy'),
+      then: { dora: 'dorothy' },
+    },
+    'given each other’s hosts in one flush': {
+      change: async () => {
+        const em = orm.em.fork();
+        const acme = await em.findOneOrFail(Library, { schemaName: 'acme' });
+        const bob = await em.findOneOrFail(Library, { schemaName: 'bob' });
+        [acme.domainUrl, bob.domainUrl] = [bob.domainUrl, acme.domainUrl];
+        await em.flush();
+      },
+      then: { acme: 'bob', robert: 'acme' },
+    },
+    'deleted by a flush': {
+      change: async () => {
+        const em = orm.em.fork();
+        await em.removeAndFlush(await em.findOneOrFail(Library, { schemaName: 'charles' }));
+      },
+      then: { carl: 'HOST_UNKNOWN' },
+    },
+    'dropped by the service': {
+      change: () => tenants(orm).drop('dorothy'),
+      then: { dora: 'HOST_UNKNOWN' },
+    },
+  };
+
+  for (const [title, { change, then }] of Object.entries(changes)) {
+    it(`H10 sees a tenant that is ${title}: at once in this process, and in another as soon as it is told`, async () => {
+      for (const host of Object.keys(then)) {
+        await visit(`${host}.example.com`);
+        await visitOther(`${host}.example.com`);
+      }
+
+      await change();
+      const changedAt = performance.now();
+
+      for (const [host, expected] of Object.entries(then)) {
+        expect((await visit(`${host}.example.com`)).served, host).to.equal(expected);
+        await until(`${host} is ${expected}`, async () => (await visitOther(`${host}.example.com`)).served === expected);
+      }
+
+      expect(performance.now() - changedAt).to.be.lessThan(1_000);
+    });
+  }
+
+  const columns: Record<string, () => Promise<unknown>> = {
+    'a flush': () => changed('acme', library => (library.onTrial = !library.onTrial)),
+    'a flush of one that was not loaded': async () => {
+      const em = orm.em.fork();
+      const { id, onTrial } = await orm.em.fork().findOneOrFail(Library, { schemaName: 'acme' });
+      em.getReference(Library, id).onTrial = !onTrial;
+      await em.flush();
+    },
+    'em.nativeUpdate()': async () => orm.em.fork().nativeUpdate(Library, { schemaName: 'acme' }, { onTrial: !(await isOnTrial(visit)) }),
+    'em.nativeUpdate() in a transaction': async () =>
+      orm.em.fork().transactional(async em => em.nativeUpdate(Library, { schemaName: 'acme' }, { onTrial: !(await isOnTrial(visit)) })),
+    'a query builder': async () =>
+      orm.em
+        .fork()
+        .createQueryBuilder(Library)
+        .update({ onTrial: !(await isOnTrial(visit)) })
+        .where({ schemaName: 'acme' }),
+    'a query builder in a transaction': async () =>
+      orm.em.fork().transactional(async em =>
+        em
+          .createQueryBuilder(Library)
+          .update({ onTrial: !(await isOnTrial(visit)) })
+          .execute(),
+      ),
+    'the tenant itself, in its own scope': () =>
+      runInTenant(
+        'acme',
+        async em => {
+          const own = await em.findOneOrFail(Library, { schemaName: 'acme' });
+          own.onTrial = !own.onTrial;
+          await em.flush();
+        },
+        { orm },
+      ),
+  };
+
+  for (const [title, change] of Object.entries(columns)) {
+    it(`H10 sees a column of the user's that is changed by ${title}`, async () => {
+      const before = await isOnTrial(visit);
+      expect(await isOnTrial(visitOther)).to.equal(before);
+
+      await change();
+
+      expect(await isOnTrial(visit)).to.equal(!before);
+      await until('the other sees it', async () => (await isOnTrial(visitOther)) === !before);
+    });
+  }
+
+  it('H10 sees nothing of a change that is rolled back, and the change of a savepoint when all is committed', async () => {
+    await orm.em
+      .fork()
+      .transactional(async em => {
+        await em.transactional(async inner => {
+          (await inner.findOneOrFail(Library, { schemaName: 'acme' })).name = 'Rolled back';
+        });
+        await visitOther('robert.example.com');
+        throw new Error('back');
+      })
+      .catch(() => undefined);
+    expect((await visit('robert.example.com')).tenant).to.include({ name: 'acme' });
+
+    await orm.em.fork().transactional(async em => {
+      await em.transactional(async inner => {
+        (await inner.findOneOrFail(Library, { schemaName: 'acme' })).name = 'Acme & Sons';
+      });
+    });
+    expect((await visit('robert.example.com')).tenant).to.include({ name: 'Acme & Sons' });
+  });
+
+  async function changed(schemaName: string, change: (library: Library) => unknown): Promise<void> {
+    const em = orm.em.fork();
+    change(await em.findOneOrFail(Library, { schemaName }));
+    await em.flush();
+  }
+
+  async function isOnTrial(by: typeof visit): Promise<boolean> {
+    const { tenant } = await by('robert.example.com');
+
+    return (tenant as Library).onTrial;
+  }
+
+  async function knows(by: typeof visit, schemaName: string): Promise<void> {
+    await until(`${schemaName} is known`, async () => (await by(`${schemaName}.example.com`)).served === schemaName);
+  }
+});

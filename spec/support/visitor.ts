@@ -1,0 +1,41 @@
+import { currentSchema, tenantContext, TenantError, type TenantMixin } from '@landlord/mikro-orm';
+import type { Context } from 'koa';
+import type { LibraryOrm } from './library-orm.ts';
+
+/** Who was served: a schema, or the code of the error. */
+export interface Visit {
+  readonly served: string;
+  readonly tenant: TenantMixin<unknown> | undefined;
+  readonly error: unknown;
+}
+
+/** Requests of the ORM's application that go through `tenantContext()` without a socket, as many of them as wanted. */
+export function visitorOf(orm: LibraryOrm): (host: string, inside?: (ctx: Context) => unknown) => Promise<Visit> {
+  const middleware = tenantContext({ orm });
+
+  return async (host, inside) => {
+    const ctx = {
+      host,
+      app: { proxy: false },
+      req: { rawHeaders: ['Host', host] },
+      get: (name: string) => (name === 'Host' ? host : ''),
+      state: {} as { tenant?: TenantMixin<unknown> },
+    };
+    let served: string | undefined;
+
+    try {
+      await middleware(ctx as unknown as Context, async () => {
+        served = currentSchema();
+        await inside?.(ctx as unknown as Context);
+      });
+    } catch (error) {
+      if (!(error instanceof TenantError)) {
+        throw error;
+      }
+
+      return { served: error.code, tenant: undefined, error };
+    }
+
+    return { served: String(served), tenant: ctx.state.tenant, error: undefined };
+  };
+}
