@@ -82,7 +82,8 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
 }
 
 async function listenInProcess(pglite: Pglite, { channel, onNotice }: NoticeOptions): Promise<NoticeConnection> {
-  const stop = await pglite.listen(channel, onNotice);
+  // it folds the case of a name that is not quoted
+  const stop = await pglite.listen(quoteIdentifier(channel), onNotice);
 
   return {
     // as long as the database

@@ -49,15 +49,15 @@ onDatabases('a directory that is told of changes', database => {
       change: () => tenants(orm).rename('dora', 'dorothy'),
       then: { dora: 'dorothy' },
     },
-    'given each other’s hosts in one flush': {
+    'one of several that are moved in one flush': {
       change: async () => {
         const em = orm.em.fork();
-        const acme = await em.findOneOrFail(Library, { schemaName: 'acme' });
-        const bob = await em.findOneOrFail(Library, { schemaName: 'bob' });
-        [acme.domainUrl, bob.domainUrl] = [bob.domainUrl, acme.domainUrl];
+        for (const library of await em.find(Library, { schemaName: { $in: ['acme', 'bob'] } })) {
+          library.domainUrl = `new-${library.schemaName}.example.com`;
+        }
         await em.flush();
       },
-      then: { acme: 'bob', robert: 'acme' },
+      then: { acme: 'HOST_UNKNOWN', robert: 'HOST_UNKNOWN', 'new-acme': 'acme', 'new-bob': 'bob' },
     },
     'deleted by a flush': {
       change: async () => {
@@ -107,7 +107,8 @@ onDatabases('a directory that is told of changes', database => {
         .fork()
         .createQueryBuilder(Library)
         .update({ onTrial: !(await isOnTrial(visit)) })
-        .where({ schemaName: 'acme' }),
+        .where({ schemaName: 'acme' })
+        .execute(),
     'a query builder in a transaction': async () =>
       orm.em.fork().transactional(async em =>
         em
@@ -146,18 +147,18 @@ onDatabases('a directory that is told of changes', database => {
         await em.transactional(async inner => {
           (await inner.findOneOrFail(Library, { schemaName: 'acme' })).name = 'Rolled back';
         });
-        await visitOther('robert.example.com');
+        await visitOther('new-acme.example.com');
         throw new Error('back');
       })
       .catch(() => undefined);
-    expect((await visit('robert.example.com')).tenant).to.include({ name: 'acme' });
+    expect((await visit('new-acme.example.com')).tenant).to.include({ name: 'acme' });
 
     await orm.em.fork().transactional(async em => {
       await em.transactional(async inner => {
         (await inner.findOneOrFail(Library, { schemaName: 'acme' })).name = 'Acme & Sons';
       });
     });
-    expect((await visit('robert.example.com')).tenant).to.include({ name: 'Acme & Sons' });
+    expect((await visit('new-acme.example.com')).tenant).to.include({ name: 'Acme & Sons' });
   });
 
   async function changed(schemaName: string, change: (library: Library) => unknown): Promise<void> {
@@ -167,7 +168,7 @@ onDatabases('a directory that is told of changes', database => {
   }
 
   async function isOnTrial(by: typeof visit): Promise<boolean> {
-    const { tenant } = await by('robert.example.com');
+    const { tenant } = await by('new-acme.example.com');
 
     return (tenant as Library).onTrial;
   }
