@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
 import { AbstractSqlDriver } from '@mikro-orm/sql';
+import { directoryProblems } from './directory/check-options.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
 import { isTenantEntity } from './orm/entity-kinds.js';
 import { canonicalHostname } from './hostname.js';
@@ -59,10 +60,11 @@ function optionProblems(options: TenantsOptions | undefined): string[] {
     ];
   }
 
-  return (options.publicHosts ?? [])
+  const hosts = (options.publicHosts ?? [])
     .filter(host => canonicalHostname(host, { stripWww: false }) === undefined)
-    .map(host => `\`publicHosts\` has ${JSON.stringify(host)}, which is no host name. Give it without scheme, port and path.`)
-    .concat(roleProblems(options.roles));
+    .map(host => `\`publicHosts\` has ${JSON.stringify(host)}, which is no host name. Give it without scheme, port and path.`);
+
+  return [...hosts, ...directoryProblems(options.directory), ...roleProblems(options.roles)];
 }
 
 function roleProblems(roles: TenantsOptions['roles']): string[] {

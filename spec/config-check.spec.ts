@@ -35,6 +35,39 @@ describe('checking the configuration', () => {
     expect(problems.join()).to.contain('https://example.com').and.to.contain('a b').and.not.to.contain('fine');
   });
 
+  it('names each option of the directory that is none, and shows no URL', () => {
+    const problems = problemsOf(() =>
+      withTenants(defineConfig({}), {
+        tenant: Library,
+        directory: {
+          max: 0,
+          ttlMs: -1,
+          unknownMax: 1.5,
+          unknownTtlMs: Number.NaN,
+          lookupTimeoutMs: '5s' as never,
+          listen: { url: 'mysql://user:secret@host/db' },
+          trigger: 'yes' as never,
+          onUnavailable: 'wait' as never,
+        },
+      }),
+    );
+
+    for (const name of ['max', 'ttlMs', 'unknownMax', 'unknownTtlMs', 'lookupTimeoutMs', 'listen', 'trigger', 'onUnavailable']) {
+      expect(
+        problems.filter(problem => problem.includes(`\`directory.${name}\``)),
+        name,
+      ).to.have.length(1);
+    }
+
+    expect(problems.join()).to.not.contain('secret');
+    expect(() =>
+      withTenants(defineConfig({}), {
+        tenant: Library,
+        directory: { max: undefined as never, ttlMs: 1, listen: { url: 'postgres://host/db' }, onUnavailable: 'refuse' },
+      }),
+    ).not.to.throw();
+  });
+
   it('says what to pass where options, tenant or driver are missing', () => {
     expect(problemsOf(() => withTenants({}, undefined as unknown as TenantsOptions)).join())
       .to.contain('`driver` is not set')
