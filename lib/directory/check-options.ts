@@ -4,9 +4,9 @@ import type { DirectoryOptions } from './directory-options.js';
 /** All that is wrong with the options of the directory. */
 export function directoryProblems(options: DirectoryOptions = {}): string[] {
   const { listen, trigger, onUnavailable } = options;
-  const problems = COUNTS.filter(name => options[name] !== undefined && !(Number.isInteger(options[name]) && Number(options[name]) > 0)).map(
-    name => `\`directory.${name}\` is ${show(options[name])}. Give a whole number above zero.`,
-  );
+  const problems = COUNTS.filter(
+    name => options[name] !== undefined && !(Number.isInteger(options[name]) && Number(options[name]) > 0),
+  ).map(name => `\`directory.${name}\` is ${show(options[name])}. Give a whole number above zero.`);
 
   if (listen !== undefined && typeof listen !== 'boolean' && !isPostgresUrl(listen?.url)) {
     // not shown, as there may be a password in it

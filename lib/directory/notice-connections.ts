@@ -28,6 +28,7 @@ export function listenOn(native: unknown, options: NoticeOptions): Promise<Notic
 async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: NoticeOptions): Promise<NoticeConnection> {
   const client = new pool.Client({
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    fallback_application_name: 'landlord directory',
     ...pool.options,
     password: pool.options['password'],
     ...(url === undefined ? {} : { connectionString: url }),
@@ -37,7 +38,10 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
   const ended = new Promise<void>(resolve => client.once('end', () => resolve()));
   const close = async (): Promise<void> => {
     signal.removeEventListener('abort', close);
+    // one that is cut off hears no goodbye
+    const limit = setTimeout(() => client.connection?.stream.destroy(), GOODBYE_MS);
     await client.end().catch(() => undefined);
+    clearTimeout(limit);
   };
   // an error without a listener would end the process; what follows it is the end
   client.on('error', () => void close());
@@ -52,7 +56,8 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
 
   try {
     client.unref();
-    await client.connect();
+    // one that is ended while it connects never says how that came out
+    await Promise.race([client.connect(), ended.then(() => Promise.reject(new Error('Connection terminated')))]);
     // a secured connection has another socket by now
     client.unref();
     await client.query(`listen ${quoteIdentifier(channel)}`);
@@ -114,6 +119,8 @@ const HEARING_MS = 2_000;
 /** Where the pool's settings have none, and a network that drops everything would be waited for without end. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
+const GOODBYE_MS = 200;
+
 interface Pool {
   readonly Client: new (options: object) => Client;
   readonly options: Readonly<Record<string, unknown>>;
@@ -121,6 +128,7 @@ interface Pool {
 }
 
 interface Client {
+  readonly connection?: { readonly stream: { destroy(): unknown } };
   connect(): Promise<unknown>;
   end(): Promise<void>;
   on(event: 'error', listener: (error: Error) => void): unknown;

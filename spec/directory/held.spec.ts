@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { onDatabases } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { Note, openTenants } from '../support/tenants-orm.ts';
-import { visitorOf } from '../support/visits.ts';
+import { visitorOf } from '../support/visitor.ts';
 
 class Money {
   readonly cents: number;
@@ -192,7 +192,7 @@ onDatabases('a tenant of the directory', database => {
       expect(managed.name).to.equal('Acme');
       expect(await orm.em.count(Client, { id: tenant.id })).to.equal(1);
       expect(orm.em.getReference(Client, tenant.id).id).to.equal(ID);
-      expect((await (orm.em.fork().findOneOrFail(Plan, { id: tenant.plan.id }))).name).to.equal('gold');
+      expect((await orm.em.fork().findOneOrFail(Plan, { id: tenant.plan.id })).name).to.equal('gold');
     });
     const tenant = (await visit('acme.example.com')).tenant;
     await tenants(orm).rename(tenant as never, 'acme_two');

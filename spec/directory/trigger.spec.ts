@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { onDatabases, type DatabaseKind } from '../support/database.ts';
 import { client, ClientSchema, migrationsFolder, openEvolving, type EvolvingOrm } from '../support/evolving-orm.ts';
 import { until } from '../support/until.ts';
-import { visitorOf, type Visit } from '../support/visits.ts';
+import { visitorOf, type Visit } from '../support/visitor.ts';
 
 void TenantMixin;
 
@@ -39,7 +39,9 @@ function describeTrigger(publicSchema: string, kinds: readonly DatabaseKind[]): 
         const { diff } = await orm.migrator.create();
         await orm.migrator.up();
 
-        expect(diff.up.join('\n')).to.match(/create or replace function .*create trigger "landlord_directory" AFTER INSERT OR UPDATE OR DELETE/s);
+        expect(diff.up.join('\n')).to.match(
+          /create or replace function .*create trigger "landlord_directory" AFTER INSERT OR UPDATE OR DELETE/s,
+        );
         expect(diff.down.join('\n')).to.match(/drop trigger .*drop function/s);
         expect((await orm.migrator.create()).fileName).to.equal('');
         expect(await orm.schema.getUpdateSchemaSQL()).to.equal('');

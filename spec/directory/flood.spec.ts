@@ -1,0 +1,143 @@
+import { setImmediate } from 'node:timers/promises';
+import type { TenantsOptions } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { Library } from '../../fixtures/entities/index.ts';
+import { onDatabases } from '../support/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { visitorOf, type Visit } from '../support/visitor.ts';
+
+onDatabases('a directory under load', database => {
+  let orm: LibraryOrm;
+  let visit: (host: string) => Promise<Visit>;
+
+  before(async () => {
+    const first = await openLibrary(database);
+    await first.em.fork().persistAndFlush(NAMES.map(name => newLibrary(name)));
+    await first.close();
+  });
+
+  afterEach(() => orm.close());
+
+  it('H10 asks once for all who wait for one host, known or not', async () => {
+    await open();
+    const [served, unknown] = await Promise.all(
+      ['a', 'nobody'].map(name => Promise.all(Array.from({ length: 200 }, () => visit(`${name}.example.com`)))),
+    );
+
+    expect(new Set(served?.map(each => each.served))).to.deep.equal(new Set(['a']));
+    expect(new Set(unknown?.map(each => each.served))).to.deep.equal(new Set(['HOST_UNKNOWN']));
+    // each has its own, of the one answer
+    expect(new Set(served?.map(({ tenant }) => tenant)).size).to.equal(200);
+    expect(lookups().length).to.be.at.most(2);
+  });
+
+  it('H10 remembers for a while that a host is nobody’s', async () => {
+    await open();
+    await visit('nobody.example.com');
+    database.statements.length = 0;
+
+    expect((await visit('nobody.example.com')).served).to.equal('HOST_UNKNOWN');
+    expect(lookups()).to.have.length(0);
+  });
+
+  it('H10 answers a flood of made-up hosts with few queries and little memory, while known hosts are served without one', async () => {
+    await open({ max: 10, unknownMax: 100 });
+    await Promise.all(NAMES.map(name => visit(`${name}.example.com`)));
+    database.statements.length = 0;
+    const slow: number[] = [];
+    const before = heap();
+
+    for (let n = 0; n < FLOOD[database.kind]; n += 2_000) {
+      const made = Array.from({ length: 2_000 }, (_, index) =>
+        visit(`${(n + index).toString(36)}.${Math.random().toString(36).slice(2)}.test`),
+      );
+
+      for (const name of NAMES) {
+        const at = performance.now();
+        expect((await visit(`${name}.example.com`)).served).to.equal(name);
+        slow.push(performance.now() - at);
+      }
+
+      expect(new Set((await Promise.all(made)).map(({ served }) => served))).to.deep.equal(new Set(['HOST_UNKNOWN']));
+      database.statements.splice(0, database.statements.length, ...database.statements.map(line => line.slice(0, 120)));
+      await setImmediate();
+    }
+
+    // one for five hundred of the made-up ones, and one a second, until it listens, for each known one
+    expect(lookups().length).to.be.lessThan(FLOOD[database.kind] / 250);
+    expect(heap() - before).to.be.lessThan(20_000_000);
+    expect(slow.sort((a, b) => a - b)[Math.floor(slow.length / 2)]).to.be.lessThan(5);
+  });
+
+  it('H10 holds no more tenants than `max`, and gives up the one that was least recently used', async () => {
+    await open({ max: 2 });
+    await visit('a.example.com');
+    await visit('b.example.com');
+    await visit('a.example.com');
+    await visit('c.example.com');
+    database.statements.length = 0;
+
+    await visit('a.example.com');
+    await visit('c.example.com');
+    expect(lookups()).to.have.length(0);
+    await visit('b.example.com');
+    expect(lookups()).to.have.length(1);
+  });
+
+  it('H10 does not keep an answer that was under way when the tenant changed', async () => {
+    await open();
+    await visit('b.example.com');
+
+    for (let n = 0; n < 20; n += 1) {
+      const em = orm.em.fork();
+      const library = await em.findOneOrFail(Library, { schemaName: 'a' });
+      library.name = `name ${n}`;
+      const asked = Array.from({ length: 10 }, async (_, index) => {
+        for (let waited = 0; waited < index; waited += 1) {
+          await setImmediate();
+        }
+        await visit('a.example.com');
+      });
+      await em.flush();
+      expect((await visit('a.example.com')).tenant, String(n)).to.include({ name: `name ${n}` });
+      await Promise.all(asked);
+      expect((await visit('a.example.com')).tenant, String(n)).to.include({ name: `name ${n}` });
+    }
+  });
+
+  it('H10 looks a host up in the transaction that the request is made in, and keeps nothing of it', async () => {
+    await open();
+    await orm.em
+      .fork()
+      .transactional(async em => {
+        (await em.findOneOrFail(Library, { schemaName: 'c' })).domainUrl = 'moved.example.com';
+        await em.flush();
+        expect((await visit('moved.example.com')).served).to.equal('c');
+        throw new Error('back');
+      })
+      .catch(() => undefined);
+
+    expect((await visit('moved.example.com')).served).to.equal('HOST_UNKNOWN');
+    expect((await visit('c.example.com')).served).to.equal('c');
+  });
+
+  async function open(directory: TenantsOptions<Library>['directory'] = {}): Promise<void> {
+    orm = await openLibrary(database, { directory });
+    visit = visitorOf(orm);
+    database.statements.length = 0;
+  }
+
+  function lookups(): string[] {
+    return database.statements.filter(statement => statement.includes('from "public"."library"'));
+  }
+});
+
+function heap(): number {
+  globalThis.gc?.();
+
+  return process.memoryUsage().heapUsed;
+}
+
+const NAMES = ['a', 'b', 'c', 'd', 'e'];
+
+const FLOOD = { postgresql: 100_000, pglite: 10_000 };

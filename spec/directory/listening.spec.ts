@@ -1,0 +1,248 @@
+import { setImmediate } from 'node:timers/promises';
+import { runInTenant, tenantContext, tenants, type TenantsOptions } from '@landlord/mikro-orm';
+import { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { Library } from '../../fixtures/entities/index.ts';
+import { createDatabase, onDatabases } from '../support/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { proxyTo } from '../support/breakable-proxy.ts';
+import { until } from '../support/until.ts';
+import { visitorOf, type Visit } from '../support/visitor.ts';
+
+onDatabases(
+  'the connection that listens for changes',
+  database => {
+    let orm: LibraryOrm;
+    let visit: (host: string) => Promise<Visit>;
+    const logged: string[] = [];
+
+    before(async () => {
+      await open();
+      await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
+      await orm.close();
+    });
+
+    beforeEach(() => {
+      logged.length = 0;
+    });
+
+    afterEach(() => orm.close());
+
+    it('N4 is opened by the first request and by nothing else, once for an ORM, and is gone when the ORM is closed', async () => {
+      await open();
+      await runInTenant('acme', em => em.execute('select 1'), { orm });
+      await tenants(orm).list();
+      tenantContext({ orm });
+      expect(await listeners()).to.have.length(0);
+
+      await Promise.all(['acme', 'bob', 'nobody'].map(host => visit(`${host}.example.com`)));
+      await visitorOf(orm)('acme.example.com');
+      await listening();
+      expect(await listeners()).to.have.length(1);
+
+      await orm.close();
+      await until('it is gone', async () => (await listeners()).length === 0);
+    });
+
+    it('N4 is gone too when the ORM is closed while it is being opened, or cannot be', async () => {
+      const proxy = await proxyTo(database.url ?? '');
+
+      try {
+        for (const fault of [() => undefined, () => proxy.freeze(), () => proxy.cut()]) {
+          await open({ listen: { url: proxy.url } });
+          await fault();
+          await visit('acme.example.com');
+          await orm.close();
+          await until('it is gone', async () => (await listeners()).length === 0);
+          await proxy.mend();
+        }
+      } finally {
+        await proxy.close();
+      }
+    });
+
+    it('H10 costs no statement of the ORM’s, and none of a known host while it listens', async () => {
+      await open();
+      await visit('acme.example.com');
+      await listening();
+      // what was asked for before it listened is asked for once more
+      await database.query(`select pg_notify('landlord:public.library', '*')`);
+      await until('it is', async () => (await visit('acme.example.com')).served === 'acme' && countLookups() > 1);
+      database.statements.length = 0;
+
+      await visitFor(1_500);
+
+      expect(database.statements).to.deep.equal([]);
+    });
+
+    it('H10 is opened again when it is killed, again and again under load, and no change is missed', async () => {
+      await open();
+      await visit('acme.example.com');
+      let [host, isDone] = ['acme.example.com', false];
+      let changedAt = 0;
+      let former = '';
+      const wrong: string[] = [];
+      const load = (async () => {
+        while (!isDone) {
+          const begun = performance.now();
+
+          // a host of long ago is nobody's
+          if (former !== '' && changedAt < begun - 1_000 && (await visit(former)).served !== 'HOST_UNKNOWN') {
+            wrong.push(former);
+          }
+
+          await Promise.all([visit(host), visit('bob.example.com'), setImmediate()]);
+        }
+      })();
+
+      for (let n = 0; n < 6; n += 1) {
+        await listening();
+        await visit(host);
+        const killed = database.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'landlord directory'`,
+        );
+        const next = `acme-${n}.example.com`;
+        // by SQL, so that nobody but the database tells of it
+        await Promise.all([killed, database.query(`update library set domain_url = '${next}' where schema_name = 'acme'`)]);
+        await database.query(`select pg_notify('landlord:public.library', 'acme')`);
+        [former, host, changedAt] = [host, next, performance.now()];
+        const before = former;
+        await until(`${before} is nobody's`, async () => (await visit(before)).served === 'HOST_UNKNOWN');
+        expect(performance.now() - changedAt).to.be.lessThan(1_100);
+        await until(`${next} is acme's`, async () => (await visit(next)).served === 'acme');
+      }
+
+      isDone = true;
+      await load;
+      await database.query(`update library set domain_url = 'acme.example.com' where schema_name = 'acme'`);
+      expect(wrong).to.deep.equal([]);
+    });
+
+    it('H10 is not believed in when the network has cut it without a word: a change is seen within a second', async () => {
+      const proxy = await proxyTo(database.url ?? '');
+
+      try {
+        await open({ listen: { url: proxy.url } });
+        await visit('acme.example.com');
+        await listening();
+        await visit('acme.example.com');
+        proxy.freeze();
+        await database.query(`update library set domain_url = 'moved.example.com' where schema_name = 'acme'`);
+        await database.query(`select pg_notify('landlord:public.library', 'acme')`);
+        const changedAt = performance.now();
+
+        await until("the host is nobody's", async () => (await visit('acme.example.com')).served === 'HOST_UNKNOWN');
+        expect(performance.now() - changedAt).to.be.lessThan(1_100);
+      } finally {
+        await database.query(`update library set domain_url = 'acme.example.com' where schema_name = 'acme'`);
+        await orm.close();
+        await proxy.close();
+      }
+    });
+
+    it('H10 says once that it hears nothing, as behind a transaction pooler, and the time to live alone holds', async () => {
+      // its notices go astray as a pooler's do
+      const astray = await createDatabase('astray');
+
+      try {
+        await open({ listen: { url: astray.url }, ttlMs: 4_000, unknownTtlMs: 1_000 });
+        await visit('acme.example.com');
+        await until('it says so', () => logged.some(line => line.includes('hears of no changes')));
+        expect(logged.filter(line => line.includes('hears of no changes'))).to.have.length(1);
+        expect(logged.join())
+          .to.match(/listen: \{ url \}/)
+          .and.to.not.contain('password');
+
+        await visit('acme.example.com');
+        database.statements.length = 0;
+        await visitFor(1_500);
+        expect(database.statements).to.deep.equal([]);
+
+        await database.query(`update library set domain_url = 'moved.example.com' where schema_name = 'acme'`);
+        expect((await visit('acme.example.com')).served).to.equal('acme');
+        await until('its time is over', async () => (await visit('acme.example.com')).served === 'HOST_UNKNOWN');
+
+        // what this process changes it needs not be told
+        const em = orm.em.fork();
+        (await em.findOneOrFail(Library, { schemaName: 'acme' })).domainUrl = 'acme.example.com';
+        await em.flush();
+        expect((await visit('acme.example.com')).served).to.equal('acme');
+      } finally {
+        await orm.close();
+        await astray.close();
+      }
+    });
+
+    it('H10 opens nothing with `listen: false`, and says nothing', async () => {
+      await open({ listen: false });
+      await visit('acme.example.com');
+      database.statements.length = 0;
+      await visitFor(1_200);
+
+      expect(database.statements).to.deep.equal([]);
+      expect(await listeners()).to.have.length(0);
+      expect(logged).to.deep.equal([]);
+    });
+
+    it('H10 hears nothing of the tenants of another application in the same database', async () => {
+      await open();
+      await visit('acme.example.com');
+      await listening();
+      await visit('acme.example.com');
+      database.statements.length = 0;
+      await database.query(`select pg_notify('landlord:commons.library', '*'), pg_notify('landlord:public.client', 'acme')`);
+      await visitFor(100);
+      expect(database.statements).to.deep.equal([]);
+
+      await database.query(`select pg_notify('landlord:public.library', '*')`);
+      await until('it asks again', async () => (await visit('acme.example.com')).served === 'acme' && database.statements.length > 0);
+    });
+
+    async function open(directory: NonNullable<TenantsOptions<Library>['directory']> = {}): Promise<void> {
+      orm = await openLibrary(
+        {
+          ...database,
+          options: () => ({
+            driver: PostgreSqlDriver,
+            clientUrl: database.url,
+            debug: ['query'],
+            colors: false,
+            logger: (message: string) => (message.startsWith('[query]') ? database.statements : logged).push(message),
+          }),
+        } as never,
+        { directory },
+      );
+      visit = visitorOf(orm);
+    }
+
+    function listeners(): Promise<unknown[]> {
+      return database.query(
+        `select pid from pg_stat_activity where datname = current_database() and application_name = 'landlord directory'`,
+      );
+    }
+
+    function countLookups(): number {
+      return database.statements.filter(statement => statement.includes('"domain_url" in (')).length;
+    }
+
+    async function visitFor(ms: number): Promise<void> {
+      for (const end = performance.now() + ms; performance.now() < end;) {
+        expect((await visit('acme.example.com')).served).to.equal('acme');
+        // as between requests
+        await setImmediate();
+      }
+    }
+
+    // pings are sent by one that has heard its nonce
+    async function listening(): Promise<void> {
+      await until('it listens', async () => {
+        const [row] = await database.query(
+          `select query from pg_stat_activity where datname = current_database() and application_name = 'landlord directory'`,
+        );
+
+        return row?.['query'] === 'select 1';
+      });
+    }
+  },
+  ['postgresql'],
+);
