@@ -1,13 +1,13 @@
-import { TenantMixin, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
+import { TenantMixin, withTenants, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
 import { defineEntity, p, type MikroORM } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM as PostgreSqlOrm } from '@mikro-orm/postgresql';
 
 export class Client extends TenantMixin {}
-const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, properties: {} });
+export const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, properties: {} });
 
-const NoteSchema = defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary(), text: p.string() } });
-class Note extends NoteSchema.class {}
+export const NoteSchema = defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary(), text: p.string() } });
+export class Note extends NoteSchema.class {}
 NoteSchema.setClass(Note);
 
 /** The statements of each of the ten migrations: a table with a foreign key to the one before it, and an index. */
@@ -37,13 +37,19 @@ export function tenMigrations(): MigrationEntry[] {
 }
 
 /** An ORM on the database with the public table made. The list may be added to while it is open. */
-export async function openOrm(url: string, migrationsList: MigrationEntry[], poolSize = 10): Promise<BenchOrm> {
+export async function openOrm(
+  url: string,
+  migrationsList: MigrationEntry[],
+  poolSize = 10,
+  options: Partial<TenantsOptions<Client>> = {},
+): Promise<BenchOrm> {
   const orm = await PostgreSqlOrm.init(
     withTenants(
       defineConfig({ entities: [ClientSchema, NoteSchema], clientUrl: url, pool: { max: poolSize }, migrations: { path: './none' } }),
       {
         tenant: Client,
         migrations: { migrationsList },
+        ...options,
       },
     ),
   );

@@ -4,12 +4,16 @@ import { migrateTenants } from './migrate-tenants.ts';
 import { nothingToDo } from './nothing-to-do.ts';
 import { startServer } from './server.ts';
 import { printReport, type Report } from './report.ts';
+import { request } from './request.ts';
+import { resolve } from './resolve.ts';
 
-const BENCHES: Readonly<Record<string, (url: string) => Promise<Report>>> = {
+const BENCHES: Readonly<Record<string, (url: string) => Promise<Report | readonly Report[]>>> = {
   create: createTenant,
   migrate: migrateTenants,
   noop: nothingToDo,
   curve,
+  request,
+  resolve,
 };
 
 const [name = ''] = process.argv.slice(2);
@@ -22,9 +26,9 @@ if (!names.every(each => each in BENCHES)) {
   await using server = await startServer();
 
   for (const each of names) {
-    const report = await BENCHES[each]?.(await server.createDatabase(each));
+    const reports = (await BENCHES[each]?.(await server.createDatabase(each))) ?? [];
 
-    if (report !== undefined) {
+    for (const report of [reports].flat() as readonly Report[]) {
       printReport(each, report);
     }
   }

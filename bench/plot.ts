@@ -1,5 +1,5 @@
-/** Draws every column but the first over the first, both axes logarithmic, as an SVG. */
-export function plot(rows: readonly Readonly<Record<string, number>>[]): string {
+/** Draws every column but the first over the first, both axes logarithmic, as an SVG. The note says what it was measured on. */
+export function plot(rows: readonly Readonly<Record<string, number>>[], note = ''): string {
   const [xName = '', ...series] = Object.keys(rows[0] ?? {});
   const values = rows.flatMap(row => series.map(name => row[name] ?? 0)).filter(value => value > 0);
   const x = scale(
@@ -14,7 +14,7 @@ export function plot(rows: readonly Readonly<Record<string, number>>[]): string 
 ${ticks.map(tick => `<path d="M70 ${y(tick)}H560" stroke="#ddd"/><text x="62" y="${y(tick) + 4}" text-anchor="end" fill="#555">${tick}</text>`).join('\n')}
 ${rows.map(row => `<text x="${x(row[xName] ?? 1)}" y="345" text-anchor="middle" fill="#555">${(row[xName] ?? 0).toLocaleString('en')}</text>`).join('\n')}
 <text x="315" y="368" text-anchor="middle" fill="#222">${xName}</text>
-${series.map((name, index) => line(name, index)).join('\n')}
+${note === '' ? '' : `<text x="70" y="22" font-size="11" fill="#555">${note}</text>\n`}${series.map((name, index) => line(name, index)).join('\n')}
 </svg>
 `;
 
@@ -43,4 +43,4 @@ function decades(values: readonly number[]): number[] {
   return Array.from({ length: high - low + 1 }, (_, n) => Number((10 ** (low + n)).toPrecision(1)));
 }
 
-const COLOURS = ['#0b6bcb', '#c2410c', '#15803d'];
+const COLOURS = ['#0b6bcb', '#c2410c', '#15803d', '#7e22ce'];

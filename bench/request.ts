@@ -1,0 +1,108 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { APPS, hostsOf, startApps, type AppName, type Apps } from './apps.ts';
+import { startLoader, type LoadResult } from './load.ts';
+import { plot } from './plot.ts';
+import { machine, median, round, scaled, type Report } from './report.ts';
+
+/**
+ * A request with one query, beside the same application without us; the same by the number of tenants; and what so many requests leave in
+ * memory. Writes the plot into `docs/`.
+ */
+export async function request(url: string): Promise<Report[]> {
+  await using loader = startLoader();
+  await using apps = await startApps(url, SIZES.at(-1) as number, { max: HELD });
+  const load = (app: AppName, tenants: number, requests: number): Promise<LoadResult> =>
+    loader.send({ port: apps.ports[app], hosts: hostsOf(tenants), requests, concurrency: CONCURRENCY });
+
+  for (const app of APPS) {
+    await load(app, 100, REQUESTS);
+  }
+
+  return [await compare(load), await bySize(load), await inMemory(load, apps)];
+}
+
+async function compare(load: Loader): Promise<Report> {
+  const wall = new Map<AppName, number[]>(APPS.map(app => [app, []]));
+  const cpu = new Map<AppName, number[]>(APPS.map(app => [app, []]));
+
+  for (let n = 0; n < ROUNDS; n += 1) {
+    // each goes first as often as the others
+    for (const app of APPS.map((_, index) => APPS[(index + n) % APPS.length] as AppName)) {
+      const before = process.cpuUsage();
+      const { ms } = await load(app, 100, REQUESTS);
+      const { user, system } = process.cpuUsage(before);
+      wall.get(app)?.push((ms * 1000) / REQUESTS);
+      cpu.get(app)?.push((user + system) / REQUESTS);
+    }
+  }
+
+  const floor = 'hard-wired fork';
+  const ratio = (of: typeof wall, app: AppName): number =>
+    // of each round, as what disturbs one disturbs its neighbour
+    round(median((of.get(app) ?? []).map((value, n) => value / (of.get(floor)?.[n] ?? 1))), 3);
+
+  return {
+    title: `A request with one query, 100 tenants in rotation, ${CONCURRENCY} at once`,
+    rows: APPS.map(app => ({
+      app,
+      'µs a request': round(median(wall.get(app) ?? []), 1),
+      ratio: ratio(wall, app),
+      'µs of the processor': round(median(cpu.get(app) ?? []), 1),
+      'its ratio': ratio(cpu, app),
+      'at most': app === 'tenantContext' ? 1.05 : '',
+      rounds: ROUNDS,
+    })),
+  };
+}
+
+async function bySize(load: Loader): Promise<Report> {
+  const results = new Map(SIZES.map(size => [size, { ours: [] as LoadResult[], floor: [] as LoadResult[] }]));
+
+  for (let n = 0; n < ROUNDS; n += 1) {
+    for (const size of SIZES) {
+      results.get(size)?.ours.push(await load('tenantContext', size, REQUESTS));
+      results.get(size)?.floor.push(await load('hard-wired fork', size, REQUESTS));
+    }
+  }
+
+  const of = (list: readonly LoadResult[], name: 'p50' | 'p99'): number => round(median(list.map(result => result[name])), 3);
+  const rows = SIZES.map(size => {
+    const { ours = [], floor = [] } = results.get(size) ?? {};
+
+    return {
+      tenants: size,
+      'p50, ms': of(ours, 'p50'),
+      'p99, ms': of(ours, 'p99'),
+      'hard-wired, p50, ms': of(floor, 'p50'),
+      'hard-wired, p99, ms': of(floor, 'p99'),
+    };
+  });
+  await mkdir('docs', { recursive: true });
+  await writeFile('docs/request.svg', plot(rows, machine()));
+
+  return { title: 'A request with one query, by the number of tenants', rows };
+}
+
+async function inMemory(load: Loader, { orm }: Apps): Promise<Report> {
+  const rows: Report['rows'][number][] = [];
+  const size = SIZES.at(-1) as number;
+
+  for (let done = 0; done < IN_ALL;) {
+    await load('tenantContext', size, IN_ALL / 4);
+    done += IN_ALL / 4;
+    orm.em.clear();
+    globalThis.gc?.();
+    rows.push({ requests: done, tenants: size, 'held at most': HELD, 'heap, MB': round(process.memoryUsage().heapUsed / 1_048_576, 1) });
+  }
+
+  return { title: 'What requests leave in memory', rows };
+}
+
+type Loader = (app: AppName, tenants: number, requests: number) => Promise<LoadResult>;
+
+const CONCURRENCY = 16;
+const SIZES = [10, 100, 1_000, scaled(10_000, 2_000)];
+const HELD = scaled(10_000, 2_000);
+const REQUESTS = scaled(10_000, 500);
+const ROUNDS = scaled(15, 3);
+const IN_ALL = scaled(200_000, 8_000);
