@@ -25,9 +25,11 @@ export function canonicalHostname(host: string, { stripWww }: { readonly stripWw
     return undefined;
   }
 
-  const ascii = domainToASCII(name);
+  // what is in its ASCII form already, as of nearly every request, is not converted: that would take most of the time that all of this does
+  const isPlain = PLAIN.test(name);
+  const ascii = isPlain ? name : domainToASCII(name);
 
-  if (ascii === '' || ascii.length > 253 || !ascii.split('.').every(isLabel)) {
+  if (ascii === '' || ascii.length > 253 || !(isPlain || ascii.split('.').every(isLabel))) {
     return undefined;
   }
 
@@ -64,5 +66,7 @@ function canonicalIPv6(host: string): string | undefined {
 const FORBIDDEN = /[\s\u0000-\u002c\u002f:-@[\\\]^`{|}~\u007f]/;
 
 const DOT_AT_END = /[.\u3002\uff0e\uff61]$/;
+// lower-case labels, none of them encoded, and the last no number, as the conversion reads an address in one that ends with a number
+const PLAIN = /^(?:(?!xn--)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?!xn--)[a-z](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;

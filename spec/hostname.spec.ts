@@ -1,3 +1,4 @@
+import { domainToASCII } from 'node:url';
 import { expect } from 'chai';
 import { canonicalHostname, withoutPort } from '../dist/hostname.js';
 
@@ -30,6 +31,43 @@ describe('canonicalHostname', () => {
       expect(canonicalHostname(expected, STRIPPED)).to.equal(expected);
     });
   }
+
+  it('T13 H3 leaves a host as it is that is canonical already, as the conversion would: of 50,000 made-up ones', () => {
+    const parts = [
+      'a',
+      'z',
+      '0',
+      '9',
+      '-',
+      '--',
+      '_',
+      '.',
+      'xn--',
+      'xn--a',
+      '0x',
+      '1',
+      'www.',
+      'www',
+      'xn--bcher-kva',
+      'ab--cd',
+      '\u00fc',
+      'A',
+    ];
+    let taken = 0;
+
+    for (let n = 0; n < 50_000; n += 1) {
+      const host = Array.from({ length: 1 + (n % 8) }, () => parts[Math.floor(Math.random() * parts.length)]).join('');
+      const canonicalHost = canonicalHostname(host, KEPT);
+
+      if (canonicalHost === host) {
+        taken += 1;
+        expect(domainToASCII(host), host).to.equal(host);
+        expect(host).to.match(/^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/);
+      }
+    }
+
+    expect(taken).to.be.greaterThan(5_000);
+  });
 
   it('T13 H3 takes one leading www. off, in any case, where asked', () => {
     expect(canonicalHostname('www.acme.example', STRIPPED)).to.equal('acme.example');

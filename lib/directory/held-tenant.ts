@@ -15,6 +15,17 @@ export interface HeldRow extends HeldTenant {
 /** Takes the data of a loaded tenant. `fork` gives an EntityManager that nobody else has, for a copy. */
 export function holdRow(row: TenantMixin<unknown>, fork: () => TenantEntityManager): HeldRow {
   const data = dataOf(row, fork(), new Set());
+  // most rows have few values or none that can be changed in place
+  const objects = Object.keys(data).filter(name => typeof data[name] === 'object' && data[name] !== null);
+  const copyOfData = (): Record<string, unknown> => {
+    const copy = { ...data };
+
+    for (const name of objects) {
+      copy[name] = Utils.copy(data[name]);
+    }
+
+    return copy;
+  };
   const TenantClass = row.constructor as typeof TenantMixin;
 
   return {
@@ -22,7 +33,7 @@ export function holdRow(row: TenantMixin<unknown>, fork: () => TenantEntityManag
     copy: () =>
       fork()
         .getEntityFactory()
-        .create(TenantClass as never, Utils.copy(data) as never, { merge: true, convertCustomTypes: true }),
+        .create(TenantClass as never, copyOfData() as never, { merge: true, convertCustomTypes: true }),
   };
 }
 

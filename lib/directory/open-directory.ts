@@ -18,7 +18,8 @@ export function openDirectory(tenancy: Tenancy): Directory<HeldRow> {
 
 function sourceOf(tenancy: Tenancy): LookupSource<HeldRow> {
   const { orm, options } = tenancy;
-  const fork = (): Tenancy['orm']['em'] => leaveScope(() => orm.em.fork());
+  // of no scope, whichever the flow is in
+  const fork = (): Tenancy['orm']['em'] => orm.em.fork({ disableContextResolution: true });
 
   return {
     findBy: (property, values) =>

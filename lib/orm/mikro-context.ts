@@ -16,15 +16,20 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
   em.bindToScope(scope);
   const context = new RequestContext(new Map([...otherEntityManagers(), [em.name, em]]));
 
-  // another ORM's transaction stays the flow's
-  const transaction =
-    TransactionContext.getEntityManager(em.name) === undefined ? TransactionContext.currentTransactionContext() : undefined;
+  const run = (): Result => RequestContext['storage'].run(context, () => asTheScopeSays(scope.host, () => fn(em)));
 
-  return withScope(scope, () =>
-    TransactionContext['storage'].run(transaction as never, () =>
-      RequestContext['storage'].run(context, () => asTheScopeSays(scope.host, () => fn(em))),
-    ),
-  );
+  return withScope(scope, () => {
+    // a flow in no transaction has none to end, and every request would pay for it
+    if (TransactionContext.currentTransactionContext() === undefined) {
+      return run();
+    }
+
+    // another ORM's transaction stays the flow's
+    const transaction =
+      TransactionContext.getEntityManager(em.name) === undefined ? TransactionContext.currentTransactionContext() : undefined;
+
+    return TransactionContext['storage'].run(transaction as never, run);
+  });
 }
 
 /** Runs `fn` in no scope and no transaction, whatever the flow was in. */
