@@ -1,4 +1,4 @@
-import { helper, JsonType, Reference, ReferenceKind, Utils, type Collection, type EntityProperty } from '@mikro-orm/core';
+import { helper, JsonType, Reference, ReferenceKind, Utils, type EntityProperty } from '@mikro-orm/core';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant-mixin.js';
 import type { HeldTenant } from './directory.js';
@@ -33,7 +33,7 @@ export function holdRow(row: TenantMixin<unknown>, fork: () => TenantEntityManag
     copy: () =>
       fork()
         .getEntityFactory()
-        .create(TenantClass as never, copyOfData() as never, { merge: true, convertCustomTypes: true }),
+        .create(TenantClass as never, copyOfData(), { merge: true, convertCustomTypes: true }),
   };
 }
 
@@ -51,7 +51,7 @@ function dataOf(entity: object, em: TenantEntityManager, seen: Set<object>): Rec
     const value: unknown = Reference.unwrapReference((entity as Record<string, object>)[property.name] as object);
 
     if (Utils.isCollection(value)) {
-      const items = value.isInitialized() ? (value as Collection<object>).getItems().filter(item => !seen.has(item)) : [];
+      const items = value.isInitialized() ? value.getItems().filter(item => !seen.has(item)) : [];
 
       if (items.length > 0) {
         data[property.name] = items.map(item => dataOf(item, em, seen));

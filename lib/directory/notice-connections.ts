@@ -37,12 +37,13 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
   const nonces = new Set<unknown>();
   const ended = new Promise<void>(resolve => client.once('end', () => resolve()));
   const close = async (): Promise<void> => {
-    signal.removeEventListener('abort', close);
+    signal.removeEventListener('abort', abort);
     // one that is cut off hears no goodbye
     const limit = setTimeout(() => client.connection?.stream.destroy(), GOODBYE_MS);
     await client.end().catch(() => undefined);
     clearTimeout(limit);
   };
+  const abort = (): void => void close();
   // an error without a listener would end the process; what follows it is the end
   client.on('error', () => void close());
   client.on('notification', message => {
@@ -52,7 +53,7 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
     }
   });
   signal.throwIfAborted();
-  signal.addEventListener('abort', close, { once: true });
+  signal.addEventListener('abort', abort, { once: true });
 
   try {
     client.unref();

@@ -26,10 +26,14 @@ function sourceOf(tenancy: Tenancy): LookupSource<HeldRow> {
       // in nobody's scope and transaction, as the answer is for all
       leaveScope(async () => {
         // the primary: a replica may be behind what was told; and not what MikroORM has cached
-        const rows = await fork().find(options.tenant, { [property]: { $in: values } } as object, {
-          connectionType: 'write',
-          cache: false,
-        });
+        const rows = await fork().find(
+          options.tenant,
+          { [property]: { $in: values } },
+          {
+            connectionType: 'write',
+            cache: false,
+          },
+        );
 
         return new Map(rows.map(row => [String(row[property as keyof typeof row]), holdRow(row, fork)]));
       }),

@@ -75,7 +75,9 @@ function exposeTenant(state: Context['state'], scope: Scope & { readonly kind: '
     configurable: true,
     enumerable: true,
     get: () => scope.tenant,
-    set: value => Object.defineProperty(state, 'tenant', { configurable: true, enumerable: true, writable: true, value }),
+    set: value => {
+      Object.defineProperty(state, 'tenant', { configurable: true, enumerable: true, writable: true, value });
+    },
   });
 }
 

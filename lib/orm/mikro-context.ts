@@ -28,7 +28,7 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
     const transaction =
       TransactionContext.getEntityManager(em.name) === undefined ? TransactionContext.currentTransactionContext() : undefined;
 
-    return TransactionContext['storage'].run(transaction as never, run);
+    return TransactionContext['storage'].run(transaction, run);
   });
 }
 

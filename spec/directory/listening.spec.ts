@@ -48,7 +48,7 @@ onDatabases(
       const proxy = await proxyTo(database.url ?? '');
 
       try {
-        for (const fault of [() => undefined, () => proxy.freeze(), () => proxy.cut()]) {
+        for (const fault of [async () => undefined, async () => proxy.freeze(), () => proxy.cut()]) {
           await open({ listen: { url: proxy.url } });
           await fault();
           await visit('acme.example.com');

@@ -28,26 +28,26 @@ onDatabases('a directory that is told of changes', database => {
     await other.close();
   });
 
-  const changes: Record<string, { readonly change: () => Promise<unknown>; readonly then: Readonly<Record<string, string>> }> = {
+  const changes: Record<string, { readonly change: () => Promise<unknown>; readonly whose: Readonly<Record<string, string>> }> = {
     'created by a flush': {
       change: () => orm.em.fork().persistAndFlush(newLibrary('carl')),
-      then: { carl: 'carl' },
+      whose: { carl: 'carl' },
     },
     'created by the service': {
       change: () => tenants(orm).create({ name: 'dora', domainUrl: 'dora.example.com', schemaName: 'dora' }),
-      then: { dora: 'dora' },
+      whose: { dora: 'dora' },
     },
     'moved to another host': {
       change: async () => changed('bob', library => (library.domainUrl = 'robert.example.com')),
-      then: { bob: 'HOST_UNKNOWN', robert: 'bob' },
+      whose: { bob: 'HOST_UNKNOWN', robert: 'bob' },
     },
     'renamed by a flush': {
       change: async () => changed('carl', library => (library.schemaName = 'charles')),
-      then: { carl: 'charles' },
+      whose: { carl: 'charles' },
     },
     'renamed by the service': {
       change: () => tenants(orm).rename('dora', 'dorothy'),
-      then: { dora: 'dorothy' },
+      whose: { dora: 'dorothy' },
     },
     'one of several that are moved in one flush': {
       change: async () => {
@@ -57,24 +57,24 @@ onDatabases('a directory that is told of changes', database => {
         }
         await em.flush();
       },
-      then: { acme: 'HOST_UNKNOWN', robert: 'HOST_UNKNOWN', 'new-acme': 'acme', 'new-bob': 'bob' },
+      whose: { acme: 'HOST_UNKNOWN', robert: 'HOST_UNKNOWN', 'new-acme': 'acme', 'new-bob': 'bob' },
     },
     'deleted by a flush': {
       change: async () => {
         const em = orm.em.fork();
         await em.removeAndFlush(await em.findOneOrFail(Library, { schemaName: 'charles' }));
       },
-      then: { carl: 'HOST_UNKNOWN' },
+      whose: { carl: 'HOST_UNKNOWN' },
     },
     'dropped by the service': {
       change: () => tenants(orm).drop('dorothy'),
-      then: { dora: 'HOST_UNKNOWN' },
+      whose: { dora: 'HOST_UNKNOWN' },
     },
   };
 
-  for (const [title, { change, then }] of Object.entries(changes)) {
+  for (const [title, { change, whose }] of Object.entries(changes)) {
     it(`H10 sees a tenant that is ${title}: at once in this process, and in another as soon as it is told`, async () => {
-      for (const host of Object.keys(then)) {
+      for (const host of Object.keys(whose)) {
         await visit(`${host}.example.com`);
         await visitOther(`${host}.example.com`);
       }
@@ -82,7 +82,7 @@ onDatabases('a directory that is told of changes', database => {
       await change();
       const changedAt = performance.now();
 
-      for (const [host, expected] of Object.entries(then)) {
+      for (const [host, expected] of Object.entries(whose)) {
         expect((await visit(`${host}.example.com`)).served, host).to.equal(expected);
         await until(`${host} is ${expected}`, async () => (await visitOther(`${host}.example.com`)).served === expected);
       }

@@ -83,7 +83,10 @@ const work = {
   },
 };
 
-process.on('message', async ({ id, name, args }) => {
+process.on('message', message => void answer(message));
+process.send({ id: 0 });
+
+async function answer({ id, name, args }) {
   try {
     const result = await work[name](args);
 
@@ -93,5 +96,4 @@ process.on('message', async ({ id, name, args }) => {
   } catch (error) {
     process.send?.({ id, error: String(error) });
   }
-});
-process.send({ id: 0 });
+}
