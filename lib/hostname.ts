@@ -66,6 +66,7 @@ function canonicalIPv6(host: string): string | undefined {
 const FORBIDDEN = /[\s\u0000-\u002c\u002f:-@[\\\]^`{|}~\u007f]/;
 
 const DOT_AT_END = /[.\u3002\uff0e\uff61]$/;
+
 // lower-case labels, none of them encoded, and the last no number, as the conversion reads an address in one that ends with a number
 const PLAIN = /^(?:(?!xn--)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?!xn--)[a-z](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 

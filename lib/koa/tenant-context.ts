@@ -27,7 +27,8 @@ declare module 'koa' {
   interface DefaultState {
     /**
      * The tenant whose host the request came to; undefined on public hosts, a public tenant's among them. `currentTenant<Client>()`
-     * gives the same row as your own class. It belongs to no EntityManager: to change it, load it.
+     * gives the same entity as your own class. It is this request's own, made when it is first looked at, and belongs to no
+     * EntityManager of it: what is done to it nobody else sees, and nobody stores. To change the tenant, load it.
      */
     tenant?: TenantMixin<unknown>;
   }
@@ -39,7 +40,9 @@ declare module 'koa' {
  * until it ends, whichever kind of stream Koa takes. A listener on the request, the response or their socket is called in whichever
  * scope the event comes from: bind what has to be the tenant's there with `AsyncResource.bind()`.
  *
- * Errors, as Koa reads them: `InvalidHostError` (400), `UnknownHostError` (404, or `notFoundStatus`). The visitor is told nothing of
+ * A known host costs no query: what a process holds of the tenants is told of changes by the database (`directory` of the options).
+ *
+ * Errors, as Koa reads them: `InvalidHostError` (400), `UnknownHostError` (404, or `notFoundStatus`), `DirectoryUnavailableError` (503). The visitor is told nothing of
  * any other, such as the `OrmSelectionError` of a request that comes before there is an ORM: a 500, and the app's `error` event.
  */
 export function tenantContext(options: TenantContextOptions = {}): Middleware {

@@ -32,7 +32,7 @@ export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Resul
 
 /**
  * The tenant this flow works for, as it was when the scope was entered; undefined in the public scope and outside any.
- * It belongs to no EntityManager of the scope: to change the row, load it in the scope.
+ * It belongs to no EntityManager of the scope, and of a request it is a copy that is its own: to change the row, load it in the scope.
  */
 export function currentTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(options?: OrmOption): Tenant | undefined {
   const scope = scopeFor(options);

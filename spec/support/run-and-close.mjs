@@ -1,5 +1,5 @@
 // Works with tenants and closes the ORM; then there must be nothing left that keeps the process alive.
-import { forEachTenant, runInTenant, TenantMixin, tenants, withTenants } from '@landlord/mikro-orm';
+import { forEachTenant, runInTenant, tenantContext, TenantMixin, tenants, withTenants } from '@landlord/mikro-orm';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
@@ -34,5 +34,9 @@ await runInTenant('c1', em => em.execute('select * from nowhere')).catch(() => u
 await runInTenant('c1', () => Promise.reject(new Error('thrown in a scope'))).catch(() => undefined);
 await forEachTenant(em => em.findAll(Note));
 await tenants().migrate({ skipPublicCheck: true });
+// a request, so that the directory listens
+const host = 'c1.example.com';
+const request = { host, app: {}, req: { rawHeaders: ['Host', host] }, get: name => (name === 'Host' ? host : ''), state: {} };
+await tenantContext()(request, async () => undefined);
 await orm.close();
 console.log('closed');
