@@ -78,10 +78,12 @@ function exposeTenant(state: Context['state'], scope: Scope & { readonly kind: '
     configurable: true,
     enumerable: true,
     get: () => scope.tenant,
-    set: value => {
-      Object.defineProperty(state, 'tenant', { configurable: true, enumerable: true, writable: true, value });
-    },
+    set: replaceTenant,
   });
+}
+
+function replaceTenant(this: Context['state'], value: unknown): void {
+  Object.defineProperty(this, 'tenant', { configurable: true, enumerable: true, writable: true, value });
 }
 
 function requestHost(ctx: Context, tenancy: Tenancy): string {
@@ -107,9 +109,22 @@ function isAmbiguous(ctx: Context): boolean {
     return forwarded.split(',', 1)[0]?.includes('@') === true;
   }
 
-  const hosts = ctx.req.rawHeaders.filter((header, index) => index % 2 === 0 && HOST_HEADER.test(header));
+  return countHosts(ctx.req.rawHeaders) > 1 || /[@,]/.test(ctx.get(':authority') || ctx.get('Host'));
+}
 
-  return hosts.length > 1 || /[@,]/.test(ctx.get(':authority') || ctx.get('Host'));
+// names and values take turns
+function countHosts(rawHeaders: readonly string[]): number {
+  let count = 0;
+
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+
+    if (name?.length === HOST_HEADER.length && name.toLowerCase() === HOST_HEADER) {
+      count += 1;
+    }
+  }
+
+  return count;
 }
 
 function notFound(ctx: Context, next: Next, options: TenantContextOptions & { tenancy: Tenancy; host: string }): unknown {
@@ -137,4 +152,4 @@ function serve(ctx: Context, next: Next, tenancy: Tenancy, scope: Scope): Promis
   });
 }
 
-const HOST_HEADER = /^host$/i;
+const HOST_HEADER = 'host';
