@@ -66,8 +66,9 @@ onDatabases(
       await visit('acme.example.com');
       await listening();
       // what was asked for before it listened is asked for once more
+      database.statements.length = 0;
       await database.query(`select pg_notify('landlord:public.library', '*')`);
-      await until('it is', async () => (await visit('acme.example.com')).served === 'acme' && countLookups() > 1);
+      await until('it is', async () => (await visit('acme.example.com')).served === 'acme' && countLookups() > 0);
       database.statements.length = 0;
 
       await visitFor(1_500);
