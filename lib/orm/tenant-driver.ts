@@ -6,6 +6,7 @@ import { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { explainSharedWrite } from './flush-errors.js';
 import { surviveLostConnections } from './lost-connections.js';
+import { sealValues } from './sealed-values.js';
 import { guardConnection } from './sql-guard.js';
 import { forTenant } from './sql-target.js';
 import { guardQuery, TenantQueryBuilder } from './tenant-query-builder.js';
@@ -30,6 +31,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
   class TenantDriver extends Driver {
     constructor(config: Configuration, ...rest: any[]) {
       super(config, ...rest);
+      sealValues(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
         surviveLostConnections(connection);
         guardConnection(connection, config);
