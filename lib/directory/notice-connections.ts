@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isPooled, type PgClient } from '../orm/pooled-connection.js';
 import { quoteIdentifier } from '../schema-name.js';
 import { NONCE } from './channel.js';
 import type { NoticeConnection } from './listener.js';
@@ -12,8 +13,11 @@ export interface NoticeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Listens on a connection of its own, made by the class and the settings of the pool; undefined where it is not told how. */
-export function listenOn(native: unknown, options: NoticeOptions): Promise<NoticeConnection> | undefined {
+/**
+ * Listens on a connection of its own, made by the class and the settings of the pool. Undefined where it is not told how, and where a
+ * pooler would give the server's connection to others, who would find it listening; a URL that is given is taken at its word.
+ */
+export async function listenOn(native: unknown, options: NoticeOptions): Promise<NoticeConnection | undefined> {
   if (isPool(native)) {
     return listenBesidePool(native, options);
   }
@@ -25,10 +29,9 @@ export function listenOn(native: unknown, options: NoticeOptions): Promise<Notic
  * Relies on the pool of `pg` 8 having the class of its clients as `Client` and what it makes them with as `options`, as Kysely does too, and
  * on the password being there, though not enumerable.
  */
-async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: NoticeOptions): Promise<NoticeConnection> {
+async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: NoticeOptions): Promise<NoticeConnection | undefined> {
   const client = new pool.Client({
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    fallback_application_name: 'landlord directory',
     ...pool.options,
     password: pool.options['password'],
     ...(url === undefined ? {} : { connectionString: url }),
@@ -61,6 +64,14 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
     await Promise.race([client.connect(), ended.then(() => Promise.reject(new Error('Connection terminated')))]);
     // a secured connection has another socket by now
     client.unref();
+
+    if (url === undefined && (await isPooled(client))) {
+      await close();
+
+      return undefined;
+    }
+
+    await client.query(NAME_CONNECTION);
     await client.query(`listen ${quoteIdentifier(channel)}`);
   } catch (error) {
     await close();
@@ -114,6 +125,9 @@ function isPglite(native: unknown): native is Pglite {
   return typeof (native as Partial<Pglite> | undefined)?.listen === 'function';
 }
 
+/** As `fallback_application_name` would, which a pooler passes on to whoever comes next. */
+const NAME_CONNECTION = `select set_config('application_name', 'landlord directory', false) where current_setting('application_name') = ''`;
+
 /** Longer than any notice takes that is passed on at all. */
 const HEARING_MS = 2_000;
 
@@ -128,14 +142,13 @@ interface Pool {
   query(sql: string, params: readonly unknown[]): Promise<unknown>;
 }
 
-interface Client {
+interface Client extends PgClient {
   readonly connection?: { readonly stream: { destroy(): unknown } };
   connect(): Promise<unknown>;
   end(): Promise<void>;
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'notification', listener: (message: { readonly channel: string; readonly payload?: string }) => void): unknown;
   once(event: 'end', listener: () => void): unknown;
-  query(sql: string): Promise<unknown>;
   unref(): void;
 }
 

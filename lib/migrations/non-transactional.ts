@@ -8,7 +8,7 @@ import { runOnConnection } from './migrate-schema.js';
 import { migrateStep } from './migrate-step.js';
 import type { TenantRun, TenantRunOutcome, TenantWork } from './migrate-tenant.js';
 import type { TenantMigration } from './migration-set.js';
-import { isBehindPooler } from './pooled-connection.js';
+import { isBehindPooler } from '../orm/pooled-connection.js';
 import { tryLockForSession, unlockForSession } from './tenant-lock.js';
 
 /**
