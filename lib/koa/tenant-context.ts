@@ -100,16 +100,17 @@ function requestHost(ctx: Context, tenancy: Tenancy): string {
 
 /**
  * Whether there is more than one way to read a host out of the request. Node takes the first of several `Host` headers; Koa takes the
- * first of a list and drops user info. A proxy in front may have read, and guarded, another one. Only forwarded hosts come in lists.
+ * first of a list, drops user info, and takes off the space without a break that JavaScript counts as one and HTTP does not. A proxy in
+ * front may have read, and guarded, another one. Only forwarded hosts come in lists.
  */
 function isAmbiguous(ctx: Context): boolean {
   const forwarded = ctx.app.proxy ? ctx.get('X-Forwarded-Host') : '';
 
   if (forwarded !== '') {
-    return forwarded.split(',', 1)[0]?.includes('@') === true;
+    return /[@\u00a0]/.test(forwarded.split(',', 1)[0] ?? '');
   }
 
-  return countHosts(ctx.req.rawHeaders) > 1 || /[@,]/.test(ctx.get(':authority') || ctx.get('Host'));
+  return countHosts(ctx.req.rawHeaders) > 1 || /[@,\u00a0]/.test(ctx.get(':authority') || ctx.get('Host'));
 }
 
 // names and values take turns

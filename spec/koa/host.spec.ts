@@ -169,6 +169,8 @@ onDatabases('the Host header', database => {
     const ambiguous = [
       'acme.example.com, bob.example.com',
       'acme.example.com,',
+      'acme.example.com\u00a0',
+      '\u00a0acme.example.com',
       'bob.example.com@acme.example.com',
       'user:password@acme.example.com',
       'acme.example.com/@bob.example.com',
