@@ -129,16 +129,22 @@ function inSchemaOfOwners(method: string, args: unknown[]): unknown[] {
   if (method === 'populate') {
     const [entityName, entities, populate, options] = args;
 
-    return [entityName, entities, populate, { schema: schemaOf(entities), ...(options as SchemaOption) }];
+    return [entityName, entities, populate, inSchemaOf(entities, options)];
   }
 
   if (method === 'findChildrenFromPivotTable') {
     const [owners, property, options, ...rest] = args;
 
-    return [owners, property, { schema: schemaOf(owners), ...(options as SchemaOption) }, ...rest];
+    return [owners, property, inSchemaOf(owners, options), ...rest];
   }
 
   return args;
+}
+
+function inSchemaOf(entities: unknown, options: unknown): SchemaOption {
+  const given = (options ?? {}) as SchemaOption;
+
+  return { ...given, schema: given.schema ?? schemaOf(entities) };
 }
 
 function asksForScalar(meta: EntityMetadata, populate: unknown): boolean {

@@ -26,9 +26,11 @@ export function prepareRelations(storage: MetadataStorage, platform: object): vo
   }
 }
 
-/** Whether the relation is one from a shared entity to tenants' rows. */
+/** Whether the relation is one from a shared entity to tenants' rows. An embeddable is of the entity that holds it. */
 export function leadsToTenants(meta: EntityMetadata, property: EntityProperty): boolean {
-  return !isTenantEntity(meta.root) && property.targetMeta !== undefined && isTenantEntity(property.targetMeta.root);
+  return (
+    meta.embeddable !== true && !isTenantEntity(meta.root) && property.targetMeta !== undefined && isTenantEntity(property.targetMeta.root)
+  );
 }
 
 /**

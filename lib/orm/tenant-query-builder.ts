@@ -1,5 +1,5 @@
-import type { EntityMetadata, EntityName, QueryFlag, Transaction } from '@mikro-orm/core';
-import { QueryBuilder, QueryBuilderHelper, QueryType, type SqlEntityManager } from '@mikro-orm/sql';
+import type { EntityMetadata, QueryFlag, Transaction } from '@mikro-orm/core';
+import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/sql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors.js';
 import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { withScope, type Scope } from '../scope/scope.js';
@@ -7,9 +7,9 @@ import type { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { explainSharedWrite } from './flush-errors.js';
 import { refuseForeign } from './foreign-entities.js';
+import { guardHelper, type GuardedQueryHelper, resolve, tenantAmong, type Join } from './guarded-query-helper.js';
 import { refuseBorrowedByQuery, tenantsThatReferTo, type PopulateHint } from './shared-relations.js';
 import { forTenant } from './sql-target.js';
-import { tenantSchema } from './tenant-schema.js';
 import { updateTenants } from './update-tenants.js';
 
 /**
@@ -79,7 +79,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     return super.joinReference(field, alias, condition, ...rest);
   }
 
-  override createQueryBuilderHelper(): GuardedHelper {
+  override createQueryBuilderHelper(): GuardedQueryHelper {
     return guardHelper(super.createQueryBuilderHelper(), this);
   }
 
@@ -122,7 +122,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   private tenantOfSql(): string | undefined {
     const { meta } = this.mainAlias;
 
-    return isTenantEntity(meta) ? this.getSchema({ meta }) : this.em?.schema;
+    return isTenantEntity(meta) ? tenantAmong([this.state.schema, this.em?.schema], this.guard) : this.em?.schema;
   }
 
   /**
@@ -213,71 +213,7 @@ export function guardQuery(query: object, guard: QueryGuard): TenantQueryBuilder
   return guarded;
 }
 
-class GuardedHelper extends (QueryBuilderHelper as unknown as OpenHelperClass) {
-  declare query: TenantQueryBuilder;
-
-  override createFormulaTable(alias: string, meta: EntityMetadata, schema?: string): object {
-    return super.createFormulaTable(alias, meta, this.query.schemaOfFormula(meta, schema));
-  }
-
-  override getTableName(entityName: EntityName): string {
-    const meta = this.query.guard.tenancy.orm.getMetadata().find(entityName);
-
-    return meta?.schema === DEFAULT_SCHEMA ? `${DEFAULT_SCHEMA}.${meta.tableName}` : super.getTableName(entityName);
-  }
-
-  override createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown {
-    const { guard } = this.query;
-    const meta = joinedMeta(join, guard.tenancy);
-
-    if (meta?.schema === undefined) {
-      return super.createJoinExpression(join, joins, schema, override);
-    }
-
-    const resolved = isTenantEntity(meta) ? resolve(guard, meta, wantedSchema(join, [override, schema], guard)) : meta.schema;
-    // the schema goes in with the table, and the default one in its place, which MikroORM does not write
-    const qualified = { ...join, table: `${resolved}.${meta.tableName}`, schema: DEFAULT_SCHEMA };
-
-    return super.createJoinExpression(qualified, joins, schema, override);
-  }
-}
-
-function guardHelper(helper: object, query: TenantQueryBuilder): GuardedHelper {
-  const guarded = (helper instanceof GuardedHelper ? helper : Object.setPrototypeOf(helper, GuardedHelper.prototype)) as GuardedHelper;
-  guarded.query = query;
-
-  return guarded;
-}
-
-// sub-queries and CTEs are joined under a property that no entity has
-function joinedMeta(join: Join, tenancy: Tenancy): EntityMetadata | undefined {
-  return join.path?.endsWith('[pivot]') === true && join.prop.pivotEntity !== undefined
-    ? tenancy.orm.getMetadata().find(join.prop.pivotEntity)
-    : join.prop.targetMeta;
-}
-
-/**
- * The tenant that a joined table is asked of. A query that starts from a shared entity has the public schema, which says nothing
- * of the tenant whose rows it joins: that is then the scope's.
- */
-function wantedSchema(join: Join, ofQuery: readonly (string | undefined)[], guard: QueryGuard): string | undefined {
-  return join.schema !== undefined && join.schema !== '*' ? join.schema : tenantAmong(ofQuery, guard);
-}
-
-function tenantAmong(schemas: readonly (string | undefined)[], { scope, tenancy }: QueryGuard): string | undefined {
-  const named = schemas.find(schema => schema !== undefined && ![tenancy.publicSchema, DEFAULT_SCHEMA, '*'].includes(schema));
-
-  return named ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
-}
-
-function resolve({ tenancy, scope }: QueryGuard, meta: EntityMetadata, wanted: string | undefined): string {
-  return tenantSchema(meta.className, wanted, scope, tenancy);
-}
-
 const WRITES: ReadonlySet<QueryType> = new Set([QueryType.INSERT, QueryType.DELETE, QueryType.TRUNCATE, QueryType.UPSERT]);
-
-/** What MikroORM takes a PostgreSQL database's default schema to be, whatever `publicSchema` is. */
-const DEFAULT_SCHEMA = 'public';
 
 /** The parts of MikroORM's QueryBuilder that are overridden or read here, private ones among them. */
 interface OpenQueryBuilder {
@@ -310,16 +246,3 @@ interface OpenQueryBuilder {
 }
 
 type OpenQueryBuilderClass = new (...args: ConstructorParameters<typeof QueryBuilder>) => OpenQueryBuilder;
-
-type OpenHelperClass = new (...args: ConstructorParameters<typeof QueryBuilderHelper>) => {
-  createFormulaTable(alias: string, meta: EntityMetadata, schema?: string): object;
-  createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown;
-  getTableName(entityName: EntityName): string;
-};
-
-interface Join {
-  readonly path?: string;
-  readonly prop: { readonly pivotEntity?: EntityMetadata['class']; readonly targetMeta?: EntityMetadata };
-  readonly schema?: string;
-  readonly table: string;
-}
