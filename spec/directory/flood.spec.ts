@@ -147,4 +147,4 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
 
-const FLOOD = { postgresql: 100_000, pglite: 10_000 };
+const FLOOD = { postgresql: 100_000, pglite: 10_000, pgbouncer: 10_000 };

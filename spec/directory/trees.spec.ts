@@ -5,7 +5,7 @@ import { onDatabases } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { Note, openTenants } from '../support/tenants-orm.ts';
 import { until } from '../support/until.ts';
-import { visitorOf } from '../support/visits.ts';
+import { visitorOf } from '../support/visitor.ts';
 
 class Customer extends TenantMixin {
   kind!: string;

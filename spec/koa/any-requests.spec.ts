@@ -2,7 +2,7 @@ import { currentSchema, currentTenant, runInPublic, runInTenant, schemaRouter, t
 import { expect } from 'chai';
 import fc from 'fast-check';
 import Koa from 'koa';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { expectIdle } from '../support/idle-connections.ts';
 import { openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 import { failureOf, hold, REPLAY } from '../support/property.ts';
@@ -20,9 +20,12 @@ const HOSTS = [...TENANTS.map(hostOf), 'localhost'];
 const CONNECTIONS = 3;
 
 /** PGlite has one connection, and does not stream. */
+const ON_ONE_CONNECTION = { operations: 500, maxHolding: 0, kinds: KINDS.filter(kind => kind !== 'transaction' && kind !== 'rows') };
+
 const SIZES = {
   postgresql: { operations: 3_000, maxHolding: CONNECTIONS - 1, kinds: KINDS },
-  pglite: { operations: 500, maxHolding: 0, kinds: KINDS.filter(kind => kind !== 'transaction' && kind !== 'rows') },
+  pglite: ON_ONE_CONNECTION,
+  pgbouncer: ON_ONE_CONNECTION,
 } as const;
 
 const MAX_COMMANDS = 60;
@@ -45,7 +48,7 @@ const LEAKS: Readonly<Record<string, Koa.Middleware>> = {
   })(),
 };
 
-onDatabases('any requests', database => {
+onDatabasesAndPooler('any requests', database => {
   let orm: LibraryOrm;
   const servers: WebServer[] = [];
   let visits: Visits;

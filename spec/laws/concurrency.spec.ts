@@ -2,7 +2,7 @@ import { currentSchema, currentTenant, forEachTenant, runInPublic, runInTenant, 
 import type { TenantEntityManager } from '@landlord/mikro-orm';
 import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { onDatabases, type SpecDatabase } from '../support/database.ts';
+import { onDatabasesAndPooler, type SpecDatabase } from '../support/database.ts';
 import { expectIdle } from '../support/idle-connections.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { hold, REPLAY } from '../support/property.ts';
@@ -16,15 +16,18 @@ defineEntity({ class: Town, extends: TenantMixin, properties: {} });
 
 const TENANTS = Array.from({ length: 50 }, (_, index) => `t${String(index).padStart(2, '0')}`);
 
-/** PGlite has one connection, so that a transaction of one flow holds up all others, and it does not stream. */
+/** With one connection a transaction of one flow holds up all others, and so does a stream, which PGlite has none of. */
+const ON_ONE_CONNECTION = { operations: 5_000, maxTransactions: 0, keptPaths: KEPT_PATHS.filter(path => path !== 'stream') };
+
 const SIZES = {
   postgresql: { operations: 100_000, maxTransactions: 3, keptPaths: KEPT_PATHS },
-  pglite: { operations: 5_000, maxTransactions: 0, keptPaths: KEPT_PATHS.filter(path => path !== 'stream') },
+  pglite: ON_ONE_CONNECTION,
+  pgbouncer: ON_ONE_CONNECTION,
 } as const;
 
 const MAX_COMMANDS = 600;
 
-onDatabases('flows over fifty tenants', database => {
+onDatabasesAndPooler('flows over fifty tenants', database => {
   let orm: LibraryOrm;
   let rows: Map<string, Town>;
   const { operations, maxTransactions, keptPaths } = SIZES[database.kind];

@@ -1,7 +1,7 @@
 import { CrossTenantError, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { ref, Reference, wrap } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { refusal } from '../support/refusal.ts';
 import { Essay, everyRow, Imprint, Label, openWriters, Portrait, Volume, Writer, type WritersOrm } from '../support/writers.ts';
 
@@ -186,7 +186,7 @@ const ENTITIES: Readonly<Record<string, Case>> = {
 
 const CASES = { ...RELATIONS, ...ENTITIES };
 
-onDatabases('writes across tenants', database => {
+onDatabasesAndPooler('writes across tenants', database => {
   let orm: WritersOrm;
   let untouched: unknown;
 

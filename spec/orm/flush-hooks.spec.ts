@@ -1,7 +1,7 @@
 import { CrossTenantError, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import type { EventSubscriber } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import { refusal } from '../support/refusal.ts';
 import { everyRow, Label, openWriters, Volume, Writer, type WritersOrm } from '../support/writers.ts';
 
@@ -72,7 +72,7 @@ const HOOKS: Readonly<Record<string, { readonly hook: Hook; readonly by: readonl
 
 type Act = (given: { own: Volume; created: Volume; theirs: Theirs; uow: any }) => unknown;
 
-onDatabases('hooks of users in a flush', database => {
+onDatabasesAndPooler('hooks of users in a flush', database => {
   let orm: WritersOrm;
   let untouched: unknown;
   let act: { readonly hook: Hook; readonly run: (uow: unknown) => void } | undefined;

@@ -15,9 +15,10 @@ import {
 import { expect } from 'chai';
 import { setImmediate } from 'node:timers/promises';
 import { Author, Book, Genre, Library, Tag } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
-import { READS, WRITES } from '../support/orm-paths.ts';
+import { addMatrixTables } from '../laws/matrix/entities.ts';
+import { ormPaths, PATHS_CONFIG } from '../support/orm-paths.ts';
 import { openTwins, refusal } from '../support/twins.ts';
 
 /*
@@ -46,7 +47,7 @@ import { openTwins, refusal } from '../support/twins.ts';
  *
  * A query builder and its criteria nodes, aliases and joins live as long as the query; there is no cache of compiled queries.
  */
-onDatabases('process-wide caches', database => {
+onDatabasesAndPooler('process-wide caches', database => {
   let orm: LibraryOrm;
 
   const both = async <Result>(fn: (em: TenantEntityManager, name: string) => Promise<Result>): Promise<[acme: Result, bob: Result]> => [
@@ -55,7 +56,8 @@ onDatabases('process-wide caches', database => {
   ];
 
   before(async () => {
-    orm = await openTwins(database, { pool: { min: 1, max: 1 } });
+    orm = await openTwins(database, { ...PATHS_CONFIG, pool: { min: 1, max: 1 } });
+    await addMatrixTables(database);
   });
 
   beforeEach(() => {
@@ -69,11 +71,11 @@ onDatabases('process-wide caches', database => {
       const before = metadataOf(orm);
 
       for (const name of ['acme', 'bob']) {
-        for (const path of [...Object.values(READS), ...Object.values(WRITES)]) {
+        for (const { run } of Object.values(ormPaths(database.kind))) {
           const undone = new Error('undone');
           await runInTenant(name, em =>
             em.transactional(async () => {
-              await path(orm.em);
+              await run(orm.em);
               throw undone;
             }),
           ).catch((error: unknown) => expect(error).to.equal(undone));
@@ -368,8 +370,8 @@ onDatabases('process-wide caches', database => {
 
   describe('statements', () => {
     it('S10 none is prepared under a name, by which one tenant’s plan would be another’s', async () => {
-      for (const [name, read] of Object.entries(READS)) {
-        await both(async em => read(em)).catch((error: unknown) => expect.fail(`${name}: ${String(error)}`));
+      for (const [name, { run }] of Object.entries(ormPaths(database.kind)).filter(([, { writes }]) => !writes)) {
+        await both(em => run(em)).catch((error: unknown) => expect.fail(`${name}: ${String(error)}`));
       }
 
       await both(em => em.execute('select title from book where id = ?', [1]));
@@ -379,11 +381,11 @@ onDatabases('process-wide caches', database => {
 
     it('S10 one SQL text on one connection reads each tenant’s table, also through a function that has a plan', async () => {
       await database.query(
-        `create function public.first_title() returns text language plpgsql as $$ begin return (select title from book where id = 1); end $$`,
+        `create function public.planned_title() returns text language plpgsql as $$ begin return (select title from book where id = 1); end $$`,
       );
       const read = async (em: TenantEntityManager): Promise<unknown[]> => [
         ...(await em.execute<object[]>('select title from book where id = ?', [1])),
-        ...(await em.execute<object[]>('select public.first_title() as title')),
+        ...(await em.execute<object[]>('select public.planned_title() as title')),
       ];
 
       for (const _ of [1, 2]) {

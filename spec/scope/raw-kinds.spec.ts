@@ -4,7 +4,7 @@ import { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import { onDatabases, type SpecDatabase } from '../support/database.ts';
+import { onDatabases, SERVER_AND_POOLER, type SpecDatabase } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { refusal } from '../support/twins.ts';
 
@@ -165,5 +165,5 @@ onDatabases(
       }
     });
   },
-  ['postgresql'],
+  SERVER_AND_POOLER,
 );

@@ -2,12 +2,12 @@ import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mi
 import { raw } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Author, Book, Genre } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
+import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { FRAGMENTS, STATEMENTS } from '../support/raw-paths.ts';
 import { openTwins, refusal } from '../support/twins.ts';
 
-onDatabases('raw SQL that names no schema, on a pool of one', database => {
+onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database => {
   let orm: LibraryOrm;
   let connection: { path: string; role: string };
 

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
+import { REPLAY } from './property.ts';
 
-/** `CORPUS_SEED=… npm test` generates again what a run has generated. */
-export const SEED = Number(process.env['CORPUS_SEED'] ?? Date.now() % 2 ** 31);
+/** `FC_SEED=… npm test` generates again what a run has generated. */
+export const SEED = REPLAY.seed ?? Date.now() % 0x7fffffff;
 
-console.log(`  CORPUS_SEED=${SEED} generates the values of this run again`);
+console.log(`  seed of the values of this file: ${SEED}`);
 
 /** Checks a law on generated values, and says which; a failure is shrunk to the least that still fails. */
 export async function holds<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => unknown, numRuns: number): Promise<void> {

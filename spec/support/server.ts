@@ -23,6 +23,8 @@ export async function mochaGlobalSetup(): Promise<void> {
 }
 
 export async function mochaGlobalTeardown(): Promise<void> {
-  await stopPooler();
   await server?.remove();
 }
+
+// each process of a parallel run has a pooler of its own
+export const mochaHooks = { afterAll: stopPooler };

@@ -79,6 +79,12 @@ function isDeclared(statement: string, index: number, token: string): boolean {
     (isName && PLACES.some(place => place.test(before))) ||
     (isName && /_tpt_type"/.test(statement) && / (then|else) $/.test(before)) ||
     (/^\d+$/.test(token) && /^ as position\b/.test(statement.slice(index + token.length))) ||
+    // what `em.clone()` overrides, which MikroORM 7 fills in before the statement around it
+    (/^insert into "\w+"\."\w+" \([^)]*\) select /.test(command) && statement.slice(index + token.length).startsWith(' as "')) ||
+    // the path of a dump, which takes no parameters
+    (/\bset_config\('search_path', $/.test(before) && /^'("\w+"(, )?)+'$/.test(token)) ||
+    // a channel, which takes no parameter
+    (/^listen $/i.test(command) && /^"landlord:[\w.]+"$/.test(token)) ||
     statement === "set names 'utf8';" ||
     // a migration of `spec/migrations/mixes.spec.ts` writes what it has read
     /^'read queued in \w+'$/.test(token)
@@ -94,12 +100,14 @@ const DECLARATION = /^(create|alter) (table|type|index|unique index|view|materia
 const CATALOG =
   /\b(information_schema|pg_(catalog|class|constraint|database|enum|index|indexes|namespace|policies|proc|tables|trigger|type|views|matviews))\b/;
 
-const HISTORY = /^(insert into|delete from|select .* from) "\w+"\."\w*migrations\w*" (\("?name"?\) values|where name in) \(/;
+const HISTORY = /^(insert into|delete from|select .* from) "\w+"\."\w*(?:migrations|history)\w*" (\("?name"?\) values|where name in) \(/;
 
 const PLACES = [
   /\bset (local )?\w+ (to|=) $/,
   /\bset_config\(('\w+', )?$/,
   /\bsetval\($/,
+  // a key in JSON
+  /->>?$/,
   // the lock of a tenant's migrations, in a script, which takes no parameters
   /\bhashtextextended\('landlord:' \|\| $/,
 ];

@@ -13,12 +13,12 @@ const TWO_TAGS = [
   { id: 105, name: 'two' },
 ];
 
-/** Without a tenant raw SQL reads what it names, which is what the public schema has of that name. */
+/** Raw SQL reads what it names: what the schema of that scope has, in which it is sent. */
 const RAW: Expected = {
   'in no scope': 'public',
   'in the public scope': 'public',
-  'made in no scope, used in one': 'public',
-  'made in the public scope, used in a tenant’s': 'public',
+  'made in no scope, used in one': 'acme',
+  'made in the public scope, used in a tenant’s': 'acme',
 };
 
 /** What MikroORM would load without saying of which schema is refused where the EntityManager's own is another or none. */
@@ -27,6 +27,9 @@ export const UNLOADED: Expected = {
   'in the public scope, with { schema } of a tenant': 'TENANT_CONTEXT_REQUIRED',
   'in no scope, by a fork of a tenant with { schema } of another': 'CROSS_TENANT',
 };
+
+/** An EntityManager of one tenant stores that tenant's entities alone, also outside of scopes. */
+export const FLUSHED: Expected = { 'in no scope, by a fork of a tenant with { schema } of another': 'CROSS_TENANT' };
 
 /** `em.begin()` ends whatever transaction the EntityManager had. */
 const IN_TRANSACTIONS: readonly Situation[] = ['in a transaction', 'after a nested transaction was rolled back, with another scope in it'];
@@ -75,7 +78,7 @@ export const ENTITY_MANAGER: Table = {
 
   insert: write((em, o) => em.insert(Tag, { id: 103, name: 'inserted' }, o)),
   'insert, an entity': write((em, o) => em.insert(em.create(Tag, { id: 103, name: 'inserted' }, { ...o, persist: false })), {
-    expect: { 'in no scope, by a fork of a tenant with { schema } of another': 'CROSS_TENANT' },
+    expect: FLUSHED,
   }),
   insertMany: write((em, o) => em.insertMany(Tag, TWO_TAGS, o)),
   upsert: write((em, o) => em.upsert(Book, { id: 1, title: 'upserted', author: 1 }, o)),
@@ -85,30 +88,39 @@ export const ENTITY_MANAGER: Table = {
   nativeDelete: write((em, o) => em.nativeDelete(Loan, { book: { title: { $ne: '' } } }, o)),
   lock: write(async (em, o) => em.lock(await em.findOneOrFail(Book, 1, o), LockMode.PESSIMISTIC_WRITE)),
 
-  persist: write((em, o) => em.persist(em.create(Book, { id: 101, title: 'new', author: 1, tags: [1] } as never, o)).flush()),
+  persist: flush((em, o) => em.persist(em.create(Book, { id: 101, title: 'new', author: 1, tags: [1] } as never, o)).flush()),
   'persist, made by hand': write((em, { schema }) => em.persist(Object.assign(new Tag(), { id: 102, name: schema ?? 'by hand' })).flush(), {
     takesSchema: false,
   }),
-  persistAndFlush: write((em, o) => em.persistAndFlush(em.create(Tag, { id: 101, name: 'new' }, o))),
-  remove: write(async (em, o) => em.remove(await em.findOneOrFail(Loan, 1, o)).flush()),
-  removeAndFlush: write((em, o) => em.removeAndFlush(em.getReference(Loan, 1, o as object))),
-  flush: write(async (em, o) => {
-    const book = await em.findOneOrFail(Book, 1, o);
-    book.title = 'changed';
-    await em.flush();
-  }),
-  'flush, a collection': write(async (em, o) => {
-    (await em.findOneOrFail(Book, 1, { ...o, populate: ['tags'] })).tags.add(em.getReference(Tag, 2, o as object));
-    await em.flush();
-  }),
-  tryFlush: write(async (em, o) => {
+  persistAndFlush: flush((em, o) => em.persistAndFlush(em.create(Tag, { id: 101, name: 'new' }, o))),
+  remove: flush(async (em, o) => em.remove(await em.findOneOrFail(Loan, 1, o)).flush(), { readsFirst: true }),
+  removeAndFlush: flush((em, o) => em.removeAndFlush(em.getReference(Loan, 1, o as object))),
+  flush: flush(
+    async (em, o) => {
+      const book = await em.findOneOrFail(Book, 1, o);
+      book.title = 'changed';
+      await em.flush();
+    },
+    { readsFirst: true },
+  ),
+  'flush, a collection': flush(
+    async (em, o) => {
+      (await em.findOneOrFail(Book, 1, { ...o, populate: ['tags'] })).tags.add(em.getReference(Tag, 2, o as object));
+      await em.flush();
+    },
+    { readsFirst: true },
+  ),
+  tryFlush: flush(async (em, o) => {
     em.create(Tag, { id: 109, name: 'flushed by a query' }, o);
     await em.tryFlush(Tag, { flushMode: FlushMode.ALWAYS });
   }),
-  assign: write(async (em, o) => {
-    em.assign(await em.findOneOrFail(Book, 2, o), { author: 2, tags: [1] });
-    await em.flush();
-  }),
+  assign: flush(
+    async (em, o) => {
+      em.assign(await em.findOneOrFail(Book, 2, o), { author: 2, tags: [1] });
+      await em.flush();
+    },
+    { readsFirst: true },
+  ),
 
   create: read((em, o) => em.create(Tag, { id: 1, name: 'made' }, { ...o, persist: false }), { quiet: true }),
   getReference: read((em, o) => em.getReference(Book, 1, o as object), { quiet: true }),
@@ -146,7 +158,7 @@ export const ENTITY_MANAGER: Table = {
 
     return (await em.getDataLoader('ref')).load([author, {}]);
   }),
-  getUnitOfWork: write(async (em, o) => {
+  getUnitOfWork: flush(async (em, o) => {
     em.getUnitOfWork().persist(em.create(Tag, { id: 111, name: 'by the unit of work' }, { ...o, persist: false }));
     await em.getUnitOfWork().commit();
   }),
@@ -159,6 +171,11 @@ function read(use: Use, more: Partial<Row> = {}): Row<TenantEntityManager> {
 
 function write(use: Use, more: Partial<Row> = {}): Row<TenantEntityManager> {
   return { make: em => em, use, writes: true, ...more };
+}
+
+/** A row that flushes, which an EntityManager of one tenant does for that tenant alone. */
+function flush(use: Use, more: Partial<Row> = {}): Row<TenantEntityManager> {
+  return write(use, { expect: FLUSHED, ...more });
 }
 
 function kysely(build: (db: Kysely<Tables>) => { execute(): Promise<unknown> }, writes = false): Row<TenantEntityManager> {

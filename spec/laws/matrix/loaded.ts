@@ -2,7 +2,7 @@ import type { TenantEntityManager } from '@landlord/mikro-orm';
 import { BaseEntity, ref, wrap, type Collection, type EntityName, type Ref, type ScalarReference } from '@mikro-orm/core';
 import { Author, Book, Tag } from '../../../fixtures/entities/index.ts';
 import type { Expected, Row, SchemaOption, Table } from './cell.ts';
-import { UNLOADED } from './entity-manager.ts';
+import { FLUSHED, UNLOADED } from './entity-manager.ts';
 import { Memo } from './entities.ts';
 
 /** What is loaded from an entity that is there goes to the entity's own tenant, or is refused where MikroORM would not say which that is. */
@@ -60,6 +60,7 @@ export const WRAPPED_ENTITY: Table = {
       await em.flush();
     },
     writes: true,
+    expect: FLUSHED,
   },
 };
 
@@ -74,6 +75,7 @@ export const BASE_ENTITY: Table = {
       await em.flush();
     },
     writes: true,
+    expect: FLUSHED,
   },
 };
 
@@ -145,6 +147,7 @@ function changed(use: (tags: Collection<Tag>, em: TenantEntityManager, o: Schema
       await em.flush();
     },
     writes: true,
+    expect: FLUSHED,
   };
 }
 

@@ -3,7 +3,7 @@ import { BaseEntity, Collection, EntityLoader, helper, Reference, ref, ScalarRef
 import { Factory, SeedManager, Seeder } from '@mikro-orm/seeder';
 import { expect } from 'chai';
 import { Author, Book, Library } from '../../../fixtures/entities/index.ts';
-import { onDatabases } from '../../support/database.ts';
+import { onDatabasesAndPooler } from '../../support/database.ts';
 import type { LibraryOrm } from '../../support/library-orm.ts';
 import { openTwins, refusal } from '../../support/twins.ts';
 import { checkCell, situationsOf, type Row, type World } from './cell.ts';
@@ -12,7 +12,7 @@ import { addMatrixTables, contentsQuery, ENTITIES, SharedRoutine, TenantRoutine 
 import { SEEDERS } from './seeder.ts';
 import { TABLES } from './tables.ts';
 
-onDatabases('the matrix of methods and scopes', database => {
+onDatabasesAndPooler('the matrix of methods and scopes', database => {
   let orm: LibraryOrm;
   let world: World;
 

@@ -85,14 +85,14 @@ export const QUERY_BUILDER: Table = {
       .select(['b.author', raw('count(*) as n')])
       .groupBy('b.author')
       .having('count(*) > 0')
-      .andHaving('count(*) < 9')
+      .andHaving('count(*) >= 1')
       .execute(),
   ),
   orHaving: query(({ books }) =>
     books
       .select(['b.author', raw('count(*) as n')])
       .groupBy('b.author')
-      .having('count(*) > 9')
+      .having('count(*) < 0')
       .orHaving('count(*) > 0')
       .execute(),
   ),

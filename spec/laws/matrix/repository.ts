@@ -2,7 +2,7 @@ import type { TenantEntityManager } from '@landlord/mikro-orm';
 import type { SqlEntityRepository } from '@mikro-orm/sql';
 import { Book, Loan, Tag } from '../../../fixtures/entities/index.ts';
 import type { Row, SchemaOption, Table } from './cell.ts';
-import { collect } from './entity-manager.ts';
+import { collect, FLUSHED } from './entity-manager.ts';
 
 /** The ways in which a repository reaches the database; each asks its EntityManager. */
 export const REPOSITORY: Table = {
@@ -30,14 +30,20 @@ export const REPOSITORY: Table = {
     use: (repo: SqlEntityRepository<Loan>, o) => repo.nativeDelete({ book: { title: { $ne: '' } } }, o),
     writes: true,
   },
-  assign: tags(async (repo, o) => {
-    repo.assign(await repo.findOneOrFail(1, o), { name: 'assigned' });
-    await repo.getEntityManager().flush();
-  }),
-  create: tags(async (repo, o) => {
-    repo.create({ id: 105, name: 'created' }, o);
-    await repo.getEntityManager().flush();
-  }),
+  assign: tags(
+    async (repo, o) => {
+      repo.assign(await repo.findOneOrFail(1, o), { name: 'assigned' });
+      await repo.getEntityManager().flush();
+    },
+    { expect: FLUSHED, readsFirst: true },
+  ),
+  create: tags(
+    async (repo, o) => {
+      repo.create({ id: 105, name: 'created' }, o);
+      await repo.getEntityManager().flush();
+    },
+    { expect: FLUSHED },
+  ),
   getReference: books((repo, o) => repo.getReference(1, { ...o, wrapped: false }), { quiet: true }),
   map: books((repo, o) => repo.map({ id: 1, title: 'mapped', author_id: 1 }, o), { quiet: true }),
   merge: books((repo, o) => repo.merge({ id: 1, title: 'merged', author: 1 }, o), { quiet: true }),
@@ -47,6 +53,6 @@ function books(use: (repo: SqlEntityRepository<Book>, options: SchemaOption) => 
   return { make: (em: TenantEntityManager) => em.getRepository(Book), use, ...more };
 }
 
-function tags(use: (repo: SqlEntityRepository<Tag>, options: SchemaOption) => unknown): Row {
-  return { make: (em: TenantEntityManager) => em.getRepository(Tag), use, writes: true };
+function tags(use: (repo: SqlEntityRepository<Tag>, options: SchemaOption) => unknown, more: Partial<Row> = {}): Row {
+  return { make: (em: TenantEntityManager) => em.getRepository(Tag), use, writes: true, ...more };
 }

@@ -1,7 +1,7 @@
 import { runInPublic, runInTenant, TenantError, type TenantEntityManager } from '@landlord/mikro-orm';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { expect } from 'chai';
-import { onDatabases } from '../../support/database.ts';
+import { onDatabasesAndPooler } from '../../support/database.ts';
 import type { Domain } from '../../support/relations/domain.ts';
 import { openRelated, TWINS, type Related } from '../../support/relations/open.ts';
 import { readCatalog, readReferencesOut } from '../../support/schema-contents.ts';
@@ -24,7 +24,7 @@ const FROM_SHARED: Readonly<Record<string, Read>> = {
   'the query builder': (em, { Country }) => em.createQueryBuilder(Country, 'c').leftJoinAndSelect('c.people', 'p').getResult(),
 };
 
-onDatabases('relations where there is no tenant', database => {
+onDatabasesAndPooler('relations where there is no tenant', database => {
   let related: Related;
 
   before(async () => {

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import { onDatabases } from '../../support/database.ts';
+import { onDatabasesAndPooler } from '../../support/database.ts';
 import { openRelated, TWINS, type Related, type Twin } from '../../support/relations/open.ts';
 import { OTHER_READS } from '../../support/relations/other-reads.ts';
 import { RELATIONS, waysOf, WAYS_IN_SHORT, type Read } from '../../support/relations/reads.ts';
 import { ownSql, plainSql } from '../../support/relations/statements.ts';
 
-onDatabases('reading relations', database => {
+onDatabasesAndPooler('reading relations', database => {
   const failing = new Set<string>();
   let related: Related;
 
@@ -61,10 +61,15 @@ onDatabases('reading relations', database => {
     if (isSteady) {
       expect(found.answer).to.deep.equal(expected.answer);
       expect(found.failure).to.equal(expected.failure);
-      expect(ownSql(found.statements, twin).toSorted()).to.deep.equal(plainSql(expected.statements).toSorted());
+      expect(readsOf(ownSql(found.statements, twin))).to.deep.equal(readsOf(plainSql(expected.statements)));
     }
   }
 });
+
+// a statement with SQL of its own has its path in a transaction
+function readsOf(statements: readonly string[]): string[] {
+  return statements.filter(statement => !/^(begin|commit|rollback)\b/.test(statement)).toSorted();
+}
 
 /** What fails in one way or another where there are no tenants, and has to fail in the same way with them. */
 const FAILING: readonly string[] = [

@@ -2,7 +2,7 @@ import { runInPublic, runInTenant, SharedRowInUseError, type TenantEntityManager
 import { ForeignKeyConstraintViolationException } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Book, Genre, Tag } from '../../../fixtures/entities/index.ts';
-import { onDatabases } from '../../support/database.ts';
+import { onDatabasesAndPooler } from '../../support/database.ts';
 import type { LibraryOrm } from '../../support/library-orm.ts';
 import { contentsOf, openTwins, refusal } from '../../support/twins.ts';
 
@@ -20,7 +20,7 @@ const REMOVALS: Readonly<Record<string, Write>> = {
   'em.transactional': em => em.transactional(async tx => tx.remove(await tx.findOneOrFail(Genre, 1))),
 };
 
-onDatabases('shared rows that tenants refer to', database => {
+onDatabasesAndPooler('shared rows that tenants refer to', database => {
   let orm: LibraryOrm;
   let untouched: unknown;
 

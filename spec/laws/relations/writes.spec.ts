@@ -1,11 +1,11 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { expect } from 'chai';
-import { onDatabases } from '../../support/database.ts';
+import { onDatabasesAndPooler } from '../../support/database.ts';
 import { contentsOf, decoysOf, openRelated, TWINS, type Related, type Work } from '../../support/relations/open.ts';
 import { ownSql, plainSql } from '../../support/relations/statements.ts';
 import { WRITES } from '../../support/relations/writes.ts';
 
-onDatabases('writing relations', database => {
+onDatabasesAndPooler('writing relations', database => {
   let related: Related;
 
   before(async () => {

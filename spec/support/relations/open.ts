@@ -5,6 +5,7 @@ import { createDatabase, type SpecDatabase } from '../database.ts';
 import { client, migrationsFolder, openEvolving, openPlain, type EvolvingOrm } from '../evolving-orm.ts';
 import { readCatalog } from '../schema-contents.ts';
 import { relationsDomain, SHARED_ENTITIES, SHARED_TABLES, type Domain } from './domain.ts';
+import { asObserver } from '../statement-watch.ts';
 import { pictureOf } from './picture.ts';
 import { insertOf, rowsOf, SHARED_ROWS } from './rows.ts';
 
@@ -184,7 +185,7 @@ async function rowsIn(em: SqlEntityManager, tables: readonly (readonly [name: st
     return `'${name}', (select json_agg(${row} order by ${order}) from ${table} x)`;
   });
   const sql = `select json_build_object(${columns.join(', ')}) as contents`;
-  const [found] = await em.getConnection().execute<{ contents: unknown }[]>(sql, [], 'all', em.getTransactionContext());
+  const [found] = await asObserver(() => em.getConnection().execute<{ contents: unknown }[]>(sql, [], 'all', em.getTransactionContext()));
 
   return found?.contents;
 }

@@ -15,14 +15,19 @@ export function ownSql(statements: readonly string[], schemaName: string): strin
   const schemasOf = (table: string): readonly string[] =>
     table === 'grade' ? [schemaName, 'public'] : [(SHARED_TABLES as readonly string[]).includes(table) ? 'public' : schemaName];
 
-  return statements.map(statement =>
-    bare(statement)
-      .replaceAll(AFTER_WORDS, (_all, word: string, first: string, second: string | undefined) =>
-        second !== undefined && schemasOf(second).includes(first)
-          ? `${word}"${second}"`
-          : `${word}"${first}"."${second ?? ''}" NOT ITS OWN`,
+  return (
+    statements
+      // the path of a statement with SQL of its own
+      .filter(statement => !statement.includes(`set_config('search_path'`))
+      .map(statement =>
+        bare(statement)
+          .replaceAll(AFTER_WORDS, (_all, word: string, first: string, second: string | undefined) =>
+            second !== undefined && schemasOf(second).includes(first)
+              ? `${word}"${second}"`
+              : `${word}"${first}"."${second ?? ''}" NOT ITS OWN`,
+          )
+          .replaceAll('own_grade_id', 'grade_id'),
       )
-      .replaceAll('own_grade_id', 'grade_id'),
   );
 }
 
