@@ -1,7 +1,7 @@
 import { runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
-import { raw, sql } from '@mikro-orm/core';
+import { defineEntity, p, raw, sql } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { Author } from '../../fixtures/entities/index.ts';
+import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { asObserver } from '../support/statement-watch.ts';
@@ -129,6 +129,12 @@ const FRAGMENTS: Readonly<Record<string, Use>> = {
     return (await em.find(Author, { id: 1 })).map(({ name }) => ({ found: name }));
   },
   'em.clone()': async (em, value) => [{ found: (await em.clone(Author, { id: 1, name: { $ne: value } }, { name: value })).name }],
+  'one of an array': (em, value) =>
+    em
+      .qb(Author, 'a')
+      .select([raw('(array[?])[2] as found', [['first', value]])])
+      .where({ id: 1 })
+      .execute(),
   'em.execute()': (em, value) => em.execute('select ?::text as found, ? as other', [value, value]),
 };
 
@@ -145,6 +151,42 @@ const VALUES = [
   '{"a":"?"}',
   'é?💥',
 ];
+
+const Note = defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary(), data: p.json<object>() } });
+
+onDatabasesAndPooler('keys of JSON', database => {
+  let orm: LibraryOrm;
+
+  before(async () => {
+    orm = await openTwins(database, { entities: [Library, Genre, Author, Book, Tag, Member, Loan, LoanSummary, Note] } as never);
+    await database.query('create table acme.note (id int primary key, data jsonb)');
+  });
+
+  after(() => orm.close());
+
+  it('N1 a key with a question mark stays that key, as a condition and as an order, and at any depth', async () => {
+    for (const key of VALUES) {
+      const stop = new Error('stop');
+      await runInTenant('acme', em =>
+        em.transactional(async tx => {
+          await asObserver(async () => {
+            tx.create(Note, { id: 1, data: { [key]: 'b', inner: { [key]: key } } });
+            tx.create(Note, { id: 2, data: { [key]: 'a', inner: {} } });
+            await tx.flush();
+            const idsOf = async (where: object): Promise<number[]> =>
+              (await tx.find(Note, where, { orderBy: { data: { [key]: 'asc' } } as never })).map(({ id }) => id);
+
+            expect(await idsOf({}), key).to.deep.equal([2, 1]);
+            expect(await idsOf({ data: { [key]: 'a' }, id: { $gt: 0 } }), key).to.deep.equal([2]);
+            expect(await idsOf({ data: { [key]: ' or true --' }, id: 1 }), key).to.deep.equal([]);
+            expect(await idsOf({ data: { inner: { [key]: key } } }), key).to.deep.equal([1]);
+          });
+          throw stop;
+        }),
+      ).catch((error: unknown) => expect(error, `${key}: ${String(error)}`).to.equal(stop));
+    }
+  });
+});
 
 onDatabasesAndPooler('values of fragments of SQL', database => {
   let orm: LibraryOrm;
