@@ -150,7 +150,8 @@ class TenantSqlGuard implements SqlGuard {
 
     const { publicSchema, options } = Tenancy.of(this.#config);
 
-    return searchPathOf(...(target.kind === 'tenant' ? [target.schemaName] : []), publicSchema, ...options.searchPath);
+    // a temporary table that somebody left on the connection would else be found before all others
+    return searchPathOf(...(target.kind === 'tenant' ? [target.schemaName] : []), publicSchema, ...options.searchPath, 'pg_temp');
   }
 
   #roleOf(target: SqlTarget): string | undefined {

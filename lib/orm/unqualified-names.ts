@@ -1,7 +1,8 @@
 /**
  * Whether the SQL may have a name that PostgreSQL looks up on the `search_path`. The SQL that MikroORM makes of entities has none: every
  * identifier in it is quoted, and every table has its schema. What is not known to be harmless counts as such a name (a word without quotes
- * that is none of those below, a function among them; a table without a schema; a type in quotes), as does the name of a CTE.
+ * that is none of those below, a function among them; a table without a schema; a type in quotes), as does the name of a CTE. So does a function
+ * with a schema: its body may have such names, and `pg_catalog.set_config` sets the path for the session.
  *
  * No parser: it need not understand the SQL, only not miss a name. What it reports in vain costs round trips.
  */
@@ -12,7 +13,8 @@ export function hasUnqualifiedNames(sql: string): boolean {
 function findsUnqualifiedName(sql: string): boolean {
   // for each parenthesis that is open, whether it stands in a list of tables
   const lists: boolean[] = [];
-  let wantsTable = false;
+  // the word that a table is to follow
+  let tableAfter: string | undefined;
   let inTableList = false;
   let wasCast = false;
   let at = 0;
@@ -25,32 +27,37 @@ function findsUnqualifiedName(sql: string): boolean {
 
     if (char === '"' || WORD_START.test(char)) {
       if (isQualified(sql, start, at)) {
-        wantsTable = false;
+        if (tableAfter !== 'into' && opensParenthesis(sql, at) && !READS_SETTING.test(sql.slice(start, at))) {
+          return true;
+        }
+
+        tableAfter = undefined;
       } else if (char === '"') {
         // a table, a function, a type, or quotes that do not end
-        if (wantsTable || wasCast || at === start + 1 || opensParenthesis(sql, at)) {
+        if (tableAfter !== undefined || wasCast || at === start + 1 || opensParenthesis(sql, at)) {
           return true;
         }
       } else if (sql[at - 1] !== "'") {
-        const role = WORDS.get(sql.slice(start, at).toLowerCase());
+        const word = sql.slice(start, at).toLowerCase();
+        const role = WORDS.get(word);
 
-        if (role === undefined) {
+        if (role === undefined || isTable(word, tableAfter, opensParenthesis(sql, at))) {
           return true;
         }
 
         if (role !== 'goes on') {
-          wantsTable = role === 'table' || role === 'tables';
+          tableAfter = role === 'table' || role === 'tables' ? word : undefined;
           inTableList = role === 'tables' || (inTableList && role !== 'clause');
         }
       }
     } else if (char === '(') {
       lists.push(inTableList);
-      inTableList = wantsTable;
+      inTableList = tableAfter !== undefined;
     } else if (char === ')') {
       inTableList = lists.pop() ?? false;
-      wantsTable = false;
+      tableAfter = undefined;
     } else if (char === ',') {
-      wantsTable = inTableList;
+      tableAfter = inTableList ? ',' : undefined;
     } else if (char === ';' || ((char === '$' || char === "'") && at === start + 1)) {
       // a second statement, the body of a function or of a `do`, or quotes that do not end
       return true;
@@ -87,6 +94,13 @@ function isQualified(sql: string, start: number, end: number): boolean {
   return NAME.test(sql) && NAME.lastIndex < end;
 }
 
+// most words can name a table too; what is called is a function of `pg_catalog`
+function isTable(word: string, after: string | undefined, isCalled: boolean): boolean {
+  return (
+    after !== undefined && NAMES_TOO.has(word) && (after === 'into' || !isCalled) && !(after === 'update' && AFTER_FOR_UPDATE.has(word))
+  );
+}
+
 function opensParenthesis(sql: string, at: number): boolean {
   PARENTHESIS.lastIndex = at;
 
@@ -104,8 +118,10 @@ const NAMES = new RegExp(`${QUOTED}${REST}`, 'iy');
 const WORD = new RegExp(`e'[^'\\\\]*(?:(?:\\\\[\\s\\S]|'')[^'\\\\]*)*'|${BARE}${REST}`, 'iy');
 const STRING = /'[^']*(?:''[^']*)*'/y;
 const SPACES = /\s+/y;
-const OTHER = /\$?\d[\w.]*|::|--[^\n]*|\/\*[\s\S]*?\*\//y;
-const PARENTHESIS = /\s*\(/y;
+const OTHER = /\$?\d[\w.]*|::|--[^\n\r]*|\/\*[\s\S]*?\*\//y;
+const PARENTHESIS = /(?:\s|--[^\n\r]*|\/\*[\s\S]*?\*\/)*\(/y;
+// it says what there is as it is, to whoever asks for it in so many words
+const READS_SETTING = /^pg_catalog\.current_setting$/i;
 const WORD_START = /[a-z_\u0080-\uffff]/i;
 const SPACE = /\s/;
 
@@ -129,6 +145,22 @@ const PLAIN_READ = new RegExp(
 /** What a word does to the names after it: a table follows, or a list of them; a clause without tables begins; or nothing changes. */
 type Role = 'table' | 'tables' | 'clause' | 'other' | 'goes on';
 
+// functions and types that are found in `pg_catalog`, before any schema of the path
+const OF_CATALOG =
+  'count sum avg min max coalesce nullif greatest least lower upper length trim concat round abs now json_agg jsonb_agg json_build_object ' +
+  'jsonb_build_object array_agg string_agg unnest to_tsvector plainto_tsquery websearch_to_tsquery row_number rank dense_rank ' +
+  'text varchar char int integer int2 int4 int8 bigint smallint numeric decimal real double precision float4 float8 boolean bool uuid ' +
+  'json jsonb date time timestamp timestamptz timetz bytea';
+
+// what PostgreSQL does not reserve
+const UNRESERVED =
+  'recursive materialized insert delete between exists nulls first last by conflict nothing escape filter over partition within of share key ' +
+  'no nowait skip locked restart identity cascade row interval';
+
+const NAMES_TOO: ReadonlySet<string> = new Set(`${OF_CATALOG} ${UNRESERVED}`.split(' '));
+
+const AFTER_FOR_UPDATE: ReadonlySet<string> = new Set(['of', 'nowait', 'skip']);
+
 const WORDS: ReadonlyMap<string, Role> = new Map(
   Object.entries({
     table: 'join into update table truncate',
@@ -136,14 +168,7 @@ const WORDS: ReadonlyMap<string, Role> = new Map(
     clause: 'select where group having order limit offset fetch for union intersect except returning set values window',
     'goes on': 'only lateral',
     other:
-      'with recursive materialized insert delete distinct all as on and or not in is null true false between like ilike similar exists any some ' +
-      'case when then else end asc desc nulls first last by conflict do nothing constraint default left right inner outer full cross natural ' +
-      'escape filter over partition within of share key no nowait skip locked restart identity cascade array row interval ' +
-      'current_timestamp current_date localtimestamp ' +
-      // functions and types that are found in `pg_catalog`, before any schema of the path
-      'count sum avg min max coalesce nullif greatest least lower upper length trim concat round abs now json_agg jsonb_agg json_build_object ' +
-      'jsonb_build_object array_agg string_agg unnest to_tsvector plainto_tsquery websearch_to_tsquery row_number rank dense_rank ' +
-      'text varchar char int integer int2 int4 int8 bigint smallint numeric decimal real double precision float4 float8 boolean bool uuid ' +
-      'json jsonb date time timestamp timestamptz timetz bytea',
+      'with distinct all as on and or not in is null true false like ilike similar any some case when then else end asc desc do constraint ' +
+      `default left right inner outer full cross natural array current_timestamp current_date localtimestamp ${UNRESERVED} ${OF_CATALOG}`,
   } satisfies Record<Role, string>).flatMap(([role, words]) => words.split(' ').map(word => [word, role as Role] as const)),
 );

@@ -11,6 +11,9 @@ const QUALIFIED = [
   `select count(*) as "count" from "acme"."book" -- from book`,
   `select '"' || 'it''s from tag' /* from tag */ as "x"`,
   'select 1.5, 1e3',
+  `select pg_catalog.current_setting('search_path')`,
+  `select "b0"."id" from "acme"."book" as "b0" where "b0"."id" in (1) for update skip locked`,
+  `select "b0"."id" from "acme"."book" as "b0" for no key update nowait`,
 ];
 
 const UNQUALIFIED = [
@@ -43,6 +46,15 @@ const UNQUALIFIED = [
   `select 'unfinished`,
   'lock table "book"',
   'select U&"book" from "acme"."book"',
+  `select pg_catalog.set_config('search_path', 'bob', false)`,
+  'select "public"."first_title"() as "x"',
+  'select * from public.first_title () as "x"',
+  'select "first_title"/* */()',
+  'select * from share',
+  'select * from date, key',
+  'select * from "acme"."book" join rank on true',
+  'insert into text (id) values (1)',
+  `select 1 -- '\rfrom book`,
 ];
 
 describe('names that the search path decides', () => {

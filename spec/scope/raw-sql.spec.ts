@@ -1,4 +1,4 @@
-import { runInTenant } from '@landlord/mikro-orm';
+import { runInPublic, runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
@@ -23,6 +23,8 @@ onDatabasesAndPooler('raw SQL that sets or loses its connection, on a pool of on
 
   for (const statement of [
     `select set_config('search_path', 'bob', false)`,
+    `select pg_catalog.set_config('search_path', 'bob', false)`,
+    `select "pg_catalog"."set_config"('search_path', 'bob', false)`,
     `set search_path to bob`,
     // the very path that it runs on
     `set search_path to acme`,
@@ -37,6 +39,29 @@ onDatabasesAndPooler('raw SQL that sets or loses its connection, on a pool of on
       expect(await titles()).to.deep.equal(['decoy', 'decoy']);
     });
   }
+
+  it('law 2 a temporary table that one tenant has left on the connection is not read in place of another’s table', async () => {
+    await runInTenant('acme', em => em.execute('create temporary table book as select * from book'));
+
+    try {
+      expect(await runInTenant('bob', em => em.execute('select title from book where id = 1'))).to.deep.equal([{ title: 'bob book 1' }]);
+      expect(await runInPublic(em => em.execute('select title from book where id = 1'))).to.deep.equal([{ title: 'decoy' }]);
+    } finally {
+      await orm.em.fork().execute('drop table pg_temp.book');
+    }
+  });
+
+  it('law 2 a function of the public schema that is called by its full name finds the tenant’s tables', async () => {
+    await database.query(
+      `create function public.first_title() returns text language plpgsql as 'begin return (select title from book where id = 1); end'`,
+    );
+
+    for (const sql of ['select public.first_title() as title', 'select * from "public"."first_title"() as "title"']) {
+      expect(await runInTenant('acme', em => em.execute(sql))).to.deep.equal([{ title: 'acme book 1' }]);
+      expect(await runInTenant('bob', em => em.execute(sql))).to.deep.equal([{ title: 'bob book 1' }]);
+      expect(await orm.em.fork().execute(sql)).to.deep.equal([{ title: 'decoy' }]);
+    }
+  });
 
   it('N3 raw SQL whose connection is killed fails with its own error, and its place in the pool is free again', async function () {
     if (database.kind === 'pglite') {
