@@ -8,7 +8,7 @@ import { canonicalHostname } from './hostname.js';
 import type { ResolvedTenantsOptions, TenantFilter } from './options.js';
 import { isTenantEntity } from './orm/entity-kinds.js';
 import { enterScope } from './orm/mikro-context.js';
-import { asItIs, forLibrary, inLibrarysTransaction } from './orm/sql-target.js';
+import { asItIs, forLibrary, forPublic, inLibrarysTransaction } from './orm/sql-target.js';
 import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
 import { parseSchemaName, type SchemaName } from './schema-name.js';
 import type { ScopeHost } from './scope/host.js';
@@ -198,7 +198,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     }
 
     // mapped to property names, but not to entities
-    const rows = await query.execute<{ schemaName: string }[]>('all');
+    const rows = await forPublic(this, () => query.execute<{ schemaName: string }[]>('all'));
 
     return rows.map(({ schemaName }) => schemaName).filter(schemaName => schemaName !== this.publicSchema);
   }
@@ -248,7 +248,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   }
 
   async findTenants(where: TenantFilter = {}): Promise<readonly TenantMixin<unknown>[]> {
-    return this.#registry().find(this.options.tenant, where, { orderBy: { schemaName: 'asc' }, ...NOT_CACHED });
+    return forPublic(this, () => this.#registry().find(this.options.tenant, where, { orderBy: { schemaName: 'asc' }, ...NOT_CACHED }));
   }
 
   // by name, as the package may not be installed; a bundler must not shorten it
@@ -282,7 +282,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   }
 
   async #findOne(where: TenantFilter): Promise<TenantMixin<unknown> | undefined> {
-    return (await this.#registry().findOne(this.options.tenant, where, NOT_CACHED)) ?? undefined;
+    return (await forPublic(this, () => this.#registry().findOne(this.options.tenant, where, NOT_CACHED))) ?? undefined;
   }
 
   // a fork of its own: what a scope is entered with must not sit in the identity map of somebody's request

@@ -1,6 +1,6 @@
 import { RequestContext, TransactionContext, type EntityManager, type Options } from '@mikro-orm/core';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
-import { asTheScopeSays } from './sql-target.js';
+import { asTheScopeSays, withNothingSaid } from './sql-target.js';
 import type { TenantEntityManager } from './tenant-entity-manager.js';
 
 /**
@@ -35,7 +35,7 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
 /** Runs `fn` in no scope and no transaction, whatever the flow was in. */
 export function leaveScope<Result>(fn: () => Result): Result {
   return withScope(undefined, () =>
-    TransactionContext['storage'].run(undefined as never, () => RequestContext['storage'].run(undefined, fn)),
+    TransactionContext['storage'].run(undefined as never, () => RequestContext['storage'].run(undefined, () => withNothingSaid(fn))),
   );
 }
 

@@ -38,6 +38,13 @@ export function forLibrary<Result>(host: object, fn: () => Result): Result {
   return isLibrarys(sqlTarget(host)) ? fn() : say(host, { kind: 'library' }, fn);
 }
 
+/**
+ * Runs `fn` with its SQL for no tenant, whichever scope the flow is in: which tenants there are is not for a tenant's role to say.
+ */
+export function forPublic<Result>(host: object, fn: () => Result): Result {
+  return isLibrarys(sqlTarget(host)) ? fn() : say(host, PUBLIC, fn);
+}
+
 /** Runs `fn` with its transactions the library's own, also where its connection is used as it is. */
 export function inLibrarysTransaction<Result>(host: object, fn: () => Result): Result {
   return say(host, { kind: 'library' }, fn);
@@ -51,6 +58,11 @@ export function asItIs<Result>(host: object, fn: () => Result): Result {
 /** Runs `fn` with nothing said, so that the scope decides. */
 export function asTheScopeSays<Result>(host: object, fn: () => Result): Result {
   return storage.getStore() === undefined ? fn() : say(host, undefined, fn);
+}
+
+/** Runs `fn` with nothing said for any ORM. */
+export function withNothingSaid<Result>(fn: () => Result): Result {
+  return storage.getStore() === undefined ? fn() : storage.run(undefined, fn);
 }
 
 function say<Result>(host: object, target: SqlTarget | undefined, fn: () => Result): Result {
@@ -71,7 +83,7 @@ const NONE: SqlTarget = { kind: 'none' };
 
 const PUBLIC: SqlTarget = { kind: 'public' };
 
-const storage = new AsyncLocalStorage<Said>();
+const storage = new AsyncLocalStorage<Said | undefined>();
 
 /** The ORM that SQL is of. */
 interface SqlHost {

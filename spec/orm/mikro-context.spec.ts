@@ -2,6 +2,8 @@ import { currentTenant, runInPublic, runInTenant } from '@landlord/mikro-orm';
 import { MikroORM, RequestContext } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { leaveScope } from '../../dist/orm/mikro-context.js';
+import { forTenant, sqlTarget } from '../../dist/orm/sql-target.js';
 import { Book, Genre, Library } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
@@ -129,6 +131,15 @@ onDatabasesAndPooler('MikroORM’s contexts around scopes', database => {
       }
     });
   }
+
+  it('S1 work that leaves its scope leaves behind for whom SQL was said to be', () => {
+    const host = { publicSchema: 'public' };
+    const inside = forTenant(host, 'acme', () =>
+      [sqlTarget(host), leaveScope(() => sqlTarget(host)), sqlTarget(host)].map(({ kind }) => kind),
+    );
+
+    expect(inside).to.deep.equal(['tenant', 'none', 'tenant']);
+  });
 
   it('S11 another ORM’s transaction goes on through a scope of this one', async () => {
     const second = (await MikroORM.init({ ...orm.config.getAll(), contextName: 'other' } as never)) as unknown as LibraryOrm;

@@ -1,4 +1,4 @@
-import { runInPublic, runInTenant, tenants, withTenants } from '@landlord/mikro-orm';
+import { forEachTenant, runInPublic, runInTenant, tenants, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { Author, Book, Library } from '../../fixtures/entities/index.ts';
@@ -76,6 +76,22 @@ onDatabases(
         runInTenant('acme', em => em.execute('select * from public.library')),
       ]) {
         expect(await stateOf(work)).to.equal('42501');
+      }
+    });
+
+    it('S5, S11 which tenants there are is found in a tenant’s scope too, whose role may not read their table', async () => {
+      const whose = (em: TenantEntityManager): Promise<unknown> => em.execute('select current_user as role');
+      const all = ['acme', 'bob'].map(name => ({ schemaName: name, ok: true, value: [{ role: `${names.prefix}${name}` }] }));
+
+      for (const inScope of [
+        <T>(fn: () => Promise<T>) => runInTenant('acme', fn),
+        <T>(fn: () => Promise<T>) => runInTenant('acme', em => em.transactional(fn)),
+        <T>(fn: () => Promise<T>) => runInPublic(em => em.transactional(() => runInTenant('acme', fn))),
+      ]) {
+        expect(await inScope(() => runInTenant('bob', whose))).to.deep.equal([{ role: `${names.prefix}bob` }]);
+        expect(await inScope(() => forEachTenant(whose))).to.deep.equal(all);
+        expect((await inScope(() => tenants(orm).list())).map(({ schemaName }) => schemaName)).to.deep.equal(['acme', 'bob']);
+        expect(await stateOf(inScope(() => orm.em.count(Library)))).to.equal('42501');
       }
     });
 
