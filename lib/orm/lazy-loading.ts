@@ -100,6 +100,8 @@ export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoad
  *
  * Relies on `Collection.getEntityManager`, private in MikroORM 7, which its queries call for an EntityManager that they cannot do
  * without. `spec/laws/matrix` fails if it changes. It is replaced for the process, and does nothing for an ORM without tenants.
+ *
+ * Of `matching()` it takes a copy of the options, which MikroORM writes to: a caller's own would name the schema of whoever used them first.
  */
 export function guardCollections(): void {
   const prototype = Collection.prototype as unknown as OpenCollection;
@@ -123,6 +125,11 @@ export function guardCollections(): void {
     return em;
   };
   prototype.getEntityManager = Object.assign(guarded, { [GUARDED]: true });
+
+  const { matching } = prototype;
+  prototype.matching = function (options) {
+    return matching.call(this, { ...options });
+  };
 }
 
 function inSchemaOfOwners(method: string, args: unknown[]): unknown[] {
@@ -183,4 +190,5 @@ interface DataLoaderLike {
 interface OpenCollection {
   readonly owner: object;
   getEntityManager: (this: OpenCollection, items?: Iterable<object>, required?: boolean) => EntityManager | undefined;
+  matching: (this: OpenCollection, options: object) => unknown;
 }

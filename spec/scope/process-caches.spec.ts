@@ -306,6 +306,19 @@ onDatabasesAndPooler('process-wide caches', database => {
   });
 
   describe('raw fragments', () => {
+    it('S10 options that are made once serve each tenant, also where MikroORM writes to them', async () => {
+      const options = { where: { id: 1 } };
+      const namesOf = async (em: TenantEntityManager): Promise<unknown> =>
+        (await (await em.findOneOrFail(Book, 2)).tags.matching(options)).map(({ name }) => name);
+
+      for (const tenant of ['acme', 'bob']) {
+        expect(await runInTenant(tenant, namesOf)).to.deep.equal([`${tenant} tag 1`]);
+        expect(await namesOf(orm.em.fork({ schema: tenant }))).to.deep.equal([`${tenant} tag 1`]);
+      }
+
+      expect(options).to.deep.equal({ where: { id: 1 } });
+    });
+
     it('S10 one that is made once serves each tenant, as condition, order and value', async () => {
       const upper = raw(alias => `upper(${alias}.title)`);
       const read = async (em: TenantEntityManager, name: string): Promise<string[]> => {
