@@ -247,3 +247,104 @@ onDatabases(
   },
   ['postgresql'],
 );
+
+onDatabases(
+  'a directory behind a transaction pooler',
+  database => {
+    const opened: LibraryOrm[] = [];
+    const logged: string[] = [];
+    let visit: (host: string) => Promise<Visit>;
+    /** Of another process, as far as the library can tell. */
+    let other: LibraryOrm;
+
+    before(async () => {
+      const first = await openLibrary(database);
+      await first.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
+      await first.close();
+    });
+
+    afterEach(async () => {
+      await Promise.all(opened.splice(0).map(orm => orm.close()));
+      logged.length = 0;
+    });
+
+    it('N3 leaves nothing listening on the server’s connection, says once that it hears nothing, and sees what another process changes when `ttlMs` is over', async () => {
+      await open({ ttlMs: 1_500, unknownTtlMs: 1_500 });
+      expect((await visit('acme.example.com')).served).to.equal('acme');
+      await until('it says so', () => logged.some(line => line.includes('hears of no changes')));
+      // the lookup before it was known; from now on the time to live counts
+      expect((await visit('acme.example.com')).served).to.equal('acme');
+      expect((await visit('moved.example.com')).served).to.equal('HOST_UNKNOWN');
+
+      await move('moved.example.com');
+      const movedAt = performance.now();
+      expect((await visit('acme.example.com')).served).to.equal('acme');
+      await until('its time is over', async () => (await visit('acme.example.com')).served === 'HOST_UNKNOWN');
+      await until('it is served where it is', async () => (await visit('moved.example.com')).served === 'acme');
+      expect(performance.now() - movedAt).to.be.within(1_000, 3_500);
+
+      // the one connection that every transaction gets
+      expect(await other.em.fork().execute('select pg_listening_channels()')).to.deep.equal([]);
+      expect(await listeners()).to.have.length(0);
+      expect(logged.filter(line => line.includes('hears of no changes'))).to.have.length(1);
+      await move('acme.example.com');
+    });
+
+    it('H10 sees it within a second where it listens on the database itself, and says nothing', async () => {
+      await open({ listen: { url: await directUrl() }, ttlMs: 600_000, unknownTtlMs: 600_000 });
+      await visit('acme.example.com');
+      await until('it listens', async () => (await listeners()).some(query => query === 'select 1'));
+
+      for (const [from, to] of [
+        ['acme.example.com', 'moved.example.com'],
+        ['moved.example.com', 'acme.example.com'],
+      ] as const) {
+        expect((await visit(from)).served).to.equal('acme');
+        expect((await visit(to)).served).to.equal('HOST_UNKNOWN');
+        await move(to);
+        const movedAt = performance.now();
+        await until(`${from} is nobody's`, async () => (await visit(from)).served === 'HOST_UNKNOWN');
+        await until(`${to} is acme's`, async () => (await visit(to)).served === 'acme');
+        expect(performance.now() - movedAt).to.be.lessThan(1_000);
+      }
+
+      expect(await listeners()).to.have.length(1);
+      expect(await other.em.fork().execute('select pg_listening_channels()')).to.deep.equal([]);
+      expect(logged).to.deep.equal([]);
+    });
+
+    async function open(directory: NonNullable<TenantsOptions<Library>['directory']>): Promise<void> {
+      const logger = (message: string): void => {
+        logged.push(message);
+      };
+      const orm = await openLibrary({ ...database, options: () => ({ ...database.options(), debug: [], logger }) }, { directory });
+      other = await openLibrary(database);
+      opened.push(orm, other);
+      visit = visitorOf(orm);
+    }
+
+    async function move(domainUrl: string): Promise<void> {
+      const em = other.em.fork();
+      (await em.findOneOrFail(Library, { schemaName: 'acme' })).domainUrl = domainUrl;
+      await em.flush();
+    }
+
+    /** Past the pooler. */
+    async function directUrl(): Promise<string> {
+      const url = new URL(process.env['DATABASE_URL'] ?? '');
+      const [row] = await database.query<{ name: string }>('select current_database() as name');
+      url.pathname = `/${row?.name ?? ''}`;
+
+      return url.href;
+    }
+
+    async function listeners(): Promise<unknown[]> {
+      const rows = await database.query(
+        `select query from pg_stat_activity where datname = current_database() and (application_name = 'landlord directory' or query ilike 'listen %')`,
+      );
+
+      return rows.map(({ query }) => query);
+    }
+  },
+  ['pgbouncer'],
+);
