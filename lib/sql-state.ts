@@ -40,8 +40,20 @@ export function connectionWasLost(error: unknown): boolean {
 }
 
 /** Whether the database could not be asked at all, so that the error says nothing of what was asked. */
-export function isUnreachable(error: unknown): boolean {
-  return connectionWasLost(error) || hasSqlState(error, [TOO_MANY_CONNECTIONS]) || hasNodeCode(error, UNREACHABLE);
+function isUnreachable(error: unknown): boolean {
+  return (
+    connectionWasLost(error) || hasSqlState(error, [TOO_MANY_CONNECTIONS]) || hasNodeCode(error, UNREACHABLE) || failedToConnect(error)
+  );
+}
+
+// for any reason, such as a server's own socket that is not there
+function failedToConnect(error: unknown): boolean {
+  return error instanceof Error && ((error as { readonly syscall?: unknown }).syscall === 'connect' || failedToConnect(error.cause));
+}
+
+/** Whether the database could not be asked, or has not found the time to answer: a statement was cancelled, or waited for a lock in vain. */
+export function hasNotAnswered(error: unknown): boolean {
+  return isUnreachable(error) || hasSqlState(error, NOT_IN_TIME);
 }
 
 /** Keeps what went wrong in rolling back with the error that it was rolled back for, as its `rollbackError`. */
@@ -64,6 +76,9 @@ function hasNodeCode(error: unknown, { codes, messages }: typeof LOST): boolean 
   return false;
 }
 
+/** Query canceled, as by `statement_timeout`; lock not available. */
+const NOT_IN_TIME = ['57014', '55P03'] as const;
+
 const TOO_MANY_CONNECTIONS = '53300';
 
 /** Lock not available, deadlock detected, serialization failure, too many connections. */
@@ -83,7 +98,7 @@ const LOST: { readonly codes: readonly string[]; readonly messages: readonly str
 };
 
 const UNREACHABLE: typeof LOST = {
-  codes: ['EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'],
+  codes: ['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'ENOTFOUND', 'EAI_AGAIN', 'ECONNABORTED'],
   messages: [
     'timeout exceeded when trying to connect',
     'timeout expired',

@@ -50,7 +50,8 @@ export interface DirectoryOptions {
 
   /**
    * What happens while the database cannot be reached. `'serve'`: a tenant that is held is served until its `ttlMs` is over, and every
-   * other request is answered with 503 and `Retry-After`. `'refuse'`: every request whose tenant was not looked up within the last second is.
+   * other request is answered with 503 and `Retry-After`. `'refuse'`: every request whose tenant was not looked up within the last second is;
+   * where nothing is listened to, within `ttlMs`, as nobody says there that the database is away.
    *
    * @default 'serve'
    */

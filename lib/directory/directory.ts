@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import { DirectoryUnavailableError } from '../errors.js';
 import { LookupTimeoutError } from '../errors/web-errors.js';
-import { isUnreachable } from '../sql-state.js';
+import { hasNotAnswered } from '../sql-state.js';
 import type { DirectoryOptions } from './directory-options.js';
+import { GRACE_MS } from './grace.js';
 import { Lookups, type LookupSource } from './lookups.js';
 
 /** What a resolver reads off a request: the property of the tenant entity that is its own in each row, and the value to look for. */
@@ -26,7 +27,6 @@ export class Directory<Held extends HeldTenant> {
   /** Apart from the known ones, so that a flood of made-up hosts does not push these out. */
   readonly #unknown: LRUCache<string, Answer<Held>>;
   readonly #idsOf = new Map<string, Set<string>>();
-  readonly #changing: (readonly string[])[] = [];
   #failedAt = -Infinity;
 
   constructor(options: Required<DirectoryOptions>, source: LookupSource<Held>, listener: ChangeListener) {
@@ -49,7 +49,7 @@ export class Directory<Held extends HeldTenant> {
     const known = this.#known.get(id);
 
     if (known !== undefined) {
-      return this.#isTrusted(known, this.#options.ttlMs, now) ? known.tenant : this.#ask(id, key, known);
+      return this.#isTrusted(known, this.#options.ttlMs, now) ? known.tenant : this.#ask(id, key);
     }
 
     const unknown = this.#unknown.get(id);
@@ -72,25 +72,15 @@ export class Directory<Held extends HeldTenant> {
     }
   }
 
-  /** Says that a transaction of this process is changing these tenants, or all if none is named. */
-  changing(schemaNames: readonly string[]): void {
-    this.#changing.push(schemaNames);
-  }
-
-  /** Says that a transaction of this process was committed: what it has changed is to be seen at once, and not only when it is told. */
-  committed(): void {
-    this.#changing.splice(0).forEach(schemaNames => this.forget(...schemaNames));
-  }
-
   async close(): Promise<void> {
     await this.#listener.close();
     this.forget();
   }
 
-  async #ask(id: string, key: DirectoryKey, held?: Answer<Held>): Promise<Held | undefined> {
+  async #ask(id: string, key: DirectoryKey): Promise<Held | undefined> {
     // what has just failed is not asked again for each request
     if (performance.now() - this.#failedAt < RETRY_AFTER_MS) {
-      return this.#withoutDatabase(held);
+      return this.#withoutDatabase(id);
     }
 
     try {
@@ -103,13 +93,13 @@ export class Directory<Held extends HeldTenant> {
 
       return tenant;
     } catch (error) {
-      if (!(error instanceof LookupTimeoutError) && !isUnreachable(error)) {
+      if (!(error instanceof LookupTimeoutError) && !hasNotAnswered(error)) {
         throw error;
       }
 
       this.#failedAt = performance.now();
 
-      return this.#withoutDatabase(held, error);
+      return this.#withoutDatabase(id, error);
     }
   }
 
@@ -119,8 +109,10 @@ export class Directory<Held extends HeldTenant> {
     return age <= GRACE_MS || (age <= ttlMs && this.#listener.wouldHaveHeard(askedAt, now));
   }
 
-  #withoutDatabase(held: Answer<Held> | undefined, cause?: unknown): Held {
+  #withoutDatabase(id: string, cause?: unknown): Held {
     const { onUnavailable, ttlMs } = this.#options;
+    // what is held now: a change may have been told while the database was waited for
+    const held = this.#known.get(id);
 
     if (held?.tenant !== undefined && onUnavailable === 'serve' && performance.now() - held.askedAt <= ttlMs) {
       return held.tenant;
@@ -154,9 +146,6 @@ export class Directory<Held extends HeldTenant> {
     }
   }
 }
-
-/** For how long an answer may be wrong, in milliseconds: H10. */
-export const GRACE_MS = 1_000;
 
 const RETRY_AFTER_MS = 1_000;
 

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { ALL_TENANTS, NONCE } from './channel.js';
-import { GRACE_MS, type ChangeListener } from './directory.js';
+import type { ChangeListener } from './directory.js';
+import { GRACE_MS } from './grace.js';
 
 /** A connection on which notices of changed tenants arrive. */
 export interface NoticeConnection {
-  /** Whether notices that are sent on the ORM's own connections arrive: behind a transaction pooler they do not. */
+  /** Whether notices that are sent on the ORM's own connections arrive: behind a transaction pooler they do not. Rejects where the connection is lost meanwhile. */
   isHearing(): Promise<boolean>;
 
   /** Resolves when the database has answered on the connection: what was told before has then arrived. */
@@ -42,6 +43,8 @@ export class Listener implements ChangeListener {
   #since: number | undefined;
   /** When the latest ping was sent that was answered. */
   #inTouchAt = -Infinity;
+  /** The connection that has not answered its latest ping yet. */
+  #pinged: NoticeConnection | undefined;
   #isDeaf = false;
   #hasFailed = false;
 
@@ -157,13 +160,24 @@ export class Listener implements ChangeListener {
       return;
     }
 
-    connection.ping().then(
-      () => {
-        this.#inTouchAt = Math.max(this.#inTouchAt, sentAt);
-      },
-      // its end is told by `ended`
-      () => undefined,
-    );
+    // `pg` warns where a second question is asked before the first is answered
+    if (this.#pinged === connection) {
+      return;
+    }
+
+    this.#pinged = connection;
+    connection
+      .ping()
+      .then(
+        () => {
+          this.#inTouchAt = Math.max(this.#inTouchAt, sentAt);
+        },
+        // its end is told by `ended`
+        () => undefined,
+      )
+      .finally(() => {
+        this.#pinged = this.#pinged === connection ? undefined : this.#pinged;
+      });
   }
 }
 

@@ -1,6 +1,7 @@
 import { LookupTimeoutError } from '../errors/web-errors.js';
 import { connectionWasLost } from '../sql-state.js';
 import type { DirectoryKey } from './directory.js';
+import { GRACE_MS } from './grace.js';
 
 /** Where tenants are looked up. */
 export interface LookupSource<Held> {
@@ -19,16 +20,19 @@ export interface LookupResult<Held> {
 
 /**
  * Looks tenants up, one query for all who wait for the same, and one for many of those who come while others are being looked up: a flood
- * of hosts that nobody knows costs a query for each few hundred of them, and never more than two connections.
+ * of hosts that nobody knows costs a query for each few hundred of them, and two connections at a time. Those that the database leaves
+ * without an answer, as where the table is locked, keep their connections; so no more than `UNDER_WAY` are ever taken from the pool.
  */
 export class Lookups<Held extends { readonly schemaName: string }> {
   readonly #source: LookupSource<Held>;
   readonly #timeoutMs: number;
   /** Those that a request may still join, by what is looked up. */
   readonly #open = new Map<string, Lookup<Held>>();
-  #waiting: Lookup<Held>[] = [];
+  readonly #waiting = new Set<Lookup<Held>>();
   readonly #sent = new Set<Lookup<Held>>();
-  #running = 0;
+  /** Queries that have not been answered, and those of them that have been so for longer than anybody waits. */
+  #underWay = 0;
+  #overdue = 0;
 
   constructor(source: LookupSource<Held>, timeoutMs: number) {
     this.#source = source;
@@ -36,14 +40,19 @@ export class Lookups<Held extends { readonly schemaName: string }> {
   }
 
   find(id: string, key: DirectoryKey): Promise<LookupResult<Held>> {
-    let lookup = this.#open.get(id);
+    const open = this.#open.get(id);
 
-    if (lookup === undefined) {
-      lookup = newLookup<Held>(id, key);
-      this.#open.set(id, lookup);
-      this.#waiting.push(lookup);
-      this.#next();
+    // the answer to an older question may be older than an answer may be
+    if (open !== undefined && performance.now() - open.askedAt <= GRACE_MS) {
+      return open.promise;
     }
+
+    const lookup = newLookup<Held>(id, key);
+    // one that hangs must not hang all requests; nor must those that are sent before it
+    lookup.limit = setTimeout(() => this.#giveUp(lookup), this.#timeoutMs).unref();
+    this.#open.set(id, lookup);
+    this.#waiting.add(lookup);
+    this.#next();
 
     return lookup.promise;
   }
@@ -58,49 +67,59 @@ export class Lookups<Held extends { readonly schemaName: string }> {
   }
 
   #next(): void {
-    while (this.#waiting.length > 0 && this.#running < AT_ONCE) {
-      this.#running += 1;
-      void this.#ask(this.#takeBatch()).finally(() => {
-        this.#running -= 1;
-        this.#next();
-      });
+    while (this.#waiting.size > 0 && this.#underWay - this.#overdue < AT_ONCE && this.#underWay < UNDER_WAY) {
+      void this.#ask(this.#takeBatch());
     }
   }
 
   #takeBatch(): Lookup<Held>[] {
-    const property = this.#waiting[0]?.key.property;
     const batch: Lookup<Held>[] = [];
-    const left: Lookup<Held>[] = [];
 
     for (const lookup of this.#waiting) {
-      (lookup.key.property === property && batch.length < BATCH ? batch : left).push(lookup);
-    }
+      if (lookup.key.property === (batch[0] ?? lookup).key.property) {
+        batch.push(lookup);
+        this.#waiting.delete(lookup);
+      }
 
-    this.#waiting = left;
+      if (batch.length === BATCH) {
+        break;
+      }
+    }
 
     return batch;
   }
 
   async #ask(batch: readonly Lookup<Held>[]): Promise<void> {
-    const property = batch[0]?.key.property ?? '';
-    const values = batch.map(({ key }) => key.value);
     const askedAt = performance.now();
-    batch.forEach(lookup => this.#sent.add(lookup));
+    let isOverdue = false;
+    const limit = setTimeout(() => {
+      isOverdue = true;
+      this.#overdue += 1;
+      this.#next();
+    }, this.#timeoutMs).unref();
+    this.#underWay += 1;
+
+    for (const lookup of batch) {
+      lookup.askedAt = askedAt;
+      this.#sent.add(lookup);
+    }
 
     try {
-      const found = await this.#inTime(this.#findBy(property, values));
+      const values = batch.map(({ key }) => key.value);
+      const found = await this.#findBy(batch[0]?.key.property ?? '', values);
       batch.forEach(lookup => {
         const tenant = found.get(lookup.key.value);
         lookup.resolve({ tenant, askedAt, isOutdated: isOutdated(tenant, lookup.changed) });
       });
     } catch (error) {
       batch.forEach(lookup => lookup.reject(error));
-    } finally {
-      batch.forEach(lookup => {
-        this.#sent.delete(lookup);
-        this.#close(lookup);
-      });
     }
+
+    clearTimeout(limit);
+    batch.forEach(lookup => this.#end(lookup));
+    this.#underWay -= 1;
+    this.#overdue -= isOverdue ? 1 : 0;
+    this.#next();
   }
 
   // a connection of the pool may have died unnoticed; a new one may do
@@ -114,18 +133,16 @@ export class Lookups<Held extends { readonly schemaName: string }> {
     });
   }
 
-  // one that hangs must not hang all requests
-  async #inTime<Result>(work: Promise<Result>): Promise<Result> {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new LookupTimeoutError(this.#timeoutMs)), this.#timeoutMs).unref();
-    });
+  #giveUp(lookup: Lookup<Held>): void {
+    this.#waiting.delete(lookup);
+    this.#end(lookup);
+    lookup.reject(new LookupTimeoutError(this.#timeoutMs));
+  }
 
-    try {
-      return await Promise.race([work, limit]);
-    } finally {
-      clearTimeout(timer);
-    }
+  #end(lookup: Lookup<Held>): void {
+    clearTimeout(lookup.limit);
+    this.#sent.delete(lookup);
+    this.#close(lookup);
   }
 
   #close(lookup: Lookup<Held>): void {
@@ -142,7 +159,7 @@ function newLookup<Held>(id: string, key: DirectoryKey): Lookup<Held> {
     [resolve, reject] = both;
   });
 
-  return { id, key, promise, resolve, reject, changed: undefined };
+  return { id, key, promise, resolve, reject, limit: undefined, askedAt: Infinity, changed: undefined };
 }
 
 function isOutdated(tenant: { readonly schemaName: string } | undefined, changed: Lookup<unknown>['changed']): boolean {
@@ -153,8 +170,11 @@ function isOutdated(tenant: { readonly schemaName: string } | undefined, changed
   return changed.includes(tenant.schemaName);
 }
 
-/** Lookups that are sent at once. A second one goes on where the first hangs. */
+/** Queries that are waited for at once. A second one goes on where the first hangs. */
 const AT_ONCE = 2;
+
+/** Queries that have not been answered, however long nobody has been waiting for them. */
+const UNDER_WAY = 4;
 
 const BATCH = 500;
 
@@ -164,6 +184,9 @@ interface Lookup<Held> {
   readonly promise: Promise<LookupResult<Held>>;
   readonly resolve: (result: LookupResult<Held>) => void;
   readonly reject: (error: unknown) => void;
+  limit: NodeJS.Timeout | undefined;
+  /** When it was sent; until then in the future. */
+  askedAt: number;
   /** The schema names of which a change was told since it was sent. */
   changed: readonly string[] | 'all' | undefined;
 }

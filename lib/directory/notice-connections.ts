@@ -87,10 +87,18 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
     isHearing: async () => {
       nonces.clear();
       const nonce = `${NONCE}${randomUUID()}`;
-      await pool.query('select pg_notify($1, $2)', [channel, nonce]);
+      // one that is lost hears nothing either, which says nothing of the next one
+      const lost = ended.then(() => Promise.reject(new Error('Connection terminated')));
+      await Promise.race([pool.query('select pg_notify($1, $2)', [channel, nonce]), lost]);
 
       for (let waited = 0; waited < HEARING_MS && !nonces.has(nonce) && !signal.aborted; waited += 10) {
-        await pause(10, undefined, { ref: false });
+        await Promise.race([pause(10, undefined, { ref: false }), lost]);
+      }
+
+      if (!nonces.has(nonce)) {
+        // cut off by the network, it does not answer; else what was told before has arrived by then
+        const limit = setTimeout(() => void close(), ANSWER_MS).unref();
+        await Promise.race([client.query('select 1'), lost]).finally(() => clearTimeout(limit));
       }
 
       return nonces.has(nonce);
@@ -133,6 +141,8 @@ const HEARING_MS = 2_000;
 
 /** Where the pool's settings have none, and a network that drops everything would be waited for without end. */
 const CONNECT_TIMEOUT_MS = 10_000;
+
+const ANSWER_MS = 2_000;
 
 const GOODBYE_MS = 200;
 

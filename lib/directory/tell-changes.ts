@@ -1,4 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
+import { onCommit } from '../orm/on-commit.js';
 import type { Tenancy } from '../tenancy.js';
 import { ALL_TENANTS, channelOf, notifySql } from './channel.js';
 
@@ -17,10 +18,17 @@ export async function tellChanges(
   const all = known.length < schemaNames.length;
   const payloads = all ? [ALL_TENANTS] : [...new Set(known)];
   const channel = channelOf(publicSchema, tenantMeta.root.tableName);
-  directory.changing(all ? [] : payloads);
   await tenancy.execute(
     notifySql(payloads.length),
     payloads.flatMap(payload => [channel, payload]),
     ctx,
   );
+  const seeAtOnce = (): void => directory.forget(...(all ? [] : payloads));
+
+  // this process need not wait until it is told
+  if (ctx === undefined) {
+    seeAtOnce();
+  } else {
+    onCommit(ctx, seeAtOnce);
+  }
 }

@@ -6,6 +6,7 @@ import { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { explainSharedWrite } from './flush-errors.js';
 import { surviveLostConnections } from './lost-connections.js';
+import { noticeCommits } from './on-commit.js';
 import { sealValues } from './sealed-values.js';
 import { guardConnection } from './sql-guard.js';
 import { forTenant } from './sql-target.js';
@@ -35,6 +36,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       [this.connection, ...this.replicas].forEach(connection => {
         surviveLostConnections(connection);
         guardConnection(connection, config);
+        noticeCommits(connection);
       });
     }
 

@@ -9,7 +9,6 @@ import {
   type EventSubscriber,
   type FilterQuery,
   type FlushEventArgs,
-  type TransactionEventArgs,
   type UnitOfWork,
 } from '@mikro-orm/core';
 import { tellChanges } from '../directory/tell-changes.js';
@@ -81,15 +80,16 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     }
 
     if (tenancy.isTenantClass(meta)) {
-      const former = stored ?? formerName(changeSet);
-      await tellChanges(tenancy, [former, entity.schemaName ?? former], em.getTransactionContext());
+      // others hold it by the name in the row, which another process may have changed since the entity was loaded
+      const now = await storedName(entity, em);
+      await tellChanges(tenancy, [stored ?? formerName(changeSet) ?? now, now], em.getTransactionContext());
     }
   }
 
   async beforeDelete({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
     const tenancy = Tenancy.of(em.config);
 
-    if (tenancy.isTenantClass(meta) && tenancy.settingOf(entity, 'autoDropSchema')) {
+    if (tenancy.isTenantClass(meta)) {
       await this.#readStoredName(entity, em);
     }
   }
@@ -102,33 +102,19 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
       await tellChanges(tenancy, [stored ?? formerName(changeSet)], em.getTransactionContext());
     }
 
-    if (stored !== undefined && !tenancy.isPublicTenant({ schemaName: stored })) {
+    if (stored !== undefined && tenancy.settingOf(entity, 'autoDropSchema') && !tenancy.isPublicTenant({ schemaName: stored })) {
       await dropSchema(tenancy, stored, em.getTransactionContext());
     }
   }
 
-  afterTransactionCommit({ em, transaction }: TransactionEventArgs): void {
-    // a savepoint commits nothing yet
-    if (transaction === undefined || !('savepointName' in transaction)) {
-      Tenancy.of(em.config).directory.committed();
-    }
-  }
-
   async #readStoredName(entity: Tenant, em: EntityManager): Promise<void> {
-    // past the flush's identity map; the lock keeps the name until the transaction ends
-    const registry = em.fork({ keepTransactionContext: true, disableContextResolution: true, flushMode: FlushMode.COMMIT });
-    const key = wrap(entity, true).getPrimaryKey() as FilterQuery<Tenant>;
-    const row = await registry.findOne(Tenancy.of(em.config).tenantMeta.class, key, {
-      fields: ['schemaName'],
-      filters: false,
-      ...NOT_CACHED,
-      lockMode: LockMode.PESSIMISTIC_WRITE,
-    });
+    // the lock keeps the name until the transaction ends
+    const name = await storedName(entity, em, { lockMode: LockMode.PESSIMISTIC_WRITE });
 
-    if (row === null) {
+    if (name === undefined) {
       this.#storedNames.delete(entity);
     } else {
-      this.#storedNames.set(entity, row.schemaName);
+      this.#storedNames.set(entity, name);
     }
   }
 
@@ -138,6 +124,22 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
 
     return stored;
   }
+}
+
+/** The schema name in the tenant's row, past the flush's identity map. */
+async function storedName(entity: Tenant, em: EntityManager, options: { readonly lockMode?: LockMode } = {}): Promise<string | undefined> {
+  const registry = em.fork({ keepTransactionContext: true, disableContextResolution: true, flushMode: FlushMode.COMMIT });
+  const key = wrap(entity, true).getPrimaryKey() as FilterQuery<Tenant>;
+  const row = await registry.findOne(Tenancy.of(em.config).tenantMeta.class, key, {
+    fields: ['schemaName'],
+    filters: false,
+    // outside a transaction too it is what was just written, and not what a replica has
+    connectionType: 'write',
+    ...NOT_CACHED,
+    ...options,
+  });
+
+  return row?.schemaName;
 }
 
 /** What a flush is about to do to one tenant. */

@@ -26,10 +26,7 @@ export async function updateTenants<Result>(
     return run(ctx);
   }
 
-  const result = await inOwnTransaction(em, run);
-  tenancy.directory.committed();
-
-  return result;
+  return inOwnTransaction(em, run);
 }
 
 // where the statement is what failed it is its error that is thrown, also of a connection that was killed under it

@@ -119,6 +119,47 @@ onDatabases(
       expect(wrong).to.deep.equal([]);
     });
 
+    it('H10 is not taken for one that hears nothing where it is lost while it is tried out', async () => {
+      const proxy = await proxyTo(database.url ?? '');
+
+      try {
+        for (const fault of [() => proxy.cut(), async () => proxy.freeze()]) {
+          await open({ listen: { url: proxy.url }, ttlMs: 600_000 }, { pool: { min: 0, max: 1 } });
+          await visit('acme.example.com');
+          const em = orm.em.fork();
+          // the question whether it hears has to wait for the only connection
+          await em.begin();
+          await until('it is tried out', async () => (await listening()) === 'listen "landlord:public.library"');
+          await fault();
+          await em.rollback();
+          // longer than a notice is waited for, and an answer
+          await until('it is given up', () => logged.some(line => line.includes('cannot listen')));
+          expect(logged.join()).to.not.include('hears of no changes');
+          await proxy.mend();
+
+          await visit('acme.example.com');
+          await database.query(`update library set name = 'seen ' || clock_timestamp() where schema_name = 'acme' returning name`);
+          const [row] = await database.query<{ name: string }>(`select name from library where schema_name = 'acme'`);
+          const changedAt = performance.now();
+          await until('it is seen', async () => (await visit('acme.example.com')).tenant?.['name' as never] === row?.name);
+          expect(performance.now() - changedAt).to.be.lessThan(1_500);
+          await orm.close();
+          logged.length = 0;
+        }
+      } finally {
+        await orm.close();
+        await proxy.close();
+      }
+
+      async function listening(): Promise<unknown> {
+        const [row] = await database.query(
+          `select query from pg_stat_activity where datname = current_database() and application_name = 'landlord directory'`,
+        );
+
+        return row?.['query'];
+      }
+    });
+
     it('H10 is not believed in when the network has cut it without a word: a change is seen within a second', async () => {
       const proxy = await proxyTo(database.url ?? '');
 
@@ -199,7 +240,7 @@ onDatabases(
       await until('it asks again', async () => (await visit('acme.example.com')).served === 'acme' && database.statements.length > 0);
     });
 
-    async function open(directory: NonNullable<TenantsOptions<Library>['directory']> = {}): Promise<void> {
+    async function open(directory: NonNullable<TenantsOptions<Library>['directory']> = {}, config: object = {}): Promise<void> {
       orm = await openLibrary(
         {
           ...database,
@@ -212,6 +253,7 @@ onDatabases(
           }),
         } as never,
         { directory },
+        config,
       );
       visit = visitorOf(orm);
     }

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { runInTenant, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
@@ -161,6 +162,32 @@ onDatabases('a directory that is told of changes', database => {
     expect((await visit('new-acme.example.com')).tenant).to.include({ name: 'Acme & Sons' });
   });
 
+  it('H10 sees the change of a tenant that was loaded before another process renamed it', async () => {
+    const em = orm.em.fork();
+    const loaded = await em.findOneOrFail(Library, { schemaName: 'acme' });
+    await tenants(other).rename('acme', 'acme_two');
+    await until('the rename is seen', async () => (await visitOther('new-acme.example.com')).served === 'acme_two');
+    await until('the rename is seen here', async () => (await visit('new-acme.example.com')).served === 'acme_two');
+
+    loaded.domainUrl = 'newest-acme.example.com';
+    await em.flush();
+    const changedAt = performance.now();
+
+    for (const by of [visit, visitOther]) {
+      await until('it is moved', async () => (await by('new-acme.example.com')).served === 'HOST_UNKNOWN');
+      expect((await by('newest-acme.example.com')).served).to.equal('acme_two');
+    }
+    expect(performance.now() - changedAt).to.be.lessThan(1_000);
+
+    const removing = orm.em.fork();
+    const removed = await removing.findOneOrFail(Library, { schemaName: 'acme_two' });
+    await tenants(other).rename('acme_two', 'acme');
+    await until('the rename is seen', async () => (await visitOther('newest-acme.example.com')).served === 'acme');
+    await removing.removeAndFlush(removed);
+    await until('it is gone', async () => (await visitOther('newest-acme.example.com')).served === 'HOST_UNKNOWN');
+    expect((await visit('newest-acme.example.com')).served).to.equal('HOST_UNKNOWN');
+  });
+
   async function changed(schemaName: string, change: (library: Library) => unknown): Promise<void> {
     const em = orm.em.fork();
     change(await em.findOneOrFail(Library, { schemaName }));
@@ -177,3 +204,60 @@ onDatabases('a directory that is told of changes', database => {
     await until(`${schemaName} is known`, async () => (await by(`${schemaName}.example.com`)).served === schemaName);
   }
 });
+
+onDatabases(
+  'a directory that nobody tells of changes',
+  database => {
+    let orm: LibraryOrm;
+    let visit: (host: string) => Promise<Visit>;
+
+    before(async () => {
+      orm = await openLibrary(database, { directory: { listen: false, ttlMs: 600_000, unknownTtlMs: 600_000 } });
+      visit = visitorOf(orm);
+      await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
+    });
+
+    after(() => orm.close());
+
+    const commits: Record<string, (inside: (em: LibraryOrm['em']) => Promise<void>) => Promise<unknown>> = {
+      'a transaction of an EntityManager': inside => orm.em.fork().transactional(em => inside(em as never)),
+      'one within another': inside => orm.em.fork().transactional(outer => outer.transactional(em => inside(em as never))),
+      'one of the connection': inside =>
+        orm.em
+          .fork()
+          .getConnection()
+          .transactional(async ctx => {
+            const em = orm.em.fork();
+            em.setTransactionContext(ctx);
+            await inside(em);
+          }),
+    };
+
+    for (const [title, commit] of Object.entries(commits)) {
+      it(`H10 sees what ${title} has changed when it is committed, though others are committed meanwhile`, async () => {
+        const from = (await visit('acme.example.com')).served === 'acme' ? 'acme' : 'moved';
+        const to = from === 'acme' ? 'moved' : 'acme';
+
+        await commit(async em => {
+          (await em.findOneOrFail(Library, { schemaName: 'acme' })).domainUrl = `${to}.example.com`;
+          await em.flush();
+          // somebody else's, in a flow of its own
+          await elsewhere(async () => {
+            const theirs = orm.em.fork();
+            const bob = await theirs.findOneOrFail(Library, { schemaName: 'bob' });
+            bob.onTrial = !bob.onTrial;
+            await theirs.flush();
+            expect((await visit(`${from}.example.com`)).served).to.equal('acme');
+            expect((await visit(`${to}.example.com`)).served).to.equal('HOST_UNKNOWN');
+          });
+        });
+
+        expect((await visit(`${from}.example.com`)).served).to.equal('HOST_UNKNOWN');
+        expect((await visit(`${to}.example.com`)).served).to.equal('acme');
+      });
+    }
+  },
+  ['postgresql'],
+);
+
+const elsewhere = AsyncLocalStorage.snapshot() as <Result>(fn: () => Result) => Result;

@@ -119,6 +119,71 @@ onDatabases(
       await until('acme is served', async () => (await visit('acme.example.com')).served === 'acme');
     });
 
+    it('H10 waits for all no longer than for one, and leaves the pool to those it knows, while the table is locked', async () => {
+      await open({ listen: false, lookupTimeoutMs: 500 }, { pool: { min: 0, max: 5 } });
+      const visit = visitorOf(orm);
+      await visit('acme.example.com');
+      await database.query('begin');
+
+      try {
+        await database.query('lock table library');
+
+        for (let round = 0; round < 3; round += 1) {
+          const askedAt = performance.now();
+          const refused = await Promise.all(['x', 'y', 'z'].map(host => visit(`${host}.example.com`)));
+          expect(refused.map(({ served }) => served)).to.deep.equal(Array(3).fill('DIRECTORY_UNAVAILABLE'));
+          expect(performance.now() - askedAt).to.be.lessThan(900);
+          await until('it is asked again', async () => (await visit('bob.example.com')).error?.['cause' as never] !== undefined);
+        }
+
+        await visit('acme.example.com', () => orm.em.execute('select 1'));
+        expect(await free()).to.equal(1);
+      } finally {
+        await database.query('rollback');
+      }
+
+      await until('bob is served', async () => (await visit('bob.example.com')).served === 'bob');
+    });
+
+    it('H10 takes a statement that is cancelled, or gives up on a lock, for a database that does not answer in time', async () => {
+      for (const setting of ['statement_timeout', 'lock_timeout']) {
+        await open({ onUnavailable: 'serve', listen: false, ttlMs: 600_000 }, { driverOptions: { [setting]: 100 } });
+        const visit = visitorOf(orm);
+        await visit('acme.example.com');
+        await database.query('begin');
+
+        try {
+          await database.query('lock table library');
+          expect((await visit('bob.example.com')).served, setting).to.equal('DIRECTORY_UNAVAILABLE');
+          expect((await visit('acme.example.com')).served, setting).to.equal('acme');
+        } finally {
+          await database.query('rollback');
+          await orm.close();
+        }
+      }
+    });
+
+    it('H10 does not serve a tenant that was told to have changed while it was waited for', async () => {
+      await open({ listen: { url: database.url ?? '' }, lookupTimeoutMs: 3_000, ttlMs: 600_000 });
+      const visit = visitorOf(orm);
+      const askedAt = performance.now();
+      expect((await visit('acme.example.com')).served).to.equal('acme');
+      await until('it listens', async () => {
+        const rows = await database.query(`select query from pg_stat_activity where application_name = 'landlord directory'`);
+
+        return rows[0]?.['query'] === 'select 1';
+      });
+      proxy.freeze();
+      // it was asked for before it listened, so it is asked for again
+      await until('a second is over', () => performance.now() > askedAt + 1_100);
+      const waiting = visit('acme.example.com');
+      await database.query(`select pg_notify('landlord:public.library', 'acme')`);
+
+      expect((await waiting).served).to.equal('DIRECTORY_UNAVAILABLE');
+      await proxy.mend();
+      await until('acme is served', async () => (await visit('acme.example.com')).served === 'acme');
+    });
+
     it('H10 does not take a fault of the program for one: a table that is not there is an error of its own', async () => {
       await open({});
       const visit = visitorOf(orm);
@@ -134,6 +199,15 @@ onDatabases(
 
       expect((await visit('acme.example.com')).served).to.equal('acme');
     });
+
+    /** Places in the pool that nobody has. */
+    async function free(): Promise<number> {
+      const pool = (await orm.em.getConnection().getNativeClient()) as unknown as Record<string, number> & {
+        readonly options: { readonly max: number };
+      };
+
+      return pool.options.max - (pool['totalCount'] ?? 0) + (pool['idleCount'] ?? 0);
+    }
 
     async function open(directory: NonNullable<TenantsOptions<Library>['directory']>, config: object = {}): Promise<void> {
       orm = await openLibrary(
