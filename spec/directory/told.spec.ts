@@ -163,29 +163,31 @@ onDatabases('a directory that is told of changes', database => {
   });
 
   it('H10 sees the change of a tenant that was loaded before another process renamed it', async () => {
+    await orm.em.fork().persistAndFlush(newLibrary('erin'));
+    await knows(visitOther, 'erin');
     const em = orm.em.fork();
-    const loaded = await em.findOneOrFail(Library, { schemaName: 'acme' });
-    await tenants(other).rename('acme', 'acme_two');
-    await until('the rename is seen', async () => (await visitOther('new-acme.example.com')).served === 'acme_two');
-    await until('the rename is seen here', async () => (await visit('new-acme.example.com')).served === 'acme_two');
+    const loaded = await em.findOneOrFail(Library, { schemaName: 'erin' });
+    await tenants(other).rename('erin', 'erin_two');
+    await until('the rename is seen', async () => (await visitOther('erin.example.com')).served === 'erin_two');
+    await until('the rename is seen here', async () => (await visit('erin.example.com')).served === 'erin_two');
 
-    loaded.domainUrl = 'newest-acme.example.com';
+    loaded.domainUrl = 'new-erin.example.com';
     await em.flush();
     const changedAt = performance.now();
 
     for (const by of [visit, visitOther]) {
-      await until('it is moved', async () => (await by('new-acme.example.com')).served === 'HOST_UNKNOWN');
-      expect((await by('newest-acme.example.com')).served).to.equal('acme_two');
+      await until('it is moved', async () => (await by('erin.example.com')).served === 'HOST_UNKNOWN');
+      expect((await by('new-erin.example.com')).served).to.equal('erin_two');
     }
     expect(performance.now() - changedAt).to.be.lessThan(1_000);
 
     const removing = orm.em.fork();
-    const removed = await removing.findOneOrFail(Library, { schemaName: 'acme_two' });
-    await tenants(other).rename('acme_two', 'acme');
-    await until('the rename is seen', async () => (await visitOther('newest-acme.example.com')).served === 'acme');
+    const removed = await removing.findOneOrFail(Library, { schemaName: 'erin_two' });
+    await tenants(other).rename('erin_two', 'erin');
+    await until('the rename is seen', async () => (await visitOther('new-erin.example.com')).served === 'erin');
     await removing.removeAndFlush(removed);
-    await until('it is gone', async () => (await visitOther('newest-acme.example.com')).served === 'HOST_UNKNOWN');
-    expect((await visit('newest-acme.example.com')).served).to.equal('HOST_UNKNOWN');
+    await until('it is gone', async () => (await visitOther('new-erin.example.com')).served === 'HOST_UNKNOWN');
+    expect((await visit('new-erin.example.com')).served).to.equal('HOST_UNKNOWN');
   });
 
   async function changed(schemaName: string, change: (library: Library) => unknown): Promise<void> {

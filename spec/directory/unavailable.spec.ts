@@ -202,11 +202,9 @@ onDatabases(
 
     /** Places in the pool that nobody has. */
     async function free(): Promise<number> {
-      const pool = (await orm.em.getConnection().getNativeClient()) as unknown as Record<string, number> & {
-        readonly options: { readonly max: number };
-      };
+      const { totalCount, idleCount, options }: Pool = await orm.em.getConnection().getNativeClient();
 
-      return pool.options.max - (pool['totalCount'] ?? 0) + (pool['idleCount'] ?? 0);
+      return options.max - totalCount + idleCount;
     }
 
     async function open(directory: NonNullable<TenantsOptions<Library>['directory']>, config: object = {}): Promise<void> {
@@ -221,3 +219,9 @@ onDatabases(
 );
 
 const UNAVAILABLE = '503, 1, Which tenant this request is for cannot be looked up at the moment. Try again in a moment.';
+
+interface Pool {
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly options: { readonly max: number };
+}
