@@ -202,7 +202,7 @@ onDatabases(
 
     /** Places in the pool that nobody has. */
     async function free(): Promise<number> {
-      const { totalCount, idleCount, options }: Pool = await orm.em.getConnection().getNativeClient();
+      const { totalCount, idleCount, options } = (await orm.em.getConnection().getNativeClient()) as Pool;
 
       return options.max - totalCount + idleCount;
     }
