@@ -61,7 +61,11 @@ onDatabasesAndPooler('reading relations', database => {
     if (isSteady) {
       expect(found.answer).to.deep.equal(expected.answer);
       expect(found.failure).to.equal(expected.failure);
-      expect(readsOf(ownSql(found.statements, twin))).to.deep.equal(readsOf(plainSql(expected.statements)));
+
+      // of what fails, what else was under way may come after it
+      if (expected.failure === undefined) {
+        expect(readsOf(ownSql(found.statements, twin))).to.deep.equal(readsOf(plainSql(expected.statements)));
+      }
     }
   }
 });
