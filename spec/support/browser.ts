@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type BrowserContext } from 'playwright-core';
-import { findProgram, mustHaveAll } from './debian.ts';
+import { CHROMIUM, findProgram, mustHaveAll } from './debian.ts';
 
 export interface SpecBrowser {
   readonly context: BrowserContext;
@@ -44,12 +44,6 @@ export async function openBrowser(mocha: Mocha.Context): Promise<SpecBrowser> {
     throw error;
   }
 }
-
-const CHROMIUM = {
-  debianPackage: 'chromium',
-  variable: 'CHROMIUM_PATH',
-  paths: ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
-} as const;
 
 const REMEDY =
   'These specs need Chromium, and there is none. Install it (`apt-get install chromium`), or set CHROMIUM_PATH to one; ' +

@@ -11,6 +11,30 @@ export interface SystemProgram {
   readonly paths: readonly string[];
 }
 
+export const CHROMIUM: SystemProgram = {
+  debianPackage: 'chromium',
+  variable: 'CHROMIUM_PATH',
+  paths: ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
+};
+
+export const PGBOUNCER: SystemProgram = {
+  debianPackage: 'pgbouncer',
+  variable: 'PGBOUNCER_PATH',
+  paths: ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer', '/opt/homebrew/bin/pgbouncer'],
+};
+
+/**
+ * Installs what is missing and may be installed, for a run of all specs. To be called before there are several processes, of which apt
+ * would let in but one; they install nothing any more.
+ */
+export function installMissing(): void {
+  for (const program of [CHROMIUM, PGBOUNCER]) {
+    findProgram(program);
+  }
+
+  process.env[SETTLED] = 'yes';
+}
+
 /**
  * The path of a program of the system. Debian's package of it is installed where it is missing and that is allowed: on Debian, as root.
  * Undefined where there is none and none may be installed.
@@ -21,7 +45,14 @@ export function findProgram(program: SystemProgram): string | undefined {
   const installed = (): string | undefined => (own === '' ? paths : [own]).find(path => existsSync(path));
   const found = installed();
 
-  if (found !== undefined || own !== '' || triedToInstall.has(debianPackage) || !isDebian() || process.getuid?.() !== 0) {
+  if (
+    found !== undefined ||
+    own !== '' ||
+    process.env[SETTLED] !== undefined ||
+    triedToInstall.has(debianPackage) ||
+    !isDebian() ||
+    process.getuid?.() !== 0
+  ) {
     return found;
   }
 
@@ -47,7 +78,11 @@ function isDebian(): boolean {
 }
 
 function aptGet(...args: string[]): void {
-  execFileSync('apt-get', args, { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, stdio: ['ignore', 'ignore', 'pipe'] });
+  // the run level of one user, in which no service is started
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  execFileSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
 const triedToInstall = new Set<string>();
+
+const SETTLED = 'SPEC_PROGRAMS_SETTLED';

@@ -5,7 +5,7 @@ import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { findProgram } from './debian.ts';
+import { findProgram, PGBOUNCER } from './debian.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
@@ -159,12 +159,6 @@ function isRoot(): boolean {
 }
 
 let running: Promise<RunningPooler> | undefined;
-
-const PGBOUNCER = {
-  debianPackage: 'pgbouncer',
-  variable: 'PGBOUNCER_PATH',
-  paths: ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer', '/opt/homebrew/bin/pgbouncer'],
-} as const;
 
 const REMEDY =
   'These specs need PgBouncer, and there is none. Install it (`apt-get install pgbouncer`), or set PGBOUNCER_PATH to one; ' +

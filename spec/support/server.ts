@@ -1,3 +1,4 @@
+import { installMissing } from './debian.ts';
 import { startEmbeddedServer, type EmbeddedServer } from './embedded-server.ts';
 import { stopPooler } from './pooler.ts';
 
@@ -5,6 +6,10 @@ let server: EmbeddedServer | undefined;
 
 /** Starts a PostgreSQL for the run, unless `DATABASE_URL` names one. */
 export async function mochaGlobalSetup(): Promise<void> {
+  if (process.env['npm_lifecycle_event'] === 'test') {
+    installMissing();
+  }
+
   if (process.env['DATABASE_URL'] !== undefined) {
     return;
   }
