@@ -101,6 +101,7 @@ export function onDatabases(
       after(async function () {
         const failed = this.test?.parent?.tests.some(test => test.isFailed()) ?? false;
         await close(failed);
+        statements.length = 0;
       });
     });
   }

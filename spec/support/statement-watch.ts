@@ -48,6 +48,8 @@ export const mochaHooks = {
   afterAll(): void {
     // a process of a parallel run goes on with another file
     const all = offences.splice(0);
+    judged.clear();
+    filled.clear();
     const told = all
       .slice(0, 20)
       .map(offence => `${offence.values.join(', ')} in ${offence.statement.slice(0, 500)}\n    (${offence.spec})`);
