@@ -75,7 +75,7 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
 // made when it is first looked at, which many requests never do. With functions of its own each request's state would be of a shape of its
 // own to V8, which costs more than all else that is done here
 function exposeTenant(state: Context['state'], scope: TenantScope): void {
-  Object.defineProperty(state, SCOPE, { value: scope });
+  Object.defineProperty(state, SCOPE, { value: scope, configurable: true });
   Object.defineProperty(state, 'tenant', TENANT);
 }
 

@@ -60,6 +60,19 @@ onDatabases('tenantContext', database => {
       expect(tablesRead()).to.not.include('"acme"."author"').and.not.include('"public"."author"');
     });
 
+    it('H1 serves the same tenant where it stands twice in an application', async () => {
+      const app = new Koa();
+      app.use(tenantContext()).use(tenantContext());
+      app.use(ctx => {
+        ctx.body = `${(ctx.state.tenant as { schemaName: string }).schemaName} ${currentSchema()}`;
+      });
+      const server = await serve(app);
+      servers.push(server);
+
+      expect(await server.get('acme.example.com', '/')).to.deep.include({ status: 200, body: 'acme acme' });
+      expect(await server.get('bob.example.com', '/')).to.deep.include({ status: 200, body: 'bob bob' });
+    });
+
     it('H1 gives every request an identity map of its own', async () => {
       const seen: unknown[] = [];
       const server = await start({}, () => seen.push(orm.em.getContext()));
