@@ -1,4 +1,4 @@
-import { EntitySchema, MetadataStorage, type EntityMetadata } from '@mikro-orm/core';
+import { EntitySchema, MetadataStorage, type EntityMetadata, type EntityName } from '@mikro-orm/core';
 
 /** Whether the entity exists once per tenant. The root says it for every class of an inheritance tree. */
 export function isTenantEntity(meta: Pick<EntityMetadata, 'schema'>): boolean {
@@ -65,3 +65,8 @@ function decorated(entity: object): EntityMetadata | undefined {
 }
 
 const WILDCARD = '*';
+
+/** A class or a `defineEntity` schema names an entity, everything else is one. */
+export function isName(value: object): value is EntityName<object> & object {
+  return typeof value === 'function' || EntitySchema.is(value);
+}

@@ -73,6 +73,20 @@ export function refuseBorrowedByQuery(query: BorrowingQuery, tenantOf: (asked: s
   }
 }
 
+/**
+ * The options of the tenant that asks. What refreshes a shared entity, or loads a collection of one, names the schema it is in, which
+ * says nothing of whose rows refer to it.
+ */
+export function ofTenantThatAsks<Options extends { readonly schema?: string | undefined }>(
+  meta: EntityMetadata | undefined,
+  options: Options,
+  own: string | undefined,
+): Options {
+  const isShared = meta !== undefined && !isTenantEntity(meta.root);
+
+  return isShared && options.schema !== undefined && options.schema === meta.schema ? { ...options, schema: own } : options;
+}
+
 /** MikroORM's dataloader reads m:n collections by the EntityManager's loader without its schema, which is added here. */
 export function loaderOfSchema(loader: any, schema: string | undefined): object {
   return {

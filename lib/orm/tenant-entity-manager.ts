@@ -1,16 +1,15 @@
-import { EntitySchema, helper, Utils, type EntityManager, type EntityName } from '@mikro-orm/core';
+import { helper, Utils, type EntityManager, type EntityName } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/sql';
-import type { Scope } from '../scope/scope.js';
 import { readInScope } from '../scope/read-in-scope.js';
-import { currentScope } from '../scope/scope.js';
+import { currentScope, type Scope } from '../scope/scope.js';
 import { TenantWriteRefusedError } from '../errors.js';
 import { Tenancy } from '../tenancy.js';
 import { explainFlushError } from './flush-errors.js';
 import { refuseForeign } from './foreign-entities.js';
-import { isTenantEntity } from './entity-kinds.js';
+import { isName, isTenantEntity } from './entity-kinds.js';
 import { guardKysely } from './kysely-schemas.js';
 import { extendLoading } from './loading-entity-manager.js';
-import { loaderOfSchema, refuseBorrowed } from './shared-relations.js';
+import { loaderOfSchema, ofTenantThatAsks, refuseBorrowed } from './shared-relations.js';
 import { forTenant } from './sql-target.js';
 import { tenantSchema } from './tenant-schema.js';
 import { updateTenants } from './update-tenants.js';
@@ -260,13 +259,8 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
       return super.assign(entity, data, options);
     }
 
-    // what refreshes a shared entity, or loads a collection of one, names the schema it is in, which says nothing of whose rows refer to it
     #ofTenant(entityName: any, options: any): any {
-      const meta = this.metadata.find(entityName);
-
-      return meta === undefined || isTenantEntity(meta.root) || options.schema === undefined || options.schema !== meta.schema
-        ? options
-        : { ...options, schema: this.getContext(false).schema };
+      return ofTenantThatAsks(this.metadata.find(entityName), options, this.getContext(false).schema);
     }
 
     #refuseBorrowed(entityName: any, populate: any, wanted: string | undefined): void {
@@ -304,8 +298,3 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
 /** MikroORM's EntityManager for PostgreSQL, with tenants. */
 export class TenantEntityManager extends extendEntityManager(BasePostgreSqlEntityManager) {}
-
-// a class or a `defineEntity` schema names an entity, everything else is one
-function isName(value: object): value is EntityName<object> & object {
-  return typeof value === 'function' || EntitySchema.is(value);
-}
