@@ -53,6 +53,14 @@ const RELATIONS: Readonly<Record<string, Case>> = {
       loose.sitter = writer;
     },
   },
+  // a value that is unique is taken off its entity until the others are written
+  '1:1 without an inverse side, of several that change': {
+    by: ['Portrait.painter'],
+    write: ({ portrait, loose, writer }, { other }) => {
+      portrait.painter = ref(writer);
+      loose.painter = ref(other);
+    },
+  },
   'an embeddable': {
     by: ['Volume.imprint.editor'],
     write: ({ volume }, { bare }) => Object.assign(volume.imprint as Imprint, { editor: bare }),

@@ -17,6 +17,7 @@ export class Portrait {
   id!: number;
   text!: string;
   sitter?: Writer | null;
+  painter?: Ref<Writer> | null;
 }
 
 export class Imprint {
@@ -69,7 +70,13 @@ defineEntity({
   class: Portrait,
   tableName: 'portrait',
   schema: '*',
-  properties: { id: p.integer().primary(), text: p.string(), sitter: () => p.oneToOne(Writer).inversedBy('portrait').owner().nullable() },
+  properties: {
+    id: p.integer().primary(),
+    text: p.string(),
+    sitter: () => p.oneToOne(Writer).inversedBy('portrait').owner().nullable(),
+    // nothing leads back, and nothing pulls it into a flush
+    painter: () => p.oneToOne(Writer).owner().ref().nullable().cascade(),
+  },
 });
 
 defineEntity({
@@ -129,7 +136,9 @@ export async function openWriters(database: SpecDatabase, subscribers: EventSubs
 
   for (const name of ['acme', 'bob']) {
     await database.query(`insert into ${name}.writer values (1, '${name} writer 1'), (2, '${name} writer 2'), (3, '${name} writer 3')`);
-    await database.query(`insert into ${name}.portrait values (1, '${name} portrait 1', 1), (2, '${name} portrait 2', null)`);
+    await database.query(
+      `insert into ${name}.portrait (id, text, sitter_id) values (1, '${name} portrait 1', 1), (2, '${name} portrait 2', null)`,
+    );
     await database.query(
       `insert into ${name}.volume (id, title, writer_id, imprint_editor_id) values (1, '${name} volume 1', 1, 1), (2, '${name} volume 2', 2, null)`,
     );
@@ -162,7 +171,9 @@ const WRITERS_TABLES = ['writer', 'portrait', 'volume', 'label', 'volume_labels'
 class Tables extends Migration {
   override up(): void {
     this.addSql('create table "writer" ("id" int primary key, "name" text not null)');
-    this.addSql('create table "portrait" ("id" int primary key, "text" text not null, "sitter_id" int unique references "writer")');
+    this.addSql(
+      'create table "portrait" ("id" int primary key, "text" text not null, "sitter_id" int unique references "writer", "painter_id" int unique references "writer")',
+    );
     this.addSql(
       'create table "volume" ("id" int primary key, "title" text not null, "writer_id" int not null references "writer", "translator_id" int references "writer", ' +
         '"imprint_city" text, "imprint_editor_id" int references "writer", "notes" jsonb)',
