@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tenantContext } from '@landlord/mikro-orm';
-import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
+import { defineConfig, MikroORM, RequestContext } from '@mikro-orm/postgresql';
 import Koa from 'koa';
 import pMap from 'p-map';
 import { Pool } from 'pg';
@@ -15,7 +15,13 @@ export interface Apps extends AsyncDisposable {
 
 export type AppName = (typeof APPS)[number];
 
-export const APPS = ['tenantContext', 'hard-wired fork', 'hard-wired fork of MikroORM alone', 'Koa and pg'] as const;
+export const APPS = [
+  'tenantContext',
+  'hard-wired fork',
+  'hard-wired fork of MikroORM alone',
+  'RequestContext of MikroORM alone',
+  'Koa and pg',
+] as const;
 
 export async function startApps(url: string, count: number, directory: object = {}): Promise<Apps> {
   const resources = new AsyncDisposableStack();
@@ -42,6 +48,15 @@ export async function startApps(url: string, count: number, directory: object = 
       app.use(async ctx => {
         ctx.body = await (alone as unknown as BenchOrm).em.fork({ schema: schemaOf(ctx.host) }).find(Note, {});
       }),
+    // the global em of a plain application, by the middleware that MikroORM's documentation has
+    'RequestContext of MikroORM alone': app => {
+      const { em } = alone as unknown as BenchOrm;
+      app
+        .use((ctx, next) => RequestContext.create(em, next, { schema: schemaOf(ctx.host) }))
+        .use(async ctx => {
+          ctx.body = await em.find(Note, {});
+        });
+    },
     'Koa and pg': app =>
       app.use(async ctx => {
         ctx.body = (await pool.query(`select "n0".* from "${schemaOf(ctx.host)}"."note" as "n0"`)).rows;

@@ -72,11 +72,14 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
   };
 }
 
-// made when it is first looked at, which many requests never do. With functions of its own each request's state would be of a shape of its
-// own to V8, which costs more than all else that is done here
+// made when it is first looked at, which many requests never do
 function exposeTenant(state: Context['state'], scope: TenantScope): void {
-  Object.defineProperty(state, SCOPE, { value: scope, configurable: true });
-  Object.defineProperty(state, 'tenant', TENANT);
+  Object.defineProperty(state, 'tenant', {
+    configurable: true,
+    enumerable: true,
+    get: () => scope.tenant,
+    set: replaceTenant,
+  });
 }
 
 function replaceTenant(this: Context['state'], value: unknown): void {
@@ -149,17 +152,6 @@ function serve(ctx: Context, next: Next, tenancy: Tenancy, scope: Scope): Promis
     }
   });
 }
-
-const SCOPE = Symbol('scope');
-
-const TENANT: PropertyDescriptor & ThisType<{ readonly [SCOPE]: TenantScope }> = {
-  configurable: true,
-  enumerable: true,
-  get() {
-    return this[SCOPE].tenant;
-  },
-  set: replaceTenant,
-};
 
 const HOST_HEADER = 'host';
 
