@@ -10,16 +10,16 @@ import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm
 import { serve, type WebServer } from '../support/web-server.ts';
 
 /** The tenants, and what the public routes answer on. */
-const SERVED: Readonly<Record<string, string>> = {
-  'acme.example.com': 'acme',
-  'bob.example.com': 'bob',
-  'xn--bcher-kva.example.com': 'buecher',
-  '[2001:db8::7]': 'six',
-  '192.0.2.7': 'four',
-  localhost: 'public',
-  '127.0.0.1': 'public',
-  '[::1]': 'public',
-};
+const SERVED: ReadonlyMap<string, string> = new Map([
+  ['acme.example.com', 'acme'],
+  ['bob.example.com', 'bob'],
+  ['xn--bcher-kva.example.com', 'buecher'],
+  ['[2001:db8::7]', 'six'],
+  ['192.0.2.7', 'four'],
+  ['localhost', 'public'],
+  ['127.0.0.1', 'public'],
+  ['[::1]', 'public'],
+]);
 
 // what can be sent: a character a byte, and no end of line
 // eslint-disable-next-line no-control-regex -- it is what can be sent
@@ -27,7 +27,7 @@ const header = hosts.map(host => host.replaceAll(/[^\u0000-\u00ff]|[\r\n]/g, 'x'
 
 const known = fc
   .constantFrom(
-    ...Object.keys(SERVED),
+    ...SERVED.keys(),
     '0xc0.0.2.7',
     '3221225991',
     '192.0.519',
@@ -130,12 +130,12 @@ onDatabases(
           const answer = await server.raw(`GET / HTTP/1.1\r\n${name}:${before}${host}${after}\r\nConnection: close\r\n\r\n`);
           const meant = meantBy(host);
 
-          expect(statusOf(answer), JSON.stringify(host)).to.equal(meant === undefined ? 400 : meant in SERVED ? 200 : 404);
+          expect(statusOf(answer), JSON.stringify(host)).to.equal(meant === undefined ? 400 : SERVED.has(meant) ? 200 : 404);
 
           if (meant === undefined) {
             expect(database.statements).to.deep.equal([]);
-          } else if (meant in SERVED) {
-            expect(bodyOf(answer)).to.equal(SERVED[meant]);
+          } else if (SERVED.has(meant)) {
+            expect(bodyOf(answer)).to.equal(SERVED.get(meant));
           }
         },
         500,
@@ -155,7 +155,7 @@ onDatabases(
           if (status === 200 && method !== 'HEAD') {
             const sent = request.split(/\r\n|\r|\n/).filter(line => /^host\s*:/i.test(line));
             expect(sent, JSON.stringify(request)).to.have.length(1);
-            expect(bodyOf(answer), JSON.stringify(request)).to.equal(SERVED[meantBy(sent[0]?.replace(/^host\s*:/i, '') as string) ?? '']);
+            expect(bodyOf(answer), JSON.stringify(request)).to.equal(SERVED.get(meantBy(sent[0]?.replace(/^host\s*:/i, '') as string) ?? ''));
           }
         },
         500,
