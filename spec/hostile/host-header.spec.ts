@@ -1,13 +1,12 @@
-import { schemaRouter, tenantContext } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import Koa from 'koa';
 import { holds } from '../support/corpus.ts';
 import { onDatabases } from '../support/database.ts';
 import { canonicalByRule, hostByRule, isSettled } from '../support/host-oracle.ts';
 import { hosts, spellingsOf } from '../support/hosts.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { serve, type WebServer } from '../support/web-server.ts';
+import { openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { appThatNamesTheTenant, createNamedTenants } from '../support/named-tenants.ts';
+import { bodyOf, serve, statusOf, type WebServer } from '../support/web-server.ts';
 
 /** The tenants, and what the public routes answer on. */
 const SERVED: ReadonlyMap<string, string> = new Map([
@@ -105,15 +104,7 @@ onDatabases(
 
     before(async () => {
       orm = await openLibrary(database, { migrations: { migrationsList: [] } });
-      await orm.em
-        .fork()
-        .persistAndFlush([
-          newLibrary('acme'),
-          newLibrary('bob'),
-          newLibrary('buecher', { domainUrl: 'bücher.example.com' }),
-          newLibrary('six', { domainUrl: '[2001:DB8::7]' }),
-          newLibrary('four', { domainUrl: '192.0.2.7' }),
-        ]);
+      await createNamedTenants(orm);
       server = await serve(appThatNamesTheTenant());
     });
 
@@ -155,7 +146,9 @@ onDatabases(
           if (status === 200 && method !== 'HEAD') {
             const sent = request.split(/\r\n|\r|\n/).filter(line => /^host\s*:/i.test(line));
             expect(sent, JSON.stringify(request)).to.have.length(1);
-            expect(bodyOf(answer), JSON.stringify(request)).to.equal(SERVED.get(meantBy(sent[0]?.replace(/^host\s*:/i, '') as string) ?? ''));
+            expect(bodyOf(answer), JSON.stringify(request)).to.equal(
+              SERVED.get(meantBy(sent[0]?.replace(/^host\s*:/i, '') as string) ?? ''),
+            );
           }
         },
         500,
@@ -191,17 +184,3 @@ function meantBy(sent: string): string | undefined {
 
   return host === undefined ? undefined : canonicalByRule(host);
 }
-
-function appThatNamesTheTenant(): Koa {
-  const name = (ctx: Koa.Context): void => {
-    ctx.body = ctx.state.tenant?.schemaName ?? 'public';
-  };
-  const app = new Koa();
-  app.use(tenantContext()).use(schemaRouter({ public: name, tenant: name }));
-
-  return app;
-}
-
-const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
-
-const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);

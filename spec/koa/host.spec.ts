@@ -2,12 +2,11 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { schemaRouter, tenantContext } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import Koa from 'koa';
 import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { serve, type WebServer } from '../support/web-server.ts';
+import { openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { appThatNamesTheTenant, createNamedTenants } from '../support/named-tenants.ts';
+import { bodyOf, serve, statusOf, type WebServer } from '../support/web-server.ts';
 
 onDatabases('the Host header', database => {
   let orm: LibraryOrm;
@@ -15,15 +14,7 @@ onDatabases('the Host header', database => {
 
   before(async () => {
     orm = await openLibrary(database);
-    await orm.em
-      .fork()
-      .persistAndFlush([
-        newLibrary('acme', { domainUrl: 'Acme.Example.com' }),
-        newLibrary('bob', { domainUrl: 'www.bob.example.com' }),
-        newLibrary('buecher', { domainUrl: 'bücher.example.com' }),
-        newLibrary('six', { domainUrl: '[2001:DB8:0:0:0:0:0:7]' }),
-        newLibrary('four', { domainUrl: '192.0.2.7' }),
-      ]);
+    await createNamedTenants(orm);
     server = await serve(appThatNamesTheTenant());
   });
 
@@ -236,18 +227,4 @@ onDatabases('the Host header', database => {
   });
 });
 
-function appThatNamesTheTenant(): Koa {
-  const name = (ctx: Koa.Context): void => {
-    ctx.body = ctx.state.tenant?.schemaName ?? 'public';
-  };
-  const app = new Koa();
-  app.use(tenantContext()).use(schemaRouter({ public: name, tenant: name }));
-
-  return app;
-}
-
 const requestTo = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
-
-const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
-
-const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);

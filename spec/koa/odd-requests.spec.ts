@@ -1,9 +1,8 @@
-import { schemaRouter, tenantContext } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import Koa from 'koa';
 import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { serve, type WebServer } from '../support/web-server.ts';
+import { openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { appThatNamesTheTenant, createNamedTenants } from '../support/named-tenants.ts';
+import { bodyOf, serve, statusOf, type WebServer } from '../support/web-server.ts';
 
 onDatabases('odd requests', database => {
   let orm: LibraryOrm;
@@ -11,15 +10,7 @@ onDatabases('odd requests', database => {
 
   before(async () => {
     orm = await openLibrary(database);
-    await orm.em
-      .fork()
-      .persistAndFlush([
-        newLibrary('acme', { domainUrl: 'Acme.Example.com' }),
-        newLibrary('bob', { domainUrl: 'www.bob.example.com' }),
-        newLibrary('buecher', { domainUrl: 'bücher.example.com' }),
-        newLibrary('six', { domainUrl: '[2001:DB8:0:0:0:0:0:7]' }),
-        newLibrary('four', { domainUrl: '192.0.2.7' }),
-      ]);
+    await createNamedTenants(orm);
     server = await serve(appThatNamesTheTenant());
   });
 
@@ -56,20 +47,6 @@ onDatabases('odd requests', database => {
     expect(server.errors.filter(error => (error as { status?: number }).status === undefined)).to.deep.equal([]);
   });
 });
-
-function appThatNamesTheTenant(): Koa {
-  const name = (ctx: Koa.Context): void => {
-    ctx.body = ctx.state.tenant?.schemaName ?? 'public';
-  };
-  const app = new Koa();
-  app.use(tenantContext()).use(schemaRouter({ public: name, tenant: name }));
-
-  return app;
-}
-
-const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
-
-const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);
 
 /** What a Host has in it that reaches the tenant. */
 const TELLING: Record<string, string> = { acme: 'acme', bob: 'bob', buecher: 'cher', six: '2001:', four: '192.0.2.7' };

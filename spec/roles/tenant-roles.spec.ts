@@ -9,6 +9,7 @@ import { addMatrixTables } from '../laws/matrix/entities.ts';
 import { ormPaths, PATHS_CONFIG } from '../support/orm-paths.ts';
 import { AddShelf, loadTenantSet, rolesOf } from '../support/roles.ts';
 import { openTwins, refusal } from '../support/twins.ts';
+import { undone } from '../support/undone.ts';
 
 /** PostgreSQL lets none but the owner restart a sequence, or refresh a materialized view. */
 const TRUNCATE = 'QueryBuilder.truncate';
@@ -215,23 +216,3 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     );
   };
 });
-
-// what is written is taken back, so that every path starts from the same rows
-async function undone(em: TenantEntityManager, path: (em: TenantEntityManager) => unknown): Promise<unknown> {
-  let answer: unknown;
-
-  await em
-    .transactional(async tx => {
-      answer = await path(tx);
-      throw new Undo();
-    })
-    .catch((error: unknown) => {
-      if (!(error instanceof Undo)) {
-        throw error;
-      }
-    });
-
-  return answer;
-}
-
-class Undo extends Error {}

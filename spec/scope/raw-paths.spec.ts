@@ -6,6 +6,7 @@ import { onDatabasesAndPooler } from '../support/database.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { FRAGMENTS, STATEMENTS } from '../support/raw-paths.ts';
 import { openTwins, refusal } from '../support/twins.ts';
+import { undone } from '../support/undone.ts';
 
 onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database => {
   let orm: LibraryOrm;
@@ -43,12 +44,14 @@ onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database 
         ['bob', 'acme'],
       ] as const) {
         const answers = [
-          name in FRAGMENTS ? await runInTenant(tenant, em => undone(em, path)) : await runInTenant(tenant, em => path(em)),
+          name in FRAGMENTS
+            ? await runInTenant(tenant, em => em.transactional(tx => inSavepoint(tx, path)))
+            : await runInTenant(tenant, em => path(em)),
           needsConnection ? tenant : await runInTenant(tenant, em => em.transactional(() => inSavepoint(orm.em, path))),
           needsConnection
             ? tenant
             : await runInPublic(em => em.transactional(() => runInTenant(tenant, inner => inSavepoint(inner, path)))),
-          name in FRAGMENTS ? await undone(orm.em.fork({ schema: tenant }), path) : tenant,
+          name in FRAGMENTS ? await orm.em.fork({ schema: tenant }).transactional(tx => inSavepoint(tx, path)) : tenant,
         ];
 
         for (const answer of answers) {
@@ -251,29 +254,12 @@ async function attempt(em: TenantEntityManager, path: (em: TenantEntityManager) 
   return path(em).catch((error: unknown) => String(error));
 }
 
-// what is written is taken back, so that every path starts from the same rows
-async function undone(em: TenantEntityManager, path: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> {
-  return em.transactional(tx => inSavepoint(tx, path));
-}
-
+// what is compared are plain values
 async function inSavepoint(em: TenantEntityManager, path: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> {
-  let answer: unknown;
-
-  await em
-    .transactional(async tx => {
-      answer = JSON.parse(JSON.stringify(await path(tx), (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)));
-      throw new Undo();
-    })
-    .catch((error: unknown) => {
-      if (!(error instanceof Undo)) {
-        throw error;
-      }
-    });
-
-  return answer;
+  return undone(em, async tx =>
+    JSON.parse(JSON.stringify(await path(tx), (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))),
+  );
 }
-
-class Undo extends Error {}
 
 const TITLE = 'select title from book where id = 1';
 

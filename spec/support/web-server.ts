@@ -72,3 +72,9 @@ export async function serve(app: Koa): Promise<WebServer> {
     },
   };
 }
+
+/** The status of what `raw` gave; NaN where it is no answer. */
+export const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
+
+/** The body of what `raw` gave. */
+export const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);
