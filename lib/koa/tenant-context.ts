@@ -72,14 +72,11 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
   };
 }
 
-// made when it is first looked at, which many requests never do
+// made when it is first looked at, which many requests never do. With functions of its own each request's state would have a hidden class of
+// its own in V8: measured beside the same application, that was some hundredths of the whole request
 function exposeTenant(state: Context['state'], scope: TenantScope): void {
-  Object.defineProperty(state, 'tenant', {
-    configurable: true,
-    enumerable: true,
-    get: () => scope.tenant,
-    set: replaceTenant,
-  });
+  Object.defineProperty(state, SCOPE, { value: scope, configurable: true });
+  Object.defineProperty(state, 'tenant', TENANT);
 }
 
 function replaceTenant(this: Context['state'], value: unknown): void {
@@ -87,8 +84,8 @@ function replaceTenant(this: Context['state'], value: unknown): void {
 }
 
 function requestHost(ctx: Context, tenancy: Tenancy): string {
-  // Koa hands on what the client sent, port and all
-  const host = isAmbiguous(ctx) ? undefined : withoutPort(ctx.host);
+  const sent = sentHost(ctx);
+  const host = sent === undefined ? undefined : withoutPort(sent);
   const canonical = host === undefined ? undefined : tenancy.canonicalHost(host);
 
   if (canonical === undefined) {
@@ -99,18 +96,22 @@ function requestHost(ctx: Context, tenancy: Tenancy): string {
 }
 
 /**
- * Whether there is more than one way to read a host out of the request. Node takes the first of several `Host` headers; Koa takes the
- * first of a list, drops user info, and takes off the space without a break that JavaScript counts as one and HTTP does not. A proxy in
- * front may have read, and guarded, another one. Only forwarded hosts come in lists.
+ * The host that Koa reads too, port and all; undefined where a proxy in front may have read, and guarded, another one. Of several `Host`
+ * headers Node takes the first. Of one header Koa takes the first of a list, and drops user info and the space without a break that
+ * JavaScript counts as one and HTTP does not: no host name has those in it, so what was sent is taken as it is, but for forwarded hosts,
+ * which come in lists.
  */
-function isAmbiguous(ctx: Context): boolean {
+function sentHost(ctx: Context): string | undefined {
   const forwarded = ctx.app.proxy ? ctx.get('X-Forwarded-Host') : '';
 
   if (forwarded !== '') {
-    return /[@\u00a0]/.test(forwarded.split(',', 1)[0] ?? '');
+    return /[@\u00a0]/.test(forwarded.split(',', 1)[0] ?? '') ? undefined : ctx.host;
   }
 
-  return countHosts(ctx.req.rawHeaders) > 1 || /[@,\u00a0]/.test(ctx.get(':authority') || ctx.get('Host'));
+  const { headers, httpVersionMajor, rawHeaders } = ctx.req;
+  const authority = httpVersionMajor >= 2 ? (headers[':authority'] as string | undefined) : undefined;
+
+  return countHosts(rawHeaders) > 1 ? undefined : authority || headers.host;
 }
 
 // names and values take turns
@@ -152,6 +153,17 @@ function serve(ctx: Context, next: Next, tenancy: Tenancy, scope: Scope): Promis
     }
   });
 }
+
+const SCOPE = Symbol('scope');
+
+const TENANT: PropertyDescriptor & ThisType<{ readonly [SCOPE]: TenantScope }> = {
+  configurable: true,
+  enumerable: true,
+  get() {
+    return this[SCOPE].tenant;
+  },
+  set: replaceTenant,
+};
 
 const HOST_HEADER = 'host';
 
