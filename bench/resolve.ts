@@ -102,7 +102,7 @@ function contextOf(host: string): Context {
   return {
     host,
     app: { proxy: false },
-    req: { rawHeaders },
+    req: { rawHeaders, headers: { host }, httpVersionMajor: 1 },
     get: (name: string) => (name === 'Host' ? host : ''),
     state: {},
   } as unknown as Context;

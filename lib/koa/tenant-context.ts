@@ -36,7 +36,7 @@ declare module 'koa' {
 
 /**
  * Runs the rest of the request in the scope of the tenant whose host it came to, or in the public scope on a public host.
- * The host is Koa's: `X-Forwarded-Host` counts with `app.proxy` only, and of several its first. A streamed body keeps the scope
+ * The host is read off the headers as Koa reads it: `X-Forwarded-Host` counts with `app.proxy` only, and of several its first. A streamed body keeps the scope
  * until it ends, whichever kind of stream Koa takes. A listener on the request, the response or their socket is called in whichever
  * scope the event comes from: bind what has to be the tenant's there with `AsyncResource.bind()`.
  *
