@@ -3,6 +3,7 @@ import { forEachTenant, runInTenant, tenantContext, TenantMixin, tenants, withTe
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
+import { contextOf } from './request-context.ts';
 
 class Client extends TenantMixin {}
 const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, properties: {} });
@@ -35,8 +36,6 @@ await runInTenant('c1', () => Promise.reject(new Error('thrown in a scope'))).ca
 await forEachTenant(em => em.findAll(Note));
 await tenants().migrate({ skipPublicCheck: true });
 // a request, so that the directory listens
-const host = 'c1.example.com';
-const request = { host, app: {}, req: { rawHeaders: ['Host', host] }, get: name => (name === 'Host' ? host : ''), state: {} };
-await tenantContext()(request, async () => undefined);
+await tenantContext()(contextOf('c1.example.com'), async () => undefined);
 await orm.close();
 console.log('closed');

@@ -3,6 +3,7 @@ import { currentSchema, tenantContext, TenantMixin, withTenants } from '@landlor
 import { defineEntity, MikroORM, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { contextOf } from './request-context.ts';
 
 class Client extends TenantMixin {}
 
@@ -25,7 +26,7 @@ const middleware = tenantContext({ orm });
 
 async function visit(host) {
   const begunAt = Date.now();
-  const ctx = { host, app: { proxy: false }, req: { rawHeaders: ['Host', host] }, get: name => (name === 'Host' ? host : ''), state: {} };
+  const ctx = contextOf(host);
   let served = '';
 
   try {

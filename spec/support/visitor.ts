@@ -1,6 +1,7 @@
 import { currentSchema, tenantContext, TenantError, type TenantMixin } from '@landlord/mikro-orm';
 import type { Context } from 'koa';
 import type { LibraryOrm } from './library-orm.ts';
+import { contextOf } from './request-context.ts';
 
 /** Who was served: a schema, or the code of the error. */
 export interface Visit {
@@ -14,19 +15,13 @@ export function visitorOf(orm: LibraryOrm): (host: string, inside?: (ctx: Contex
   const middleware = tenantContext({ orm });
 
   return async (host, inside) => {
-    const ctx = {
-      host,
-      app: { proxy: false },
-      req: { rawHeaders: ['Host', host] },
-      get: (name: string) => (name === 'Host' ? host : ''),
-      state: {} as { tenant?: TenantMixin<unknown> },
-    };
+    const ctx = contextOf(host);
     let served: string | undefined;
 
     try {
-      await middleware(ctx as unknown as Context, async () => {
+      await middleware(ctx, async () => {
         served = currentSchema();
-        await inside?.(ctx as unknown as Context);
+        await inside?.(ctx);
       });
     } catch (error) {
       if (!(error instanceof TenantError)) {
