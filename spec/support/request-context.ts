@@ -1,15 +1,15 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import Koa, { type ParameterizedContext } from 'koa';
+import Koa from 'koa';
 
 /** Koa's context of a request to the host, without a connection: for a middleware alone, as often as wanted. */
-export function contextOf(host: string): ParameterizedContext {
+export function contextOf(host: string): Koa.ParameterizedContext {
   const request = new IncomingMessage(new Socket());
   request.httpVersionMajor = 1;
   request.rawHeaders.push('Host', host);
   request.headers.host = host;
 
-  return app.createContext(request, new ServerResponse(request)) as unknown as ParameterizedContext;
+  return app.createContext(request, new ServerResponse(request));
 }
 
 const app = new Koa();
