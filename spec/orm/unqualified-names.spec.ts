@@ -14,6 +14,12 @@ const QUALIFIED = [
   `select pg_catalog.current_setting('search_path')`,
   `select "b0"."id" from "acme"."book" as "b0" where "b0"."id" in (1) for update skip locked`,
   `select "b0"."id" from "acme"."book" as "b0" for no key update nowait`,
+  `select $1 from "acme"."book" as "b0" order by "x", "y"`,
+  `select $1 from "acme"."book" as "b0" where "b0"."id" in ("x", "y") group by "x", "y"`,
+  `select $1, "x"[1:"y"]`,
+  `select $1 from "we""ird"."book", "acme"."a""b"`,
+  `select coalesce('it''s from book', 'isn''t it from "book"')`,
+  `select $1 from "acme"."book" as "b0" for update of "b0"`,
 ];
 
 const UNQUALIFIED = [
@@ -55,6 +61,15 @@ const UNQUALIFIED = [
   'select * from "acme"."book" join rank on true',
   'insert into text (id) values (1)',
   `select 1 -- '\rfrom book`,
+  'select "all',
+  'select $$all$$',
+  'select * from ("acme"."book", "tag")',
+  'insert into text ("id") values (1)',
+  'insert into count (id) values (1)',
+  'update text set "id" = 1',
+  'select * from nowait',
+  'select * from skip',
+  'select * from of',
 ];
 
 describe('names that the search path decides', () => {

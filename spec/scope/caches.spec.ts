@@ -99,6 +99,26 @@ onDatabasesAndPooler('result caches', database => {
     expect(JSON.stringify(await runInTenant('bob', em => authors(em)))).to.contain('bob author 2');
   });
 
+  const named: Readonly<Record<string, (em: TenantEntityManager, schema: string) => Promise<unknown>>> = {
+    find: (em, schema) => em.find(Author, {}, { schema, cache: ['find by schema', 60_000] }),
+    count: (em, schema) => em.count(Author, {}, { schema, cache: ['count by schema', 60_000] }),
+    qb: (em, schema) => em.qb(Author).withSchema(schema).cache(['qb by schema', 60_000]).getResultList(),
+    'qb with a join': (em, schema) =>
+      em.qb(Author, 'a').withSchema(schema).leftJoin('a.books', 'b').cache(['join by schema', 60_000]).execute(),
+  };
+
+  for (const [name, query] of Object.entries(named)) {
+    it(`S10 outside of scopes a ${name} that names its schema is cached for that tenant, also under one name`, async () => {
+      const [acme, bob] = [JSON.stringify(await query(orm.em.fork(), 'acme')), JSON.stringify(await query(orm.em.fork(), 'bob'))];
+      database.statements.length = 0;
+
+      expect(bob).not.to.equal(acme);
+      expect(JSON.stringify(await query(orm.em.fork(), 'acme'))).to.equal(acme);
+      expect(JSON.stringify(await query(orm.em.fork(), 'bob'))).to.equal(bob);
+      expect(database.statements, 'answered by the cache').to.deep.equal([]);
+    });
+  }
+
   it('S10 no name that the public scope can use is a tenant’s', async () => {
     const read =
       (name: string): Query =>
@@ -107,11 +127,46 @@ onDatabasesAndPooler('result caches', database => {
     await runInTenant('acme', em => read('by whom')(em));
     await runInTenant('acme', em => read('by whom|')(em));
 
-    for (const name of ['by whom|acme', 'by whom||acme', 'by whom|||acme', 'by whom\\|acme']) {
+    for (const name of ['by whom|acme', 'by whom||acme', 'by whom|||acme', 'by whom\\|acme', 'by whomacme']) {
       expect(await runInPublic(em => em.find(Genre, {}, { cache: [name, 60_000] })), name).to.have.length(1);
       expect((await runInPublic(em => em.find(Genre, {}, { cache: [name, 60_000] })))[0], name).to.be.instanceOf(Genre);
       expect(((await runInTenant('bob', em => read(name)(em))) as Author[])[0]?.name, name).to.equal('bob author 2');
     }
+  });
+
+  it('S10 names that differ are two', async () => {
+    const titled = (id: number, name: string): Promise<Book> =>
+      runInTenant('acme', em => em.findOneOrFail(Book, { id }, { cache: [name, 60_000] }));
+
+    for (const [id, name] of [
+      [1, 'two'],
+      [2, 'two|'],
+    ] as const) {
+      expect((await titled(id, name)).id, name).to.equal(id);
+    }
+  });
+
+  it('S10 clearing a name in the public scope clears what was read there', async () => {
+    const genres: Query = em => em.count(Genre, {}, { cache: ['to clear in public', 60_000] });
+    await runInPublic(em => genres(em));
+    await runInPublic(em => em.clearCache('to clear in public'));
+    database.statements.length = 0;
+    await runInPublic(em => genres(em));
+
+    expect(database.statements).to.have.length(1);
+  });
+
+  it('S10 what is loaded is read anew from the cache where it is asked for, as MikroORM does', async () => {
+    await runInTenant('acme', async em => {
+      const cached = { cache: ['anew', 60_000] as [string, number] };
+      const [book] = (await em.find(Book, { id: 2 }, cached)) as [Book];
+      const { title } = book;
+      book.title = 'not stored';
+      await em.find(Book, { id: 2 }, cached);
+      expect(book.title).to.equal('not stored');
+      await em.find(Book, { id: 2 }, { ...cached, refresh: true });
+      expect(book.title).to.equal(title);
+    });
   });
 
   it('S10 clearing a name clears it for the tenant of the scope alone', async () => {
