@@ -1,6 +1,7 @@
 import { currentSchema, forEachTenant, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import type { Library } from '../../fixtures/entities/index.ts';
+import { Library } from '../../fixtures/entities/index.ts';
+import { schemaNames } from '../support/catalog.ts';
 import { onDatabases } from '../support/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
 
@@ -9,7 +10,7 @@ onDatabases('tenants that a filter of MikroORM hides', database => {
 
   before(async () => {
     const active = { name: 'active', cond: { onTrial: true }, entity: ['Library'], default: true };
-    orm = await openLibrary(database, {}, { filters: { active } });
+    orm = await openLibrary(database, { autoDropSchema: true }, { filters: { active } });
     await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob', { onTrial: false })]);
   });
 
@@ -30,5 +31,16 @@ onDatabases('tenants that a filter of MikroORM hides', database => {
     expect(total).to.equal(1);
     expect(orphans).to.deep.equal([]);
     expect(await database.query(`select 1 as one from pg_namespace where nspname = 'bob'`)).to.deep.equal([{ one: 1 }]);
+  });
+
+  it('T8, T17 a hidden tenant takes its schema along, renamed and deleted', async () => {
+    const em = orm.em.fork();
+    const bob = await em.findOneOrFail(Library, { schemaName: 'bob' }, { filters: false });
+    bob.schemaName = 'robert';
+    await em.flush();
+    expect(await schemaNames(database)).to.deep.equal(['acme', 'robert']);
+
+    await em.removeAndFlush(bob);
+    expect(await schemaNames(database)).to.deep.equal(['acme']);
   });
 });

@@ -186,6 +186,21 @@ onDatabasesAndPooler('renaming a tenant', database => {
       .and.not.to.include('stale_1');
   });
 
+  it('T17 leaves a former name to whoever has it next, also when the renamed tenant is changed again', async () => {
+    await create('first_name');
+    const em = orm.em.fork();
+    const tenant = await em.findOneOrFail(Library, { schemaName: 'first_name' });
+    tenant.schemaName = 'second_name';
+    await em.flush();
+    await orm.em.fork().persistAndFlush(newLibrary('first_name', { domainUrl: 'first-name-2.example.com' }));
+    await runInTenant('first_name', scoped => scoped.persistAndFlush(scoped.create(Author, { name: 'of the next' })));
+    tenant.name = 'changed again';
+    await em.flush();
+
+    expect(await database.query('select name from first_name.author')).to.deep.equal([{ name: 'of the next' }]);
+    expect(await database.query('select name from second_name.author')).to.deep.equal([]);
+  });
+
   it('T17 renames a tenant that has no schema yet', async () => {
     await orm.em.fork().persistAndFlush(newLibrary('bare', { autoCreateSchema: false }));
     await tenants(orm).rename('bare', 'bare_2');

@@ -57,9 +57,25 @@ onDatabases(
       expect(await storedTenants(database)).to.deep.equal(['apex', 'carl']);
     });
 
+    it('M5, T17 a rename waits for one that is under way, and renames the schema of the name that it gave', async () => {
+      const em = orm.em.fork();
+      const carl = await em.findOneOrFail(Library, { schemaName: 'carl' });
+      await other.query('begin');
+      await other.query(`update public.library set schema_name = 'carlos' where schema_name = 'carl'`);
+      await other.query('alter schema carl rename to carlos');
+      carl.schemaName = 'charles';
+      const renaming = em.flush();
+      await until(async () => (await waiting('transactionid')) > 0, 'it waits for the row');
+      await other.query('commit');
+      await renaming;
+
+      expect(await schemas()).to.deep.equal(['apex', 'charles']);
+      expect(await storedTenants(database)).to.deep.equal(['apex', 'charles']);
+    });
+
     async function schemas(): Promise<string[]> {
       const rows = await database.query<{ name: string }>(
-        `select nspname as name from pg_namespace where nspname in ('acme', 'apex', 'bob', 'carl', 'dora', 'dorothy') order by 1`,
+        `select nspname as name from pg_namespace where nspname in ('acme', 'apex', 'bob', 'carl', 'carlos', 'charles', 'dora', 'dorothy') order by 1`,
       );
 
       return rows.map(({ name }) => name);
