@@ -20,6 +20,9 @@ const QUALIFIED = [
   `select $1 from "we""ird"."book", "acme"."a""b"`,
   `select coalesce('it''s from book', 'isn''t it from "book"')`,
   `select $1 from "acme"."book" as "b0" for update of "b0"`,
+  `select * from unnest($1) as "x"`,
+  `select $1::text, $2::double precision, $3::jsonb, string_agg("b0"."title", ',') from "acme"."book" as "b0"`,
+  `select $1 from only "acme"."book" as "b0" left join lateral (select "t"."id" from "acme"."tag" as "t") as "x" on true`,
 ];
 
 const UNQUALIFIED = [
@@ -62,7 +65,13 @@ const UNQUALIFIED = [
   'insert into text (id) values (1)',
   `select 1 -- '\rfrom book`,
   'select "all',
-  'select $$all$$',
+  'select $$ all $$',
+  `select 'all`,
+  'select * from "acme.book"',
+  'select "public"."first_title" -- (of all)\n()',
+  'select "public"."first_title" /* of all */ ()',
+  `select not_pg_catalog.current_setting('search_path')`,
+  `select pg_catalog.current_setting_of('search_path')`,
   'select * from ("acme"."book", "tag")',
   'insert into text ("id") values (1)',
   'insert into count (id) values (1)',
