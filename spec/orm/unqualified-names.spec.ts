@@ -68,7 +68,7 @@ const UNQUALIFIED = [
   'select $$ all $$',
   `select 'all`,
   'select * from "acme.book"',
-  'select "public"."first_title" -- (of all)\n()',
+  'select "public"."first_title" -- of all\n()',
   'select "public"."first_title" /* of all */ ()',
   `select not_pg_catalog.current_setting('search_path')`,
   `select pg_catalog.current_setting_of('search_path')`,
