@@ -187,4 +187,18 @@ onDatabasesAndPooler('the query builder', database => {
       expect(schemasIn(database.statements)).to.deep.equal(['bob']);
     });
   });
+
+  it('law 1, law 2: one that is made past every EntityManager reads the tenant of its scope, and is refused without one', async () => {
+    const read = async (): Promise<Book[]> => {
+      const driver = orm.em.getDriver() as unknown as { createQueryBuilder(entity: typeof Book): QueryBuilder<Book> };
+
+      return driver.createQueryBuilder(Book).select('*').where({ id: 1 }).execute<Book[]>();
+    };
+
+    for (const tenant of ['acme', 'bob']) {
+      expect((await runInTenant(tenant, () => read())).map(({ title }) => title)).to.deep.equal([`${tenant} book 1`]);
+    }
+
+    await refusal(() => read(), 'TENANT_CONTEXT_REQUIRED');
+  });
 });

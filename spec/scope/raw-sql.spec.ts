@@ -1,6 +1,7 @@
 import { runInPublic, runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../support/database.ts';
+import { failureOf } from '../support/failure.ts';
 import type { LibraryOrm } from '../support/library-orm.ts';
 import { openTwins } from '../support/twins.ts';
 import { until } from '../support/until.ts';
@@ -39,6 +40,16 @@ onDatabasesAndPooler('raw SQL that sets or loses its connection, on a pool of on
       expect(await titles()).to.deep.equal(['decoy', 'decoy']);
     });
   }
+
+  it('N3 a dump in a scope that fails is undone, and leaves the connection as it was', async () => {
+    const dump = `update book set title = 'half of a dump' where id = 1;\nselect * from nowhere;`;
+    const error = await failureOf(runInTenant('acme', em => em.getConnection().executeDump(dump)));
+
+    expect(String(error)).to.include('nowhere');
+    expect(await pathNow()).to.equal(defaultPath);
+    expect(await titles()).to.deep.equal(['decoy', 'decoy']);
+    expect(await runInTenant('acme', em => em.execute('select title from book where id = 1'))).to.deep.equal([{ title: 'acme book 1' }]);
+  });
 
   it('law 2 a temporary table that one tenant has left on the connection is not read in place of another’s table', async () => {
     await runInTenant('acme', em => em.execute('create temporary table book as select * from book'));
