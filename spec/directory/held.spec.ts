@@ -199,6 +199,15 @@ onDatabases('a tenant of the directory', database => {
     expect((await visit('acme.example.com')).served).to.equal('acme_two');
   });
 
+  it('H1 is among what a template is given of the state', async () => {
+    let schemaName: unknown;
+    await visit('acme.example.com', ctx => {
+      schemaName = Object.assign({}, ctx.state).tenant?.schemaName;
+    });
+
+    expect(schemaName).to.equal('acme_two');
+  });
+
   it('H10 can be put into the state by the user in its place', async () => {
     const { tenant } = await visit('acme.example.com', ctx => {
       ctx.state.tenant = undefined as never;

@@ -220,6 +220,14 @@ onDatabases('the Host header', database => {
     expect(bodyOf(await server.raw('GET / HTTP/1.0\r\nHost: acme.example.com\r\n\r\n'))).to.equal('acme');
   });
 
+  it('H3 takes no other header for a Host, whatever its length', async () => {
+    for (const others of ['From: bob@bob.example.com', 'Date: today', 'A: b', 'Hosts: bob.example.com', 'X-Host: bob.example.com']) {
+      const answer = await server.raw(`GET / HTTP/1.1\r\nHost: acme.example.com\r\n${others}\r\nConnection: close\r\n\r\n`);
+
+      expect(bodyOf(answer), others).to.equal('acme');
+    }
+  });
+
   it('H3 goes by the Host header, also where the request line has a host', async () => {
     const answer = await server.raw('GET http://bob.example.com/ HTTP/1.1\r\nHost: acme.example.com\r\nConnection: close\r\n\r\n');
 
