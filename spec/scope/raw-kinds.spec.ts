@@ -62,6 +62,18 @@ async function openShops(database: SpecDatabase, publicSchema: string, config: P
       { tenant: Shop, publicSchema, migrations: { migrationsList: [CreatePrice] } },
     ),
   )) as unknown as LibraryOrm;
+
+  try {
+    await fillShops(database, orm, publicSchema);
+  } catch (error) {
+    await orm.close();
+    throw error;
+  }
+
+  return orm;
+}
+
+async function fillShops(database: SpecDatabase, orm: LibraryOrm, publicSchema: string): Promise<void> {
   await orm.schema.execute(
     `create table ${publicSchema}.shop (id serial primary key, domain_url varchar(255) unique, schema_name varchar(63) unique)`,
   );
@@ -82,8 +94,6 @@ async function openShops(database: SpecDatabase, publicSchema: string, config: P
   await database.query(
     `create function ${database.kind === 'pglite' ? publicSchema : 'public'}.highest() returns int language plpgsql as 'begin return (select max(amount) from price); end'`,
   );
-
-  return orm;
 }
 
 async function closeShops(database: SpecDatabase, orm: LibraryOrm, publicSchema: string): Promise<void> {
