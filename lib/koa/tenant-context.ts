@@ -73,7 +73,7 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
 }
 
 // made when it is first looked at, which many requests never do. With functions of its own each request's state would have a hidden class of
-// its own in V8, which costs more than all that is done here
+// its own in V8, which shows in the time of the whole request
 function exposeTenant(state: Context['state'], scope: TenantScope): void {
   Object.defineProperty(state, SCOPE, { value: scope, configurable: true });
   Object.defineProperty(state, 'tenant', TENANT);

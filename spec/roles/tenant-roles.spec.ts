@@ -179,6 +179,18 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     expect(await runInTenant('bob', em => em.count(Book))).to.equal(2);
   });
 
+  it('T15, T17 a tenant without its role is renamed and dropped all the same', async () => {
+    await orm.em.fork().persistAndFlush(newLibrary('gina'));
+    await database.query(`drop owned by "${names.prefix}gina"`);
+    await database.query(`drop role "${names.prefix}gina"`);
+    await tenants(orm).rename('gina', 'hanna');
+    expect(await database.query(`select nspname::text as name from pg_namespace where nspname in ('gina', 'hanna')`)).to.deep.equal([
+      { name: 'hanna' },
+    ]);
+    await tenants(orm).drop('hanna');
+    expect(await database.query(`select from pg_namespace where nspname = 'hanna'`)).to.deep.equal([]);
+  });
+
   it('what raw SQL undoes: `reset role` in the same message or transaction of a caller’s, and no further', async () => {
     await runInTenant('acme', async em => {
       // by itself it is of that statement alone
