@@ -19,6 +19,7 @@ class GuardedDriver implements Driver {
   readonly #driver: Driver;
   readonly #guard: SqlGuard;
   readonly #connections = new WeakMap<DatabaseConnection, GuardedConnection>();
+  readonly #acquiring = new Set<Promise<DatabaseConnection>>();
 
   constructor(driver: Driver, guard: SqlGuard) {
     this.#driver = driver;
@@ -29,12 +30,17 @@ class GuardedDriver implements Driver {
     await this.#driver.init(options);
   }
 
+  /**
+   * Waits for whoever is being given a connection. Kysely 0.29 forgets its pool at once, fails whoever is given a connection afterwards, and
+   * does not give that one back, so that the pool would wait for it for ever. Nobody asks for another meanwhile: Kysely refuses that.
+   */
   async destroy(options?: object): Promise<void> {
+    await Promise.allSettled(this.#acquiring);
     await this.#driver.destroy(options);
   }
 
   async acquireConnection(options?: object): Promise<GuardedConnection> {
-    const inner = await this.#driver.acquireConnection(options);
+    const inner = await this.#acquire(options);
     let connection = this.#connections.get(inner);
 
     if (connection === undefined) {
@@ -43,6 +49,17 @@ class GuardedDriver implements Driver {
     }
 
     return connection;
+  }
+
+  async #acquire(options: object | undefined): Promise<DatabaseConnection> {
+    const acquired = this.#driver.acquireConnection(options);
+    this.#acquiring.add(acquired);
+
+    try {
+      return await acquired;
+    } finally {
+      this.#acquiring.delete(acquired);
+    }
   }
 
   async releaseConnection(connection: GuardedConnection, options?: object): Promise<void> {

@@ -19,11 +19,17 @@ export interface HttpResponse {
   readonly body: string;
 }
 
-/** Serves on a free port of this machine. */
+/** Serves on a free port of this machine. Closing hangs up on everybody, and then waits for the work on what they asked for. */
 export async function serve(
   listener: (...args: Parameters<RequestListener>) => unknown,
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const server = createServer((req, res) => void listener(req, res));
+  const underWay = new Set<unknown>();
+  const server = createServer(async (req, res) => {
+    const answered = listener(req, res);
+    underWay.add(answered);
+    await answered;
+    underWay.delete(answered);
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 
@@ -32,6 +38,7 @@ export async function serve(
     close: async () => {
       server.closeAllConnections();
       await new Promise(resolve => server.close(resolve));
+      await Promise.all(underWay);
     },
   };
 }

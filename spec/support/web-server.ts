@@ -1,7 +1,8 @@
 import http from 'node:http';
-import net, { type AddressInfo } from 'node:net';
+import net from 'node:net';
 import { text } from 'node:stream/consumers';
 import type Koa from 'koa';
+import { serve as serveRequests } from './http.ts';
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -34,10 +35,7 @@ export interface WebServer {
 export async function serve(app: Koa): Promise<WebServer> {
   const errors: unknown[] = [];
   app.on('error', error => errors.push(error));
-  const handle = app.callback();
-  const server = http.createServer((req, res) => void handle(req, res));
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const { port, close } = await serveRequests(app.callback());
 
   const open: WebServer['open'] = (host, path = '/', { headers = {}, ...options } = {}) =>
     new Promise((resolve, reject) => {
@@ -66,10 +64,7 @@ export async function serve(app: Koa): Promise<WebServer> {
           .on('error', reject)
           .on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
       }),
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise(resolve => server.close(resolve));
-    },
+    close,
   };
 }
 
