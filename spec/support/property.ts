@@ -33,6 +33,15 @@ export async function hold<Cases>(title: string, property: fc.IAsyncProperty<Cas
   }
 }
 
+/** Holds the property of lists of commands, which `count` counts, until there were so many: a list is of any length. */
+export async function holdForOperations<Cases>(title: string, property: fc.IAsyncProperty<Cases>, amount: OperationAmount): Promise<void> {
+  const { operations, maxCommands, count } = amount;
+
+  do {
+    await hold(title, property, Math.ceil(((operations - count.operations) / maxCommands) * 3));
+  } while (REPLAY.path === undefined && count.operations < operations);
+}
+
 /** The smallest case found, in words. */
 export function failureOf<Cases>({ seed, counterexample, counterexamplePath, numShrinks, errorInstance }: fc.RunDetails<Cases>): string {
   const steps = fc.stringify(counterexample).replace(/ ?\/\*replayPath=.*?\*\//, '');
@@ -44,4 +53,11 @@ function replayOf<Cases>({ seed, counterexample, counterexamplePath }: fc.RunDet
   const [, commands] = /\/\*replayPath="(.*?)"\*\//.exec(fc.stringify(counterexample)) ?? [];
 
   return `FC_SEED=${seed} FC_PATH=${counterexamplePath}${commands === undefined ? '' : ` FC_COMMANDS=${JSON.stringify(commands)}`}`;
+}
+
+interface OperationAmount {
+  readonly operations: number;
+  /** The longest list. */
+  readonly maxCommands: number;
+  readonly count: { readonly operations: number };
 }
