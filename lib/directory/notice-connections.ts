@@ -30,12 +30,12 @@ export async function listenOn(native: unknown, options: NoticeOptions): Promise
  * on the password being there, though not enumerable.
  */
 async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: NoticeOptions): Promise<NoticeConnection | undefined> {
+  // With no setting of its own: for some (`keepAlive`, `connectionTimeoutMillis`) Node and `pg` give sockets and clients more properties, and
+  // one more hidden class makes V8 slower wherever the pool's are read, which is in each query of the process.
   const client = new pool.Client({
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     ...pool.options,
     password: pool.options['password'],
     ...(url === undefined ? {} : { connectionString: url }),
-    keepAlive: true,
   });
   const nonces = new Set<unknown>();
   const ended = new Promise<void>(resolve => client.once('end', () => resolve()));
@@ -60,8 +60,12 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
 
   try {
     client.unref();
+    // a network that drops everything would else be waited for without end
+    const limit = setTimeout(() => void close(), CONNECT_TIMEOUT_MS).unref();
     // one that is ended while it connects never says how that came out
-    await Promise.race([client.connect(), ended.then(() => Promise.reject(new Error('Connection terminated')))]);
+    await Promise.race([client.connect(), ended.then(() => Promise.reject(new Error('Connection terminated')))]).finally(() =>
+      clearTimeout(limit),
+    );
     // a secured connection has another socket by now
     client.unref();
 
@@ -139,7 +143,6 @@ const NAME_CONNECTION = `select set_config('application_name', 'landlord directo
 /** Longer than any notice takes that is passed on at all. */
 const HEARING_MS = 2_000;
 
-/** Where the pool's settings have none, and a network that drops everything would be waited for without end. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 const ANSWER_MS = 2_000;

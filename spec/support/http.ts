@@ -24,12 +24,13 @@ export async function serve(
   listener: (...args: Parameters<RequestListener>) => unknown,
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const underWay = new Set<unknown>();
-  const server = createServer(async (req, res) => {
-    const answered = listener(req, res);
+  const answer = async (...args: Parameters<RequestListener>): Promise<void> => {
+    const answered = listener(...args);
     underWay.add(answered);
     await answered;
     underWay.delete(answered);
-  });
+  };
+  const server = createServer((req, res) => void answer(req, res));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 

@@ -35,7 +35,8 @@ export interface WebServer {
 export async function serve(app: Koa): Promise<WebServer> {
   const errors: unknown[] = [];
   app.on('error', error => errors.push(error));
-  const { port, close } = await serveRequests(app.callback());
+  const server = await serveRequests(app.callback());
+  const { port } = server;
 
   const open: WebServer['open'] = (host, path = '/', { headers = {}, ...options } = {}) =>
     new Promise((resolve, reject) => {
@@ -64,7 +65,7 @@ export async function serve(app: Koa): Promise<WebServer> {
           .on('error', reject)
           .on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
       }),
-    close,
+    close: () => server.close(),
   };
 }
 
