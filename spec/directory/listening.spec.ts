@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { runInTenant, tenantContext, tenants, type TenantsOptions } from '@landlord/mikro-orm';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
@@ -157,6 +157,25 @@ onDatabases(
         );
 
         return row?.['query'];
+      }
+    });
+
+    it('H10 is given up after ten seconds where the network never lets it come about, which is told, and tried again', async () => {
+      const proxy = await proxyTo(database.url ?? '');
+
+      try {
+        await open({ listen: { url: proxy.url } });
+        proxy.freeze();
+        await visit('acme.example.com');
+        await setTimeout(9_000);
+        expect(logged).to.deep.equal([]);
+        await until('it is told', () => logged.some(line => line.includes('cannot listen')));
+
+        await proxy.mend();
+        await listening();
+      } finally {
+        await orm.close();
+        await proxy.close();
       }
     });
 

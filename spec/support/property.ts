@@ -20,9 +20,12 @@ export function commandLists<Model extends object, Real>(
   return fc.commands([...commands], { maxCommands, size: 'max', ...replayPath });
 }
 
-/** Holds the property for cases of a seed that is printed, and tells how to run the case again where it fails. */
-export async function hold<Cases>(title: string, property: fc.IAsyncProperty<Cases>, runs: number): Promise<void> {
-  const seed = REPLAY.seed ?? Date.now() % 0x7fffffff;
+/**
+ * Holds the property for cases of a seed that is printed, and tells how to run the case again where it fails. Each round has other cases,
+ * also where the seed of the first is given.
+ */
+export async function hold<Cases>(title: string, property: fc.IAsyncProperty<Cases>, runs: number, round = 0): Promise<void> {
+  const seed = (REPLAY.seed ?? Date.now() % 0x7fffffff) + round;
   console.log(`      seed of ${title}: ${seed}`);
   const details = await fc.check(property, { seed, numRuns: runs, ...(REPLAY.path === undefined ? {} : { path: REPLAY.path }) });
 
@@ -37,9 +40,9 @@ export async function hold<Cases>(title: string, property: fc.IAsyncProperty<Cas
 export async function holdForOperations<Cases>(title: string, property: fc.IAsyncProperty<Cases>, amount: OperationAmount): Promise<void> {
   const { operations, maxCommands, count } = amount;
 
-  do {
-    await hold(title, property, Math.ceil(((operations - count.operations) / maxCommands) * 3));
-  } while (REPLAY.path === undefined && count.operations < operations);
+  for (let round = 0; round === 0 || (REPLAY.path === undefined && count.operations < operations); round += 1) {
+    await hold(title, property, Math.ceil(((operations - count.operations) / maxCommands) * 3), round);
+  }
 }
 
 /** The smallest case found, in words. */
