@@ -3,18 +3,18 @@ import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Directory, DirectoryKey } from './directory/directory.js';
 import type { HeldRow } from './directory/held-tenant.js';
 import { openDirectory } from './directory/open-directory.js';
-import { OrmSelectionError } from './errors.js';
-import { canonicalHostname } from './hostname.js';
-import type { ResolvedTenantsOptions, TenantFilter } from './options.js';
-import { isTenantEntity } from './orm/entity-kinds.js';
+import { OrmSelectionError } from './errors/index.js';
+import { canonicalHostname } from './tenant/hostname.js';
+import type { ResolvedTenantsOptions, TenantFilter } from './tenant/options.js';
+import { isTenantEntity } from './tenant/entity-kinds.js';
 import { enterScope } from './orm/mikro-context.js';
-import { asItIs, forLibrary, forPublic, inLibrarysTransaction } from './orm/sql-target.js';
+import { asItIs, forLibrary, forPublic, inLibrarysTransaction } from './connection/sql-target.js';
 import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
-import { parseSchemaName, type SchemaName } from './schema-name.js';
-import type { ScopeHost } from './scope/host.js';
+import { parseSchemaName, type SchemaName } from './postgres/schema-name.js';
+import type { ScopeHost } from './scope/live-orms.js';
 import { currentScope, type Scope } from './scope/scope.js';
-import { attachRollbackError } from './sql-state.js';
-import type { TenantMixin } from './tenant-mixin.js';
+import { attachRollbackError } from './postgres/sql-state.js';
+import type { TenantMixin } from './tenant/tenant-mixin.js';
 
 export type TenantsOrm = MikroORM<AbstractSqlDriver, TenantEntityManager>;
 

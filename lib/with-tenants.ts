@@ -1,22 +1,22 @@
 import type { EntityManager, EntityManagerType, EntityMetadata, IDatabaseDriver, MetadataStorage, Options } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
-import { checkConfig, checkEntities } from './config-check.js';
-import { addTrigger } from './directory/trigger.js';
-import { TenantConfigError } from './errors.js';
-import { createPublicSchemaGenerator } from './migrations/public-schema-generator.js';
-import { resolveOptions, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
-import { ensurePrimaryKey, pinToSchema } from './orm/entity-kinds.js';
+import { checkConfig, checkEntities } from './tenant/config-check.js';
+import { addTrigger } from './database/change-trigger.js';
+import { TenantConfigError } from './errors/index.js';
+import { createPublicSchemaGenerator } from './migrations/set/public-schema-generator.js';
+import { resolveOptions, type ResolvedTenantsOptions, type TenantsOptions } from './tenant/options.js';
+import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { keepFromScopes } from './orm/public-extensions.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
-import { prepareRelations } from './orm/shared-relations.js';
+import { prepareRelations } from './entities/shared-relations.js';
 import { extendDriver } from './orm/tenant-driver.js';
 import { extendEntityManager, type TenantEntityManagerMethods } from './orm/tenant-entity-manager.js';
-import { extendHydrator } from './orm/tenant-hydrator.js';
-import { TenantSubscriber } from './orm/tenant-subscriber.js';
+import { extendHydrator } from './entities/tenant-hydrator.js';
+import { TenantSubscriber } from './provisioning/tenant-subscriber.js';
 import { Tenancy, type TenantsOrm } from './tenancy.js';
-import type { TenantMixin } from './tenant-mixin.js';
+import type { TenantMixin } from './tenant/tenant-mixin.js';
 
 /**
  * Wraps a MikroORM config of the PostgreSQL or PGlite driver and returns one: each tenant's data in a schema of its own, everything

@@ -4,9 +4,9 @@ import { PostgreSqlDriver, SqlEntityManager } from '@mikro-orm/postgresql';
 import { SeedManager } from '@mikro-orm/seeder';
 import { expect } from 'chai';
 import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../fixtures/entities/index.ts';
-import { onDatabases } from './support/database.ts';
-import { openLibrary, ROOT, type LibraryOrm } from './support/library-orm.ts';
-import { openTwins, refusal } from './support/twins.ts';
+import { onDatabases } from './support/databases/database.ts';
+import { openLibrary, ROOT, type LibraryOrm } from './support/orm/library-orm.ts';
+import { openTwins, refusal } from './support/orm/twins.ts';
 
 onDatabases('a config of the user’s own', database => {
   let orm: LibraryOrm | undefined;

@@ -1,8 +1,8 @@
 import { colors } from '@mikro-orm/core';
 import { MultiBar, Presets, type SingleBar } from 'cli-progress';
-import { MigrationError, reasonOf, TenantError } from '../errors.js';
-import type { RunPlan, RunResult, TenantRunResult } from '../migrations/run.js';
-import { sqlStateOf } from '../sql-state.js';
+import { MigrationError, reasonOf, TenantError } from '../errors/index.js';
+import type { RunPlan, RunResult, TenantRunResult } from '../migrations/run/run.js';
+import { sqlStateOf } from '../postgres/sql-state.js';
 
 /** Shows a run to whoever watches it. */
 export interface RunReporter {

@@ -1,6 +1,6 @@
 import { configure } from '@mikro-orm/cli';
 import { colors } from '@mikro-orm/core';
-import { TenantError } from '../errors.js';
+import { TenantError } from '../errors/index.js';
 import { EXIT } from './exit.js';
 import { addTenantOptions, type CommandLine } from './tenant-options.js';
 

@@ -1,5 +1,5 @@
-import type { MigrateOptions, RunResult } from '../migrations/run.js';
-import type { Tenants } from '../provisioning/tenants.js';
+import type { MigrateOptions, RunResult } from '../migrations/run/run.js';
+import type { Tenants } from '../api/tenant-service.js';
 import { EXIT } from './exit.js';
 import { withTenantsOf } from './with-tenants-of.js';
 import { jsonReporter, lineReporter, barReporter, type RunReporter } from './reporters.js';

@@ -1,5 +1,5 @@
-import { RunUsageError } from '../errors.js';
-import type { TenantSelection } from '../migrations/selection.js';
+import { RunUsageError } from '../errors/index.js';
+import type { TenantSelection } from '../migrations/run/selection.js';
 
 /** The arguments of a migration command, as the stock command line parses them, with the tenant options. */
 export interface TenantArgs {

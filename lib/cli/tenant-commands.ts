@@ -1,7 +1,7 @@
 import { CLIHelper } from '@mikro-orm/cli';
 import { colors } from '@mikro-orm/core';
-import { MigrationError, reasonOf } from '../errors.js';
-import type { TenantMigrationStatus } from '../migrations/status.js';
+import { MigrationError, reasonOf } from '../errors/index.js';
+import type { TenantMigrationStatus } from '../migrations/run/status.js';
 import { EXIT } from './exit.js';
 import { count } from './reporters.js';
 import { selectionOf, type TenantArgs } from './tenant-args.js';

@@ -1,5 +1,5 @@
 import { runForTenants } from './run-command.js';
-import { RunUsageError } from '../errors.js';
+import { RunUsageError } from '../errors/index.js';
 import type { TenantArgs } from './tenant-args.js';
 import { checkTenants, createForTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './tenant-commands.js';
 

@@ -1,5 +1,5 @@
 import { CLIHelper } from '@mikro-orm/cli';
-import { Tenants } from '../provisioning/tenants.js';
+import { Tenants } from '../api/tenant-service.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantArgs } from './tenant-args.js';
 

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import { DirectoryUnavailableError } from '../errors.js';
+import { DirectoryUnavailableError } from '../errors/index.js';
 import { LookupTimeoutError } from '../errors/web-errors.js';
-import { hasNotAnswered } from '../sql-state.js';
-import type { DirectoryOptions } from './directory-options.js';
+import { hasNotAnswered } from '../postgres/sql-state.js';
+import type { DirectoryOptions } from '../tenant/directory-options.js';
 import { GRACE_MS } from './grace.js';
 import { Lookups, type LookupSource } from './lookups.js';
 

@@ -1,6 +1,6 @@
 import { helper, JsonType, Reference, ReferenceKind, Utils, type EntityProperty } from '@mikro-orm/core';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
-import type { TenantMixin } from '../tenant-mixin.js';
+import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { HeldTenant } from './directory.js';
 
 /**

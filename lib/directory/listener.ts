@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pRetry from 'p-retry';
-import { ALL_TENANTS, NONCE } from './channel.js';
+import { ALL_TENANTS, NONCE } from '../database/change-channel.js';
 import type { ChangeListener } from './directory.js';
 import { GRACE_MS } from './grace.js';
 

@@ -1,5 +1,5 @@
 import { LookupTimeoutError } from '../errors/web-errors.js';
-import { connectionWasLost } from '../sql-state.js';
+import { connectionWasLost } from '../postgres/sql-state.js';
 import type { DirectoryKey } from './directory.js';
 import { GRACE_MS } from './grace.js';
 

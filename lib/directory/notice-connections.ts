@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isPooled, type PgClient } from '../orm/pooled-connection.js';
-import { quoteIdentifier } from '../schema-name.js';
-import { NONCE } from './channel.js';
+import { isPooled, type PgClient } from '../connection/pooled-connection.js';
+import { quoteIdentifier } from '../postgres/schema-name.js';
+import { NONCE } from '../database/change-channel.js';
 import type { NoticeConnection } from './listener.js';
 
 export interface NoticeOptions {

@@ -1,6 +1,6 @@
 import type { Tenancy } from '../tenancy.js';
 import { leaveScope } from '../orm/mikro-context.js';
-import { channelOf } from './channel.js';
+import { channelOf } from '../database/change-channel.js';
 import { Directory, type ChangeListener } from './directory.js';
 import { holdRow, type HeldRow } from './held-tenant.js';
 import { Listener } from './listener.js';

@@ -1,7 +1,7 @@
 import { helper, type EntityLoader, type EntityMetadata, type EntityName } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import { isTenantEntity } from './entity-kinds.js';
-import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from './lazy-loading.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
 import { callOnPath, refreshViewSql } from './tenant-routines.js';
 
 type EntityManagerClass = new (...args: any[]) => SqlEntityManager;

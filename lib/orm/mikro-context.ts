@@ -1,6 +1,6 @@
 import { RequestContext, TransactionContext, type EntityManager, type Options } from '@mikro-orm/core';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
-import { asTheScopeSays, withNothingSaid } from './sql-target.js';
+import { asTheScopeSays, withNothingSaid } from '../connection/sql-target.js';
 import type { TenantEntityManager } from './tenant-entity-manager.js';
 
 /**

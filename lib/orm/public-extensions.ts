@@ -1,5 +1,5 @@
 import type { Configuration } from '@mikro-orm/core';
-import { asItIs } from './sql-target.js';
+import { asItIs } from '../connection/sql-target.js';
 
 /**
  * Makes extensions of MikroORM that work on the public schema send their SQL as it is, in whatever scope they are called: what their

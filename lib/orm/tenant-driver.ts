@@ -1,17 +1,17 @@
 import { helper, QueryFlag, type Configuration, type DriverException, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
-import { TenantError } from '../errors.js';
-import { registerHost, unregisterHost } from '../scope/host.js';
+import { TenantError } from '../errors/index.js';
+import { registerHost, unregisterHost } from '../scope/live-orms.js';
 import { Tenancy } from '../tenancy.js';
-import { isTenantEntity } from './entity-kinds.js';
-import { explainSharedWrite } from './flush-errors.js';
-import { surviveLostConnections } from './lost-connections.js';
-import { noticeCommits } from './on-commit.js';
-import { sealValues } from './sealed-values.js';
-import { guardConnection } from './sql-guard.js';
-import { forTenant } from './sql-target.js';
-import { guardQuery, TenantQueryBuilder } from './tenant-query-builder.js';
-import { tenantSchema } from './tenant-schema.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { explainSharedWrite } from '../entities/flush-errors.js';
+import { surviveLostConnections } from '../connection/lost-connections.js';
+import { noticeCommits } from '../database/on-commit.js';
+import { sealValues } from '../connection/sealed-values.js';
+import { guardConnection } from '../connection/sql-guard.js';
+import { forTenant } from '../connection/sql-target.js';
+import { guardQuery, TenantQueryBuilder } from '../query/tenant-query-builder.js';
+import { tenantSchema } from '../scope/tenant-schema.js';
 
 type CreateQueryBuilderArgs = Parameters<AbstractSqlDriver['createQueryBuilder']>;
 

@@ -2,18 +2,18 @@ import { helper, Utils, type EntityManager, type EntityName } from '@mikro-orm/c
 import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/sql';
 import { readInScope } from '../scope/read-in-scope.js';
 import { currentScope, type Scope } from '../scope/scope.js';
-import { TenantWriteRefusedError } from '../errors.js';
+import { TenantWriteRefusedError } from '../errors/index.js';
 import { Tenancy } from '../tenancy.js';
-import { explainFlushError } from './flush-errors.js';
-import { refuseForeign } from './foreign-entities.js';
-import { isName, isTenantEntity } from './entity-kinds.js';
-import { guardKysely } from './kysely-schemas.js';
+import { explainFlushError } from '../entities/flush-errors.js';
+import { refuseForeign } from '../entities/foreign-entities.js';
+import { isName, isTenantEntity } from '../tenant/entity-kinds.js';
+import { guardKysely } from '../query/kysely-schemas.js';
 import { extendLoading } from './loading-entity-manager.js';
-import { loaderOfSchema, ofTenantThatAsks, refuseBorrowed } from './shared-relations.js';
-import { forTenant } from './sql-target.js';
-import { tenantSchema } from './tenant-schema.js';
-import { updateTenants } from './update-tenants.js';
-import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from './result-cache.js';
+import { loaderOfSchema, ofTenantThatAsks, refuseBorrowed } from '../entities/shared-relations.js';
+import { forTenant } from '../connection/sql-target.js';
+import { tenantSchema } from '../scope/tenant-schema.js';
+import { updateTenants } from '../query/update-tenants.js';
+import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../query/result-cache.js';
 
 /** What an EntityManager with tenants has beside MikroORM's own. */
 export interface TenantEntityManagerMethods {

@@ -1,8 +1,8 @@
 import type { EntityMetadata, Routine } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { Tenancy } from '../tenancy.js';
-import { isTenantEntity } from './entity-kinds.js';
-import { tenantSchema } from './tenant-schema.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { tenantSchema } from '../scope/tenant-schema.js';
 
 /**
  * Calls a function or procedure of the database: one with `schema: '*'` in the tenant's schema, any other where it is. What its body

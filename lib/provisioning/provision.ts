@@ -1,11 +1,11 @@
 import type { Transaction } from '@mikro-orm/core';
-import { MigrationError, ProvisioningError, SchemaExistsError, TenantError } from '../errors.js';
-import { migrateSchema } from '../migrations/migrate-schema.js';
-import { loadMigrationSet } from '../migrations/migration-set.js';
-import { lockTenant } from '../migrations/tenant-lock.js';
-import { hasSqlState } from '../sql-state.js';
+import { MigrationError, ProvisioningError, SchemaExistsError, TenantError } from '../errors/index.js';
+import { migrateSchema } from '../migrations/run/migrate-schema.js';
+import { loadMigrationSet } from '../migrations/set/migration-set.js';
+import { lockTenant } from '../database/tenant-lock.js';
+import { hasSqlState } from '../postgres/sql-state.js';
 import type { Tenancy } from '../tenancy.js';
-import type { TenantMixin } from '../tenant-mixin.js';
+import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { createRoleSql, explainRoleError } from './roles.js';
 import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA } from './schemas.js';
 

@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
-import { TenantRoleError } from '../errors.js';
-import { quoteIdentifier, roleOfTenant } from '../schema-name.js';
-import { hasSqlState } from '../sql-state.js';
+import { TenantRoleError } from '../errors/index.js';
+import { quoteIdentifier, roleOfTenant } from '../postgres/schema-name.js';
+import { hasSqlState } from '../postgres/sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 
 /**

@@ -1,8 +1,8 @@
 import type { Transaction } from '@mikro-orm/core';
-import { InvalidSchemaNameError, SchemaExistsError, SchemaProtectedError } from '../errors.js';
-import { lockTenant } from '../migrations/tenant-lock.js';
-import { quoteIdentifier, roleOfTenant, type SchemaName } from '../schema-name.js';
-import { hasSqlState } from '../sql-state.js';
+import { InvalidSchemaNameError, SchemaExistsError, SchemaProtectedError } from '../errors/index.js';
+import { lockTenant } from '../database/tenant-lock.js';
+import { quoteIdentifier, roleOfTenant, type SchemaName } from '../postgres/schema-name.js';
+import { hasSqlState } from '../postgres/sql-state.js';
 import type { Tenancy } from '../tenancy.js';
 import { dropRole, renameRole } from './roles.js';
 

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import pg from 'pg';
-import { createCliProject, type CliProcess, type CliProject, type CliResult } from '../support/cli-project.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary } from '../support/library-orm.ts';
-import { historyOf, until } from '../support/tenant-set.ts';
+import { createCliProject, type CliProcess, type CliProject, type CliResult } from '../support/processes/cli-project.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary } from '../support/orm/library-orm.ts';
+import { historyOf, until } from '../support/orm/tenant-set.ts';
 
 const [FIRST, SECOND] = ['Migration20261123063104', 'Migration20991231000000'];
 const NAMES = ['acme', 'bob', 'carl', 'dora'];

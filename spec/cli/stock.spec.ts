@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { join } from 'node:path';
-import { createCliProject, type CliProject } from '../support/cli-project.ts';
-import { onDatabases } from '../support/database.ts';
-import { ROOT } from '../support/library-orm.ts';
+import { createCliProject, type CliProject } from '../support/processes/cli-project.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { ROOT } from '../support/orm/library-orm.ts';
 
 onDatabases(
   'the stock command line',

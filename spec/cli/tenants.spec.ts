@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { createCliProject, type CliProject } from '../support/cli-project.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary } from '../support/library-orm.ts';
+import { createCliProject, type CliProject } from '../support/processes/cli-project.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary } from '../support/orm/library-orm.ts';
 
 const [FIRST, SECOND] = ['Migration20261123063104', 'Migration20991231000000'];
 

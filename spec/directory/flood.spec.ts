@@ -4,9 +4,9 @@ import { runInNewContext } from 'node:vm';
 import type { TenantsOptions } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { visitorOf, type Visit } from '../support/visitor.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { visitorOf, type Visit } from '../support/web/visitor.ts';
 
 onDatabases('a directory under load', database => {
   let orm: LibraryOrm;

@@ -1,10 +1,10 @@
 import { currentTenant, runInTenant, TenantMixin, tenants } from '@landlord/mikro-orm';
 import { defineEntity, p, Type } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { onDatabases } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { Note, openTenants } from '../support/tenants-orm.ts';
-import { visitorOf } from '../support/visitor.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { Note, openTenants } from '../support/orm/tenants-orm.ts';
+import { visitorOf } from '../support/web/visitor.ts';
 
 class Money {
   readonly cents: number;

@@ -3,11 +3,11 @@ import { runInTenant, tenantContext, tenants, type TenantsOptions } from '@landl
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
-import { createDatabase, onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { proxyTo } from '../support/breakable-proxy.ts';
-import { until } from '../support/until.ts';
-import { visitorOf, type Visit } from '../support/visitor.ts';
+import { createDatabase, onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { proxyTo } from '../support/faults/breakable-proxy.ts';
+import { until } from '../support/assertions/until.ts';
+import { visitorOf, type Visit } from '../support/web/visitor.ts';
 
 onDatabases(
   'the connection that listens for changes',

@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
-import { onDatabases } from '../support/database.ts';
-import { startTenantProcess, type Sighting, type TenantProcess } from '../support/tenant-process.ts';
-import { until } from '../support/until.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { startTenantProcess, type Sighting, type TenantProcess } from '../support/processes/tenant-process.ts';
+import { until } from '../support/assertions/until.ts';
 
 onDatabases(
   'several processes with one directory each',

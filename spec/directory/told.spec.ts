@@ -2,10 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { runInTenant, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { until } from '../support/until.ts';
-import { visitorOf, type Visit } from '../support/visitor.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { until } from '../support/assertions/until.ts';
+import { visitorOf, type Visit } from '../support/web/visitor.ts';
 
 onDatabases('a directory that is told of changes', database => {
   let orm: LibraryOrm;

@@ -1,11 +1,11 @@
 import { TenantMixin, type TenantsOptions } from '@landlord/mikro-orm';
 import { defineEntity, p, type EntityClass } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { onDatabases } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { Note, openTenants } from '../support/tenants-orm.ts';
-import { until } from '../support/until.ts';
-import { visitorOf } from '../support/visitor.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { Note, openTenants } from '../support/orm/tenants-orm.ts';
+import { until } from '../support/assertions/until.ts';
+import { visitorOf } from '../support/web/visitor.ts';
 
 class Customer extends TenantMixin {
   kind!: string;

@@ -4,12 +4,12 @@ import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import Koa from 'koa';
 import type { Library } from '../../fixtures/entities/index.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { proxyTo, type BreakableProxy } from '../support/breakable-proxy.ts';
-import { until } from '../support/until.ts';
-import { visitorOf } from '../support/visitor.ts';
-import { serve } from '../support/web-server.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { proxyTo, type BreakableProxy } from '../support/faults/breakable-proxy.ts';
+import { until } from '../support/assertions/until.ts';
+import { visitorOf } from '../support/web/visitor.ts';
+import { serve } from '../support/web/web-server.ts';
 
 onDatabases(
   'a directory whose database cannot be reached',

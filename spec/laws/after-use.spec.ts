@@ -1,9 +1,9 @@
 import { currentTenant, runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Book, Tag } from '../../fixtures/entities/index.ts';
-import { onDatabases, SERVER_AND_POOLER } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { openTwins } from '../support/twins.ts';
+import { onDatabases, SERVER_AND_POOLER } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { openTwins } from '../support/orm/twins.ts';
 
 onDatabases(
   'connections after use',

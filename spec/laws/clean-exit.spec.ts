@@ -2,14 +2,14 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { onDatabases, SERVER_AND_POOLER } from '../support/database.ts';
-import { ROOT } from '../support/library-orm.ts';
+import { onDatabases, SERVER_AND_POOLER } from '../support/databases/database.ts';
+import { ROOT } from '../support/orm/library-orm.ts';
 
 onDatabases(
   'closing the ORM',
   database => {
     it('N4 leaves no timer, no open handle and no unhandled rejection: the process ends by itself', async () => {
-      const script = join(ROOT, 'spec/support/run-and-close.mjs');
+      const script = join(ROOT, 'spec/support/processes/run-and-close.mjs');
       // ended by the signal, the promise is rejected
       const { stdout, stderr } = await promisify(execFile)(process.execPath, [script], {
         env: { ...process.env, DATABASE_URL: database.url },

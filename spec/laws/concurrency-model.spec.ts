@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { failureOf } from '../support/property.ts';
-import { LEAKY_WORLDS, soundWorld } from '../support/scope-model/leaky-worlds.ts';
-import { scopeModel, type ScopeModelOptions } from '../support/scope-model/run.ts';
-import { KEPT_PATHS } from '../support/scope-model/world.ts';
+import { failureOf } from '../support/generators/property.ts';
+import { LEAKY_WORLDS, soundWorld } from '../support/models/scope-model/leaky-worlds.ts';
+import { scopeModel, type ScopeModelOptions } from '../support/models/scope-model/run.ts';
+import { KEPT_PATHS } from '../support/models/scope-model/world.ts';
 
 // what is shown of the model has to be shown again in the next run
 const SEED = 20_260_101;

@@ -2,14 +2,14 @@ import { currentSchema, currentTenant, forEachTenant, runInPublic, runInTenant, 
 import type { TenantEntityManager } from '@landlord/mikro-orm';
 import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { onDatabasesAndPooler, type SpecDatabase } from '../support/database.ts';
-import { expectIdle } from '../support/idle-connections.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { holdForOperations } from '../support/property.ts';
-import { scopeModel } from '../support/scope-model/run.ts';
-import { WAITS } from '../support/scope-model/waits.ts';
-import { KEPT_PATHS, type KeptPath, type ReadPath, type World } from '../support/scope-model/world.ts';
-import { Note, openTenants } from '../support/tenants-orm.ts';
+import { onDatabasesAndPooler, type SpecDatabase } from '../support/databases/database.ts';
+import { expectIdle } from '../support/databases/idle-connections.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { holdForOperations } from '../support/generators/property.ts';
+import { scopeModel } from '../support/models/scope-model/run.ts';
+import { WAITS } from '../support/models/scope-model/waits.ts';
+import { KEPT_PATHS, type KeptPath, type ReadPath, type World } from '../support/models/scope-model/world.ts';
+import { Note, openTenants } from '../support/orm/tenants-orm.ts';
 
 class Town extends TenantMixin {}
 defineEntity({ class: Town, extends: TenantMixin, properties: {} });

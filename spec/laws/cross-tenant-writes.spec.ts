@@ -1,9 +1,9 @@
 import { CrossTenantError, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { ref, Reference, wrap } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { onDatabasesAndPooler } from '../support/database.ts';
-import { refusal } from '../support/refusal.ts';
-import { Essay, everyRow, Imprint, Label, openWriters, Portrait, Volume, Writer, type WritersOrm } from '../support/writers.ts';
+import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { Essay, everyRow, Imprint, Label, openWriters, Portrait, Volume, Writer, type WritersOrm } from '../support/orm/writers.ts';
 
 /** What a tenant has, loaded. */
 interface Shelf {

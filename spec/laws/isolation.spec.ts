@@ -1,9 +1,9 @@
 import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Author, Book, Genre, Tag } from '../../fixtures/entities/index.ts';
-import { onDatabasesAndPooler } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { contentsOf, openTwins, refusal, schemasIn } from '../support/twins.ts';
+import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { contentsOf, openTwins, refusal, schemasIn } from '../support/orm/twins.ts';
 
 /** The ways to read shared entities alone. What reads and writes tenant entities is in `matrix/`. */
 const SHARED_READS: Readonly<Record<string, (em: TenantEntityManager) => unknown>> = {

@@ -1,9 +1,9 @@
 import { runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import pg from 'pg';
-import { onDatabases } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { openTwins } from '../support/twins.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { openTwins } from '../support/orm/twins.ts';
 
 onDatabases(
   'what a transaction pooler gives to the next client',

@@ -2,12 +2,12 @@ import { runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Author, Tag } from '../../fixtures/entities/index.ts';
-import { anyText, holds } from '../support/corpus.ts';
-import { onDatabases } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { isFilledIn, valuesIn } from '../support/statement-rule.ts';
-import { offences } from '../support/statement-watch.ts';
-import { contentsOf, openTwins } from '../support/twins.ts';
+import { anyText, holds } from '../support/generators/corpus.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { isFilledIn, valuesIn } from '../support/assertions/statement-rule.ts';
+import { offences } from '../support/assertions/statement-watch.ts';
+import { contentsOf, openTwins } from '../support/orm/twins.ts';
 
 /** Built here, as a statement that stands in a source file is one that somebody wrote. */
 const value = ['it', 'is', 'a', 'value'].join(' ');

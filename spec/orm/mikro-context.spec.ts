@@ -3,11 +3,11 @@ import { MikroORM, RequestContext } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { leaveScope } from '../../dist/orm/mikro-context.js';
-import { forTenant, sqlTarget } from '../../dist/orm/sql-target.js';
+import { forTenant, sqlTarget } from '../../dist/connection/sql-target.js';
 import { Book, Genre, Library } from '../../fixtures/entities/index.ts';
-import { onDatabasesAndPooler } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { openTwins, refusal } from '../support/twins.ts';
+import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { openTwins, refusal } from '../support/orm/twins.ts';
 
 onDatabasesAndPooler('MikroORM’s contexts around scopes', database => {
   let orm: LibraryOrm;

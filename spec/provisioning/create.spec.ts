@@ -3,10 +3,10 @@ import type { EntityManager } from '@mikro-orm/core';
 import { Seeder, SeedManager } from '@mikro-orm/seeder';
 import { expect } from 'chai';
 import { Author, Library } from '../../fixtures/entities/index.ts';
-import { schemaNames, schemasWith, storedTenants } from '../support/catalog.ts';
-import { onDatabasesAndPooler } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { refusal } from '../support/refusal.ts';
+import { schemaNames, schemasWith, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 onDatabasesAndPooler('creating a tenant', database => {
   let orm: LibraryOrm;

@@ -2,11 +2,11 @@ import { runInTenant, TenantMixin, tenants } from '@landlord/mikro-orm';
 import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Author, Library } from '../../fixtures/entities/index.ts';
-import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabasesAndPooler } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { refusal } from '../support/refusal.ts';
-import { openTenants } from '../support/tenants-orm.ts';
+import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { openTenants } from '../support/orm/tenants-orm.ts';
 
 class Guest extends TenantMixin {
   static override autoDropSchema = true;

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
-import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { refusal } from '../support/refusal.ts';
+import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 const REFUSED: readonly (readonly [domain: unknown, reason: string])[] = [
   ['', 'is empty'],

@@ -1,11 +1,11 @@
 import { TenantMixin, type TenantData } from '@landlord/mikro-orm';
 import { Collection, defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { refusal } from '../support/refusal.ts';
-import { Note, openTenants } from '../support/tenants-orm.ts';
+import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { Note, openTenants } from '../support/orm/tenants-orm.ts';
 
 class Client extends TenantMixin {
   name!: string;

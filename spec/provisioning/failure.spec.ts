@@ -5,11 +5,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Library } from '../../fixtures/entities/index.ts';
-import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabasesAndPooler } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { refusal } from '../support/refusal.ts';
-import { CreateNote } from '../support/tenants-orm.ts';
+import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { CreateNote } from '../support/orm/tenants-orm.ts';
 
 class FailsInAcme extends Migration {
   override async up(): Promise<void> {

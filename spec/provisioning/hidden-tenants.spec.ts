@@ -1,9 +1,9 @@
 import { currentSchema, forEachTenant, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
-import { schemaNames } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { schemaNames } from '../support/databases/catalog.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 
 onDatabases('tenants that a filter of MikroORM hides', database => {
   let orm: LibraryOrm;

@@ -2,10 +2,10 @@ import { runInTenant, TenantMixin, tenants } from '@landlord/mikro-orm';
 import { defineEntity, p, type EntityClass } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { randomUUID } from 'node:crypto';
-import { schemaNames, schemasWith, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { Note, openTenants } from '../support/tenants-orm.ts';
+import { schemaNames, schemasWith, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { Note, openTenants } from '../support/orm/tenants-orm.ts';
 
 class Counted extends TenantMixin {}
 const CountedSchema = defineEntity({ class: Counted, extends: TenantMixin, properties: { note: p.string().nullable() } });

@@ -1,8 +1,8 @@
 import { tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
+import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 
 onDatabases(
   'a schema of 500 tables',

@@ -1,8 +1,8 @@
 import { TenantMixin, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
 import { defineEntity, MikroORM, p, type Options } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { onDatabases } from '../support/database.ts';
-import { refusal } from '../support/refusal.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 class Shop extends TenantMixin {
   meta!: object;

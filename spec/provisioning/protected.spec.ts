@@ -1,10 +1,10 @@
 import { runInTenant, SCHEMA_COMMENT, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
-import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { refusal } from '../support/refusal.ts';
+import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 /** Schemas that are not the library's, and that a row may name all the same when it was written by hand. */
 const NOT_OURS = ['public', 'information_schema', 'pg_catalog', 'by_hand'];

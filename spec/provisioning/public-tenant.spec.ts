@@ -14,11 +14,11 @@ import Koa from 'koa';
 import { request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Author, Library } from '../../fixtures/entities/index.ts';
-import { schemaNames, schemasWith, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { refusal } from '../support/refusal.ts';
-import { openTenants } from '../support/tenants-orm.ts';
+import { schemaNames, schemasWith, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { openTenants } from '../support/orm/tenants-orm.ts';
 
 class Site extends TenantMixin {}
 

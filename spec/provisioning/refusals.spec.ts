@@ -1,10 +1,10 @@
 import { tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
-import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabases } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { refusal } from '../support/refusal.ts';
+import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 /** Each refused name with what it would do, and the rule that the error shows. */
 const INVALID: readonly (readonly [name: unknown, damage: string, rule: string])[] = [

@@ -1,10 +1,10 @@
 import { runInTenant, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Author, Book, Genre, Library } from '../../fixtures/entities/index.ts';
-import { schemaNames, storedTenants } from '../support/catalog.ts';
-import { onDatabasesAndPooler } from '../support/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { refusal } from '../support/refusal.ts';
+import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
+import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 onDatabasesAndPooler('renaming a tenant', database => {
   let orm: LibraryOrm;

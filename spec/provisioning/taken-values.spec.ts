@@ -1,10 +1,10 @@
 import { TenantMixin } from '@landlord/mikro-orm';
 import { defineEntity, p, UniqueConstraintViolationException } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { onDatabases } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { refusal } from '../support/refusal.ts';
-import { openTenants } from '../support/tenants-orm.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { openTenants } from '../support/orm/tenants-orm.ts';
 
 class Shop extends TenantMixin {
   vat!: string;

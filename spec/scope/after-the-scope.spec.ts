@@ -1,9 +1,9 @@
 import { runInPublic, runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Author, Book } from '../../fixtures/entities/index.ts';
-import { onDatabases, onDatabasesAndPooler, SERVER_AND_POOLER } from '../support/database.ts';
-import type { LibraryOrm } from '../support/library-orm.ts';
-import { openTwins, refusal, schemasIn } from '../support/twins.ts';
+import { onDatabases, onDatabasesAndPooler, SERVER_AND_POOLER } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { openTwins, refusal, schemasIn } from '../support/orm/twins.ts';
 
 onDatabasesAndPooler('what outlives its scope', database => {
   let orm: LibraryOrm;

@@ -2,9 +2,9 @@ import { runInPublic, runInTenant } from '@landlord/mikro-orm';
 import { TransactionPropagation } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Book, Genre, Tag } from '../../fixtures/entities/index.ts';
-import { onDatabasesAndPooler } from '../support/database.ts';
-import { newLibrary, type LibraryOrm } from '../support/library-orm.ts';
-import { openTwins, refusal } from '../support/twins.ts';
+import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { openTwins, refusal } from '../support/orm/twins.ts';
 
 onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
   let orm: LibraryOrm;

@@ -1,10 +1,10 @@
 import { TenantError, runInPublic, runInTenant, type TenantEntityManager, type TenantErrorCode } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import type { Library } from '../../../fixtures/entities/index.ts';
-import type { SpecDatabase } from '../../support/database.ts';
-import type { LibraryOrm } from '../../support/library-orm.ts';
-import { asObserver } from '../../support/statement-watch.ts';
-import { schemasIn } from '../../support/twins.ts';
+import type { SpecDatabase } from '../../support/databases/database.ts';
+import type { LibraryOrm } from '../../support/orm/library-orm.ts';
+import { asObserver } from '../../support/assertions/statement-watch.ts';
+import { schemasIn } from '../../support/orm/twins.ts';
 import { contentsQuery } from './entities.ts';
 
 /** One method, or one way to call it. What is made in one scope may be used in another. */

@@ -1,7 +1,7 @@
 import { defineEntity, p, Routine } from '@mikro-orm/core';
 import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../../../fixtures/entities/index.ts';
-import type { SpecDatabase } from '../../support/database.ts';
-import { TABLES } from '../../support/twins.ts';
+import type { SpecDatabase } from '../../support/databases/database.ts';
+import { TABLES } from '../../support/orm/twins.ts';
 
 /** What the lending library has not: a lazy scalar, a relation that is a reference, and what only a query gives. */
 const MemoSchema = defineEntity({

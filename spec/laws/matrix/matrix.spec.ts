@@ -3,9 +3,9 @@ import { BaseEntity, Collection, EntityLoader, helper, Reference, ref, ScalarRef
 import { Factory, SeedManager, Seeder } from '@mikro-orm/seeder';
 import { expect } from 'chai';
 import { Author, Book, Library } from '../../../fixtures/entities/index.ts';
-import { onDatabasesAndPooler } from '../../support/database.ts';
-import type { LibraryOrm } from '../../support/library-orm.ts';
-import { openTwins, refusal } from '../../support/twins.ts';
+import { onDatabasesAndPooler } from '../../support/databases/database.ts';
+import type { LibraryOrm } from '../../support/orm/library-orm.ts';
+import { openTwins, refusal } from '../../support/orm/twins.ts';
 import { checkCell, situationsOf, type Row, type World } from './cell.ts';
 import { ELSEWHERE } from './elsewhere.ts';
 import { addMatrixTables, contentsQuery, ENTITIES, SharedRoutine, TenantRoutine } from './entities.ts';

@@ -1,11 +1,11 @@
 import { runInPublic, runInTenant, TenantError, type TenantEntityManager } from '@landlord/mikro-orm';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { expect } from 'chai';
-import { onDatabasesAndPooler } from '../../support/database.ts';
-import type { Domain } from '../../support/relations/domain.ts';
-import { openRelated, TWINS, type Related } from '../../support/relations/open.ts';
-import { readCatalog, readReferencesOut } from '../../support/schema-contents.ts';
-import { refusal } from '../../support/refusal.ts';
+import { onDatabasesAndPooler } from '../../support/databases/database.ts';
+import type { Domain } from '../../support/models/relations/domain.ts';
+import { openRelated, TWINS, type Related } from '../../support/models/relations/open.ts';
+import { readCatalog, readReferencesOut } from '../../support/databases/schema-contents.ts';
+import { refusal } from '../../support/assertions/refusal.ts';
 
 type Read = (em: SqlEntityManager, all: Domain) => Promise<unknown>;
 

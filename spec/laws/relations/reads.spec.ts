@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { onDatabasesAndPooler } from '../../support/database.ts';
-import { openRelated, TWINS, type Related, type Twin } from '../../support/relations/open.ts';
-import { OTHER_READS } from '../../support/relations/other-reads.ts';
-import { RELATIONS, waysOf, WAYS_IN_SHORT, type Read } from '../../support/relations/reads.ts';
-import { ownSql, plainSql } from '../../support/relations/statements.ts';
+import { onDatabasesAndPooler } from '../../support/databases/database.ts';
+import { openRelated, TWINS, type Related, type Twin } from '../../support/models/relations/open.ts';
+import { OTHER_READS } from '../../support/models/relations/other-reads.ts';
+import { RELATIONS, waysOf, WAYS_IN_SHORT, type Read } from '../../support/models/relations/reads.ts';
+import { ownSql, plainSql } from '../../support/models/relations/statements.ts';
 
 onDatabasesAndPooler('reading relations', database => {
   const failing = new Set<string>();

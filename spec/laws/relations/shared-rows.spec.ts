@@ -2,9 +2,9 @@ import { runInPublic, runInTenant, SharedRowInUseError, type TenantEntityManager
 import { ForeignKeyConstraintViolationException } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Book, Genre, Tag } from '../../../fixtures/entities/index.ts';
-import { onDatabasesAndPooler } from '../../support/database.ts';
-import type { LibraryOrm } from '../../support/library-orm.ts';
-import { contentsOf, openTwins, refusal } from '../../support/twins.ts';
+import { onDatabasesAndPooler } from '../../support/databases/database.ts';
+import type { LibraryOrm } from '../../support/orm/library-orm.ts';
+import { contentsOf, openTwins, refusal } from '../../support/orm/twins.ts';
 
 type Write = (em: TenantEntityManager) => unknown;
 

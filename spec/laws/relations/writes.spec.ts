@@ -1,9 +1,9 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { expect } from 'chai';
-import { onDatabasesAndPooler } from '../../support/database.ts';
-import { contentsOf, decoysOf, openRelated, TWINS, type Related, type Work } from '../../support/relations/open.ts';
-import { ownSql, plainSql } from '../../support/relations/statements.ts';
-import { WRITES } from '../../support/relations/writes.ts';
+import { onDatabasesAndPooler } from '../../support/databases/database.ts';
+import { contentsOf, decoysOf, openRelated, TWINS, type Related, type Work } from '../../support/models/relations/open.ts';
+import { ownSql, plainSql } from '../../support/models/relations/statements.ts';
+import { WRITES } from '../../support/models/relations/writes.ts';
 
 onDatabasesAndPooler('writing relations', database => {
   let related: Related;

@@ -2,7 +2,7 @@ import { glob, mkdir, writeFile } from 'node:fs/promises';
 import { matchesGlob } from 'node:path';
 import type { MutantResult } from '@stryker-mutator/api/core';
 import { Stryker } from '@stryker-mutator/core';
-import { mochaGlobalSetup, mochaGlobalTeardown } from '../server.ts';
+import { mochaGlobalSetup, mochaGlobalTeardown } from '../databases/server.ts';
 import { OTHER_SPECS, PARTS } from './settings.ts';
 
 // the server is this process's, as Stryker kills the processes in which a mutant does not end

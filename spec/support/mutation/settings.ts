@@ -4,29 +4,25 @@ interface Part {
   readonly specs: readonly string[];
 }
 
+const ISOLATION = ['spec/laws/{isolation*,cross-tenant-writes,after-use}.spec.ts', 'spec/provisioning/transactions.spec.ts'];
+
 /** What is mutated: where a leak would begin. */
 export const PARTS: Readonly<Record<string, Part>> = {
-  'schema-name': {
-    mutated: ['lib/schema-name.ts'],
-    specs: ['spec/{schema-name,hostile/schema-names,roles/tenant-roles}.spec.ts'],
-  },
-  scope: { mutated: ['lib/scope/**/*.ts'], specs: ['spec/scope/*.spec.ts', 'spec/koa/tenant-context.spec.ts'] },
-  orm: {
-    mutated: ['lib/orm/**/*.ts'],
-    specs: [
-      'spec/{orm,scope}/*.spec.ts',
-      'spec/laws/{isolation*,cross-tenant-writes,after-use}.spec.ts',
-      'spec/provisioning/transactions.spec.ts',
-    ],
-  },
-  provisioning: { mutated: ['lib/provisioning/**/*.ts'], specs: ['spec/{provisioning,roles}/*.spec.ts'] },
-  koa: { mutated: ['lib/koa/**/*.ts'], specs: ['spec/koa/!(any-requests).spec.ts', 'spec/directory/{held,told}.spec.ts'] },
+  postgres: { mutated: ['lib/postgres/**/*.ts'], specs: ['spec/postgres/*.spec.ts', 'spec/connection/{raw*,tenant-roles}.spec.ts'] },
+  scope: { mutated: ['lib/scope/**/*.ts'], specs: ['spec/{api,scope}/*.spec.ts', 'spec/web/koa/tenant-context.spec.ts'] },
+  connection: { mutated: ['lib/connection/**/*.ts'], specs: ['spec/connection/*.spec.ts', 'spec/laws/after-use.spec.ts'] },
+  entities: { mutated: ['lib/entities/**/*.ts'], specs: ['spec/entities/*.spec.ts', ...ISOLATION] },
+  query: { mutated: ['lib/query/**/*.ts'], specs: ['spec/query/*.spec.ts', ...ISOLATION] },
+  orm: { mutated: ['lib/orm/**/*.ts'], specs: ['spec/{orm,scope,api}/*.spec.ts', ...ISOLATION] },
+  provisioning: { mutated: ['lib/provisioning/**/*.ts'], specs: ['spec/provisioning/*.spec.ts', 'spec/connection/tenant-roles.spec.ts'] },
+  koa: { mutated: ['lib/web/koa/**/*.ts'], specs: ['spec/web/koa/!(any-requests).spec.ts', 'spec/directory/{held,told}.spec.ts'] },
 };
 
 /** What those let pass has to get past these too: all that are about tenants, without the long runs of chance. */
 export const OTHER_SPECS: readonly string[] = [
-  'spec/{schema-name,tenant-mixin,with-tenants,hostile/schema-names}.spec.ts',
-  'spec/{scope,orm,provisioning,koa,roles}/!(any-requests).spec.ts',
+  'spec/*.spec.ts',
+  'spec/{postgres,tenant,scope,api,connection,database,entities,query,orm,provisioning}/*.spec.ts',
+  'spec/web/koa/!(any-requests).spec.ts',
   'spec/laws/!(concurrency*).spec.ts',
   'spec/laws/matrix/*.spec.ts',
   'spec/laws/relations/!(reads).spec.ts',

@@ -1,0 +1,64 @@
+import pMap from 'p-map';
+import type { TenantFilter } from '../tenant/options.js';
+import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
+import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { resolveHost, type OrmOption, type ScopeHost } from '../scope/live-orms.js';
+import { publicScope, scopeOf } from './run-in.js';
+
+export interface ForEachTenantOptions extends OrmOption {
+  /**
+   * How many tenants are worked on at once. Each may hold a connection, so more than the pool has only makes them wait.
+   * Inside a transaction it is 1, whatever is said: one connection does one thing at a time.
+   *
+   * @default 4
+   */
+  readonly concurrency?: number;
+
+  /** Which tenants, as a condition on the tenant entity. @default all */
+  readonly where?: TenantFilter;
+
+  /** Whether `fn` runs for the public schema too, first, with `tenant` undefined. @default false */
+  readonly includePublic?: boolean;
+}
+
+/** What became of one tenant. */
+export type TenantOutcome<Result> =
+  | { readonly schemaName: string; readonly ok: true; readonly value: Result }
+  | { readonly schemaName: string; readonly ok: false; readonly error: unknown };
+
+/**
+ * Runs `fn` for each tenant in a scope and a fork of its own, a bounded number at once. A failure is collected and the rest
+ * go on. Resolves to one outcome for each tenant, in the order of their schema names.
+ */
+export async function forEachTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
+  fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
+  options: ForEachTenantOptions = {},
+): Promise<TenantOutcome<Result>[]> {
+  const host = resolveHost(options) as ScopeHost<TenantEntityManager>;
+  const rows = await host.findTenants(options.where);
+  // a public tenant's schema is the public one, and has no tenant tables to work on
+  const tenants = rows.filter(row => row.schemaName !== host.publicSchema) as Tenant[];
+  const visits: (Tenant | undefined)[] = options.includePublic === true ? [undefined, ...tenants] : tenants;
+
+  return pMap(visits, tenant => visit(host, tenant, fn), {
+    concurrency: host.isInTransaction() ? 1 : (options.concurrency ?? DEFAULT_CONCURRENCY),
+  });
+}
+
+async function visit<Result, Tenant extends TenantMixin<unknown>>(
+  host: ScopeHost<TenantEntityManager>,
+  tenant: Tenant | undefined,
+  fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
+): Promise<TenantOutcome<Result>> {
+  const schemaName = tenant?.schemaName ?? host.publicSchema;
+
+  try {
+    const scope = tenant === undefined ? publicScope(host) : scopeOf(host, tenant);
+
+    return { schemaName, ok: true, value: await host.enter(scope, async em => fn(em, tenant)) };
+  } catch (error) {
+    return { schemaName, ok: false, error };
+  }
+}
+
+const DEFAULT_CONCURRENCY = 4;

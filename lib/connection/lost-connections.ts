@@ -1,0 +1,158 @@
+import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import { connectionWasLost } from '../postgres/sql-state.js';
+import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
+
+/**
+ * Gives a connection's place in the pool back where the connection is lost in a transaction. Kysely 0.29 gives it back when a transaction
+ * has been committed or rolled back, and on a lost connection neither succeeds: each one that is lost makes the pool smaller by one until
+ * everything waits for ever. Here a connection whose `begin` or `rollback` fails is closed and given back at once, whatever it failed of:
+ * a transaction may still be open on it, and nobody must get it then. Outside a transaction, one that is lost is closed when it is released.
+ *
+ * Relies on MikroORM asking `createKyselyDialect` for its dialect and calling `onPoolCreated` with the pool, neither of which it does where
+ * the user's `driverOptions` are a Kysely or a dialect; and on `pg` telling of a release before it decides whether to keep the client.
+ */
+export function surviveLostConnections(connection: AbstractSqlConnection): void {
+  const createDialect = connection.createKyselyDialect.bind(connection);
+
+  connection.createKyselyDialect = (overrides: PoolOverrides | undefined) => {
+    let created: Pool | undefined;
+    const onPoolCreated = (pool: Pool): unknown => {
+      created = pool;
+      pool.on('connect', endCursorsWithClient);
+
+      return overrides?.onPoolCreated?.(pool);
+    };
+    const dialect = createDialect({ ...overrides, onPoolCreated });
+
+    // PGlite has no pool, and no connection to lose
+    if (created === undefined || dialect instanceof Promise) {
+      return dialect;
+    }
+
+    const pool: Pool = created;
+    const createDriver = dialect.createDriver.bind(dialect);
+    dialect.createDriver = () => giveBackLost(createDriver(), pool);
+
+    return dialect;
+  };
+}
+
+function giveBackLost(driver: Driver, pool: Pool): Driver {
+  const acquire = driver.acquireConnection.bind(driver);
+  const begin = driver.beginTransaction.bind(driver);
+  const commit = driver.commitTransaction.bind(driver);
+  const rollback = driver.rollbackTransaction.bind(driver);
+  const release = driver.releaseConnection.bind(driver);
+  const lost = new WeakSet<DriverConnection>();
+  const givenBack = new WeakSet<DriverConnection>();
+  const watched = new WeakSet<DriverConnection>();
+
+  const giveBack = async (connection: DriverConnection): Promise<void> => {
+    if (!lost.has(connection)) {
+      return release(connection);
+    }
+
+    // whoever held it for longer than the transaction gives it back again
+    if (!givenBack.has(connection)) {
+      givenBack.add(connection);
+      // a client that is ending is not kept. It is released before the call returns
+      pool.once('release', endClient);
+      const released = release(connection);
+      pool.off('release', endClient);
+      await released;
+    }
+  };
+  const orGiveBack = async (connection: DriverConnection, work: Promise<void>): Promise<void> => {
+    try {
+      await work;
+    } catch (error) {
+      lost.add(connection);
+      await giveBack(connection);
+      throw error;
+    }
+  };
+  const commitOrGiveBack = async (connection: DriverConnection): Promise<void> => {
+    try {
+      await commit(connection);
+    } catch (error) {
+      // what the database refused to commit can still be rolled back
+      await (lost.has(connection) ? giveBack(connection) : undefined);
+      throw error;
+    }
+  };
+
+  return Object.assign(driver, {
+    acquireConnection: async options => {
+      const connection = await acquire(options);
+
+      if (!watched.has(connection)) {
+        watched.add(connection);
+        noticeLoss(connection, () => lost.add(connection));
+      }
+
+      return connection;
+    },
+    beginTransaction: (connection, settings) => orGiveBack(connection, begin(connection, settings)),
+    commitTransaction: commitOrGiveBack,
+    rollbackTransaction: connection => orGiveBack(connection, rollback(connection)),
+    releaseConnection: giveBack,
+  } satisfies Partial<Driver>);
+}
+
+/**
+ * Notices by its errors that a connection is lost: PostgreSQL's last word comes before the end of the socket, and a client that is released
+ * between the two would be given to the next one. One that has timed out may have an answer under way that nobody waits for.
+ */
+function noticeLoss(connection: DriverConnection, onLost: () => void): void {
+  const executeQuery = connection.executeQuery.bind(connection);
+  const streamQuery = connection.streamQuery.bind(connection);
+  const notice = (error: unknown): void => {
+    if (connectionWasLost(error) || timedOut(error)) {
+      onLost();
+    }
+  };
+
+  Object.assign(connection, {
+    executeQuery: async <Row>(...args: Parameters<typeof executeQuery>) => {
+      try {
+        return await executeQuery<Row>(...args);
+      } catch (error) {
+        notice(error);
+        throw error;
+      }
+    },
+    streamQuery: async function* <Row>(...args: Parameters<typeof streamQuery>) {
+      try {
+        yield* streamQuery<Row>(...args);
+      } catch (error) {
+        notice(error);
+        throw error;
+      }
+    },
+  } satisfies Partial<DriverConnection>);
+}
+
+// of the client, by `query_timeout`; the server's own time-outs leave the connection as it was
+function timedOut(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout';
+}
+
+function endClient(_error: unknown, client: CursorClient): void {
+  client.end().catch(() => undefined);
+}
+
+type Dialect = Awaited<ReturnType<AbstractSqlConnection['createKyselyDialect']>>;
+
+type Driver = ReturnType<Dialect['createDriver']>;
+
+type DriverConnection = Awaited<ReturnType<Driver['acquireConnection']>>;
+
+interface Pool {
+  on(event: 'connect', listener: (client: CursorClient) => void): unknown;
+  once(event: 'release', listener: typeof endClient): unknown;
+  off(event: 'release', listener: typeof endClient): unknown;
+}
+
+interface PoolOverrides {
+  readonly onPoolCreated?: (pool: Pool) => unknown;
+}

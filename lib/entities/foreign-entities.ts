@@ -1,0 +1,73 @@
+import { helper, Reference, Utils } from '@mikro-orm/core';
+import { CrossTenantError } from '../errors/index.js';
+import { entitiesOf, firstForeign, foreignSchema } from './relations.js';
+import type { QueryGuard } from '../query/tenant-query-builder.js';
+
+/**
+ * Refuses data and conditions that hold an entity of another tenant. MikroORM takes its key alone, and the key would be that of
+ * whichever row of the own tenant has it. `wanted` is the schema that is asked for where the scope says none.
+ *
+ * @throws CrossTenantError `CROSS_TENANT`
+ */
+export function refuseForeign(
+  given: readonly unknown[],
+  wanted: string | undefined,
+  { tenancy, scope, entity }: QueryGuard & { readonly entity?: string | undefined },
+): void {
+  const own = scope?.kind === 'tenant' ? scope.schemaName : wanted;
+
+  // an EntityManager that has no tenant is refused for what it reads or writes
+  if (own === undefined || own === tenancy.publicSchema) {
+    return;
+  }
+
+  const seen = new Set<object>();
+
+  for (const value of given) {
+    refuseIn(value, own, { path: entity === undefined ? [] : [entity], seen });
+  }
+}
+
+function refuseIn(given: unknown, own: string, at: Place): void {
+  if (typeof given !== 'object' || given === null || at.seen.has(given)) {
+    return;
+  }
+
+  at.seen.add(given);
+  const value: unknown = Reference.unwrapReference(given);
+
+  if (Utils.isEntity<object>(value) || Utils.isCollection(value)) {
+    for (const entity of entitiesOf(value)) {
+      refuseEntity(entity, own, at);
+    }
+  } else if (Array.isArray(value)) {
+    for (const item of value) {
+      refuseIn(item, own, at);
+    }
+  } else if (Utils.isPlainObject(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      refuseIn(item, own, key.startsWith('$') ? at : { ...at, path: [...at.path, key] });
+    }
+  }
+}
+
+function refuseEntity(entity: object, own: string, { path }: Place): void {
+  const schema = foreignSchema(entity, own);
+
+  if (schema !== undefined) {
+    const property = path.length > 1 ? path.join('.') : undefined;
+    throw CrossTenantError.givenEntity(helper(entity).__meta.className, [own, schema], property);
+  }
+
+  const foreign = firstForeign(entity, own);
+
+  if (foreign !== undefined) {
+    throw CrossTenantError.givenEntity(helper(foreign.entity).__meta.className, [own, foreign.schemaName], foreign.property);
+  }
+}
+
+interface Place {
+  /** The entity that the data is of, and the properties that lead to this part of it. */
+  readonly path: readonly string[];
+  readonly seen: Set<object>;
+}

@@ -1,0 +1,194 @@
+import {
+  Collection,
+  FlushMode,
+  helper,
+  ReferenceKind,
+  Utils,
+  type EntityLoader,
+  type EntityManager,
+  type EntityMetadata,
+} from '@mikro-orm/core';
+import { Tenancy } from '../tenancy.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { refuseForeign } from './foreign-entities.js';
+import type { QueryGuard } from '../query/tenant-query-builder.js';
+
+/**
+ * What is loaded for entities that are there already. MikroORM asks for it by their keys, some of it without their schema, and an
+ * EntityManager that has another one would then read the rows which have these keys there. Where the schema can be said it is
+ * said here, and where it cannot, the work is refused.
+ */
+
+/**
+ * Refuses `em.populate()` for entities of another schema than is asked for, and where MikroORM would leave the schema to the
+ * EntityManager, of another than the EntityManager's: for what is not loaded, or has a scalar that is not.
+ */
+export function refuseUnlessLoaded(em: EntityManager, entities: unknown, { populate, schema }: PopulateArgs): void {
+  const guard = guardOf(Tenancy.of(em.config));
+  const unloaded = Utils.asArray(entities as object[]).filter(
+    entity => Utils.isEntity<object>(entity) && (!helper(entity).__initialized || asksForScalar(helper(entity).__meta, populate)),
+  );
+  refuseForeign([entities], schema, guard);
+  refuseForeign(unloaded, em.schema, guard);
+}
+
+/** The schema of the first of the entities, for an EntityManager that has none. MikroORM takes one for all, so the others have to have it too. */
+export function schemaOf(entities: unknown): string | undefined {
+  const [first] = Utils.asArray(entities as object[]);
+
+  return Utils.isEntity<object>(first) ? helper(first).__schema : undefined;
+}
+
+/**
+ * Reads an entity anew in its own schema, which is not the EntityManager's. `em.refresh()` would read it there too, and then look for it
+ * among the EntityManager's own.
+ */
+export async function refreshInSchema(em: EntityManager, entity: object, options: SchemaOption): Promise<object | null> {
+  const { __em, __meta, __schema } = helper(entity);
+
+  if (__em !== em) {
+    refuseForeign([entity], em.schema, guardOf(Tenancy.of(em.config)));
+  }
+
+  return em.findOne(__meta.class, entity, { schema: __schema, ...options, refresh: true, flushMode: FlushMode.COMMIT } as object);
+}
+
+/** A dataloader that asks for what belongs to an entity in the entity's own schema, and is refused before it waits for others. */
+export function loadInSchema<Loader extends DataLoaderLike>(loader: Loader, em: EntityManager): Loader {
+  return Object.assign(Object.create(loader) as Loader, {
+    load: async ([target, options]: LoadKey): Promise<unknown> => {
+      const entity = Utils.isCollection(target) ? target.owner : (target as { unwrap(): object }).unwrap();
+      const { __meta: meta, __schema } = helper(entity);
+
+      if (!isTenantEntity(meta.root)) {
+        return loader.load([target, options]);
+      }
+
+      const schema = options?.schema ?? __schema;
+      em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
+      refuseForeign([entity], schema, guardOf(Tenancy.of(em.config)));
+
+      return loader.load([target, schema === undefined ? options : { ...options, schema }]);
+    },
+  });
+}
+
+/**
+ * The EntityLoader, which is MikroORM's own and public all the same, for entities of the EntityManager's tenant. Its dataloader comes
+ * here for many-to-many collections, and leaves the schema to the default one.
+ */
+export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoader {
+  return new Proxy(loader, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+
+      return typeof value === 'function'
+        ? (...args: unknown[]): unknown => {
+            const given = args.filter(Array.isArray);
+            refuseForeign(given, em.schema ?? schemaOf(given[0]), guardOf(Tenancy.of(em.config)));
+
+            return value.apply(target, inSchemaOfOwners(String(name), args));
+          }
+        : value;
+    },
+  });
+}
+
+/**
+ * Makes every collection of an entity that has another schema than its EntityManager refuse to ask the database. Its queries know
+ * the owner's key alone, and come to no method of the EntityManager with the owner in hand.
+ *
+ * Relies on `Collection.getEntityManager`, private in MikroORM 7, which its queries call for an EntityManager that they cannot do
+ * without. `spec/laws/matrix` fails if it changes. It is replaced for the process, and does nothing for an ORM without tenants.
+ *
+ * Of `matching()` it takes a copy of the options, which MikroORM writes to: a caller's own would name the schema of whoever used them first.
+ */
+export function guardCollections(): void {
+  const prototype = Collection.prototype as unknown as OpenCollection;
+  const own = Object.getOwnPropertyDescriptor(prototype, 'getEntityManager')?.value as OpenCollection['getEntityManager'];
+
+  if (GUARDED in own) {
+    return;
+  }
+
+  const guarded = function (this: OpenCollection, items?: Iterable<object>, required = true): EntityManager | undefined {
+    const em = own.call(this, items, required);
+
+    if (required && em !== undefined) {
+      const tenancy = em.config.getExtension<Tenancy>(Tenancy.EXTENSION);
+
+      if (tenancy !== undefined) {
+        refuseForeign([this.owner], em.schema, guardOf(tenancy));
+      }
+    }
+
+    return em;
+  };
+  prototype.getEntityManager = Object.assign(guarded, { [GUARDED]: true });
+
+  const { matching } = prototype;
+  prototype.matching = function (options) {
+    return matching.call(this, { ...options });
+  };
+}
+
+function inSchemaOfOwners(method: string, args: unknown[]): unknown[] {
+  if (method === 'populate') {
+    const [entityName, entities, populate, options] = args;
+
+    return [entityName, entities, populate, inSchemaOf(entities, options)];
+  }
+
+  if (method === 'findChildrenFromPivotTable') {
+    const [owners, property, options, ...rest] = args;
+
+    return [owners, property, inSchemaOf(owners, options), ...rest];
+  }
+
+  return args;
+}
+
+function inSchemaOf(entities: unknown, options: unknown): SchemaOption {
+  const given = (options ?? {}) as SchemaOption;
+
+  return { ...given, schema: given.schema ?? schemaOf(entities) };
+}
+
+function asksForScalar(meta: EntityMetadata, populate: unknown): boolean {
+  const hints = Array.isArray(populate) ? (populate as unknown[]) : [];
+
+  return hints.some(hint => typeof hint === 'string' && isScalar(meta, hint.split('.')));
+}
+
+function isScalar(meta: EntityMetadata | undefined, [name = '', ...rest]: readonly string[]): boolean {
+  const property = meta?.properties[name.split(':')[0] as never];
+
+  return property !== undefined && (property.kind === ReferenceKind.SCALAR || (rest.length > 0 && isScalar(property.targetMeta, rest)));
+}
+
+function guardOf(tenancy: Tenancy): QueryGuard {
+  return { tenancy, scope: tenancy.scope };
+}
+
+const GUARDED = Symbol.for('@landlord/mikro-orm: guarded');
+
+type LoadKey = readonly [target: object, options?: SchemaOption | undefined];
+
+interface SchemaOption {
+  readonly schema?: string | undefined;
+}
+
+interface PopulateArgs {
+  readonly populate: unknown;
+  readonly schema: string | undefined;
+}
+
+interface DataLoaderLike {
+  load(key: LoadKey): Promise<unknown>;
+}
+
+interface OpenCollection {
+  readonly owner: object;
+  getEntityManager: (this: OpenCollection, items?: Iterable<object>, required?: boolean) => EntityManager | undefined;
+  matching: (this: OpenCollection, options: object) => unknown;
+}

@@ -1,0 +1,34 @@
+import { helper, ObjectHydrator, type Options } from '@mikro-orm/core';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
+
+type HydratorClass = NonNullable<Options['hydrator']>;
+
+/**
+ * The user's hydrator, which takes what a tenant's entity refers to as of the entity's own schema, and what refers to a shared one as of
+ * the tenant that its EntityManager has. MikroORM says the schema when it
+ * hydrates what a query returned, and not when it hydrates an entity anew, as `em.refresh()` and `em.upsert()` do.
+ */
+export function extendHydrator(Hydrator: HydratorClass = ObjectHydrator): HydratorClass {
+  class TenantHydrator extends (Hydrator as unknown as OpenHydratorClass) {
+    override hydrate(...args: HydrateArgs): void {
+      const [entity] = args;
+      args[SCHEMA] ??= schemaOfRelated(entity);
+      super.hydrate(...args);
+    }
+  }
+
+  return Object.defineProperty(TenantHydrator, 'name', { value: Hydrator.name }) as unknown as HydratorClass;
+}
+
+function schemaOfRelated(entity: object): string | undefined {
+  const wrapped = helper(entity) as ReturnType<typeof helper> | undefined;
+
+  return wrapped === undefined || isTenantEntity(wrapped.__meta.root) ? wrapped?.__schema : wrapped.__em?.schema;
+}
+
+/** The place of `schema` among the arguments of `hydrate()`. */
+const SCHEMA = 7;
+
+type HydrateArgs = [entity: object, ...rest: any[]];
+
+type OpenHydratorClass = new (...args: any[]) => { hydrate(...args: HydrateArgs): void };

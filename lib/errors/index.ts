@@ -1,0 +1,16 @@
+export { TenantError, reasonOf, type TenantErrorCode } from './tenant-error.js';
+export { OrmSelectionError, TenantConfigError } from './config-errors.js';
+export {
+  InvalidDomainError,
+  InvalidSchemaNameError,
+  ReservedDomainError,
+  TenantExistsError,
+  TenantWriteRefusedError,
+  UnknownTenantError,
+} from './tenant-row-errors.js';
+export { ProvisioningError, SchemaExistsError, SchemaMissingError, SchemaProtectedError } from './schema-errors.js';
+export { CrossTenantError, PublicContextRequiredError, TenantContextRequiredError } from './scope-errors.js';
+export { SharedRowInUseError, SharedTableInUseError } from './shared-row-errors.js';
+export { TenantRoleError } from './role-errors.js';
+export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';
+export { MigrationError, RunUsageError } from './migration-errors.js';

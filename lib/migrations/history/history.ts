@@ -1,0 +1,60 @@
+import type { Transaction } from '@mikro-orm/core';
+import { quoteTable } from '../../postgres/schema-name.js';
+import type { Tenancy } from '../../tenancy.js';
+import { tenantMigrationsOptions } from '../set/migration-set.js';
+
+/** A migration that a schema has, as its history tells. */
+export interface ExecutedMigration {
+  readonly name: string;
+  readonly executedAt: Date;
+}
+
+/** The history table of a tenant: MikroORM's own layout, in the tenant's schema, so that its tools can read it. */
+export class History {
+  /** The table, quoted, with its schema. */
+  readonly table: string;
+  readonly #tenancy: Tenancy;
+
+  constructor(tenancy: Tenancy, schemaName: string) {
+    this.#tenancy = tenancy;
+    this.table = quoteTable(schemaName, tenantMigrationsOptions(tenancy).tableName);
+  }
+
+  /** What the schema has, oldest first; empty where there is no history yet. */
+  async executed(ctx?: Transaction): Promise<ExecutedMigration[]> {
+    const [found] = await this.#tenancy.execute<{ there: boolean }>('select to_regclass(?) is not null as there', [this.table], ctx);
+
+    return found?.there === true ? this.read(ctx) : [];
+  }
+
+  /** The same, where there is a history. */
+  async read(ctx?: Transaction): Promise<ExecutedMigration[]> {
+    const rows = await this.#tenancy.execute<{ name: string; executed_at: Date | string }>(
+      `select name, executed_at from ${this.table} order by id`,
+      [],
+      ctx,
+    );
+
+    return rows.map(row => ({ name: row.name.replace(/\.[jt]s$/, ''), executedAt: new Date(row.executed_at) }));
+  }
+
+  createTableSql(): string {
+    return (
+      `create table if not exists ${this.table} ("id" serial primary key, "name" varchar(255) not null, ` +
+      `"executed_at" timestamptz not null default current_timestamp)`
+    );
+  }
+
+  addSql(name: string): string {
+    return `insert into ${this.table} (name) values (${this.#literal(name)})`;
+  }
+
+  removeSql(name: string): string {
+    return `delete from ${this.table} where name in (${[name, `${name}.js`, `${name}.ts`].map(each => this.#literal(each)).join(', ')})`;
+  }
+
+  // as text, for what is sent in one message with other statements; parameters would need a message of their own
+  #literal(value: string): string {
+    return this.#tenancy.orm.em.getPlatform().quoteValue(value);
+  }
+}

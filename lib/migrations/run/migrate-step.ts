@@ -1,0 +1,96 @@
+import type { Transaction } from '@mikro-orm/core';
+import { SchemaMissingError } from '../../errors/index.js';
+import { quoteIdentifier } from '../../postgres/schema-name.js';
+import type { Tenancy } from '../../tenancy.js';
+import { History } from '../history/history.js';
+import { migrateSchema } from './migrate-schema.js';
+import { namesOf } from '../history/histories.js';
+import type { TenantRun, TenantWork } from './migrate-tenant.js';
+import type { TenantMigration } from '../set/migration-set.js';
+import { planMigrations } from './plan.js';
+import { LOCK_KEY } from '../../database/tenant-lock.js';
+
+/** What of a tenant's plan ran in one transaction. */
+export interface Step {
+  readonly done: readonly string[];
+  /** The migration that comes next and cannot run in a transaction. */
+  readonly next: TenantMigration | undefined;
+}
+
+/**
+ * Takes the tenant's lock, looks again what there is to do, and does it in the given transaction: up to the first migration that cannot
+ * run in one. With `whole`, a plan that has such a migration is not begun, and nothing is done.
+ *
+ * @throws SchemaMissingError, MigrationError
+ */
+export async function migrateStep(
+  tenancy: Tenancy,
+  work: TenantWork,
+  run: TenantRun & { readonly ctx: Transaction; readonly whole: boolean },
+): Promise<Step | 'busy'> {
+  const { schemaName } = work;
+  const { ctx, target, whole } = run;
+  const state = await openRun(tenancy, schemaName, run);
+
+  if (!state.has_schema) {
+    throw new SchemaMissingError(schemaName);
+  }
+
+  if (!state.locked) {
+    return 'busy';
+  }
+
+  // in a statement of its own, that begins under the lock and so sees whatever another run has done
+  const history = new History(tenancy, schemaName);
+  const executed = state.has_history ? await history.read(ctx) : await history.executed(ctx);
+  const planned = planAgain(
+    work,
+    executed.map(({ name }) => name),
+    run,
+  );
+  const stop = planned.findIndex(({ transactional }) => !transactional);
+  const now = stop === -1 ? planned : planned.slice(0, whole ? 0 : stop);
+  const next = planned[stop];
+
+  if (now.length > 0 || (next !== undefined && !whole)) {
+    await migrateSchema(tenancy, { schemaName, direction: target.direction, planned: now, ctx, hasHistory: state.has_history });
+  }
+
+  return { done: now.map(({ name }) => name), next };
+}
+
+/**
+ * What is left to do. Downwards that is never more than what was planned: without a target, what comes last after another run, or after a
+ * commit whose answer was lost, is the next one that nobody meant.
+ */
+function planAgain({ planned, executed: before }: TenantWork, executed: readonly string[], { set, target }: TenantRun): TenantMigration[] {
+  if (target.direction === 'up') {
+    return planMigrations(set, executed, target);
+  }
+
+  const had = namesOf({ executed: before });
+  const isCovered = target.only === undefined && executed.some(name => !had.includes(name));
+
+  // what has come on top since would have to be reverted first
+  return isCovered ? [] : planned.filter(({ name }) => executed.includes(name));
+}
+
+interface OpenedRun {
+  readonly locked: boolean;
+  readonly has_schema: boolean;
+  readonly has_history: boolean;
+}
+
+/** Sets what holds for the run, tries the lock, and looks what is there: in one round trip. */
+async function openRun(tenancy: Tenancy, schemaName: string, run: TenantRun & { readonly ctx: Transaction }): Promise<OpenedRun> {
+  const { settings, ctx } = run;
+  const set = settings.map(([name, value]) => `set_config('${name}', '${value}', true)`);
+  const [state] = await tenancy.execute<OpenedRun>(
+    `select ${set.join(', ')}, pg_try_advisory_xact_lock(${LOCK_KEY}) as locked, ` +
+      'to_regnamespace(?) is not null as has_schema, to_regclass(?) is not null as has_history',
+    [schemaName, quoteIdentifier(schemaName), new History(tenancy, schemaName).table],
+    ctx,
+  );
+
+  return state ?? { locked: false, has_schema: false, has_history: false };
+}

@@ -1,0 +1,58 @@
+import { searchPathOf } from '../../postgres/schema-name.js';
+import type { Tenancy } from '../../tenancy.js';
+import { History } from '../history/history.js';
+import { queuedSql } from './migrate-schema.js';
+import { loadMigrationSet } from '../set/migration-set.js';
+import { checkTarget } from './plan.js';
+import { planRun } from './plan-run.js';
+import { readOptionsOf, targetOf } from './run-options.js';
+import type { MigrateOptions } from './run.js';
+import { selectSchemaNames } from './selection.js';
+
+/** What tenants with the same history would get. */
+export interface RunPreview {
+  readonly schemaNames: readonly string[];
+  readonly migrations: readonly string[];
+  /** The SQL for the first of them. What cannot be known without running it is a comment. */
+  readonly sql: readonly string[];
+}
+
+/** What a run would do, without doing it: no lock is taken and nothing is changed. */
+export async function previewRun(tenancy: Tenancy, options: MigrateOptions = {}): Promise<RunPreview[]> {
+  const target = targetOf(options);
+  const set = await loadMigrationSet(tenancy);
+  checkTarget(set, target);
+  const { work } = await planRun(tenancy, set, target, await selectSchemaNames(tenancy, options), readOptionsOf(options));
+  const groups = new Map<string, { schemaNames: string[]; migrations: readonly string[] }>();
+
+  for (const { schemaName, planned } of work) {
+    const migrations = planned.map(({ name }) => name);
+    const group = groups.get(migrations.join('\n')) ?? { schemaNames: [], migrations };
+    group.schemaNames.push(schemaName);
+    groups.set(migrations.join('\n'), group);
+  }
+
+  return Promise.all(
+    [...groups.values()].map(async group => {
+      const [first = ''] = group.schemaNames;
+      const history = new History(tenancy, first);
+      const sql: string[] = [];
+
+      for (const name of group.migrations) {
+        const migration = set.find(each => each.name === name);
+        sql.push(`-- ${name}`, `set local search_path to ${searchPathOf(first, ...tenancy.options.searchPath)}`);
+
+        if (migration !== undefined) {
+          const queued = await queuedSql(tenancy, migration, target.direction, first);
+          sql.push(...queued.sql, ...(queued.isComplete ? [] : [REST]));
+        }
+
+        sql.push(target.direction === 'up' ? history.addSql(name) : history.removeSql(name));
+      }
+
+      return { ...group, sql };
+    }),
+  );
+}
+
+const REST = '-- from here it reads the database or uses the ORM, so the rest depends on the tenant';

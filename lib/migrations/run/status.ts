@@ -1,0 +1,58 @@
+import type { MigrationError } from '../../errors/index.js';
+import type { Tenancy } from '../../tenancy.js';
+import { findOwnedSchemas } from '../../provisioning/schemas.js';
+import { namesOf, readHistories } from '../history/histories.js';
+import { DEFAULT_LOCK_TIMEOUT_MS } from './run-settings.js';
+import { loadMigrationSet } from '../set/migration-set.js';
+import { planMigrations, unknownMigrations } from './plan.js';
+import { selectSchemaNames, type TenantSelection } from './selection.js';
+
+/** What one tenant has and lacks. */
+export interface TenantMigrationStatus {
+  readonly schemaName: string;
+  readonly hasSchema: boolean;
+  /** Names of the migrations in its history, oldest first. */
+  readonly executed: readonly string[];
+  readonly pending: readonly string[];
+  /** Migrations in the history that the set does not have, as after going back to an older version of the application. */
+  readonly unknown: readonly string[];
+  /** Why its history could not be read, where it could not; nothing is known of it then. */
+  readonly error?: MigrationError;
+}
+
+export interface MigrationStatus {
+  readonly tenants: readonly TenantMigrationStatus[];
+  /** Schemas that the library made and no tenant has any more. */
+  readonly orphans: readonly string[];
+}
+
+/** What each selected tenant has and lacks. Changes nothing. */
+export async function migrationStatus(tenancy: Tenancy, selection: TenantSelection = {}): Promise<MigrationStatus> {
+  const set = await loadMigrationSet(tenancy);
+  const statuses: TenantMigrationStatus[] = [];
+
+  for await (const batch of readHistories(tenancy, await selectSchemaNames(tenancy, selection), {
+    lockTimeoutMs: DEFAULT_LOCK_TIMEOUT_MS,
+  })) {
+    for (const { schemaName, hasSchema, executed, error } of batch) {
+      const names = namesOf({ executed });
+      statuses.push({
+        schemaName,
+        hasSchema,
+        executed: names,
+        pending: error === undefined ? planMigrations(set, names, { direction: 'up' }).map(({ name }) => name) : [],
+        unknown: unknownMigrations(set, names),
+        ...(error === undefined ? {} : { error }),
+      });
+    }
+  }
+
+  return { tenants: statuses, orphans: await findOrphans(tenancy) };
+}
+
+async function findOrphans(tenancy: Tenancy): Promise<string[]> {
+  // the schema of a tenant that a filter hides, as a deleted one, is still that tenant's
+  const names = new Set(await tenancy.findSchemaNames({}, { filters: false }));
+
+  return [...(await findOwnedSchemas(tenancy))].filter(name => !names.has(name)).toSorted();
+}

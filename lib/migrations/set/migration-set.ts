@@ -1,0 +1,153 @@
+import { Utils, type Constructor, type MigrationsOptions } from '@mikro-orm/core';
+import { fs } from '@mikro-orm/core/fs-utils';
+import type { Migration } from '@mikro-orm/migrations';
+import { MigrationError } from '../../errors/index.js';
+import { DEFAULT_TENANT_MIGRATIONS_PATH } from '../../tenant/options.js';
+import type { Tenancy } from '../../tenancy.js';
+
+/** A migration of the tenant set. An object is made of it for each tenant, as MikroORM's keep their state. */
+export interface TenantMigration {
+  /** The name in the history: the file's, without its ending. */
+  readonly name: string;
+  readonly MigrationClass: Constructor<Migration>;
+  /** Whether it runs in a transaction with the others; false for what PostgreSQL refuses in one, such as `create index concurrently`. */
+  readonly transactional: boolean;
+}
+
+/** The tenant set, in the order it runs in. */
+export type MigrationSet = readonly TenantMigration[];
+
+/** The tenant set's options: what is given for it, else what the config says for migrations, but never its folders. */
+export function tenantMigrationsOptions(
+  tenancy: Tenancy,
+): Required<Pick<MigrationsOptions, 'glob' | 'path' | 'tableName'>> & MigrationsOptions {
+  const {
+    path: _path,
+    pathTs: _pathTs,
+    migrationsList: _list,
+    snapshotName: _snapshot,
+    schema: _schema,
+    ...shared
+  } = tenancy.orm.config.get('migrations');
+  const given = Object.entries(tenancy.options.migrations).filter(([, value]) => value !== undefined);
+
+  return {
+    glob: '!(*.d).{js,ts,cjs}',
+    tableName: 'mikro_orm_migrations',
+    path: DEFAULT_TENANT_MIGRATIONS_PATH,
+    ...shared,
+    // the public history may be given with its schema; each tenant's is in its own
+    ...(shared.tableName === undefined ? {} : { tableName: shared.tableName.split('.').at(-1) }),
+    ...(Object.fromEntries(given) as MigrationsOptions),
+    // the history lies in each tenant; the folder is found, not guessed
+    includeWildcardSchema: true,
+    snapshotOnMigrate: false,
+  } as never;
+}
+
+/**
+ * Loads the tenant set, from its list or its folder, which has to be there: one that was moved would else be a set that all have.
+ *
+ * @throws MigrationError `MIGRATION_FOLDER_MISSING`, `MIGRATION_NOT_LOADABLE`, `MIGRATION_DUPLICATE`
+ */
+export async function loadMigrationSet(tenancy: Tenancy): Promise<MigrationSet> {
+  const options = tenantMigrationsOptions(tenancy);
+  const found = options.migrationsList?.map(entry => fromList(tenancy, entry)) ?? (await fromFolder(tenancy, options));
+  const set = found.map(migration => ({ ...migration, transactional: isTransactional(tenancy, migration.MigrationClass) }));
+  const names = new Set<string>();
+
+  for (const { name } of set) {
+    // the history is read as lines
+    if (/[\r\n]/.test(name)) {
+      throw MigrationError.notLoadable(name, 'its name has a line break');
+    }
+
+    if (names.has(name)) {
+      throw MigrationError.duplicate(name);
+    }
+
+    names.add(name);
+  }
+
+  return set;
+}
+
+/** Whether there is a set to load: one that is not written yet has no folder. */
+export function hasMigrationSet(tenancy: Tenancy): boolean {
+  const options = tenantMigrationsOptions(tenancy);
+
+  return options.migrationsList !== undefined || fs.pathExists(migrationsFolder(tenancy, options));
+}
+
+/** The folder of the tenant set, absolute. */
+export function migrationsFolder(tenancy: Tenancy, options: MigrationsOptions): string {
+  const { config } = tenancy.orm;
+  const preferTs = config.get('preferTs', Utils.detectTypeScriptSupport());
+  const folder = preferTs && options.pathTs !== undefined ? options.pathTs : options.path;
+
+  return fs.absolutePath(folder ?? DEFAULT_TENANT_MIGRATIONS_PATH, config.get('baseDir'));
+}
+
+async function fromFolder(tenancy: Tenancy, options: MigrationsOptions): Promise<FoundMigration[]> {
+  const folder = migrationsFolder(tenancy, options);
+
+  if (!fs.pathExists(folder)) {
+    throw MigrationError.folderMissing(folder);
+  }
+
+  const pattern = fs.normalizePath(folder, options.glob ?? '');
+  const files = fs.glob(pattern).sort();
+  const set: FoundMigration[] = [];
+
+  for (const file of files) {
+    set.push(await fromFile(file));
+  }
+
+  return set;
+}
+
+async function fromFile(file: string): Promise<FoundMigration> {
+  const name = withoutEnding(file.replaceAll('\\', '/').split('/').at(-1) ?? file);
+  let exported: object;
+
+  try {
+    exported = await fs.dynamicImport<object>(file);
+  } catch (error) {
+    throw MigrationError.notLoadable(name, error);
+  }
+
+  const MigrationClass = Object.values(exported).find(isMigration);
+
+  if (MigrationClass === undefined) {
+    throw MigrationError.notLoadable(name, 'it exports no class that extends Migration');
+  }
+
+  return { name, MigrationClass };
+}
+
+function fromList({ orm }: Tenancy, entry: NonNullable<MigrationsOptions['migrationsList']>[number]): FoundMigration {
+  if ('class' in entry) {
+    return { name: withoutEnding(entry.name), MigrationClass: entry.class as Constructor<Migration> };
+  }
+
+  const MigrationClass = entry as Constructor<Migration>;
+  // what the generated class says of itself first: a bundler may have shortened its own name
+  const { name = entry.name } = new MigrationClass(orm.driver, orm.config) as { readonly name?: string };
+
+  return { name: withoutEnding(name), MigrationClass };
+}
+
+function isTransactional({ orm }: Tenancy, MigrationClass: Constructor<Migration>): boolean {
+  return new MigrationClass(orm.em.getDriver(), orm.config).isTransactional();
+}
+
+type FoundMigration = Omit<TenantMigration, 'transactional'>;
+
+// by its methods, as the user's `Migration` may be another copy of the package than ours
+function isMigration(value: unknown): value is Constructor<Migration> {
+  return typeof value === 'function' && typeof (value.prototype as Partial<Migration> | undefined)?.addSql === 'function';
+}
+
+function withoutEnding(name: string): string {
+  return name.replace(/\.[cm]?[jt]s$/, '');
+}

@@ -1,0 +1,89 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/sql';
+import { isTenantEntity } from '../../tenant/entity-kinds.js';
+import type { Tenancy } from '../../tenancy.js';
+import { tenantMigrationsOptions } from './migration-set.js';
+
+type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
+
+type ClearOptions = NonNullable<Parameters<SqlSchemaGenerator['clear']>[0]>;
+
+type GeneratorClass = new (em: unknown) => SqlSchemaGenerator;
+
+/**
+ * The schema generator of the driver, for shared tables: what `orm.schema` and the public set are made by. MikroORM takes whatever
+ * it finds in the database and not among the entities for something to drop, schemas and all, and what belongs to tenants it tells by
+ * the bare name of the table. Here it sees the schemas that shared entities live in, whole, and no others.
+ */
+export function createPublicSchemaGenerator(tenancy: Tenancy): SqlSchemaGenerator {
+  const { orm } = tenancy;
+  const stock = orm.driver.getPlatform().getSchemaGenerator(orm.driver, orm.em);
+  const Generator = extendSchemaGenerator(stock.constructor as GeneratorClass, tenancy);
+
+  return new Generator(orm.em);
+}
+
+function extendSchemaGenerator(Generator: GeneratorClass, tenancy: Tenancy): GeneratorClass {
+  return class PublicSchemaGenerator extends Generator {
+    // never with the tenants' tables, whatever `includeWildcardSchema` says
+    override getTargetSchema(schema?: string): DatabaseSchema {
+      return super.getTargetSchema(schema, false);
+    }
+
+    override async getUpdateSchemaSQL(options: UpdateOptions = {}): Promise<string> {
+      return super.getUpdateSchemaSQL(await this.#compare(options));
+    }
+
+    override async getUpdateSchemaMigrationSQL(options: UpdateOptions = {}): Promise<{ up: string; down: string }> {
+      return super.getUpdateSchemaMigrationSQL(await this.#compare(options));
+    }
+
+    // asked for the public schema by name, MikroORM would put the tenants' tables into it
+    protected override getOrderedMetadata(schema?: string): EntityMetadata[] {
+      const metadata = super.getOrderedMetadata(schema, false);
+
+      return schema === tenancy.publicSchema ? metadata.filter(meta => !isTenantEntity(meta)) : metadata;
+    }
+
+    // by deleting: `truncate … cascade` would empty every tenant's tables that refer to a shared one
+    override async clear(options?: ClearOptions): Promise<void> {
+      const isShared = options?.schema === undefined || options.schema === tenancy.publicSchema;
+
+      return super.clear(isShared ? { ...options, truncate: false } : options);
+    }
+
+    async #compare(options: UpdateOptions): Promise<UpdateOptions> {
+      return {
+        ...options,
+        fromSchema: options.fromSchema ?? (await this.#introspect(options.schema)),
+        // else every table that has the name of a tenants' one is left out of the comparison
+        includeWildcardSchema: true,
+      };
+    }
+
+    async #introspect(schemaName: string | undefined): Promise<DatabaseSchema> {
+      await this.ensureDatabase();
+      const schemas = schemaName === undefined ? [tenancy.publicSchema, ...this.getTargetSchema().getNamespaces()] : [schemaName];
+      const { skipTables = [], skipViews } = this.options;
+      // in a schema that is asked for by name, the tenant's history is not among the entities either
+      const skip = schemaName === undefined ? skipTables : [...skipTables, tenantMigrationsOptions(tenancy).tableName];
+      const found = await DatabaseSchema.create(
+        this.connection,
+        this.platform,
+        this.config,
+        schemaName,
+        schemas,
+        undefined,
+        skip,
+        skipViews,
+      );
+      const isSeen = ({ schema }: { readonly schema?: string | undefined }): boolean => schema !== undefined && schemas.includes(schema);
+      found.setTables(found.getTables().filter(isSeen));
+      found.setViews(found.getViews().filter(isSeen));
+      found.setNamespaces(new Set(found.getNamespaces().filter(name => schemas.includes(name))));
+      await found.loadRoutines(this.connection, this.platform, schemas);
+
+      return found;
+    }
+  };
+}

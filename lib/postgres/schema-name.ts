@@ -1,0 +1,115 @@
+import { InvalidSchemaNameError } from '../errors/index.js';
+
+/**
+ * A checked schema name: `^[a-z_][a-z0-9_]*$`, at most 63 bytes, not reserved. Only `parseSchemaName` makes one,
+ * so what is typed `SchemaName` is safe to be quoted into SQL.
+ */
+export type SchemaName = string & { readonly [brand]: true };
+
+/** Names a tenant may not have, beside those that PostgreSQL keeps for itself. */
+export interface ReservedNames {
+  readonly publicSchema: string;
+  readonly reserved: readonly (string | RegExp)[];
+  /** Schemas that shared entities have tables in. */
+  readonly shared?: ReadonlySet<string>;
+}
+
+/**
+ * The name that stands for "the tenant" while the tenant set is generated; the generator takes it out of the SQL again.
+ * No tenant may have it.
+ */
+export const PLACEHOLDER_SCHEMA = 'landlord_placeholder';
+
+/**
+ * Checks a tenant's schema name.
+ *
+ * @throws InvalidSchemaNameError `SCHEMA_NAME_INVALID` or `SCHEMA_NAME_RESERVED`, with the rule that was broken.
+ */
+export function parseSchemaName(name: unknown, names: ReservedNames): SchemaName {
+  if (typeof name !== 'string') {
+    throw new InvalidSchemaNameError(name, 'it is not a string');
+  }
+
+  // an unanchored or multi-line pattern would let `acme\n` pass, which PostgreSQL takes as another identifier
+  if (!/^[a-z_][a-z0-9_]*$/.test(name)) {
+    throw new InvalidSchemaNameError(name, 'it does not match ^[a-z_][a-z0-9_]*$');
+  }
+
+  // PostgreSQL truncates longer identifiers without an error, so two of them could mean one schema
+  if (name.length > MAX_BYTES) {
+    throw new InvalidSchemaNameError(name, `it is longer than ${MAX_BYTES} bytes`);
+  }
+
+  const rule = reservedBy(name, names);
+
+  if (rule !== undefined) {
+    throw new InvalidSchemaNameError(name, rule, 'SCHEMA_NAME_RESERVED');
+  }
+
+  return name as SchemaName;
+}
+
+/** Quotes a name as an SQL identifier. The only place where a name becomes SQL. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Quotes a table with the schema it lives in. */
+export function quoteTable(schemaName: string, tableName: string): string {
+  return `${quoteIdentifier(schemaName)}.${quoteIdentifier(tableName)}`;
+}
+
+/**
+ * The role of a tenant.
+ *
+ * @throws InvalidSchemaNameError `SCHEMA_NAME_INVALID` where PostgreSQL would truncate it, so that two tenants could have one role.
+ */
+export function roleOfTenant({ prefix }: { readonly prefix: string }, schemaName: string): string {
+  const role = `${prefix}${schemaName}`;
+
+  if (role.length > MAX_BYTES) {
+    throw new InvalidSchemaNameError(schemaName, `its role ${JSON.stringify(role)} is longer than ${MAX_BYTES} bytes`);
+  }
+
+  return role;
+}
+
+/** The `search_path` that has the given schemas and no others, each quoted: a bare name would fold case. */
+export function searchPathOf(...schemaNames: readonly string[]): string {
+  return schemaNames.map(quoteIdentifier).join(', ');
+}
+
+function reservedBy(name: string, { publicSchema, reserved, shared }: ReservedNames): string | undefined {
+  if (name === publicSchema || name === 'public') {
+    return 'it is the public schema, which is not a tenant';
+  }
+
+  if (name.startsWith('pg_')) {
+    return 'PostgreSQL keeps names that start with pg_ for itself';
+  }
+
+  if (name === 'information_schema') {
+    return 'it is the SQL standard’s own schema';
+  }
+
+  if (name === PLACEHOLDER_SCHEMA) {
+    return 'the migration generator uses it';
+  }
+
+  if (shared?.has(name) === true) {
+    return 'shared entities have their tables in it';
+  }
+
+  const own = reserved.find(rule => (typeof rule === 'string' ? rule === name : occursIn(name, rule)));
+
+  return own === undefined ? undefined : `\`reservedSchemaNames\` has ${String(own)}`;
+}
+
+// neither from where a global pattern's last match ended, nor at one place alone, as a sticky one would
+function occursIn(name: string, pattern: RegExp): boolean {
+  return name.search(pattern.sticky ? new RegExp(pattern.source, pattern.flags.replace('y', '')) : pattern) !== -1;
+}
+
+const MAX_BYTES = 63;
+
+declare const brand: unique symbol;

@@ -1,0 +1,87 @@
+import type { EntityMetadata, EntityName } from '@mikro-orm/core';
+import { QueryBuilderHelper } from '@mikro-orm/sql';
+import type { Tenancy } from '../tenancy.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
+import type { QueryGuard, TenantQueryBuilder } from './tenant-query-builder.js';
+import { tenantSchema } from '../scope/tenant-schema.js';
+
+/** MikroORM's helper of a query builder, which writes out its joins, with every table of a tenant in the schema that the query may use. */
+export class GuardedQueryHelper extends (QueryBuilderHelper as unknown as OpenHelperClass) {
+  declare query: TenantQueryBuilder;
+
+  override createFormulaTable(alias: string, meta: EntityMetadata, schema?: string): object {
+    return super.createFormulaTable(alias, meta, this.query.schemaOfFormula(meta, schema));
+  }
+
+  override getTableName(entityName: EntityName): string {
+    const meta = this.query.guard.tenancy.orm.getMetadata().find(entityName);
+
+    return meta?.schema === DEFAULT_SCHEMA ? `${DEFAULT_SCHEMA}.${meta.tableName}` : super.getTableName(entityName);
+  }
+
+  override createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown {
+    const { guard } = this.query;
+    const meta = joinedMeta(join, guard.tenancy);
+
+    if (meta?.schema === undefined) {
+      return super.createJoinExpression(join, joins, schema, override);
+    }
+
+    const resolved = isTenantEntity(meta) ? resolve(guard, meta, wantedSchema(join, [override, schema], guard)) : meta.schema;
+    // the schema goes in with the table, and the default one in its place, which MikroORM does not write
+    const qualified = { ...join, table: `${resolved}.${meta.tableName}`, schema: DEFAULT_SCHEMA };
+
+    return super.createJoinExpression(qualified, joins, schema, override);
+  }
+}
+
+export function guardHelper(helper: object, query: TenantQueryBuilder): GuardedQueryHelper {
+  const guarded = (
+    helper instanceof GuardedQueryHelper ? helper : Object.setPrototypeOf(helper, GuardedQueryHelper.prototype)
+  ) as GuardedQueryHelper;
+  guarded.query = query;
+
+  return guarded;
+}
+
+// sub-queries and CTEs are joined under a property that no entity has
+function joinedMeta(join: Join, tenancy: Tenancy): EntityMetadata | undefined {
+  return join.path?.endsWith('[pivot]') === true && join.prop.pivotEntity !== undefined
+    ? tenancy.orm.getMetadata().find(join.prop.pivotEntity)
+    : join.prop.targetMeta;
+}
+
+/**
+ * The tenant that a joined table is asked of. A query that starts from a shared entity has the public schema, which says nothing
+ * of the tenant whose rows it joins: that is then the scope's.
+ */
+function wantedSchema(join: Join, ofQuery: readonly (string | undefined)[], guard: QueryGuard): string | undefined {
+  return join.schema !== undefined && join.schema !== '*' ? join.schema : tenantAmong(ofQuery, guard);
+}
+
+/** The first of the schemas that is a tenant's, else the scope's. */
+export function tenantAmong(schemas: readonly (string | undefined)[], { scope, tenancy }: QueryGuard): string | undefined {
+  const named = schemas.find(schema => schema !== undefined && ![tenancy.publicSchema, DEFAULT_SCHEMA, '*'].includes(schema));
+
+  return named ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
+}
+
+export function resolve({ tenancy, scope }: QueryGuard, meta: EntityMetadata, wanted: string | undefined): string {
+  return tenantSchema(meta.className, wanted, scope, tenancy);
+}
+
+/** What MikroORM takes a PostgreSQL database's default schema to be, whatever `publicSchema` is. */
+export const DEFAULT_SCHEMA = 'public';
+
+type OpenHelperClass = new (...args: ConstructorParameters<typeof QueryBuilderHelper>) => {
+  createFormulaTable(alias: string, meta: EntityMetadata, schema?: string): object;
+  createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown;
+  getTableName(entityName: EntityName): string;
+};
+
+export interface Join {
+  readonly path?: string;
+  readonly prop: { readonly pivotEntity?: EntityMetadata['class']; readonly targetMeta?: EntityMetadata };
+  readonly schema?: string;
+  readonly table: string;
+}

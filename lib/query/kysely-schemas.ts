@@ -1,0 +1,213 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import { PLACEHOLDER_SCHEMA } from '../postgres/schema-name.js';
+import type { QueryGuard } from './tenant-query-builder.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { forTenantsKysely } from '../connection/sql-guard.js';
+import { tenantSchema } from '../scope/tenant-schema.js';
+
+/**
+ * Puts a Kysely instance under guard: every table that an entity has gets the schema its scope may use. Kysely's own `withSchema`
+ * knows which names are tables and which are aliases, so it marks the unqualified ones, and the plugin after it decides. What the
+ * user qualifies, also by a `withSchema` of their own, comes to the plugin as it is, and is refused if it is another tenant's.
+ *
+ * It leaves out every name that a CTE of the query has, while PostgreSQL sees a CTE only from the next one on: the tables before are
+ * qualified here. Of a raw fragment of SQL, what `sql.table()` names is qualified where an entity has it; the rest is left to the path.
+ */
+export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly schema: string | undefined }, guard: QueryGuard): K {
+  const tables = tablesOf(guard);
+  const own = em.schema;
+  const resolve = (name: string, asked: string | undefined): string | undefined => {
+    const metas = tables.get(name) ?? [];
+    const shared = metas.find(meta => !isTenantEntity(meta) && (asked === undefined || meta.schema === asked));
+    const tenant = metas.find(isTenantEntity);
+
+    // of two entities with one table name, an unqualified name is the tenant's where there is a tenant
+    if (shared !== undefined && (asked !== undefined || tenant === undefined || own === undefined)) {
+      return shared.schema;
+    }
+
+    return tenant === undefined ? (asked ?? own) : tenantSchema(tenant.className, asked ?? own, guard.scope, guard.tenancy);
+  };
+
+  return kysely.withSchema(PLACEHOLDER_SCHEMA).withPlugin({
+    transformQuery: ({ node, queryId }) => {
+      forTenantsKysely(queryId, tenantOf(own, guard));
+
+      return qualify(node, { resolve, isKnown: name => tables.has(name), ctes: new Set(), hidden: new Set() });
+    },
+    transformResult: async ({ result }) => result,
+  }) as K;
+}
+
+// what raw SQL in a query is for
+function tenantOf(own: string | undefined, { scope, tenancy }: QueryGuard): string | undefined {
+  return own === undefined || own === tenancy.publicSchema ? undefined : tenantSchema('Raw SQL', own, scope, tenancy);
+}
+
+/** The entities of each table, as they are when it is asked for: `orm.discoverEntity()` adds some later, and replaces some. */
+function tablesOf({ tenancy }: QueryGuard): Tables {
+  const now = (): ReadonlyMap<string, readonly EntityMetadata[]> => {
+    const metas = tenancy.orm.getMetadata().getAll();
+    let known = tablesOfOrm.get(tenancy);
+
+    if (known === undefined || !isOf(known.metas, metas)) {
+      known = { metas: [...metas.values()], tables: byTable(metas) };
+      tablesOfOrm.set(tenancy, known);
+    }
+
+    return known.tables;
+  };
+
+  return { get: name => now().get(name), has: name => now().has(name) };
+}
+
+function byTable(metas: ReadonlyMap<unknown, EntityMetadata>): Map<string, EntityMetadata[]> {
+  const tables = new Map<string, EntityMetadata[]>();
+
+  for (const meta of metas.values()) {
+    if (meta.schema !== undefined) {
+      tables.set(meta.tableName, [...(tables.get(meta.tableName) ?? []), meta]);
+    }
+  }
+
+  return tables;
+}
+
+function isOf(known: readonly EntityMetadata[], metas: ReadonlyMap<unknown, EntityMetadata>): boolean {
+  let index = 0;
+
+  for (const meta of metas.values()) {
+    if (known[index++] !== meta) {
+      return false;
+    }
+  }
+
+  return index === known.length;
+}
+
+function qualify<T>(node: T, names: Names): T {
+  if (Array.isArray(node)) {
+    return node.map(item => qualify(item as unknown, names)) as T;
+  }
+
+  // what a value looks like is the user's affair
+  if (!isNode(node) || node.kind === 'ValueNode' || node.kind === 'PrimitiveValueListNode') {
+    return node;
+  }
+
+  const { kind, schema, identifier } = node;
+
+  if (kind === 'SchemableIdentifierNode' && schema !== undefined && identifier !== undefined) {
+    const resolved = names.resolve(identifier.name, schema.name === PLACEHOLDER_SCHEMA ? undefined : schema.name);
+    const { schema: _, ...unqualified } = node;
+
+    return (resolved === undefined ? unqualified : { ...node, schema: { ...schema, name: resolved } }) as T;
+  }
+
+  if (kind === 'TableNode' && names.hidden.has(tableOf(node) ?? '')) {
+    return qualify(withPlaceholder(node), { ...names, hidden: NONE }) as T;
+  }
+
+  const inner = namesIn(node, names);
+
+  return Object.fromEntries(
+    Object.entries(node).map(([key, value]) => [key, key === 'with' ? qualifyCtes(value as WithNode, names) : qualify(value, inner)]),
+  ) as T;
+}
+
+function qualifyCtes(node: WithNode | undefined, outer: Names): WithNode | undefined {
+  const all = cteNames(node);
+
+  return (
+    node && {
+      ...node,
+      expressions: node.expressions.map((cte, index) => {
+        const there = node.recursive === true ? all : all.slice(0, index);
+        const ctes = new Set([...outer.ctes, ...there]);
+        const hidden = new Set([...outer.hidden, ...all].filter(name => !ctes.has(name)));
+
+        return { ...cte, expression: qualify(cte.expression, { ...outer, ctes, hidden }) };
+      }),
+    }
+  );
+}
+
+function namesIn(node: OperationNode, names: Names): Names {
+  // a column's table is named as the query that reads it does
+  if (node.kind === 'ReferenceNode') {
+    return { ...names, hidden: NONE };
+  }
+
+  if (node.kind === 'RawNode') {
+    const tables = (node.parameters ?? []).map(tableOf).filter(name => name !== undefined);
+
+    return { ...names, hidden: new Set([...names.hidden, ...tables.filter(name => names.isKnown(name) && !names.ctes.has(name))]) };
+  }
+
+  const own = cteNames(node.with);
+
+  return own.length === 0
+    ? names
+    : { ...names, ctes: new Set([...names.ctes, ...own]), hidden: new Set([...names.hidden].filter(name => !own.includes(name))) };
+}
+
+function cteNames(node: WithNode | undefined): string[] {
+  return (node?.expressions ?? []).map(({ name }) => tableOf(name.table) ?? '');
+}
+
+// the name of a table that is not qualified
+function tableOf(node: unknown): string | undefined {
+  return isNode(node) && node.kind === 'TableNode' && node.table?.schema === undefined ? node.table?.identifier?.name : undefined;
+}
+
+function withPlaceholder(node: OperationNode): OperationNode {
+  return {
+    ...node,
+    table: { ...node.table, kind: 'SchemableIdentifierNode', schema: { kind: 'IdentifierNode', name: PLACEHOLDER_SCHEMA } },
+  };
+}
+
+// the nodes of a query are plain objects that say their kind; everything else in it is a value
+function isNode(value: unknown): value is OperationNode {
+  return typeof value === 'object' && value !== null && typeof (value as { readonly kind?: unknown }).kind === 'string';
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+const tablesOfOrm = new WeakMap<object, { readonly metas: readonly EntityMetadata[]; readonly tables: Map<string, EntityMetadata[]> }>();
+
+type Tables = Pick<ReadonlyMap<string, readonly EntityMetadata[]>, 'get' | 'has'>;
+
+type Resolve = (name: string, asked: string | undefined) => string | undefined;
+
+interface Names {
+  readonly resolve: Resolve;
+  readonly isKnown: (table: string) => boolean;
+  /** The CTEs that may be read here. */
+  readonly ctes: ReadonlySet<string>;
+  /** What has the name of a CTE that cannot be read here, and is a table therefore. */
+  readonly hidden: ReadonlySet<string>;
+}
+
+interface OperationNode {
+  readonly kind: string;
+  readonly schema?: { readonly kind?: string; readonly name: string };
+  readonly identifier?: { readonly name: string };
+  readonly table?: OperationNode;
+  readonly with?: WithNode;
+  readonly parameters?: readonly unknown[];
+}
+
+interface WithNode {
+  readonly expressions: readonly { readonly name: { readonly table: OperationNode }; readonly expression: unknown }[];
+  readonly recursive?: boolean;
+}
+
+/** The parts of a Kysely instance, or of its transaction, that are used here. */
+interface KyselyLike {
+  withSchema(schema: string): KyselyLike;
+  withPlugin(plugin: {
+    transformQuery(args: { readonly node: any; readonly queryId: object }): any;
+    transformResult(args: { readonly result: any }): Promise<any>;
+  }): KyselyLike;
+}

@@ -1,0 +1,86 @@
+import { currentTenant, forEachTenant, runInPublic, runInTenant, tenants } from '@landlord/mikro-orm';
+import { MikroORM } from '@mikro-orm/core';
+import { expect } from 'chai';
+import { Book, Genre } from '../../fixtures/entities/index.ts';
+import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { openTwins, refusal } from '../support/orm/twins.ts';
+
+onDatabasesAndPooler('choosing an ORM', database => {
+  let open: MikroORM[] = [];
+
+  const opened = <Orm extends MikroORM<any, any>>(orm: Orm): Orm => {
+    open.push(orm as never);
+
+    return orm;
+  };
+
+  const asked = (options?: { orm: LibraryOrm }): (() => unknown)[] => [
+    () => runInTenant('acme', () => undefined, options),
+    () => runInPublic(() => undefined, options),
+    () => forEachTenant(() => undefined, options),
+    () => tenants(options?.orm).list(),
+  ];
+
+  afterEach(async () => {
+    for (const orm of open) {
+      await orm.close();
+    }
+
+    open = [];
+    await database.query(`drop schema if exists acme, bob cascade`);
+    await database.query(`drop schema public cascade`);
+    await database.query(`create schema public`);
+  });
+
+  it('asks for an ORM where none is live, and where the only one was closed', async () => {
+    for (const ask of asked()) {
+      await refusal(ask, 'NO_ORM');
+    }
+
+    await (await openTwins(database)).close();
+
+    for (const ask of asked()) {
+      await refusal(ask, 'NO_ORM');
+    }
+
+    expect(currentTenant()).to.equal(undefined);
+  });
+
+  it('refuses to choose between two, unless told which or inside a scope', async () => {
+    const first = opened(await openTwins(database));
+    const second = opened((await MikroORM.init({ ...first.config.getAll(), contextName: 'second' } as never)) as unknown as LibraryOrm);
+
+    for (const ask of asked()) {
+      await refusal(ask, 'SEVERAL_ORMS');
+    }
+
+    for (const orm of [first, second]) {
+      const title = await runInTenant(
+        'bob',
+        async () => {
+          expect(currentTenant({ orm })?.schemaName).to.equal('bob');
+          // inside, the scope's own is meant
+          await runInTenant('acme', () => expect(currentTenant({ orm })?.schemaName).to.equal('acme'));
+
+          return (await orm.em.findOneOrFail(Book, 1)).title;
+        },
+        { orm },
+      );
+      expect(title).to.equal('bob book 1');
+    }
+
+    await first.close();
+    expect((await runInTenant('acme', () => second.em.findOneOrFail(Book, 1))).title).to.equal('acme book 1');
+  });
+
+  it('refuses an ORM that `withTenants` has not wrapped', async () => {
+    const plain = opened(await MikroORM.init({ ...database.options(), entities: [Genre] } as never)) as unknown as LibraryOrm;
+
+    for (const ask of asked({ orm: plain })) {
+      await refusal(ask, 'ORM_WITHOUT_TENANTS');
+    }
+
+    await refusal(() => runInPublic(() => undefined), 'NO_ORM');
+  });
+});

@@ -1,0 +1,80 @@
+import { runInTenant } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { Book, Library, Tag } from '../../fixtures/entities/index.ts';
+import { onDatabases, SERVER_AND_POOLER } from '../support/databases/database.ts';
+import { Gate } from '../support/assertions/gate.ts';
+import { POOL_OF_ONE } from '../support/databases/idle-connections.ts';
+import { openLibrary } from '../support/orm/library-orm.ts';
+import { poolOf } from '../support/databases/sound-pool.ts';
+import { openTcpProxy } from '../support/faults/tcp-proxy.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { until } from '../support/assertions/until.ts';
+
+onDatabases(
+  'closing while something is under way',
+  database => {
+    let acme: Library;
+    let bob: Library;
+
+    before(async () => {
+      const orm = await openTwins(database);
+      [acme, bob] = (await orm.em.fork().find(Library, {}, { orderBy: { schemaName: 'asc' } })) as [Library, Library];
+      await orm.close();
+    });
+
+    it('N4 waits for what is being given a connection, answers it, and leaves none', async () => {
+      const proxy = await openTcpProxy(database.url ?? '');
+      const gate = new Gate();
+      const orm = await openLibrary(database, {}, { clientUrl: proxy.url, pool: { min: 0, max: 5, idleTimeoutMillis: 1 } });
+
+      try {
+        await until('no connection is open', async () => (await poolOf(orm)).totalCount === 0);
+        proxy.decide = () => gate.pass().then(() => 'pass');
+        const titles = [acme, bob].map(row => runInTenant(row, async em => (await em.findOneOrFail(Book, 1)).title, { orm }));
+        await until('both connections are being made', () => gate.waiting === 2);
+        const closed = orm.close();
+        proxy.decide = undefined;
+        gate.open();
+        gate.open();
+
+        expect(await Promise.all(titles)).to.deep.equal(['acme book 1', 'bob book 1']);
+        await closed;
+      } finally {
+        // before the ORM, as what still waits for a connection then fails
+        await proxy.close();
+        await orm.close();
+      }
+    });
+
+    it('N4 waits for a transaction, and for what waits for its connection', async () => {
+      const orm = await openLibrary(database, {}, POOL_OF_ONE);
+      const gate = new Gate();
+
+      try {
+        const written = runInTenant(
+          acme,
+          em =>
+            em.transactional(async () => {
+              await em.insert(Tag, { id: 40, name: 'of acme' });
+              await gate.pass();
+            }),
+          { orm },
+        );
+        await until('it is under way', () => gate.waiting === 1);
+        const waiting = runInTenant(bob, em => em.count(Tag, { id: 40 }), { orm });
+        await until('the other waits', async () => (await poolOf(orm)).waitingCount === 1);
+        const closed = orm.close();
+        gate.open();
+
+        await written;
+        expect(await waiting).to.equal(0);
+        await closed;
+        expect(await database.query('select name from acme.tag where id = 40')).to.deep.equal([{ name: 'of acme' }]);
+      } finally {
+        gate.open();
+        await orm.close();
+      }
+    });
+  },
+  SERVER_AND_POOLER,
+);

@@ -1,0 +1,154 @@
+import { expect } from 'chai';
+import { onDatabases } from '../../support/databases/database.ts';
+import { startMigrating } from '../../support/processes/migrate-process.ts';
+import { openTenantSet, type TenantSet } from '../../support/orm/tenant-set.ts';
+
+type Entry = readonly [name: string, ...statements: string[]];
+
+const NAMES = Array.from({ length: 20 }, (_, n) => `t${String(n).padStart(2, '0')}`);
+const KILLS = 50;
+const SEED = Number(process.env['LANDLORD_SEED'] ?? 20_261_123);
+
+onDatabases(
+  'a run that is killed',
+  database => {
+    const entries: Entry[] = [['M1', 'create table "tag" ("id" serial primary key, "name" varchar(255) not null unique)']];
+    let set: TenantSet;
+
+    before(async () => {
+      set = await openTenantSet(database);
+      await set.create(...NAMES);
+    });
+
+    after(() => set.close());
+
+    it(`M6 leaves no tenant half-migrated, ${KILLS} times over (LANDLORD_SEED=${SEED}), and the next run does what is left`, async function () {
+      this.timeout(180_000);
+      const random = randomOf(SEED);
+      let cut = 0;
+
+      for (let kills = 0; kills < KILLS;) {
+        // there is always work: what the run before has left, and else a few migrations more
+        if ((await migratedBy()).every(count => count === entries.length)) {
+          addMigrations();
+        }
+
+        const before = sum(await migratedBy());
+        const { process: child, ended } = startMigrating(database.url ?? '', entries);
+
+        try {
+          await somethingHappened(before, Math.floor(random() * 25), () => child.exitCode !== null);
+        } finally {
+          child.kill('SIGKILL');
+        }
+
+        const result = await ended;
+        await noneInFlight();
+        const counts = await migratedBy();
+        expect(await disagreeing(), `after kill ${kills + 1}`).to.deep.equal([]);
+        expect(result?.failed ?? []).to.deep.equal([]);
+
+        if (result === undefined) {
+          kills += 1;
+          cut += counts.some(count => count < entries.length) ? 1 : 0;
+        }
+      }
+
+      // else the kills would have come too late to show anything
+      expect(cut).to.be.above(KILLS / 2);
+
+      const last = await startMigrating(database.url ?? '', entries).ended;
+      expect(last?.failed).to.deep.equal([]);
+      expect((await migratedBy()).every(count => count === entries.length)).to.equal(true);
+      expect(await disagreeing()).to.deep.equal([]);
+    });
+
+    // by turns such as go in one message, and such as take the long way
+    function addMigrations(): void {
+      const reads = entries.length % 2 === 0 ? ['read'] : [];
+
+      for (let n = 0; n < 3; n += 1) {
+        const next = entries.length + 1;
+        entries.push([
+          `M${next}`,
+          ...reads,
+          `create table "before_${next}" ("id" int)`,
+          'select pg_sleep(0.004)',
+          `create table "after_${next}" ("id" int)`,
+        ]);
+      }
+    }
+
+    /** How many migrations each tenant has. */
+    async function migratedBy(): Promise<number[]> {
+      const rows = await database.query<{ count: number }>(
+        NAMES.map(name => `select count(*)::int as count from ${name}.mikro_orm_migrations`).join(' union all '),
+      );
+
+      return rows.map(({ count }) => count);
+    }
+
+    /** Tenants whose history is not what their tables are: each migration but the first makes two. */
+    async function disagreeing(): Promise<string[]> {
+      const rows = await database.query<{ name: string; tables: string[] }>(
+        `select schemaname::text as name, array_agg(tablename::text) as tables from pg_tables where schemaname ~ '^t[0-9]{2}$' and tablename ~ '^(before|after)_' group by 1`,
+      );
+      const tables = new Map(rows.map(row => [row.name, row.tables]));
+      const histories = await database.query<{ schema: string; names: string[] }>(
+        NAMES.map(name => `select '${name}' as schema, array_agg(name::text) as names from ${name}.mikro_orm_migrations`).join(
+          ' union all ',
+        ),
+      );
+
+      return histories
+        .filter(({ schema, names }) => {
+          const expected = names.filter(name => name !== 'M1').flatMap(name => [`before_${name.slice(1)}`, `after_${name.slice(1)}`]);
+          return expected.toSorted().join() !== (tables.get(schema) ?? []).toSorted().join();
+        })
+        .map(({ schema }) => schema);
+    }
+
+    /** Waits until the run has migrated so many times, from nothing to all there is to do, so that the kill comes at any moment of it. */
+    async function somethingHappened(before: number, more: number, hasEnded: () => boolean): Promise<void> {
+      while (!hasEnded() && !((await isAtWork()) && sum(await migratedBy()) >= before + more)) {
+        await new Promise(resolve => setImmediate(resolve));
+      }
+    }
+
+    async function isAtWork(): Promise<boolean> {
+      return (await otherSessions(`and state = 'active'`)) > 0;
+    }
+
+    /** Ends what the server still does for the killed client, which has a whole migration of it in one message. */
+    async function noneInFlight(): Promise<void> {
+      await database.query(
+        `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and application_name = 'spec child'`,
+      );
+      expect(await otherSessions('')).to.equal(0);
+    }
+
+    async function otherSessions(condition: string): Promise<number> {
+      const [row] = await database.query<{ count: number }>(
+        `select count(*)::int as count from pg_stat_activity where datname = current_database() and application_name = 'spec child' ${condition}`,
+      );
+
+      return row?.count ?? 0;
+    }
+  },
+  ['postgresql'],
+);
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}
+
+/** Numbers from 0 to 1 that are the same for the same seed. */
+function randomOf(seed: number): () => number {
+  let state = seed;
+
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+
+    return state / 2 ** 32;
+  };
+}

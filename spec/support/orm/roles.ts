@@ -1,0 +1,78 @@
+import type { MigrationObject } from '@mikro-orm/core';
+import { Migration } from '@mikro-orm/migrations';
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { SpecDatabase } from '../databases/database.ts';
+import { ROOT } from './library-orm.ts';
+
+/** Names of roles for one spec: they belong to the whole cluster, which other specs work on too. */
+export interface SpecRoles {
+  readonly prefix: string;
+  readonly shared: string;
+  readonly ddl: string;
+  readonly login: string;
+  create(): Promise<void>;
+  list(): Promise<string[]>;
+  drop(): Promise<void>;
+}
+
+export function rolesOf(database: SpecDatabase, name: string): SpecRoles {
+  const own = `spec_${name}_${process.pid}`;
+  const [shared, ddl, login] = [`${own}_shared`, `${own}_ddl`, `${own}_login`];
+  const prefix = `${own}_t_`;
+  const all = async (): Promise<string[]> => {
+    const rows = await database.query<{ name: string }>(
+      `select rolname::text as name from pg_roles where starts_with(rolname, $1) order by 1`,
+      [own],
+    );
+
+    return rows.map(row => row.name);
+  };
+
+  return {
+    prefix,
+    shared,
+    ddl,
+    login,
+    create: async () => {
+      await database.query(`create role "${shared}" nologin`);
+    },
+    list: async () => (await all()).filter(role => role.startsWith(prefix)),
+    drop: async () => {
+      for (const role of await all()) {
+        await database.query(`drop owned by "${role}" cascade`);
+        await database.query(`drop role "${role}"`);
+      }
+    },
+  };
+}
+
+/** The fixture's tenant set as a list, to be added to. */
+export async function loadTenantSet(): Promise<MigrationObject[]> {
+  const folder = join(ROOT, 'migrations/tenant');
+  const files = (await readdir(folder)).filter(file => /^Migration.*\.ts$/.test(file)).sort();
+
+  return Promise.all(
+    files.map(async file => {
+      const module = (await import(join(folder, file))) as Record<string, MigrationObject['class']>;
+
+      return { name: basename(file, '.ts'), class: Object.values(module)[0] as MigrationObject['class'] };
+    }),
+  );
+}
+
+export class AddShelf extends Migration {
+  override up(): void {
+    this.addSql('create table shelf (id serial primary key, label text)');
+  }
+}
+
+export class AddShelfIndex extends Migration {
+  override isTransactional(): boolean {
+    return false;
+  }
+
+  override up(): void {
+    this.addSql('create index concurrently shelf_label on shelf (label)');
+  }
+}

@@ -1,0 +1,133 @@
+import { tenants, type Tenants } from '@landlord/mikro-orm';
+import type { Constructor, IDatabaseDriver, Options } from '@mikro-orm/core';
+import { Migration } from '@mikro-orm/migrations';
+import type { Library } from '../../../fixtures/entities/index.ts';
+import type { SpecDatabase } from '../databases/database.ts';
+import { newLibrary, openLibrary, type LibraryOrm } from './library-orm.ts';
+
+export interface MigrationEntry {
+  readonly name: string;
+  readonly class: Constructor<Migration>;
+}
+
+type Step = (migration: Migration) => void | Promise<void>;
+
+/** A migration of a list: what it does, and how it is reverted. */
+export function migrationOf(
+  name: string,
+  up: Step,
+  { down, transactional = true }: { down?: Step; transactional?: boolean } = {},
+): MigrationEntry {
+  return {
+    name,
+    class: class extends Migration {
+      override up(): void | Promise<void> {
+        return up(this);
+      }
+
+      override down(): void | Promise<void> {
+        return down === undefined ? super.down() : down(this);
+      }
+
+      override isTransactional(): boolean {
+        return transactional;
+      }
+    },
+  };
+}
+
+/** A migration that queues these statements, and others to revert it. */
+export function sqlMigration(name: string, up: string | readonly string[], down: string | readonly string[] = []): MigrationEntry {
+  return migrationOf(name, queue(up), { down: queue(down) });
+}
+
+/** Libraries whose tenant set is a list that a spec writes: at first one migration, that creates the table of `Tag`. */
+export interface TenantSet {
+  readonly orm: LibraryOrm;
+  readonly tenants: Tenants<Library>;
+  /** Sets what comes after the first migration. */
+  use(...migrations: readonly MigrationEntry[]): void;
+  /** Creates tenants with all that the set has at the moment. */
+  create(...schemaNames: readonly string[]): Promise<void>;
+  /** Drops all tenants, and takes the set back to its first migration. */
+  clear(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openTenantSet(
+  database: SpecDatabase,
+  config: Partial<Options<IDatabaseDriver, any, any>> = {},
+  migrations: MigrationEntry[] = [],
+): Promise<TenantSet> {
+  const list: MigrationEntry[] = [FIRST, ...migrations];
+  const orm = await openLibrary(database, { migrations: { migrationsList: list } }, config);
+  const service = tenants<Library>(orm);
+  const use = (...entries: readonly MigrationEntry[]): void => {
+    list.splice(1, list.length, ...entries);
+  };
+
+  return {
+    orm,
+    tenants: service,
+    use,
+    create: async (...names) => {
+      await orm.em.fork().persistAndFlush(names.map(name => newLibrary(name)));
+    },
+    clear: async () => {
+      use();
+
+      for (const { schemaName } of await service.list()) {
+        await service.drop(schemaName);
+      }
+    },
+    close: () => orm.close(),
+  };
+}
+
+/** The names in a tenant's history, in the order they ran; undefined where there is no history. */
+export async function historyOf(database: Pick<SpecDatabase, 'query'>, schemaName: string): Promise<string[] | undefined> {
+  const [found] = await database.query<{ there: boolean }>('select to_regclass($1) is not null as there', [
+    `${schemaName}.mikro_orm_migrations`,
+  ]);
+
+  if (found?.there !== true) {
+    return undefined;
+  }
+
+  return (await database.query<{ name: string }>(`select name from "${schemaName}".mikro_orm_migrations order by id`)).map(
+    ({ name }) => name,
+  );
+}
+
+/** The schemas that have a table, or that have it with this column. */
+export async function schemasWith(database: Pick<SpecDatabase, 'query'>, table: string, column?: string): Promise<string[]> {
+  const rows = await database.query<{ name: string }>(
+    `select distinct table_schema::text as name from information_schema.columns where table_name = $1 and column_name = coalesce($2::text, column_name) order by 1`,
+    [table, column],
+  );
+
+  return rows.map(({ name }) => name);
+}
+
+/** Waits until the condition holds. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string, limitMs = 15_000): Promise<void> {
+  const end = Date.now() + limitMs;
+
+  while (!(await condition())) {
+    if (Date.now() > end) {
+      throw new Error(`waited ${limitMs} ms in vain: ${what}`);
+    }
+
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+}
+
+export const FIRST = sqlMigration(
+  'M1',
+  'create table "tag" ("id" serial primary key, "name" varchar(255) not null unique)',
+  'drop table "tag"',
+);
+
+function queue(statements: string | readonly string[]): Step {
+  return migration => [statements].flat().forEach(sql => migration.addSql(sql));
+}

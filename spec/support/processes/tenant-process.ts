@@ -1,0 +1,67 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { ROOT } from '../orm/library-orm.ts';
+
+/** What a request was answered with, and when by the clock that all processes share. */
+export interface Sighting {
+  readonly host: string;
+  readonly served: string;
+  readonly begunAt: number;
+  readonly servedAt: number;
+  /** When the last request began that was answered the same. */
+  readonly lastBegunAt: number;
+}
+
+/** A process that serves tenants' hosts. Whoever starts it closes it: it then has to end by itself. */
+export interface TenantProcess {
+  visit(host: string): Promise<Sighting>;
+  load(hosts: readonly string[], ms: number): Promise<{ readonly seen: Sighting[]; readonly visits: number }>;
+  create(schemaName: string, domainUrl: string): Promise<void>;
+  change(schemaName: string, data: object): Promise<void>;
+  delete(schemaName: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startTenantProcess(url: string): Promise<TenantProcess> {
+  const child = fork(join(ROOT, 'spec/support/processes/tenant-process.mjs'), {
+    env: { ...process.env, DATABASE_URL: url, PGAPPNAME: 'spec child' },
+  });
+  const waiting = new Map<number, { resolve(result: any): void; reject(error: Error): void }>();
+  let calls = 0;
+  child.on('message', ({ id, result, error }: { id: number; result?: unknown; error?: string }) => {
+    const call = waiting.get(id);
+    waiting.delete(id);
+
+    if (error === undefined) {
+      call?.resolve(result);
+    } else {
+      call?.reject(new Error(error));
+    }
+  });
+  const call =
+    (name: string) =>
+    (...args: unknown[]): Promise<any> =>
+      new Promise((resolve, reject) => {
+        calls += 1;
+        waiting.set(calls, { resolve, reject });
+        child.send({ id: calls, name, args });
+      });
+  await once(child, 'message');
+
+  return {
+    visit: call('visit'),
+    load: call('load'),
+    create: call('create'),
+    change: call('change'),
+    delete: call('delete'),
+    close: async () => {
+      child.send({ id: -1, name: 'close', args: [] });
+      const [code] = await once(child, 'exit');
+
+      if (code !== 0) {
+        throw new Error(`exit code ${code}`);
+      }
+    },
+  };
+}

@@ -1,0 +1,183 @@
+import { TenantConfigError, TenantMixin, withTenants, type TenantsOptions } from '@landlord/mikro-orm';
+import { defineEntity, MikroORM, p } from '@mikro-orm/core';
+import { defineConfig } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { Author, Book, Genre, Library, Tag } from '../../fixtures/entities/index.ts';
+
+describe('checking the configuration', () => {
+  it('reports all that is wrong with the options at once', () => {
+    const problems = problemsOf(() =>
+      withTenants(
+        { driver: class MySqlDriver {} as never, schema: 'a', migrations: { path: './same' } },
+        {
+          tenant: Genre as never,
+          publicSchema: 'b',
+          publicHosts: ['https://example.com', 'example.com:80'],
+          migrations: { path: './same', tableName: 'x.history', snapshot: false },
+        },
+      ),
+    );
+
+    for (const word of ['MySqlDriver', 'TenantMixin', 'Both migration sets', 'tableName', 'snapshot', '`publicSchema` is "b"']) {
+      expect(
+        problems.filter(problem => problem.includes(word)),
+        word,
+      ).to.have.length(1);
+    }
+  });
+
+  it('names each public host that is none', () => {
+    const problems = problemsOf(() =>
+      withTenants(defineConfig({}), { tenant: Library, publicHosts: ['https://example.com', 'fine.example.com', 'a b'] }),
+    );
+
+    expect(problems).to.have.length(2);
+    expect(problems.join()).to.contain('https://example.com').and.to.contain('a b').and.not.to.contain('fine');
+  });
+
+  it('names each option of the directory that is none, and shows no URL', () => {
+    const problems = problemsOf(() =>
+      withTenants(defineConfig({}), {
+        tenant: Library,
+        directory: {
+          max: 0,
+          ttlMs: -1,
+          unknownMax: 1.5,
+          unknownTtlMs: Number.NaN,
+          lookupTimeoutMs: '5s' as never,
+          listen: { url: 'mysql://user:secret@host/db' },
+          trigger: 'yes' as never,
+          onUnavailable: 'wait' as never,
+        },
+      }),
+    );
+
+    for (const name of ['max', 'ttlMs', 'unknownMax', 'unknownTtlMs', 'lookupTimeoutMs', 'listen', 'trigger', 'onUnavailable']) {
+      expect(
+        problems.filter(problem => problem.includes(`\`directory.${name}\``)),
+        name,
+      ).to.have.length(1);
+    }
+
+    expect(problems.join()).to.not.contain('secret');
+    expect(() =>
+      withTenants(defineConfig({}), {
+        tenant: Library,
+        directory: { max: undefined as never, ttlMs: 1, listen: { url: 'postgres://host/db' }, onUnavailable: 'refuse' },
+      }),
+    ).not.to.throw();
+  });
+
+  it('says what to pass where options, tenant or driver are missing', () => {
+    expect(problemsOf(() => withTenants({}, undefined as unknown as TenantsOptions)).join())
+      .to.contain('`driver` is not set')
+      .and.to.contain('`tenant` is not set');
+    expect(problemsOf(() => withTenants(defineConfig({ schema: '*' }), { tenant: Library })).join()).to.contain('"*"');
+  });
+
+  it('law 1, law 3: refuses SQL of a virtual entity that reads tenants’ tables without saying whose', async () => {
+    const properties = { title: p.string() };
+    const virtual = (name: string, expression: string | (() => string), schema?: string): object =>
+      defineEntity({ name, expression, properties, ...(schema === undefined ? {} : { schema }) } as never);
+    const refused = [
+      virtual('Bare', 'select title from book'),
+      virtual('Quoted', 'select title from public.genre join "book" on true'),
+      virtual('Shouted', 'SELECT title FROM (Book)'),
+      virtual('Star', 'select title from public.genre', '*'),
+    ];
+    const taken = [
+      virtual('Shared', 'select name as title from public.genre'),
+      virtual('Shelved', 'select title from public.book join bookshelf on true'),
+      virtual('Asked', () => 'select title from book'),
+      virtual('AskedStar', () => 'select title from book', '*'),
+    ];
+    const error = await MikroORM.init(
+      withTenants(
+        defineConfig({ dbName: 'never_connected', port: 1, entities: [Library, Author, Book, Genre, Tag, ...refused, ...taken] as never }),
+        { tenant: Library },
+      ),
+    ).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+
+    expect(error).to.be.instanceOf(TenantConfigError);
+    expect((error as TenantConfigError).problems.map(problem => problem.split(' ')[0])).to.have.members([
+      'Bare',
+      'Quoted',
+      'Shouted',
+      'Star',
+    ]);
+  });
+
+  it('refuses nothing of a configuration that works', () => {
+    expect(() => withTenants(defineConfig({}), { tenant: Library, publicHosts: ['example.com', '[::1]'] })).not.to.throw();
+  });
+
+  it('reports all that is wrong with the entities at once, before any connection', async () => {
+    class Shop extends TenantMixin {}
+    const ShopSchema = defineEntity({ class: Shop, extends: TenantMixin, schema: '*', properties: {} });
+    const Pinned = defineEntity({
+      name: 'Pinned',
+      properties: {
+        id: p.integer().primary(),
+        book: () => p.manyToOne(Book),
+        tags: () => p.manyToMany(Tag),
+        // MikroORM's declarations know one target alone
+        about: () => p.manyToOne([Genre, Author] as unknown as typeof Genre),
+        shelf: () => p.manyToMany([Genre, Author] as unknown as typeof Genre),
+      },
+    });
+    const Enumerated = defineEntity({
+      name: 'Enumerated',
+      schema: '*',
+      properties: {
+        id: p.integer().primary(),
+        kind: p.enum(() => ({ one: 'one' })).nativeEnumName('public.kind'),
+      },
+    });
+    const error = await MikroORM.init(
+      withTenants(
+        defineConfig({ dbName: 'never_connected', port: 1, entities: [ShopSchema, Pinned, Enumerated, Author, Book, Genre, Tag] }),
+        { tenant: Shop },
+      ),
+    ).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+
+    expect(error).to.be.instanceOf(TenantConfigError);
+    const { problems } = error as TenantConfigError;
+    expect(problems.filter(problem => problem.startsWith('The tenant entity Shop'))).to.have.length(1);
+    expect(problems.filter(problem => problem.startsWith('Pinned.book'))).to.have.length(1);
+    expect(problems.filter(problem => problem.startsWith('Pinned.tags'))).to.have.length(1);
+    expect(problems.filter(problem => /^Pinned\.(about|shelf) .* Author/.test(problem))).to.have.length(2);
+    expect(problems.filter(problem => problem.startsWith('Enumerated.kind'))).to.have.length(1);
+  });
+
+  it('reports a tenant entity that is not among the entities, and that none is a tenant’s', async () => {
+    const error = await MikroORM.init(
+      withTenants(defineConfig({ dbName: 'never_connected', port: 1, entities: [Genre] }), { tenant: Library }),
+    ).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+
+    expect((error as TenantConfigError).code).to.equal('TENANT_CONFIG');
+    expect((error as TenantConfigError).problems.join())
+      .to.contain('Library is not among the entities')
+      .and.to.contain("No entity is a tenant's");
+  });
+});
+
+function problemsOf(fn: () => unknown): readonly string[] {
+  try {
+    fn();
+  } catch (error) {
+    expect(error).to.be.instanceOf(TenantConfigError);
+
+    return (error as TenantConfigError).problems;
+  }
+
+  return [];
+}

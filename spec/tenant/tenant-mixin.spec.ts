@@ -1,0 +1,275 @@
+import { expect } from 'chai';
+import { runInTenant, TenantMixin, withTenants, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
+import { defineEntity, MikroORM, p, type EntityClass, type Options } from '@mikro-orm/core';
+import { Migration } from '@mikro-orm/migrations';
+import { randomUUID } from 'node:crypto';
+import { onDatabases, type SpecDatabase } from '../support/databases/database.ts';
+
+const BookSchema = defineEntity({ name: 'Book', schema: '*', properties: { id: p.integer().primary(), title: p.string() } });
+
+class Book extends BookSchema.class {}
+BookSchema.setClass(Book);
+
+class Books extends Migration {
+  override up(): void {
+    this.addSql('create table "book" ("id" serial primary key, "title" varchar(255) not null)');
+  }
+}
+
+class Client extends TenantMixin {
+  name!: string;
+  paidUntil?: Date;
+  onTrial = true;
+}
+
+defineEntity({
+  class: Client,
+  extends: TenantMixin,
+  properties: { name: p.string(), paidUntil: p.datetime().nullable(), onTrial: p.boolean() },
+});
+
+class UuidClient extends TenantMixin<string> {
+  override id = randomUUID();
+}
+
+defineEntity({ class: UuidClient, extends: TenantMixin<string>, properties: { id: p.uuid().primary() } });
+
+class DatabaseUuidClient extends TenantMixin<string> {}
+
+defineEntity({
+  class: DatabaseUuidClient,
+  extends: TenantMixin<string>,
+  properties: { id: p.uuid().primary().defaultRaw('gen_random_uuid()') },
+});
+
+class StringClient extends TenantMixin<string> {}
+
+defineEntity({ class: StringClient, extends: TenantMixin<string>, properties: { id: p.string().primary() } });
+
+class NamedClient extends TenantMixin {
+  code!: string;
+}
+
+defineEntity({ class: NamedClient, extends: TenantMixin, properties: { code: p.string().primary() } });
+
+class BigClient extends TenantMixin<bigint> {}
+
+defineEntity({ class: BigClient, extends: TenantMixin<bigint>, properties: { id: p.bigint('bigint').primary() } });
+
+const KEYS: readonly KeyCase[] = [
+  { title: 'an integer from the database', tenant: Client, key: 'id', data: { name: 'Acme' }, expected: 1, isAssigned: false },
+  { title: 'an integer of its own', tenant: Client, key: 'id', data: { name: 'Acme', id: 77 }, expected: 77, isAssigned: true },
+  { title: 'a bigint from the database', tenant: BigClient, key: 'id', data: {}, expected: 1n, isAssigned: false },
+  { title: 'a uuid from its field', tenant: UuidClient, key: 'id', data: {}, expected: /^[0-9a-f-]{36}$/, isAssigned: true },
+  { title: 'a uuid that was passed', tenant: UuidClient, key: 'id', data: { id: UUID() }, expected: UUID(), isAssigned: true },
+  { title: 'a uuid from the database', tenant: DatabaseUuidClient, key: 'id', data: {}, expected: /^[0-9a-f-]{36}$/, isAssigned: false },
+  { title: 'a string', tenant: StringClient, key: 'id', data: { id: 'acme' }, expected: 'acme', isAssigned: true },
+  { title: 'a key of another name', tenant: NamedClient, key: 'code', data: { code: 'acme' }, expected: 'acme', isAssigned: true },
+];
+
+onDatabases('the entity of the tenants', database => {
+  let counter = 0;
+  let orm: Orm;
+
+  // each in a public schema of its own, as all share one database
+  async function open(tenant: EntityClass<TenantMixin<any>>): Promise<string> {
+    const publicSchema = `front_${++counter}`;
+    orm = await openOrm(database, { tenant, publicSchema });
+
+    return publicSchema;
+  }
+
+  afterEach(() => orm.close());
+
+  for (const { title, tenant, key, data, expected, isAssigned } of KEYS) {
+    for (const way of ['new', 'em.create'] as const) {
+      it(`T4 provisions a tenant with ${title}, made by ${way}`, async () => {
+        const publicSchema = await open(tenant);
+        const schemaName = `${publicSchema}_acme`;
+        const em = orm.em.fork();
+        const all = { domainUrl: 'acme.example.com', schemaName, ...data };
+        const client = way === 'new' ? new (tenant as ClientClass)(all) : em.create(tenant, all as never);
+        const assigned = client[key] as unknown;
+        await em.persistAndFlush(client);
+
+        expect(orm.getMetadata(tenant).primaryKeys).to.deep.equal([key]);
+        expect(assigned !== undefined).to.equal(isAssigned);
+        expect(expected instanceof RegExp ? String(client[key]) : client[key]).to.satisfy((value: unknown) =>
+          expected instanceof RegExp ? expected.test(value as string) : value === expected,
+        );
+        expect(await tablesOf(database, schemaName)).to.deep.equal(['book', 'mikro_orm_migrations']);
+        expect(await tablesOf(database, publicSchema)).not.to.include('book');
+        const stored = await orm.em.fork().findOneOrFail(tenant, { schemaName });
+        expect(stored[key]).to.equal(client[key]);
+        expect(await database.query(`select * from "${publicSchema}"."${orm.getMetadata(tenant).tableName}"`)).to.have.length(1);
+      });
+    }
+  }
+
+  it('T4 takes the key of another name for the only one, and no column of the default name', async () => {
+    const publicSchema = await open(NamedClient);
+
+    const columns = await database.query<{ column_name: string }>(
+      `select column_name from information_schema.columns where table_schema = '${publicSchema}' and table_name = 'named_client'`,
+    );
+
+    expect(columns.map(row => row.column_name)).to.have.members(['code', 'domain_url', 'schema_name']);
+  });
+
+  it('T3 T4 saves a tenant again whatever its key, its schema and rows kept', async () => {
+    for (const { tenant, data } of KEYS) {
+      const publicSchema = await open(tenant);
+      const schemaName = `${publicSchema}_acme`;
+      await orm.em.fork().persistAndFlush(new (tenant as ClientClass)({ domainUrl: 'acme.example.com', schemaName, ...data }));
+      await runInTenant(schemaName, async em => em.persistAndFlush(em.create(Book, { title: 'Emma' })), { orm });
+      const em = orm.em.fork();
+      const client = await em.findOneOrFail(tenant, { schemaName });
+      client.domainUrl = 'other.example.com';
+      await em.flush();
+
+      expect(await database.query(`select title from "${schemaName}"."book"`)).to.deep.equal([{ title: 'Emma' }]);
+      const rows = await database.query<{ domain_url: string }>(`select * from "${publicSchema}"."${orm.getMetadata(tenant).tableName}"`);
+      expect(rows.map(row => row.domain_url)).to.deep.equal(['other.example.com']);
+      await orm.close();
+    }
+  });
+
+  it('stores what was passed, and where nothing was, the initial values of its fields', async () => {
+    const publicSchema = await open(Client);
+    const paidUntil = new Date('2030-01-01T00:00:00Z');
+    await orm.em
+      .fork()
+      .persistAndFlush([
+        new Client({ name: 'Acme', domainUrl: 'acme.example.com', schemaName: `${publicSchema}_acme` }),
+        new Client({ name: 'Bob', domainUrl: 'bob.example.com', schemaName: `${publicSchema}_bob`, onTrial: false, paidUntil }),
+      ]);
+
+    const clients = await orm.em.fork().find(Client, {}, { orderBy: { name: 'asc' } });
+
+    expect(clients.map(({ name, onTrial, paidUntil: until }) => ({ name, onTrial, until: until ?? undefined }))).to.deep.equal([
+      { name: 'Acme', onTrial: true, until: undefined },
+      { name: 'Bob', onTrial: false, until: paidUntil },
+    ]);
+  });
+
+  it('stores what is changed after it was made, and stores changes to what it has stored', async () => {
+    const publicSchema = await open(Client);
+    const em = orm.em.fork();
+    const client = new Client({ name: 'Acme', domainUrl: 'acme.example.com', schemaName: `${publicSchema}_acme`, onTrial: false });
+    client.name = 'Acme Ltd';
+    client.onTrial = true;
+    await em.persistAndFlush(client);
+    client.onTrial = false;
+    await em.flush();
+
+    const [row] = await database.query(`select name, on_trial from "${publicSchema}"."client"`);
+    expect(row).to.deep.equal({ name: 'Acme Ltd', on_trial: false });
+    expect(await em.findOne(Client, { name: 'Acme Ltd' })).to.equal(client);
+  });
+});
+
+describe('the data that a new tenant is given', () => {
+  const place = { domainUrl: 'acme.example.com', schemaName: 'acme' };
+
+  it('wins over the initial values of fields, of subclasses too', () => {
+    class Special extends Client {
+      rank = 1;
+      note?: string;
+    }
+
+    const special = new Special({ ...place, name: 'Acme', onTrial: false, rank: 7, note: 'x' });
+
+    expect(Object.fromEntries(Object.entries(special))).to.deep.equal({
+      ...place,
+      name: 'Acme',
+      onTrial: false,
+      rank: 7,
+      note: 'x',
+      paidUntil: undefined,
+    });
+  });
+
+  it('does not win over what a constructor or the user assigns', () => {
+    class Trimmed extends TenantMixin {
+      name: string;
+
+      constructor(data: { name: string; domainUrl: string; schemaName: string }) {
+        super(data);
+        this.name = data.name.trim();
+      }
+    }
+
+    const trimmed = new Trimmed({ ...place, name: ' Acme ' });
+    const client = new Client({ ...place, name: 'Acme', onTrial: false });
+    client.onTrial = true;
+    client.domainUrl = 'other.example.com';
+
+    expect(trimmed.name).to.equal('Acme');
+    expect(client.onTrial).to.equal(true);
+    expect(client.domainUrl).to.equal('other.example.com');
+  });
+
+  it('is kept where a value is undefined, null or false', () => {
+    const client = new Client({ ...place, name: 'Acme', onTrial: undefined, paidUntil: null });
+
+    expect(client.onTrial).to.equal(undefined);
+    expect(client.paidUntil).to.equal(null);
+  });
+
+  it('leaves a tenant of its class, with what the class keeps private', () => {
+    class Secretive extends TenantMixin {
+      #uses = 0;
+
+      use(): number {
+        return ++this.#uses;
+      }
+    }
+
+    const tenant = new Secretive(place);
+
+    expect(tenant).to.be.instanceOf(Secretive).and.instanceOf(TenantMixin);
+    expect(tenant.use()).to.equal(1);
+    expect(tenant.use()).to.equal(2);
+  });
+
+  it('is not needed', () => {
+    expect(Object.fromEntries(Object.entries(new Client()))).to.deep.equal({ name: undefined, paidUntil: undefined, onTrial: true });
+  });
+});
+
+async function openOrm(database: SpecDatabase, options: TenantsOptions<TenantMixin<any>>): Promise<Orm> {
+  const orm = (await MikroORM.init(
+    withTenants({ ...database.options(), entities: [options.tenant, Book] } as Partial<Options<any, any, any>>, {
+      migrations: { migrationsList: [{ name: 'books', class: Books }] },
+      ...options,
+    }),
+  )) as unknown as Orm;
+  await orm.schema.create();
+
+  return orm;
+}
+
+async function tablesOf(database: SpecDatabase, schemaName: string): Promise<string[]> {
+  const rows = await database.query<{ table_name: string }>(
+    `select table_name from information_schema.tables where table_schema = '${schemaName}' order by 1`,
+  );
+
+  return rows.map(row => row.table_name);
+}
+
+function UUID(): string {
+  return '0d9e1f5e-4f6c-4a53-9d5b-2f8b4f3f4c11';
+}
+
+type Orm = MikroORM<any, TenantEntityManager>;
+
+type ClientClass = new (data: Record<string, unknown>) => TenantMixin<unknown> & Record<string, unknown>;
+
+interface KeyCase {
+  readonly title: string;
+  readonly tenant: EntityClass<TenantMixin<any> & Record<string, any>>;
+  readonly key: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly expected: unknown;
+  readonly isAssigned: boolean;
+}
