@@ -5,12 +5,13 @@ import { resolveHost, type OrmOption, type ScopeHost } from '../scope/live-orms.
 import { currentScope, innermostScope, type Scope, type TenantScope } from '../scope/scope.js';
 
 /**
- * Runs `fn` in the scope of one tenant, given as its row or its schema name: tenant entities are that tenant's, the global
- * `orm.em` is a fork for it, and `fn` gets that fork. In a transaction of the surrounding flow the work joins it.
+ * Runs `fn` in the scope of one tenant, given as its row or its schema name. In this scope, tenant entities are read from and written to
+ * the tenant's schema. `fn` gets a fork for the tenant, and the global `orm.em` is this fork too. If the caller is in a transaction, the
+ * work joins it.
  *
  * The row of a public tenant gives the public scope.
  *
- * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, for a schema name that no tenant has.
+ * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, if no tenant has this schema name.
  */
 export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
   tenant: Tenant | string,
@@ -23,7 +24,10 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
   return host.enter<Promise<Result>>(scopeOf(host, row), async em => fn(em, row));
 }
 
-/** Runs `fn` in the public scope, also from inside a tenant's: shared entities only, and the place to create, rename and delete tenants. */
+/**
+ * Runs `fn` in the public scope, even if the caller is in a tenant's scope. Only shared entities can be used here. Tenants can be created,
+ * renamed and deleted.
+ */
 export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Result | Promise<Result>, options?: OrmOption): Promise<Result> {
   const host = resolveHost(options) as ScopeHost<TenantEntityManager>;
 
@@ -31,8 +35,8 @@ export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Resul
 }
 
 /**
- * The tenant this flow works for, as it was when the scope was entered; undefined in the public scope and outside any.
- * It belongs to no EntityManager of the scope, and of a request it is a copy that is its own: to change the row, load it in the scope.
+ * The tenant of the current scope, with the data it had when the scope was entered. Undefined in the public scope and outside any scope.
+ * No EntityManager of the scope manages this entity, and each request gets its own copy. To change the row, load it in the scope.
  */
 export function currentTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(options?: OrmOption): Tenant | undefined {
   const scope = scopeFor(options);
@@ -41,9 +45,9 @@ export function currentTenant<Tenant extends TenantMixin<unknown> = TenantMixin<
 }
 
 /**
- * The tenant this flow works for.
+ * The tenant of the current scope.
  *
- * @throws TenantContextRequiredError in the public scope and outside any.
+ * @throws TenantContextRequiredError in the public scope and outside any scope.
  */
 export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(options?: OrmOption): Tenant {
   const tenant = currentTenant<Tenant>(options);
@@ -55,14 +59,14 @@ export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<
   return tenant;
 }
 
-/** The schema of the current scope: the tenant's, or the public one in the public scope; undefined outside any. */
+/** The schema of the current scope: the tenant's schema, or the public schema. Undefined outside any scope. */
 export function currentSchema(options?: OrmOption): string | undefined {
   const scope = scopeFor(options);
 
   return scope?.kind === 'tenant' ? scope.schemaName : (scope?.host as ScopeHost | undefined)?.publicSchema;
 }
 
-/** The scope that a tenant's row gives. */
+/** The scope for a tenant's row. */
 export function scopeOf(host: ScopeHost, tenant: TenantMixin<unknown>): Scope {
   if (tenant.schemaName === host.publicSchema) {
     return publicScope(host);
@@ -71,7 +75,7 @@ export function scopeOf(host: ScopeHost, tenant: TenantMixin<unknown>): Scope {
   return { kind: 'tenant', host, outer: innermostScope(), tenant, schemaName: host.checkSchemaName(tenant.schemaName) };
 }
 
-/** The scope of a tenant that is held without its row, which is made when it is first asked for. */
+/** The scope for a tenant from the directory. Its entity is created when it is first read. */
 export function heldScopeOf(host: ScopeHost, held: HeldTenant): Scope {
   return held.schemaName === host.publicSchema ? publicScope(host) : new HeldScope(host, held);
 }
@@ -110,7 +114,7 @@ function scopeFor(options: OrmOption | undefined): Scope | undefined {
 }
 
 async function findOrFail<Tenant>(host: ScopeHost, schemaName: string): Promise<Tenant> {
-  // PostgreSQL has no text with a null byte or half a surrogate pair in it, and would say so in words of its own
+  // PostgreSQL rejects text with a null byte or half a surrogate pair, with an error of its own
   const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
   const tenant = isText ? await host.findTenant(schemaName) : undefined;
 

@@ -7,21 +7,21 @@ import type { Tenancy } from '../tenancy.js';
 import { dropRole, renameRole } from './roles.js';
 
 /**
- * The comment on a schema that the library made: only such a one is ever dropped or renamed. It goes along with a rename and
- * with a dump. To have the library look after a schema that was made by hand, set it by hand.
+ * The comment on each schema that the library created. The library drops and renames only schemas with this comment. PostgreSQL keeps the
+ * comment in a rename and in a dump. To let the library manage a schema that was created by hand, set this comment by hand.
  */
 export const SCHEMA_COMMENT = 'tenant of @landlord/mikro-orm';
 
-/** What creates a tenant's schema. Without `if not exists`: a schema that is there is somebody's, and the statement fails with `DUPLICATE_SCHEMA`. */
+/** The statements that create a tenant's schema. Without `if not exists`, so that they fail with `DUPLICATE_SCHEMA` if the schema already exists. */
 export function createSchemaSql(tenancy: Tenancy, schemaName: string): string[] {
   const quoted = quoteIdentifier(tenancy.checkSchemaName(schemaName));
 
   return [`create schema ${quoted}`, `comment on schema ${quoted} is '${SCHEMA_COMMENT}'`];
 }
 
-/** Drops a tenant's schema with all that is in it. One that is not there is taken as dropped. */
+/** Drops a tenant's schema with all data. A missing schema is not an error. */
 export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Transaction): Promise<void> {
-  // a run that is in the tenant finishes with it, and one that comes finds it as it is then
+  // waits for a run that is migrating the tenant. A later run sees the result
   await lockTenant(tenancy, schemaName, ctx);
 
   if (await isOwned(tenancy, schemaName, 'drop', ctx)) {
@@ -31,10 +31,10 @@ export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Tran
 }
 
 /**
- * Renames a tenant's schema. One that is not there, as with `autoCreateSchema: false`, has nothing to rename.
+ * Renames a tenant's schema. A missing schema, as with `autoCreateSchema: false`, is not an error.
  *
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
- * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` for the name of the database role.
+ * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` if the new name is that of the database role or is on its `search_path`.
  */
 export async function renameSchema(tenancy: Tenancy, from: string, to: string, ctx: Transaction): Promise<void> {
   await lockTenant(tenancy, from, ctx);
@@ -54,7 +54,7 @@ export async function renameSchema(tenancy: Tenancy, from: string, to: string, c
   await renameRole(tenancy, from, to, ctx);
 }
 
-/** The schemas in the database that the library made. */
+/** The schemas in the database that the library created. */
 export async function findOwnedSchemas(tenancy: Tenancy, ctx?: Transaction): Promise<ReadonlySet<string>> {
   const rows = await tenancy.execute<{ name: string }>(
     `select nspname as name from pg_namespace where obj_description(oid, 'pg_namespace') = ?`,
@@ -66,8 +66,9 @@ export async function findOwnedSchemas(tenancy: Tenancy, ctx?: Transaction): Pro
 }
 
 /**
- * Checks a name that a schema is about to get. What the connections have on their path is refused too, so that outside of tenants nothing
- * finds a tenant's tables: the schemas that it names, and the database role, as the default path begins with "$user".
+ * Checks the name of a schema before it is created or renamed. Also refuses names on the `search_path` of the connections. Otherwise
+ * unqualified SQL outside of tenants would find the tables of this tenant. The name of the database role is one of them, because the default
+ * path begins with "$user".
  *
  * @throws InvalidSchemaNameError
  */
@@ -92,9 +93,9 @@ export async function checkNewName(tenancy: Tenancy, schemaName: string, ctx: Tr
 }
 
 /**
- * Whether the schema is there to be changed.
+ * Whether the schema exists.
  *
- * @throws SchemaProtectedError `SCHEMA_PROTECTED` for one that the library did not make.
+ * @throws SchemaProtectedError `SCHEMA_PROTECTED` if the library did not create it.
  */
 async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'rename', ctx: Transaction): Promise<boolean> {
   if (PROTECTED.test(schemaName) || schemaName === tenancy.publicSchema) {
@@ -114,20 +115,17 @@ async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'r
   return row !== undefined;
 }
 
-/** What is said where a schema was not made by the library. */
+/** The error for a schema that the library did not create. */
 export function notOwned(schemaName: string, action: 'drop' | 'rename' | 'migrate'): SchemaProtectedError {
   const mark = `comment on schema ${quoteIdentifier(schemaName)} is '${SCHEMA_COMMENT}'`;
-  const otherwise =
-    action === 'migrate' ? "; if it is somebody else's, rename it and create the tenant's with `tenants().provision(…)`" : '';
+  const otherwise = action === 'migrate' ? " Otherwise rename it, and create the tenant's schema with `tenants().provision(…)`." : '';
 
-  return new SchemaProtectedError(
-    schemaName,
-    action,
-    `this library did not make it (if a tenant's was made by hand, mark it first: ${mark}${otherwise})`,
-  );
+  return new SchemaProtectedError(schemaName, action, 'this library did not create it', {
+    remedy: `If it is a tenant's schema that was created by hand, mark it first: \`${mark}\`.${otherwise}`,
+  });
 }
 
 const PROTECTED = /^(public|pg_.*|information_schema)$/;
 
-/** SQLSTATEs of a schema that exists already; the second is what PostgreSQL says to the later of two transactions that take one name at once. */
+/** SQLSTATEs of a schema that already exists. PostgreSQL raises the second one if two transactions create the same name concurrently. */
 export const DUPLICATE_SCHEMA = ['42P06', '23505'] as const;

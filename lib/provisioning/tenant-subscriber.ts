@@ -24,13 +24,13 @@ import { placeNewItems } from '../entities/new-items.js';
 type Tenant = TenantMixin<unknown>;
 
 /**
- * Makes the rows of the tenant entity and their schemas one thing: what a flush does to a row it does to the schema, in the
- * same transaction. Everything that can be refused is refused in `onFlush`, before the transaction begins.
+ * Keeps tenant rows and their schemas in step: a flush that creates, renames or deletes a row does the same to the schema, in the same
+ * transaction. As many errors as possible are found in `onFlush`, before the transaction begins.
  */
 export class TenantSubscriber implements EventSubscriber<Tenant> {
   /**
-   * The schema names in the rows that the flush is about to change. What the entity was loaded with may be out of date, or may
-   * not have been loaded, and the schema that it names may be another tenant's by now.
+   * The schema names in the database, for the rows that the flush is about to change. The name in the entity may be out of date or not
+   * loaded, and may belong to another tenant by now.
    */
   readonly #storedNames = new WeakMap<Tenant, string>();
 
@@ -40,11 +40,11 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
 
   onFlush({ uow, em }: FlushEventArgs): void {
     const flush = { uow, em, tenancy: Tenancy.of(em.config) };
-    checkAll(flush);
+    checkChanges(flush);
     guardFlush(flush, () => {
-      // with no other subscriber nothing has changed since
+      // other subscribers may have changed entities since the check
       if ([...em.getEventManager().getSubscribers()].some(subscriber => subscriber !== this && 'onFlush' in subscriber)) {
-        checkAll(flush);
+        checkChanges(flush);
       }
     });
   }
@@ -80,7 +80,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     }
 
     if (tenancy.isTenantClass(meta)) {
-      // others hold it by the name in the row, which another process may have changed since the entity was loaded
+      // other processes cache the tenant under the name in the row, which may have changed since the entity was loaded
       const now = await storedName(entity, em);
       await tellChanges(tenancy, [stored ?? formerName(changeSet) ?? now, now], em.getTransactionContext());
     }
@@ -108,7 +108,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   }
 
   async #readStoredName(entity: Tenant, em: EntityManager): Promise<void> {
-    // the lock keeps the name until the transaction ends
+    // the lock keeps the name unchanged until the transaction ends
     const name = await storedName(entity, em, { lockMode: LockMode.PESSIMISTIC_WRITE });
 
     if (name === undefined) {
@@ -126,14 +126,14 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   }
 }
 
-/** The schema name in the tenant's row, past the flush's identity map. */
+/** The schema name in the tenant's row, read from the database and not from the identity map of the flush. */
 async function storedName(entity: Tenant, em: EntityManager, options: { readonly lockMode?: LockMode } = {}): Promise<string | undefined> {
   const registry = em.fork({ keepTransactionContext: true, disableContextResolution: true, flushMode: FlushMode.COMMIT });
   const key = wrap(entity, true).getPrimaryKey() as FilterQuery<Tenant>;
   const row = await registry.findOne(Tenancy.of(em.config).tenantMeta.class, key, {
     fields: ['schemaName'],
     filters: false,
-    // outside a transaction too it is what was just written, and not what a replica has
+    // outside a transaction MikroORM would read from a replica, which may not have the write yet
     connectionType: 'write',
     ...NOT_CACHED,
     ...options,
@@ -142,28 +142,28 @@ async function storedName(entity: Tenant, em: EntityManager, options: { readonly
   return row?.schemaName;
 }
 
-/** What a flush is about to do to one tenant. */
+/** A change that a flush is about to make to one tenant. */
 interface TenantChange {
   readonly entity: Tenant;
   readonly action: 'created' | 'updated' | 'deleted';
-  /** The schema name in the database, of a row that is there. */
+  /** The schema name that an existing row was loaded with. */
   readonly former: string | undefined;
-  /** What is about to be written; what is not written is undefined. */
+  /** The new value. Undefined if it is not written. */
   readonly schemaName: unknown;
   readonly domainUrl: unknown;
   writeDomain(canonical: string): void;
 }
 
-function checkAll(flush: Flush): void {
+function checkChanges(flush: Flush): void {
   const { uow, em, tenancy } = flush;
   checkFlush(flush);
 
   for (const change of [...changesOf(uow, tenancy), ...postponedChangesOf(uow, tenancy)]) {
     checkChange(change, tenancy);
 
-    // where MikroORM is told to begin no transactions, the flush is in one only if the caller has begun it
-    if (isOfSchema(change) && !em.isInTransaction() && !em.config.get('implicitTransactions')) {
-      throw TenantWriteRefusedError.withoutTransaction(wordFor(change));
+    // with `implicitTransactions: false`, the flush is in a transaction only if the caller began one
+    if (changesSchema(change) && !em.isInTransaction() && !em.config.get('implicitTransactions')) {
+      throw TenantWriteRefusedError.withoutTransaction(pastTenseOf(change));
     }
   }
 }
@@ -186,8 +186,8 @@ function changesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {
 }
 
 /**
- * Where several tenants change a unique property in one flush, MikroORM takes it off the entity and its change set, and writes it
- * after the others; until then it stands in the unit of work's extra updates alone.
+ * When several tenants change a unique property in one flush, MikroORM removes the value from the entity and the change set, and writes it
+ * last. Until then, only the extra updates of the unit of work contain it.
  */
 function postponedChangesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {
   const postponed: TenantChange[] = [];
@@ -218,8 +218,8 @@ function checkChange(change: TenantChange, tenancy: Tenancy): void {
   const { action, schemaName, domainUrl, former } = change;
   const { scope } = tenancy;
 
-  if (scope?.kind === 'tenant' && isOfSchema(change)) {
-    throw new PublicContextRequiredError(wordFor(change), scope.schemaName);
+  if (scope?.kind === 'tenant' && changesSchema(change)) {
+    throw new PublicContextRequiredError(pastTenseOf(change), scope.schemaName);
   }
 
   if (action === 'deleted') {
@@ -237,16 +237,16 @@ function checkChange(change: TenantChange, tenancy: Tenancy): void {
   }
 }
 
-/** Whether the change is one of the tenant's schema too. */
-function isOfSchema(change: TenantChange): boolean {
+/** Whether the change also affects the tenant's schema. */
+function changesSchema(change: TenantChange): boolean {
   return change.action !== 'updated' || isRenamed(change);
 }
 
-function wordFor({ action }: TenantChange): string {
+function pastTenseOf({ action }: TenantChange): string {
   return action === 'updated' ? 'renamed' : action;
 }
 
-// of an entity that was not loaded it is not known
+// undefined for an entity that was not loaded
 function formerName(change: ChangeSet<Tenant> | undefined): string | undefined {
   const name: unknown = change?.originalEntity?.schemaName;
 

@@ -75,11 +75,11 @@ onDatabases(
       const { stdout, stderr } = await up('--lock-timeout', '1000', '--busy-timeout', '60000', '--statement-timeout', '10000');
 
       const lines = stdout.trim().split('\n');
-      expect(lines[0]).to.equal('4 tenants, 4 with something to do');
+      expect(lines[0]).to.equal('4 tenants, 4 to migrate');
       expect(lines.slice(1, -1).map(line => line.replace(/\d+ ms|[\d.]+ s/, 'N'))).to.have.members(
         NAMES.map(name => `${name}: ${SECOND} (N)`),
       );
-      expect(lines.at(-1)).to.match(/^4 tenants: 4 migrated up, 0 with nothing to do, 0 failed in [\d.]+ m?s; slowest \w+ \([\d.]+ m?s\)$/);
+      expect(lines.at(-1)).to.match(/^4 tenants: 4 migrated up, 0 up to date, 0 failed in [\d.]+ m?s; slowest \w+ \([\d.]+ m?s\)$/);
       expect(stderr).to.equal('');
     });
 
@@ -151,11 +151,11 @@ onDatabases(
 
       const fast = await up('--fail-fast', '--concurrency', '1');
       expect([fast.code, await migrated()]).to.deep.equal([1, []]);
-      expect(fast.output).to.contain('1 failed, 3 not begun');
+      expect(fast.output).to.contain('1 failed, 3 not started');
 
       const canary = await up('--canary', 'bob', 'acme');
       expect([canary.code, await migrated()]).to.deep.equal([1, ['bob']]);
-      expect(canary.output).to.contain('1 failed, 2 not begun');
+      expect(canary.output).to.contain('1 failed, 2 not started');
 
       const first = await up('--canary', '1');
       expect([first.code, await migrated()]).to.deep.equal([1, ['bob']]);
@@ -173,7 +173,7 @@ onDatabases(
       const { code, output } = await running.ended;
 
       expect(code, output).to.equal(1);
-      expect(output).to.contain('1 migrated up, 0 with nothing to do, 0 failed, 3 not begun');
+      expect(output).to.contain('1 migrated up, 0 up to date, 0 failed, 3 not started');
       expect(await migrated()).to.deep.equal(['acme']);
     });
 

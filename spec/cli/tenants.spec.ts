@@ -53,7 +53,7 @@ onDatabases(
 
       expect(code).to.equal(1);
       expect(output).to.match(/bob: failed: .*Migration20991231000000.*column "isbn" of relation "book" already exists/);
-      expect(output).to.contain('3 tenants: 1 migrated up, 1 with nothing to do, 1 failed');
+      expect(output).to.contain('3 tenants: 1 migrated up, 1 up to date, 1 failed');
       expect(await historyOf('carl')).to.deep.equal([FIRST, SECOND]);
       expect(await historyOf('bob')).to.deep.equal([FIRST]);
     });
@@ -64,7 +64,7 @@ onDatabases(
       const { code, output } = await project.run('migration:up', '--tenants');
 
       expect(code).to.equal(0);
-      expect(output).to.contain('3 tenants: 1 migrated up, 2 with nothing to do, 0 failed');
+      expect(output).to.contain('3 tenants: 1 migrated up, 2 up to date, 0 failed');
       expect(await tenantsWithIsbn()).to.deep.equal(['acme', 'bob', 'carl']);
     });
 
@@ -98,7 +98,7 @@ onDatabases(
 
       const refused = await project.run('migration:up', '--tenants');
       expect(refused.code).to.equal(2);
-      expect(refused.output).to.contain(`The public set is behind (${SECOND})`);
+      expect(refused.output).to.contain(`The public set has pending migrations (${SECOND})`);
       expect((await project.run('migration:up', '--tenants', '--skip-public-check')).code).to.equal(0);
 
       const up = await project.run('migration:up');

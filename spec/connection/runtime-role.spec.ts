@@ -163,7 +163,7 @@ describe('the option `roles`', () => {
     [{ prefix: '' }, '`roles.prefix` is ""'],
     [{ prefix: 'pg_x' }, '`roles.prefix` is "pg_x"'],
     [{ prefix: 't_', shared: 'x"; drop' }, '`roles.shared` is'],
-    [{ prefix: 't_', ddl: 't_owner' }, 'begins with `roles.prefix`'],
+    [{ prefix: 't_', ddl: 't_owner' }, 'starts with `roles.prefix`'],
   ] as const) {
     it(`is refused as ${JSON.stringify(roles)}`, async () => {
       const error = await refusal(() =>

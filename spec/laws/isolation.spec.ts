@@ -47,7 +47,7 @@ onDatabasesAndPooler('isolation of tenants', database => {
     const outside = orm.em.fork();
     const { message } = await runInTenant('acme', () => refusal(() => outside.find(Book, {}), 'TENANT_CONTEXT_REQUIRED'));
 
-    expect(message).to.contain('made outside the scope');
+    expect(message).to.contain('created outside the scope');
   });
 
   it('law 2: the option `schema` of a call is a tenant by name', async () => {

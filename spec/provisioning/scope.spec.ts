@@ -28,7 +28,7 @@ onDatabases("tenants from inside a tenant's scope", database => {
   function expectRefused(error: Error, action: string): void {
     expect(error).to.include({ code: 'PUBLIC_CONTEXT_REQUIRED' });
     expect(error.message).to.equal(
-      `A tenant cannot be ${action} from inside the scope of tenant "acme". Nothing was stored. Do it in \`runInPublic(…)\`.`,
+      `A tenant cannot be ${action} in the scope of tenant "acme". Nothing was stored. Use \`runInPublic(…)\`.`,
     );
   }
 

@@ -35,7 +35,7 @@ onDatabases('tenants of an ORM without implicit transactions', database => {
 
       expect(error).to.include({ code: 'TENANT_WRITE_REFUSED' });
       expect(error.message)
-        .to.include(`a tenant ${action} outside a transaction`)
+        .to.include(`would have ${action} a tenant outside a transaction`)
         .and.to.include('Nothing was stored')
         .and.to.include('em.transactional');
       expect(database.statements).to.deep.equal([]);

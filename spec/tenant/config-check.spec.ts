@@ -165,8 +165,8 @@ describe('checking the configuration', () => {
 
     expect((error as TenantConfigError).code).to.equal('TENANT_CONFIG');
     expect((error as TenantConfigError).problems.join())
-      .to.contain('Library is not among the entities')
-      .and.to.contain("No entity is a tenant's");
+      .to.contain('Library is not in `entities`')
+      .and.to.contain('No entity is a tenant entity');
   });
 });
 

@@ -12,27 +12,27 @@ import type { RunSettings } from './run-settings.js';
 export interface TenantRun {
   readonly set: MigrationSet;
   readonly target: MigrationTarget;
-  /** Time-outs and the like, which hold for each tenant's transaction. */
+  /** Settings such as time-outs, for the transaction of each tenant. */
   readonly settings: RunSettings;
-  /** How often what met another session, or lost its connection, is tried again. */
+  /** How often a tenant is retried after a conflict with another session or a lost connection. */
   readonly retries: number;
-  /** Aborted, what fails is not tried again. */
+  /** After an abort, failures are not retried. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A tenant, and what is to run in it on the history it had when the run was planned. */
+/** A tenant, its history when the run was planned, and the migrations that were planned from it. */
 export interface TenantWork {
   readonly schemaName: string;
   readonly executed: string;
   readonly planned: readonly TenantMigration[];
 }
 
-/** The names of the migrations that ran; or that another run has the tenant at this moment. */
+/** The names of the migrations that ran, or `'busy'` if another run has locked the tenant. */
 export type TenantRunOutcome = readonly string[] | 'busy';
 
 /**
- * Migrates one tenant, in a transaction that holds the tenant's lock: two runs at once never do a tenant twice, and the one that comes
- * second finds nothing left.
+ * Migrates one tenant in a transaction that holds the tenant's lock. So two concurrent runs never migrate a tenant twice: the second one
+ * finds nothing left to do.
  *
  * @throws SchemaMissingError, MigrationError
  */
@@ -41,16 +41,16 @@ export async function migrateTenant(tenancy: Tenancy, work: TenantWork, run: Ten
     return work.planned.map(({ name }) => name);
   }
 
-  // over all tries: what one has committed, the next one does not find to do
+  // shared by all attempts, because an attempt does not repeat what an earlier one has committed
   const done: string[] = [];
 
   return pRetry(() => migrateOnce(tenancy, work, { ...run, done }), {
     retries: run.retries,
     minTimeout: 100,
     maxTimeout: 5_000,
-    // two that met must not meet again
+    // two runs that collided must not collide again
     randomize: true,
-    // the signal itself is not for p-retry: it would give out what has succeeded meanwhile as aborted
+    // the signal is not passed to p-retry, which would report an attempt that has succeeded meanwhile as aborted
     shouldRetry: ({ error }) => run.signal?.aborted !== true && isWorthRetrying(error) && !isHalfDone(error),
   });
 }

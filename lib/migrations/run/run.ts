@@ -16,44 +16,44 @@ export interface MigrateOptions extends TenantSelection {
   readonly direction?: 'up' | 'down';
   /** Up: the last migration to run. Down: the last one to keep; `0` keeps none. Down without it reverts one. */
   readonly to?: string | 0;
-  /** Up only: the migration after which to begin. */
+  /** Up only: start after this migration. */
   readonly from?: string;
-  /** These migrations and no others. */
+  /** Run only these migrations. */
   readonly migrations?: readonly string[];
-  /** Whether to run though the public set is behind. @default false */
+  /** Whether to run even if the public set has pending migrations. @default false */
   readonly skipPublicCheck?: boolean;
-  /** How many tenants at once. Each holds a connection of the pool. @default what the pool has, 1 on PGlite */
+  /** How many tenants are migrated at once. Each takes a connection of the pool. @default the size of the pool, 1 on PGlite */
   readonly concurrency?: number;
-  /** How long a statement waits for a lock that another session holds, in milliseconds; 0 for ever. A tenant that another run has is waited for longer. @default 5000 */
+  /** How long a statement waits for a lock of another session, in milliseconds; 0 means for ever. For a tenant that another run is migrating, see `busyTimeoutMs`. @default 5000 */
   readonly lockTimeoutMs?: number;
-  /** How long a tenant that another run or session has is asked for again and again, in milliseconds; 0 for ever. @default 600000 */
+  /** How long the run waits for a tenant that another run or session has locked, in milliseconds; 0 means for ever. @default 600000 */
   readonly busyTimeoutMs?: number;
-  /** How long a statement may take, in milliseconds. @default the server's own setting */
+  /** The maximum duration of a statement, in milliseconds. @default the setting of the server */
   readonly statementTimeoutMs?: number;
-  /** How often a tenant that met another session is tried again. @default 3 */
+  /** How often a tenant is retried after a conflict with another session or a lost connection. @default 3 */
   readonly retries?: number;
-  /** Stop after so many failures: what is in flight is finished, the rest is not begun. @default never */
+  /** The run stops after this number of failures: tenants in progress are finished, the others are not started. @default no limit */
   readonly maxFailures?: number;
-  /** These first, by schema name or that many of them; if one fails, no other is begun. */
+  /** The tenants to migrate first: schema names, or a number of tenants. If one of them fails, no other tenant is started. */
   readonly canary?: number | readonly string[];
-  /** Aborted, what is in flight is finished and the rest is not begun. */
+  /** After an abort, tenants in progress are finished, and the others are not started. */
   readonly signal?: AbortSignal;
-  /** Told how many there are, before the first is begun. What it throws is thrown again when the run is over. */
+  /** Called with the numbers of tenants before the first one is started. If it throws, the error is rethrown at the end of the run. */
   readonly onPlan?: (plan: RunPlan) => void;
-  /** Told of each tenant when it is done. What it throws is thrown again when the run is over. */
+  /** Called for each tenant that was migrated or failed. If it throws, the error is rethrown at the end of the run. */
   readonly onProgress?: (result: TenantRunResult) => void;
 }
 
-/** What a run found to do. */
+/** The numbers of tenants in a run. */
 export interface RunPlan {
   readonly total: number;
-  /** How many have nothing to do. */
+  /** How many tenants are up to date. */
   readonly upToDate: number;
-  /** How many have something to do. */
+  /** How many tenants have pending migrations. */
   readonly work: number;
 }
 
-/** What a run did in one tenant's schema. Tenants with nothing to do have no result of their own. */
+/** The result for one tenant. Tenants that are up to date have no result. */
 export type TenantRunResult = { readonly schemaName: string; readonly durationMs: number } & (
   | { readonly ok: true; readonly migrations: readonly string[] }
   | { readonly ok: false; readonly error: unknown }
@@ -61,23 +61,24 @@ export type TenantRunResult = { readonly schemaName: string; readonly durationMs
 
 export type TenantRunFailure = Extract<TenantRunResult, { ok: false }>;
 
-/** What a run did. */
+/** The result of a run. */
 export interface RunResult {
   readonly total: number;
-  /** How many had nothing to do, at the start or because another run had done it. */
+  /** How many tenants were up to date: from the start, or because another run had migrated them. */
   readonly upToDate: number;
   readonly migrated: readonly Extract<TenantRunResult, { ok: true }>[];
   readonly failed: readonly TenantRunFailure[];
-  /** Schema names that were not begun, as the run was stopped. */
+  /** The schema names of tenants that were not started, because the run was stopped. */
   readonly notBegun: readonly string[];
-  /** Tenants whose history names migrations that the set does not have. */
+  /** Tenants whose history contains migrations that are not in the set. */
   readonly unknown: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[];
   readonly durationMs: number;
 }
 
 /**
- * Runs the tenant set in every selected tenant, a bounded number at once, each in a transaction of its own under the tenant's lock.
- * One look at all histories says where there is anything to do. A tenant that fails is rolled back and reported, and the rest go on.
+ * Runs the tenant set in every selected tenant, with limited concurrency. Each tenant is migrated in its own transaction, under its lock.
+ * All histories are read first, and only tenants with pending migrations are visited. A tenant that fails is rolled back and reported. The
+ * others continue.
  *
  * @throws UnknownTenantError, MigrationError, RunUsageError before anything runs.
  */
@@ -85,7 +86,7 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
   const start = performance.now();
   const target = targetOf(options);
 
-  // whoever is in one may have its only connection, and has it for as long as he likes
+  // the caller's transaction may hold the only connection
   if (tenancy.isInTransaction()) {
     throw RunUsageError.inTransaction();
   }
@@ -113,7 +114,7 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
   const canary = canaryOf(plan, options.canary);
   await run.migrate(work.filter(({ schemaName }) => canary.has(schemaName)));
 
-  // a canary that fails has done its work: nobody else meets what killed it
+  // if a canary fails, no other tenant is started
   if (!run.hasFailed(canary)) {
     await run.migrate(work.filter(({ schemaName }) => !canary.has(schemaName)));
   }
@@ -129,8 +130,8 @@ class Run {
   readonly #run: TenantRun;
   readonly #migrated: Extract<TenantRunResult, { ok: true }>[] = [];
   readonly #failed: TenantRunFailure[] = [];
-  readonly #settled = new Set<string>();
-  /** When each was first found taken. */
+  readonly #finished = new Set<string>();
+  /** When each tenant was first found busy. */
   readonly #busySince = new Map<string, number>();
   readonly #listeners: Listeners;
 
@@ -145,11 +146,11 @@ class Run {
     return this.#failed.some(({ schemaName }) => schemaNames.has(schemaName));
   }
 
-  /** Migrates these. Those that another run has at the moment are left for the end, and then asked for again until it has done with them or has had them for too long. */
+  /** Migrates these tenants. A tenant that is busy in another run is retried at the end, until it is free or the time-out is over. */
   async migrate(work: readonly TenantWork[]): Promise<void> {
     let left = await this.#migrateFree(work);
 
-    for (let pause = 50; left.length > 0 && !this.#isStopped(); pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    for (let pause = 50; left.length > 0 && !this.#isStopped(); pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
       await sleep(pause, undefined, this.#options).catch(() => undefined);
       left = await this.#migrateFree(left);
     }
@@ -157,7 +158,7 @@ class Run {
 
   fail(schemaName: string, error: unknown, durationMs: number): void {
     const result = { schemaName, ok: false, error, durationMs } as const;
-    this.#settled.add(schemaName);
+    this.#finished.add(schemaName);
     this.#failed.push(result);
     this.#listeners.progress(result);
   }
@@ -170,19 +171,19 @@ class Run {
       upToDate: total - unread.length - work.length - refused.length + this.#migrated.length - migrated.length,
       migrated,
       failed: this.#failed.toSorted(byName),
-      notBegun: [...work.map(({ schemaName }) => schemaName).filter(name => !this.#settled.has(name)), ...unread],
+      notBegun: [...work.map(({ schemaName }) => schemaName).filter(name => !this.#finished.has(name)), ...unread],
       unknown,
       durationMs,
     };
   }
 
-  /** Those that were not to be had. */
+  /** Migrates these tenants and returns those that are busy or were not started. */
   async #migrateFree(work: readonly TenantWork[]): Promise<TenantWork[]> {
     const busy: TenantWork[] = [];
     await pMap(
       work,
       async each => {
-        if (this.#isStopped() || ((await this.#migrateOne(each)) === 'busy' && !this.#gaveUp(each))) {
+        if (this.#isStopped() || ((await this.#migrateOne(each)) === 'busy' && !this.#failIfBusyTooLong(each))) {
           busy.push(each);
         }
       },
@@ -209,15 +210,15 @@ class Run {
     }
 
     const result = { schemaName, ok: true, migrations: outcome, durationMs: performance.now() - start } as const;
-    this.#settled.add(schemaName);
+    this.#finished.add(schemaName);
     this.#migrated.push(result);
     this.#listeners.progress(result);
 
     return 'done';
   }
 
-  /** Whether it has been taken for so long that whoever has it may never give it back. */
-  #gaveUp({ schemaName }: TenantWork): boolean {
+  /** Reports a tenant as failed if it has been busy for longer than the time-out. */
+  #failIfBusyTooLong({ schemaName }: TenantWork): boolean {
     const now = performance.now();
     const since = this.#busySince.get(schemaName) ?? now;
     const limit = this.#options.busyTimeoutMs ?? DEFAULTS.busyTimeoutMs;
@@ -237,13 +238,13 @@ class Run {
   }
 
   #concurrency(): number {
-    const most = this.#tenancy.connectionsAtOnce();
+    const available = this.#tenancy.connectionsAtOnce();
 
-    return most === 1 ? 1 : (this.#options.concurrency ?? most);
+    return available === 1 ? 1 : (this.#options.concurrency ?? available);
   }
 }
 
-/** One that cannot be helped is a canary too. */
+/** A tenant that cannot be migrated counts as a canary too. */
 function canaryOf({ work, refused }: PlannedRun, canary: MigrateOptions['canary']): ReadonlySet<string> {
   if (typeof canary !== 'number') {
     return new Set(canary);
@@ -257,7 +258,7 @@ function canaryOf({ work, refused }: PlannedRun, canary: MigrateOptions['canary'
   );
 }
 
-// a canary that is not among them would be none, and all the others would go first
+// an unknown canary would be ignored, and all tenants would be migrated without one
 function checkCanary(schemaNames: readonly string[], canary: MigrateOptions['canary']): void {
   const known = new Set(schemaNames);
   const unknown = typeof canary === 'object' ? canary.filter(name => !known.has(name)) : [];
@@ -271,7 +272,7 @@ function byName(a: { readonly schemaName: string }, b: { readonly schemaName: st
   return a.schemaName < b.schemaName ? -1 : 1;
 }
 
-/** How long a run waits, at most, before it asks again for a tenant that another one has. */
-const LONGEST_PAUSE_MS = 1_000;
+/** The longest pause between two attempts at a busy tenant. */
+const MAX_PAUSE_MS = 1_000;
 
 const DEFAULTS = { retries: 3, busyTimeoutMs: 600_000 } as const;

@@ -197,7 +197,7 @@ onDatabasesAndPooler('what migrations do in a run', database => {
     const preview = await tenants(set.orm).preview({ only: ['acme'] });
 
     expect(preview.map(({ schemaNames, migrations }) => [schemaNames, migrations])).to.deep.equal([[['acme'], ['M2', 'M3']]]);
-    expect(preview[0]?.sql.join('\n')).to.contain(`values ('queued')`).and.contain('from here it reads');
+    expect(preview[0]?.sql.join('\n')).to.contain(`values ('queued')`).and.contain('from here the migration reads');
     expect(await tagsOf('acme')).to.deep.equal([]);
     expect(await historyOf(database, 'acme')).to.deep.equal(['M1']);
   });
