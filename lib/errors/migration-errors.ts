@@ -64,7 +64,7 @@ export class MigrationError extends TenantError {
   ): MigrationError {
     const sentences = [
       `Migration ${show(migration)} runs outside a transaction, and failed in schema ${show(schemaName)}: ${reasonOf(cause)}.`,
-      'Its statements before the failure were not rolled back. The history does not contain it.',
+      'Its statements before the failure were not rolled back, and it is not recorded in the history.',
       committedBefore(done),
       invalidIndexes.length > 0
         ? `It left the invalid ${invalidIndexes.length === 1 ? 'index' : 'indexes'} ${invalidIndexes.map(show).join(', ')} behind. Drop ${invalidIndexes.length === 1 ? 'it' : 'them'} before you run the migration again.`
@@ -174,7 +174,9 @@ export class MigrationError extends TenantError {
 }
 
 function committedBefore(done: readonly string[]): string | undefined {
-  return done.length === 0 ? undefined : `Migrations committed before it in this schema remain: ${done.map(show).join(', ')}.`;
+  return done.length === 0
+    ? undefined
+    : `Migrations that were committed before it in this schema remain applied: ${done.map(show).join(', ')}.`;
 }
 
 interface MigrationErrorOptions extends ErrorOptions {

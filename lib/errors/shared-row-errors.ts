@@ -11,7 +11,7 @@ export class SharedRowInUseError extends TenantError {
     super(
       'SHARED_ROW_IN_USE',
       `A row of the shared entity ${entity} is in use: rows of ${show(table)} in tenant schema ${show(schema)} refer to it through the constraint ${show(constraint)}. ` +
-        'Rows of other tenants may refer to it too. Nothing was stored. Change or delete these rows first, in `forEachTenant(…)`, or give the foreign key a `deleteRule`.',
+        'Rows of other tenants may refer to it too. Nothing was stored. Change or delete the referring rows first, in `forEachTenant(…)`, or give the foreign key a `deleteRule`.',
       options,
     );
     this.schemaName = schema;
@@ -29,7 +29,7 @@ export class SharedTableInUseError extends TenantError {
     super(
       'SHARED_TABLE_IN_USE',
       `${entity} cannot be truncated: it is a shared entity, and tenant entities refer to it (${referring.join(', ')}). PostgreSQL would also truncate their tables, in every tenant. ` +
-        'No SQL was sent. Delete the rows instead. Their foreign keys then decide what happens to rows that are in use.',
+        'No SQL was sent. Delete the rows instead. The foreign keys then decide what happens to rows that are in use.',
     );
     this.entities = referring;
   }
