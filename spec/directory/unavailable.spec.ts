@@ -218,7 +218,7 @@ onDatabases(
   ['postgresql'],
 );
 
-const UNAVAILABLE = '503, 1, Which tenant this request is for cannot be looked up at the moment. Try again in a moment.';
+const UNAVAILABLE = '503, 1, The tenant of this request cannot be looked up at the moment. Try again in a moment.';
 
 interface Pool {
   readonly totalCount: number;
