@@ -24,7 +24,11 @@ describe('docs/guarantees.md and the titles of the specs', function () {
   });
 
   it('has a definition for each id that a title carries', () => {
-    const undefinedIds = specs.flatMap(spec => idsOf(spec.title).filter(id => !defined.includes(id)).map(id => `${id}, in ${spec.file}`));
+    const undefinedIds = specs.flatMap(spec =>
+      idsOf(spec.title)
+        .filter(id => !defined.includes(id))
+        .map(id => `${id}, in ${spec.file}`),
+    );
 
     expect([...new Set(undefinedIds)]).to.deep.equal([]);
   });

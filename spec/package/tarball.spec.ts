@@ -188,7 +188,7 @@ async function evaluate(project: InstalledProject, script: string): Promise<{ re
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
+const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'docs/guarantees.md', 'package.json'];
 
 const MACHINE =
   /file:\/\/\/\S*|(?<=^|[\s'"`(=])\/(?:home|root|Users|tmp|work|var|opt)\/\S*|\bregistry\.(?:npmjs|yarnpkg)\b\S*|_authToken/gm;
