@@ -1,8 +1,11 @@
 import { TenantContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
-import { resolveHost, type OrmOption, type ScopeHost } from '../scope/live-orms.js';
-import { currentScope, innermostScope, type Scope, type TenantScope } from '../scope/scope.js';
+import type { OrmOption } from '../scope/live-orms.js';
+import { publicScope, scopeOf } from '../scope/make-scope.js';
+import { innermostScope, type Scope } from '../scope/scope.js';
+import { TenantRules } from '../scope/tenant-rules.js';
+import { Tenancy } from '../tenancy.js';
 
 /**
  * Runs `fn` in the scope of one tenant, given as its row or its schema name. In this scope, tenant entities are read from and written to
@@ -18,10 +21,10 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
   fn: (em: TenantEntityManager, tenant: Tenant) => Result | Promise<Result>,
   options?: OrmOption,
 ): Promise<Result> {
-  const host = resolveHost(options) as ScopeHost<TenantEntityManager>;
-  const row = typeof tenant === 'string' ? await findOrFail<Tenant>(host, tenant) : tenant;
+  const tenancy = Tenancy.select(options);
+  const row = typeof tenant === 'string' ? await findOrFail<Tenant>(tenancy, tenant) : tenant;
 
-  return host.enter<Promise<Result>>(scopeOf(host, row), async em => fn(em, row));
+  return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, row), async em => fn(em, row));
 }
 
 /**
@@ -29,9 +32,9 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
  * renamed and deleted.
  */
 export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Result | Promise<Result>, options?: OrmOption): Promise<Result> {
-  const host = resolveHost(options) as ScopeHost<TenantEntityManager>;
+  const tenancy = Tenancy.select(options);
 
-  return host.enter<Promise<Result>>(publicScope(host), async em => fn(em));
+  return tenancy.enter<Promise<Result>>(publicScope(tenancy.rules), async em => fn(em));
 }
 
 /**
@@ -63,60 +66,17 @@ export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<
 export function currentSchema(options?: OrmOption): string | undefined {
   const scope = scopeFor(options);
 
-  return scope?.kind === 'tenant' ? scope.schemaName : (scope?.host as ScopeHost | undefined)?.publicSchema;
-}
-
-/** The scope for a tenant's row. */
-export function scopeOf(host: ScopeHost, tenant: TenantMixin<unknown>): Scope {
-  if (tenant.schemaName === host.publicSchema) {
-    return publicScope(host);
-  }
-
-  return { kind: 'tenant', host, outer: innermostScope(), tenant, schemaName: host.checkSchemaName(tenant.schemaName) };
-}
-
-/** The scope for a tenant from the directory. Its entity is created when it is first read. */
-export function heldScopeOf(host: ScopeHost, held: HeldTenant): Scope {
-  return held.schemaName === host.publicSchema ? publicScope(host) : new HeldScope(host, held);
-}
-
-class HeldScope implements TenantScope<TenantMixin<unknown>> {
-  readonly kind = 'tenant';
-  readonly host: ScopeHost;
-  readonly outer: Scope | undefined;
-  readonly schemaName: string;
-  readonly #held: HeldTenant;
-  #tenant: TenantMixin<unknown> | undefined;
-
-  constructor(host: ScopeHost, held: HeldTenant) {
-    this.host = host;
-    this.outer = innermostScope();
-    this.schemaName = host.checkSchemaName(held.schemaName);
-    this.#held = held;
-  }
-
-  get tenant(): TenantMixin<unknown> {
-    return (this.#tenant ??= this.#held.copy());
-  }
-}
-
-interface HeldTenant {
-  readonly schemaName: string;
-  copy(): TenantMixin<unknown>;
-}
-
-export function publicScope(host: ScopeHost): Scope {
-  return { kind: 'public', host, outer: innermostScope() };
+  return scope?.kind === 'tenant' ? scope.schemaName : scope && TenantRules.of(scope.config as never).publicSchema;
 }
 
 function scopeFor(options: OrmOption | undefined): Scope | undefined {
-  return options?.orm === undefined ? innermostScope() : currentScope(resolveHost(options));
+  return options?.orm === undefined ? innermostScope() : Tenancy.select(options).rules.scope;
 }
 
-async function findOrFail<Tenant>(host: ScopeHost, schemaName: string): Promise<Tenant> {
+async function findOrFail<Tenant>(tenancy: Tenancy, schemaName: string): Promise<Tenant> {
   // PostgreSQL rejects text with a null byte or half a surrogate pair, with an error of its own
   const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
-  const tenant = isText ? await host.findTenant(schemaName) : undefined;
+  const tenant = isText ? await tenancy.database.tenants.findOne({ schemaName }) : undefined;
 
   if (tenant === undefined) {
     throw new UnknownTenantError([schemaName]);

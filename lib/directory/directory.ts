@@ -3,15 +3,9 @@ import { DirectoryUnavailableError } from '../errors/index.js';
 import { LookupTimeoutError } from '../errors/web-errors.js';
 import { hasNotAnswered } from '../postgres/sql-state.js';
 import type { DirectoryOptions } from '../tenant/directory-options.js';
+import type { DirectoryKey } from './directory-key.js';
 import { GRACE_MS } from './grace.js';
 import { Lookups, type LookupSource } from './lookups.js';
-
-/** The key of a tenant, as read from a request: a unique property of the tenant entity, and its value. */
-export interface DirectoryKey {
-  readonly property: string;
-  /** The value in its stored form. A host is canonical. */
-  readonly value: string;
-}
 
 /**
  * Finds the tenant of a request without a query for each request. Every cached answer is trusted for one second. After that, and up to its

@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { quoteTable } from '../../postgres/schema-name.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { tenantMigrationsOptions } from '../set/migration-set.js';
 
 /** A migration that is recorded in a schema's history. */
@@ -13,23 +13,23 @@ export interface ExecutedMigration {
 export class History {
   /** The quoted name of the table, with its schema. */
   readonly table: string;
-  readonly #tenancy: Tenancy;
+  readonly #database: TenantDatabase;
 
-  constructor(tenancy: Tenancy, schemaName: string) {
-    this.#tenancy = tenancy;
-    this.table = quoteTable(schemaName, tenantMigrationsOptions(tenancy).tableName);
+  constructor(database: TenantDatabase, schemaName: string) {
+    this.#database = database;
+    this.table = quoteTable(schemaName, tenantMigrationsOptions(database).tableName);
   }
 
   /** The executed migrations, oldest first. Empty if there is no history table yet. */
   async executed(ctx?: Transaction): Promise<ExecutedMigration[]> {
-    const [found] = await this.#tenancy.execute<{ there: boolean }>('select to_regclass(?) is not null as there', [this.table], ctx);
+    const [found] = await this.#database.execute<{ there: boolean }>('select to_regclass(?) is not null as there', [this.table], ctx);
 
     return found?.there === true ? this.read(ctx) : [];
   }
 
   /** The executed migrations of an existing history table. */
   async read(ctx?: Transaction): Promise<ExecutedMigration[]> {
-    const rows = await this.#tenancy.execute<{ name: string; executed_at: Date | string }>(
+    const rows = await this.#database.execute<{ name: string; executed_at: Date | string }>(
       `select name, executed_at from ${this.table} order by id`,
       [],
       ctx,
@@ -55,6 +55,6 @@ export class History {
 
   // not a parameter: a statement with parameters cannot be sent in one message with others
   #literal(value: string): string {
-    return this.#tenancy.orm.em.getPlatform().quoteValue(value);
+    return this.#database.orm.em.getPlatform().quoteValue(value);
   }
 }

@@ -1,4 +1,4 @@
-import type { MigrateOptions, RunPlan, TenantRunResult } from './run.js';
+import type { MigrateOptions, RunPlan, TenantRunResult } from './run-types.js';
 
 /** The callbacks of a run. An error in a callback does not end the run, because the tenants in progress would continue unnoticed. It is rethrown at the end. */
 export class Listeners {

@@ -4,8 +4,9 @@ import { MigrationError } from '../../errors/index.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
 import { forLibrary } from '../../connection/sql-target.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
-import { innermostScope, withScope, type Scope } from '../../scope/scope.js';
-import type { Tenancy } from '../../tenancy.js';
+import { tenantScope } from '../../scope/make-scope.js';
+import { withScope, type Scope } from '../../scope/scope.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
 import type { TenantMigration } from '../set/migration-set.js';
 import { Script } from './script.js';
@@ -34,15 +35,15 @@ export interface SchemaRun {
  *
  * @throws MigrationError `MIGRATION_FAILED` with migration, statement and cause. The transaction then has to be rolled back.
  */
-export function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<void> {
-  return forLibrary(tenancy, () => migrate(tenancy, run));
+export function migrateSchema(database: TenantDatabase, run: SchemaRun): Promise<void> {
+  return forLibrary(database.orm.config, () => migrate(database, run));
 }
 
-async function migrate(tenancy: Tenancy, run: SchemaRun): Promise<void> {
+async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> {
   const { schemaName, direction, planned, ctx } = run;
-  const scope = scopeFor(tenancy, run);
-  const history = new History(tenancy, schemaName);
-  const script = new Script(tenancy, schemaName, ctx);
+  const scope = tenantScope(database.rules, schemaName, run.tenant);
+  const history = new History(database, schemaName);
+  const script = new Script(database, schemaName, ctx);
 
   script.add(KEEP_PATH);
 
@@ -54,10 +55,10 @@ async function migrate(tenancy: Tenancy, run: SchemaRun): Promise<void> {
 
   for (const migration of planned) {
     // set again for each migration, because the previous one may have changed it
-    script.add(`set local search_path to ${searchPathOf(schemaName, ...tenancy.options.searchPath)}`);
+    script.add(`set local search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`);
 
     try {
-      await withScope(scope, () => queueMigration(tenancy, { migration, script, scope, run }));
+      await withScope(scope, () => queueMigration(database, { migration, script, scope, run }));
     } catch (error) {
       throw error instanceof MigrationError ? error : MigrationError.failed(migration.name, schemaName, error);
     }
@@ -73,12 +74,12 @@ async function migrate(tenancy: Tenancy, run: SchemaRun): Promise<void> {
 
 /** The SQL that a migration queues in a tenant's scope, without using the database. It is incomplete if the migration reads the database. */
 export async function queuedSql(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   migration: TenantMigration,
   direction: 'up' | 'down',
   schemaName: string,
 ): Promise<{ readonly sql: readonly string[]; readonly isComplete: boolean }> {
-  const { instance, wasStopped } = newMigration(tenancy, migration, {
+  const { instance, wasStopped } = newMigration(database, migration, {
     ctx: undefined,
     scope: undefined,
     mayUseDatabase: () => false,
@@ -86,14 +87,14 @@ export async function queuedSql(
   });
 
   try {
-    await withScope(scopeFor(tenancy, { schemaName }), async () => instance[direction]());
+    await withScope(tenantScope(database.rules, schemaName), async () => instance[direction]());
   } catch (error) {
     if (!wasStopped()) {
       throw error instanceof MigrationError ? error : MigrationError.failed(migration.name, schemaName, error);
     }
   }
 
-  const sql = instance.getQueries().map(query => textOf(tenancy, query));
+  const sql = instance.getQueries().map(query => textOf(database, query));
 
   if (migration.transactional) {
     sql.forEach(each => refuseSessionStatement(each, migration.name));
@@ -102,14 +103,14 @@ export async function queuedSql(
   return { sql, isComplete: !wasStopped() };
 }
 
-function textOf(tenancy: Tenancy, query: ReturnType<Migration['getQueries']>[number]): string {
+function textOf(database: TenantDatabase, query: ReturnType<Migration['getQueries']>[number]): string {
   if (typeof query === 'string') {
     return query;
   }
 
   const raw = 'toRaw' in query ? query.toRaw() : query;
 
-  return tenancy.orm.em.getPlatform().formatQuery(raw.sql, raw.params);
+  return database.orm.em.getPlatform().formatQuery(raw.sql, raw.params);
 }
 
 /**
@@ -117,7 +118,7 @@ function textOf(tenancy: Tenancy, query: ReturnType<Migration['getQueries']>[num
  * Calls `onStatement` before each queued statement is sent.
  */
 export async function runOnConnection(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   migration: TenantMigration,
   {
     schemaName,
@@ -126,24 +127,14 @@ export async function runOnConnection(
     onStatement,
   }: Pick<SchemaRun, 'schemaName' | 'direction' | 'ctx'> & { readonly onStatement: (sql: string) => void },
 ): Promise<void> {
-  const scope = scopeFor(tenancy, { schemaName });
-  const { instance } = newMigration(tenancy, migration, { ctx, scope, mayUseDatabase: () => true, mayEndTransaction: true });
+  const scope = tenantScope(database.rules, schemaName);
+  const { instance } = newMigration(database, migration, { ctx, scope, mayUseDatabase: () => true, mayEndTransaction: true });
   await withScope(scope, async () => instance[direction]());
 
   for (const query of instance.getQueries()) {
-    onStatement(textOf(tenancy, query));
-    await tenancy.orm.em.getDriver().execute(query, undefined, 'run', ctx);
+    onStatement(textOf(database, query));
+    await database.orm.em.getDriver().execute(query, undefined, 'run', ctx);
   }
-}
-
-function scopeFor(tenancy: Tenancy, { schemaName, tenant }: Pick<SchemaRun, 'schemaName' | 'tenant'>): Scope {
-  return {
-    kind: 'tenant',
-    host: tenancy,
-    outer: innermostScope(),
-    tenant: tenant ?? { schemaName },
-    schemaName: tenancy.checkSchemaName(schemaName),
-  };
 }
 
 interface QueuedMigration {
@@ -153,10 +144,10 @@ interface QueuedMigration {
   readonly run: SchemaRun;
 }
 
-async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promise<void> {
+async function queueMigration(database: TenantDatabase, queued: QueuedMigration): Promise<void> {
   const { script, run, migration } = queued;
   const connection = { ctx: run.ctx, scope: queued.scope };
-  const probe = newMigration(tenancy, migration, { ...connection, mayUseDatabase: () => script.isEmpty });
+  const probe = newMigration(database, migration, { ...connection, mayUseDatabase: () => script.isEmpty });
   let instance = probe.instance;
 
   try {
@@ -170,7 +161,7 @@ async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promis
   if (probe.wasStopped()) {
     // the migration uses the database, so everything queued before it is sent first. It runs again from the start: until now it only queued
     await script.send();
-    instance = newMigration(tenancy, migration, { ...connection, mayUseDatabase: () => true }).instance;
+    instance = newMigration(database, migration, { ...connection, mayUseDatabase: () => true }).instance;
     await instance[run.direction]();
   }
 
@@ -180,14 +171,14 @@ async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promis
       script.add(run.isNew === true ? withoutConcurrently(query) : query, migration.name);
     } else {
       await script.send();
-      await tenancy.orm.em.getDriver().execute(query, undefined, 'run', run.ctx);
+      await database.orm.em.getDriver().execute(query, undefined, 'run', run.ctx);
     }
   }
 }
 
 /** Creates a migration that can use its transaction only while `mayUseDatabase()` returns true. */
 function newMigration(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   { MigrationClass, name }: TenantMigration,
   {
     ctx,
@@ -201,7 +192,7 @@ function newMigration(
     readonly mayEndTransaction?: boolean;
   },
 ): { readonly instance: Migration; readonly wasStopped: () => boolean } {
-  const instance: Migration = new MigrationClass(tenancy.orm.em.getDriver(), tenancy.orm.config);
+  const instance: Migration = new MigrationClass(database.orm.em.getDriver(), database.orm.config);
   const getEntityManager = instance.getEntityManager.bind(instance);
   const execute = instance.execute.bind(instance);
   let stopped = false;

@@ -1,5 +1,5 @@
 import { hasSqlState } from '../../postgres/sql-state.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 
 /** PostgreSQL settings (name and value) that apply while a run migrates a tenant. */
 export type RunSettings = readonly (readonly [name: string, value: number | string])[];
@@ -9,24 +9,24 @@ export type RunSettings = readonly (readonly [name: string, value: number | stri
  * could keep waiting for a lock on the server, and still migrate the tenant later.
  */
 export async function runSettings(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   { lockTimeoutMs, statementTimeoutMs }: { readonly lockTimeoutMs: number; readonly statementTimeoutMs: number | undefined },
 ): Promise<RunSettings> {
-  const { roles } = tenancy.options;
+  const { roles } = database.options;
 
   return [
     // this role becomes the owner of what a migration creates
     ...(roles?.ddl === undefined ? [] : [['role', roles.ddl] as const]),
     ['lock_timeout', lockTimeoutMs],
     ...(statementTimeoutMs === undefined ? [] : [['statement_timeout', statementTimeoutMs] as const]),
-    ...((await canNoticeLostClients(tenancy)) ? [[CLIENT_CHECK, CLIENT_CHECK_MS] as const] : []),
+    ...((await canNoticeLostClients(database)) ? [[CLIENT_CHECK, CLIENT_CHECK_MS] as const] : []),
   ];
 }
 
 // tried in one statement, because it needs PostgreSQL 14 and is not available on every operating system
-async function canNoticeLostClients(tenancy: Tenancy): Promise<boolean> {
+async function canNoticeLostClients(database: TenantDatabase): Promise<boolean> {
   try {
-    await tenancy.execute(`select set_config('${CLIENT_CHECK}', '${CLIENT_CHECK_MS}', true)`, [], undefined);
+    await database.execute(`select set_config('${CLIENT_CHECK}', '${CLIENT_CHECK_MS}', true)`, [], undefined);
 
     return true;
   } catch (error) {

@@ -1,79 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { MigrationError, RunUsageError, UnknownTenantError } from '../../errors/index.js';
-import type { Tenancy } from '../../tenancy.js';
-import { migrateTenant, type TenantRun, type TenantRunOutcome, type TenantWork } from './migrate-tenant.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
+import { migrateTenant } from './migrate-tenant.js';
+import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
 import { Listeners } from './listeners.js';
 import { loadMigrationSet } from '../set/migration-set.js';
 import { checkTarget } from './plan.js';
 import { planRun, type PlannedRun } from './plan-run.js';
 import { readOptionsOf, targetOf } from './run-options.js';
 import { DEFAULT_LOCK_TIMEOUT_MS, runSettings } from './run-settings.js';
-import { requirePublicSet, selectSchemaNames, type TenantSelection } from './selection.js';
-
-export interface MigrateOptions extends TenantSelection {
-  /** @default 'up' */
-  readonly direction?: 'up' | 'down';
-  /** Up: the last migration to run. Down: the last one to keep; `0` keeps none. Down without it reverts one. */
-  readonly to?: string | 0;
-  /** Up only: start after this migration. */
-  readonly from?: string;
-  /** Run only these migrations. */
-  readonly migrations?: readonly string[];
-  /** Whether to run even if the public set has pending migrations. @default false */
-  readonly skipPublicCheck?: boolean;
-  /** How many tenants are migrated at once. Each takes a connection of the pool. @default the size of the pool, 1 on PGlite */
-  readonly concurrency?: number;
-  /** How long a statement waits for a lock of another session, in milliseconds; 0 means for ever. For a tenant that another run is migrating, see `busyTimeoutMs`. @default 5000 */
-  readonly lockTimeoutMs?: number;
-  /** How long the run waits for a tenant that another run or session has locked, in milliseconds; 0 means for ever. @default 600000 */
-  readonly busyTimeoutMs?: number;
-  /** The maximum duration of a statement, in milliseconds. @default the setting of the server */
-  readonly statementTimeoutMs?: number;
-  /** How often a tenant is retried after a conflict with another session or a lost connection. @default 3 */
-  readonly retries?: number;
-  /** The run stops after this number of failures: tenants in progress are finished, the others are not started. @default no limit */
-  readonly maxFailures?: number;
-  /** The tenants to migrate first: schema names, or a number of tenants. If one of them fails, no other tenant is started. */
-  readonly canary?: number | readonly string[];
-  /** After an abort, tenants in progress are finished, and the others are not started. */
-  readonly signal?: AbortSignal;
-  /** Called with the numbers of tenants before the first one is started. If it throws, the error is rethrown at the end of the run. */
-  readonly onPlan?: (plan: RunPlan) => void;
-  /** Called for each tenant that was migrated or failed. If it throws, the error is rethrown at the end of the run. */
-  readonly onProgress?: (result: TenantRunResult) => void;
-}
-
-/** The numbers of tenants in a run. */
-export interface RunPlan {
-  readonly total: number;
-  /** How many tenants are up to date. */
-  readonly upToDate: number;
-  /** How many tenants have pending migrations. */
-  readonly work: number;
-}
-
-/** The result for one tenant. Tenants that are up to date have no result. */
-export type TenantRunResult = { readonly schemaName: string; readonly durationMs: number } & (
-  | { readonly ok: true; readonly migrations: readonly string[] }
-  | { readonly ok: false; readonly error: unknown }
-);
-
-export type TenantRunFailure = Extract<TenantRunResult, { ok: false }>;
-
-/** The result of a run. */
-export interface RunResult {
-  readonly total: number;
-  /** How many tenants were up to date: from the start, or because another run had migrated them. */
-  readonly upToDate: number;
-  readonly migrated: readonly Extract<TenantRunResult, { ok: true }>[];
-  readonly failed: readonly TenantRunFailure[];
-  /** The schema names of tenants that were not started, because the run was stopped. */
-  readonly notBegun: readonly string[];
-  /** Tenants whose history contains migrations that are not in the set. */
-  readonly unknown: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[];
-  readonly durationMs: number;
-}
+import type { MigrateOptions, RunResult, TenantRunFailure, TenantRunResult } from './run-types.js';
+import { requirePublicSet, selectSchemaNames } from './selection.js';
 
 /**
  * Runs the tenant set in every selected tenant, with limited concurrency. Each tenant is migrated in its own transaction, under its lock.
@@ -82,34 +20,34 @@ export interface RunResult {
  *
  * @throws UnknownTenantError, MigrationError, RunUsageError before anything runs.
  */
-export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions = {}): Promise<RunResult> {
+export async function migrateTenants(database: TenantDatabase, options: MigrateOptions = {}): Promise<RunResult> {
   const start = performance.now();
   const target = targetOf(options);
 
   // the caller's transaction may hold the only connection
-  if (tenancy.isInTransaction()) {
+  if (database.isInTransaction) {
     throw RunUsageError.inTransaction();
   }
 
-  const set = await loadMigrationSet(tenancy);
+  const set = await loadMigrationSet(database);
   checkTarget(set, target);
 
   if (target.direction === 'up' && options.skipPublicCheck !== true) {
-    await requirePublicSet(tenancy);
+    await requirePublicSet(database);
   }
 
-  const schemaNames = await selectSchemaNames(tenancy, options);
+  const schemaNames = await selectSchemaNames(database, options);
   checkCanary(schemaNames, options.canary);
-  const plan = await planRun(tenancy, set, target, schemaNames, readOptionsOf(options));
+  const plan = await planRun(database, set, target, schemaNames, readOptionsOf(options));
   const { total, unread, work, refused } = plan;
   const listeners = new Listeners(options);
   listeners.plan({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
-  const settings = await runSettings(tenancy, {
+  const settings = await runSettings(database, {
     lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
     statementTimeoutMs: options.statementTimeoutMs,
   });
   const retries = options.retries ?? DEFAULTS.retries;
-  const run = new Run(tenancy, { set, target, settings, retries, signal: options.signal }, options, listeners);
+  const run = new Run(database, { set, target, settings, retries, signal: options.signal }, options, listeners);
   refused.forEach(({ schemaName, error }) => run.fail(schemaName, error, 0));
   const canary = canaryOf(plan, options.canary);
   await run.migrate(work.filter(({ schemaName }) => canary.has(schemaName)));
@@ -125,7 +63,7 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
 }
 
 class Run {
-  readonly #tenancy: Tenancy;
+  readonly #database: TenantDatabase;
   readonly #options: MigrateOptions;
   readonly #run: TenantRun;
   readonly #migrated: Extract<TenantRunResult, { ok: true }>[] = [];
@@ -135,8 +73,8 @@ class Run {
   readonly #busySince = new Map<string, number>();
   readonly #listeners: Listeners;
 
-  constructor(tenancy: Tenancy, run: TenantRun, options: MigrateOptions, listeners: Listeners) {
-    this.#tenancy = tenancy;
+  constructor(database: TenantDatabase, run: TenantRun, options: MigrateOptions, listeners: Listeners) {
+    this.#database = database;
     this.#run = run;
     this.#options = options;
     this.#listeners = listeners;
@@ -199,7 +137,7 @@ class Run {
     let outcome: TenantRunOutcome;
 
     try {
-      outcome = await migrateTenant(this.#tenancy, work, this.#run);
+      outcome = await migrateTenant(this.#database, work, this.#run);
     } catch (error) {
       this.fail(schemaName, error, performance.now() - start);
       return 'done';
@@ -238,7 +176,7 @@ class Run {
   }
 
   #concurrency(): number {
-    const available = this.#tenancy.connectionsAtOnce();
+    const available = this.#database.engine.connectionsAtOnce();
 
     return available === 1 ? 1 : (this.#options.concurrency ?? available);
   }

@@ -1,0 +1,65 @@
+import type { TenantSelection } from './selection.js';
+
+export interface MigrateOptions extends TenantSelection {
+  /** @default 'up' */
+  readonly direction?: 'up' | 'down';
+  /** Up: the last migration to run. Down: the last one to keep; `0` keeps none. Down without it reverts one. */
+  readonly to?: string | 0;
+  /** Up only: start after this migration. */
+  readonly from?: string;
+  /** Run only these migrations. */
+  readonly migrations?: readonly string[];
+  /** Whether to run even if the public set has pending migrations. @default false */
+  readonly skipPublicCheck?: boolean;
+  /** How many tenants are migrated at once. Each takes a connection of the pool. @default the size of the pool, 1 on PGlite */
+  readonly concurrency?: number;
+  /** How long a statement waits for a lock of another session, in milliseconds; 0 means for ever. For a tenant that another run is migrating, see `busyTimeoutMs`. @default 5000 */
+  readonly lockTimeoutMs?: number;
+  /** How long the run waits for a tenant that another run or session has locked, in milliseconds; 0 means for ever. @default 600000 */
+  readonly busyTimeoutMs?: number;
+  /** The maximum duration of a statement, in milliseconds. @default the setting of the server */
+  readonly statementTimeoutMs?: number;
+  /** How often a tenant is retried after a conflict with another session or a lost connection. @default 3 */
+  readonly retries?: number;
+  /** The run stops after this number of failures: tenants in progress are finished, the others are not started. @default no limit */
+  readonly maxFailures?: number;
+  /** The tenants to migrate first: schema names, or a number of tenants. If one of them fails, no other tenant is started. */
+  readonly canary?: number | readonly string[];
+  /** After an abort, tenants in progress are finished, and the others are not started. */
+  readonly signal?: AbortSignal;
+  /** Called with the numbers of tenants before the first one is started. If it throws, the error is rethrown at the end of the run. */
+  readonly onPlan?: (plan: RunPlan) => void;
+  /** Called for each tenant that was migrated or failed. If it throws, the error is rethrown at the end of the run. */
+  readonly onProgress?: (result: TenantRunResult) => void;
+}
+
+/** The numbers of tenants in a run. */
+export interface RunPlan {
+  readonly total: number;
+  /** How many tenants are up to date. */
+  readonly upToDate: number;
+  /** How many tenants have pending migrations. */
+  readonly work: number;
+}
+
+/** The result for one tenant. Tenants that are up to date have no result. */
+export type TenantRunResult = { readonly schemaName: string; readonly durationMs: number } & (
+  | { readonly ok: true; readonly migrations: readonly string[] }
+  | { readonly ok: false; readonly error: unknown }
+);
+
+export type TenantRunFailure = Extract<TenantRunResult, { ok: false }>;
+
+/** The result of a run. */
+export interface RunResult {
+  readonly total: number;
+  /** How many tenants were up to date: from the start, or because another run had migrated them. */
+  readonly upToDate: number;
+  readonly migrated: readonly Extract<TenantRunResult, { ok: true }>[];
+  readonly failed: readonly TenantRunFailure[];
+  /** The schema names of tenants that were not started, because the run was stopped. */
+  readonly notBegun: readonly string[];
+  /** Tenants whose history contains migrations that are not in the set. */
+  readonly unknown: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[];
+  readonly durationMs: number;
+}

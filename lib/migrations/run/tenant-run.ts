@@ -1,0 +1,24 @@
+import type { MigrationSet, TenantMigration } from '../set/migration-set.js';
+import type { MigrationTarget } from './plan.js';
+import type { RunSettings } from './run-settings.js';
+
+export interface TenantRun {
+  readonly set: MigrationSet;
+  readonly target: MigrationTarget;
+  /** Settings such as time-outs, for the transaction of each tenant. */
+  readonly settings: RunSettings;
+  /** How often a tenant is retried after a conflict with another session or a lost connection. */
+  readonly retries: number;
+  /** After an abort, failures are not retried. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A tenant, its history when the run was planned, and the migrations that were planned from it. */
+export interface TenantWork {
+  readonly schemaName: string;
+  readonly executed: string;
+  readonly planned: readonly TenantMigration[];
+}
+
+/** The names of the migrations that ran, or `'busy'` if another run has locked the tenant. */
+export type TenantRunOutcome = readonly string[] | 'busy';
