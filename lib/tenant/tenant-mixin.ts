@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import { watchTrial } from './class-fields.js';
 import { assignConstructorData } from './constructor-data.js';
 
 /**
@@ -17,13 +18,17 @@ export abstract class TenantMixin<Id = number> {
   /** Overrides the option of the same name for this class and its instances. */
   static autoDropSchema?: boolean;
 
-  /** Takes the property values of the new tenant, including those of the subclass. */
+  /** Takes the property values of the new tenant, including those of the subclass. They override the initial values of class fields. */
   constructor(data?: TenantData) {
-    if (data === undefined) {
-      return;
+    const trial = watchTrial(new.target, this, arguments);
+
+    if (trial !== undefined) {
+      return trial;
     }
 
-    return assignConstructorData(this, data, { TenantClass: new.target, base: TenantMixin });
+    if (data !== undefined) {
+      return assignConstructorData(this, data, { TenantClass: new.target, root: TenantMixin });
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { runInTenant, TenantMixin, withTenants, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
+import { runInTenant, TenantMixin, withTenants, type TenantData, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
 import { defineEntity, MikroORM, p, type EntityClass, type Options } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { randomUUID } from 'node:crypto';
@@ -230,6 +230,83 @@ describe('the data that a new tenant is given', () => {
     expect(tenant).to.be.instanceOf(Secretive).and.instanceOf(TenantMixin);
     expect(tenant.use()).to.equal(1);
     expect(tenant.use()).to.equal(2);
+  });
+
+  it('W3 is told to nobody but the tenant: a constructor that is written by hand uses it once', () => {
+    const names: string[] = [];
+
+    class Listed extends TenantMixin {
+      name!: string;
+
+      constructor(data: { name: string; domainUrl: string; schemaName: string }) {
+        super(data);
+        names.push(data.name);
+      }
+    }
+
+    const listed = [new Listed({ ...place, name: 'Acme' }), new Listed({ ...place, name: 'Bob' })];
+
+    expect(listed.map(({ name }: { name?: string }) => name))
+      .to.deep.equal(names)
+      .and.to.deep.equal(['Acme', 'Bob']);
+  });
+
+  it('W3 is kept where a constructor works only with data, and where it loops over what the data links', () => {
+    class Strict extends Client {
+      override onTrial = true;
+
+      constructor(data: TenantData) {
+        super(data);
+
+        if (typeof this.name !== 'string') {
+          throw new Error('A tenant needs a name.');
+        }
+      }
+    }
+
+    class Nested extends TenantMixin {
+      parent?: Nested;
+      depth = depthOf(this);
+      onTrial = true;
+    }
+
+    function depthOf(tenant: Nested): number {
+      let depth = 0;
+
+      for (let each = tenant.parent; each !== undefined; each = each.parent) {
+        depth += 1;
+      }
+
+      return depth;
+    }
+
+    const parent = new Nested({ ...place, onTrial: false });
+
+    expect(new Strict({ ...place, name: 'Acme', onTrial: false })).to.include({ name: 'Acme', onTrial: false });
+    expect(() => new Strict(place)).to.throw('A tenant needs a name.');
+    expect(new Nested({ ...place, parent, onTrial: false })).to.include({ depth: 1, onTrial: false, parent });
+    expect(parent).to.include({ depth: 0, onTrial: false });
+  });
+
+  it('W3 throws what a setter throws', () => {
+    class Checked extends TenantMixin {
+      #seats = 1;
+
+      get seats(): number {
+        return this.#seats;
+      }
+
+      set seats(seats: number) {
+        if (seats < 1) {
+          throw new RangeError('A tenant needs a seat.');
+        }
+
+        this.#seats = seats;
+      }
+    }
+
+    expect(() => new Checked({ ...place, seats: 0 }).seats).to.throw(RangeError, 'A tenant needs a seat.');
+    expect(new Checked({ ...place, seats: 2 }).seats).to.equal(2);
   });
 
   it('W3 is not needed', () => {
