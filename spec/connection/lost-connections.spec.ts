@@ -185,6 +185,7 @@ onDatabases(
 
     before(async () => {
       proxy = await openTcpProxy(database.url ?? '');
+      database.atEnd(proxy.close);
       // the connection that listens has messages of its own, and specs of its own
       orm = await openTwins(database, { ...POOL_OF_ONE, clientUrl: proxy.url }, { directory: { listen: false } });
       const app = new Koa();
@@ -198,17 +199,11 @@ onDatabases(
         ctx.body = 'done';
       };
       app.use(tenantContext()).use(schemaRouter({ public: insert, tenant: insert }));
-      web = await serve(app);
+      web = await serve(app, database);
     });
 
     afterEach(() => {
       proxy.decide = undefined;
-    });
-
-    after(async () => {
-      await web.close();
-      await orm.close();
-      await proxy.close();
     });
 
     for (const [name, operation] of Object.entries(OPERATIONS)) {

@@ -5,8 +5,10 @@ import { Author, Book, Genre } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { FRAGMENTS, STATEMENTS } from '../support/orm/raw-paths.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
-import { undone } from '../support/assertions/undone.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
+import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 
 onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database => {
   let orm: LibraryOrm;
@@ -30,8 +32,6 @@ onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database 
   afterEach(async () => {
     expect(await onTheConnection(), 'N3: the connection').to.deep.equal(connection);
   });
-
-  after(() => orm.close());
 
   for (const [name, path] of Object.entries({ ...STATEMENTS, ...FRAGMENTS })) {
     // a transaction of the connection's own waits for ever for the only connection, where the flow is in one
@@ -128,13 +128,12 @@ onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database 
   it('S11 a savepoint rolled back after a switch leaves raw SQL on its tenant', async () => {
     await runInTenant('acme', em =>
       em.transactional(async () => {
-        await orm.em
-          .transactional(async tx => {
-            await tx.execute(TITLE);
-            await runInTenant('bob', bob => bob.execute(TITLE));
-            await tx.execute('select * from nothing');
-          })
-          .catch(() => undefined);
+        const failed = orm.em.transactional(async tx => {
+          await tx.execute(TITLE);
+          await runInTenant('bob', bob => bob.execute(TITLE));
+          await tx.execute('select * from nothing');
+        });
+        expect(sqlStateOf(await failureOf(failed))).to.equal('42P01');
         expect(await orm.em.execute(TITLE)).to.deep.equal([{ title: 'acme book 1' }]);
         expect(await orm.em.qb(Author, 'a').select(sqlTitle()).where({ id: 1 }).execute()).to.deep.equal([{ title: 'acme book 1' }]);
       }),
@@ -256,7 +255,7 @@ async function attempt(em: TenantEntityManager, path: (em: TenantEntityManager) 
 
 // what is compared are plain values
 async function inSavepoint(em: TenantEntityManager, path: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> {
-  return undone(em, async tx =>
+  return rollBackAfter(em, async tx =>
     JSON.parse(JSON.stringify(await path(tx), (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))),
   );
 }

@@ -6,6 +6,7 @@ import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { AddShelf, AddShelfIndex, loadTenantSet, rolesOf } from '../support/orm/roles.ts';
+import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 
 onDatabases(
   'a login role that owns nothing, and a role that makes the tenants',
@@ -21,11 +22,7 @@ onDatabases(
 
       return url.href;
     };
-    const stateOf = async (work: Promise<unknown>): Promise<string | undefined> =>
-      work.then(
-        rows => expect.fail(`answered with ${JSON.stringify(rows)}`),
-        (error: unknown) => (error as { readonly code?: string }).code,
-      );
+    const stateOf = async (work: Promise<unknown>): Promise<string> => sqlStateOf(await failureOf(work));
     const roleNow = async (): Promise<unknown> =>
       orm.em.getConnection().execute(`select current_user as role, current_setting('search_path') as path`);
 
@@ -70,12 +67,12 @@ onDatabases(
       expect(await runInTenant('acme', em => em.count(Author))).to.equal(0);
 
       for (const work of [
-        orm.em.fork().execute('select * from bob.author'),
-        runInPublic(em => em.execute('select * from bob.author')),
-        runInTenant('acme', em => em.execute('select * from bob.author')),
-        runInTenant('acme', em => em.execute('select * from public.library')),
+        () => orm.em.fork().execute('select * from bob.author'),
+        () => runInPublic(em => em.execute('select * from bob.author')),
+        () => runInTenant('acme', em => em.execute('select * from bob.author')),
+        () => runInTenant('acme', em => em.execute('select * from public.library')),
       ]) {
-        expect(await stateOf(work)).to.equal('42501');
+        expect(await stateOf(work())).to.equal('42501');
       }
     });
 

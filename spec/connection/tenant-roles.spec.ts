@@ -8,8 +8,10 @@ import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library
 import { addMatrixTables } from '../laws/matrix/entities.ts';
 import { ormPaths, PATHS_CONFIG } from '../support/orm/orm-paths.ts';
 import { AddShelf, loadTenantSet, rolesOf } from '../support/orm/roles.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
-import { undone } from '../support/assertions/undone.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
+import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 
 /** PostgreSQL lets none but the owner restart a sequence, or refresh a materialized view. */
 const TRUNCATE = 'QueryBuilder.truncate';
@@ -28,11 +30,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     return row?.role;
   };
   const refused = async (work: Promise<unknown>): Promise<void> => {
-    const error = await work.then(
-      rows => expect.fail(`answered with ${JSON.stringify(rows)}`),
-      (thrown: unknown) => thrown as { readonly code?: string },
-    );
-    expect(error.code, JSON.stringify(error)).to.equal('42501');
+    expect(sqlStateOf(await failureOf(work))).to.equal('42501');
   };
 
   before(async () => {
@@ -59,7 +57,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
 
   for (const [name, { run, writes, varies }] of Object.entries(paths)) {
     it(`law 2, N3: "${name}" works as the tenant's role, in a transaction and without`, async () => {
-      const inside = await runInTenant('acme', em => undone(em, run));
+      const inside = await runInTenant('acme', em => rollBackAfter(em, run));
 
       if (!writes && !varies) {
         expect(JSON.stringify(await runInTenant('acme', em => run(em)))).to.equal(JSON.stringify(inside));
@@ -103,12 +101,11 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     await runInTenant('acme', em =>
       em.transactional(async tx => {
         expect(await roleNow(tx)).to.equal(`${names.prefix}acme`);
-        await tx
-          .transactional(async inner => {
-            expect(await runInTenant('bob', bob => roleNow(bob))).to.equal(`${names.prefix}bob`);
-            await inner.execute('select * from nothing');
-          })
-          .catch(() => undefined);
+        const failed = tx.transactional(async inner => {
+          expect(await runInTenant('bob', bob => roleNow(bob))).to.equal(`${names.prefix}bob`);
+          await inner.execute('select * from nothing');
+        });
+        expect(sqlStateOf(await failureOf(failed))).to.equal('42P01');
         expect(await roleNow(tx)).to.equal(`${names.prefix}acme`);
         expect(await runInPublic(inner => roleNow(inner))).to.equal('postgres');
         const all = Array.from({ length: 12 }, (_, index) => ['acme', 'bob'][index % 2] as string);
@@ -147,13 +144,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
 
   it('T5, T7 a creation that fails or is rolled back leaves no role, and one whose role is there is refused', async () => {
     const before = await names.list();
-    await orm.em
-      .fork()
-      .transactional(async em => {
-        await em.persistAndFlush(newLibrary('erin'));
-        throw new Error('no erin');
-      })
-      .catch(() => undefined);
+    await rollBackAfter(orm.em.fork(), em => em.persistAndFlush(newLibrary('erin')));
     expect(await names.list()).to.deep.equal(before);
 
     await database.query(`create role "${names.prefix}frank"`);

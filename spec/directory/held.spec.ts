@@ -130,8 +130,6 @@ onDatabases('a tenant of the directory', database => {
     await visit('acme.example.com');
   });
 
-  after(() => orm.close());
-
   it('H10 is an entity of the user’s class with all that a loaded one has, and its methods work', async () => {
     for (const request of ['the first', 'the next']) {
       const tenant = (await visit('acme.example.com')).tenant as unknown as Client;

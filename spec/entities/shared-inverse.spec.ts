@@ -35,8 +35,6 @@ onDatabases('the inverse side of a 1:1 on a shared entity', database => {
     }
   });
 
-  after(() => orm.close());
-
   it('S6, R1 is not read with the entity, which is found without a tenant', async () => {
     for (const find of [() => orm.em.fork().find(Country, {}), () => runInPublic(em => em.find(Country, {}))]) {
       database.statements.length = 0;

@@ -46,8 +46,6 @@ onDatabasesAndPooler('flows over fifty tenants', database => {
     }
   });
 
-  after(() => orm.close());
-
   it('S1, S2, S3, S5, S7, S9, S11 each keeps its own tenant, whatever the others do meanwhile', async function () {
     this.timeout(300_000);
     const count = { operations: 0 };

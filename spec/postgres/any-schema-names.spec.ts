@@ -123,8 +123,6 @@ onDatabases('generated schema names', database => {
     orm = await openLibrary(database, { migrations: { migrationsList: [] } });
   });
 
-  after(() => orm.close());
-
   it('T11 what the rule refuses is refused on every way in, before any SQL', async () => {
     const before = [await schemaNames(database), await storedTenants(database)];
     const ways: readonly ((name: any) => unknown)[] = [

@@ -95,8 +95,6 @@ onDatabases('a tenant of another entity', database => {
     orm = await openTenants(database, ClientSchema.class, {}, { entities: [ClientSchema, GroupSchema, Note] });
   });
 
-  after(() => orm.close());
-
   it('T1 is created with the entity that it is persisted through', async () => {
     const em = orm.em.fork();
     const group = em.create(Group, { title: 'retail' });

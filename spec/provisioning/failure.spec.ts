@@ -35,8 +35,6 @@ onDatabasesAndPooler('a migration that fails while a tenant is created', databas
     orm = await openLibrary(database, { migrations: { migrationsList: [CreateNote, FailsInAcme] } });
   });
 
-  after(() => orm.close());
-
   it('T5 leaves no row, no schema and no history', async () => {
     await refusal(orm.em.fork().persistAndFlush(newLibrary('acme')));
     const leftovers = await database.query(

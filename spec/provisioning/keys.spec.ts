@@ -68,8 +68,6 @@ for (const { title, tenant: Tenant, table, key, type, assigned } of CASES) {
       orm = await openTenants(database, Tenant, { autoDropSchema: true });
     });
 
-    after(() => orm.close());
-
     it('T4 is created, worked in, renamed and deleted', async () => {
       const em = orm.em.fork();
       const [acme, bob] = ['acme', 'bob'].map((schemaName, i) => {

@@ -32,8 +32,6 @@ onDatabases('the public tenant', database => {
     await orm.em.fork().persistAndFlush([newLibrary('public', { domainUrl: 'front.example.com' }), newLibrary('acme')]);
   });
 
-  after(() => orm.close());
-
   it('T18 is stored without a schema, and without tables of tenants in public', async () => {
     expect(await storedTenants(database)).to.deep.equal(['acme', 'public']);
     expect(await schemaNames(database)).to.deep.equal(['acme']);
@@ -125,8 +123,6 @@ onDatabases('the public tenant of another public schema', database => {
   before(async () => {
     orm = await openTenants(database, SiteSchema.class, { publicSchema: 'shared', autoDropSchema: true });
   });
-
-  after(() => orm.close());
 
   it('T18 has the name of that schema, and public is no name of a tenant all the same', async () => {
     const em = orm.em.fork();

@@ -32,8 +32,6 @@ onDatabasesAndPooler('a table name that tenants have, and shared schemas too, in
     }
   });
 
-  after(() => orm.close());
-
   it('law 2, S6 unqualified it is the tenant’s in its scope, and the shared one elsewhere', async () => {
     for (const name of ['acme', 'bob']) {
       expect(await runInTenant(name, em => textsIn('note', em))).to.deep.equal([`of ${name}`]);

@@ -34,8 +34,6 @@ onDatabases('truncating shared tables', database => {
     orm = await openTenants(database, Client, {}, { entities: entities as never });
   });
 
-  after(() => orm.close());
-
   for (const [title, entity, referring] of [
     ['by way of other shared tables, some of them in a circle', Continent, 'Office'],
     ['at once', Country, 'Office'],

@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import { Author, Book, Library } from '../../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../../support/databases/database.ts';
 import type { LibraryOrm } from '../../support/orm/library-orm.ts';
-import { openTwins, refusal } from '../../support/orm/twins.ts';
+import { openTwins } from '../../support/orm/twins.ts';
+import { refusal } from '../../support/assertions/refusal.ts';
 import { checkCell, situationsOf, type Row, type World } from './cell.ts';
 import { ELSEWHERE } from './elsewhere.ts';
 import { addMatrixTables, contentsQuery, ENTITIES, SharedRoutine, TenantRoutine } from './entities.ts';
@@ -28,8 +29,6 @@ onDatabasesAndPooler('the matrix of methods and scopes', database => {
     const [untouched] = await database.query(contentsQuery());
     world = { database, orm, acme: acme!, bob: bob!, untouched: untouched! };
   });
-
-  after(() => orm.close());
 
   for (const [className, table] of Object.entries(TABLES)) {
     for (const [name, row] of Object.entries(table)) {

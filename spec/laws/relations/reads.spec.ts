@@ -13,8 +13,6 @@ onDatabasesAndPooler('reading relations', database => {
     related = await openRelated(database);
   });
 
-  after(() => related?.close());
-
   for (const [kind, relation] of Object.entries(RELATIONS)) {
     const ways = waysOf(relation).filter(([name]) => database.kind === 'postgresql' || WAYS_IN_SHORT.includes(name));
 

@@ -20,8 +20,6 @@ onDatabases(
       await set.create(...NAMES);
     });
 
-    after(() => set.close());
-
     it(`M6 leaves no tenant half-migrated, ${KILLS} times over (LANDLORD_SEED=${SEED}), and the next run does what is left`, async function () {
       this.timeout(180_000);
       const random = randomOf(SEED);

@@ -1,11 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TenantError, tenants } from '@landlord/mikro-orm';
+import { tenants, type TenantErrorCode } from '@landlord/mikro-orm';
 import { defineEntity, p, type MigrationsOptions } from '@mikro-orm/core';
 import { Migration, TSMigrationGenerator } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
-import { client, migrationsFolder, openEvolving, type EvolvingOrm } from '../../support/orm/evolving-orm.ts';
+import { client, migrationsFolder, openEvolving } from '../../support/orm/evolving-orm.ts';
+import type { SpecOrm } from '../../support/orm/open-orm.ts';
+import { refusal } from '../../support/assertions/refusal.ts';
 
 class First extends Migration {
   override up(): void {
@@ -22,7 +24,7 @@ class Minified extends Migration {
 }
 
 onDatabases('loading the tenant set', database => {
-  let orm: EvolvingOrm;
+  let orm: SpecOrm;
   let folder: Awaited<ReturnType<typeof migrationsFolder>>;
 
   before(async () => {
@@ -37,17 +39,18 @@ onDatabases('loading the tenant set', database => {
     await database.query('drop table if exists acme.mikro_orm_migrations, bob.mikro_orm_migrations, acme.history, bob.history');
   });
 
-  after(async () => {
-    await orm.close();
-    await folder.remove();
-  });
+  after(() => folder.remove());
 
   it('M3, T1 a folder that is not there is refused by whoever needs the set, and writing a migration makes it', async () => {
     await open({ path: './nowhere' });
     await refused('MIGRATION_FOLDER_MISSING', /nowhere.*migrations\.path/);
 
-    for (const attempt of [tenants(orm).status(), tenants(orm).preview(), orm.em.fork().persistAndFlush(client('newbie'))]) {
-      expect(await attempt.catch((error: unknown) => error)).to.include({ code: 'MIGRATION_FOLDER_MISSING' });
+    for (const attempt of [
+      () => tenants(orm).status(),
+      () => tenants(orm).preview(),
+      () => orm.em.fork().persistAndFlush(client('newbie')),
+    ]) {
+      await refusal(attempt, 'MIGRATION_FOLDER_MISSING');
     }
 
     expect(await database.query(`select 1 from pg_namespace where nspname = 'newbie'`)).to.deep.equal([]);
@@ -135,12 +138,7 @@ onDatabases('loading the tenant set', database => {
   it('M2 a first migration is refused where there is one, and none is needed to write the first', async () => {
     await open({ path: './initial' });
     expect((await tenants(orm).createMigration({ initial: true, name: 'first' })).diff.up).to.have.length(1);
-    let error: unknown;
-    await tenants(orm)
-      .createMigration({ initial: true })
-      .catch((cause: unknown) => (error = cause));
-    expect(error).to.be.instanceOf(Error).with.property('message');
-    expect(error).to.have.property('code', 'MIGRATION_NOT_INITIAL');
+    await refusal(() => tenants(orm).createMigration({ initial: true }), 'MIGRATION_NOT_INITIAL');
   });
 
   it('M1 the history has the name it is given, in the tenant, also where the public one names its schema', async () => {
@@ -171,22 +169,18 @@ onDatabases('loading the tenant set', database => {
   }
 
   async function refused(
-    code: string,
+    code: TenantErrorCode,
     message: RegExp,
     { migrate, cause }: { migrate?: Parameters<ReturnType<typeof tenants>['migrate']>[0]; cause?: string } = {},
   ): Promise<void> {
     const told: unknown[] = [];
-    let error: unknown;
-    await tenants(orm)
-      .migrate({ ...migrate, onProgress: result => told.push(result) })
-      .catch((thrown: unknown) => (error = thrown));
+    const error = await refusal(() => tenants(orm).migrate({ ...migrate, onProgress: result => told.push(result) }), code);
 
-    expect(error).to.be.instanceOf(TenantError).with.property('code', code);
-    expect((error as TenantError).message).to.match(message);
+    expect(error.message).to.match(message);
     expect(told).to.deep.equal([]);
 
     if (cause !== undefined) {
-      expect((error as TenantError).cause).to.have.property('message', cause);
+      expect(error.cause).to.have.property('message', cause);
     }
   }
 

@@ -1,8 +1,7 @@
-import { withTenants, type TenantEntityManager, type TenantMixin, type TenantsOptions } from '@landlord/mikro-orm';
-import { defineEntity, MikroORM, p, type EntityClass, type IDatabaseDriver, type Options } from '@mikro-orm/core';
+import type { TenantMixin, TenantsOptions } from '@landlord/mikro-orm';
+import { defineEntity, p, type EntityClass } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
-import type { SpecDatabase } from '../databases/database.ts';
-import type { LibraryOrm } from './library-orm.ts';
+import { openOrm, type OpenedOn, type OrmConfig, type SpecOrm } from './open-orm.ts';
 
 const NoteSchema = defineEntity({
   name: 'Note',
@@ -23,20 +22,18 @@ export class CreateNote extends Migration {
   }
 }
 
-/** An ORM whose tenants are of another class than `Library`; the shared tables are created. Whoever opens it closes it. */
+/** An ORM whose tenants are of another class than `Library`; the shared tables are created. */
 export async function openTenants(
-  database: SpecDatabase,
+  database: OpenedOn,
   tenant: EntityClass<TenantMixin<any>>,
   options: Partial<TenantsOptions<TenantMixin<any>>> = {},
-  config: Partial<Options<IDatabaseDriver, any, any>> = {},
-): Promise<LibraryOrm> {
-  const orm = (await MikroORM.init(
-    withTenants({ ...database.options(), entities: [tenant, Note], ...config } as Partial<Options<any, any, any>>, {
-      tenant,
-      migrations: { migrationsList: [CreateNote] },
-      ...options,
-    }),
-  )) as unknown as MikroORM<any, TenantEntityManager>;
+  config: OrmConfig = {},
+): Promise<SpecOrm> {
+  const orm = await openOrm(
+    database,
+    { tenant, migrations: { migrationsList: [CreateNote] }, ...options },
+    { entities: [tenant, Note], ...config },
+  );
   await orm.schema.create();
 
   return orm;

@@ -70,8 +70,6 @@ onDatabases('generated domains', database => {
     await orm.em.fork().persistAndFlush(newLibrary('acme'));
   });
 
-  after(() => orm.close());
-
   it('T13 what is no host is refused before any SQL, and no tenant is made', async () => {
     const before = [await schemaNames(database), await storedTenants(database)];
     database.statements.length = 0;

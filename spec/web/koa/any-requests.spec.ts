@@ -50,7 +50,6 @@ const LEAKS: Readonly<Record<string, Koa.Middleware>> = {
 
 onDatabasesAndPooler('any requests', database => {
   let orm: LibraryOrm;
-  const servers: WebServer[] = [];
   let visits: Visits;
   const { operations, maxHolding, kinds } = SIZES[database.kind];
   const options: Omit<RequestModelOptions, 'count'> = { hosts: HOSTS, kinds, maxCommands: MAX_COMMANDS, maxHolding };
@@ -61,11 +60,7 @@ onDatabasesAndPooler('any requests', database => {
     visits = new Visits(orm);
   });
 
-  after(async () => {
-    visits.close();
-    await Promise.all(servers.map(server => server.close()));
-    await orm.close();
-  });
+  after(() => visits.close());
 
   it('H7, H9, S3 each answer is of its own tenant to its end, and leaves no scope and no connection, also where visitors hang up', async function () {
     this.timeout(300_000);
@@ -98,10 +93,8 @@ onDatabasesAndPooler('any requests', database => {
       await next().finally(() => visits.look(ctx, undefined));
     });
     middlewares.forEach(middleware => app.use(middleware));
-    const server = await serve(app);
-    servers.push(server);
 
-    return server;
+    return serve(app, database);
   }
 
   async function expectNothingLeft(): Promise<void> {

@@ -6,7 +6,8 @@ import { canonicalByRule, hostByRule, isSettled } from '../../support/generators
 import { hosts, spellingsOf } from '../../support/generators/hosts.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { appThatNamesTheTenant, createNamedTenants } from '../../support/orm/named-tenants.ts';
-import { bodyOf, serve, statusOf, type WebServer } from '../../support/web/web-server.ts';
+import { bodyOf, statusOf } from '../../support/web/http.ts';
+import { serve, type WebServer } from '../../support/web/web-server.ts';
 
 /** The tenants, and what the public routes answer on. */
 const SERVED: ReadonlyMap<string, string> = new Map([
@@ -105,12 +106,7 @@ onDatabases(
     before(async () => {
       orm = await openLibrary(database, { migrations: { migrationsList: [] } });
       await createNamedTenants(orm);
-      server = await serve(appThatNamesTheTenant());
-    });
-
-    after(async () => {
-      await server.close();
-      await orm.close();
+      server = await serve(appThatNamesTheTenant(), database);
     });
 
     it('H3 a request is answered by the tenant of its Host, with 404 where that is nobody’s, and with 400 where it is none', async () => {

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { appThatNamesTheTenant, createNamedTenants } from '../../support/orm/named-tenants.ts';
-import { bodyOf, serve, statusOf, type WebServer } from '../../support/web/web-server.ts';
+import { bodyOf, statusOf } from '../../support/web/http.ts';
+import { serve, type WebServer } from '../../support/web/web-server.ts';
 
 onDatabases('odd requests', database => {
   let orm: LibraryOrm;
@@ -11,16 +12,11 @@ onDatabases('odd requests', database => {
   before(async () => {
     orm = await openLibrary(database);
     await createNamedTenants(orm);
-    server = await serve(appThatNamesTheTenant());
+    server = await serve(appThatNamesTheTenant(), database);
   });
 
   beforeEach(() => {
     server.errors.length = 0;
-  });
-
-  after(async () => {
-    await server.close();
-    await orm.close();
   });
 
   it('H3 never answers an odd Host or URL with a 5xx, nor with the tenant of another', async () => {
