@@ -185,7 +185,7 @@ onDatabases(
 
     before(async () => {
       proxy = await openTcpProxy(database.url ?? '');
-      database.atEnd(proxy.close);
+      database.atEnd(() => proxy.close());
       // the connection that listens has messages of its own, and specs of its own
       orm = await openTwins(database, { ...POOL_OF_ONE, clientUrl: proxy.url }, { directory: { listen: false } });
       const app = new Koa();

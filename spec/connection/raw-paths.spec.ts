@@ -15,7 +15,7 @@ onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database 
   let connection: { path: string; role: string };
 
   const onTheConnection = async (): Promise<typeof connection> => {
-    const [row] = await orm.em.getConnection().execute<(typeof connection)[]>(AS_IT_IS);
+    const [row] = await orm.em.getConnection().execute<(typeof connection)[]>(PATH_AND_ROLE);
 
     return row as typeof connection;
   };
@@ -263,4 +263,4 @@ async function inSavepoint(em: TenantEntityManager, path: (em: TenantEntityManag
 const TITLE = 'select title from book where id = 1';
 
 // with schemas and in quotes, so that it is sent as it is, in a scope too
-const AS_IT_IS = `select pg_catalog.current_setting('search_path') as "path", pg_catalog.current_setting('role') as "role"`;
+const PATH_AND_ROLE = `select pg_catalog.current_setting('search_path') as "path", pg_catalog.current_setting('role') as "role"`;

@@ -168,7 +168,7 @@ onDatabases(
 
     before(async () => {
       proxy = await openTcpProxy(database.url ?? '');
-      database.atEnd(proxy.close);
+      database.atEnd(() => proxy.close());
       orm = await openTwins(database, {
         ...POOL_OF_ONE,
         clientUrl: proxy.url,

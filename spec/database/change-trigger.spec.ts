@@ -2,7 +2,7 @@ import { TenantMixin } from '@landlord/mikro-orm';
 import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabases, type DatabaseKind } from '../support/databases/database.ts';
-import { client, ClientSchema, migrationsFolder, openEvolving } from '../support/orm/evolving-orm.ts';
+import { newClient, ClientSchema, migrationsFolder, openEvolving } from '../support/orm/evolving-orm.ts';
 import type { SpecOrm } from '../support/orm/open-orm.ts';
 import { until } from '../support/assertions/until.ts';
 import { visitorOf, type Visit } from '../support/web/visitor.ts';
@@ -27,7 +27,7 @@ function describeTrigger(publicSchema: string, kinds: readonly DatabaseKind[]): 
         await open(false);
         await orm.migrator.create();
         await orm.migrator.up();
-        await orm.em.fork().persistAndFlush([client('acme'), client('bob')]);
+        await orm.em.fork().persistAndFlush([newClient('acme'), newClient('bob')]);
       });
 
       after(() => folder.remove());
@@ -70,7 +70,7 @@ function describeTrigger(publicSchema: string, kinds: readonly DatabaseKind[]): 
       it('H10 tells nothing twice of a change by a flush, nor of one that is rolled back', async () => {
         const heard: string[] = [];
         const stop = await listen(heard);
-        await orm.em.fork().persistAndFlush(client('carl'));
+        await orm.em.fork().persistAndFlush(newClient('carl'));
         const em = orm.em.fork();
         (await em.findOneOrFail(ClientSchema, { schemaName: 'carl' })).schemaName = 'charles';
         await em.flush();

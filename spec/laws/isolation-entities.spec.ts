@@ -80,13 +80,13 @@ const AS_VALUE: Readonly<Record<string, Use>> = {
       .getResult(),
   'qb.update': (em, { author }) => em.qb(Book).update({ author }).where({ id: 1 }).execute(),
   'qb.insert': (em, { author }) => em.qb(Book).insert({ id: 9, title: 'x', author }).execute(),
-  'qb.insert, as itself': (em, { tag }) => em.qb(Tag).insert(tag).onConflict().merge().execute(),
+  'qb.insert, as itself': (em, { tag }) => em.qb(Tag).insert(tag).onConflict('id').merge().execute(),
   'qb.merge': (em, { author }) => em.qb(Book).insert({ id: 1, title: 'x', author: 1 }).onConflict().merge({ author }).execute(),
   'qb.delete': (em, { book }) => em.qb(Loan).delete({ book }).execute(),
 };
 
 /** What MikroORM itself takes a key for, and no entity: it would send `[object Object]`. */
-const KEYS_ONLY = 'qb.merge';
+const KEYS_ONLY: readonly string[] = ['qb.merge', 'overrides of em.clone'];
 
 /** Where the entity is the whole condition or the whole row, no property leads to it. */
 const NAMELESS = /as itself|findOne|qb.leftJoin/;
@@ -129,7 +129,7 @@ onDatabasesAndPooler('entities of another tenant', database => {
     });
   }
 
-  for (const [name, use] of Object.entries(AS_VALUE).filter(([each]) => each !== KEYS_ONLY)) {
+  for (const [name, use] of Object.entries(AS_VALUE).filter(([each]) => !KEYS_ONLY.includes(each))) {
     it(`law 2: an entity of the own tenant as "${name}" is taken`, async () => {
       const own = await of('acme');
       const work = (em: TenantEntityManager): Promise<unknown> => rollBackAfter(em, inner => use(inner, own));

@@ -2,7 +2,7 @@ import { runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Author, Tag } from '../../fixtures/entities/index.ts';
-import { anyText, holds } from '../support/generators/corpus.ts';
+import { anyText, forAll } from '../support/generators/corpus.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { isFilledIn, valuesIn } from '../support/assertions/statement-rule.ts';
 import { offences } from '../support/assertions/statement-watch.ts';
@@ -96,7 +96,7 @@ onDatabases('values in statements', database => {
       )
       .filter(text => !/[\0\p{Surrogate}]|^\ufeff/u.test(text) && text !== '');
 
-    await holds(
+    await forAll(
       storable,
       name =>
         runInTenant('acme', async em => {

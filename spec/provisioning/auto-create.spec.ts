@@ -6,7 +6,7 @@ import { schemaNames, schemasWith, storedTenants } from '../support/databases/ca
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { openTenants } from '../support/orm/tenants-orm.ts';
+import { openNoteOrm } from '../support/orm/note-orm.ts';
 import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 
 class Applicant extends TenantMixin {
@@ -82,7 +82,7 @@ onDatabases('tenants of a class with `autoCreateSchema: false`', database => {
   let orm: LibraryOrm;
 
   before(async () => {
-    orm = await openTenants(database, ApplicantSchema.class);
+    orm = await openNoteOrm(database, ApplicantSchema.class);
   });
 
   it('T2 have no schema, except the one that says otherwise', async () => {

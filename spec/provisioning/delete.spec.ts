@@ -6,7 +6,7 @@ import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { openTenants } from '../support/orm/tenants-orm.ts';
+import { openNoteOrm } from '../support/orm/note-orm.ts';
 import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 
 class Guest extends TenantMixin {
@@ -178,7 +178,7 @@ onDatabasesAndPooler('deleting a tenant of a class with `autoDropSchema`', datab
   let orm: LibraryOrm;
 
   before(async () => {
-    orm = await openTenants(database, GuestSchema.class, { autoDropSchema: false });
+    orm = await openNoteOrm(database, GuestSchema.class, { autoDropSchema: false });
   });
 
   it('T15 drops the schemas of that class, unless the tenant says otherwise', async () => {

@@ -18,7 +18,7 @@ import { schemaNames, schemasWith, storedTenants } from '../support/databases/ca
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { openTenants } from '../support/orm/tenants-orm.ts';
+import { openNoteOrm } from '../support/orm/note-orm.ts';
 
 class Site extends TenantMixin {}
 
@@ -121,7 +121,7 @@ onDatabases('the public tenant of another public schema', database => {
   let orm: LibraryOrm;
 
   before(async () => {
-    orm = await openTenants(database, SiteSchema.class, { publicSchema: 'shared', autoDropSchema: true });
+    orm = await openNoteOrm(database, SiteSchema.class, { publicSchema: 'shared', autoDropSchema: true });
   });
 
   it('T18 has the name of that schema, and public is no name of a tenant all the same', async () => {

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { openTenants } from '../support/orm/tenants-orm.ts';
+import { openNoteOrm } from '../support/orm/note-orm.ts';
 import { failureOf } from '../support/assertions/failure.ts';
 
 class Shop extends TenantMixin {
@@ -21,7 +21,7 @@ onDatabases('values that only one tenant may have', database => {
   let orm: LibraryOrm;
 
   before(async () => {
-    orm = await openTenants(database, ShopSchema.class);
+    orm = await openNoteOrm(database, ShopSchema.class);
     await orm.em.fork().persistAndFlush(new Shop({ schemaName: 'acme', domainUrl: 'acme.example.com', vat: '1' }));
   });
 

@@ -12,11 +12,11 @@ import {
   PaidPlan,
   Person,
   Plan,
-  SHARED,
+  SHARED_ENTITIES,
   Savings,
   Setting,
   Shelf,
-  TENANTS_OWN,
+  TENANT_ENTITIES,
   Tables,
   Truck,
   Van,
@@ -36,7 +36,7 @@ onDatabasesAndPooler('the kinds of entities', database => {
       .persistAndFlush(['acme', 'bob'].map(schemaName => new Client({ schemaName, domainUrl: `${schemaName}.example.com` })));
   });
 
-  for (const entity of TENANTS_OWN) {
+  for (const entity of TENANT_ENTITIES) {
     it(`N2 ${entity.name} is a tenant entity: refused outside a tenant before any SQL`, async () => {
       database.statements.length = 0;
       const em = orm.em.fork();
@@ -76,7 +76,7 @@ onDatabasesAndPooler('the kinds of entities', database => {
       ),
     ).to.deep.equal([]);
 
-    for (const entity of TENANTS_OWN) {
+    for (const entity of TENANT_ENTITIES) {
       const [own, neighbours] = [await inTenant('acme', em => em.find(entity, {})), await inTenant('bob', em => em.find(entity, {}))];
       expect(own, entity.name).to.have.length(entity === Vehicle || entity === Van ? 2 : 1);
       expect(neighbours, entity.name).to.deep.equal([]);
@@ -123,8 +123,8 @@ onDatabasesAndPooler('the kinds of entities', database => {
 
     for (const [index, publicSchema] of ['north', 'south', 'public'].entries()) {
       const own = orms[index] ?? orm;
-      expect(SHARED.map(entity => own.getMetadata(entity).schema)).to.deep.equal(SHARED.map(() => publicSchema));
-      expect(TENANTS_OWN.map(entity => own.getMetadata(entity).schema)).to.deep.equal(TENANTS_OWN.map(() => '*'));
+      expect(SHARED_ENTITIES.map(entity => own.getMetadata(entity).schema)).to.deep.equal(SHARED_ENTITIES.map(() => publicSchema));
+      expect(TENANT_ENTITIES.map(entity => own.getMetadata(entity).schema)).to.deep.equal(TENANT_ENTITIES.map(() => '*'));
       expect(own.getMetadata(Client).primaryKeys).to.deep.equal(['id']);
     }
 
@@ -160,7 +160,7 @@ async function openKinds(database: SpecDatabase, publicSchema: string): Promise<
   const orm = await openOrm(
     database,
     { tenant: Client, publicSchema, migrations: { migrationsList: [{ name: 'tables', class: Tables }] } },
-    { entities: [...TENANTS_OWN, ...SHARED] },
+    { entities: [...TENANT_ENTITIES, ...SHARED_ENTITIES] },
   );
   await orm.schema.create();
 

@@ -5,9 +5,10 @@ import { defineEntity, p, type MigrationsOptions } from '@mikro-orm/core';
 import { Migration, TSMigrationGenerator } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
-import { client, migrationsFolder, openEvolving } from '../../support/orm/evolving-orm.ts';
+import { newClient, migrationsFolder, openEvolving } from '../../support/orm/evolving-orm.ts';
 import type { SpecOrm } from '../../support/orm/open-orm.ts';
 import { refusal } from '../../support/assertions/refusal.ts';
+import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
 
 class First extends Migration {
   override up(): void {
@@ -32,7 +33,7 @@ onDatabases('loading the tenant set', database => {
     await open({});
     await orm.migrator.create();
     await orm.migrator.up();
-    await orm.em.fork().persistAndFlush([client('acme'), client('bob')]);
+    await orm.em.fork().persistAndFlush([newClient('acme'), newClient('bob')]);
   });
 
   afterEach(async () => {
@@ -48,7 +49,7 @@ onDatabases('loading the tenant set', database => {
     for (const attempt of [
       () => tenants(orm).status(),
       () => tenants(orm).preview(),
-      () => orm.em.fork().persistAndFlush(client('newbie')),
+      () => orm.em.fork().persistAndFlush(newClient('newbie')),
     ]) {
       await refusal(attempt, 'MIGRATION_FOLDER_MISSING');
     }
@@ -95,8 +96,8 @@ onDatabases('loading the tenant set', database => {
 
     expect(status.tenants[0]?.pending).to.deep.equal(['First', 'Migration20260101000000', 'Named']);
     await tenants(orm).migrate({ only: ['acme'], migrations: ['Migration20260101000000'] });
-    expect(await tables('minified')).to.deep.equal(['acme']);
-    expect(await history('acme', 'mikro_orm_migrations')).to.deep.equal(['Migration20260101000000']);
+    expect(await schemasWith(database, 'minified')).to.deep.equal(['acme']);
+    expect(await historyOf(database, 'acme')).to.deep.equal(['Migration20260101000000']);
     await database.query('drop table acme.minified');
   });
 
@@ -106,7 +107,7 @@ onDatabases('loading the tenant set', database => {
     await refused('MIGRATION_UNKNOWN', /"Nowhere"/, { migrate: { to: 'Nowhere' } });
     await refused('MIGRATION_UNKNOWN', /"Nowhere"/, { migrate: { from: 'Nowhere' } });
     await refused('MIGRATION_UNKNOWN', /"Nowhere"/, { migrate: { direction: 'down', to: 'Nowhere' } });
-    expect(await tables('first')).to.deep.equal([]);
+    expect(await schemasWith(database, 'first')).to.deep.equal([]);
   });
 
   it('M3 `glob` says which files are migrations', async () => {
@@ -144,8 +145,8 @@ onDatabases('loading the tenant set', database => {
   it('M1 the history has the name it is given, in the tenant, also where the public one names its schema', async () => {
     await open({ migrationsList: [First], tableName: 'history' });
     await tenants(orm).migrate();
-    expect(await history('bob', 'history')).to.deep.equal(['First']);
-    expect(await tables('history')).to.deep.equal(['acme', 'bob']);
+    expect(await historyOf(database, 'bob', 'history')).to.deep.equal(['First']);
+    expect(await schemasWith(database, 'history')).to.deep.equal(['acme', 'bob']);
     await database.query('drop table acme.first, bob.first');
 
     await orm.close();
@@ -154,7 +155,7 @@ onDatabases('loading the tenant set', database => {
       options: { migrations: { migrationsList: [First] } },
     });
     await tenants(orm).migrate();
-    expect(await history('bob', 'mikro_orm_migrations')).to.deep.equal(['First']);
+    expect(await historyOf(database, 'bob')).to.deep.equal(['First']);
     await database.query('drop table acme.first, bob.first');
   });
 
@@ -182,18 +183,6 @@ onDatabases('loading the tenant set', database => {
     if (cause !== undefined) {
       expect(error.cause).to.have.property('message', cause);
     }
-  }
-
-  async function tables(name: string): Promise<string[]> {
-    const rows = await database.query<{ name: string }>('select schemaname as name from pg_tables where tablename = $1 order by 1', [name]);
-
-    return rows.map(row => row.name);
-  }
-
-  async function history(schemaName: string, tableName: string): Promise<string[]> {
-    const rows = await database.query<{ name: string }>(`select name from ${schemaName}.${tableName} order by id`);
-
-    return rows.map(row => row.name);
   }
 });
 

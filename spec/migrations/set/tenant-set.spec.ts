@@ -11,7 +11,7 @@ import { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { readCatalog } from '../../support/databases/schema-contents.ts';
 import { onDatabasesAndPooler } from '../../support/databases/database.ts';
-import { client, Client, migrationsFolder, openEvolving } from '../../support/orm/evolving-orm.ts';
+import { newClient, Client, migrationsFolder, openEvolving } from '../../support/orm/evolving-orm.ts';
 import type { SpecOrm } from '../../support/orm/open-orm.ts';
 import { refusal } from '../../support/assertions/refusal.ts';
 
@@ -86,7 +86,7 @@ onDatabasesAndPooler('running the tenant set', database => {
     await open([]);
     await orm.migrator.create();
     await orm.migrator.up();
-    await orm.em.fork().persistAndFlush(['acme', 'bob', 'carol'].map(client));
+    await orm.em.fork().persistAndFlush(['acme', 'bob', 'carol'].map(newClient));
     // a table of the same name in public, which no migration of a tenant may touch
     await database.query(`create table public.note (id serial primary key, text varchar(255) not null)`);
     await database.query(`insert into public.note (text) values ('public')`);
@@ -198,8 +198,8 @@ onDatabasesAndPooler('running the tenant set', database => {
   });
 
   it('M7 a tenant without its schema fails alone, and `status` tells of it and of a schema without its tenant', async () => {
-    await orm.em.fork().persistAndFlush(Object.assign(client('dave'), { autoCreateSchema: false }));
-    await orm.em.fork().persistAndFlush(client('erin'));
+    await orm.em.fork().persistAndFlush(Object.assign(newClient('dave'), { autoCreateSchema: false }));
+    await orm.em.fork().persistAndFlush(newClient('erin'));
     await database.query(`delete from public.client where schema_name = 'erin'`);
     await database.query('create schema somebody_elses');
     const { failed, upToDate } = await tenants(orm).migrate();
@@ -254,7 +254,7 @@ onDatabasesAndPooler('running the tenant set', database => {
 
   it('M1 a tenant that is created gets the whole set, in its own schema alone', async () => {
     seen.length = 0;
-    await orm.em.fork().persistAndFlush(client('frank'));
+    await orm.em.fork().persistAndFlush(newClient('frank'));
 
     expect(await notes('frank')).to.deep.equal(['first', 'after first']);
     expect(seen[0]).to.deep.equal({ path: 'frank', schema: 'frank' });

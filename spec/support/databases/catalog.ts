@@ -32,12 +32,12 @@ export async function tablesOf(database: Database, schemaName: string): Promise<
 }
 
 /** The names in a tenant's history of migrations, in the order they ran; undefined where there is no history. */
-export async function historyOf(database: Database, schemaName: string): Promise<string[] | undefined> {
-  if (!(await tablesOf(database, schemaName)).includes('mikro_orm_migrations')) {
+export async function historyOf(database: Database, schemaName: string, table = 'mikro_orm_migrations'): Promise<string[] | undefined> {
+  if (!(await tablesOf(database, schemaName)).includes(table)) {
     return undefined;
   }
 
-  const rows = await database.query<{ name: string }>(`select name from "${schemaName}".mikro_orm_migrations order by id`);
+  const rows = await database.query<{ name: string }>(`select name from "${schemaName}"."${table}" order by id`);
 
   return rows.map(row => row.name);
 }

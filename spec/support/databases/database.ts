@@ -4,7 +4,7 @@ import type { Options } from '@mikro-orm/core';
 import { PgliteDriver } from '@mikro-orm/pglite';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import pg from 'pg';
-import { mustHaveAll } from './debian.ts';
+import { requiresAllPrograms } from './debian.ts';
 import { openPooler, poolerRemedy } from './pooler.ts';
 import { asObserver } from '../assertions/statement-watch.ts';
 import { until } from '../assertions/until.ts';
@@ -138,7 +138,7 @@ async function closeAll(opened: readonly (() => unknown)[]): Promise<void> {
 /** Without the program the specs fail where they have to run, and say elsewhere that they did not. */
 function describeMissing(title: string, remedy: string): void {
   describe(title, () => {
-    if (mustHaveAll()) {
+    if (requiresAllPrograms()) {
       it('has what it needs', () => {
         throw new Error(remedy);
       });

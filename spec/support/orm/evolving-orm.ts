@@ -60,7 +60,8 @@ export async function openPlain(database: OpenedOn, folder: string, entities: En
   });
 }
 
-export function client(schemaName: string): Client {
+/** A client that is not stored yet, on the host `<schemaName>.example.com`. */
+export function newClient(schemaName: string): Client {
   return Object.assign(new Client(), { schemaName, domainUrl: `${schemaName}.example.com` });
 }
 

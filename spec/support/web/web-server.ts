@@ -50,7 +50,7 @@ export async function serve(served: Koa | Listener, database?: Pick<SpecDatabase
 }
 
 /** For the specs of a `describe`: what it serves is closed after the spec that asked for it. */
-export function servingEach(): (served: Koa | Listener) => Promise<WebServer> {
+export function serveUntilSpecEnds(): (served: Koa | Listener) => Promise<WebServer> {
   const servers: WebServer[] = [];
 
   afterEach(async () => {

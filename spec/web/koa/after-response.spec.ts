@@ -10,13 +10,13 @@ import { expectIdle, POOL_OF_ONE } from '../../support/databases/idle-connection
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { until } from '../../support/assertions/until.ts';
 import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
-import { servingEach, type WebServer } from '../../support/web/web-server.ts';
+import { serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 
 type Route = (ctx: Koa.Context) => unknown;
 
 onDatabasesAndPooler('after a response', database => {
   let orm: LibraryOrm;
-  const serve = servingEach();
+  const serve = serveUntilSpecEnds();
 
   before(async () => {
     orm = await openLibrary(database, {}, POOL_OF_ONE);

@@ -5,7 +5,7 @@ import Koa from 'koa';
 import { onDatabasesAndPooler } from '../../support/databases/database.ts';
 import { expectIdle } from '../../support/databases/idle-connections.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
-import { failureOf, holdForOperations } from '../../support/generators/property.ts';
+import { describeFailure, checkOperations } from '../../support/generators/property.ts';
 import { KINDS, requestModel, type RequestModelOptions } from '../../support/models/request-model.ts';
 import { until } from '../../support/assertions/until.ts';
 import { schemaOf, Visits } from '../../support/models/visits.ts';
@@ -69,7 +69,7 @@ onDatabasesAndPooler('any requests', database => {
     const server = await start(tenantContext(), schemaRouter({ public: route, tenant: route }));
     const model = requestModel(() => visits.open(server, expectNothingLeft), { ...options, count });
 
-    await holdForOperations('any requests', model, { operations, maxCommands: MAX_COMMANDS, count });
+    await checkOperations('any requests', model, { operations, maxCommands: MAX_COMMANDS, count });
     console.log(`      ${count.operations} operations`);
   });
 
@@ -80,8 +80,8 @@ onDatabasesAndPooler('any requests', database => {
       const details = await fc.check(model, { seed: SEED, numRuns: 50 });
 
       expect(details.failed, 'the leak was found').to.equal(true);
-      expect(failureOf(details)).to.match(/^seed \d+, path [\d:]+, \d+ times shrunk, fails with .*\n\[send /s);
-      expect([...details.counterexample![0]].length, failureOf(details)).to.be.at.most(6);
+      expect(describeFailure(details)).to.match(/^seed \d+, path [\d:]+, \d+ times shrunk, fails with .*\n\[send /s);
+      expect([...details.counterexample![0]].length, describeFailure(details)).to.be.at.most(6);
     });
   }
 

@@ -9,14 +9,14 @@ import { expectIdle, POOL_OF_ONE } from '../../support/databases/idle-connection
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { until } from '../../support/assertions/until.ts';
 import { addAuthors, authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
-import { serve, servingEach, type WebServer } from '../../support/web/web-server.ts';
+import { serve, serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 import { failureOf } from '../../support/assertions/failure.ts';
 
 type Route = (ctx: Koa.Context) => unknown;
 
 onDatabasesAndPooler('a visitor who hangs up', database => {
   let orm: LibraryOrm;
-  const serveForSpec = servingEach();
+  const serveUntilSpecEnd = serveUntilSpecEnds();
 
   before(async () => {
     orm = await openLibrary(database, {}, POOL_OF_ONE);
@@ -103,7 +103,7 @@ onDatabasesAndPooler('a visitor who hangs up', database => {
     const app = new Koa();
     app.use(tenantContext()).use(schemaRouter({ public: route, tenant: route }));
 
-    return serveForSpec(app);
+    return serveUntilSpecEnd(app);
   }
 
   async function expectFreePool(): Promise<void> {

@@ -10,9 +10,9 @@ import { Genre } from '../../../fixtures/entities/index.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
-import { servingEach, type WebServer } from '../../support/web/web-server.ts';
+import { serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 
-const serve = servingEach();
+const serve = serveUntilSpecEnds();
 
 async function start(...middleware: Koa.Middleware[]): Promise<WebServer> {
   const app = new Koa();

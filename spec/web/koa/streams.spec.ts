@@ -8,7 +8,7 @@ import { onDatabasesAndPooler } from '../../support/databases/database.ts';
 import { Gate } from '../../support/assertions/gate.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
-import { servingEach, type WebServer } from '../../support/web/web-server.ts';
+import { serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 
 type Line = () => Promise<string>;
 
@@ -55,7 +55,7 @@ const BODIES: Record<string, (line: Line) => unknown> = {
 
 onDatabasesAndPooler('streamed bodies', database => {
   let orm: LibraryOrm;
-  const serve = servingEach();
+  const serve = serveUntilSpecEnds();
 
   before(async () => {
     orm = await openLibrary(database);

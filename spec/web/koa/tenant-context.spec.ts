@@ -7,11 +7,11 @@ import { Genre } from '../../../fixtures/entities/index.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { authorsHere, createLibraries } from '../../support/web/web-library.ts';
-import { servingEach, type WebServer } from '../../support/web/web-server.ts';
+import { serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 
 onDatabases('tenantContext', database => {
   let orm: LibraryOrm;
-  const serve = servingEach();
+  const serve = serveUntilSpecEnds();
 
   before(async () => {
     orm = await openLibrary(database, { publicHosts: ['example.com', 'localhost'] });

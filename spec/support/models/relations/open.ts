@@ -2,13 +2,14 @@ import { runInTenant, TenantError, tenants } from '@landlord/mikro-orm';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { createDatabase, type SpecDatabase } from '../../databases/database.ts';
-import { client, migrationsFolder, openEvolving, openPlain } from '../../orm/evolving-orm.ts';
+import { newClient, migrationsFolder, openEvolving, openPlain } from '../../orm/evolving-orm.ts';
 import type { SpecOrm } from '../../orm/open-orm.ts';
 import { readCatalog } from '../../databases/schema-contents.ts';
 import { relationsDomain, SHARED_ENTITIES, SHARED_TABLES, type Domain } from './domain.ts';
 import { asObserver } from '../../assertions/statement-watch.ts';
-import { pictureOf } from './picture.ts';
+import { toPlainData } from './plain-data.ts';
 import { insertOf, rowsOf, SHARED_ROWS } from './rows.ts';
+import { workDone } from '../../assertions/work-under-way.ts';
 
 export const TWINS = ['acme', 'bob'] as const;
 
@@ -50,7 +51,7 @@ export async function openRelated(database: SpecDatabase): Promise<Related> {
   const orm = await openEvolving(database, folder.path, Object.values(entities));
   await orm.schema.create();
   await tenants(orm).createMigration();
-  await orm.em.fork().persistAndFlush(TWINS.map(client));
+  await orm.em.fork().persistAndFlush(TWINS.map(newClient));
   await run(database, insertOf('public', SHARED_ROWS));
 
   for (const [index, twin] of TWINS.entries()) {
@@ -138,8 +139,11 @@ async function outcomeOf(
 ): Promise<Omit<Outcome, 'statements'>> {
   try {
     // as JSON, which is what the ORM and the driver may differ in no further than
-    return { answer: JSON.parse(JSON.stringify(pictureOf(await work(), schemaOf)) ?? 'null') as unknown, failure: undefined };
+    return { answer: JSON.parse(JSON.stringify(toPlainData(await work(), schemaOf)) ?? 'null') as unknown, failure: undefined };
   } catch (error) {
+    // what fails may leave something under way, whose statement is its own and not the next one's
+    await workDone();
+
     if (error instanceof TenantError) {
       throw error;
     }

@@ -12,7 +12,7 @@ const NoteSchema = defineEntity({
   },
 });
 
-/** The one entity that each tenant of `openTenants` has of its own. */
+/** The one entity that each tenant of `openNoteOrm` has of its own. */
 export class Note extends NoteSchema.class {}
 NoteSchema.setClass(Note);
 
@@ -23,7 +23,7 @@ export class CreateNote extends Migration {
 }
 
 /** An ORM whose tenants are of another class than `Library`; the shared tables are created. */
-export async function openTenants(
+export async function openNoteOrm(
   database: OpenedOn,
   tenant: EntityClass<TenantMixin<any>>,
   options: Partial<TenantsOptions<TenantMixin<any>>> = {},
