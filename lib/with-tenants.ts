@@ -5,17 +5,20 @@ import { checkConfig, checkEntities } from './tenant/config-check.js';
 import { addTrigger } from './database/change-trigger.js';
 import { TenantConfigError } from './errors/index.js';
 import { createPublicSchemaGenerator } from './migrations/set/public-schema-generator.js';
-import { resolveOptions, type ResolvedTenantsOptions, type TenantsOptions } from './tenant/options.js';
+import { resolveOptions, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './tenant/options.js';
 import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { keepFromScopes } from './orm/public-extensions.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
 import { prepareRelations } from './entities/shared-relations.js';
 import { extendDriver } from './orm/tenant-driver.js';
-import { extendEntityManager, type TenantEntityManagerMethods } from './orm/tenant-entity-manager.js';
+import { extendEntityManager } from './orm/tenant-entity-manager.js';
 import { extendHydrator } from './entities/tenant-hydrator.js';
 import { TenantSubscriber } from './provisioning/tenant-subscriber.js';
-import { Tenancy, type TenantsOrm } from './tenancy.js';
+import { TenantDatabase } from './database/tenant-database.js';
+import { TenantRules } from './scope/tenant-rules.js';
+import type { TenantEntityManagerMethods, WrappedOrm } from './scope/wrapped-orm.js';
+import { Tenancy } from './tenancy.js';
 import type { TenantMixin } from './tenant/tenant-mixin.js';
 
 /**
@@ -43,9 +46,6 @@ export function withTenants<
 
   return wrap(config as AnyConfig, resolved) as never;
 }
-
-/** A MikroORM config of whatever driver. */
-export type AnyConfig = Partial<Options<any, any, any>>;
 
 function wrap(config: AnyConfig, options: ResolvedTenantsOptions): AnyConfig {
   const extensions = config.extensions ?? [];
@@ -77,7 +77,7 @@ function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions): D
   return {
     ...discovery,
     onMetadata: (meta, platform) => after(onMetadata?.(meta, platform), () => prepare(meta, options)),
-    afterDiscovered: (storage, platform) => after(afterDiscovered?.(storage, platform), () => settle(storage, platform, options)),
+    afterDiscovered: (storage, platform) => after(afterDiscovered?.(storage, platform), () => finishDiscovery(storage, platform, options)),
   };
 }
 
@@ -90,7 +90,7 @@ function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenants
 }
 
 /** MikroORM 7 calls no hook for what `orm.discoverEntity()` adds. */
-function prepareLateEntities(orm: TenantsOrm, options: ResolvedTenantsOptions): void {
+function prepareLateEntities(orm: WrappedOrm, options: ResolvedTenantsOptions): void {
   const discoverEntity = orm.discoverEntity.bind(orm);
 
   orm.discoverEntity = (...args) => {
@@ -101,12 +101,12 @@ function prepareLateEntities(orm: TenantsOrm, options: ResolvedTenantsOptions): 
       pinToSchema(meta, options.publicSchema);
     }
 
-    settle(storage, orm.config.getPlatform(), options);
+    finishDiscovery(storage, orm.config.getPlatform(), options);
   };
 }
 
 /** What takes all entities to be known. */
-function settle(storage: MetadataStorage, platform: object, options: ResolvedTenantsOptions): void {
+function finishDiscovery(storage: MetadataStorage, platform: object, options: ResolvedTenantsOptions): void {
   const problems = checkEntities(storage, options);
 
   if (problems.length > 0) {
@@ -126,12 +126,16 @@ function after(first: void | Promise<unknown>, then: () => void): void | Promise
 
 function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any): void } {
   return class TenantsExtension {
-    static register(orm: TenantsOrm): void {
-      const tenancy = new Tenancy(orm, options);
+    static register(orm: WrappedOrm): void {
+      const rules = new TenantRules(orm, options);
+      const database = new TenantDatabase(orm, rules);
+      const tenancy = new Tenancy(database);
+      orm.config.registerExtension(TenantRules.EXTENSION, () => rules);
+      orm.config.registerExtension(TenantDatabase.EXTENSION, () => database);
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
       giveSeederOfScope(orm);
-      orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(tenancy));
-      keepFromScopes(orm.config, tenancy, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
+      orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(database));
+      keepFromScopes(orm.config, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
       prepareLateEntities(orm, options);
     }
   };

@@ -20,7 +20,7 @@ onDatabases('a config of the user’s own', database => {
     await database.query(`create schema public`);
   });
 
-  it('keeps its subscribers, which see every tenant’s entities', async () => {
+  it('G4 keeps its subscribers, which see every tenant’s entities', async () => {
     const created: string[] = [];
     class Recorder implements EventSubscriber {
       afterCreate({ entity }: EventArgs<object>): void {
@@ -33,7 +33,7 @@ onDatabases('a config of the user’s own', database => {
     expect(created).to.deep.equal(['Library', 'Library', 'Tag']);
   });
 
-  it('keeps its EntityManager class, in scopes too', async () => {
+  it('G5 keeps its EntityManager class, in scopes too', async () => {
     class OwnEntityManager extends SqlEntityManager {
       hello(): string {
         return `hello ${this.schema}`;
@@ -48,7 +48,7 @@ onDatabases('a config of the user’s own', database => {
     await refusal(() => own.fork().find(Book, {}), 'TENANT_CONTEXT_REQUIRED');
   });
 
-  it('keeps its extensions and its naming strategy', async () => {
+  it('G4 keeps its extensions and its naming strategy', async () => {
     class Shouting extends UnderscoreNamingStrategy {
       override getEntityName(tableName: string): string {
         return super.getEntityName(tableName).toUpperCase();
@@ -61,7 +61,7 @@ onDatabases('a config of the user’s own', database => {
     expect(await orm.migrator.getPending()).to.deep.equal([]);
   });
 
-  it('keeps its discovery hooks, which run before the library’s', async () => {
+  it('G4 keeps its discovery hooks, which run before the library’s', async () => {
     const seen: [string, string | undefined][] = [];
     let after = 0;
     orm = await openLibrary(
@@ -85,7 +85,7 @@ onDatabases('a config of the user’s own', database => {
     expect(orm.getMetadata().get(Genre).schema).to.equal('public');
   });
 
-  it('is taken by the synchronous constructor', async () => {
+  it('G4 is taken by the synchronous constructor', async () => {
     await (await openTwins(database)).close();
     orm = new MikroORM(
       withTenants(

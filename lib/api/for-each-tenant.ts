@@ -2,8 +2,9 @@ import pMap from 'p-map';
 import type { TenantFilter } from '../tenant/options.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
-import { resolveHost, type OrmOption, type ScopeHost } from '../scope/live-orms.js';
-import { publicScope, scopeOf } from './run-in.js';
+import type { OrmOption } from '../scope/live-orms.js';
+import { publicScope, scopeOf } from '../scope/make-scope.js';
+import { Tenancy } from '../tenancy.js';
 
 export interface ForEachTenantOptions extends OrmOption {
   /**
@@ -34,28 +35,29 @@ export async function forEachTenant<Result, Tenant extends TenantMixin<unknown> 
   fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
   options: ForEachTenantOptions = {},
 ): Promise<TenantOutcome<Result>[]> {
-  const host = resolveHost(options) as ScopeHost<TenantEntityManager>;
-  const rows = await host.findTenants(options.where);
+  const tenancy = Tenancy.select(options);
+  const { database, rules } = tenancy;
+  const rows = await database.tenants.find(options.where);
   // a public tenant's schema is the public one, and has no tenant tables to work on
-  const tenants = rows.filter(row => row.schemaName !== host.publicSchema) as Tenant[];
+  const tenants = rows.filter(row => !rules.isPublicTenant(row)) as Tenant[];
   const visits: (Tenant | undefined)[] = options.includePublic === true ? [undefined, ...tenants] : tenants;
 
-  return pMap(visits, tenant => visit(host, tenant, fn), {
-    concurrency: host.isInTransaction() ? 1 : (options.concurrency ?? DEFAULT_CONCURRENCY),
+  return pMap(visits, tenant => visit(tenancy, tenant, fn), {
+    concurrency: database.isInTransaction ? 1 : (options.concurrency ?? DEFAULT_CONCURRENCY),
   });
 }
 
 async function visit<Result, Tenant extends TenantMixin<unknown>>(
-  host: ScopeHost<TenantEntityManager>,
+  tenancy: Tenancy,
   tenant: Tenant | undefined,
   fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
 ): Promise<TenantOutcome<Result>> {
-  const schemaName = tenant?.schemaName ?? host.publicSchema;
+  const schemaName = tenant?.schemaName ?? tenancy.rules.publicSchema;
 
   try {
-    const scope = tenant === undefined ? publicScope(host) : scopeOf(host, tenant);
+    const scope = tenant === undefined ? publicScope(tenancy.rules) : scopeOf(tenancy.rules, tenant);
 
-    return { schemaName, ok: true, value: await host.enter(scope, async em => fn(em, tenant)) };
+    return { schemaName, ok: true, value: await tenancy.enter(scope, async em => fn(em, tenant)) };
   } catch (error) {
     return { schemaName, ok: false, error };
   }

@@ -1,8 +1,11 @@
 import { TenantContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
-import { resolveHost, type OrmOption, type ScopeHost } from '../scope/live-orms.js';
-import { currentScope, innermostScope, type Scope, type TenantScope } from '../scope/scope.js';
+import type { OrmOption } from '../scope/live-orms.js';
+import { publicScope, scopeOf } from '../scope/make-scope.js';
+import { innermostScope, type Scope } from '../scope/scope.js';
+import { TenantRules } from '../scope/tenant-rules.js';
+import { Tenancy } from '../tenancy.js';
 
 /**
  * Runs `fn` in the scope of one tenant, given as its row or its schema name: tenant entities are that tenant's, the global
@@ -17,17 +20,17 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
   fn: (em: TenantEntityManager, tenant: Tenant) => Result | Promise<Result>,
   options?: OrmOption,
 ): Promise<Result> {
-  const host = resolveHost(options) as ScopeHost<TenantEntityManager>;
-  const row = typeof tenant === 'string' ? await findOrFail<Tenant>(host, tenant) : tenant;
+  const tenancy = Tenancy.select(options);
+  const row = typeof tenant === 'string' ? await findOrFail<Tenant>(tenancy, tenant) : tenant;
 
-  return host.enter<Promise<Result>>(scopeOf(host, row), async em => fn(em, row));
+  return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, row), async em => fn(em, row));
 }
 
 /** Runs `fn` in the public scope, also from inside a tenant's: shared entities only, and the place to create, rename and delete tenants. */
 export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Result | Promise<Result>, options?: OrmOption): Promise<Result> {
-  const host = resolveHost(options) as ScopeHost<TenantEntityManager>;
+  const tenancy = Tenancy.select(options);
 
-  return host.enter<Promise<Result>>(publicScope(host), async em => fn(em));
+  return tenancy.enter<Promise<Result>>(publicScope(tenancy.rules), async em => fn(em));
 }
 
 /**
@@ -59,60 +62,17 @@ export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<
 export function currentSchema(options?: OrmOption): string | undefined {
   const scope = scopeFor(options);
 
-  return scope?.kind === 'tenant' ? scope.schemaName : (scope?.host as ScopeHost | undefined)?.publicSchema;
-}
-
-/** The scope that a tenant's row gives. */
-export function scopeOf(host: ScopeHost, tenant: TenantMixin<unknown>): Scope {
-  if (tenant.schemaName === host.publicSchema) {
-    return publicScope(host);
-  }
-
-  return { kind: 'tenant', host, outer: innermostScope(), tenant, schemaName: host.checkSchemaName(tenant.schemaName) };
-}
-
-/** The scope of a tenant that is held without its row, which is made when it is first asked for. */
-export function heldScopeOf(host: ScopeHost, held: HeldTenant): Scope {
-  return held.schemaName === host.publicSchema ? publicScope(host) : new HeldScope(host, held);
-}
-
-class HeldScope implements TenantScope<TenantMixin<unknown>> {
-  readonly kind = 'tenant';
-  readonly host: ScopeHost;
-  readonly outer: Scope | undefined;
-  readonly schemaName: string;
-  readonly #held: HeldTenant;
-  #tenant: TenantMixin<unknown> | undefined;
-
-  constructor(host: ScopeHost, held: HeldTenant) {
-    this.host = host;
-    this.outer = innermostScope();
-    this.schemaName = host.checkSchemaName(held.schemaName);
-    this.#held = held;
-  }
-
-  get tenant(): TenantMixin<unknown> {
-    return (this.#tenant ??= this.#held.copy());
-  }
-}
-
-interface HeldTenant {
-  readonly schemaName: string;
-  copy(): TenantMixin<unknown>;
-}
-
-export function publicScope(host: ScopeHost): Scope {
-  return { kind: 'public', host, outer: innermostScope() };
+  return scope?.kind === 'tenant' ? scope.schemaName : scope && TenantRules.of(scope.config as never).publicSchema;
 }
 
 function scopeFor(options: OrmOption | undefined): Scope | undefined {
-  return options?.orm === undefined ? innermostScope() : currentScope(resolveHost(options));
+  return options?.orm === undefined ? innermostScope() : Tenancy.select(options).rules.scope;
 }
 
-async function findOrFail<Tenant>(host: ScopeHost, schemaName: string): Promise<Tenant> {
+async function findOrFail<Tenant>(tenancy: Tenancy, schemaName: string): Promise<Tenant> {
   // PostgreSQL has no text with a null byte or half a surrogate pair in it, and would say so in words of its own
   const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
-  const tenant = isText ? await host.findTenant(schemaName) : undefined;
+  const tenant = isText ? await tenancy.database.tenants.findOne({ schemaName }) : undefined;
 
   if (tenant === undefined) {
     throw new UnknownTenantError([schemaName]);

@@ -2,7 +2,8 @@ import { LockMode, wrap } from '@mikro-orm/core';
 import { PublicContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import { History, type ExecutedMigration } from '../migrations/history/history.js';
 import { previewRun, type RunPreview } from '../migrations/run/preview.js';
-import { migrateTenants, type MigrateOptions, type RunResult } from '../migrations/run/run.js';
+import { migrateTenants } from '../migrations/run/run.js';
+import type { MigrateOptions, RunResult } from '../migrations/run/run-types.js';
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
 import { migrationStatus, type MigrationStatus } from '../migrations/run/status.js';
 import {
@@ -11,9 +12,11 @@ import {
   type CreatedMigration,
   type CreateMigrationOptions,
 } from '../migrations/set/tenant-migrator.js';
-import { resolveHost, type OrmOption } from '../scope/live-orms.js';
-import { publicScope } from './run-in.js';
-import { NOT_CACHED, type Tenancy } from '../tenancy.js';
+import type { OrmOption } from '../scope/live-orms.js';
+import { publicScope } from '../scope/make-scope.js';
+import type { TenantDatabase } from '../database/tenant-database.js';
+import { NOT_CACHED } from '../database/tenants-table.js';
+import { Tenancy } from '../tenancy.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantData, TenantMixin } from '../tenant/tenant-mixin.js';
 import { provision } from '../provisioning/provision.js';
@@ -21,25 +24,27 @@ import { createRole } from '../provisioning/roles.js';
 import { dropSchema } from '../provisioning/schemas.js';
 
 /** The service that looks after tenants, where there is no `em` at hand. Every method works in the public scope. */
-export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
+export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
   readonly #tenancy: Tenancy;
+  readonly #database: TenantDatabase;
 
   /** @internal */
   constructor(tenancy: Tenancy) {
     this.#tenancy = tenancy;
+    this.#database = tenancy.database;
   }
 
   /** Every tenant that is selected, by schema name; a public tenant is not among them. */
   async list(selection: TenantSelection = {}): Promise<Tenant[]> {
-    const names = await selectSchemaNames(this.#tenancy, selection);
+    const names = await selectSchemaNames(this.#database, selection);
 
-    return (await this.#tenancy.findTenants({ schemaName: { $in: names } })) as Tenant[];
+    return (await this.#database.tenants.find({ schemaName: { $in: names } })) as Tenant[];
   }
 
   /** Creates a tenant: row, schema and tables in one transaction. */
   async create(data: TenantData): Promise<Tenant> {
     return this.#inPublic('created', async em => {
-      const tenant = em.create(this.#tenancy.options.tenant, data as never);
+      const tenant = em.create(this.#database.options.tenant, data as never);
       await em.persistAndFlush(tenant);
 
       return tenant as Tenant;
@@ -53,7 +58,7 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
    */
   async provision(tenant: Tenant | string): Promise<void> {
     await this.#inPublic('provisioned', em =>
-      em.transactional(async tx => provision(this.#tenancy, await this.#load(tx, tenant), tx.getTransactionContext())),
+      em.transactional(async tx => provision(this.#database, await this.#load(tx, tenant), tx.getTransactionContext())),
     );
   }
 
@@ -64,7 +69,7 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
    */
   async createRole(tenant: Tenant | string): Promise<void> {
     await this.#inPublic('given a role', em =>
-      em.transactional(async tx => createRole(this.#tenancy, (await this.#load(tx, tenant)).schemaName, tx.getTransactionContext())),
+      em.transactional(async tx => createRole(this.#database, (await this.#load(tx, tenant)).schemaName, tx.getTransactionContext())),
     );
   }
 
@@ -77,7 +82,7 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
         row.autoDropSchema = false;
         tx.remove(row);
         await tx.flush();
-        await dropSchema(this.#tenancy, schemaName, tx.getTransactionContext());
+        await dropSchema(this.#database, schemaName, tx.getTransactionContext());
       }),
     );
   }
@@ -93,32 +98,32 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
 
   /** Runs the tenant set in the selected tenants. */
   async migrate(options: MigrateOptions = {}): Promise<RunResult> {
-    return this.#inPublic('migrated', () => migrateTenants(this.#tenancy, options));
+    return this.#inPublic('migrated', () => migrateTenants(this.#database, options));
   }
 
   /** What `migrate` would do, without doing it. */
   async preview(options: MigrateOptions = {}): Promise<RunPreview[]> {
-    return previewRun(this.#tenancy, options);
+    return previewRun(this.#database, options);
   }
 
   /** The migrations that one tenant has, oldest first. */
   async history(schemaName: string): Promise<ExecutedMigration[]> {
-    return new History(this.#tenancy, this.#tenancy.checkSchemaName(schemaName)).executed();
+    return new History(this.#database, this.#database.rules.checkSchemaName(schemaName)).executed();
   }
 
   /** What each selected tenant has and lacks, and the schemas the library made that no tenant has any more. */
   async status(selection: TenantSelection = {}): Promise<MigrationStatus> {
-    return migrationStatus(this.#tenancy, selection);
+    return migrationStatus(this.#database, selection);
   }
 
   /** Writes the next migration of the tenant set; `fileName` is empty where the tenant entities have not changed. */
   async createMigration(options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
-    return createTenantMigration(this.#tenancy, options);
+    return createTenantMigration(this.#database, options);
   }
 
   /** Whether the tenant entities have changed since the last migration of the tenant set was written. */
   async needsMigration(): Promise<boolean> {
-    return hasTenantChanges(this.#tenancy);
+    return hasTenantChanges(this.#database);
   }
 
   /**
@@ -129,7 +134,7 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
     const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
     const options = { lockMode: LockMode.PESSIMISTIC_WRITE, ...NOT_CACHED } as const;
     // one that was never stored may have no key yet
-    const row = where == null ? null : await em.findOne(this.#tenancy.options.tenant, where, options);
+    const row = where == null ? null : await em.findOne(this.#database.options.tenant, where, options);
 
     if (row === null) {
       throw new UnknownTenantError([typeof tenant === 'string' ? tenant : tenant.schemaName]);
@@ -139,17 +144,18 @@ export class Tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>
   }
 
   #inPublic<Result>(action: string, fn: (em: TenantEntityManager) => Promise<Result>): Promise<Result> {
-    const { scope } = this.#tenancy;
+    const { rules } = this.#tenancy;
+    const { scope } = rules;
 
     if (scope?.kind === 'tenant') {
       throw new PublicContextRequiredError(action, scope.schemaName);
     }
 
-    return this.#tenancy.enter(publicScope(this.#tenancy), fn);
+    return this.#tenancy.enter(publicScope(rules), fn);
   }
 }
 
 /** The service for the tenants of an ORM: the given one, else the only one with tenants that is live. */
-export function tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(orm?: OrmOption['orm']): Tenants<Tenant> {
-  return new Tenants(resolveHost(orm === undefined ? {} : { orm }) as Tenancy);
+export function tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(orm?: OrmOption['orm']): TenantService<Tenant> {
+  return new TenantService(Tenancy.select(orm === undefined ? {} : { orm }));
 }

@@ -1,7 +1,7 @@
 import { colors } from '@mikro-orm/core';
 import { MultiBar, Presets, type SingleBar } from 'cli-progress';
 import { MigrationError, reasonOf, TenantError } from '../errors/index.js';
-import type { RunPlan, RunResult, TenantRunResult } from '../migrations/run/run.js';
+import type { RunPlan, RunResult, TenantRunResult } from '../migrations/run/run-types.js';
 import { sqlStateOf } from '../postgres/sql-state.js';
 
 /** Shows a run to whoever watches it. */

@@ -1,5 +1,5 @@
-import type { MigrateOptions, RunResult } from '../migrations/run/run.js';
-import type { Tenants } from '../api/tenant-service.js';
+import type { MigrateOptions, RunResult } from '../migrations/run/run-types.js';
+import type { TenantService } from '../api/tenant-service.js';
 import { EXIT } from './exit.js';
 import { withTenantsOf } from './with-tenants-of.js';
 import { jsonReporter, lineReporter, barReporter, type RunReporter } from './reporters.js';
@@ -14,7 +14,7 @@ export function runForTenants(args: TenantArgs, direction: 'up' | 'down'): Promi
   });
 }
 
-async function migrate(tenants: Tenants, options: MigrateOptions, args: TenantArgs): Promise<number> {
+async function migrate(tenants: TenantService, options: MigrateOptions, args: TenantArgs): Promise<number> {
   const reporter = reporterFor(args);
   const stop = stopOnSignals(reporter);
 
@@ -34,7 +34,7 @@ async function migrate(tenants: Tenants, options: MigrateOptions, args: TenantAr
   }
 }
 
-async function preview(tenants: Tenants, options: MigrateOptions, { json }: TenantArgs): Promise<number> {
+async function preview(tenants: TenantService, options: MigrateOptions, { json }: TenantArgs): Promise<number> {
   for (const group of await tenants.preview(options)) {
     if (json === true) {
       console.log(JSON.stringify({ event: 'preview', ...group }));

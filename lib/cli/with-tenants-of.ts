@@ -1,15 +1,15 @@
 import { CLIHelper } from '@mikro-orm/cli';
-import { Tenants } from '../api/tenant-service.js';
+import { TenantService } from '../api/tenant-service.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantArgs } from './tenant-args.js';
 
 /** Runs a command over the tenants of the project's ORM, and closes that afterwards. */
-export async function withTenantsOf(args: TenantArgs, fn: (tenants: Tenants) => Promise<number>): Promise<number> {
+export async function withTenantsOf(args: TenantArgs, fn: (tenants: TenantService) => Promise<number>): Promise<number> {
   CLIHelper.quiet = args.quiet ?? false;
   const orm = await CLIHelper.getORM(args.contextName, args.config);
 
   try {
-    return await fn(new Tenants(Tenancy.of(orm.config)));
+    return await fn(new TenantService(Tenancy.of(orm.config)));
   } finally {
     await orm.close(true);
   }

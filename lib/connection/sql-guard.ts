@@ -5,11 +5,11 @@ import { TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
 import { readThere } from '../scope/read-in-scope.js';
 import { hasSqlState } from '../postgres/sql-state.js';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import type { SqlGuard, Wanted } from './guarded-connection.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
-import { asItIs, sqlTarget, type SqlTarget } from './sql-target.js';
+import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
 import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 
 /**
@@ -51,7 +51,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   open.stream = (...args) => readThere(stream(...args));
 
   // what the user sets for a transaction is set for all of it
-  open.applySessionContext = (...args) => asItIs(Tenancy.of(config), () => applySessionContext(...args));
+  open.applySessionContext = (...args) => withoutGuard(config, () => applySessionContext(...args));
 
   // PGlite takes a dump past Kysely
   if (config.get('driver')?.name.startsWith('Pglite') === true) {
@@ -91,7 +91,7 @@ class TenantSqlGuard implements SqlGuard {
   wanted({ sql, queryId }: Query, roleOfTransaction: string | undefined): Wanted | undefined {
     const target = targetOfQuery.get(queryId) ?? this.#target();
 
-    if (target.kind === 'as it is') {
+    if (target.kind === 'unguarded') {
       return undefined;
     }
 
@@ -116,7 +116,7 @@ class TenantSqlGuard implements SqlGuard {
     const target = this.#target();
     const platform = this.#config.getPlatform();
     const role = this.#roleOf(target);
-    const path = target.kind === 'as it is' ? undefined : this.#pathOf(target, sql);
+    const path = target.kind === 'unguarded' ? undefined : this.#pathOf(target, sql);
     const settings = [
       ...(path === undefined ? [] : [['search_path', path] as const]),
       ...(role === undefined ? [] : [['role', role] as const]),
@@ -138,9 +138,7 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   #target(): SqlTarget {
-    const tenancy = this.#config.getExtension<Tenancy>(Tenancy.EXTENSION);
-
-    return tenancy === undefined ? AS_IT_IS : sqlTarget(tenancy);
+    return TenantRules.find(this.#config) === undefined ? UNGUARDED : sqlTarget(this.#config);
   }
 
   #pathOf(target: SqlTarget, sql: string): string | undefined {
@@ -148,14 +146,14 @@ class TenantSqlGuard implements SqlGuard {
       return undefined;
     }
 
-    const { publicSchema, options } = Tenancy.of(this.#config);
+    const { publicSchema, options } = TenantRules.of(this.#config);
 
     // a temporary table that somebody left on the connection would else be found before all others
     return searchPathOf(...(target.kind === 'tenant' ? [target.schemaName] : []), publicSchema, ...options.searchPath, 'pg_temp');
   }
 
   #roleOf(target: SqlTarget): string | undefined {
-    const { roles } = Tenancy.of(this.#config).options;
+    const { roles } = TenantRules.of(this.#config).options;
 
     return roles === undefined
       ? undefined
@@ -177,7 +175,7 @@ function isKysely(value: unknown): boolean {
 
 const targetOfQuery = new WeakMap<object, SqlTarget>();
 
-const AS_IT_IS: SqlTarget = { kind: 'as it is' };
+const UNGUARDED: SqlTarget = { kind: 'unguarded' };
 
 /** SQLSTATEs of a role that the login role is no member of, and of one that is not there. */
 const ROLE_NOT_SET = ['42501', '22023', '42704'] as const;

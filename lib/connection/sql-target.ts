@@ -1,80 +1,78 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { currentScope } from '../scope/scope.js';
 
-/** Whom SQL is for: a tenant, the public schema, nobody in particular, the library itself, or whoever has seen to it already. */
+/** Whom SQL is for: a tenant, the public schema, no one in particular, the library itself, or code that sets path and role on its own. */
 export type SqlTarget =
   | { readonly kind: 'tenant'; readonly schemaName: string }
-  | { readonly kind: 'public' | 'none' | 'library' | 'as it is' };
+  | { readonly kind: 'public' | 'none' | 'library' | 'unguarded' };
 
 /**
- * Whom SQL of the ORM that `host` stands for is for, at this point of the flow: what an EntityManager, a query or the library has said
- * by one of the functions below, else the scope.
+ * Whom SQL is for at this point of the flow: what an EntityManager, a query or the library has set by one of the functions below, else the
+ * scope. `config` is that of the ORM that the SQL is of.
  */
-export function sqlTarget(host: object): SqlTarget {
-  for (let said = storage.getStore(); said !== undefined; said = said.outer) {
-    if (said.host === host) {
-      return said.target ?? targetOfScope(host);
+export function sqlTarget(config: object): SqlTarget {
+  for (let frame = storage.getStore(); frame !== undefined; frame = frame.outer) {
+    if (frame.config === config) {
+      return frame.target ?? targetOfScope(config);
     }
   }
 
-  return targetOfScope(host);
+  return targetOfScope(config);
 }
 
 /**
- * Runs `fn` with its SQL for the tenant that an EntityManager has, where the flow is in none: in a tenant's scope it is that tenant's,
- * whatever an EntityManager says, and what the library runs stays the library's.
+ * Runs `fn` with its SQL for the tenant of an EntityManager, where the flow is in no tenant's scope. In a tenant's scope the scope's tenant
+ * stays the target, and what the library runs stays the library's.
  */
-export function forTenant<Result>(host: SqlHost, schemaName: string | undefined, fn: () => Result): Result {
+export function forTenant<Result>({ config, publicSchema }: TargetRules, schemaName: string | undefined, fn: () => Result): Result {
   return schemaName === undefined ||
-    schemaName === host.publicSchema ||
-    currentScope(host)?.kind === 'tenant' ||
-    isLibrarys(sqlTarget(host))
+    schemaName === publicSchema ||
+    currentScope(config)?.kind === 'tenant' ||
+    isOfLibrary(sqlTarget(config))
     ? fn()
-    : say(host, { kind: 'tenant', schemaName }, fn);
+    : withTarget(config, { kind: 'tenant', schemaName }, fn);
 }
 
 /** Runs `fn` with its SQL the library's own: no path is set for it. */
-export function forLibrary<Result>(host: object, fn: () => Result): Result {
-  return isLibrarys(sqlTarget(host)) ? fn() : say(host, { kind: 'library' }, fn);
+export function forLibrary<Result>(config: object, fn: () => Result): Result {
+  return isOfLibrary(sqlTarget(config)) ? fn() : withTarget(config, { kind: 'library' }, fn);
 }
 
-/**
- * Runs `fn` with its SQL for no tenant, whichever scope the flow is in: which tenants there are is not for a tenant's role to say.
- */
-export function forPublic<Result>(host: object, fn: () => Result): Result {
-  return isLibrarys(sqlTarget(host)) ? fn() : say(host, PUBLIC, fn);
+/** Runs `fn` with its SQL for no tenant, whichever scope the flow is in: a tenant's role must not decide which tenants there are. */
+export function forPublic<Result>(config: object, fn: () => Result): Result {
+  return isOfLibrary(sqlTarget(config)) ? fn() : withTarget(config, PUBLIC, fn);
 }
 
-/** Runs `fn` with its transactions the library's own, also where its connection is used as it is. */
-export function inLibrarysTransaction<Result>(host: object, fn: () => Result): Result {
-  return say(host, { kind: 'library' }, fn);
+/** Runs `fn` with its transactions the library's own, also on a connection that is used without the guard. */
+export function inLibraryTransaction<Result>(config: object, fn: () => Result): Result {
+  return withTarget(config, { kind: 'library' }, fn);
 }
 
-/** Runs `fn` with its SQL sent as it is: it sets itself what has to be set, for the session too. */
-export function asItIs<Result>(host: object, fn: () => Result): Result {
-  return say(host, { kind: 'as it is' }, fn);
+/** Runs `fn` with its SQL sent unchanged: `fn` itself sets path and role where it needs them, for the session too. */
+export function withoutGuard<Result>(config: object, fn: () => Result): Result {
+  return withTarget(config, { kind: 'unguarded' }, fn);
 }
 
-/** Runs `fn` with nothing said, so that the scope decides. */
-export function asTheScopeSays<Result>(host: object, fn: () => Result): Result {
-  return storage.getStore() === undefined ? fn() : say(host, undefined, fn);
+/** Runs `fn` with no target set for this ORM, so that the scope decides. */
+export function forScope<Result>(config: object, fn: () => Result): Result {
+  return storage.getStore() === undefined ? fn() : withTarget(config, undefined, fn);
 }
 
-/** Runs `fn` with nothing said for any ORM. */
-export function withNothingSaid<Result>(fn: () => Result): Result {
+/** Runs `fn` with no target set for any ORM. */
+export function withoutTargets<Result>(fn: () => Result): Result {
   return storage.getStore() === undefined ? fn() : storage.run(undefined, fn);
 }
 
-function say<Result>(host: object, target: SqlTarget | undefined, fn: () => Result): Result {
-  return storage.run({ host, target, outer: storage.getStore() }, fn);
+function withTarget<Result>(config: object, target: SqlTarget | undefined, fn: () => Result): Result {
+  return storage.run({ config, target, outer: storage.getStore() }, fn);
 }
 
-function isLibrarys({ kind }: SqlTarget): boolean {
-  return kind === 'library' || kind === 'as it is';
+function isOfLibrary({ kind }: SqlTarget): boolean {
+  return kind === 'library' || kind === 'unguarded';
 }
 
-function targetOfScope(host: object): SqlTarget {
-  const scope = currentScope(host);
+function targetOfScope(config: object): SqlTarget {
+  const scope = currentScope(config);
 
   return scope === undefined ? NONE : scope.kind === 'public' ? PUBLIC : scope;
 }
@@ -83,15 +81,15 @@ const NONE: SqlTarget = { kind: 'none' };
 
 const PUBLIC: SqlTarget = { kind: 'public' };
 
-const storage = new AsyncLocalStorage<Said | undefined>();
+const storage = new AsyncLocalStorage<TargetFrame | undefined>();
 
-/** The ORM that SQL is of. */
-interface SqlHost {
+interface TargetRules {
+  readonly config: object;
   readonly publicSchema: string;
 }
 
-interface Said {
-  readonly host: object;
+interface TargetFrame {
+  readonly config: object;
   readonly target: SqlTarget | undefined;
-  readonly outer: Said | undefined;
+  readonly outer: TargetFrame | undefined;
 }

@@ -3,15 +3,9 @@ import { DirectoryUnavailableError } from '../errors/index.js';
 import { LookupTimeoutError } from '../errors/web-errors.js';
 import { hasNotAnswered } from '../postgres/sql-state.js';
 import type { DirectoryOptions } from '../tenant/directory-options.js';
+import type { DirectoryKey } from './directory-key.js';
 import { GRACE_MS } from './grace.js';
 import { Lookups, type LookupSource } from './lookups.js';
-
-/** What a resolver reads off a request: the property of the tenant entity that is its own in each row, and the value to look for. */
-export interface DirectoryKey {
-  readonly property: string;
-  /** Of the property's type, in the form in which it is stored: a host is canonical. */
-  readonly value: string;
-}
 
 /**
  * Who is meant by what a request says, without a query for each request. An answer is trusted for a second in any case. For longer, up to

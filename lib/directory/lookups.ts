@@ -1,6 +1,6 @@
 import { LookupTimeoutError } from '../errors/web-errors.js';
 import { connectionWasLost } from '../postgres/sql-state.js';
-import type { DirectoryKey } from './directory.js';
+import type { DirectoryKey } from './directory-key.js';
 import { GRACE_MS } from './grace.js';
 
 /** Where tenants are looked up. */

@@ -8,10 +8,10 @@ import {
   type EntityManager,
   type EntityMetadata,
 } from '@mikro-orm/core';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { refuseForeign } from './foreign-entities.js';
-import type { QueryGuard } from '../query/tenant-query-builder.js';
+import { guardContextOf } from '../scope/guard-context.js';
 
 /**
  * What is loaded for entities that are there already. MikroORM asks for it by their keys, some of it without their schema, and an
@@ -24,7 +24,7 @@ import type { QueryGuard } from '../query/tenant-query-builder.js';
  * EntityManager, of another than the EntityManager's: for what is not loaded, or has a scalar that is not.
  */
 export function refuseUnlessLoaded(em: EntityManager, entities: unknown, { populate, schema }: PopulateArgs): void {
-  const guard = guardOf(Tenancy.of(em.config));
+  const guard = guardContextOf(em.config);
   const unloaded = Utils.asArray(entities as object[]).filter(
     entity => Utils.isEntity<object>(entity) && (!helper(entity).__initialized || asksForScalar(helper(entity).__meta, populate)),
   );
@@ -47,7 +47,7 @@ export async function refreshInSchema(em: EntityManager, entity: object, options
   const { __em, __meta, __schema } = helper(entity);
 
   if (__em !== em) {
-    refuseForeign([entity], em.schema, guardOf(Tenancy.of(em.config)));
+    refuseForeign([entity], em.schema, guardContextOf(em.config));
   }
 
   return em.findOne(__meta.class, entity, { schema: __schema, ...options, refresh: true, flushMode: FlushMode.COMMIT } as object);
@@ -66,7 +66,7 @@ export function loadInSchema<Loader extends DataLoaderLike>(loader: Loader, em: 
 
       const schema = options?.schema ?? __schema;
       em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
-      refuseForeign([entity], schema, guardOf(Tenancy.of(em.config)));
+      refuseForeign([entity], schema, guardContextOf(em.config));
 
       return loader.load([target, schema === undefined ? options : { ...options, schema }]);
     },
@@ -85,7 +85,7 @@ export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoad
       return typeof value === 'function'
         ? (...args: unknown[]): unknown => {
             const given = args.filter(Array.isArray);
-            refuseForeign(given, em.schema ?? schemaOf(given[0]), guardOf(Tenancy.of(em.config)));
+            refuseForeign(given, em.schema ?? schemaOf(given[0]), guardContextOf(em.config));
 
             return value.apply(target, inSchemaOfOwners(String(name), args));
           }
@@ -115,10 +115,8 @@ export function guardCollections(): void {
     const em = own.call(this, items, required);
 
     if (required && em !== undefined) {
-      const tenancy = em.config.getExtension<Tenancy>(Tenancy.EXTENSION);
-
-      if (tenancy !== undefined) {
-        refuseForeign([this.owner], em.schema, guardOf(tenancy));
+      if (TenantRules.find(em.config) !== undefined) {
+        refuseForeign([this.owner], em.schema, guardContextOf(em.config));
       }
     }
 
@@ -164,10 +162,6 @@ function isScalar(meta: EntityMetadata | undefined, [name = '', ...rest]: readon
   const property = meta?.properties[name.split(':')[0] as never];
 
   return property !== undefined && (property.kind === ReferenceKind.SCALAR || (rest.length > 0 && isScalar(property.targetMeta, rest)));
-}
-
-function guardOf(tenancy: Tenancy): QueryGuard {
-  return { tenancy, scope: tenancy.scope };
 }
 
 const GUARDED = Symbol.for('@landlord/mikro-orm: guarded');

@@ -1,5 +1,5 @@
 import type { Configuration } from '@mikro-orm/core';
-import { asItIs } from '../connection/sql-target.js';
+import { withoutGuard } from '../connection/sql-target.js';
 
 /**
  * Makes extensions of MikroORM that work on the public schema send their SQL as it is, in whatever scope they are called: what their
@@ -7,7 +7,7 @@ import { asItIs } from '../connection/sql-target.js';
  *
  * Relies on MikroORM 7 taking them from `config.getExtension()`.
  */
-export function keepFromScopes(config: Configuration, host: object, names: readonly string[]): void {
+export function keepFromScopes(config: Configuration, names: readonly string[]): void {
   const getExtension = config.getExtension.bind(config);
   const kept = new Map<object, object>();
 
@@ -18,21 +18,21 @@ export function keepFromScopes(config: Configuration, host: object, names: reado
       return extension;
     }
 
-    const known = (kept.get(extension) ?? keep(extension, host)) as T & object;
+    const known = (kept.get(extension) ?? keep(extension, config)) as T & object;
     kept.set(extension, known);
 
     return known;
   };
 }
 
-function keep<T extends object>(extension: T, host: object): T {
+function keep<T extends object>(extension: T, config: object): T {
   return new Proxy(extension, {
     get: (target, key) => {
       const value: unknown = Reflect.get(target, key, target);
 
       // on the object itself, as it may keep its state in private fields
       return typeof value === 'function' && key !== 'constructor'
-        ? (...args: unknown[]) => asItIs(host, () => Reflect.apply(value, target, args) as unknown)
+        ? (...args: unknown[]) => withoutGuard(config, () => Reflect.apply(value, target, args) as unknown)
         : value;
     },
     set: (target, key, value) => Reflect.set(target, key, value, target),

@@ -1,11 +1,12 @@
 import { helper, QueryFlag, type Configuration, type DriverException, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { TenantError } from '../errors/index.js';
-import { registerHost, unregisterHost } from '../scope/live-orms.js';
-import { Tenancy } from '../tenancy.js';
+import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { surviveLostConnections } from '../connection/lost-connections.js';
+import { TenantDatabase } from '../database/tenant-database.js';
 import { noticeCommits } from '../database/on-commit.js';
 import { sealValues } from '../connection/sealed-values.js';
 import { guardConnection } from '../connection/sql-guard.js';
@@ -45,9 +46,9 @@ export function extendDriver(Driver: DriverClass): DriverClass {
         return meta?.schema ?? super.getSchemaName(meta, options);
       }
 
-      const tenancy = Tenancy.of(this.config);
+      const rules = TenantRules.of(this.config);
 
-      return tenantSchema(meta.className, options?.schema ?? options?.parentSchema, tenancy.scope, tenancy);
+      return tenantSchema(meta.className, options?.schema ?? options?.parentSchema, rules.scope, rules);
     }
 
     // MikroORM leaves the default schema out, and PostgreSQL would then look the table up on the `search_path`
@@ -61,15 +62,15 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     override async findVirtual(...args: any[]): Promise<any> {
       const schemaName: string | undefined = args[2]?.em?.schema;
 
-      return forTenant(Tenancy.of(this.config), schemaName, () => (super.findVirtual as any)(...args));
+      return forTenant(TenantRules.of(this.config), schemaName, () => (super.findVirtual as any)(...args));
     }
 
     override createQueryBuilder(...args: any[]): any {
       const [entityName, ctx, preferredType, convertCustomTypes, loggerContext, alias, em] = args as CreateQueryBuilderArgs;
       const type = em === undefined ? this.resolveConnectionType({ ctx, connectionType: preferredType } as never) : preferredType;
       const query = new TenantQueryBuilder(entityName as never, this.metadata, this as never, ctx, alias, type, em, loggerContext);
-      const tenancy = Tenancy.of(this.config);
-      guardQuery(query, { tenancy, scope: tenancy.scope });
+      const rules = TenantRules.of(this.config);
+      guardQuery(query, { rules, scope: rules.scope });
 
       if (convertCustomTypes !== true) {
         query.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
@@ -88,7 +89,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       try {
         return await (super.nativeUpdateMany as any)(...args);
       } catch (error) {
-        throw explainSharedWrite(error, this.metadata.get(args[0]), Tenancy.of(this.config));
+        throw explainSharedWrite(error, this.metadata.get(args[0]), TenantRules.of(this.config));
       }
     }
 
@@ -112,20 +113,20 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     // an ORM whose discovery fails never comes here, and is none to choose from afterwards
     override setMetadata(metadata: MetadataStorage): void {
       super.setMetadata(metadata);
-      registerHost(this.config, Tenancy.of(this.config));
+      addLiveOrm(this.config);
     }
 
     // which closes, and so unregisters
     override async reconnect(...args: any[]): Promise<any> {
       const connection: unknown = await (super.reconnect as any)(...args);
-      registerHost(this.config, Tenancy.of(this.config));
+      addLiveOrm(this.config);
 
       return connection;
     }
 
     override async close(force?: boolean): Promise<void> {
-      unregisterHost(this.config);
-      await Tenancy.of(this.config).directory.close();
+      removeLiveOrm(this.config);
+      await TenantDatabase.of(this.config).close();
       await super.close(force);
     }
 

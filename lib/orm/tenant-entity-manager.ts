@@ -3,29 +3,18 @@ import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/s
 import { readInScope } from '../scope/read-in-scope.js';
 import { currentScope, type Scope } from '../scope/scope.js';
 import { TenantWriteRefusedError } from '../errors/index.js';
-import { Tenancy } from '../tenancy.js';
+import type { TenantEntityManagerMethods } from '../scope/wrapped-orm.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import { explainFlushError } from '../entities/flush-errors.js';
 import { refuseForeign } from '../entities/foreign-entities.js';
 import { isName, isTenantEntity } from '../tenant/entity-kinds.js';
 import { guardKysely } from '../query/kysely-schemas.js';
 import { extendLoading } from './loading-entity-manager.js';
-import { loaderOfSchema, ofTenantThatAsks, refuseBorrowed } from '../entities/shared-relations.js';
+import { loaderOfSchema, withAskingSchema, refuseForeignCollections } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { updateTenants } from '../query/update-tenants.js';
 import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../query/result-cache.js';
-
-/** What an EntityManager with tenants has beside MikroORM's own. */
-export interface TenantEntityManagerMethods {
-  /** Marks the entities for storing and stores them at once, with whatever else is pending: `em.persist(…).flush()`. */
-  persistAndFlush(entities: object | Iterable<object>): Promise<void>;
-
-  /** Marks the entities for removal and removes them at once, with whatever else is pending: `em.remove(…).flush()`. */
-  removeAndFlush(entities: object | Iterable<object>): Promise<void>;
-
-  /** @internal Makes this fork the one of a scope. */
-  bindToScope(scope: Scope): void;
-}
 
 /**
  * The EntityManager that results from `withTenants`. A fork belongs to the scope it was made in, and stays with it: an entity,
@@ -73,9 +62,9 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
     override async flush(): Promise<void> {
       try {
-        await forTenant(Tenancy.of(this.config), this.getContext(false).schema, () => super.flush());
+        await forTenant(TenantRules.of(this.config), this.getContext(false).schema, () => super.flush());
       } catch (error) {
-        throw explainFlushError(error, Tenancy.of(this.config));
+        throw explainFlushError(error, TenantRules.of(this.config));
       }
     }
 
@@ -94,7 +83,7 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
         return (em.stream as any)(...args);
       }
 
-      return readInScope((super.stream as any)(...args), currentScope(Tenancy.of(this.config)));
+      return readInScope((super.stream as any)(...args), currentScope(TenantRules.of(this.config)));
     }
 
     override async execute(query: any, params: any = [], methodOrOptions: any = 'all', loggerContext?: any): Promise<any> {
@@ -104,29 +93,29 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
         return super.execute(query, params, methodOrOptions, loggerContext);
       }
 
-      const tenancy = Tenancy.of(this.config);
-      const schemaName = tenantSchema('Raw SQL', em.schema, tenancy.scope, tenancy);
+      const rules = TenantRules.of(this.config);
+      const schemaName = tenantSchema('Raw SQL', em.schema, rules.scope, rules);
 
-      return forTenant(tenancy, schemaName, () => super.execute(query, params, methodOrOptions, loggerContext));
+      return forTenant(rules, schemaName, () => super.execute(query, params, methodOrOptions, loggerContext));
     }
 
     // what reads or writes without a query builder of the user's comes here; there may be raw SQL among its values
     override async withSessionContext(...args: any[]): Promise<any> {
-      return forTenant(Tenancy.of(this.config), this.getContext(false).schema, () => (super.withSessionContext as any)(...args));
+      return forTenant(TenantRules.of(this.config), this.getContext(false).schema, () => (super.withSessionContext as any)(...args));
     }
 
     override getKysely(options?: any): any {
       const em = this.getContext(false);
-      const tenancy = Tenancy.of(this.config);
+      const rules = TenantRules.of(this.config);
 
-      return guardKysely(super.getKysely(options), { schema: em.schema }, { tenancy, scope: tenancy.scope });
+      return guardKysely(super.getKysely(options), { schema: em.schema }, { rules, scope: rules.scope });
     }
 
     // `Collection.matching()` comes here with the caller's options, and takes them to the driver without a schema
     override async preparePopulate(entityName: any, options: any, validate?: boolean): Promise<any> {
       options.schema = this.#ofTenant(entityName, options).schema ?? this.getContext(false).schema;
       const populate = await super.preparePopulate(entityName, options, validate);
-      this.#refuseBorrowed(entityName, populate, options.schema);
+      this.#refuseForeignCollections(entityName, populate, options.schema);
 
       return populate;
     }
@@ -137,7 +126,7 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
     // a cached result is an answer like the database's: refused where that would be, and never one tenant's for another
     override async tryCache(entityName: any, config: any, key: any, refresh?: boolean, merge?: boolean): Promise<any> {
-      const { publicSchema } = Tenancy.of(this.config);
+      const { publicSchema } = TenantRules.of(this.config);
       const asked: CacheConfig = config ?? this.config.get('resultCache').global;
       const tenants = asked === undefined || asked === false ? [] : tenantsOfCacheKey(key, this.getContext(false).schema, publicSchema);
       const meta = this.metadata.find(entityName);
@@ -205,7 +194,7 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
     }
 
     override async nativeUpdate(entity: any, where: any, data: any, options: any = {}): Promise<any> {
-      if (Tenancy.of(this.config).hasIdentity(data)) {
+      if (TenantRules.of(this.config).hasIdentity(data)) {
         this.#refuseTenants('em.nativeUpdate()', 'em.flush() on the loaded tenant', entity);
       }
 
@@ -260,23 +249,23 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
     }
 
     #ofTenant(entityName: any, options: any): any {
-      return ofTenantThatAsks(this.metadata.find(entityName), options, this.getContext(false).schema);
+      return withAskingSchema(this.metadata.find(entityName), options, this.getContext(false).schema);
     }
 
-    #refuseBorrowed(entityName: any, populate: any, wanted: string | undefined): void {
+    #refuseForeignCollections(entityName: any, populate: any, wanted: string | undefined): void {
       const own = this.getContext(false).schema;
 
       if (wanted !== own) {
-        const tenancy = Tenancy.of(this.config);
-        refuseBorrowed(this.metadata.find(entityName), populate, { wanted, own, tenancy, scope: tenancy.scope });
+        const rules = TenantRules.of(this.config);
+        refuseForeignCollections(this.metadata.find(entityName), populate, { wanted, own, rules, scope: rules.scope });
       }
     }
 
     // `entity` names whose data or condition it is, for the message
     #refuseForeign(given: readonly unknown[], schema: string | undefined, entity?: EntityName | object): void {
-      const tenancy = Tenancy.of(this.config);
+      const rules = TenantRules.of(this.config);
       const meta = entity === undefined ? undefined : this.metadata.find(isName(entity) ? entity : entity.constructor);
-      refuseForeign(given, schema ?? this.getContext(false).schema, { tenancy, scope: tenancy.scope, entity: meta?.className });
+      refuseForeign(given, schema ?? this.getContext(false).schema, { rules, scope: rules.scope, entity: meta?.className });
     }
 
     #refuseTenants(method: string, instead: string, entity: EntityName | object | readonly object[]): void {
@@ -289,7 +278,7 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
       const first: object | undefined = Array.isArray(entity) ? entity[0] : entity;
       const known = first === undefined ? undefined : this.metadata.find(isName(first) ? first : first.constructor);
 
-      return known !== undefined && Tenancy.of(this.config).isTenantClass(known);
+      return known !== undefined && TenantRules.of(this.config).isTenantClass(known);
     }
   }
 

@@ -1,5 +1,4 @@
 import {
-  ChangeSetType,
   FlushMode,
   LockMode,
   wrap,
@@ -9,17 +8,17 @@ import {
   type EventSubscriber,
   type FilterQuery,
   type FlushEventArgs,
-  type UnitOfWork,
 } from '@mikro-orm/core';
 import { tellChanges } from '../database/tell-changes.js';
-import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError, TenantWriteRefusedError } from '../errors/index.js';
 import { provision } from './provision.js';
 import { dropSchema, renameSchema } from './schemas.js';
-import { NOT_CACHED, Tenancy } from '../tenancy.js';
+import { checkFlushOfTenants } from './tenant-changes.js';
+import { TenantDatabase } from '../database/tenant-database.js';
+import { NOT_CACHED } from '../database/tenants-table.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
-import { checkFlush, type Flush } from '../entities/flush-check.js';
 import { guardFlush } from '../entities/flush-guard.js';
-import { placeNewItems } from '../entities/new-items.js';
+import { assignSchemaToNewItems } from '../entities/new-items.js';
 
 type Tenant = TenantMixin<unknown>;
 
@@ -35,75 +34,77 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   readonly #storedNames = new WeakMap<Tenant, string>();
 
   beforeFlush({ uow, em }: FlushEventArgs): void {
-    placeNewItems(uow, em.schema);
+    assignSchemaToNewItems(uow, em.schema);
   }
 
   onFlush({ uow, em }: FlushEventArgs): void {
-    const flush = { uow, em, tenancy: Tenancy.of(em.config) };
-    checkAll(flush);
+    const flush = { uow, em, rules: TenantRules.of(em.config) };
+    checkFlushOfTenants(flush);
     guardFlush(flush, () => {
       // with no other subscriber nothing has changed since
       if ([...em.getEventManager().getSubscribers()].some(subscriber => subscriber !== this && 'onFlush' in subscriber)) {
-        checkAll(flush);
+        checkFlushOfTenants(flush);
       }
     });
   }
 
   async afterCreate({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
-    const tenancy = Tenancy.of(em.config);
+    const database = TenantDatabase.of(em.config);
 
-    if (!tenancy.isTenantClass(meta)) {
+    if (!database.rules.isTenantClass(meta)) {
       return;
     }
 
-    if (!tenancy.isPublicTenant(entity) && tenancy.settingOf(entity, 'autoCreateSchema')) {
-      await provision(tenancy, entity, em.getTransactionContext());
+    if (!database.rules.isPublicTenant(entity) && database.rules.settingOf(entity, 'autoCreateSchema')) {
+      await provision(database, entity, em.getTransactionContext());
     }
 
-    await tellChanges(tenancy, [entity.schemaName], em.getTransactionContext());
+    await tellChanges(database, [entity.schemaName], em.getTransactionContext());
   }
 
   async beforeUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
     const isRenamed = entity.schemaName !== undefined && entity.schemaName !== changeSet?.originalEntity?.schemaName;
 
-    if (isRenamed && Tenancy.of(em.config).isTenantClass(meta)) {
+    if (isRenamed && TenantRules.of(em.config).isTenantClass(meta)) {
       await this.#readStoredName(entity, em);
     }
   }
 
   async afterUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
     const stored = this.#takeStoredName(entity);
-    const tenancy = Tenancy.of(em.config);
+    const database = TenantDatabase.of(em.config);
 
     if (stored !== undefined && stored !== entity.schemaName) {
-      await renameSchema(tenancy, stored, entity.schemaName, em.getTransactionContext());
+      await renameSchema(database, stored, entity.schemaName, em.getTransactionContext());
     }
 
-    if (tenancy.isTenantClass(meta)) {
+    if (database.rules.isTenantClass(meta)) {
       // others hold it by the name in the row, which another process may have changed since the entity was loaded
       const now = await storedName(entity, em);
-      await tellChanges(tenancy, [stored ?? formerName(changeSet) ?? now, now], em.getTransactionContext());
+      await tellChanges(database, [stored ?? formerName(changeSet) ?? now, now], em.getTransactionContext());
     }
   }
 
   async beforeDelete({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
-    const tenancy = Tenancy.of(em.config);
-
-    if (tenancy.isTenantClass(meta)) {
+    if (TenantRules.of(em.config).isTenantClass(meta)) {
       await this.#readStoredName(entity, em);
     }
   }
 
   async afterDelete({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
     const stored = this.#takeStoredName(entity);
-    const tenancy = Tenancy.of(em.config);
+    const database = TenantDatabase.of(em.config);
 
-    if (tenancy.isTenantClass(meta)) {
-      await tellChanges(tenancy, [stored ?? formerName(changeSet)], em.getTransactionContext());
+    if (database.rules.isTenantClass(meta)) {
+      await tellChanges(database, [stored ?? formerName(changeSet)], em.getTransactionContext());
     }
 
-    if (stored !== undefined && tenancy.settingOf(entity, 'autoDropSchema') && !tenancy.isPublicTenant({ schemaName: stored })) {
-      await dropSchema(tenancy, stored, em.getTransactionContext());
+    if (
+      stored !== undefined &&
+      database.rules.settingOf(entity, 'autoDropSchema') &&
+      !database.rules.isPublicTenant({ schemaName: stored })
+    ) {
+      await dropSchema(database, stored, em.getTransactionContext());
     }
   }
 
@@ -130,7 +131,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
 async function storedName(entity: Tenant, em: EntityManager, options: { readonly lockMode?: LockMode } = {}): Promise<string | undefined> {
   const registry = em.fork({ keepTransactionContext: true, disableContextResolution: true, flushMode: FlushMode.COMMIT });
   const key = wrap(entity, true).getPrimaryKey() as FilterQuery<Tenant>;
-  const row = await registry.findOne(Tenancy.of(em.config).tenantMeta.class, key, {
+  const row = await registry.findOne(TenantRules.of(em.config).tenantMeta.class, key, {
     fields: ['schemaName'],
     filters: false,
     // outside a transaction too it is what was just written, and not what a replica has
@@ -142,139 +143,9 @@ async function storedName(entity: Tenant, em: EntityManager, options: { readonly
   return row?.schemaName;
 }
 
-/** What a flush is about to do to one tenant. */
-interface TenantChange {
-  readonly entity: Tenant;
-  readonly action: 'created' | 'updated' | 'deleted';
-  /** The schema name in the database, of a row that is there. */
-  readonly former: string | undefined;
-  /** What is about to be written; what is not written is undefined. */
-  readonly schemaName: unknown;
-  readonly domainUrl: unknown;
-  writeDomain(canonical: string): void;
-}
-
-function checkAll(flush: Flush): void {
-  const { uow, em, tenancy } = flush;
-  checkFlush(flush);
-
-  for (const change of [...changesOf(uow, tenancy), ...postponedChangesOf(uow, tenancy)]) {
-    checkChange(change, tenancy);
-
-    // where MikroORM is told to begin no transactions, the flush is in one only if the caller has begun it
-    if (isOfSchema(change) && !em.isInTransaction() && !em.config.get('implicitTransactions')) {
-      throw TenantWriteRefusedError.withoutTransaction(wordFor(change));
-    }
-  }
-}
-
-function changesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {
-  return uow
-    .getChangeSets()
-    .filter(({ meta }) => tenancy.isTenantClass(meta))
-    .map(({ entity, type, payload, originalEntity }: ChangeSet<any>) => ({
-      entity,
-      action: ACTIONS[type],
-      former: originalEntity?.['schemaName'],
-      schemaName: payload['schemaName'],
-      domainUrl: payload['domainUrl'],
-      writeDomain: canonical => {
-        entity.domainUrl = canonical;
-        payload['domainUrl'] = canonical;
-      },
-    }));
-}
-
-/**
- * Where several tenants change a unique property in one flush, MikroORM takes it off the entity and its change set, and writes it
- * after the others; until then it stands in the unit of work's extra updates alone.
- */
-function postponedChangesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {
-  const postponed: TenantChange[] = [];
-
-  for (const [entity, names, values, changeSet] of uow.getExtraUpdates()) {
-    if (changeSet === undefined || !tenancy.isTenantClass(changeSet.meta) || !Array.isArray(names) || !Array.isArray(values)) {
-      continue;
-    }
-
-    const written: unknown[] = values;
-    const value = (name: string): unknown => written[names.indexOf(name)];
-    postponed.push({
-      entity: entity as Tenant,
-      action: 'updated',
-      former: changeSet.originalEntity?.['schemaName'],
-      schemaName: value('schemaName'),
-      domainUrl: value('domainUrl'),
-      writeDomain: canonical => {
-        written[names.indexOf('domainUrl')] = canonical;
-      },
-    });
-  }
-
-  return postponed;
-}
-
-function checkChange(change: TenantChange, tenancy: Tenancy): void {
-  const { action, schemaName, domainUrl, former } = change;
-  const { scope } = tenancy;
-
-  if (scope?.kind === 'tenant' && isOfSchema(change)) {
-    throw new PublicContextRequiredError(wordFor(change), scope.schemaName);
-  }
-
-  if (action === 'deleted') {
-    return;
-  }
-
-  const isPublic = (schemaName ?? former) === tenancy.publicSchema;
-
-  if (isRenamed(change) || (action === 'created' && !isPublic)) {
-    tenancy.checkSchemaName(schemaName);
-  }
-
-  if (action === 'created' || domainUrl !== undefined) {
-    change.writeDomain(checkDomain(domainUrl, isPublic, tenancy));
-  }
-}
-
-/** Whether the change is one of the tenant's schema too. */
-function isOfSchema(change: TenantChange): boolean {
-  return change.action !== 'updated' || isRenamed(change);
-}
-
-function wordFor({ action }: TenantChange): string {
-  return action === 'updated' ? 'renamed' : action;
-}
-
 // of an entity that was not loaded it is not known
 function formerName(change: ChangeSet<Tenant> | undefined): string | undefined {
   const name: unknown = change?.originalEntity?.schemaName;
 
   return typeof name === 'string' ? name : undefined;
 }
-
-function isRenamed({ action, schemaName, former }: TenantChange): boolean {
-  return action === 'updated' && schemaName !== undefined && schemaName !== former;
-}
-
-function checkDomain(domainUrl: unknown, isPublic: boolean, tenancy: Tenancy): string {
-  const canonical = typeof domainUrl === 'string' ? tenancy.canonicalHost(domainUrl) : undefined;
-
-  if (canonical === undefined) {
-    throw new InvalidDomainError(domainUrl);
-  }
-
-  if (tenancy.isPublicHost(canonical) && !isPublic) {
-    throw new ReservedDomainError(canonical);
-  }
-
-  return canonical;
-}
-
-const ACTIONS: Record<ChangeSetType, TenantChange['action']> = {
-  [ChangeSetType.CREATE]: 'created',
-  [ChangeSetType.UPDATE]: 'updated',
-  [ChangeSetType.UPDATE_EARLY]: 'updated',
-  [ChangeSetType.DELETE]: 'deleted',
-  [ChangeSetType.DELETE_EARLY]: 'deleted',
-};

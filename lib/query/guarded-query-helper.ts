@@ -1,27 +1,27 @@
 import type { EntityMetadata, EntityName } from '@mikro-orm/core';
 import { QueryBuilderHelper } from '@mikro-orm/sql';
-import type { Tenancy } from '../tenancy.js';
+import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import type { QueryGuard, TenantQueryBuilder } from './tenant-query-builder.js';
+import type { GuardContext } from '../scope/guard-context.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 
 /** MikroORM's helper of a query builder, which writes out its joins, with every table of a tenant in the schema that the query may use. */
 export class GuardedQueryHelper extends (QueryBuilderHelper as unknown as OpenHelperClass) {
-  declare query: TenantQueryBuilder;
+  declare query: GuardedQuery;
 
   override createFormulaTable(alias: string, meta: EntityMetadata, schema?: string): object {
     return super.createFormulaTable(alias, meta, this.query.schemaOfFormula(meta, schema));
   }
 
   override getTableName(entityName: EntityName): string {
-    const meta = this.query.guard.tenancy.orm.getMetadata().find(entityName);
+    const meta = this.query.guard.rules.metadata.find(entityName);
 
     return meta?.schema === DEFAULT_SCHEMA ? `${DEFAULT_SCHEMA}.${meta.tableName}` : super.getTableName(entityName);
   }
 
   override createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown {
     const { guard } = this.query;
-    const meta = joinedMeta(join, guard.tenancy);
+    const meta = joinedMeta(join, guard.rules);
 
     if (meta?.schema === undefined) {
       return super.createJoinExpression(join, joins, schema, override);
@@ -35,7 +35,7 @@ export class GuardedQueryHelper extends (QueryBuilderHelper as unknown as OpenHe
   }
 }
 
-export function guardHelper(helper: object, query: TenantQueryBuilder): GuardedQueryHelper {
+export function guardHelper(helper: object, query: GuardedQuery): GuardedQueryHelper {
   const guarded = (
     helper instanceof GuardedQueryHelper ? helper : Object.setPrototypeOf(helper, GuardedQueryHelper.prototype)
   ) as GuardedQueryHelper;
@@ -45,9 +45,9 @@ export function guardHelper(helper: object, query: TenantQueryBuilder): GuardedQ
 }
 
 // sub-queries and CTEs are joined under a property that no entity has
-function joinedMeta(join: Join, tenancy: Tenancy): EntityMetadata | undefined {
+function joinedMeta(join: Join, rules: TenantRules): EntityMetadata | undefined {
   return join.path?.endsWith('[pivot]') === true && join.prop.pivotEntity !== undefined
-    ? tenancy.orm.getMetadata().find(join.prop.pivotEntity)
+    ? rules.metadata.find(join.prop.pivotEntity)
     : join.prop.targetMeta;
 }
 
@@ -55,19 +55,19 @@ function joinedMeta(join: Join, tenancy: Tenancy): EntityMetadata | undefined {
  * The tenant that a joined table is asked of. A query that starts from a shared entity has the public schema, which says nothing
  * of the tenant whose rows it joins: that is then the scope's.
  */
-function wantedSchema(join: Join, ofQuery: readonly (string | undefined)[], guard: QueryGuard): string | undefined {
+function wantedSchema(join: Join, ofQuery: readonly (string | undefined)[], guard: GuardContext): string | undefined {
   return join.schema !== undefined && join.schema !== '*' ? join.schema : tenantAmong(ofQuery, guard);
 }
 
 /** The first of the schemas that is a tenant's, else the scope's. */
-export function tenantAmong(schemas: readonly (string | undefined)[], { scope, tenancy }: QueryGuard): string | undefined {
-  const named = schemas.find(schema => schema !== undefined && ![tenancy.publicSchema, DEFAULT_SCHEMA, '*'].includes(schema));
+export function tenantAmong(schemas: readonly (string | undefined)[], { scope, rules }: GuardContext): string | undefined {
+  const named = schemas.find(schema => schema !== undefined && ![rules.publicSchema, DEFAULT_SCHEMA, '*'].includes(schema));
 
   return named ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
 }
 
-export function resolve({ tenancy, scope }: QueryGuard, meta: EntityMetadata, wanted: string | undefined): string {
-  return tenantSchema(meta.className, wanted, scope, tenancy);
+export function resolve({ rules, scope }: GuardContext, meta: EntityMetadata, wanted: string | undefined): string {
+  return tenantSchema(meta.className, wanted, scope, rules);
 }
 
 /** What MikroORM takes a PostgreSQL database's default schema to be, whatever `publicSchema` is. */
@@ -78,6 +78,12 @@ type OpenHelperClass = new (...args: ConstructorParameters<typeof QueryBuilderHe
   createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown;
   getTableName(entityName: EntityName): string;
 };
+
+/** The query that a helper belongs to. */
+interface GuardedQuery {
+  readonly guard: GuardContext;
+  schemaOfFormula(meta: EntityMetadata, given: string | undefined): string | undefined;
+}
 
 export interface Join {
   readonly path?: string;

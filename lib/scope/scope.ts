@@ -2,19 +2,19 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 /**
  * What an async flow runs in: the public scope or one tenant. None is `undefined`.
- * `host` is the ORM it belongs to, so that two of them in one flow do not see each other's.
+ * `config` is that of the ORM it belongs to, so that two of them in one flow do not see each other's.
  */
 export type Scope<Tenant = unknown> = PublicScope | TenantScope<Tenant>;
 
 export interface PublicScope {
   readonly kind: 'public';
-  readonly host: object;
+  readonly config: object;
   readonly outer: Scope | undefined;
 }
 
 export interface TenantScope<Tenant = unknown> {
   readonly kind: 'tenant';
-  readonly host: object;
+  readonly config: object;
   readonly outer: Scope | undefined;
   readonly tenant: Tenant;
   readonly schemaName: string;
@@ -25,11 +25,11 @@ export function innermostScope(): Scope | undefined {
   return storage.getStore();
 }
 
-/** The innermost scope of this async flow that belongs to `host`. */
-export function currentScope(host: object): Scope | undefined {
+/** The innermost scope of this async flow that belongs to the ORM of `config`. */
+export function currentScope(config: object): Scope | undefined {
   let scope = storage.getStore();
 
-  while (scope !== undefined && scope.host !== host) {
+  while (scope !== undefined && scope.config !== config) {
     scope = scope.outer;
   }
 

@@ -2,11 +2,10 @@ import { resolve } from 'node:path';
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
 import { AbstractSqlDriver } from '@mikro-orm/sql';
 import { directoryProblems } from './check-directory-options.js';
-import { DEFAULT_TENANT_MIGRATIONS_PATH, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
+import { DEFAULT_TENANT_MIGRATIONS_PATH, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { canonicalHostname } from './hostname.js';
 import { TenantMixin } from './tenant-mixin.js';
-import type { AnyConfig } from '../with-tenants.js';
 
 /** All that is wrong with what `withTenants` was given, as far as it shows before the entities are known. */
 export function checkConfig(config: AnyConfig, options: TenantsOptions | undefined): string[] {

@@ -1,4 +1,4 @@
-import type { EntityClass, MigrationsOptions } from '@mikro-orm/core';
+import type { EntityClass, MigrationsOptions, Options } from '@mikro-orm/core';
 import type { DirectoryOptions } from './directory-options.js';
 import type { TenantMixin } from './tenant-mixin.js';
 
@@ -112,6 +112,9 @@ export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles'>> & {
   readonly roles: RolesOptions | undefined;
   readonly directory: Required<DirectoryOptions>;
 };
+
+/** A MikroORM config of whatever driver. */
+export type AnyConfig = Partial<Options<any, any, any>>;
 
 /** Which tenants: a condition on the tenant entity, in MikroORM's terms. */
 export type TenantFilter = Readonly<Record<string, unknown>>;

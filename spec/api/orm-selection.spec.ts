@@ -35,7 +35,7 @@ onDatabasesAndPooler('choosing an ORM', database => {
     await database.query(`create schema public`);
   });
 
-  it('asks for an ORM where none is live, and where the only one was closed', async () => {
+  it('W2 asks for an ORM where none is live, and where the only one was closed', async () => {
     for (const ask of asked()) {
       await refusal(ask, 'NO_ORM');
     }
@@ -49,7 +49,7 @@ onDatabasesAndPooler('choosing an ORM', database => {
     expect(currentTenant()).to.equal(undefined);
   });
 
-  it('refuses to choose between two, unless told which or inside a scope', async () => {
+  it('W2 refuses to choose between two, unless told which or inside a scope', async () => {
     const first = opened(await openTwins(database));
     const second = opened(await openBeside(database, first, { contextName: 'second' }));
 
@@ -76,7 +76,7 @@ onDatabasesAndPooler('choosing an ORM', database => {
     expect((await runInTenant('acme', () => second.em.findOneOrFail(Book, 1))).title).to.equal('acme book 1');
   });
 
-  it('refuses an ORM that `withTenants` has not wrapped', async () => {
+  it('W2 refuses an ORM that `withTenants` has not wrapped', async () => {
     const plain = opened(await openPlainOrm(database, { entities: [Genre] })) as unknown as LibraryOrm;
 
     for (const ask of asked({ orm: plain })) {

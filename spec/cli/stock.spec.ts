@@ -81,7 +81,7 @@ onDatabases(
       expect((await project.run('migration:up', '--tenants')).code).to.equal(0);
     });
 
-    it('refuses --tenants where the config has none, in words', async () => {
+    it('law 10: refuses --tenants where the config has none, in words', async () => {
       await project.write('mikro-orm.config.ts', CONFIG_WITHOUT_TENANTS);
 
       const { code, output } = await project.run('migration:up', '--tenants');

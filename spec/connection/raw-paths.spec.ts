@@ -161,7 +161,7 @@ onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database 
     await runInPublic(em => em.transactional(tx => tx.execute(`select set_config('role', 'pg_monitor', false)`)));
   });
 
-  it('MikroORM’s session context holds in a tenant’s scope, with raw SQL and without', async () => {
+  it('G4 MikroORM’s session context holds in a tenant’s scope, with raw SQL and without', async () => {
     await runInTenant('acme', async em => {
       const fork = em.fork({ session: { variables: { 'app.visitor': 'one' } } });
       const read = (inner: TenantEntityManager): Promise<unknown> =>

@@ -76,7 +76,7 @@ onDatabases(
       }
     });
 
-    it('S5, S11 which tenants there are is found in a tenant’s scope too, whose role may not read their table', async () => {
+    it('S4, S7 which tenants there are is found in a tenant’s scope too, whose role may not read their table', async () => {
       const whose = (em: TenantEntityManager): Promise<unknown> => em.execute('select current_user as role');
       const all = ['acme', 'bob'].map(name => ({ schemaName: name, ok: true, value: [{ role: `${names.prefix}${name}` }] }));
 
@@ -162,7 +162,7 @@ describe('the option `roles`', () => {
     [{ prefix: 't_', shared: 'x"; drop' }, '`roles.shared` is'],
     [{ prefix: 't_', ddl: 't_owner' }, 'begins with `roles.prefix`'],
   ] as const) {
-    it(`is refused as ${JSON.stringify(roles)}`, async () => {
+    it(`W1 is refused as ${JSON.stringify(roles)}`, async () => {
       const error = await refusal(() =>
         Promise.resolve(withTenants({ driver: PostgreSqlDriver, entities: [] }, { tenant: Library, roles })),
       );

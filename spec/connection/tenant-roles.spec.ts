@@ -182,7 +182,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     expect(await database.query(`select from pg_namespace where nspname = 'hanna'`)).to.deep.equal([]);
   });
 
-  it('what raw SQL undoes: `reset role` in the same message or transaction of a caller’s, and no further', async () => {
+  it('N3 what raw SQL undoes: `reset role` in the same message or transaction of a caller’s, and no further', async () => {
     await runInTenant('acme', async em => {
       // by itself it is of that statement alone
       await em.execute('reset role');

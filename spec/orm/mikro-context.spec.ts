@@ -133,9 +133,9 @@ onDatabasesAndPooler('MikroORM’s contexts around scopes', database => {
   }
 
   it('S1 work that leaves its scope leaves behind for whom SQL was said to be', () => {
-    const host = { publicSchema: 'public' };
-    const inside = forTenant(host, 'acme', () =>
-      [sqlTarget(host), leaveScope(() => sqlTarget(host)), sqlTarget(host)].map(({ kind }) => kind),
+    const config = {};
+    const inside = forTenant({ config, publicSchema: 'public' }, 'acme', () =>
+      [sqlTarget(config), leaveScope(() => sqlTarget(config)), sqlTarget(config)].map(({ kind }) => kind),
     );
 
     expect(inside).to.deep.equal(['tenant', 'none', 'tenant']);

@@ -16,14 +16,14 @@ describe('the command in a project of a user', function () {
     addFiles(project, 'cli-project');
   });
 
-  it('is this package under both its names, where the stock command line is installed too', () => {
+  it('G2 is this package under both its names, where the stock command line is installed too', () => {
     const bins = PROGRAMS.map(name => realpathSync(join(project.folder, 'node_modules/.bin', name)));
 
     expect(new Set(bins)).to.deep.equal(new Set([join(project.folder, 'node_modules/@landlord/mikro-orm/dist/cli/bin.js')]));
   });
 
   for (const program of PROGRAMS) {
-    it(`has the stock commands as ${program}, and the tenants' option`, async () => {
+    it(`G5 has the stock commands as ${program}, and the tenants' option`, async () => {
       const { stdout } = succeeded(await project.run('npx', [program, '--help']));
 
       for (const command of ['migration:up', 'migration:create', 'schema:update', 'cache:clear', 'debug']) {

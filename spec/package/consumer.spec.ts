@@ -55,7 +55,7 @@ describe('the package in a project of a user', function () {
     });
   }
 
-  it('has declarations that compile where those of libraries are checked too', async () => {
+  it('G2 has declarations that compile where those of libraries are checked too', async () => {
     const { stdout } = await project.run('tsc', ['--skipLibCheck', 'false', '--noEmit', '--pretty', 'false', '--listFiles']);
     const lines = stdout.split('\n');
     const problems = lines.filter(line => /\(\d+,\d+\): error TS/.test(line));

@@ -146,7 +146,7 @@ onDatabasesAndPooler('creating a tenant', database => {
     expect(await schemasWith(database, 'author')).to.include.members(keywords);
   });
 
-  it('T12 takes a name of 63 bytes, the longest that PostgreSQL does not cut', async () => {
+  it('T11 takes a name of 63 bytes, the longest that PostgreSQL does not cut', async () => {
     const [longest, other] = [`${'a'.repeat(62)}b`, `${'a'.repeat(62)}c`];
     await orm.em.fork().persistAndFlush([longest, other].map((name, i) => newLibrary(name, { domainUrl: `longest-${i}.example.com` })));
 

@@ -60,7 +60,7 @@ const client = (name: string, data: Record<string, unknown> = {}): Client =>
   new Client({ name, schemaName: name, domainUrl: `${name}.example.com`, ...data });
 
 describe('a tenant whose properties are class fields', () => {
-  it('T1 keeps what its constructor was given', () => {
+  it('W3 keeps what its constructor was given', () => {
     const paidUntil = new Date(0);
     const tenant = client('acme', { onTrial: false, paidUntil, labels: ['vip'] });
 
@@ -69,14 +69,14 @@ describe('a tenant whose properties are class fields', () => {
     expect(tenant).to.be.instanceOf(Client);
   });
 
-  it('T1 has the initial values of what was not given', () => {
+  it('W3 has the initial values of what was not given', () => {
     const tenant = client('acme');
 
     expect(tenant).to.include({ name: 'acme', onTrial: true, paidUntil: undefined });
     expect(tenant.labels).to.deep.equal(['new']);
   });
 
-  it('T1 takes a later assignment, also to `undefined` and of a constructor', () => {
+  it('W3 takes a later assignment, also to `undefined` and of a constructor', () => {
     const tenant = client('acme', { onTrial: false, paidUntil: new Date(0) });
     tenant.onTrial = true;
     Object.assign(tenant, { name: 'Acme', paidUntil: undefined });

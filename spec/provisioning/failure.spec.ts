@@ -35,7 +35,7 @@ onDatabasesAndPooler('a migration that fails while a tenant is created', databas
     orm = await openLibrary(database, { migrations: { migrationsList: [CreateNote, FailsInAcme] } });
   });
 
-  it('T5 leaves no row, no schema and no history', async () => {
+  it('T5, law 4: leaves no row, no schema and no history', async () => {
     await refusal(orm.em.fork().persistAndFlush(newLibrary('acme')));
     const leftovers = await database.query(
       `select 1 from information_schema.tables where table_name in ('note', 'half_done') union all select 1 from public.mikro_orm_migrations where name ~ 'Note|Fails'`,

@@ -31,7 +31,7 @@ onDatabases('tenants that a filter of MikroORM hides', database => {
     expect(await database.query(`select 1 as one from pg_namespace where nspname = 'bob'`)).to.deep.equal([{ one: 1 }]);
   });
 
-  it('T8, T17 a hidden tenant takes its schema along, renamed and deleted', async () => {
+  it('T15, T17 a hidden tenant takes its schema along, renamed and deleted', async () => {
     const em = orm.em.fork();
     const bob = await em.findOneOrFail(Library, { schemaName: 'bob' }, { filters: false });
     bob.schemaName = 'robert';

@@ -54,7 +54,7 @@ onDatabases('a schema that the library did not make', database => {
 
   for (const schemaName of NOT_OURS) {
     for (const [path, attempt] of Object.entries(PATHS)) {
-      it(`T16 is kept as it is: ${schemaName} by ${path}`, async () => {
+      it(`T16, law 5: is kept as it is: ${schemaName} by ${path}`, async () => {
         const error = await refusal(attempt(orm, schemaName));
 
         expect(error).to.include({ code: 'SCHEMA_PROTECTED', name: 'SchemaProtectedError', schemaName });

@@ -30,7 +30,7 @@ onDatabases("tenants from inside a tenant's scope", database => {
     );
   }
 
-  it('T14 are not created, before any SQL', async () => {
+  it('T14, law 7: are not created, before any SQL', async () => {
     const outside = orm.em.fork();
     const attempts = [
       () => runInTenant('acme', em => em.persistAndFlush(newLibrary('carl'))),
@@ -54,7 +54,7 @@ onDatabases("tenants from inside a tenant's scope", database => {
     await expectNothingChanged();
   });
 
-  it('T14 are not renamed, neither another nor the own', async () => {
+  it('T14, law 7: are not renamed, neither another nor the own', async () => {
     for (const schemaName of ['acme', 'bob']) {
       const error = await refusal(
         runInTenant('acme', async em => {
@@ -70,7 +70,7 @@ onDatabases("tenants from inside a tenant's scope", database => {
     await expectNothingChanged();
   });
 
-  it('T14 are not deleted, neither another nor the own', async () => {
+  it('T14, law 7: are not deleted, neither another nor the own', async () => {
     for (const schemaName of ['acme', 'bob']) {
       const removal = runInTenant('acme', async em => em.removeAndFlush(await em.findOneOrFail(Library, { schemaName })));
       const error = await refusal(removal);

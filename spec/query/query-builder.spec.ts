@@ -64,7 +64,7 @@ onDatabasesAndPooler('the query builder', database => {
     });
   });
 
-  it('overrides what MikroORM still has', () => {
+  it('G1 overrides what MikroORM still has', () => {
     const query = QueryBuilder.prototype as unknown as Record<string, unknown>;
     const helper = QueryBuilderHelper.prototype as unknown as Record<string, unknown>;
 

@@ -6,7 +6,7 @@ import { Author, Book, Genre, Library, Tag } from '../../fixtures/entities/index
 import { failureOf } from '../support/assertions/failure.ts';
 
 describe('checking the configuration', () => {
-  it('reports all that is wrong with the options at once', () => {
+  it('W1 reports all that is wrong with the options at once', () => {
     const problems = problemsOf(() =>
       withTenants(
         { driver: class MySqlDriver {} as never, schema: 'a', migrations: { path: './same' } },
@@ -27,7 +27,7 @@ describe('checking the configuration', () => {
     }
   });
 
-  it('names each public host that is none', () => {
+  it('W1 names each public host that is none', () => {
     const problems = problemsOf(() =>
       withTenants(defineConfig({}), { tenant: Library, publicHosts: ['https://example.com', 'fine.example.com', 'a b'] }),
     );
@@ -36,7 +36,7 @@ describe('checking the configuration', () => {
     expect(problems.join()).to.contain('https://example.com').and.to.contain('a b').and.not.to.contain('fine');
   });
 
-  it('names each option of the directory that is none, and shows no URL', () => {
+  it('W1 names each option of the directory that is none, and shows no URL', () => {
     const problems = problemsOf(() =>
       withTenants(defineConfig({}), {
         tenant: Library,
@@ -69,7 +69,7 @@ describe('checking the configuration', () => {
     ).not.to.throw();
   });
 
-  it('says what to pass where options, tenant or driver are missing', () => {
+  it('W1 says what to pass where options, tenant or driver are missing', () => {
     expect(problemsOf(() => withTenants({}, undefined as unknown as TenantsOptions)).join())
       .to.contain('`driver` is not set')
       .and.to.contain('`tenant` is not set');
@@ -114,11 +114,11 @@ describe('checking the configuration', () => {
     ]);
   });
 
-  it('refuses nothing of a configuration that works', () => {
+  it('W1 refuses nothing of a configuration that works', () => {
     expect(() => withTenants(defineConfig({}), { tenant: Library, publicHosts: ['example.com', '[::1]'] })).not.to.throw();
   });
 
-  it('reports all that is wrong with the entities at once, before any connection', async () => {
+  it('W1 reports all that is wrong with the entities at once, before any connection', async () => {
     class Shop extends TenantMixin {}
     const ShopSchema = defineEntity({ class: Shop, extends: TenantMixin, schema: '*', properties: {} });
     const Pinned = defineEntity({
@@ -158,7 +158,7 @@ describe('checking the configuration', () => {
     expect(problems.filter(problem => problem.startsWith('Enumerated.kind'))).to.have.length(1);
   });
 
-  it('reports a tenant entity that is not among the entities, and that none is a tenant’s', async () => {
+  it('W1 reports a tenant entity that is not among the entities, and that none is a tenant’s', async () => {
     const error = await failureOf(
       MikroORM.init(withTenants(defineConfig({ dbName: 'never_connected', port: 1, entities: [Genre] }), { tenant: Library })),
     );

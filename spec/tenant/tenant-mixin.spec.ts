@@ -141,7 +141,7 @@ onDatabases('the entity of the tenants', database => {
     }
   });
 
-  it('stores what was passed, and where nothing was, the initial values of its fields', async () => {
+  it('W3 stores what was passed, and where nothing was, the initial values of its fields', async () => {
     const publicSchema = await open(Client);
     const paidUntil = new Date('2030-01-01T00:00:00Z');
     await orm.em
@@ -159,7 +159,7 @@ onDatabases('the entity of the tenants', database => {
     ]);
   });
 
-  it('stores what is changed after it was made, and stores changes to what it has stored', async () => {
+  it('W3 stores what is changed after it was made, and stores changes to what it has stored', async () => {
     const publicSchema = await open(Client);
     const em = orm.em.fork();
     const client = new Client({ name: 'Acme', domainUrl: 'acme.example.com', schemaName: `${publicSchema}_acme`, onTrial: false });
@@ -178,7 +178,7 @@ onDatabases('the entity of the tenants', database => {
 describe('the data that a new tenant is given', () => {
   const place = { domainUrl: 'acme.example.com', schemaName: 'acme' };
 
-  it('wins over the initial values of fields, of subclasses too', () => {
+  it('W3 wins over the initial values of fields, of subclasses too', () => {
     class Special extends Client {
       rank = 1;
       note?: string;
@@ -196,7 +196,7 @@ describe('the data that a new tenant is given', () => {
     });
   });
 
-  it('does not win over what a constructor or the user assigns', () => {
+  it('W3 does not win over what a constructor or the user assigns', () => {
     class Trimmed extends TenantMixin {
       name: string;
 
@@ -216,14 +216,14 @@ describe('the data that a new tenant is given', () => {
     expect(client.domainUrl).to.equal('other.example.com');
   });
 
-  it('is kept where a value is undefined, null or false', () => {
+  it('W3 is kept where a value is undefined, null or false', () => {
     const client = new Client({ ...place, name: 'Acme', onTrial: undefined, paidUntil: null });
 
     expect(client.onTrial).to.equal(undefined);
     expect(client.paidUntil).to.equal(null);
   });
 
-  it('leaves a tenant of its class, with what the class keeps private', () => {
+  it('W3 leaves a tenant of its class, with what the class keeps private', () => {
     class Secretive extends TenantMixin {
       #uses = 0;
 
@@ -239,7 +239,7 @@ describe('the data that a new tenant is given', () => {
     expect(tenant.use()).to.equal(2);
   });
 
-  it('is not needed', () => {
+  it('W3 is not needed', () => {
     expect(Object.fromEntries(Object.entries(new Client()))).to.deep.equal({ name: undefined, paidUntil: undefined, onTrial: true });
   });
 });

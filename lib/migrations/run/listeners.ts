@@ -1,4 +1,4 @@
-import type { MigrateOptions, RunPlan, TenantRunResult } from './run.js';
+import type { MigrateOptions, RunPlan, TenantRunResult } from './run-types.js';
 
 /** Who is told of a run. One that throws does not end it, or what is in flight would go on unseen; it has its say when the run is over. */
 export class Listeners {

@@ -2,7 +2,7 @@ import { RunUsageError } from '../../errors/index.js';
 import type { ReadOptions } from '../history/histories.js';
 import type { MigrationTarget } from './plan.js';
 import { DEFAULT_LOCK_TIMEOUT_MS } from './run-settings.js';
-import type { MigrateOptions } from './run.js';
+import type { MigrateOptions } from './run-types.js';
 
 export function targetOf(options: MigrateOptions): MigrationTarget {
   const { direction = 'up', to, from, migrations, canary } = options;

@@ -1,79 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { MigrationError, RunUsageError, UnknownTenantError } from '../../errors/index.js';
-import type { Tenancy } from '../../tenancy.js';
-import { migrateTenant, type TenantRun, type TenantRunOutcome, type TenantWork } from './migrate-tenant.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
+import { migrateTenant } from './migrate-tenant.js';
+import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
 import { Listeners } from './listeners.js';
 import { loadMigrationSet } from '../set/migration-set.js';
 import { checkTarget } from './plan.js';
 import { planRun, type PlannedRun } from './plan-run.js';
 import { readOptionsOf, targetOf } from './run-options.js';
 import { DEFAULT_LOCK_TIMEOUT_MS, runSettings } from './run-settings.js';
-import { requirePublicSet, selectSchemaNames, type TenantSelection } from './selection.js';
-
-export interface MigrateOptions extends TenantSelection {
-  /** @default 'up' */
-  readonly direction?: 'up' | 'down';
-  /** Up: the last migration to run. Down: the last one to keep; `0` keeps none. Down without it reverts one. */
-  readonly to?: string | 0;
-  /** Up only: the migration after which to begin. */
-  readonly from?: string;
-  /** These migrations and no others. */
-  readonly migrations?: readonly string[];
-  /** Whether to run though the public set is behind. @default false */
-  readonly skipPublicCheck?: boolean;
-  /** How many tenants at once. Each holds a connection of the pool. @default what the pool has, 1 on PGlite */
-  readonly concurrency?: number;
-  /** How long a statement waits for a lock that another session holds, in milliseconds; 0 for ever. A tenant that another run has is waited for longer. @default 5000 */
-  readonly lockTimeoutMs?: number;
-  /** How long a tenant that another run or session has is asked for again and again, in milliseconds; 0 for ever. @default 600000 */
-  readonly busyTimeoutMs?: number;
-  /** How long a statement may take, in milliseconds. @default the server's own setting */
-  readonly statementTimeoutMs?: number;
-  /** How often a tenant that met another session is tried again. @default 3 */
-  readonly retries?: number;
-  /** Stop after so many failures: what is in flight is finished, the rest is not begun. @default never */
-  readonly maxFailures?: number;
-  /** These first, by schema name or that many of them; if one fails, no other is begun. */
-  readonly canary?: number | readonly string[];
-  /** Aborted, what is in flight is finished and the rest is not begun. */
-  readonly signal?: AbortSignal;
-  /** Told how many there are, before the first is begun. What it throws is thrown again when the run is over. */
-  readonly onPlan?: (plan: RunPlan) => void;
-  /** Told of each tenant when it is done. What it throws is thrown again when the run is over. */
-  readonly onProgress?: (result: TenantRunResult) => void;
-}
-
-/** What a run found to do. */
-export interface RunPlan {
-  readonly total: number;
-  /** How many have nothing to do. */
-  readonly upToDate: number;
-  /** How many have something to do. */
-  readonly work: number;
-}
-
-/** What a run did in one tenant's schema. Tenants with nothing to do have no result of their own. */
-export type TenantRunResult = { readonly schemaName: string; readonly durationMs: number } & (
-  | { readonly ok: true; readonly migrations: readonly string[] }
-  | { readonly ok: false; readonly error: unknown }
-);
-
-export type TenantRunFailure = Extract<TenantRunResult, { ok: false }>;
-
-/** What a run did. */
-export interface RunResult {
-  readonly total: number;
-  /** How many had nothing to do, at the start or because another run had done it. */
-  readonly upToDate: number;
-  readonly migrated: readonly Extract<TenantRunResult, { ok: true }>[];
-  readonly failed: readonly TenantRunFailure[];
-  /** Schema names that were not begun, as the run was stopped. */
-  readonly notBegun: readonly string[];
-  /** Tenants whose history names migrations that the set does not have. */
-  readonly unknown: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[];
-  readonly durationMs: number;
-}
+import type { MigrateOptions, RunResult, TenantRunFailure, TenantRunResult } from './run-types.js';
+import { requirePublicSet, selectSchemaNames } from './selection.js';
 
 /**
  * Runs the tenant set in every selected tenant, a bounded number at once, each in a transaction of its own under the tenant's lock.
@@ -81,34 +19,34 @@ export interface RunResult {
  *
  * @throws UnknownTenantError, MigrationError, RunUsageError before anything runs.
  */
-export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions = {}): Promise<RunResult> {
+export async function migrateTenants(database: TenantDatabase, options: MigrateOptions = {}): Promise<RunResult> {
   const start = performance.now();
   const target = targetOf(options);
 
   // whoever is in one may have its only connection, and has it for as long as he likes
-  if (tenancy.isInTransaction()) {
+  if (database.isInTransaction) {
     throw RunUsageError.inTransaction();
   }
 
-  const set = await loadMigrationSet(tenancy);
+  const set = await loadMigrationSet(database);
   checkTarget(set, target);
 
   if (target.direction === 'up' && options.skipPublicCheck !== true) {
-    await requirePublicSet(tenancy);
+    await requirePublicSet(database);
   }
 
-  const schemaNames = await selectSchemaNames(tenancy, options);
+  const schemaNames = await selectSchemaNames(database, options);
   checkCanary(schemaNames, options.canary);
-  const plan = await planRun(tenancy, set, target, schemaNames, readOptionsOf(options));
+  const plan = await planRun(database, set, target, schemaNames, readOptionsOf(options));
   const { total, unread, work, refused } = plan;
   const listeners = new Listeners(options);
   listeners.plan({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
-  const settings = await runSettings(tenancy, {
+  const settings = await runSettings(database, {
     lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
     statementTimeoutMs: options.statementTimeoutMs,
   });
   const retries = options.retries ?? DEFAULTS.retries;
-  const run = new Run(tenancy, { set, target, settings, retries, signal: options.signal }, options, listeners);
+  const run = new Run(database, { set, target, settings, retries, signal: options.signal }, options, listeners);
   refused.forEach(({ schemaName, error }) => run.fail(schemaName, error, 0));
   const canary = canaryOf(plan, options.canary);
   await run.migrate(work.filter(({ schemaName }) => canary.has(schemaName)));
@@ -124,7 +62,7 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
 }
 
 class Run {
-  readonly #tenancy: Tenancy;
+  readonly #database: TenantDatabase;
   readonly #options: MigrateOptions;
   readonly #run: TenantRun;
   readonly #migrated: Extract<TenantRunResult, { ok: true }>[] = [];
@@ -134,8 +72,8 @@ class Run {
   readonly #busySince = new Map<string, number>();
   readonly #listeners: Listeners;
 
-  constructor(tenancy: Tenancy, run: TenantRun, options: MigrateOptions, listeners: Listeners) {
-    this.#tenancy = tenancy;
+  constructor(database: TenantDatabase, run: TenantRun, options: MigrateOptions, listeners: Listeners) {
+    this.#database = database;
     this.#run = run;
     this.#options = options;
     this.#listeners = listeners;
@@ -198,7 +136,7 @@ class Run {
     let outcome: TenantRunOutcome;
 
     try {
-      outcome = await migrateTenant(this.#tenancy, work, this.#run);
+      outcome = await migrateTenant(this.#database, work, this.#run);
     } catch (error) {
       this.fail(schemaName, error, performance.now() - start);
       return 'done';
@@ -237,7 +175,7 @@ class Run {
   }
 
   #concurrency(): number {
-    const most = this.#tenancy.connectionsAtOnce();
+    const most = this.#database.engine.connectionsAtOnce();
 
     return most === 1 ? 1 : (this.#options.concurrency ?? most);
   }

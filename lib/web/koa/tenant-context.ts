@@ -1,11 +1,11 @@
 import type { Context, Middleware, Next } from 'koa';
 import { InvalidHostError, UnknownHostError } from '../../errors/index.js';
 import { withoutPort } from '../../tenant/hostname.js';
-import { resolveHost, type OrmOption } from '../../scope/live-orms.js';
+import type { OrmOption } from '../../scope/live-orms.js';
 import { leaveScope } from '../../orm/mikro-context.js';
-import { heldScopeOf, publicScope } from '../../api/run-in.js';
+import { heldScopeOf, publicScope } from '../../scope/make-scope.js';
 import type { Scope } from '../../scope/scope.js';
-import type { Tenancy } from '../../tenancy.js';
+import { Tenancy } from '../../tenancy.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import { keepScope } from './keep-scope.js';
 
@@ -47,11 +47,11 @@ declare module 'koa' {
  */
 export function tenantContext(options: TenantContextOptions = {}): Middleware {
   return async (ctx, next) => {
-    const tenancy = resolveHost(options) as Tenancy;
+    const tenancy = Tenancy.select(options);
     const host = requestHost(ctx, tenancy);
 
-    if (tenancy.isPublicHost(host)) {
-      return serve(ctx, next, tenancy, publicScope(tenancy));
+    if (tenancy.rules.isPublicHost(host)) {
+      return serve(ctx, next, tenancy, publicScope(tenancy.rules));
     }
 
     const found = tenancy.findHeld({ property: 'domainUrl', value: host });
@@ -62,7 +62,7 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
       return notFound(ctx, next, { ...options, tenancy, host });
     }
 
-    const scope = heldScopeOf(tenancy, tenant);
+    const scope = heldScopeOf(tenancy.rules, tenant);
 
     if (scope.kind === 'tenant') {
       exposeTenant(ctx.state, scope);
@@ -86,7 +86,7 @@ function replaceTenant(this: Context['state'], value: unknown): void {
 function requestHost(ctx: Context, tenancy: Tenancy): string {
   const sent = sentHost(ctx);
   const host = sent === undefined ? undefined : withoutPort(sent);
-  const canonical = host === undefined ? undefined : tenancy.canonicalHost(host);
+  const canonical = host === undefined ? undefined : tenancy.rules.canonicalHost(host);
 
   if (canonical === undefined) {
     throw new InvalidHostError();
@@ -137,7 +137,7 @@ function notFound(ctx: Context, next: Next, options: TenantContextOptions & { te
   }
 
   if (decision === 'public') {
-    return serve(ctx, next, tenancy, publicScope(tenancy));
+    return serve(ctx, next, tenancy, publicScope(tenancy.rules));
   }
 
   throw new UnknownHostError(host, notFoundStatus);

@@ -108,7 +108,7 @@ onDatabases('a run over tenants', database => {
     expect(await historyOf(database, 'bob')).to.deep.equal([]);
   });
 
-  it('M4 goes on past a tenant whose SQL fails, leaves that one as it was, and names migration, statement, SQLSTATE and cause', async () => {
+  it('M4, law 9: goes on past a tenant whose SQL fails, leaves that one as it was, and names migration, statement, SQLSTATE and cause', async () => {
     set.use(M2, M3);
     await database.query('alter table bob.tag add column shape int');
 
@@ -130,7 +130,7 @@ onDatabases('a run over tenants', database => {
     expect(done(await set.tenants.migrate())).to.deep.equal({ bob: ['M2', 'M3'] });
   });
 
-  it('M4 goes on past a tenant whose migration throws, and keeps what it threw', async () => {
+  it('M4, law 9: goes on past a tenant whose migration throws, and keeps what it threw', async () => {
     const thrown = new Error('no tags here');
     set.use(
       M2,

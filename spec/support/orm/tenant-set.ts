@@ -1,4 +1,4 @@
-import { tenants, type Tenants } from '@landlord/mikro-orm';
+import { tenants, type TenantService } from '@landlord/mikro-orm';
 import type { Constructor } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import type { Library } from '../../../fixtures/entities/index.ts';
@@ -44,7 +44,7 @@ export function sqlMigration(name: string, up: string | readonly string[], down:
 /** Libraries whose tenant set is a list that a spec writes: at first one migration, that creates the table of `Tag`. */
 export interface TenantSet {
   readonly orm: LibraryOrm;
-  readonly tenants: Tenants<Library>;
+  readonly tenants: TenantService<Library>;
   /** Sets what comes after the first migration. */
   use(...migrations: readonly MigrationEntry[]): void;
   /** Creates tenants with all that the set has at the moment. */
