@@ -24,7 +24,7 @@ export function commandLists<Model extends object, Real>(
  * Holds the property for cases of a seed that is printed, and tells how to run the case again where it fails. Each round has other cases,
  * also where the seed of the first is given.
  */
-export async function checkProperty<Cases>(title: string, property: fc.IAsyncProperty<Cases>, runs: number, round = 0): Promise<void> {
+async function checkProperty<Cases>(title: string, property: fc.IAsyncProperty<Cases>, runs: number, round = 0): Promise<void> {
   const seed = (REPLAY.seed ?? Date.now() % 0x7fffffff) + round;
   console.log(`      seed of ${title}: ${seed}`);
   const details = await fc.check(property, { seed, numRuns: runs, ...(REPLAY.path === undefined ? {} : { path: REPLAY.path }) });

@@ -78,11 +78,7 @@ export async function openTenantSet(database: OpenedOn, config: OrmConfig = {}, 
   };
 }
 
-export const FIRST = sqlMigration(
-  'M1',
-  'create table "tag" ("id" serial primary key, "name" varchar(255) not null unique)',
-  'drop table "tag"',
-);
+const FIRST = sqlMigration('M1', 'create table "tag" ("id" serial primary key, "name" varchar(255) not null unique)', 'drop table "tag"');
 
 function queue(statements: string | readonly string[]): Step {
   return migration => [statements].flat().forEach(sql => migration.addSql(sql));

@@ -65,6 +65,6 @@ export function schemasIn(statements: readonly string[]): string[] {
   return [...new Set(found)].sort();
 }
 
-export const MEMBER = '00000000-0000-4000-8000-000000000001';
+const MEMBER = '00000000-0000-4000-8000-000000000001';
 
 export const TABLES = ['author', 'book', 'tag', 'book_tags', 'member', 'loan'] as const;

@@ -48,7 +48,7 @@ export class Essay {
   writer?: Writer | null;
 }
 
-export class Patron extends TenantMixin {
+class Patron extends TenantMixin {
   name?: string;
 }
 

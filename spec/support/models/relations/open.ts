@@ -199,4 +199,4 @@ async function run(database: Pick<SpecDatabase, 'query'>, statements: readonly s
   }
 }
 
-export const TENANT_TABLES: readonly string[] = Object.keys(rowsOf('x', 0));
+const TENANT_TABLES: readonly string[] = Object.keys(rowsOf('x', 0));
