@@ -5,7 +5,8 @@ import { Author, Book, Library } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { AddShelf, AddShelfIndex, loadTenantSet, rolesOf } from '../support/orm/roles.ts';
+import { rolesOf } from '../support/orm/roles.ts';
+import { ADD_SHELF, ADD_SHELF_INDEX, loadTenantSet } from '../support/orm/tenant-set.ts';
 import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 
 onDatabases(
@@ -99,11 +100,7 @@ onDatabases(
         {
           roles,
           migrations: {
-            migrationsList: [
-              ...(await loadTenantSet()),
-              { name: 'Migration20990101000000', class: AddShelf },
-              { name: 'Migration20990101000001', class: AddShelfIndex },
-            ],
+            migrationsList: [...(await loadTenantSet()), ADD_SHELF, ADD_SHELF_INDEX],
           },
         },
         { clientUrl: clientUrl(), pool: { min: 1, max: 1 } },

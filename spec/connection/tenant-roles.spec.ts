@@ -1,5 +1,5 @@
 import { runInPublic, runInTenant, tenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import { raw, type MigrationObject } from '@mikro-orm/core';
+import { raw } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { sql as kyselySql } from 'kysely';
 import { Book, Genre } from '../../fixtures/entities/index.ts';
@@ -7,7 +7,8 @@ import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { addMatrixTables } from '../laws/matrix/entities.ts';
 import { ormPaths, PATHS_CONFIG } from '../support/orm/orm-paths.ts';
-import { AddShelf, loadTenantSet, rolesOf } from '../support/orm/roles.ts';
+import { rolesOf } from '../support/orm/roles.ts';
+import { ADD_SHELF, loadTenantSet, type MigrationEntry } from '../support/orm/tenant-set.ts';
 import { openTwins } from '../support/orm/twins.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { rollBackAfter } from '../support/orm/roll-back-after.ts';
@@ -202,7 +203,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
 
   it('M3 what later migrations make is the tenant’s too', async () => {
     await orm.close();
-    orm = await reopen([{ name: 'Migration20990101000000', class: AddShelf }]);
+    orm = await reopen([ADD_SHELF]);
     await tenants(orm).migrate();
     await runInTenant('acme', async em => {
       await em.execute(`insert into shelf (label) values ('one')`);
@@ -211,7 +212,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     await refused(runInTenant('bob', em => em.execute('select * from acme.shelf')));
   });
 
-  const reopen = async (later: MigrationObject[]): Promise<LibraryOrm> => {
+  const reopen = async (later: MigrationEntry[]): Promise<LibraryOrm> => {
     return openLibrary(
       database,
       { roles: { prefix: names.prefix, shared: names.shared }, migrations: { migrationsList: [...(await loadTenantSet()), ...later] } },

@@ -1,8 +1,10 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { tenants, type TenantService } from '@landlord/mikro-orm';
 import type { Constructor } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import type { Library } from '../../../fixtures/entities/index.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from './library-orm.ts';
+import { newLibrary, openLibrary, ROOT, type LibraryOrm } from './library-orm.ts';
 import type { OpenedOn, OrmConfig } from './open-orm.ts';
 
 export interface MigrationEntry {
@@ -77,6 +79,29 @@ export async function openTenantSet(database: OpenedOn, config: OrmConfig = {}, 
     },
   };
 }
+
+/** The tenant set of the lending library as a list, to be added to. */
+export async function loadTenantSet(): Promise<MigrationEntry[]> {
+  const folder = join(ROOT, 'migrations/tenant');
+  const files = (await readdir(folder)).filter(file => /^Migration.*\.ts$/.test(file)).sort();
+
+  return Promise.all(
+    files.map(async file => {
+      const module = (await import(join(folder, file))) as Record<string, MigrationEntry['class']>;
+
+      return { name: basename(file, '.ts'), class: Object.values(module)[0]! };
+    }),
+  );
+}
+
+/** What may come after it. */
+export const ADD_SHELF = sqlMigration('Migration20990101000000', 'create table shelf (id serial primary key, label text)');
+
+export const ADD_SHELF_INDEX = migrationOf(
+  'Migration20990101000001',
+  migration => migration.addSql('create index concurrently shelf_label on shelf (label)'),
+  { transactional: false },
+);
 
 const FIRST = sqlMigration('M1', 'create table "tag" ("id" serial primary key, "name" varchar(255) not null unique)', 'drop table "tag"');
 
