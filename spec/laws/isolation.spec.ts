@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { Author, Book, Genre, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { contentsOf, openTwins, refusal, schemasIn } from '../support/orm/twins.ts';
+import { contentsOf, openTwins, schemasIn } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 /** The ways to read shared entities alone. What reads and writes tenant entities is in `matrix/`. */
 const SHARED_READS: Readonly<Record<string, (em: TenantEntityManager) => unknown>> = {
@@ -31,8 +32,6 @@ onDatabasesAndPooler('isolation of tenants', database => {
   beforeEach(() => {
     database.statements.length = 0;
   });
-
-  after(() => orm.close());
 
   for (const [name, path] of Object.entries(SHARED_READS)) {
     it(`S6, law 3: "${name}" of a shared entity answers the same from every scope, out of the public schema by name`, async () => {
@@ -73,11 +72,7 @@ onDatabasesAndPooler('isolation of tenants', database => {
 
   it('law 2, law 6: a schema by a name no tenant can have is refused, whatever it would do in SQL', async () => {
     for (const schema of ['acme"; drop schema bob; --', 'ACME', 'pg_catalog', 'information_schema']) {
-      const { code } = await orm.em
-        .fork()
-        .find(Book, {}, { schema })
-        .then(() => ({ code: 'answered' }))
-        .catch((error: { code: string }) => error);
+      const { code } = await refusal(() => orm.em.fork().find(Book, {}, { schema }));
 
       expect(code, schema).to.match(/^SCHEMA_NAME_/);
     }

@@ -1,5 +1,5 @@
 import { currentTenant, runInPublic, runInTenant } from '@landlord/mikro-orm';
-import { MikroORM, RequestContext } from '@mikro-orm/core';
+import { RequestContext } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { leaveScope } from '../../dist/orm/mikro-context.js';
@@ -7,7 +7,9 @@ import { forTenant, sqlTarget } from '../../dist/connection/sql-target.js';
 import { Book, Genre, Library } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { openBeside } from '../support/orm/open-orm.ts';
 
 onDatabasesAndPooler('MikroORM’s contexts around scopes', database => {
   let orm: LibraryOrm;
@@ -24,8 +26,6 @@ onDatabasesAndPooler('MikroORM’s contexts around scopes', database => {
     isOwnInUse = false;
     expect(currentTenant()).to.equal(undefined);
   });
-
-  after(() => orm.close());
 
   it('S1 a scope inside a request context made outside is that scope’s, and is none after it', async () => {
     await RequestContext.create(orm.em, async () => {
@@ -104,7 +104,7 @@ onDatabasesAndPooler('MikroORM’s contexts around scopes', database => {
 
   for (const contextName of ['default', 'other']) {
     it(`S1 two ORMs in one flow never answer for each other, the second with the context name ${contextName}`, async () => {
-      const second = (await MikroORM.init({ ...orm.config.getAll(), contextName } as never)) as unknown as LibraryOrm;
+      const second = await openBeside(database, orm, { contextName });
 
       try {
         await runInTenant(
@@ -142,7 +142,7 @@ onDatabasesAndPooler('MikroORM’s contexts around scopes', database => {
   });
 
   it('S11 another ORM’s transaction goes on through a scope of this one', async () => {
-    const second = (await MikroORM.init({ ...orm.config.getAll(), contextName: 'other' } as never)) as unknown as LibraryOrm;
+    const second = await openBeside(database, orm, { contextName: 'other' });
 
     // looked up before, as PGlite has one connection, which the transaction holds
     const acme = await orm.em.fork().findOneOrFail(Library, { schemaName: 'acme' });

@@ -48,8 +48,6 @@ onDatabases('a schema that the library did not make', database => {
     untouched = await tables();
   });
 
-  after(() => orm.close());
-
   async function tables(): Promise<unknown> {
     return database.query(
       `select table_schema::text, table_name::text from information_schema.tables where table_schema !~ '^(pg_.*|information_schema)$' order by 1, 2`,

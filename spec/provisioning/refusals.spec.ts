@@ -49,8 +49,6 @@ onDatabases('refusing a schema name', database => {
     await orm.em.fork().persistAndFlush(newLibrary('acme'));
   });
 
-  after(() => orm.close());
-
   beforeEach(() => {
     database.statements.length = 0;
   });

@@ -14,8 +14,6 @@ onDatabases("tenants from inside a tenant's scope", database => {
     await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
   });
 
-  after(() => orm.close());
-
   beforeEach(() => {
     database.statements.length = 0;
   });

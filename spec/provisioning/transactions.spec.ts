@@ -1,12 +1,11 @@
-import { runInTenant, tenants } from '@landlord/mikro-orm';
+import { runInTenant, tenants, type TenantEntityManager } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Author, Library } from '../../fixtures/entities/index.ts';
 import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-
-class Undo extends Error {}
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 
 const PATH = `select current_setting('search_path') as path`;
 
@@ -16,8 +15,6 @@ onDatabases('tenants of an ORM without implicit transactions', database => {
   before(async () => {
     orm = await openLibrary(database, { autoDropSchema: true }, { implicitTransactions: false });
   });
-
-  after(() => orm.close());
 
   it('T5, T7 are created, renamed and deleted in a transaction of the caller alone, and refused before any SQL without one', async () => {
     await orm.em.fork().transactional(async em => void em.persist(newLibrary('acme')));
@@ -58,19 +55,14 @@ onDatabases("creating a tenant in a caller's transaction", database => {
     await orm.em.fork().persistAndFlush(newLibrary('neighbour'));
   });
 
-  after(() => orm.close());
-
   it('T7 is rolled back with it', async () => {
     const [schemas, rows] = [await schemaNames(database), await storedTenants(database)];
-    await undone(
-      orm.em.fork().transactional(async em => {
-        await em.persist(newLibrary('acme')).flush();
-        expect(
-          await em.execute(`select 1 from information_schema.tables where table_schema = 'acme' and table_name = 'book'`),
-        ).to.have.length(1);
-        throw new Undo();
-      }),
-    );
+    await rollBackAfter(orm.em.fork(), async em => {
+      await em.persist(newLibrary('acme')).flush();
+      expect(
+        await em.execute(`select 1 from information_schema.tables where table_schema = 'acme' and table_name = 'book'`),
+      ).to.have.length(1);
+    });
 
     expect(await schemaNames(database)).to.deep.equal(schemas);
     expect(await storedTenants(database)).to.deep.equal(rows);
@@ -112,19 +104,14 @@ onDatabases("creating a tenant in a caller's transaction", database => {
   });
 
   it('T7 gives a tenant that can be worked on before the commit, in the same transaction', async () => {
-    const work = async (name: string, fails: boolean): Promise<void> =>
-      orm.em.transactional(async em => {
-        const tenant = newLibrary(name);
-        await em.persist(tenant).flush();
-        await runInTenant(tenant, scoped => scoped.persistAndFlush(scoped.create(Author, { name: 'Ann' })));
-        await runInTenant(name, async scoped => expect(await scoped.count(Author)).to.equal(1));
-
-        if (fails) {
-          throw new Undo();
-        }
-      });
-    await undone(work('lost', true));
-    await work('won', false);
+    const work = async (em: TenantEntityManager, name: string): Promise<void> => {
+      const tenant = newLibrary(name);
+      await em.persist(tenant).flush();
+      await runInTenant(tenant, scoped => scoped.persistAndFlush(scoped.create(Author, { name: 'Ann' })));
+      await runInTenant(name, async scoped => expect(await scoped.count(Author)).to.equal(1));
+    };
+    await rollBackAfter(orm.em, em => work(em, 'lost'));
+    await orm.em.transactional(em => work(em, 'won'));
 
     expect(await schemaNames(database))
       .to.include('won')
@@ -147,11 +134,8 @@ onDatabases("creating a tenant in a caller's transaction", database => {
   });
 
   it('T7 joins it through the service too', async () => {
-    await undone(
-      orm.em.transactional(async () => {
-        await tenants<Library>(orm).create({ name: 'Served', domainUrl: 'served.example.com', schemaName: 'served', onTrial: true });
-        throw new Undo();
-      }),
+    await rollBackAfter(orm.em, () =>
+      tenants<Library>(orm).create({ name: 'Served', domainUrl: 'served.example.com', schemaName: 'served', onTrial: true }),
     );
 
     expect(await schemaNames(database)).not.to.include('served');
@@ -161,12 +145,7 @@ onDatabases("creating a tenant in a caller's transaction", database => {
   it('T8 takes along the tenant of a savepoint that is rolled back, and no other', async () => {
     await orm.em.fork().transactional(async em => {
       await em.persist(newLibrary('outer_before')).flush();
-      await undone(
-        em.transactional(async inner => {
-          await inner.persist(newLibrary('inner')).flush();
-          throw new Undo();
-        }),
-      );
+      await rollBackAfter(em, inner => inner.persist(newLibrary('inner')).flush());
       await em.transactional(async inner => void inner.persist(newLibrary('inner_kept')));
       await em.persist(newLibrary('outer_after')).flush();
     });
@@ -193,12 +172,7 @@ onDatabases("creating a tenant in a caller's transaction", database => {
   });
 
   it('T8 goes with the outer transaction when that is rolled back', async () => {
-    await undone(
-      orm.em.fork().transactional(async em => {
-        await em.transactional(async inner => void inner.persist(newLibrary('doomed')));
-        throw new Undo();
-      }),
-    );
+    await rollBackAfter(orm.em.fork(), em => em.transactional(async inner => void inner.persist(newLibrary('doomed'))));
 
     expect(await schemaNames(database)).not.to.include('doomed');
     expect(await storedTenants(database)).not.to.include('doomed');
@@ -213,8 +187,6 @@ onDatabases(
     before(async () => {
       orm = await openLibrary(database);
     });
-
-    after(() => orm.close());
 
     it('T7 shows nothing of a tenant to another connection before the commit', async () => {
       await orm.em.fork().transactional(async em => {
@@ -274,17 +246,6 @@ onDatabases(
 );
 
 const FIFTY = Array.from({ length: 50 }, (_, i) => i);
-
-async function undone(work: Promise<unknown>): Promise<void> {
-  await work.then(
-    () => expect.fail('It was not rolled back.'),
-    (error: unknown) => {
-      if (!(error instanceof Undo)) {
-        throw error;
-      }
-    },
-  );
-}
 
 async function codeOf(error: unknown): Promise<string> {
   return (await refusal(Promise.reject(error))).code;

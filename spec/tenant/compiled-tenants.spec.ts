@@ -7,7 +7,7 @@ import type * as AutoAccessors from '../support/compilers/auto-accessors.ts';
 import type * as Decorated from '../support/compilers/decorated.ts';
 import type * as Tenants from '../support/compilers/tenants.ts';
 import { onDatabases } from '../support/databases/database.ts';
-import { openTenants } from '../support/orm/tenants-orm.ts';
+import { openNoteOrm } from '../support/orm/note-orm.ts';
 
 const PLACE = { domainUrl: 'acme.example.com', schemaName: 'acme' };
 
@@ -155,7 +155,7 @@ onDatabases('a compiled tenant', database => {
     it(`G6 W3 compiled by ${compiler.title}, is stored and loaded with what was passed`, async () => {
       const { Client } = await load<typeof Decorated>(compiler, 'decorated');
       const publicSchema = `public_${COMPILERS.indexOf(compiler)}`;
-      const orm = await openTenants(database, Client, { publicSchema });
+      const orm = await openNoteOrm(database, Client, { publicSchema });
 
       try {
         const em = orm.em.fork();

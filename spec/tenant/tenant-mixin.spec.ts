@@ -1,9 +1,11 @@
 import { expect } from 'chai';
-import { runInTenant, TenantMixin, withTenants, type TenantData, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
-import { defineEntity, MikroORM, p, type EntityClass, type Options } from '@mikro-orm/core';
+import { runInTenant, TenantMixin, type TenantData } from '@landlord/mikro-orm';
+import { defineEntity, p, type EntityClass } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { randomUUID } from 'node:crypto';
-import { onDatabases, type SpecDatabase } from '../support/databases/database.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { openOrm, type SpecOrm } from '../support/orm/open-orm.ts';
+import { tablesOf } from '../support/databases/catalog.ts';
 
 const BookSchema = defineEntity({ name: 'Book', schema: '*', properties: { id: p.integer().primary(), title: p.string() } });
 
@@ -69,12 +71,17 @@ const KEYS: readonly KeyCase[] = [
 
 onDatabases('the entity of the tenants', database => {
   let counter = 0;
-  let orm: Orm;
+  let orm: SpecOrm;
 
   // each in a public schema of its own, as all share one database
   async function open(tenant: EntityClass<TenantMixin<any>>): Promise<string> {
     const publicSchema = `front_${++counter}`;
-    orm = await openOrm(database, { tenant, publicSchema });
+    orm = await openOrm(
+      database,
+      { tenant, publicSchema, migrations: { migrationsList: [{ name: 'books', class: Books }] } },
+      { entities: [tenant, Book] },
+    );
+    await orm.schema.create();
 
     return publicSchema;
   }
@@ -314,31 +321,9 @@ describe('the data that a new tenant is given', () => {
   });
 });
 
-async function openOrm(database: SpecDatabase, options: TenantsOptions<TenantMixin<any>>): Promise<Orm> {
-  const orm = (await MikroORM.init(
-    withTenants({ ...database.options(), entities: [options.tenant, Book] } as Partial<Options<any, any, any>>, {
-      migrations: { migrationsList: [{ name: 'books', class: Books }] },
-      ...options,
-    }),
-  )) as unknown as Orm;
-  await orm.schema.create();
-
-  return orm;
-}
-
-async function tablesOf(database: SpecDatabase, schemaName: string): Promise<string[]> {
-  const rows = await database.query<{ table_name: string }>(
-    `select table_name from information_schema.tables where table_schema = '${schemaName}' order by 1`,
-  );
-
-  return rows.map(row => row.table_name);
-}
-
 function UUID(): string {
   return '0d9e1f5e-4f6c-4a53-9d5b-2f8b4f3f4c11';
 }
-
-type Orm = MikroORM<any, TenantEntityManager>;
 
 type ClientClass = new (data: Record<string, unknown>) => TenantMixin<unknown> & Record<string, unknown>;
 

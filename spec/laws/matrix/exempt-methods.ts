@@ -1,5 +1,5 @@
 /** The methods that are in no table: why they need none, and their names. What the first three groups hold is looked at on each upgrade. */
-export const ELSEWHERE: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   EntityManager: {
     'hands out what is below the guard, or has none of its own: README, Limits': ['getDriver', 'getConnection', 'getPlatform'],
     'says or keeps something of the EntityManager, and sends nothing': [
@@ -33,7 +33,7 @@ export const ELSEWHERE: Readonly<Record<string, Readonly<Record<string, readonly
       'validateSessionContextStaging',
     ],
     'runs what it is given in a transaction, which has no table': ['withSessionContext'],
-    'works on the result cache, which spec/scope/caches.spec.ts is about': ['cacheKey', 'clearCache', 'storeCache', 'tryCache'],
+    'works on the result cache, which spec/query/caches.spec.ts is about': ['cacheKey', 'clearCache', 'storeCache', 'tryCache'],
     'makes conditions and options for the methods of the table': [
       'applyDiscriminatorCondition',
       'applyFilters',
