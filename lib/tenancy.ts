@@ -1,5 +1,5 @@
 import type { Configuration, EntityMetadata, MikroORM, Transaction } from '@mikro-orm/core';
-import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import type { Directory, DirectoryKey } from './directory/directory.js';
 import type { HeldRow } from './directory/held-tenant.js';
 import { openDirectory } from './directory/open-directory.js';
@@ -7,6 +7,7 @@ import { OrmSelectionError } from './errors/index.js';
 import { canonicalHostname } from './tenant/hostname.js';
 import type { ResolvedTenantsOptions, TenantFilter } from './tenant/options.js';
 import { isTenantEntity } from './tenant/entity-kinds.js';
+import { isPglite } from './tenant/is-pglite.js';
 import { enterScope } from './orm/mikro-context.js';
 import { asItIs, forLibrary, forPublic, inLibrarysTransaction } from './connection/sql-target.js';
 import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
@@ -219,7 +220,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   /** How many connections work may take at once: what the pool has, but one on PGlite and inside a transaction. */
   connectionsAtOnce(): number {
     const { config } = this.orm;
-    const hasOne = this.#isPglite() || this.isInTransaction();
+    const hasOne = isPglite(this.orm.config.getPlatform()) || this.isInTransaction();
 
     // `pg` has ten connections in a pool that says nothing
     return hasOne ? 1 : (config.get('pool').max ?? 10);
@@ -251,11 +252,6 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return forPublic(this, () => this.#registry().find(this.options.tenant, where, { orderBy: { schemaName: 'asc' }, ...NOT_CACHED }));
   }
 
-  // by name, as the package may not be installed; a bundler must not shorten it
-  #isPglite(): boolean {
-    return this.orm.config.get('driver')?.name.startsWith('Pglite') === true;
-  }
-
   async #readSession(ctx: Transaction | undefined): Promise<Session> {
     // what a session begins with, as this transaction may have set another
     const [row] = await this.execute<{ role: string; path: string }>(
@@ -268,7 +264,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
   }
 
   async #askForScripts(ctx: Transaction | undefined): Promise<boolean> {
-    if (this.#isPglite()) {
+    if (isPglite(this.orm.config.getPlatform())) {
       return false;
     }
 

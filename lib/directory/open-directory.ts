@@ -65,6 +65,7 @@ function listenerOf(tenancy: Tenancy, onChange: (...schemaNames: readonly string
       return (
         (await listenOn(native, {
           channel: channelOf(publicSchema, tenantMeta.root.tableName),
+          platform: orm.config.getPlatform(),
           onNotice,
           signal,
           ...(typeof listen === 'object' ? { url: listen.url } : {}),

@@ -1,5 +1,5 @@
 import type { EntityMetadata, EntityName } from '@mikro-orm/core';
-import { QueryBuilderHelper } from '@mikro-orm/sql';
+import { QueryBuilderHelper } from '@mikro-orm/postgresql';
 import type { Tenancy } from '../tenancy.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import type { QueryGuard, TenantQueryBuilder } from './tenant-query-builder.js';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
-import { AbstractSqlDriver } from '@mikro-orm/sql';
 import { directoryProblems } from './check-directory-options.js';
+import { driverProblems } from './driver-check.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { canonicalHostname } from './hostname.js';
@@ -11,7 +11,7 @@ import type { AnyConfig } from '../with-tenants.js';
 /** All that is wrong with what `withTenants` was given, as far as it shows before the entities are known. */
 export function checkConfig(config: AnyConfig, options: TenantsOptions | undefined): string[] {
   return [
-    ...driverProblems(config),
+    ...driverProblems(config.driver),
     ...clientProblems(config),
     ...optionProblems(options),
     ...folderProblems(config, options),
@@ -29,18 +29,6 @@ export function checkEntities(storage: MetadataStorage, options: ResolvedTenants
     ...entities.flatMap(meta => enumProblems(meta)),
     ...entities.flatMap(meta => virtualProblems(meta, entities)),
   ];
-}
-
-function driverProblems({ driver }: AnyConfig): string[] {
-  const isSupported =
-    typeof driver === 'function' && driver.prototype instanceof AbstractSqlDriver && /^(PostgreSql|Pglite|Tenant)/.test(driver.name);
-
-  return isSupported
-    ? []
-    : [
-        `\`driver\` is ${typeof driver === 'function' ? driver.name : 'not set'}; the PostgreSQL and PGlite drivers are supported. ` +
-          'Use the `defineConfig` of @mikro-orm/postgresql or @mikro-orm/pglite.',
-      ];
 }
 
 function clientProblems({ driverOptions }: AnyConfig): string[] {
