@@ -53,9 +53,12 @@ let packed: Promise<Packed> | undefined;
 async function install(packages: readonly string[]): Promise<InstalledProject> {
   const { tarball, files } = await packedPackage();
   const folder = temporaryFolder();
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', private: true, type: 'module' }));
+  // where the specs run on packages of MikroORM of several versions, theirs are made one
+  const { overrides } = packageJson as { readonly overrides?: object };
+  const manifest = { name: 'consumer', version: '1.0.0', private: true, type: 'module', overrides };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   const run: InstalledProject['run'] = (command, args, env) => runIn(folder, command, args, env);
-  succeeded(await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, ...packages]));
+  succeeded(await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--save-exact', tarball, ...packages]));
 
   return { folder, tarball, files, run };
 }
@@ -92,7 +95,10 @@ export function runIn(cwd: string, command: string, args: readonly string[], env
 /** The environment without what `npm test` and the specs add to it; with the Node that runs the specs, as another may be too old. */
 function userEnvironment(folder: string): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
-    ([name]) => !/^(npm_(package|lifecycle|command|config_local_prefix)|INIT_CWD$|MIKRO_ORM_|DATABASE_URL$|NODE_OPTIONS$)/.test(name),
+    ([name]) =>
+      !/^(npm_(package|lifecycle|command|config_local_prefix)|INIT_CWD$|MIKRO_ORM_(?!ALLOW_VERSION_MISMATCH)|DATABASE_URL$|NODE_OPTIONS$)/.test(
+        name,
+      ),
   );
   const path = (process.env['PATH'] ?? '').split(delimiter).filter(entry => !/node_modules[\\/]\.bin/.test(entry));
 

@@ -27,10 +27,12 @@ describe('a project that lists its driver, and no @mikro-orm/sql', function () {
         await run('mikro-orm-tenants', 'migration:up');
         await run('node', 'create.js', 'acme');
 
-        expect(await run('mikro-orm', 'migration:list')).to.contain('Migration20260101000000').and.not.contain('Migration20260101000001');
-        expect(await database.query(`select table_schema as schema from information_schema.tables where table_name = 'book'`)).to.deep.equal([
-          { schema: 'acme' },
-        ]);
+        expect(await run('mikro-orm', 'migration:list'))
+          .to.contain('Migration20260101000000')
+          .and.not.contain('Migration20260101000001');
+        expect(
+          await database.query(`select table_schema as schema from information_schema.tables where table_name = 'book'`),
+        ).to.deep.equal([{ schema: 'acme' }]);
       } finally {
         await database.close();
       }
@@ -40,7 +42,9 @@ describe('a project that lists its driver, and no @mikro-orm/sql', function () {
   it('G2 may be of any version in one range, the same for each package of MikroORM', () => {
     const ranges = Object.entries(packageJson.peerDependencies).filter(([name]) => name.startsWith('@mikro-orm/'));
 
-    expect(ranges.map(([name]) => name)).to.include.members(LISTED).and.not.include('@mikro-orm/sql');
+    expect(ranges.map(([name]) => name))
+      .to.include.members(LISTED)
+      .and.not.include('@mikro-orm/sql');
     expect(new Set(ranges.map(([, range]) => range))).to.have.length(1);
   });
 });

@@ -44,6 +44,7 @@ export async function installManagers(): Promise<(name: ManagerName) => PackageM
   const env = {
     npm_config_registry: registry,
     npm_config_store_dir: join(folder, 'pnpm-store'),
+    npm_config_cache_dir: join(folder, 'pnpm-cache'),
     YARN_CACHE_FOLDER: join(folder, 'yarn-cache'),
     YARN_GLOBAL_FOLDER: join(folder, 'yarn-global'),
     YARN_NPM_REGISTRY_SERVER: registry,

@@ -161,7 +161,7 @@ describe('the packed package', function () {
     it('is one copy of MikroORM with the user', async () => {
       const nested = succeeded(await project.run('npm', ['ls', '--all', '--json', '@mikro-orm/core'])).stdout;
 
-      expect([...new Set(nested.match(/"version": "7[^"]*"/g))]).to.have.length(1);
+      expect(new Set(nested.match(/"@mikro-orm\/core": \{\s*"version": "[^"]*"/g))).to.have.length(1);
     });
   });
 
