@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Platform } from '@mikro-orm/core';
 import { isPooled, type PgClient } from '../connection/pooled-connection.js';
 import { quoteIdentifier } from '../postgres/schema-name.js';
+import { isPglite } from '../tenant/is-pglite.js';
 import { NONCE } from '../database/change-channel.js';
 import type { NoticeConnection } from './listener.js';
 
 export interface NoticeOptions {
+  readonly platform: Platform;
   readonly channel: string;
   readonly onNotice: (payload: string) => void;
   /** The URL of the database to listen on, if it differs from that of the pool. */
@@ -23,7 +26,8 @@ export async function listenOn(native: unknown, options: NoticeOptions): Promise
     return listenBesidePool(native, options);
   }
 
-  return isPglite(native) ? listenInProcess(native, options) : undefined;
+  // no native client: the connection is of a dialect of the user's own
+  return isPglite(options.platform) && native !== undefined ? listenInProcess(native as Pglite, options) : undefined;
 }
 
 /**
@@ -132,10 +136,6 @@ function isPool(native: unknown): native is Pool {
   const { Client, query } = (native ?? {}) as Partial<Pool>;
 
   return typeof Client === 'function' && typeof query === 'function';
-}
-
-function isPglite(native: unknown): native is Pglite {
-  return typeof (native as Partial<Pglite> | undefined)?.listen === 'function';
 }
 
 /** Like `fallback_application_name`, which a pooler would keep for the next client. */

@@ -69,6 +69,7 @@ function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonl
       return (
         (await listenOn(native, {
           channel: channelOf(publicSchema, tenantMeta.root.tableName),
+          platform: orm.config.getPlatform(),
           onNotice,
           signal,
           ...(typeof listen === 'object' ? { url: listen.url } : {}),

@@ -1,5 +1,5 @@
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
-import type { AbstractSqlDriver, AbstractSqlPlatform } from '@mikro-orm/sql';
+import type { AbstractSqlDriver, AbstractSqlPlatform } from '@mikro-orm/postgresql';
 import { CrossTenantError } from '../errors/index.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import type { GuardContext } from '../scope/guard-context.js';

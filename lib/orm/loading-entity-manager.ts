@@ -1,5 +1,5 @@
 import { helper, type EntityLoader, type EntityMetadata, type EntityName } from '@mikro-orm/core';
-import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
 import { callOnPath, refreshViewSql } from './tenant-routines.js';

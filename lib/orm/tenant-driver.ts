@@ -1,8 +1,9 @@
 import { helper, QueryFlag, type Configuration, type DriverException, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
-import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
 import { TenantRules } from '../scope/tenant-rules.js';
+import { checkPlatform } from '../tenant/driver-check.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { surviveLostConnections } from '../connection/lost-connections.js';
@@ -33,10 +34,11 @@ export function extendDriver(Driver: DriverClass): DriverClass {
   class TenantDriver extends Driver {
     constructor(config: Configuration, ...rest: any[]) {
       super(config, ...rest);
+      checkPlatform(this.platform, Driver);
       sealValues(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
         surviveLostConnections(connection);
-        guardConnection(connection, config);
+        guardConnection(connection, config, this.platform);
         noticeCommits(connection);
       });
     }

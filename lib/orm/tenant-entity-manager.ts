@@ -1,5 +1,5 @@
 import { helper, Utils, type EntityManager, type EntityName } from '@mikro-orm/core';
-import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/sql';
+import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { readInScope } from '../scope/read-in-scope.js';
 import { currentScope, type Scope } from '../scope/scope.js';
 import { TenantWriteRefusedError } from '../errors/index.js';

@@ -1,5 +1,5 @@
 import type { EntityMetadata, Routine } from '@mikro-orm/core';
-import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { tenantSchema } from '../scope/tenant-schema.js';

@@ -1,5 +1,5 @@
 import type { EntityMetadata, EntityName } from '@mikro-orm/core';
-import { QueryBuilderHelper } from '@mikro-orm/sql';
+import { QueryBuilderHelper } from '@mikro-orm/postgresql';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import type { GuardContext } from '../scope/guard-context.js';

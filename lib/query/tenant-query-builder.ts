@@ -1,5 +1,5 @@
 import type { EntityMetadata, QueryFlag, Transaction } from '@mikro-orm/core';
-import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/sql';
+import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { withScope } from '../scope/scope.js';

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
-import { AbstractSqlDriver } from '@mikro-orm/sql';
 import { directoryProblems } from './check-directory-options.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
+import { driverProblems } from './driver-check.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { canonicalHostname } from './hostname.js';
 import { TenantMixin } from './tenant-mixin.js';
@@ -10,7 +10,7 @@ import { TenantMixin } from './tenant-mixin.js';
 /** Returns every problem of the config and the options that can be found before the entities are known. */
 export function checkConfig(config: AnyConfig, options: TenantsOptions | undefined): string[] {
   return [
-    ...driverProblems(config),
+    ...driverProblems(config.driver),
     ...clientProblems(config),
     ...optionProblems(options),
     ...folderProblems(config, options),
@@ -28,18 +28,6 @@ export function checkEntities(storage: MetadataStorage, options: ResolvedTenants
     ...entities.flatMap(meta => enumProblems(meta)),
     ...entities.flatMap(meta => virtualProblems(meta, entities)),
   ];
-}
-
-function driverProblems({ driver }: AnyConfig): string[] {
-  const isSupported =
-    typeof driver === 'function' && driver.prototype instanceof AbstractSqlDriver && /^(PostgreSql|Pglite|Tenant)/.test(driver.name);
-
-  return isSupported
-    ? []
-    : [
-        `\`driver\` is ${typeof driver === 'function' ? driver.name : 'not set'}. Only the PostgreSQL and PGlite drivers are supported. ` +
-          'Use `defineConfig` from @mikro-orm/postgresql or @mikro-orm/pglite.',
-      ];
 }
 
 function clientProblems({ driverOptions }: AnyConfig): string[] {

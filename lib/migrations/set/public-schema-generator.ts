@@ -1,5 +1,5 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/sql';
+import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { tenantMigrationsOptions } from './migration-set.js';
