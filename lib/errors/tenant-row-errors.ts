@@ -72,7 +72,7 @@ export class TenantWriteRefusedError extends TenantError {
   static withoutTransaction(action: string): TenantWriteRefusedError {
     return new TenantWriteRefusedError(
       'flush()',
-      '`em.transactional(…)`, or leave `implicitTransactions` on',
+      '`em.transactional(…)`, or leave `implicitTransactions` on; either needs `disableTransactions` off',
       `was to have a tenant ${action} outside a transaction, so a failure would part the row from its schema`,
     );
   }

@@ -15,6 +15,7 @@ import { tellChanges } from '../database/tell-changes.js';
 import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError, TenantWriteRefusedError } from '../errors/index.js';
 import { provision } from './provision.js';
 import { dropSchema, renameSchema } from './schemas.js';
+import { flushesInTransaction } from '../orm/mikro-context.js';
 import { NOT_CACHED, Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { checkFlush, type Flush } from '../entities/flush-check.js';
@@ -162,7 +163,7 @@ function checkAll(flush: Flush): void {
     checkChange(change, tenancy);
 
     // where MikroORM is told to begin no transactions, the flush is in one only if the caller has begun it
-    if (isOfSchema(change) && !em.isInTransaction() && !em.config.get('implicitTransactions')) {
+    if (isOfSchema(change) && !flushesInTransaction(em)) {
       throw TenantWriteRefusedError.withoutTransaction(wordFor(change));
     }
   }
