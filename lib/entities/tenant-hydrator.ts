@@ -29,6 +29,7 @@ function schemaOfRelated(entity: object): string | undefined {
 /** The place of `schema` among the arguments of `hydrate()`. */
 const SCHEMA = 7;
 
-type HydrateArgs = [entity: object, ...rest: any[]];
+type HydrateArgs = Parameters<InstanceType<HydratorClass>['hydrate']>;
 
-type OpenHydratorClass = new (...args: any[]) => { hydrate(...args: HydrateArgs): void };
+/** Without the type parameters of its method, which no override could have. */
+type OpenHydratorClass = new (...args: ConstructorParameters<HydratorClass>) => { hydrate(...args: HydrateArgs): void };

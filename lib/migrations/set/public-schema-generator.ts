@@ -6,8 +6,6 @@ import { tenantMigrationsOptions } from './migration-set.js';
 
 type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
 
-type ClearOptions = NonNullable<Parameters<SqlSchemaGenerator['clear']>[0]>;
-
 type GeneratorClass = new (em: unknown) => SqlSchemaGenerator;
 
 /**
@@ -26,33 +24,35 @@ export function createPublicSchemaGenerator(tenancy: Tenancy): SqlSchemaGenerato
 function extendSchemaGenerator(Generator: GeneratorClass, tenancy: Tenancy): GeneratorClass {
   return class PublicSchemaGenerator extends Generator {
     // never with the tenants' tables, whatever `includeWildcardSchema` says
-    override getTargetSchema(schema?: string): DatabaseSchema {
-      return super.getTargetSchema(schema, false);
+    override getTargetSchema(...[schema, , ...rest]: Parameters<SqlSchemaGenerator['getTargetSchema']>): DatabaseSchema {
+      return super.getTargetSchema(schema, false, ...rest);
     }
 
-    override async getUpdateSchemaSQL(options: UpdateOptions = {}): Promise<string> {
-      return super.getUpdateSchemaSQL(await this.#compare(options));
+    override async getUpdateSchemaSQL(...[options, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaSQL']>): Promise<string> {
+      return super.getUpdateSchemaSQL(await this.#compare(options), ...rest);
     }
 
-    override async getUpdateSchemaMigrationSQL(options: UpdateOptions = {}): Promise<{ up: string; down: string }> {
-      return super.getUpdateSchemaMigrationSQL(await this.#compare(options));
+    override async getUpdateSchemaMigrationSQL(
+      ...[options, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>
+    ): Promise<{ up: string; down: string }> {
+      return super.getUpdateSchemaMigrationSQL(await this.#compare(options), ...rest);
     }
 
     // asked for the public schema by name, MikroORM would put the tenants' tables into it
-    protected override getOrderedMetadata(schema?: string): EntityMetadata[] {
-      const metadata = super.getOrderedMetadata(schema, false);
+    protected override getOrderedMetadata(...[schema, , ...rest]: Parameters<SqlSchemaGenerator['getOrderedMetadata']>): EntityMetadata[] {
+      const metadata = super.getOrderedMetadata(schema, false, ...rest);
 
       return schema === tenancy.publicSchema ? metadata.filter(meta => !isTenantEntity(meta)) : metadata;
     }
 
     // by deleting: `truncate … cascade` would empty every tenant's tables that refer to a shared one
-    override async clear(options?: ClearOptions): Promise<void> {
+    override async clear(...[options, ...rest]: Parameters<SqlSchemaGenerator['clear']>): Promise<void> {
       const isShared = options?.schema === undefined || options.schema === tenancy.publicSchema;
 
-      return super.clear(isShared ? { ...options, truncate: false } : options);
+      return super.clear(isShared ? { ...options, truncate: false } : options, ...rest);
     }
 
-    async #compare(options: UpdateOptions): Promise<UpdateOptions> {
+    async #compare(options: UpdateOptions = {}): Promise<UpdateOptions> {
       return {
         ...options,
         fromSchema: options.fromSchema ?? (await this.#introspect(options.schema)),

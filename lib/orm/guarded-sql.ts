@@ -1,0 +1,79 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import { forTenant } from '../connection/sql-target.js';
+import { guardKysely } from '../query/kysely-schemas.js';
+import { readInScope } from '../scope/read-in-scope.js';
+import { currentScope } from '../scope/scope.js';
+import { tenantSchema } from '../scope/tenant-schema.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { Tenancy } from '../tenancy.js';
+import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
+import { callOnPath, refreshViewSql } from './tenant-routines.js';
+
+/** The methods of an EntityManager that take SQL of the user's, or make a query of the user's own: they are of the tenant that it has. */
+export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
+  return class GuardedSql extends EntityManagerOfMikro {
+    // the EntityManager of now, as the query may be built or run in another scope
+    override createQueryBuilder(...args: Args<'createQueryBuilder'>): Result<'createQueryBuilder'> {
+      const em = this.getContext(false);
+
+      return em === this ? super.createQueryBuilder(...args) : em.createQueryBuilder(...args);
+    }
+
+    // a generator starts at its first read, which may be in another scope or in none
+    override stream(...args: Args<'stream'>): Result<'stream'> {
+      const em = this.getContext(false);
+
+      return em === this
+        ? readInScope(super.stream(...args) as Generated<Result<'stream'>>, currentScope(Tenancy.of(this.config)))
+        : em.stream(...args);
+    }
+
+    override async execute(...args: Args<'execute'>) {
+      const em = this.getContext(false);
+
+      if (em.schema === undefined) {
+        return super.execute(...args);
+      }
+
+      const tenancy = Tenancy.of(this.config);
+      const schemaName = tenantSchema('Raw SQL', em.schema, tenancy.scope, tenancy);
+
+      return forTenant(tenancy, schemaName, () => super.execute(...args));
+    }
+
+    // what reads or writes without a query builder of the user's comes here; there may be raw SQL among its values
+    override async withSessionContext(...args: Args<'withSessionContext'>) {
+      return forTenant(Tenancy.of(this.config), this.getContext(false).schema, () => super.withSessionContext(...args));
+    }
+
+    override getKysely(...args: Args<'getKysely'>) {
+      const em = this.getContext(false);
+      const tenancy = Tenancy.of(this.config);
+
+      return guardKysely(super.getKysely(...args), { schema: em.schema }, { tenancy, scope: tenancy.scope });
+    }
+
+    override async callRoutine(...args: Args<'callRoutine'>) {
+      const [routine, given] = args;
+      const em = this.getContext(false);
+      const readsNoTenant = em.schema === undefined && !isTenantEntity(routine as Pick<EntityMetadata, 'schema'>);
+
+      return readsNoTenant || !this.config.hasRoutine(routine) ? super.callRoutine(...args) : callOnPath(em, routine, given);
+    }
+
+    // not every EntityManager of MikroORM's has it
+    override async refreshMaterializedView(...args: Args<'refreshMaterializedView'>) {
+      const [entityName, options] = args;
+      const meta = this.getMetadata(entityName);
+
+      if (!isTenantEntity(meta) || meta.materialized !== true) {
+        return super.refreshMaterializedView(...args);
+      }
+
+      await this.execute(refreshViewSql(this.getContext(false), meta, options?.concurrently));
+    }
+  };
+}
+
+/** What MikroORM declares as an iterator, as the generator that it is. */
+type Generated<Stream> = Stream extends AsyncIterableIterator<infer Item> ? AsyncGenerator<Item> : never;
