@@ -31,5 +31,5 @@ const SCHEMA = 7;
 
 type HydrateArgs = Parameters<InstanceType<HydratorClass>['hydrate']>;
 
-/** Without the type parameters of its method, which no override could have. */
+/** Without type parameters, which an override could not repeat. */
 type OpenHydratorClass = new (...args: ConstructorParameters<HydratorClass>) => { hydrate(...args: HydrateArgs): void };

@@ -4,8 +4,8 @@ import { isName } from '../tenant/entity-kinds.js';
 import { Tenancy } from '../tenancy.js';
 
 /**
- * Refuses what an EntityManager was given where it holds an entity of another tenant. `schema` is the one that the call names, and
- * `entity` is whose data or condition it is, for the message.
+ * Refuses arguments of an EntityManager's method that hold an entity of another tenant. `schema` is the schema that the call names.
+ * `entity` says whose data or condition the arguments are; the message uses it.
  *
  * @throws CrossTenantError `CROSS_TENANT`
  */
@@ -20,12 +20,12 @@ export function refuseGiven(
   refuseForeign(given, schema ?? em.getContext(false).schema, { tenancy, scope: tenancy.scope, entity: meta?.className });
 }
 
-/** The metadata of an entity or its name; undefined where it is neither. */
+/** The metadata of an entity, given itself or by its name. */
 export function metaOf(em: GuardedEntityManager, entity: EntityName | object): EntityMetadata | undefined {
   return em.getMetadata().find(isName(entity) ? entity : entity.constructor);
 }
 
-/** The parts of an EntityManager that are asked here. */
+/** The parts of an EntityManager that are used here. */
 export interface GuardedEntityManager extends Pick<EntityManager, 'config'> {
   getContext(validate: false): { readonly schema: string | undefined };
   getMetadata(): { find(entityName: EntityName): EntityMetadata | undefined };

@@ -2,7 +2,7 @@ import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../
 import { Tenancy } from '../tenancy.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
-/** The result cache of an EntityManager, in which each tenant has its own results. */
+/** The methods of an EntityManager that use the result cache. Each tenant has results of its own. */
 export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   return class GuardedCache extends EntityManagerOfMikro {
     // a cached result is an answer like the database's: refused where that would be, and never one tenant's for another

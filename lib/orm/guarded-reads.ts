@@ -6,7 +6,7 @@ import { Tenancy } from '../tenancy.js';
 import { refuseGiven } from './given-entities.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
-/** The methods of an EntityManager that read entities, by a condition or for entities which are there already. */
+/** The methods of an EntityManager that read entities, by a condition or by entities that are loaded already. */
 export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   guardCollections();
 

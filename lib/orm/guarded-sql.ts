@@ -9,7 +9,7 @@ import { Tenancy } from '../tenancy.js';
 import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 import { callOnPath, refreshViewSql } from './tenant-routines.js';
 
-/** The methods of an EntityManager that take SQL of the user's, or make a query of the user's own: they are of the tenant that it has. */
+/** The methods of an EntityManager that run the user's SQL or build the user's queries. Both are for the EntityManager's own tenant. */
 export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   return class GuardedSql extends EntityManagerOfMikro {
     // the EntityManager of now, as the query may be built or run in another scope
@@ -75,5 +75,5 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
   };
 }
 
-/** What MikroORM declares as an iterator, as the generator that it is. */
+/** MikroORM declares its streams as iterators; each is a generator. */
 type Generated<Stream> = Stream extends AsyncIterableIterator<infer Item> ? AsyncGenerator<Item> : never;

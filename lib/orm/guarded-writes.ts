@@ -7,8 +7,8 @@ import { metaOf, refuseGiven, type GuardedEntityManager } from './given-entities
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
 /**
- * The methods of an EntityManager that write, and those that make what is to be written: none takes an entity of another tenant, and
- * those that go past the unit of work write no tenants, whose schemas would not follow.
+ * The methods of an EntityManager that write entities, or make entities to be written later. None accepts an entity of another tenant.
+ * Those that bypass the unit of work refuse to write tenants, whose schemas would not follow their rows.
  */
 export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   return class GuardedWrites extends EntityManagerOfMikro {

@@ -19,8 +19,8 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
   const run = (): Result => RequestContext['storage'].run(context, () => asTheScopeSays(scope.host, () => fn(em)));
 
   return withScope(scope, () => {
-    // A flow in no transaction of this ORM has none to join. Every request would pay for a context, and before 7.2.5 it
-    // would hide another ORM's transaction, as a context knew of no outer one.
+    // In no transaction of this ORM there is none to join. A context would then cost every request something, and before
+    // MikroORM 7.2.5 it would hide another ORM's transaction: a context had no outer one.
     return TransactionContext.getEntityManager(em.name) === undefined ? run() : TransactionContext.create(em, run);
   });
 }
@@ -32,9 +32,9 @@ export function leaveScope<Result>(fn: () => Result): Result {
   );
 }
 
-/** Whether what a flush writes is in a transaction: the caller's, or one that MikroORM begins for the flush. */
+/** Whether a flush writes in a transaction: the caller's, or one that MikroORM begins for it. */
 export function flushesInTransaction(em: EntityManager): boolean {
-  // MikroORM asks it before it begins one, since 7.2.5; before, a fork's own `disableTransactions` kept no flush from it
+  // new in MikroORM 7.2.5: before, a flush began a transaction whatever `disableTransactions` of a fork said
   const { isTransactionDisabled } = em as { isTransactionDisabled?: () => boolean };
 
   return (

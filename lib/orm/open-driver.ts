@@ -2,8 +2,8 @@ import type { Configuration } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 
 /**
- * MikroORM's driver as the class sees it that overrides its methods: typed as `open-entity-manager.ts` says, and with the protected
- * members that are used.
+ * MikroORM's driver, as the class that overrides its methods sees it. It is typed like `OpenEntityManager`, and has the protected members
+ * that the class uses.
  */
 export interface OpenDriver extends Omit<Mikro, keyof OverriddenMethods>, OverriddenMethods {
   readonly connection: Mikro['connection'];
@@ -14,7 +14,7 @@ export interface OpenDriver extends Omit<Mikro, keyof OverriddenMethods>, Overri
 
 export type OpenDriverClass = new (config: Configuration) => OpenDriver;
 
-/** The arguments of a method that is overridden. */
+/** The arguments of an overridden method. */
 export type Args<Name extends keyof OverriddenMethods> = Parameters<OverriddenMethods[Name]>;
 
 interface OverriddenMethods {

@@ -1,20 +1,20 @@
 import type { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
 
 /**
- * MikroORM's EntityManager as the classes see it that override its methods. What is overridden, protected methods too, has the parameters
- * that the installed version of MikroORM gives it, and no type parameters: of those TypeScript takes the constraints.
+ * MikroORM's EntityManager, as the classes that override its methods see it. Each overridden method, protected or not, has the parameters
+ * that it has in the installed version of MikroORM. It has no type parameters: TypeScript puts their constraints in their place.
  *
- * An override takes its arguments by `...args: Args<'find'>`, or names some of them and hands the others on by `...rest`. So none that
- * MikroORM adds is lost, and one that it moves or removes is a type error. `spec/orm/overrides.spec.ts` holds each override to that.
+ * An override takes `...args: Args<'find'>`, or names some of the arguments and passes on the others as `...rest`. So a parameter that
+ * MikroORM adds is passed on, and one that it moves or removes is a type error. `spec/orm/overrides.spec.ts` checks every override.
  */
 export interface OpenEntityManager extends Omit<Mikro, keyof OverriddenMethods>, OverriddenMethods {}
 
 export type OpenEntityManagerClass = new (...args: ConstructorParameters<typeof BasePostgreSqlEntityManager>) => OpenEntityManager;
 
-/** The arguments of a method that is overridden. */
+/** The arguments of an overridden method. */
 export type Args<Name extends keyof OverriddenMethods> = Parameters<OverriddenMethods[Name]>;
 
-/** What the method gives. */
+/** What an overridden method returns. */
 export type Result<Name extends keyof OverriddenMethods> = ReturnType<OverriddenMethods[Name]>;
 
 interface OverriddenMethods {
@@ -49,7 +49,7 @@ interface OverriddenMethods {
   withSessionContext(...args: Parameters<Mikro['withSessionContext']>): ReturnType<Mikro['withSessionContext']>;
 }
 
-/** The arguments of a method with two signatures, of which `Parameters` takes the last. */
+/** The arguments of either signature of a method that has two. `Parameters` takes the last signature alone. */
 type Overloaded<Method> = Method extends { (...args: infer First): unknown; (...args: infer Last): unknown } ? First | Last : never;
 
 type Mikro = BasePostgreSqlEntityManager;

@@ -52,9 +52,9 @@ export function extendDriver(Driver: DriverClass): DriverClass {
 
     // its SQL goes to the connection past the query builder
     override async findVirtual(...args: Args<'findVirtual'>) {
-      const { em } = args[2] as { readonly em?: { readonly schema: string | undefined } };
+      const options: { readonly em?: { readonly schema: string | undefined } } | undefined = args[2];
 
-      return forTenant(Tenancy.of(this.config), em?.schema, () => super.findVirtual(...args));
+      return forTenant(Tenancy.of(this.config), options?.em?.schema, () => super.findVirtual(...args));
     }
 
     override createQueryBuilder(...args: Args<'createQueryBuilder'>) {
@@ -81,7 +81,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       }
     }
 
-    // here the formulas of what is joined are written out
+    // here the formulas of what is joined are written out; every query builder of this driver is a guarded one
     override mapPropToFieldNames(...[query, prop, alias, meta, schema, ...rest]: Args<'mapPropToFieldNames'>) {
       const ofFormula = (query as unknown as TenantQueryBuilder).schemaOfFormula(meta, schema);
 

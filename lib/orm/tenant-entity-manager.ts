@@ -27,7 +27,7 @@ export interface TenantEntityManagerMethods {
  */
 export function extendEntityManager<Base extends new (...args: never[]) => SqlEntityManager>(
   EntityManagerClass: Base,
-  // of `any[]`, as TypeScript lets nothing extend an intersection of classes that has another signature
+  // `any[]`: TypeScript lets a class extend an intersection of constructors only with this signature
 ): Base & (new (...args: any[]) => TenantEntityManagerMethods) {
   const Guarded = guardCache(guardSql(guardWrites(guardReads(EntityManagerClass as unknown as OpenEntityManagerClass))));
 

@@ -233,7 +233,7 @@ interface OpenQueryBuilder extends OverriddenMethods {
   readonly type: QueryType;
 }
 
-/** Typed as `lib/orm/open-entity-manager.ts` says. */
+/** Typed like `OpenEntityManager` in `lib/orm/open-entity-manager.ts`. */
 interface OverriddenMethods {
   clone(...args: Parameters<Mikro['clone']>): object;
   execute(...args: Parameters<Mikro['execute']>): Promise<unknown>;
@@ -244,11 +244,11 @@ interface OverriddenMethods {
   having(...args: Parameters<Mikro['having']>): this;
   insert(...args: Parameters<Mikro['insert']>): this;
   merge(...args: Parameters<Mikro['merge']>): this;
-  // declared as less than the generator it is
+  // MikroORM declares an iterator; it is a generator
   stream(...args: Parameters<Mikro['stream']>): AsyncGenerator<unknown>;
   update(...args: Parameters<Mikro['update']>): this;
   where(...args: Parameters<Mikro['where']>): this;
-  // of private methods MikroORM declares the names alone
+  // private: MikroORM declares no parameters for them
   createQueryBuilderHelper(...args: unknown[]): object;
   getSchema(alias: { readonly meta: EntityMetadata }, ...rest: unknown[]): string | undefined;
   joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): object;

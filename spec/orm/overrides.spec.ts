@@ -12,7 +12,7 @@ import { ROOT, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { openTwins } from '../support/orm/twins.ts';
 
 const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overriding | Promise<Overriding>>> = {
-  EntityManager: async em => {
+  'the EntityManager': async em => {
     const [book, genre] = [await em.findOneOrFail(Book, 1), await em.findOneOrFail(Genre, 1)];
 
     return {
@@ -52,7 +52,7 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
     };
   },
 
-  QueryBuilder: em => ({
+  'a query builder': em => ({
     object: em.createQueryBuilder(Book, 'b').select('*'),
     base: QueryBuilder,
     args: {
@@ -74,7 +74,7 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
     },
   }),
 
-  QueryBuilderHelper: em => {
+  'the helper of a query builder': em => {
     const query = em.createQueryBuilder(Book, 'b').leftJoin('b.author', 'a') as unknown as OpenQueryBuilder;
 
     return {
@@ -88,13 +88,13 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
     };
   },
 
-  hydrator: em => ({
+  'the hydrator': em => ({
     object: em.getHydrator(),
     base: ObjectHydrator,
     args: { hydrate: [em.create(Book, {} as never, { persist: false }), em.getMetadata(Book), {}, em.getEntityFactory(), 'full'] },
   }),
 
-  EntityLoader: async em => {
+  'the entity loader': async em => {
     const book = await em.findOneOrFail(Book, 1);
 
     return {
@@ -109,15 +109,15 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
     };
   },
 
-  'what loads in batches': async em => ({
+  'a dataloader': async em => ({
     object: await em.getDataLoader('ref'),
     base: DataLoader,
     isWrapped: true,
     args: { load: [[ref(await em.findOneOrFail(Book, 1)), {}]] },
   }),
 
-  // the last, as an ORM that is closed has no scopes
-  driver: async em => {
+  // last: an ORM that is closed has no scopes
+  'the driver': async em => {
     const genre = await em.findOneOrFail(Genre, 1);
     const { properties } = em.getMetadata(Book);
 
@@ -154,7 +154,7 @@ onDatabases(
     after(() => orm.close());
 
     for (const [what, describeIt] of Object.entries(OVERRIDING)) {
-      it(`law 2: ${what} hands on every argument that it is given, also one that MikroORM has yet to add`, async () => {
+      it(`law 2: ${what} passes every argument on to MikroORM, including one that MikroORM has yet to add`, async () => {
         const check = async (em: TenantEntityManager): Promise<void> => {
           const overriding = await describeIt(em);
           const { args, answered = [] } = overriding;
@@ -177,12 +177,16 @@ onDatabases(
 );
 
 describe('the overrides in lib', () => {
-  it('law 2: each is typed by the method that it overrides, and hands its rest on', async () => {
+  it('law 2: each takes the arguments of the method that it overrides, and passes all of them on', async () => {
     const found: string[] = [];
     const wrong: string[] = [];
 
     for await (const file of glob('lib/**/*.ts', { cwd: ROOT })) {
-      for (const { name, parameters, body } of overridesIn(readFileSync(`${ROOT}/${file}`, 'utf8'))) {
+      const text = readFileSync(`${ROOT}/${file}`, 'utf8');
+      const overrides = overridesIn(text);
+      expect(overrides, file).to.have.length(text.match(/^ +(?:protected )?override /gm)?.length ?? 0);
+
+      for (const { name, parameters, body } of overrides) {
         const calls = callsOfSuper(name, body);
         found.push(name);
 
@@ -219,7 +223,7 @@ function overriddenBy({ object, base }: Overriding): string[] {
   return [...names];
 }
 
-/** What comes to MikroORM's own method of what is given to the override, with one argument more. */
+/** The arguments that reach MikroORM's own method when the override is called with one more. */
 async function argumentsArriving({ object, base, args }: Overriding, name: string): Promise<unknown[] | undefined> {
   const owner = ownerOf(name, base.prototype);
   const own = Object.getOwnPropertyDescriptor(owner, name)!;
@@ -252,14 +256,14 @@ function ownerOf(name: string, prototype: object): object {
   return Object.hasOwn(prototype, name) ? prototype : ownerOf(name, Object.getPrototypeOf(prototype) as object);
 }
 
-/** The overrides in the text of a file, as it is formatted. */
+/** The overrides in the text of a file that oxfmt has formatted. */
 function overridesIn(text: string): { readonly name: string; readonly parameters: string; readonly body: string }[] {
   return [...text.matchAll(/^( +)(?:protected )?override (?:async )?(\w+)\(((?:.|\n)*?)\)(?:: .+)? \{\n((?:.|\n)*?)^\1\}$/gm)].map(
     ([, , name = '', parameters = '', body = '']) => ({ name, parameters, body }),
   );
 }
 
-/** What is passed to the method of the superclass, each time it is called. */
+/** What is passed to the superclass's method, call by call. */
 function callsOfSuper(name: string, body: string): string[] {
   return [...body.matchAll(new RegExp(`super\\.${name}(?:\\.apply)?\\(`, 'g'))].map(({ 0: call, index }) => {
     const start = index + call.length;
@@ -275,23 +279,24 @@ function callsOfSuper(name: string, body: string): string[] {
 
 class Arrived extends Error {}
 
-/** Parameters that are all of those of the method that is named in their type. */
+/** All parameters of one method, which the type names. */
 const TYPED = /^\s*\.\.\.(?:args|\[[^:]*\.\.\.rest\]): (?:Args<'|Parameters<\w+\['|(?=HydrateArgs))(\w+)(?:'\]?>)?\s*$/;
 
-/** An argument that no version of MikroORM has, and its place, which is after those that any has. */
+/** An argument that no version of MikroORM has. */
 const ADDED = Symbol('added');
 
+/** Its place, after all parameters that a method has in any version. */
 const PLACE = 12;
 
-/** An object with overrides, and for each of them arguments by which it comes to MikroORM's own method. */
+/** An object with overrides, and for each of them arguments with which it calls MikroORM's own method. */
 interface Overriding {
   readonly object: object;
   /** The class of MikroORM's whose methods are overridden. */
   readonly base: { readonly prototype: object };
   readonly args: Readonly<Record<string, readonly unknown[]>>;
-  /** What the library answers itself, whatever it is given: `spec/types/overrides.types.ts` has the arguments that it knows. */
+  /** The overrides that never call MikroORM's own method. `spec/types/overrides.types.ts` counts the parameters that they know. */
   readonly answered?: readonly string[];
-  /** Whether it is no class that overrides, but an object around MikroORM's. */
+  /** Whether the object is wrapped around one of MikroORM's, and its class overrides nothing. */
   readonly isWrapped?: boolean;
 }
 

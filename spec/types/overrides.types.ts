@@ -47,8 +47,8 @@ check<Equals<Parameters<OpenDriver['loadFromUnionTargetPolymorphicPivotTable']>[
 check<Equals<Parameters<OpenEntityManager['merge']>['length'], 1 | 2 | 3>>();
 check<Equals<Parameters<OpenEntityManager['execute']>['length'], 1 | 2 | 3 | 4>>();
 
-// What the library answers without MikroORM's own method, for tenants or at all. One parameter more would be unknown to it: look at what
-// it means, and what the override has to do with it.
+// Overrides that answer without MikroORM's own method, always or for tenants. They would ignore a new parameter: find out what it means,
+// and what the override has to do with it.
 check<Equals<Count<AbstractSqlDriver['getSchemaName']>, 2>>();
 check<Equals<Count<AbstractSqlDriver['getTableName']>, 3>>();
 check<Equals<Count<BasePostgreSqlEntityManager['callRoutine']>, 2>>();
