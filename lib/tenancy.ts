@@ -1,5 +1,5 @@
 import type { Configuration, EntityMetadata, MikroORM, Transaction } from '@mikro-orm/core';
-import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import type { Directory, DirectoryKey } from './directory/directory.js';
 import type { HeldRow } from './directory/held-tenant.js';
 import { openDirectory } from './directory/open-directory.js';
@@ -8,7 +8,7 @@ import { canonicalHostname } from './tenant/hostname.js';
 import type { ResolvedTenantsOptions, TenantFilter } from './tenant/options.js';
 import { isTenantEntity } from './tenant/entity-kinds.js';
 import { enterScope } from './orm/mikro-context.js';
-import { asItIs, forLibrary, forPublic, inLibrarysTransaction } from './connection/sql-target.js';
+import { withoutGuard, forLibrary, forPublic, inLibraryTransaction } from './connection/sql-target.js';
 import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
 import { parseSchemaName, type SchemaName } from './postgres/schema-name.js';
 import type { ScopeHost } from './scope/live-orms.js';
@@ -16,13 +16,13 @@ import { currentScope, type Scope } from './scope/scope.js';
 import { attachRollbackError } from './postgres/sql-state.js';
 import type { TenantMixin } from './tenant/tenant-mixin.js';
 
-export type TenantsOrm = MikroORM<AbstractSqlDriver, TenantEntityManager>;
+export type WrappedOrm = MikroORM<AbstractSqlDriver, TenantEntityManager>;
 
 /** One ORM with tenants: its options, and what the other parts ask of it. Kept as an extension of the ORM's config. */
 export class Tenancy implements ScopeHost<TenantEntityManager> {
   static readonly EXTENSION = '@landlord/mikro-orm';
 
-  readonly orm: TenantsOrm;
+  readonly orm: WrappedOrm;
   readonly options: ResolvedTenantsOptions;
   #takesScripts: Promise<boolean> | undefined;
   #sharedSchemas: { readonly entities: number; readonly names: ReadonlySet<string> } | undefined;
@@ -41,7 +41,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return tenancy;
   }
 
-  constructor(orm: TenantsOrm, options: ResolvedTenantsOptions) {
+  constructor(orm: WrappedOrm, options: ResolvedTenantsOptions) {
     this.orm = orm;
     this.options = options;
   }
@@ -134,7 +134,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
     return connection
       .getClient()
       .connection()
-      .execute((ctx: Transaction) => asItIs(this, () => fn(ctx)));
+      .execute((ctx: Transaction) => withoutGuard(this, () => fn(ctx)));
   }
 
   /**
@@ -147,7 +147,7 @@ export class Tenancy implements ScopeHost<TenantEntityManager> {
       return this.onOneConnection(connection => this.inTransaction(fn, connection));
     }
 
-    return inLibrarysTransaction(this, () => this.#inTransactionOn(on, fn));
+    return inLibraryTransaction(this, () => this.#inTransactionOn(on, fn));
   }
 
   async #inTransactionOn<Result>(on: Transaction, fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {

@@ -1,6 +1,6 @@
 import type { EntityManager, EntityManagerType, EntityMetadata, IDatabaseDriver, MetadataStorage, Options } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
-import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import { BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 import { checkConfig, checkEntities } from './tenant/config-check.js';
 import { addTrigger } from './database/change-trigger.js';
 import { TenantConfigError } from './errors/index.js';
@@ -15,7 +15,7 @@ import { extendDriver } from './orm/tenant-driver.js';
 import { extendEntityManager, type TenantEntityManagerMethods } from './orm/tenant-entity-manager.js';
 import { extendHydrator } from './entities/tenant-hydrator.js';
 import { TenantSubscriber } from './provisioning/tenant-subscriber.js';
-import { Tenancy, type TenantsOrm } from './tenancy.js';
+import { Tenancy, type WrappedOrm } from './tenancy.js';
 import type { TenantMixin } from './tenant/tenant-mixin.js';
 
 /**
@@ -90,7 +90,7 @@ function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenants
 }
 
 /** MikroORM 7 calls no hook for what `orm.discoverEntity()` adds. */
-function prepareLateEntities(orm: TenantsOrm, options: ResolvedTenantsOptions): void {
+function prepareLateEntities(orm: WrappedOrm, options: ResolvedTenantsOptions): void {
   const discoverEntity = orm.discoverEntity.bind(orm);
 
   orm.discoverEntity = (...args) => {
@@ -126,7 +126,7 @@ function after(first: void | Promise<unknown>, then: () => void): void | Promise
 
 function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any): void } {
   return class TenantsExtension {
-    static register(orm: TenantsOrm): void {
+    static register(orm: WrappedOrm): void {
       const tenancy = new Tenancy(orm, options);
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
       giveSeederOfScope(orm);

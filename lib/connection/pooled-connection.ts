@@ -1,10 +1,10 @@
-import type { Tenancy } from '../tenancy.js';
+import type { TenantRules } from '../scope/tenant-rules.js';
 
 /**
  * Whether a pooler stands between the ORM and PostgreSQL and may give each transaction another of the server's connections. False where
  * there is no pool of `pg` to ask: PGlite, and a Kysely of the user's own.
  */
-export async function isBehindPooler({ orm }: Pick<Tenancy, 'orm'>): Promise<boolean> {
+export async function isBehindPooler({ orm }: Pick<TenantRules, 'orm'>): Promise<boolean> {
   const pool = await orm.em
     .getConnection('write')
     .getNativeClient()

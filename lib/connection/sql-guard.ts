@@ -1,15 +1,15 @@
 import type { Configuration } from '@mikro-orm/core';
-import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { KYSELY_INSTANCE } from '../tenant/config-check.js';
 import { TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
 import { readThere } from '../scope/read-in-scope.js';
 import { hasSqlState } from '../postgres/sql-state.js';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import type { SqlGuard, Wanted } from './guarded-connection.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
-import { asItIs, sqlTarget, type SqlTarget } from './sql-target.js';
+import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
 import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 
 /**
@@ -51,7 +51,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   open.stream = (...args) => readThere(stream(...args));
 
   // what the user sets for a transaction is set for all of it
-  open.applySessionContext = (...args) => asItIs(Tenancy.of(config), () => applySessionContext(...args));
+  open.applySessionContext = (...args) => withoutGuard(config, () => applySessionContext(...args));
 
   // PGlite takes a dump past Kysely
   if (config.get('driver')?.name.startsWith('Pglite') === true) {
@@ -138,9 +138,9 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   #target(): SqlTarget {
-    const tenancy = this.#config.getExtension<Tenancy>(Tenancy.EXTENSION);
+    const rules = this.#config.getExtension<TenantRules>(TenantRules.EXTENSION);
 
-    return tenancy === undefined ? AS_IT_IS : sqlTarget(tenancy);
+    return rules === undefined ? AS_IT_IS : sqlTarget(rules);
   }
 
   #pathOf(target: SqlTarget, sql: string): string | undefined {
@@ -148,14 +148,14 @@ class TenantSqlGuard implements SqlGuard {
       return undefined;
     }
 
-    const { publicSchema, options } = Tenancy.of(this.#config);
+    const { publicSchema, options } = TenantRules.of(this.#config);
 
     // a temporary table that somebody left on the connection would else be found before all others
     return searchPathOf(...(target.kind === 'tenant' ? [target.schemaName] : []), publicSchema, ...options.searchPath, 'pg_temp');
   }
 
   #roleOf(target: SqlTarget): string | undefined {
-    const { roles } = Tenancy.of(this.#config).options;
+    const { roles } = TenantRules.of(this.#config).options;
 
     return roles === undefined
       ? undefined

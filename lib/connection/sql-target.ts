@@ -46,22 +46,22 @@ export function forPublic<Result>(host: object, fn: () => Result): Result {
 }
 
 /** Runs `fn` with its transactions the library's own, also where its connection is used as it is. */
-export function inLibrarysTransaction<Result>(host: object, fn: () => Result): Result {
+export function inLibraryTransaction<Result>(host: object, fn: () => Result): Result {
   return say(host, { kind: 'library' }, fn);
 }
 
 /** Runs `fn` with its SQL sent as it is: it sets itself what has to be set, for the session too. */
-export function asItIs<Result>(host: object, fn: () => Result): Result {
+export function withoutGuard<Result>(host: object, fn: () => Result): Result {
   return say(host, { kind: 'as it is' }, fn);
 }
 
 /** Runs `fn` with nothing said, so that the scope decides. */
-export function asTheScopeSays<Result>(host: object, fn: () => Result): Result {
+export function forScope<Result>(host: object, fn: () => Result): Result {
   return storage.getStore() === undefined ? fn() : say(host, undefined, fn);
 }
 
 /** Runs `fn` with nothing said for any ORM. */
-export function withNothingSaid<Result>(fn: () => Result): Result {
+export function withoutTargets<Result>(fn: () => Result): Result {
   return storage.getStore() === undefined ? fn() : storage.run(undefined, fn);
 }
 

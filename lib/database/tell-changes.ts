@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { onCommit } from './on-commit.js';
-import type { Tenancy } from '../tenancy.js';
+import type { TenantDatabase } from './tenant-database.js';
 import { ALL_TENANTS, channelOf, notifySql } from './change-channel.js';
 
 /**
@@ -9,16 +9,16 @@ import { ALL_TENANTS, channelOf, notifySql } from './change-channel.js';
  * be in the database yet: PostgreSQL passes on one of two equal notices.
  */
 export async function tellChanges(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   schemaNames: readonly (string | undefined)[],
   ctx: Transaction | undefined,
 ): Promise<void> {
-  const { publicSchema, tenantMeta, directory } = tenancy;
+  const { publicSchema, tenantMeta, directory } = database;
   const known = schemaNames.filter(name => name !== undefined);
   const all = known.length < schemaNames.length;
   const payloads = all ? [ALL_TENANTS] : [...new Set(known)];
   const channel = channelOf(publicSchema, tenantMeta.root.tableName);
-  await tenancy.execute(
+  await database.execute(
     notifySql(payloads.length),
     payloads.flatMap(payload => [channel, payload]),
     ctx,

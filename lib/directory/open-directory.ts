@@ -1,4 +1,4 @@
-import type { Tenancy } from '../tenancy.js';
+import type { TenantDatabase } from '../database/tenant-database.js';
 import { leaveScope } from '../orm/mikro-context.js';
 import { channelOf } from '../database/change-channel.js';
 import { Directory, type ChangeListener } from './directory.js';
@@ -8,18 +8,18 @@ import { listenOn } from './notice-connections.js';
 import type { LookupSource } from './lookups.js';
 
 /** The directory of an ORM's tenants. */
-export function openDirectory(tenancy: Tenancy): Directory<HeldRow> {
-  const { directory: options } = tenancy.options;
-  const listener = options.listen === false ? NOT_LISTENING : listenerOf(tenancy, (...names) => directory.forget(...names));
-  const directory: Directory<HeldRow> = new Directory(options, sourceOf(tenancy), listener);
+export function openDirectory(database: TenantDatabase): Directory<HeldRow> {
+  const { directory: options } = database.options;
+  const listener = options.listen === false ? NOT_LISTENING : listenerOf(database, (...names) => directory.forget(...names));
+  const directory: Directory<HeldRow> = new Directory(options, sourceOf(database), listener);
 
   return directory;
 }
 
-function sourceOf(tenancy: Tenancy): LookupSource<HeldRow> {
-  const { orm, options } = tenancy;
+function sourceOf(database: TenantDatabase): LookupSource<HeldRow> {
+  const { orm, options } = database;
   // of no scope, whichever the flow is in
-  const fork = (): Tenancy['orm']['em'] => orm.em.fork({ disableContextResolution: true });
+  const fork = (): TenantDatabase['orm']['em'] => orm.em.fork({ disableContextResolution: true });
 
   return {
     findBy: (property, values) =>
@@ -40,8 +40,8 @@ function sourceOf(tenancy: Tenancy): LookupSource<HeldRow> {
   };
 }
 
-function listenerOf(tenancy: Tenancy, onChange: (...schemaNames: readonly string[]) => void): ChangeListener {
-  const { orm, options, publicSchema, tenantMeta } = tenancy;
+function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonly string[]) => void): ChangeListener {
+  const { orm, options, publicSchema, tenantMeta } = database;
   const { listen, ttlMs } = options.directory;
   const warn = (message: string): void => orm.config.getLogger().warn('info', message, { enabled: true });
 

@@ -1,6 +1,6 @@
 import { helper, type ChangeSet, type Collection, type EntityManager, type UnitOfWork } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
-import type { Tenancy } from '../tenancy.js';
+import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { entitiesOf, firstForeign, foreignSchema, propertyTo } from './relations.js';
 
@@ -8,7 +8,7 @@ import { entitiesOf, firstForeign, foreignSchema, propertyTo } from './relations
 export interface Flush {
   readonly uow: UnitOfWork;
   readonly em: EntityManager;
-  readonly tenancy: Tenancy;
+  readonly rules: TenantRules;
 }
 
 /**
@@ -76,7 +76,7 @@ function checkSchemas(changeSets: readonly ChangeSet<object>[], flush: Flush): v
 
     if (!seen.has(schema)) {
       seen.add(schema);
-      flush.tenancy.orm.em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
+      flush.rules.orm.em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
     }
   }
 }
@@ -151,12 +151,12 @@ function refuseForeignOwner(entity: object, own: string, flush: Flush): void {
 }
 
 /** The tenant that a flush is of: the scope's, else that of its EntityManager, else that of the first entity it writes. */
-function tenantOf({ uow, em, tenancy }: Flush): string | undefined {
-  if (tenancy.scope?.kind === 'tenant') {
-    return tenancy.scope.schemaName;
+function tenantOf({ uow, em, rules }: Flush): string | undefined {
+  if (rules.scope?.kind === 'tenant') {
+    return rules.scope.schemaName;
   }
 
-  if (em.schema !== undefined && em.schema !== tenancy.publicSchema) {
+  if (em.schema !== undefined && em.schema !== rules.publicSchema) {
     return em.schema;
   }
 

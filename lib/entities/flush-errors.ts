@@ -1,17 +1,17 @@
 import { ForeignKeyConstraintViolationException, UniqueConstraintViolationException, type EntityMetadata } from '@mikro-orm/core';
 import { SharedRowInUseError, TenantExistsError } from '../errors/index.js';
 import { hasSqlState } from '../postgres/sql-state.js';
-import type { Tenancy } from '../tenancy.js';
+import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 
 /** A flush's error in the terms of tenants, where it is about one; else the error itself. */
-export function explainFlushError(error: unknown, tenancy: Tenancy): unknown {
+export function explainFlushError(error: unknown, rules: TenantRules): unknown {
   if (!(error instanceof UniqueConstraintViolationException)) {
     return error;
   }
 
   const { constraint } = error as { readonly constraint?: string };
-  const property = UNIQUE.find(name => constraint === uniqueName(tenancy, name));
+  const property = UNIQUE.find(name => constraint === uniqueName(rules, name));
 
   return property === undefined ? error : new TenantExistsError(property, { cause: error });
 }
@@ -21,14 +21,14 @@ export function explainFlushError(error: unknown, tenancy: Tenancy): unknown {
  * tenant's refer to them; else the error itself. PostgreSQL names the table that the constraint is of, which of such a statement on a
  * shared table is a tenant's only if it is the one that refers.
  */
-export function explainSharedWrite(error: unknown, meta: EntityMetadata, tenancy: Tenancy): unknown {
+export function explainSharedWrite(error: unknown, meta: EntityMetadata, rules: TenantRules): unknown {
   if (isTenantEntity(meta.root) || !hasSqlState(error, REFERRED_TO) || error instanceof SharedRowInUseError) {
     return error;
   }
 
   const { schema, table, constraint } = error as { readonly schema?: string; readonly table?: string; readonly constraint?: string };
 
-  if (schema === undefined || table === undefined || constraint === undefined || tenancy.sharedSchemas.has(schema)) {
+  if (schema === undefined || table === undefined || constraint === undefined || rules.sharedSchemas.has(schema)) {
     return error;
   }
 
@@ -41,7 +41,7 @@ function asViolation(error: Error): Error {
 }
 
 // the name that MikroORM gave the constraint; one that was renamed by hand leaves the driver's own error
-function uniqueName({ orm, tenantMeta }: Tenancy, property: (typeof UNIQUE)[number]): string {
+function uniqueName({ orm, tenantMeta }: TenantRules, property: (typeof UNIQUE)[number]): string {
   const { fieldNames, unique } = tenantMeta.properties[property];
 
   return typeof unique === 'string' ? unique : orm.em.getPlatform().getIndexName(tenantMeta.tableName, fieldNames, 'unique');

@@ -1,7 +1,7 @@
 import { helper, Reference, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
 import { entitiesOf, firstForeign, foreignSchema } from './relations.js';
-import type { QueryGuard } from '../query/tenant-query-builder.js';
+import type { GuardContext } from '../scope/guard-context.js';
 
 /**
  * Refuses data and conditions that hold an entity of another tenant. MikroORM takes its key alone, and the key would be that of
@@ -12,12 +12,12 @@ import type { QueryGuard } from '../query/tenant-query-builder.js';
 export function refuseForeign(
   given: readonly unknown[],
   wanted: string | undefined,
-  { tenancy, scope, entity }: QueryGuard & { readonly entity?: string | undefined },
+  { rules, scope, entity }: GuardContext & { readonly entity?: string | undefined },
 ): void {
   const own = scope?.kind === 'tenant' ? scope.schemaName : wanted;
 
   // an EntityManager that has no tenant is refused for what it reads or writes
-  if (own === undefined || own === tenancy.publicSchema) {
+  if (own === undefined || own === rules.publicSchema) {
     return;
   }
 

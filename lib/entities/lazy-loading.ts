@@ -8,10 +8,10 @@ import {
   type EntityManager,
   type EntityMetadata,
 } from '@mikro-orm/core';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { refuseForeign } from './foreign-entities.js';
-import type { QueryGuard } from '../query/tenant-query-builder.js';
+import type { GuardContext } from '../scope/guard-context.js';
 
 /**
  * What is loaded for entities that are there already. MikroORM asks for it by their keys, some of it without their schema, and an
@@ -24,7 +24,7 @@ import type { QueryGuard } from '../query/tenant-query-builder.js';
  * EntityManager, of another than the EntityManager's: for what is not loaded, or has a scalar that is not.
  */
 export function refuseUnlessLoaded(em: EntityManager, entities: unknown, { populate, schema }: PopulateArgs): void {
-  const guard = guardOf(Tenancy.of(em.config));
+  const guard = guardOf(TenantRules.of(em.config));
   const unloaded = Utils.asArray(entities as object[]).filter(
     entity => Utils.isEntity<object>(entity) && (!helper(entity).__initialized || asksForScalar(helper(entity).__meta, populate)),
   );
@@ -47,7 +47,7 @@ export async function refreshInSchema(em: EntityManager, entity: object, options
   const { __em, __meta, __schema } = helper(entity);
 
   if (__em !== em) {
-    refuseForeign([entity], em.schema, guardOf(Tenancy.of(em.config)));
+    refuseForeign([entity], em.schema, guardOf(TenantRules.of(em.config)));
   }
 
   return em.findOne(__meta.class, entity, { schema: __schema, ...options, refresh: true, flushMode: FlushMode.COMMIT } as object);
@@ -66,7 +66,7 @@ export function loadInSchema<Loader extends DataLoaderLike>(loader: Loader, em: 
 
       const schema = options?.schema ?? __schema;
       em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
-      refuseForeign([entity], schema, guardOf(Tenancy.of(em.config)));
+      refuseForeign([entity], schema, guardOf(TenantRules.of(em.config)));
 
       return loader.load([target, schema === undefined ? options : { ...options, schema }, ...others], ...rest);
     },
@@ -85,7 +85,7 @@ export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoad
       return typeof value === 'function'
         ? (...args: unknown[]): unknown => {
             const given = args.filter(Array.isArray);
-            refuseForeign(given, em.schema ?? schemaOf(given[0]), guardOf(Tenancy.of(em.config)));
+            refuseForeign(given, em.schema ?? schemaOf(given[0]), guardOf(TenantRules.of(em.config)));
 
             return value.apply(target, inSchemaOfOwners(String(name), args, em.schema));
           }
@@ -116,10 +116,10 @@ export function guardCollections(): void {
     const [, required = true] = args;
 
     if (required && em !== undefined) {
-      const tenancy = em.config.getExtension<Tenancy>(Tenancy.EXTENSION);
+      const rules = em.config.getExtension<TenantRules>(TenantRules.EXTENSION);
 
-      if (tenancy !== undefined) {
-        refuseForeign([this.owner], em.schema, guardOf(tenancy));
+      if (rules !== undefined) {
+        refuseForeign([this.owner], em.schema, guardOf(rules));
       }
     }
 
@@ -161,8 +161,8 @@ function isScalar(meta: EntityMetadata | undefined, [name = '', ...rest]: readon
   return property !== undefined && (property.kind === ReferenceKind.SCALAR || (rest.length > 0 && isScalar(property.targetMeta, rest)));
 }
 
-function guardOf(tenancy: Tenancy): QueryGuard {
-  return { tenancy, scope: tenancy.scope };
+function guardOf(rules: TenantRules): GuardContext {
+  return { rules, scope: rules.scope };
 }
 
 const GUARDED = Symbol.for('@landlord/mikro-orm: guarded');

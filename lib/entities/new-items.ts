@@ -5,7 +5,7 @@ import { leadsToTenants } from './shared-relations.js';
  * Says which tenant new rows are of that stand in a collection of a shared entity. MikroORM takes the collection's owner for what says it,
  * which is in the public schema. To be called before a flush looks for what is new.
  */
-export function placeNewItems(uow: UnitOfWork, schemaName: string | undefined): void {
+export function assignSchemaToNewItems(uow: UnitOfWork, schemaName: string | undefined): void {
   if (schemaName === undefined) {
     return;
   }

@@ -1,8 +1,8 @@
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
-import type { AbstractSqlDriver, AbstractSqlPlatform } from '@mikro-orm/sql';
+import type { AbstractSqlDriver, AbstractSqlPlatform } from '@mikro-orm/postgresql';
 import { CrossTenantError } from '../errors/index.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import type { QueryGuard } from '../query/tenant-query-builder.js';
+import type { GuardContext } from '../scope/guard-context.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 
 /**
@@ -39,7 +39,7 @@ export function leadsToTenants(meta: EntityMetadata, property: EntityProperty): 
  *
  * @throws TenantContextRequiredError `TENANT_CONTEXT_REQUIRED` or CrossTenantError `CROSS_TENANT`
  */
-export function refuseBorrowed(meta: EntityMetadata | undefined, populate: readonly PopulateHint[], asked: Asked): void {
+export function refuseForeignCollections(meta: EntityMetadata | undefined, populate: readonly PopulateHint[], asked: Asked): void {
   for (const { field, children } of populate) {
     const property = meta?.properties[field.split(':')[0] as string];
 
@@ -48,16 +48,16 @@ export function refuseBorrowed(meta: EntityMetadata | undefined, populate: reado
     }
 
     if (leadsToTenants(meta, property)) {
-      const own = tenantSchema(property.targetMeta.className, asked.own, asked.scope, asked.tenancy);
-      throw CrossTenantError.sharedCollection(`${meta.className}.${property.name}`, [own, asked.wanted ?? asked.tenancy.publicSchema]);
+      const own = tenantSchema(property.targetMeta.className, asked.own, asked.scope, asked.rules);
+      throw CrossTenantError.sharedCollection(`${meta.className}.${property.name}`, [own, asked.wanted ?? asked.rules.publicSchema]);
     }
 
-    refuseBorrowed(property.targetMeta, children ?? [], asked);
+    refuseForeignCollections(property.targetMeta, children ?? [], asked);
   }
 }
 
 /** The same for a query builder: what it selects of joined rows ends in the collections of its EntityManager's entities. */
-export function refuseBorrowedByQuery(query: BorrowingQuery, tenantOf: (asked: string | undefined) => string | undefined): void {
+export function refuseForeignCollectionsOfQuery(query: CollectingQuery, tenantOf: (asked: string | undefined) => string | undefined): void {
   const { em, guard, mainAlias, state } = query;
 
   if (em === undefined || state.populate.length === 0) {
@@ -68,7 +68,7 @@ export function refuseBorrowedByQuery(query: BorrowingQuery, tenantOf: (asked: s
     const wanted = tenantOf(asked);
 
     if (wanted !== undefined && wanted !== em.schema) {
-      refuseBorrowed(mainAlias.meta, state.populate, { ...guard, wanted, own: em.schema });
+      refuseForeignCollections(mainAlias.meta, state.populate, { ...guard, wanted, own: em.schema });
     }
   }
 }
@@ -77,7 +77,7 @@ export function refuseBorrowedByQuery(query: BorrowingQuery, tenantOf: (asked: s
  * The options of the tenant that asks. What refreshes a shared entity, or loads a collection of one, names the schema it is in, which
  * says nothing of whose rows refer to it.
  */
-export function ofTenantThatAsks<Options extends { readonly schema?: string | undefined }>(
+export function withAskingSchema<Options extends { readonly schema?: string | undefined }>(
   meta: EntityMetadata | undefined,
   options: Options,
   own: string | undefined,
@@ -119,9 +119,9 @@ export interface PopulateHint {
   readonly children?: readonly PopulateHint[];
 }
 
-interface BorrowingQuery {
+interface CollectingQuery {
   readonly em: { readonly schema: string | undefined } | undefined;
-  readonly guard: QueryGuard;
+  readonly guard: GuardContext;
   readonly mainAlias: { readonly meta: EntityMetadata };
   readonly state: {
     readonly joins: Readonly<Record<string, { readonly schema?: string }>>;
@@ -130,7 +130,7 @@ interface BorrowingQuery {
   };
 }
 
-interface Asked extends QueryGuard {
+interface Asked extends GuardContext {
   /** The schema that the call names. */
   readonly wanted: string | undefined;
   /** The schema that the EntityManager has. */

@@ -1,7 +1,7 @@
 import type { EntityManager, EntityMetadata, EntityName } from '@mikro-orm/core';
 import { refuseForeign } from '../entities/foreign-entities.js';
 import { isName } from '../tenant/entity-kinds.js';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 
 /**
  * Refuses arguments of an EntityManager's method that hold an entity of another tenant. `schema` is the schema that the call names.
@@ -15,9 +15,9 @@ export function refuseGiven(
   schema: string | undefined,
   entity?: EntityName | object,
 ): void {
-  const tenancy = Tenancy.of(em.config);
+  const rules = TenantRules.of(em.config);
   const meta = entity === undefined ? undefined : metaOf(em, entity);
-  refuseForeign(given, schema ?? em.getContext(false).schema, { tenancy, scope: tenancy.scope, entity: meta?.className });
+  refuseForeign(given, schema ?? em.getContext(false).schema, { rules, scope: rules.scope, entity: meta?.className });
 }
 
 /** The metadata of an entity, given itself or by its name. */

@@ -1,5 +1,5 @@
 import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../query/result-cache.js';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
 /** The methods of an EntityManager that use the result cache. Each tenant has results of its own. */
@@ -7,7 +7,7 @@ export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
   return class GuardedCache extends EntityManagerOfMikro {
     // a cached result is an answer like the database's: refused where that would be, and never one tenant's for another
     override async tryCache(...[entityName, config, key, refresh, merge, ...rest]: Args<'tryCache'>) {
-      const { publicSchema } = Tenancy.of(this.config);
+      const { publicSchema } = TenantRules.of(this.config);
       const asked: CacheConfig = config ?? this.config.get('resultCache').global;
       const tenants = asked === undefined || asked === false ? [] : tenantsOfCacheKey(key, this.getContext(false).schema, publicSchema);
       const meta = this.getMetadata().find(entityName);

@@ -1,8 +1,8 @@
 import { helper, Utils } from '@mikro-orm/core';
 import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
-import { ofTenantThatAsks, refuseBorrowed } from '../entities/shared-relations.js';
+import { withAskingSchema, refuseForeignCollections } from '../entities/shared-relations.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import { refuseGiven } from './given-entities.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
@@ -34,12 +34,12 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       const [entityName, options] = args as [Args<'preparePopulate'>[0], SchemaOption];
       const own = this.getContext(false).schema;
       const meta = this.getMetadata().find(entityName);
-      options.schema = ofTenantThatAsks(meta, options, own).schema ?? own;
+      options.schema = withAskingSchema(meta, options, own).schema ?? own;
       const populate = await super.preparePopulate(...args);
 
       if (options.schema !== own) {
-        const tenancy = Tenancy.of(this.config);
-        refuseBorrowed(meta, populate, { wanted: options.schema, own, tenancy, scope: tenancy.scope });
+        const rules = TenantRules.of(this.config);
+        refuseForeignCollections(meta, populate, { wanted: options.schema, own, rules, scope: rules.scope });
       }
 
       return populate;
@@ -49,7 +49,7 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       refuseGiven(this, [entities], given.schema);
       const em = this.getContext();
       const [first]: object[] = Utils.asArray(entities);
-      const options = first === undefined ? given : ofTenantThatAsks(this.getMetadata().find(first.constructor), given, em.schema);
+      const options = first === undefined ? given : withAskingSchema(this.getMetadata().find(first.constructor), given, em.schema);
 
       if (first !== undefined && options.schema !== undefined && populate !== false) {
         const { schema, strategy } = options;

@@ -5,7 +5,7 @@ import { readInScope } from '../scope/read-in-scope.js';
 import { currentScope } from '../scope/scope.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 import { callOnPath, refreshViewSql } from './tenant-routines.js';
 
@@ -24,7 +24,7 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       const em = this.getContext(false);
 
       return em === this
-        ? readInScope(super.stream(...args) as Generated<Result<'stream'>>, currentScope(Tenancy.of(this.config)))
+        ? readInScope(super.stream(...args) as Generated<Result<'stream'>>, currentScope(TenantRules.of(this.config)))
         : em.stream(...args);
     }
 
@@ -35,22 +35,22 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
         return super.execute(...args);
       }
 
-      const tenancy = Tenancy.of(this.config);
-      const schemaName = tenantSchema('Raw SQL', em.schema, tenancy.scope, tenancy);
+      const rules = TenantRules.of(this.config);
+      const schemaName = tenantSchema('Raw SQL', em.schema, rules.scope, rules);
 
-      return forTenant(tenancy, schemaName, () => super.execute(...args));
+      return forTenant(rules, schemaName, () => super.execute(...args));
     }
 
     // what reads or writes without a query builder of the user's comes here; there may be raw SQL among its values
     override async withSessionContext(...args: Args<'withSessionContext'>) {
-      return forTenant(Tenancy.of(this.config), this.getContext(false).schema, () => super.withSessionContext(...args));
+      return forTenant(TenantRules.of(this.config), this.getContext(false).schema, () => super.withSessionContext(...args));
     }
 
     override getKysely(...args: Args<'getKysely'>) {
       const em = this.getContext(false);
-      const tenancy = Tenancy.of(this.config);
+      const rules = TenantRules.of(this.config);
 
-      return guardKysely(super.getKysely(...args), { schema: em.schema }, { tenancy, scope: tenancy.scope });
+      return guardKysely(super.getKysely(...args), { schema: em.schema }, { rules, scope: rules.scope });
     }
 
     override async callRoutine(...args: Args<'callRoutine'>) {

@@ -2,7 +2,7 @@ import { helper, type EntityName } from '@mikro-orm/core';
 import { TenantWriteRefusedError } from '../errors/index.js';
 import { updateTenants } from '../query/update-tenants.js';
 import { isName } from '../tenant/entity-kinds.js';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import { metaOf, refuseGiven, type GuardedEntityManager } from './given-entities.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
@@ -60,7 +60,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
     }
 
     override async nativeUpdate(...[entity, where, data, options = {}, ...rest]: Args<'nativeUpdate'>) {
-      if (Tenancy.of(this.config).hasIdentity(data)) {
+      if (TenantRules.of(this.config).hasIdentity(data)) {
         refuseTenants(this, 'em.nativeUpdate()', 'em.flush() on the loaded tenant', entity);
       }
 
@@ -104,7 +104,7 @@ function isOfTenants(em: GuardedEntityManager, entity: EntityName | object | rea
   const first: object | undefined = Array.isArray(entity) ? entity[0] : entity;
   const meta = first === undefined ? undefined : metaOf(em, first);
 
-  return meta !== undefined && Tenancy.of(em.config).isTenantClass(meta);
+  return meta !== undefined && TenantRules.of(em.config).isTenantClass(meta);
 }
 
 interface SchemaOption {

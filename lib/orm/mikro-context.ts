@@ -1,6 +1,6 @@
 import { RequestContext, TransactionContext, type EntityManager, type Options } from '@mikro-orm/core';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
-import { asTheScopeSays, withNothingSaid } from '../connection/sql-target.js';
+import { forScope, withoutTargets } from '../connection/sql-target.js';
 import type { TenantEntityManager } from './tenant-entity-manager.js';
 
 /**
@@ -16,7 +16,7 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
   em.bindToScope(scope);
   const context = new RequestContext(new Map([...otherEntityManagers(), [em.name, em]]));
 
-  const run = (): Result => RequestContext['storage'].run(context, () => asTheScopeSays(scope.host, () => fn(em)));
+  const run = (): Result => RequestContext['storage'].run(context, () => forScope(scope.host, () => fn(em)));
 
   return withScope(scope, () => {
     // In no transaction of this ORM there is none to join. A context would then cost every request something, and before
@@ -28,7 +28,7 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
 /** Runs `fn` in no scope and no transaction, whatever the flow was in. */
 export function leaveScope<Result>(fn: () => Result): Result {
   return withScope(undefined, () =>
-    TransactionContext['storage'].run(undefined as never, () => RequestContext['storage'].run(undefined, () => withNothingSaid(fn))),
+    TransactionContext['storage'].run(undefined as never, () => RequestContext['storage'].run(undefined, () => withoutTargets(fn))),
   );
 }
 

@@ -1,5 +1,5 @@
 import type { Configuration } from '@mikro-orm/core';
-import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 
 /**
  * MikroORM's driver, as the class that overrides its methods sees it. It is typed like `OpenEntityManager`, and has the protected members

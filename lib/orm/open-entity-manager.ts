@@ -1,4 +1,4 @@
-import type { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import type { BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 
 /**
  * MikroORM's EntityManager, as the classes that override its methods see it. Each overridden method, protected or not, has the parameters

@@ -1,5 +1,5 @@
 import type { Configuration } from '@mikro-orm/core';
-import { asItIs } from '../connection/sql-target.js';
+import { withoutGuard } from '../connection/sql-target.js';
 
 /**
  * Makes extensions of MikroORM that work on the public schema send their SQL as it is, in whatever scope they are called: what their
@@ -32,7 +32,7 @@ function keep<T extends object>(extension: T, host: object): T {
 
       // on the object itself, as it may keep its state in private fields
       return typeof value === 'function' && key !== 'constructor'
-        ? (...args: unknown[]) => asItIs(host, () => Reflect.apply(value, target, args) as unknown)
+        ? (...args: unknown[]) => withoutGuard(host, () => Reflect.apply(value, target, args) as unknown)
         : value;
     },
     set: (target, key, value) => Reflect.set(target, key, value, target),

@@ -1,8 +1,8 @@
 import { helper, type Configuration } from '@mikro-orm/core';
-import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { registerHost, unregisterHost } from '../scope/live-orms.js';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { surviveLostConnections } from '../connection/lost-connections.js';
@@ -38,9 +38,9 @@ export function extendDriver(Driver: DriverClass): DriverClass {
         return meta?.schema ?? super.getSchemaName(...args);
       }
 
-      const tenancy = Tenancy.of(this.config);
+      const rules = TenantRules.of(this.config);
 
-      return tenantSchema(meta.className, options?.schema ?? options?.parentSchema, tenancy.scope, tenancy);
+      return tenantSchema(meta.className, options?.schema ?? options?.parentSchema, rules.scope, rules);
     }
 
     // MikroORM leaves the default schema out, and PostgreSQL would then look the table up on the `search_path`
@@ -54,13 +54,13 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     override async findVirtual(...args: Args<'findVirtual'>) {
       const options: { readonly em?: { readonly schema: string | undefined } } | undefined = args[2];
 
-      return forTenant(Tenancy.of(this.config), options?.em?.schema, () => super.findVirtual(...args));
+      return forTenant(TenantRules.of(this.config), options?.em?.schema, () => super.findVirtual(...args));
     }
 
     override createQueryBuilder(...args: Args<'createQueryBuilder'>) {
-      const tenancy = Tenancy.of(this.config);
+      const rules = TenantRules.of(this.config);
       const query = super.createQueryBuilder(...args);
-      guardQuery(query, { tenancy, scope: tenancy.scope });
+      guardQuery(query, { rules, scope: rules.scope });
 
       return query;
     }
@@ -77,7 +77,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       try {
         return await super.nativeUpdateMany(...args);
       } catch (error) {
-        throw explainSharedWrite(error, this.metadata.get(args[0]), Tenancy.of(this.config));
+        throw explainSharedWrite(error, this.metadata.get(args[0]), TenantRules.of(this.config));
       }
     }
 
@@ -101,20 +101,20 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     // an ORM whose discovery fails never comes here, and is none to choose from afterwards
     override setMetadata(...args: Args<'setMetadata'>) {
       super.setMetadata(...args);
-      registerHost(this.config, Tenancy.of(this.config));
+      registerHost(this.config, TenantRules.of(this.config));
     }
 
     // which closes, and so unregisters
     override async reconnect(...args: Args<'reconnect'>) {
       const connection = await super.reconnect(...args);
-      registerHost(this.config, Tenancy.of(this.config));
+      registerHost(this.config, TenantRules.of(this.config));
 
       return connection;
     }
 
     override async close(...args: Args<'close'>) {
       unregisterHost(this.config);
-      await Tenancy.of(this.config).directory.close();
+      await TenantRules.of(this.config).directory.close();
       await super.close(...args);
     }
 

@@ -1,8 +1,8 @@
-import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/sql';
+import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { forTenant } from '../connection/sql-target.js';
 import { explainFlushError } from '../entities/flush-errors.js';
 import type { Scope } from '../scope/scope.js';
-import { Tenancy } from '../tenancy.js';
+import { TenantRules } from '../scope/tenant-rules.js';
 import { guardCache } from './guarded-cache.js';
 import { guardReads } from './guarded-reads.js';
 import { guardSql } from './guarded-sql.js';
@@ -70,9 +70,9 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 
     override async flush(...args: Args<'flush'>) {
       try {
-        await forTenant(Tenancy.of(this.config), this.getContext(false).schema, () => super.flush(...args));
+        await forTenant(TenantRules.of(this.config), this.getContext(false).schema, () => super.flush(...args));
       } catch (error) {
-        throw explainFlushError(error, Tenancy.of(this.config));
+        throw explainFlushError(error, TenantRules.of(this.config));
       }
     }
   }

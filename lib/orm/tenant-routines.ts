@@ -1,6 +1,6 @@
 import type { EntityMetadata, Routine } from '@mikro-orm/core';
-import type { SqlEntityManager } from '@mikro-orm/sql';
-import { Tenancy } from '../tenancy.js';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 
@@ -12,9 +12,9 @@ import { tenantSchema } from '../scope/tenant-schema.js';
  * taking a routine by its properties.
  */
 export async function callOnPath(em: SqlEntityManager, routine: Routine, args: unknown): Promise<unknown> {
-  const tenancy = Tenancy.of(em.config);
+  const rules = TenantRules.of(em.config);
   const own = isTenantEntity(routine as Pick<EntityMetadata, 'schema'>)
-    ? Object.create(routine, { schema: { value: tenantSchema(routine.name, em.schema, tenancy.scope, tenancy) } })
+    ? Object.create(routine, { schema: { value: tenantSchema(routine.name, em.schema, rules.scope, rules) } })
     : routine;
   const execute = (sql: string, params: unknown[], method: 'all'): Promise<unknown> => em.execute(sql, params, method);
   const connection = Object.create(em.getConnection('write'), { execute: { value: execute } }) as ReturnType<typeof em.getConnection>;

@@ -4,7 +4,7 @@ import { migrateSchema } from '../migrations/run/migrate-schema.js';
 import { loadMigrationSet } from '../migrations/set/migration-set.js';
 import { lockTenant } from '../database/tenant-lock.js';
 import { hasSqlState } from '../postgres/sql-state.js';
-import type { Tenancy } from '../tenancy.js';
+import type { TenantDatabase } from '../database/tenant-database.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { createRoleSql, explainRoleError } from './roles.js';
 import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA } from './schemas.js';
@@ -17,23 +17,23 @@ import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA } from './schemas.js';
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
  * @throws TenantRoleError `TENANT_ROLE_EXISTS`
  */
-export async function provision(tenancy: Tenancy, tenant: TenantMixin<unknown>, ctx: Transaction): Promise<void> {
+export async function provision(database: TenantDatabase, tenant: TenantMixin<unknown>, ctx: Transaction): Promise<void> {
   const { schemaName } = tenant;
 
   try {
-    await checkNewName(tenancy, schemaName, ctx);
-    await lockTenant(tenancy, schemaName, ctx);
-    await migrateSchema(tenancy, {
+    await checkNewName(database, schemaName, ctx);
+    await lockTenant(database, schemaName, ctx);
+    await migrateSchema(database, {
       schemaName,
       tenant,
       ctx,
       direction: 'up',
-      planned: await loadMigrationSet(tenancy),
-      before: [...createSchemaSql(tenancy, schemaName), ...createRoleSql(tenancy, schemaName)],
+      planned: await loadMigrationSet(database),
+      before: [...createSchemaSql(database, schemaName), ...createRoleSql(database, schemaName)],
       isNew: true,
     });
   } catch (error) {
-    throw explain(explainRoleError(error, tenancy, schemaName), tenant);
+    throw explain(explainRoleError(error, database, schemaName), tenant);
   }
 }
 

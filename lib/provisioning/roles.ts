@@ -2,13 +2,13 @@ import type { Transaction } from '@mikro-orm/core';
 import { TenantRoleError } from '../errors/index.js';
 import { quoteIdentifier, roleOfTenant } from '../postgres/schema-name.js';
 import { hasSqlState } from '../postgres/sql-state.js';
-import type { Tenancy } from '../tenancy.js';
+import type { TenantDatabase } from '../database/tenant-database.js';
 
 /**
  * What creates a tenant's role, where `roles` is set: to be run after its schema was made, and before anything is in it. What its
  * migrations make later is covered by default privileges, which hold for what the role makes that runs this.
  */
-export function createRoleSql({ options: { roles } }: Tenancy, schemaName: string): string[] {
+export function createRoleSql({ options: { roles } }: TenantDatabase, schemaName: string): string[] {
   if (roles === undefined) {
     return [];
   }
@@ -31,9 +31,9 @@ export function createRoleSql({ options: { roles } }: Tenancy, schemaName: strin
  *
  * @throws TenantRoleError `TENANT_ROLE_EXISTS`
  */
-export async function createRole(tenancy: Tenancy, schemaName: string, ctx: Transaction): Promise<void> {
-  const sql = createRoleSql(tenancy, schemaName);
-  const { roles } = tenancy.options;
+export async function createRole(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<void> {
+  const sql = createRoleSql(database, schemaName);
+  const { roles } = database.options;
 
   if (roles !== undefined) {
     const [role, schema] = [quoteIdentifier(roleOfTenant(roles, schemaName)), quoteIdentifier(schemaName)];
@@ -43,50 +43,50 @@ export async function createRole(tenancy: Tenancy, schemaName: string, ctx: Tran
     );
   }
 
-  await explained(tenancy, schemaName, async () => {
+  await explained(database, schemaName, async () => {
     for (const statement of sql) {
-      await tenancy.execute(statement, [], ctx);
+      await database.execute(statement, [], ctx);
     }
   });
 }
 
 /** Drops the role of a tenant whose schema is gone. One that is not there, as of a tenant older than `roles`, is taken as dropped. */
-export async function dropRole(tenancy: Tenancy, schemaName: string, ctx: Transaction | undefined): Promise<void> {
-  const { roles } = tenancy.options;
+export async function dropRole(database: TenantDatabase, schemaName: string, ctx: Transaction | undefined): Promise<void> {
+  const { roles } = database.options;
 
   if (roles !== undefined) {
-    await tenancy.execute(`drop role if exists ${quoteIdentifier(roleOfTenant(roles, schemaName))}`, [], ctx);
+    await database.execute(`drop role if exists ${quoteIdentifier(roleOfTenant(roles, schemaName))}`, [], ctx);
   }
 }
 
 /** @throws TenantRoleError `TENANT_ROLE_EXISTS` */
-export async function renameRole(tenancy: Tenancy, from: string, to: string, ctx: Transaction | undefined): Promise<void> {
-  const { roles } = tenancy.options;
+export async function renameRole(database: TenantDatabase, from: string, to: string, ctx: Transaction | undefined): Promise<void> {
+  const { roles } = database.options;
 
   if (roles === undefined) {
     return;
   }
 
   const [former, role] = [roleOfTenant(roles, from), roleOfTenant(roles, to)];
-  const found = await tenancy.execute('select 1 from pg_roles where rolname = ?', [former], ctx);
+  const found = await database.execute('select 1 from pg_roles where rolname = ?', [former], ctx);
 
   if (found.length > 0) {
-    await explained(tenancy, to, () =>
-      tenancy.execute(`alter role ${quoteIdentifier(former)} rename to ${quoteIdentifier(role)}`, [], ctx),
+    await explained(database, to, () =>
+      database.execute(`alter role ${quoteIdentifier(former)} rename to ${quoteIdentifier(role)}`, [], ctx),
     );
   }
 }
 
 /** The error that tells of a role that is there already, where it is that. */
-export function explainRoleError(error: unknown, { options: { roles } }: Tenancy, schemaName: string): unknown {
+export function explainRoleError(error: unknown, { options: { roles } }: TenantDatabase, schemaName: string): unknown {
   return roles !== undefined && hasSqlState(error, DUPLICATE_ROLE) ? TenantRoleError.exists(roleOfTenant(roles, schemaName), error) : error;
 }
 
-async function explained(tenancy: Tenancy, schemaName: string, fn: () => Promise<unknown>): Promise<void> {
+async function explained(database: TenantDatabase, schemaName: string, fn: () => Promise<unknown>): Promise<void> {
   try {
     await fn();
   } catch (error) {
-    throw explainRoleError(error, tenancy, schemaName);
+    throw explainRoleError(error, database, schemaName);
   }
 }
 

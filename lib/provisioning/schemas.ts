@@ -3,7 +3,7 @@ import { InvalidSchemaNameError, SchemaExistsError, SchemaProtectedError } from 
 import { lockTenant } from '../database/tenant-lock.js';
 import { quoteIdentifier, roleOfTenant, type SchemaName } from '../postgres/schema-name.js';
 import { hasSqlState } from '../postgres/sql-state.js';
-import type { Tenancy } from '../tenancy.js';
+import type { TenantDatabase } from '../database/tenant-database.js';
 import { dropRole, renameRole } from './roles.js';
 
 /**
@@ -13,20 +13,20 @@ import { dropRole, renameRole } from './roles.js';
 export const SCHEMA_COMMENT = 'tenant of @landlord/mikro-orm';
 
 /** What creates a tenant's schema. Without `if not exists`: a schema that is there is somebody's, and the statement fails with `DUPLICATE_SCHEMA`. */
-export function createSchemaSql(tenancy: Tenancy, schemaName: string): string[] {
-  const quoted = quoteIdentifier(tenancy.checkSchemaName(schemaName));
+export function createSchemaSql(database: TenantDatabase, schemaName: string): string[] {
+  const quoted = quoteIdentifier(database.rules.checkSchemaName(schemaName));
 
   return [`create schema ${quoted}`, `comment on schema ${quoted} is '${SCHEMA_COMMENT}'`];
 }
 
 /** Drops a tenant's schema with all that is in it. One that is not there is taken as dropped. */
-export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Transaction): Promise<void> {
+export async function dropSchema(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<void> {
   // a run that is in the tenant finishes with it, and one that comes finds it as it is then
-  await lockTenant(tenancy, schemaName, ctx);
+  await lockTenant(database, schemaName, ctx);
 
-  if (await isOwned(tenancy, schemaName, 'drop', ctx)) {
-    await tenancy.execute(`drop schema ${quoteIdentifier(schemaName)} cascade`, [], ctx);
-    await dropRole(tenancy, schemaName, ctx);
+  if (await isOwned(database, schemaName, 'drop', ctx)) {
+    await database.execute(`drop schema ${quoteIdentifier(schemaName)} cascade`, [], ctx);
+    await dropRole(database, schemaName, ctx);
   }
 }
 
@@ -36,27 +36,27 @@ export async function dropSchema(tenancy: Tenancy, schemaName: string, ctx: Tran
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
  * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` for the name of the database role.
  */
-export async function renameSchema(tenancy: Tenancy, from: string, to: string, ctx: Transaction): Promise<void> {
-  await lockTenant(tenancy, from, ctx);
+export async function renameSchema(database: TenantDatabase, from: string, to: string, ctx: Transaction): Promise<void> {
+  await lockTenant(database, from, ctx);
 
-  if (!(await isOwned(tenancy, from, 'rename', ctx))) {
+  if (!(await isOwned(database, from, 'rename', ctx))) {
     return;
   }
 
-  const quoted = quoteIdentifier(await checkNewName(tenancy, to, ctx));
+  const quoted = quoteIdentifier(await checkNewName(database, to, ctx));
 
   try {
-    await tenancy.execute(`alter schema ${quoteIdentifier(from)} rename to ${quoted}`, [], ctx);
+    await database.execute(`alter schema ${quoteIdentifier(from)} rename to ${quoted}`, [], ctx);
   } catch (error) {
     throw hasSqlState(error, DUPLICATE_SCHEMA) ? new SchemaExistsError(to, { cause: error }) : error;
   }
 
-  await renameRole(tenancy, from, to, ctx);
+  await renameRole(database, from, to, ctx);
 }
 
 /** The schemas in the database that the library made. */
-export async function findOwnedSchemas(tenancy: Tenancy, ctx?: Transaction): Promise<ReadonlySet<string>> {
-  const rows = await tenancy.execute<{ name: string }>(
+export async function findOwnedSchemas(database: TenantDatabase, ctx?: Transaction): Promise<ReadonlySet<string>> {
+  const rows = await database.execute<{ name: string }>(
     `select nspname as name from pg_namespace where obj_description(oid, 'pg_namespace') = ?`,
     [SCHEMA_COMMENT],
     ctx,
@@ -71,10 +71,10 @@ export async function findOwnedSchemas(tenancy: Tenancy, ctx?: Transaction): Pro
  *
  * @throws InvalidSchemaNameError
  */
-export async function checkNewName(tenancy: Tenancy, schemaName: string, ctx: Transaction): Promise<SchemaName> {
-  const checked = tenancy.checkSchemaName(schemaName);
+export async function checkNewName(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<SchemaName> {
+  const checked = database.rules.checkSchemaName(schemaName);
 
-  const { role, path } = await tenancy.session(ctx);
+  const { role, path } = await database.engine.session(ctx);
 
   if (role === schemaName) {
     throw new InvalidSchemaNameError(schemaName, 'it is the name of the database role', 'SCHEMA_NAME_RESERVED');
@@ -84,8 +84,8 @@ export async function checkNewName(tenancy: Tenancy, schemaName: string, ctx: Tr
     throw new InvalidSchemaNameError(schemaName, 'it is on the `search_path` of the database role', 'SCHEMA_NAME_RESERVED');
   }
 
-  if (tenancy.options.roles !== undefined) {
-    roleOfTenant(tenancy.options.roles, schemaName);
+  if (database.options.roles !== undefined) {
+    roleOfTenant(database.options.roles, schemaName);
   }
 
   return checked;
@@ -96,12 +96,12 @@ export async function checkNewName(tenancy: Tenancy, schemaName: string, ctx: Tr
  *
  * @throws SchemaProtectedError `SCHEMA_PROTECTED` for one that the library did not make.
  */
-async function isOwned(tenancy: Tenancy, schemaName: string, action: 'drop' | 'rename', ctx: Transaction): Promise<boolean> {
-  if (PROTECTED.test(schemaName) || schemaName === tenancy.publicSchema) {
+async function isOwned(database: TenantDatabase, schemaName: string, action: 'drop' | 'rename', ctx: Transaction): Promise<boolean> {
+  if (PROTECTED.test(schemaName) || schemaName === database.publicSchema) {
     throw new SchemaProtectedError(schemaName, action, 'it belongs to the whole database, not to a tenant');
   }
 
-  const [row] = await tenancy.execute<{ comment: string | null }>(
+  const [row] = await database.execute<{ comment: string | null }>(
     `select obj_description(oid, 'pg_namespace') as comment from pg_namespace where nspname = ?`,
     [schemaName],
     ctx,

@@ -16,11 +16,12 @@ import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError, Te
 import { provision } from './provision.js';
 import { dropSchema, renameSchema } from './schemas.js';
 import { flushesInTransaction } from '../orm/mikro-context.js';
-import { NOT_CACHED, Tenancy } from '../tenancy.js';
+import { TenantDatabase } from '../database/tenant-database.js';
+import { NOT_CACHED } from '../database/tenants-table.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { checkFlush, type Flush } from '../entities/flush-check.js';
 import { guardFlush } from '../entities/flush-guard.js';
-import { placeNewItems } from '../entities/new-items.js';
+import { assignSchemaToNewItems } from '../entities/new-items.js';
 
 type Tenant = TenantMixin<unknown>;
 
@@ -36,11 +37,11 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   readonly #storedNames = new WeakMap<Tenant, string>();
 
   beforeFlush({ uow, em }: FlushEventArgs): void {
-    placeNewItems(uow, em.schema);
+    assignSchemaToNewItems(uow, em.schema);
   }
 
   onFlush({ uow, em }: FlushEventArgs): void {
-    const flush = { uow, em, tenancy: Tenancy.of(em.config) };
+    const flush = { uow, em, database: TenantDatabase.of(em.config) };
     checkAll(flush);
     guardFlush(flush, () => {
       // with no other subscriber nothing has changed since
@@ -51,60 +52,60 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   }
 
   async afterCreate({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
-    const tenancy = Tenancy.of(em.config);
+    const database = TenantDatabase.of(em.config);
 
-    if (!tenancy.isTenantClass(meta)) {
+    if (!database.rules.isTenantClass(meta)) {
       return;
     }
 
-    if (!tenancy.isPublicTenant(entity) && tenancy.settingOf(entity, 'autoCreateSchema')) {
-      await provision(tenancy, entity, em.getTransactionContext());
+    if (!database.rules.isPublicTenant(entity) && database.rules.settingOf(entity, 'autoCreateSchema')) {
+      await provision(database, entity, em.getTransactionContext());
     }
 
-    await tellChanges(tenancy, [entity.schemaName], em.getTransactionContext());
+    await tellChanges(database, [entity.schemaName], em.getTransactionContext());
   }
 
   async beforeUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
     const isRenamed = entity.schemaName !== undefined && entity.schemaName !== changeSet?.originalEntity?.schemaName;
 
-    if (isRenamed && Tenancy.of(em.config).isTenantClass(meta)) {
+    if (isRenamed && TenantDatabase.of(em.config).isTenantClass(meta)) {
       await this.#readStoredName(entity, em);
     }
   }
 
   async afterUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
     const stored = this.#takeStoredName(entity);
-    const tenancy = Tenancy.of(em.config);
+    const database = TenantDatabase.of(em.config);
 
     if (stored !== undefined && stored !== entity.schemaName) {
-      await renameSchema(tenancy, stored, entity.schemaName, em.getTransactionContext());
+      await renameSchema(database, stored, entity.schemaName, em.getTransactionContext());
     }
 
-    if (tenancy.isTenantClass(meta)) {
+    if (database.rules.isTenantClass(meta)) {
       // others hold it by the name in the row, which another process may have changed since the entity was loaded
       const now = await storedName(entity, em);
-      await tellChanges(tenancy, [stored ?? formerName(changeSet) ?? now, now], em.getTransactionContext());
+      await tellChanges(database, [stored ?? formerName(changeSet) ?? now, now], em.getTransactionContext());
     }
   }
 
   async beforeDelete({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
-    const tenancy = Tenancy.of(em.config);
+    const database = TenantDatabase.of(em.config);
 
-    if (tenancy.isTenantClass(meta)) {
+    if (database.rules.isTenantClass(meta)) {
       await this.#readStoredName(entity, em);
     }
   }
 
   async afterDelete({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
     const stored = this.#takeStoredName(entity);
-    const tenancy = Tenancy.of(em.config);
+    const database = TenantDatabase.of(em.config);
 
-    if (tenancy.isTenantClass(meta)) {
-      await tellChanges(tenancy, [stored ?? formerName(changeSet)], em.getTransactionContext());
+    if (database.rules.isTenantClass(meta)) {
+      await tellChanges(database, [stored ?? formerName(changeSet)], em.getTransactionContext());
     }
 
-    if (stored !== undefined && tenancy.settingOf(entity, 'autoDropSchema') && !tenancy.isPublicTenant({ schemaName: stored })) {
-      await dropSchema(tenancy, stored, em.getTransactionContext());
+    if (stored !== undefined && database.rules.settingOf(entity, 'autoDropSchema') && !database.rules.isPublicTenant({ schemaName: stored })) {
+      await dropSchema(database, stored, em.getTransactionContext());
     }
   }
 
@@ -131,7 +132,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
 async function storedName(entity: Tenant, em: EntityManager, options: { readonly lockMode?: LockMode } = {}): Promise<string | undefined> {
   const registry = em.fork({ keepTransactionContext: true, disableContextResolution: true, flushMode: FlushMode.COMMIT });
   const key = wrap(entity, true).getPrimaryKey() as FilterQuery<Tenant>;
-  const row = await registry.findOne(Tenancy.of(em.config).tenantMeta.class, key, {
+  const row = await registry.findOne(TenantDatabase.of(em.config).tenantMeta.class, key, {
     fields: ['schemaName'],
     filters: false,
     // outside a transaction too it is what was just written, and not what a replica has
@@ -156,11 +157,11 @@ interface TenantChange {
 }
 
 function checkAll(flush: Flush): void {
-  const { uow, em, tenancy } = flush;
+  const { uow, em, database } = flush;
   checkFlush(flush);
 
-  for (const change of [...changesOf(uow, tenancy), ...postponedChangesOf(uow, tenancy)]) {
-    checkChange(change, tenancy);
+  for (const change of [...changesOf(uow, database), ...postponedChangesOf(uow, database)]) {
+    checkChange(change, database);
 
     // where MikroORM is told to begin no transactions, the flush is in one only if the caller has begun it
     if (isOfSchema(change) && !flushesInTransaction(em)) {
@@ -169,10 +170,10 @@ function checkAll(flush: Flush): void {
   }
 }
 
-function changesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {
+function changesOf(uow: UnitOfWork, database: TenantDatabase): TenantChange[] {
   return uow
     .getChangeSets()
-    .filter(({ meta }) => tenancy.isTenantClass(meta))
+    .filter(({ meta }) => database.rules.isTenantClass(meta))
     .map(({ entity, type, payload, originalEntity }: ChangeSet<any>) => ({
       entity,
       action: ACTIONS[type],
@@ -190,11 +191,11 @@ function changesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {
  * Where several tenants change a unique property in one flush, MikroORM takes it off the entity and its change set, and writes it
  * after the others; until then it stands in the unit of work's extra updates alone.
  */
-function postponedChangesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {
+function postponedChangesOf(uow: UnitOfWork, database: TenantDatabase): TenantChange[] {
   const postponed: TenantChange[] = [];
 
   for (const [entity, names, values, changeSet] of uow.getExtraUpdates()) {
-    if (changeSet === undefined || !tenancy.isTenantClass(changeSet.meta) || !Array.isArray(names) || !Array.isArray(values)) {
+    if (changeSet === undefined || !database.rules.isTenantClass(changeSet.meta) || !Array.isArray(names) || !Array.isArray(values)) {
       continue;
     }
 
@@ -215,9 +216,9 @@ function postponedChangesOf(uow: UnitOfWork, tenancy: Tenancy): TenantChange[] {
   return postponed;
 }
 
-function checkChange(change: TenantChange, tenancy: Tenancy): void {
+function checkChange(change: TenantChange, database: TenantDatabase): void {
   const { action, schemaName, domainUrl, former } = change;
-  const { scope } = tenancy;
+  const { scope } = database;
 
   if (scope?.kind === 'tenant' && isOfSchema(change)) {
     throw new PublicContextRequiredError(wordFor(change), scope.schemaName);
@@ -227,14 +228,14 @@ function checkChange(change: TenantChange, tenancy: Tenancy): void {
     return;
   }
 
-  const isPublic = (schemaName ?? former) === tenancy.publicSchema;
+  const isPublic = (schemaName ?? former) === database.publicSchema;
 
   if (isRenamed(change) || (action === 'created' && !isPublic)) {
-    tenancy.checkSchemaName(schemaName);
+    database.rules.checkSchemaName(schemaName);
   }
 
   if (action === 'created' || domainUrl !== undefined) {
-    change.writeDomain(checkDomain(domainUrl, isPublic, tenancy));
+    change.writeDomain(checkDomain(domainUrl, isPublic, database));
   }
 }
 
@@ -258,14 +259,14 @@ function isRenamed({ action, schemaName, former }: TenantChange): boolean {
   return action === 'updated' && schemaName !== undefined && schemaName !== former;
 }
 
-function checkDomain(domainUrl: unknown, isPublic: boolean, tenancy: Tenancy): string {
-  const canonical = typeof domainUrl === 'string' ? tenancy.canonicalHost(domainUrl) : undefined;
+function checkDomain(domainUrl: unknown, isPublic: boolean, database: TenantDatabase): string {
+  const canonical = typeof domainUrl === 'string' ? database.rules.canonicalHost(domainUrl) : undefined;
 
   if (canonical === undefined) {
     throw new InvalidDomainError(domainUrl);
   }
 
-  if (tenancy.isPublicHost(canonical) && !isPublic) {
+  if (database.rules.isPublicHost(canonical) && !isPublic) {
     throw new ReservedDomainError(canonical);
   }
 

@@ -1,8 +1,9 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
-import { QueryBuilderHelper } from '@mikro-orm/sql';
-import type { Tenancy } from '../tenancy.js';
+import { QueryBuilderHelper } from '@mikro-orm/postgresql';
+import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import type { QueryGuard, TenantQueryBuilder } from './tenant-query-builder.js';
+import type { GuardContext } from '../scope/guard-context.js';
+import type { TenantQueryBuilder } from './tenant-query-builder.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 
 /** MikroORM's helper of a query builder, which writes out its joins, with every table of a tenant in the schema that the query may use. */
@@ -14,7 +15,7 @@ export class GuardedQueryHelper extends QueryBuilderHelper {
   }
 
   override getTableName(...args: Args<'getTableName'>): string {
-    const meta = this.query.guard.tenancy.orm.getMetadata().find(args[0]);
+    const meta = this.query.guard.rules.metadata.find(args[0]);
 
     return meta?.schema === DEFAULT_SCHEMA ? `${DEFAULT_SCHEMA}.${meta.tableName}` : super.getTableName(...args);
   }
@@ -22,7 +23,7 @@ export class GuardedQueryHelper extends QueryBuilderHelper {
   override createJoinExpression(...args: Args<'createJoinExpression'>): ReturnType<Mikro['createJoinExpression']> {
     const [join, joins, schema, override, ...rest] = args;
     const { guard } = this.query;
-    const meta = joinedMeta(join, guard.tenancy);
+    const meta = joinedMeta(join, guard.rules);
 
     if (meta?.schema === undefined) {
       return super.createJoinExpression(...args);
@@ -46,9 +47,9 @@ export function guardHelper(helper: object, query: TenantQueryBuilder): GuardedQ
 }
 
 // sub-queries and CTEs are joined under a property that no entity has
-function joinedMeta(join: Join, tenancy: Tenancy): EntityMetadata | undefined {
+function joinedMeta(join: Join, rules: TenantRules): EntityMetadata | undefined {
   return join.path?.endsWith('[pivot]') === true && join.prop.pivotEntity !== undefined
-    ? tenancy.orm.getMetadata().find(join.prop.pivotEntity)
+    ? rules.metadata.find(join.prop.pivotEntity)
     : join.prop.targetMeta;
 }
 
@@ -56,19 +57,19 @@ function joinedMeta(join: Join, tenancy: Tenancy): EntityMetadata | undefined {
  * The tenant that a joined table is asked of. A query that starts from a shared entity has the public schema, which says nothing
  * of the tenant whose rows it joins: that is then the scope's.
  */
-function wantedSchema(join: Join, ofQuery: readonly (string | undefined)[], guard: QueryGuard): string | undefined {
+function wantedSchema(join: Join, ofQuery: readonly (string | undefined)[], guard: GuardContext): string | undefined {
   return join.schema !== undefined && join.schema !== '*' ? join.schema : tenantAmong(ofQuery, guard);
 }
 
 /** The first of the schemas that is a tenant's, else the scope's. */
-export function tenantAmong(schemas: readonly (string | undefined)[], { scope, tenancy }: QueryGuard): string | undefined {
-  const named = schemas.find(schema => schema !== undefined && ![tenancy.publicSchema, DEFAULT_SCHEMA, '*'].includes(schema));
+export function tenantAmong(schemas: readonly (string | undefined)[], { scope, rules }: GuardContext): string | undefined {
+  const named = schemas.find(schema => schema !== undefined && ![rules.publicSchema, DEFAULT_SCHEMA, '*'].includes(schema));
 
   return named ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
 }
 
-export function resolve({ tenancy, scope }: QueryGuard, meta: EntityMetadata, wanted: string | undefined): string {
-  return tenantSchema(meta.className, wanted, scope, tenancy);
+export function resolve({ rules, scope }: GuardContext, meta: EntityMetadata, wanted: string | undefined): string {
+  return tenantSchema(meta.className, wanted, scope, rules);
 }
 
 /** What MikroORM takes a PostgreSQL database's default schema to be, whatever `publicSchema` is. */

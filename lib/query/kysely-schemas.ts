@@ -1,6 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import { PLACEHOLDER_SCHEMA } from '../postgres/schema-name.js';
-import type { QueryGuard } from './tenant-query-builder.js';
+import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { forTenantsKysely } from '../connection/sql-guard.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
@@ -13,7 +13,7 @@ import { tenantSchema } from '../scope/tenant-schema.js';
  * It leaves out every name that a CTE of the query has, while PostgreSQL sees a CTE only from the next one on: the tables before are
  * qualified here. Of a raw fragment of SQL, what `sql.table()` names is qualified where an entity has it; the rest is left to the path.
  */
-export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly schema: string | undefined }, guard: QueryGuard): K {
+export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly schema: string | undefined }, guard: GuardContext): K {
   const tables = tablesOf(guard);
   const own = em.schema;
   const resolve = (name: string, asked: string | undefined): string | undefined => {
@@ -26,7 +26,7 @@ export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly sche
       return shared.schema;
     }
 
-    return tenant === undefined ? (asked ?? own) : tenantSchema(tenant.className, asked ?? own, guard.scope, guard.tenancy);
+    return tenant === undefined ? (asked ?? own) : tenantSchema(tenant.className, asked ?? own, guard.scope, guard.rules);
   };
 
   return kysely.withSchema(PLACEHOLDER_SCHEMA).withPlugin({
@@ -40,19 +40,19 @@ export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly sche
 }
 
 // what raw SQL in a query is for
-function tenantOf(own: string | undefined, { scope, tenancy }: QueryGuard): string | undefined {
-  return own === undefined || own === tenancy.publicSchema ? undefined : tenantSchema('Raw SQL', own, scope, tenancy);
+function tenantOf(own: string | undefined, { scope, rules }: GuardContext): string | undefined {
+  return own === undefined || own === rules.publicSchema ? undefined : tenantSchema('Raw SQL', own, scope, rules);
 }
 
 /** The entities of each table, as they are when it is asked for: `orm.discoverEntity()` adds some later, and replaces some. */
-function tablesOf({ tenancy }: QueryGuard): Tables {
+function tablesOf({ rules }: GuardContext): Tables {
   const now = (): ReadonlyMap<string, readonly EntityMetadata[]> => {
-    const metas = tenancy.orm.getMetadata().getAll();
-    let known = tablesOfOrm.get(tenancy);
+    const metas = rules.metadata.getAll();
+    let known = tablesOfOrm.get(rules);
 
     if (known === undefined || !isOf(known.metas, metas)) {
       known = { metas: [...metas.values()], tables: byTable(metas) };
-      tablesOfOrm.set(tenancy, known);
+      tablesOfOrm.set(rules, known);
     }
 
     return known.tables;

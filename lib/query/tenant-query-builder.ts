@@ -1,14 +1,14 @@
 import type { EntityMetadata, Transaction } from '@mikro-orm/core';
-import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/sql';
+import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { withScope, type Scope } from '../scope/scope.js';
-import type { Tenancy } from '../tenancy.js';
+import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { refuseForeign } from '../entities/foreign-entities.js';
 import { guardHelper, type GuardedQueryHelper, resolve, tenantAmong, type Join } from './guarded-query-helper.js';
-import { refuseBorrowedByQuery, tenantsThatReferTo, type PopulateHint } from '../entities/shared-relations.js';
+import { refuseForeignCollectionsOfQuery, tenantsThatReferTo, type PopulateHint } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
 import { updateTenants } from './update-tenants.js';
 
@@ -22,7 +22,7 @@ import { updateTenants } from './update-tenants.js';
  */
 export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBuilderClass) {
   // nothing here is `#private`: a clone never went through this constructor
-  declare guard: QueryGuard;
+  declare guard: GuardContext;
 
   override clone(...args: Args<'clone'>): this {
     return guardQuery(super.clone(...args), this.guard) as this;
@@ -41,7 +41,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   override update(...args: Args<'update'>): this {
     const [data] = args;
 
-    if (this.writesTenants() && this.guard.tenancy.hasIdentity(data)) {
+    if (this.writesTenants() && this.guard.rules.hasIdentity(data)) {
       throw new TenantWriteRefusedError(
         `em.qb(${this.mainAlias.meta.className}) with ${QueryType.UPDATE}`,
         'em.flush() on the loaded tenant',
@@ -90,7 +90,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   override getNativeQuery(...args: Args<'getNativeQuery'>): unknown {
     this.refuseTenantWrites();
     this.refuseTruncation();
-    refuseBorrowedByQuery(this, asked => tenantAmong([asked], this.guard));
+    refuseForeignCollectionsOfQuery(this, asked => tenantAmong([asked], this.guard));
 
     return super.getNativeQuery(...args);
   }
@@ -98,9 +98,9 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   // what is run later, or in another scope, is run as if in the scope the query was made in
   override async execute(...args: Args<'execute'>): Promise<unknown> {
     try {
-      return await withScope(this.guard.scope, () => forTenant(this.guard.tenancy, this.tenantOfSql(), () => this.send(args)));
+      return await withScope(this.guard.scope, () => forTenant(this.guard.rules, this.tenantOfSql(), () => this.send(args)));
     } catch (error) {
-      throw explainSharedWrite(error, this.mainAlias.meta, this.guard.tenancy);
+      throw explainSharedWrite(error, this.mainAlias.meta, this.guard.rules);
     }
   }
 
@@ -118,7 +118,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
   override stream(...args: Args<'stream'>): AsyncGenerator<unknown> {
     return withScope(this.guard.scope, () =>
-      forTenant(this.guard.tenancy, this.tenantOfSql(), () => readThere(readInScope(super.stream(...args), this.guard.scope))),
+      forTenant(this.guard.rules, this.tenantOfSql(), () => readThere(readInScope(super.stream(...args), this.guard.scope))),
     );
   }
 
@@ -187,7 +187,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
       return;
     }
 
-    const referring = tenantsThatReferTo(meta, this.guard.tenancy.orm.getMetadata());
+    const referring = tenantsThatReferTo(meta, this.guard.rules.metadata);
 
     if (referring.length > 0) {
       throw new SharedTableInUseError(meta.className, [...new Set(referring.map(({ className }) => className))]);
@@ -196,18 +196,18 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
   // only queries of users have an EntityManager and write; the unit of work's own writes have none
   private writesTenants(): boolean {
-    return this.em !== undefined && this.guard.tenancy.isTenantClass(this.mainAlias.meta);
+    return this.em !== undefined && this.guard.rules.isTenantClass(this.mainAlias.meta);
   }
 }
 
 /** What a query was made in. */
-export interface QueryGuard {
-  readonly tenancy: Tenancy;
+export interface GuardContext {
+  readonly rules: TenantRules;
   readonly scope: Scope | undefined;
 }
 
 /** Puts a query under guard. A clone is made by MikroORM as a plain QueryBuilder, and becomes a guarded one here. */
-export function guardQuery(query: object, guard: QueryGuard): TenantQueryBuilder {
+export function guardQuery(query: object, guard: GuardContext): TenantQueryBuilder {
   const guarded = (
     query instanceof TenantQueryBuilder ? query : Object.setPrototypeOf(query, TenantQueryBuilder.prototype)
   ) as TenantQueryBuilder;

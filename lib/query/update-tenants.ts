@@ -1,8 +1,8 @@
 import type { Transaction } from '@mikro-orm/core';
-import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { tellChanges } from '../database/tell-changes.js';
-import { Tenancy } from '../tenancy.js';
-import { asTheScopeSays } from '../connection/sql-target.js';
+import { TenantRules } from '../scope/tenant-rules.js';
+import { forScope } from '../connection/sql-target.js';
 
 /**
  * Runs an update of tenants past the unit of work, and tells in its transaction that tenants have changed: all, as which is not known.
@@ -13,10 +13,10 @@ export async function updateTenants<Result>(
   options: { readonly ctx?: Transaction | undefined },
   update: (ctx: Transaction) => Promise<Result>,
 ): Promise<Result> {
-  const tenancy = Tenancy.of(em.config);
+  const rules = TenantRules.of(em.config);
   const run = async (ctx: Transaction): Promise<Result> => {
-    const result = await asTheScopeSays(tenancy, () => update(ctx));
-    await tellChanges(tenancy, [undefined], ctx);
+    const result = await forScope(rules.config, () => update(ctx));
+    await tellChanges(rules, [undefined], ctx);
 
     return result;
   };
@@ -35,7 +35,7 @@ async function inOwnTransaction<Result>(em: SqlEntityManager, fn: (ctx: Transact
   const failures: unknown[] = [];
 
   try {
-    return await Tenancy.of(em.config).inTransaction(async ctx => {
+    return await TenantRules.of(em.config).inTransaction(async ctx => {
       try {
         if (sessionContext !== undefined) {
           await em.getConnection('write')['applySessionContext'](ctx, sessionContext, em.getLoggerContext());

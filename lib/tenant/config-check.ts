@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
-import { AbstractSqlDriver } from '@mikro-orm/sql';
+import { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { directoryProblems } from './check-directory-options.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
 import { isTenantEntity } from './entity-kinds.js';

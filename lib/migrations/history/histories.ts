@@ -3,7 +3,7 @@ import { pMapIterable } from 'p-map';
 import { MigrationError } from '../../errors/index.js';
 import { SCHEMA_COMMENT } from '../../provisioning/schemas.js';
 import { quoteTable } from '../../postgres/schema-name.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { tenantMigrationsOptions } from '../set/migration-set.js';
 
 /** What one schema has. */
@@ -31,12 +31,12 @@ export interface ReadOptions {
  * read is given with its error, and hides no other.
  */
 export function readHistories(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   schemaNames: readonly string[],
   options: ReadOptions,
 ): AsyncIterable<readonly SchemaHistory[]> {
-  return pMapIterable(batchesOf(schemaNames, options.signal), batch => readBatch(tenancy, batch, options.lockTimeoutMs), {
-    concurrency: Math.min(READERS, tenancy.connectionsAtOnce()),
+  return pMapIterable(batchesOf(schemaNames, options.signal), batch => readBatch(database, batch, options.lockTimeoutMs), {
+    concurrency: Math.min(READERS, database.engine.connectionsAtOnce()),
   });
 }
 
@@ -46,9 +46,9 @@ export function namesOf({ executed }: Pick<SchemaHistory, 'executed'>): string[]
 }
 
 /** Reads them all at once; where that fails, one half after the other, down to the one that it fails for. */
-async function readBatch(tenancy: Tenancy, schemaNames: readonly string[], lockTimeoutMs: number): Promise<SchemaHistory[]> {
+async function readBatch(database: TenantDatabase, schemaNames: readonly string[], lockTimeoutMs: number): Promise<SchemaHistory[]> {
   try {
-    return await tenancy.inTransaction(ctx => readTogether(tenancy, schemaNames, lockTimeoutMs, ctx));
+    return await database.inTransaction(ctx => readTogether(database, schemaNames, lockTimeoutMs, ctx));
   } catch (error) {
     const [schemaName = '', ...others] = schemaNames;
 
@@ -63,23 +63,23 @@ async function readBatch(tenancy: Tenancy, schemaNames: readonly string[], lockT
     const half = Math.ceil(lockTimeoutMs / 2);
 
     return [
-      ...(await readBatch(tenancy, schemaNames.slice(0, middle), half)),
-      ...(await readBatch(tenancy, schemaNames.slice(middle), half)),
+      ...(await readBatch(database, schemaNames.slice(0, middle), half)),
+      ...(await readBatch(database, schemaNames.slice(middle), half)),
     ];
   }
 }
 
 async function readTogether(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   schemaNames: readonly string[],
   lockTimeoutMs: number,
   ctx: Transaction,
 ): Promise<SchemaHistory[]> {
-  const { tableName } = tenantMigrationsOptions(tenancy);
-  await tenancy.execute(`set local lock_timeout to ${lockTimeoutMs}`, [], ctx);
-  const found = new Map((await findTables(tenancy, tableName, schemaNames, ctx)).map(row => [row.name, row]));
+  const { tableName } = tenantMigrationsOptions(database);
+  await database.execute(`set local lock_timeout to ${lockTimeoutMs}`, [], ctx);
+  const found = new Map((await findTables(database, tableName, schemaNames, ctx)).map(row => [row.name, row]));
   const withHistory = schemaNames.filter(name => found.get(name)?.has_history === true);
-  const executed = await readTables(tenancy, tableName, withHistory, ctx);
+  const executed = await readTables(database, tableName, withHistory, ctx);
 
   return schemaNames.map(schemaName => {
     const row = found.get(schemaName);
@@ -96,7 +96,7 @@ async function readTogether(
 
 /** The histories of these schemas, all of which have one. */
 async function readTables(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   tableName: string,
   schemaNames: readonly string[],
   ctx: Transaction,
@@ -108,7 +108,7 @@ async function readTables(
   // rows as they are: aggregated and ordered by the server, each of so many sub-queries would take three times as long to plan.
   // The position says which schema a row is of, as a name would have to be quoted as a value
   const selects = schemaNames.map((name, position) => `select ${position} as position, id, name from ${quoteTable(name, tableName)}`);
-  const rows = await tenancy.execute<{ position: number; id: number; name: string }>(selects.join(' union all '), [], ctx);
+  const rows = await database.execute<{ position: number; id: number; name: string }>(selects.join(' union all '), [], ctx);
   const names = new Map<string, string[]>();
 
   for (const { position, name } of rows.toSorted((a, b) => a.id - b.id)) {
@@ -127,12 +127,12 @@ function* batchesOf(schemaNames: readonly string[], signal: AbortSignal | undefi
 
 // by name, so that what is looked at does not grow with the schemas in the database
 function findTables(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   tableName: string,
   schemaNames: readonly string[],
   ctx: Transaction,
 ): Promise<{ name: string; has_history: boolean; is_owned: boolean }[]> {
-  return tenancy.execute(
+  return database.execute(
     `select n.nspname as name, c.oid is not null as has_history, ` +
       `obj_description(n.oid, 'pg_namespace') is not distinct from ? as is_owned from pg_namespace n ` +
       `left join pg_class c on c.relnamespace = n.oid and c.relname = ? and c.relkind in ('r', 'p') where n.nspname in (?)`,

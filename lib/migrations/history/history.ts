@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { quoteTable } from '../../postgres/schema-name.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { tenantMigrationsOptions } from '../set/migration-set.js';
 
 /** A migration that a schema has, as its history tells. */
@@ -13,23 +13,23 @@ export interface ExecutedMigration {
 export class History {
   /** The table, quoted, with its schema. */
   readonly table: string;
-  readonly #tenancy: Tenancy;
+  readonly #database: TenantDatabase;
 
-  constructor(tenancy: Tenancy, schemaName: string) {
-    this.#tenancy = tenancy;
-    this.table = quoteTable(schemaName, tenantMigrationsOptions(tenancy).tableName);
+  constructor(database: TenantDatabase, schemaName: string) {
+    this.#database = database;
+    this.table = quoteTable(schemaName, tenantMigrationsOptions(database).tableName);
   }
 
   /** What the schema has, oldest first; empty where there is no history yet. */
   async executed(ctx?: Transaction): Promise<ExecutedMigration[]> {
-    const [found] = await this.#tenancy.execute<{ there: boolean }>('select to_regclass(?) is not null as there', [this.table], ctx);
+    const [found] = await this.#database.execute<{ there: boolean }>('select to_regclass(?) is not null as there', [this.table], ctx);
 
     return found?.there === true ? this.read(ctx) : [];
   }
 
   /** The same, where there is a history. */
   async read(ctx?: Transaction): Promise<ExecutedMigration[]> {
-    const rows = await this.#tenancy.execute<{ name: string; executed_at: Date | string }>(
+    const rows = await this.#database.execute<{ name: string; executed_at: Date | string }>(
       `select name, executed_at from ${this.table} order by id`,
       [],
       ctx,
@@ -55,6 +55,6 @@ export class History {
 
   // as text, for what is sent in one message with other statements; parameters would need a message of their own
   #literal(value: string): string {
-    return this.#tenancy.orm.em.getPlatform().quoteValue(value);
+    return this.#database.orm.em.getPlatform().quoteValue(value);
   }
 }

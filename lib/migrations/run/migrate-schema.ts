@@ -5,7 +5,7 @@ import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
 import { forLibrary } from '../../connection/sql-target.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
 import { innermostScope, withScope, type Scope } from '../../scope/scope.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
 import type { TenantMigration } from '../set/migration-set.js';
 import { Script } from './script.js';
@@ -34,15 +34,15 @@ export interface SchemaRun {
  *
  * @throws MigrationError `MIGRATION_FAILED` with migration, statement and cause; the transaction is then good for nothing but a rollback.
  */
-export function migrateSchema(tenancy: Tenancy, run: SchemaRun): Promise<void> {
-  return forLibrary(tenancy, () => migrate(tenancy, run));
+export function migrateSchema(database: TenantDatabase, run: SchemaRun): Promise<void> {
+  return forLibrary(database.orm.config, () => migrate(database, run));
 }
 
-async function migrate(tenancy: Tenancy, run: SchemaRun): Promise<void> {
+async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> {
   const { schemaName, direction, planned, ctx } = run;
-  const scope = scopeFor(tenancy, run);
-  const history = new History(tenancy, schemaName);
-  const script = new Script(tenancy, schemaName, ctx);
+  const scope = scopeFor(database, run);
+  const history = new History(database, schemaName);
+  const script = new Script(database, schemaName, ctx);
 
   script.add(KEEP_PATH);
 
@@ -54,10 +54,10 @@ async function migrate(tenancy: Tenancy, run: SchemaRun): Promise<void> {
 
   for (const migration of planned) {
     // for each anew, as the one before it may have set another
-    script.add(`set local search_path to ${searchPathOf(schemaName, ...tenancy.options.searchPath)}`);
+    script.add(`set local search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`);
 
     try {
-      await withScope(scope, () => queueMigration(tenancy, { migration, script, scope, run }));
+      await withScope(scope, () => queueMigration(database, { migration, script, scope, run }));
     } catch (error) {
       throw error instanceof MigrationError ? error : MigrationError.failed(migration.name, schemaName, error);
     }
@@ -72,12 +72,12 @@ async function migrate(tenancy: Tenancy, run: SchemaRun): Promise<void> {
 
 /** The SQL that a migration queues in a tenant's scope, without a database; not complete where it goes on to read one. */
 export async function queuedSql(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   migration: TenantMigration,
   direction: 'up' | 'down',
   schemaName: string,
 ): Promise<{ readonly sql: readonly string[]; readonly isComplete: boolean }> {
-  const { instance, wasStopped } = newMigration(tenancy, migration, {
+  const { instance, wasStopped } = newMigration(database, migration, {
     ctx: undefined,
     scope: undefined,
     mayTouch: () => false,
@@ -85,14 +85,14 @@ export async function queuedSql(
   });
 
   try {
-    await withScope(scopeFor(tenancy, { schemaName }), async () => instance[direction]());
+    await withScope(scopeFor(database, { schemaName }), async () => instance[direction]());
   } catch (error) {
     if (!wasStopped()) {
       throw error instanceof MigrationError ? error : MigrationError.failed(migration.name, schemaName, error);
     }
   }
 
-  const sql = instance.getQueries().map(query => textOf(tenancy, query));
+  const sql = instance.getQueries().map(query => textOf(database, query));
 
   if (migration.transactional) {
     sql.forEach(each => refuseSessionStatement(each, migration.name));
@@ -101,14 +101,14 @@ export async function queuedSql(
   return { sql, isComplete: !wasStopped() };
 }
 
-function textOf(tenancy: Tenancy, query: ReturnType<Migration['getQueries']>[number]): string {
+function textOf(database: TenantDatabase, query: ReturnType<Migration['getQueries']>[number]): string {
   if (typeof query === 'string') {
     return query;
   }
 
   const raw = 'toRaw' in query ? query.toRaw() : query;
 
-  return tenancy.orm.em.getPlatform().formatQuery(raw.sql, raw.params);
+  return database.orm.em.getPlatform().formatQuery(raw.sql, raw.params);
 }
 
 /**
@@ -116,7 +116,7 @@ function textOf(tenancy: Tenancy, query: ReturnType<Migration['getQueries']>[num
  * statement that was queued before it is sent.
  */
 export async function runOnConnection(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   migration: TenantMigration,
   {
     schemaName,
@@ -125,23 +125,23 @@ export async function runOnConnection(
     onStatement,
   }: Pick<SchemaRun, 'schemaName' | 'direction' | 'ctx'> & { readonly onStatement: (sql: string) => void },
 ): Promise<void> {
-  const scope = scopeFor(tenancy, { schemaName });
-  const { instance } = newMigration(tenancy, migration, { ctx, scope, mayTouch: () => true, mayEndTransaction: true });
+  const scope = scopeFor(database, { schemaName });
+  const { instance } = newMigration(database, migration, { ctx, scope, mayTouch: () => true, mayEndTransaction: true });
   await withScope(scope, async () => instance[direction]());
 
   for (const query of instance.getQueries()) {
-    onStatement(textOf(tenancy, query));
-    await tenancy.orm.em.getDriver().execute(query, undefined, 'run', ctx);
+    onStatement(textOf(database, query));
+    await database.orm.em.getDriver().execute(query, undefined, 'run', ctx);
   }
 }
 
-function scopeFor(tenancy: Tenancy, { schemaName, tenant }: Pick<SchemaRun, 'schemaName' | 'tenant'>): Scope {
+function scopeFor(database: TenantDatabase, { schemaName, tenant }: Pick<SchemaRun, 'schemaName' | 'tenant'>): Scope {
   return {
     kind: 'tenant',
-    host: tenancy,
+    host: database,
     outer: innermostScope(),
     tenant: tenant ?? { schemaName },
-    schemaName: tenancy.checkSchemaName(schemaName),
+    schemaName: database.rules.checkSchemaName(schemaName),
   };
 }
 
@@ -152,10 +152,10 @@ interface QueuedMigration {
   readonly run: SchemaRun;
 }
 
-async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promise<void> {
+async function queueMigration(database: TenantDatabase, queued: QueuedMigration): Promise<void> {
   const { script, run, migration } = queued;
   const connection = { ctx: run.ctx, scope: queued.scope };
-  const probe = newMigration(tenancy, migration, { ...connection, mayTouch: () => script.isEmpty });
+  const probe = newMigration(database, migration, { ...connection, mayTouch: () => script.isEmpty });
   let instance = probe.instance;
 
   try {
@@ -169,7 +169,7 @@ async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promis
   if (probe.wasStopped()) {
     // it wants the connection: now that what was queued before it has run, it may have it. Up to here it had only queued
     await script.send();
-    instance = newMigration(tenancy, migration, { ...connection, mayTouch: () => true }).instance;
+    instance = newMigration(database, migration, { ...connection, mayTouch: () => true }).instance;
     await instance[run.direction]();
   }
 
@@ -179,14 +179,14 @@ async function queueMigration(tenancy: Tenancy, queued: QueuedMigration): Promis
       script.add(run.isNew === true ? withoutConcurrently(query) : query, migration.name);
     } else {
       await script.send();
-      await tenancy.orm.em.getDriver().execute(query, undefined, 'run', run.ctx);
+      await database.orm.em.getDriver().execute(query, undefined, 'run', run.ctx);
     }
   }
 }
 
 /** A migration whose transaction is at hand only while `mayTouch` says so. */
 function newMigration(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   { MigrationClass, name }: TenantMigration,
   {
     ctx,
@@ -200,7 +200,7 @@ function newMigration(
     readonly mayEndTransaction?: boolean;
   },
 ): { readonly instance: Migration; readonly wasStopped: () => boolean } {
-  const instance: Migration = new MigrationClass(tenancy.orm.em.getDriver(), tenancy.orm.config);
+  const instance: Migration = new MigrationClass(database.orm.em.getDriver(), database.orm.config);
   const getEntityManager = instance.getEntityManager.bind(instance);
   const execute = instance.execute.bind(instance);
   let stopped = false;

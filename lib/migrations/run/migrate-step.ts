@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import { SchemaMissingError } from '../../errors/index.js';
 import { quoteIdentifier } from '../../postgres/schema-name.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
 import { migrateSchema } from './migrate-schema.js';
 import { namesOf } from '../history/histories.js';
@@ -24,13 +24,13 @@ export interface Step {
  * @throws SchemaMissingError, MigrationError
  */
 export async function migrateStep(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   work: TenantWork,
   run: TenantRun & { readonly ctx: Transaction; readonly whole: boolean },
 ): Promise<Step | 'busy'> {
   const { schemaName } = work;
   const { ctx, target, whole } = run;
-  const state = await openRun(tenancy, schemaName, run);
+  const state = await openRun(database, schemaName, run);
 
   if (!state.has_schema) {
     throw new SchemaMissingError(schemaName);
@@ -41,7 +41,7 @@ export async function migrateStep(
   }
 
   // in a statement of its own, that begins under the lock and so sees whatever another run has done
-  const history = new History(tenancy, schemaName);
+  const history = new History(database, schemaName);
   const executed = state.has_history ? await history.read(ctx) : await history.executed(ctx);
   const planned = planAgain(
     work,
@@ -53,7 +53,7 @@ export async function migrateStep(
   const next = planned[stop];
 
   if (now.length > 0 || (next !== undefined && !whole)) {
-    await migrateSchema(tenancy, { schemaName, direction: target.direction, planned: now, ctx, hasHistory: state.has_history });
+    await migrateSchema(database, { schemaName, direction: target.direction, planned: now, ctx, hasHistory: state.has_history });
   }
 
   return { done: now.map(({ name }) => name), next };
@@ -82,13 +82,13 @@ interface OpenedRun {
 }
 
 /** Sets what holds for the run, tries the lock, and looks what is there: in one round trip. */
-async function openRun(tenancy: Tenancy, schemaName: string, run: TenantRun & { readonly ctx: Transaction }): Promise<OpenedRun> {
+async function openRun(database: TenantDatabase, schemaName: string, run: TenantRun & { readonly ctx: Transaction }): Promise<OpenedRun> {
   const { settings, ctx } = run;
   const set = settings.map(([name, value]) => `set_config('${name}', '${value}', true)`);
-  const [state] = await tenancy.execute<OpenedRun>(
+  const [state] = await database.execute<OpenedRun>(
     `select ${set.join(', ')}, pg_try_advisory_xact_lock(${LOCK_KEY}) as locked, ` +
       'to_regnamespace(?) is not null as has_schema, to_regclass(?) is not null as has_history',
-    [schemaName, quoteIdentifier(schemaName), new History(tenancy, schemaName).table],
+    [schemaName, quoteIdentifier(schemaName), new History(database, schemaName).table],
     ctx,
   );
 

@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
 import { MigrationError } from '../../errors/index.js';
 import { isWorthRetrying } from '../../postgres/sql-state.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { migrateStep } from './migrate-step.js';
 import type { MigrationSet, TenantMigration } from '../set/migration-set.js';
 import { migrateOnOneConnection, type StepwiseRun } from './non-transactional.js';
@@ -36,15 +36,15 @@ export type TenantRunOutcome = readonly string[] | 'busy';
  *
  * @throws SchemaMissingError, MigrationError
  */
-export async function migrateTenant(tenancy: Tenancy, work: TenantWork, run: TenantRun): Promise<TenantRunOutcome> {
-  if (await migrateInOneMessage(tenancy, { ...run, ...work })) {
+export async function migrateTenant(database: TenantDatabase, work: TenantWork, run: TenantRun): Promise<TenantRunOutcome> {
+  if (await migrateInOneMessage(database, { ...run, ...work })) {
     return work.planned.map(({ name }) => name);
   }
 
   // over all tries: what one has committed, the next one does not find to do
   const done: string[] = [];
 
-  return pRetry(() => migrateOnce(tenancy, work, { ...run, done }), {
+  return pRetry(() => migrateOnce(database, work, { ...run, done }), {
     retries: run.retries,
     minTimeout: 100,
     maxTimeout: 5_000,
@@ -59,12 +59,12 @@ function isHalfDone(error: unknown): boolean {
   return error instanceof MigrationError && !error.isRolledBack;
 }
 
-async function migrateOnce(tenancy: Tenancy, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
-  const step = await tenancy.inTransaction(async ctx => migrateStep(tenancy, work, { ...run, ctx, whole: true }));
+async function migrateOnce(database: TenantDatabase, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
+  const step = await database.inTransaction(async ctx => migrateStep(database, work, { ...run, ctx, whole: true }));
 
   if (step === 'busy') {
     return step;
   }
 
-  return step.next === undefined ? [...run.done, ...step.done] : migrateOnOneConnection(tenancy, work, run);
+  return step.next === undefined ? [...run.done, ...step.done] : migrateOnOneConnection(database, work, run);
 }

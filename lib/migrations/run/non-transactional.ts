@@ -2,7 +2,7 @@ import type { Transaction } from '@mikro-orm/core';
 import { MigrationError } from '../../errors/index.js';
 import { quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
 import { connectionWasLost } from '../../postgres/sql-state.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
 import { runOnConnection } from './migrate-schema.js';
 import { migrateStep } from './migrate-step.js';
@@ -17,24 +17,24 @@ import { tryLockForSession, unlockForSession } from '../../database/tenant-lock.
  *
  * @throws SchemaMissingError, MigrationError that names what stands, or `MIGRATION_NEEDS_SESSION`
  */
-export async function migrateOnOneConnection(tenancy: Tenancy, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
+export async function migrateOnOneConnection(database: TenantDatabase, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
   const { schemaName } = work;
 
   // behind a transaction pooler it is not one: the path would be set for whoever comes next, and the lock never be given back
-  if (await isBehindPooler(tenancy)) {
+  if (await isBehindPooler(database)) {
     throw MigrationError.needsSession(work.planned.find(({ transactional }) => !transactional)?.name ?? '', schemaName);
   }
 
-  return tenancy.onOneConnection(async ctx => {
-    if (!(await tryLockForSession(tenancy, schemaName, ctx))) {
+  return database.onOneConnection(async ctx => {
+    if (!(await tryLockForSession(database, schemaName, ctx))) {
       return 'busy';
     }
 
     return cleaningUp(
-      () => migrateStepByStep(tenancy, work, { ...run, ctx }),
+      () => migrateStepByStep(database, work, { ...run, ctx }),
       async () => {
-        await endTransaction(tenancy, ctx);
-        await unlockForSession(tenancy, schemaName, ctx);
+        await endTransaction(database, ctx);
+        await unlockForSession(database, schemaName, ctx);
       },
     );
   });
@@ -45,19 +45,19 @@ export type StepwiseRun = TenantRun & { readonly done: string[] };
 
 type PinnedRun = StepwiseRun & { readonly ctx: Transaction };
 
-async function takeStep(tenancy: Tenancy, work: TenantWork, run: PinnedRun): ReturnType<typeof migrateStep> {
+async function takeStep(database: TenantDatabase, work: TenantWork, run: PinnedRun): ReturnType<typeof migrateStep> {
   try {
-    return await tenancy.inTransaction(async ctx => migrateStep(tenancy, work, { ...run, ctx, whole: false }), run.ctx);
+    return await database.inTransaction(async ctx => migrateStep(database, work, { ...run, ctx, whole: false }), run.ctx);
   } catch (error) {
     throw error instanceof MigrationError ? error.after(run.done, work.schemaName) : error;
   }
 }
 
-async function migrateStepByStep(tenancy: Tenancy, work: TenantWork, run: PinnedRun): Promise<TenantRunOutcome> {
+async function migrateStepByStep(database: TenantDatabase, work: TenantWork, run: PinnedRun): Promise<TenantRunOutcome> {
   const { done } = run;
 
   for (;;) {
-    const step = await takeStep(tenancy, work, run);
+    const step = await takeStep(database, work, run);
 
     if (step === 'busy') {
       return step;
@@ -69,7 +69,7 @@ async function migrateStepByStep(tenancy: Tenancy, work: TenantWork, run: Pinned
       return done;
     }
 
-    await migrateOutsideTransaction(tenancy, work.schemaName, step.next, run);
+    await migrateOutsideTransaction(database, work.schemaName, step.next, run);
     done.push(step.next.name);
   }
 }
@@ -78,51 +78,51 @@ async function migrateStepByStep(tenancy: Tenancy, work: TenantWork, run: Pinned
  * Runs one migration statement by statement, with the tenant's path set for the session and reset whatever happens. It is recorded when it
  * has succeeded as a whole; what a failure leaves behind is named, and it is not tried again, as it may be half done.
  */
-async function migrateOutsideTransaction(tenancy: Tenancy, schemaName: string, migration: TenantMigration, run: PinnedRun): Promise<void> {
+async function migrateOutsideTransaction(database: TenantDatabase, schemaName: string, migration: TenantMigration, run: PinnedRun): Promise<void> {
   const { ctx, target, settings, done } = run;
-  const history = new History(tenancy, schemaName);
+  const history = new History(database, schemaName);
   let statement: string | undefined;
   const onStatement = (sql: string): void => {
     statement = sql;
   };
 
   const migrate = async (): Promise<void> => {
-    await tenancy.execute(`set search_path to ${searchPathOf(schemaName, ...tenancy.options.searchPath)}`, [], ctx);
+    await database.execute(`set search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`, [], ctx);
 
     for (const [name, value] of settings) {
-      await tenancy.execute(`set ${name} to ${value}`, [], ctx);
+      await database.execute(`set ${name} to ${value}`, [], ctx);
     }
 
-    await runOnConnection(tenancy, migration, { schemaName, direction: target.direction, ctx, onStatement });
-    await tenancy.execute(target.direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name), [], ctx);
-    await refuseOpenTransaction(tenancy, ctx);
+    await runOnConnection(database, migration, { schemaName, direction: target.direction, ctx, onStatement });
+    await database.execute(target.direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name), [], ctx);
+    await refuseOpenTransaction(database, ctx);
   };
 
   try {
-    await cleaningUp(migrate, () => reset(tenancy, ['search_path', ...settings.map(([name]) => name)], ctx));
+    await cleaningUp(migrate, () => reset(database, ['search_path', ...settings.map(([name]) => name)], ctx));
   } catch (error) {
-    const left = connectionWasLost(error) ? [] : await invalidIndexes(tenancy, schemaName, ctx).catch(() => []);
+    const left = connectionWasLost(error) ? [] : await invalidIndexes(database, schemaName, ctx).catch(() => []);
     throw MigrationError.failedOutsideTransaction(migration.name, schemaName, error, { statement, invalidIndexes: left, done });
   }
 }
 
-async function reset(tenancy: Tenancy, settings: readonly string[], ctx: Transaction): Promise<void> {
-  await endTransaction(tenancy, ctx);
+async function reset(database: TenantDatabase, settings: readonly string[], ctx: Transaction): Promise<void> {
+  await endTransaction(database, ctx);
 
   for (const name of settings) {
-    await tenancy.execute(`reset ${name}`, [], ctx);
+    await database.execute(`reset ${name}`, [], ctx);
   }
 }
 
 /** Ends a transaction that a migration began and left, in which nothing can be cleaned up where it has failed; else a warning nobody sees. */
-async function endTransaction(tenancy: Tenancy, ctx: Transaction): Promise<void> {
-  await tenancy.execute('rollback', [], ctx);
+async function endTransaction(database: TenantDatabase, ctx: Transaction): Promise<void> {
+  await database.execute('rollback', [], ctx);
 }
 
 /** @throws Error where the migration, and so what records it, is in a transaction that it has not ended. */
-async function refuseOpenTransaction(tenancy: Tenancy, ctx: Transaction): Promise<void> {
+async function refuseOpenTransaction(database: TenantDatabase, ctx: Transaction): Promise<void> {
   // a statement by itself is no transaction of a number until it writes
-  const [row] = await tenancy.execute<{ open: boolean }>('select txid_current_if_assigned() is not null as open', [], ctx);
+  const [row] = await database.execute<{ open: boolean }>('select txid_current_if_assigned() is not null as open', [], ctx);
 
   if (row?.open === true) {
     throw new Error('it began a transaction and did not end it, so that was rolled back');
@@ -150,8 +150,8 @@ async function cleaningUp<Result>(fn: () => Promise<Result>, cleanUp: () => Prom
 }
 
 /** What `create index concurrently` leaves where it failed. */
-async function invalidIndexes(tenancy: Tenancy, schemaName: string, ctx: Transaction): Promise<string[]> {
-  const rows = await tenancy.execute<{ name: string }>(
+async function invalidIndexes(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<string[]> {
+  const rows = await database.execute<{ name: string }>(
     'select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid where not i.indisvalid and c.relnamespace = to_regnamespace(?) order by 1',
     [quoteIdentifier(schemaName)],
     ctx,

@@ -1,6 +1,6 @@
 import type { TenantMigration } from '../set/migration-set.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
 import { KEEP_PATH, queuedSql, RESTORE_SESSION_PATH } from './migrate-schema.js';
 import { scriptFrom } from './script.js';
@@ -19,31 +19,31 @@ export interface OneMessageRun extends TenantRun {
  * That is possible where the database takes several commands in a message and the migrations only queue SQL. False tells that nothing was
  * done, which is so after every failure too: the caller then takes the long way, which finds out what it is.
  */
-export async function migrateInOneMessage(tenancy: Tenancy, run: OneMessageRun): Promise<boolean> {
-  const script = await scriptOf(tenancy, run);
+export async function migrateInOneMessage(database: TenantDatabase, run: OneMessageRun): Promise<boolean> {
+  const script = await scriptOf(database, run);
 
-  if (script === undefined || !(await tenancy.takesScripts(undefined))) {
+  if (script === undefined || !(await database.engine.takesScripts(undefined))) {
     return false;
   }
 
-  return tenancy.onOneConnection(async ctx => {
+  return database.onOneConnection(async ctx => {
     try {
-      await tenancy.execute(script, [], ctx);
+      await database.execute(script, [], ctx);
 
       return true;
     } catch {
       // the message ended inside the transaction that it began; a connection that is gone took that with it
-      await tenancy.execute('rollback', [], ctx).catch(() => undefined);
+      await database.execute('rollback', [], ctx).catch(() => undefined);
 
       return false;
     }
   });
 }
 
-async function scriptOf(tenancy: Tenancy, run: OneMessageRun): Promise<string | undefined> {
+async function scriptOf(database: TenantDatabase, run: OneMessageRun): Promise<string | undefined> {
   const { schemaName, executed, planned, settings, target } = run;
-  const history = new History(tenancy, schemaName);
-  const platform = tenancy.orm.em.getPlatform();
+  const history = new History(database, schemaName);
+  const platform = database.orm.em.getPlatform();
   const statements: string[] = [];
 
   // without a history there is no table to look into; and what comes last is to be reverted only as long as it is the last
@@ -52,14 +52,14 @@ async function scriptOf(tenancy: Tenancy, run: OneMessageRun): Promise<string | 
   }
 
   for (const migration of planned) {
-    const queued = await queuedSql(tenancy, migration, 'up', schemaName);
+    const queued = await queuedSql(database, migration, 'up', schemaName);
 
     if (!migration.transactional || !queued.isComplete) {
       return undefined;
     }
 
     statements.push(
-      `set local search_path to ${searchPathOf(schemaName, ...tenancy.options.searchPath)}`,
+      `set local search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`,
       ...queued.sql,
       history.addSql(migration.name),
     );

@@ -1,6 +1,6 @@
 import { MigrationError, SchemaMissingError } from '../../errors/index.js';
 import { notOwned } from '../../provisioning/schemas.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { namesOf, readHistories, type ReadOptions, type SchemaHistory } from '../history/histories.js';
 import type { TenantWork } from './migrate-tenant.js';
 import type { MigrationSet, TenantMigration } from '../set/migration-set.js';
@@ -19,7 +19,7 @@ export interface PlannedRun {
 
 /** Looks at all histories and plans what is to run in each. Changes nothing. */
 export async function planRun(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   set: MigrationSet,
   target: MigrationTarget,
   schemaNames: readonly string[],
@@ -32,7 +32,7 @@ export async function planRun(
 
   const unread = new Set(schemaNames);
 
-  for await (const batch of readHistories(tenancy, schemaNames, options)) {
+  for await (const batch of readHistories(database, schemaNames, options)) {
     for (const history of batch) {
       const { schemaName, executed } = history;
       unread.delete(schemaName);

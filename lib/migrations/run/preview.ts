@@ -1,5 +1,5 @@
 import { searchPathOf } from '../../postgres/schema-name.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
 import { queuedSql } from './migrate-schema.js';
 import { loadMigrationSet } from '../set/migration-set.js';
@@ -18,11 +18,11 @@ export interface RunPreview {
 }
 
 /** What a run would do, without doing it: no lock is taken and nothing is changed. */
-export async function previewRun(tenancy: Tenancy, options: MigrateOptions = {}): Promise<RunPreview[]> {
+export async function previewRun(database: TenantDatabase, options: MigrateOptions = {}): Promise<RunPreview[]> {
   const target = targetOf(options);
-  const set = await loadMigrationSet(tenancy);
+  const set = await loadMigrationSet(database);
   checkTarget(set, target);
-  const { work } = await planRun(tenancy, set, target, await selectSchemaNames(tenancy, options), readOptionsOf(options));
+  const { work } = await planRun(database, set, target, await selectSchemaNames(database, options), readOptionsOf(options));
   const groups = new Map<string, { schemaNames: string[]; migrations: readonly string[] }>();
 
   for (const { schemaName, planned } of work) {
@@ -35,15 +35,15 @@ export async function previewRun(tenancy: Tenancy, options: MigrateOptions = {})
   return Promise.all(
     [...groups.values()].map(async group => {
       const [first = ''] = group.schemaNames;
-      const history = new History(tenancy, first);
+      const history = new History(database, first);
       const sql: string[] = [];
 
       for (const name of group.migrations) {
         const migration = set.find(each => each.name === name);
-        sql.push(`-- ${name}`, `set local search_path to ${searchPathOf(first, ...tenancy.options.searchPath)}`);
+        sql.push(`-- ${name}`, `set local search_path to ${searchPathOf(first, ...database.options.searchPath)}`);
 
         if (migration !== undefined) {
-          const queued = await queuedSql(tenancy, migration, target.direction, first);
+          const queued = await queuedSql(database, migration, target.direction, first);
           sql.push(...queued.sql, ...(queued.isComplete ? [] : [REST]));
         }
 

@@ -1,5 +1,5 @@
 import { hasSqlState } from '../../postgres/sql-state.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 
 /** Settings of PostgreSQL, as name and value, that hold while a run works on a tenant. */
 export type RunSettings = readonly (readonly [name: string, value: number | string])[];
@@ -9,24 +9,24 @@ export type RunSettings = readonly (readonly [name: string, value: number | stri
  * waiting for a lock on the server, and migrates the tenant after its end.
  */
 export async function runSettings(
-  tenancy: Tenancy,
+  database: TenantDatabase,
   { lockTimeoutMs, statementTimeoutMs }: { readonly lockTimeoutMs: number; readonly statementTimeoutMs: number | undefined },
 ): Promise<RunSettings> {
-  const { roles } = tenancy.options;
+  const { roles } = database.options;
 
   return [
     // what a migration makes is that role's
     ...(roles?.ddl === undefined ? [] : [['role', roles.ddl] as const]),
     ['lock_timeout', lockTimeoutMs],
     ...(statementTimeoutMs === undefined ? [] : [['statement_timeout', statementTimeoutMs] as const]),
-    ...((await canNoticeLostClients(tenancy)) ? [[NOTICE, NOTICE_AFTER_MS] as const] : []),
+    ...((await canNoticeLostClients(database)) ? [[NOTICE, NOTICE_AFTER_MS] as const] : []),
   ];
 }
 
 // since PostgreSQL 14, and not on every system that it runs on: so it is tried, for one statement
-async function canNoticeLostClients(tenancy: Tenancy): Promise<boolean> {
+async function canNoticeLostClients(database: TenantDatabase): Promise<boolean> {
   try {
-    await tenancy.execute(`select set_config('${NOTICE}', '${NOTICE_AFTER_MS}', true)`, [], undefined);
+    await database.execute(`select set_config('${NOTICE}', '${NOTICE_AFTER_MS}', true)`, [], undefined);
 
     return true;
   } catch (error) {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { MigrationError, RunUsageError, UnknownTenantError } from '../../errors/index.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { migrateTenant, type TenantRun, type TenantRunOutcome, type TenantWork } from './migrate-tenant.js';
 import { Listeners } from './listeners.js';
 import { loadMigrationSet } from '../set/migration-set.js';
@@ -81,34 +81,34 @@ export interface RunResult {
  *
  * @throws UnknownTenantError, MigrationError, RunUsageError before anything runs.
  */
-export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions = {}): Promise<RunResult> {
+export async function migrateTenants(database: TenantDatabase, options: MigrateOptions = {}): Promise<RunResult> {
   const start = performance.now();
   const target = targetOf(options);
 
   // whoever is in one may have its only connection, and has it for as long as he likes
-  if (tenancy.isInTransaction()) {
+  if (database.isInTransaction) {
     throw RunUsageError.inTransaction();
   }
 
-  const set = await loadMigrationSet(tenancy);
+  const set = await loadMigrationSet(database);
   checkTarget(set, target);
 
   if (target.direction === 'up' && options.skipPublicCheck !== true) {
-    await requirePublicSet(tenancy);
+    await requirePublicSet(database);
   }
 
-  const schemaNames = await selectSchemaNames(tenancy, options);
+  const schemaNames = await selectSchemaNames(database, options);
   checkCanary(schemaNames, options.canary);
-  const plan = await planRun(tenancy, set, target, schemaNames, readOptionsOf(options));
+  const plan = await planRun(database, set, target, schemaNames, readOptionsOf(options));
   const { total, unread, work, refused } = plan;
   const listeners = new Listeners(options);
   listeners.plan({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
-  const settings = await runSettings(tenancy, {
+  const settings = await runSettings(database, {
     lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
     statementTimeoutMs: options.statementTimeoutMs,
   });
   const retries = options.retries ?? DEFAULTS.retries;
-  const run = new Run(tenancy, { set, target, settings, retries, signal: options.signal }, options, listeners);
+  const run = new Run(database, { set, target, settings, retries, signal: options.signal }, options, listeners);
   refused.forEach(({ schemaName, error }) => run.fail(schemaName, error, 0));
   const canary = canaryOf(plan, options.canary);
   await run.migrate(work.filter(({ schemaName }) => canary.has(schemaName)));
@@ -124,7 +124,7 @@ export async function migrateTenants(tenancy: Tenancy, options: MigrateOptions =
 }
 
 class Run {
-  readonly #tenancy: Tenancy;
+  readonly #database: TenantDatabase;
   readonly #options: MigrateOptions;
   readonly #run: TenantRun;
   readonly #migrated: Extract<TenantRunResult, { ok: true }>[] = [];
@@ -134,8 +134,8 @@ class Run {
   readonly #busySince = new Map<string, number>();
   readonly #listeners: Listeners;
 
-  constructor(tenancy: Tenancy, run: TenantRun, options: MigrateOptions, listeners: Listeners) {
-    this.#tenancy = tenancy;
+  constructor(database: TenantDatabase, run: TenantRun, options: MigrateOptions, listeners: Listeners) {
+    this.#database = database;
     this.#run = run;
     this.#options = options;
     this.#listeners = listeners;
@@ -198,7 +198,7 @@ class Run {
     let outcome: TenantRunOutcome;
 
     try {
-      outcome = await migrateTenant(this.#tenancy, work, this.#run);
+      outcome = await migrateTenant(this.#database, work, this.#run);
     } catch (error) {
       this.fail(schemaName, error, performance.now() - start);
       return 'done';
@@ -237,7 +237,7 @@ class Run {
   }
 
   #concurrency(): number {
-    const most = this.#tenancy.connectionsAtOnce();
+    const most = this.#database.engine.connectionsAtOnce();
 
     return most === 1 ? 1 : (this.#options.concurrency ?? most);
   }

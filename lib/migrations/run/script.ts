@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import { MigrationError } from '../../errors/index.js';
 import { connectionWasLost, isWorthRetrying } from '../../postgres/sql-state.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 
 /** A statement, and the migration it is of; the library's own have none. */
 interface Statement {
@@ -14,13 +14,13 @@ interface Statement {
  * commands in a message, else one by one. What runs before them has to `send()` them first.
  */
 export class Script {
-  readonly #tenancy: Tenancy;
+  readonly #database: TenantDatabase;
   readonly #schemaName: string;
   readonly #ctx: Transaction;
   #statements: Statement[] = [];
 
-  constructor(tenancy: Tenancy, schemaName: string, ctx: Transaction) {
-    this.#tenancy = tenancy;
+  constructor(database: TenantDatabase, schemaName: string, ctx: Transaction) {
+    this.#database = database;
     this.#schemaName = schemaName;
     this.#ctx = ctx;
   }
@@ -38,7 +38,7 @@ export class Script {
     const statements = this.#statements;
     this.#statements = [];
 
-    if (statements.length > 1 && (await this.#tenancy.takesScripts(this.#ctx))) {
+    if (statements.length > 1 && (await this.#database.engine.takesScripts(this.#ctx))) {
       await this.#sendTogether(statements);
     } else {
       await this.#sendSingly(statements);
@@ -77,7 +77,7 @@ export class Script {
   }
 
   async #execute(sql: string): Promise<void> {
-    await this.#tenancy.orm.em.getDriver().execute(sql, [], 'run', this.#ctx);
+    await this.#database.orm.em.getDriver().execute(sql, [], 'run', this.#ctx);
   }
 }
 

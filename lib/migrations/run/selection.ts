@@ -2,7 +2,7 @@ import { DriverException, TableNotFoundException } from '@mikro-orm/core';
 import { MigrationError, RunUsageError, UnknownTenantError } from '../../errors/index.js';
 import type { TenantFilter } from '../../tenant/options.js';
 import { isOfDataOrSyntax } from '../../postgres/sql-state.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 
 /** Which tenants a run or a report is about: all of them, unless something is given. */
 export interface TenantSelection {
@@ -20,8 +20,8 @@ export interface TenantSelection {
  * @throws UnknownTenantError `TENANT_UNKNOWN`
  * @throws RunUsageError `RUN_USAGE` for a condition that the tenant entity cannot be asked.
  */
-export async function selectSchemaNames(tenancy: Tenancy, { only = [], skip = [], where }: TenantSelection): Promise<string[]> {
-  const all = await findNames(tenancy, where);
+export async function selectSchemaNames(database: TenantDatabase, { only = [], skip = [], where }: TenantSelection): Promise<string[]> {
+  const all = await findNames(database, where);
   const known = new Set(all);
   const unknown = [...only, ...skip].filter(name => !known.has(name));
 
@@ -33,8 +33,8 @@ export async function selectSchemaNames(tenancy: Tenancy, { only = [], skip = []
 }
 
 /** @throws MigrationError `PUBLIC_SET_BEHIND` */
-export async function requirePublicSet(tenancy: Tenancy): Promise<void> {
-  const pending = await tenancy.orm.migrator.getPending();
+export async function requirePublicSet(database: TenantDatabase): Promise<void> {
+  const pending = await database.orm.migrator.getPending();
 
   if (pending.length > 0) {
     throw MigrationError.publicSetBehind(pending.map(({ name }) => name));
@@ -42,12 +42,12 @@ export async function requirePublicSet(tenancy: Tenancy): Promise<void> {
 }
 
 // before the public set has run there is no table of tenants either
-async function findNames(tenancy: Tenancy, where: TenantFilter | undefined): Promise<string[]> {
+async function findNames(database: TenantDatabase, where: TenantFilter | undefined): Promise<string[]> {
   try {
-    return await tenancy.findSchemaNames(where);
+    return await database.tenants.findSchemaNames(where);
   } catch (error) {
     if (error instanceof TableNotFoundException) {
-      await requirePublicSet(tenancy);
+      await requirePublicSet(database);
     } else if (where !== undefined && (!(error instanceof DriverException) || isOfDataOrSyntax(error))) {
       throw RunUsageError.condition(where, error);
     }

@@ -1,5 +1,5 @@
 import type { MigrationError } from '../../errors/index.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { findOwnedSchemas } from '../../provisioning/schemas.js';
 import { namesOf, readHistories } from '../history/histories.js';
 import { DEFAULT_LOCK_TIMEOUT_MS } from './run-settings.js';
@@ -27,11 +27,11 @@ export interface MigrationStatus {
 }
 
 /** What each selected tenant has and lacks. Changes nothing. */
-export async function migrationStatus(tenancy: Tenancy, selection: TenantSelection = {}): Promise<MigrationStatus> {
-  const set = await loadMigrationSet(tenancy);
+export async function migrationStatus(database: TenantDatabase, selection: TenantSelection = {}): Promise<MigrationStatus> {
+  const set = await loadMigrationSet(database);
   const statuses: TenantMigrationStatus[] = [];
 
-  for await (const batch of readHistories(tenancy, await selectSchemaNames(tenancy, selection), {
+  for await (const batch of readHistories(database, await selectSchemaNames(database, selection), {
     lockTimeoutMs: DEFAULT_LOCK_TIMEOUT_MS,
   })) {
     for (const { schemaName, hasSchema, executed, error } of batch) {
@@ -47,12 +47,12 @@ export async function migrationStatus(tenancy: Tenancy, selection: TenantSelecti
     }
   }
 
-  return { tenants: statuses, orphans: await findOrphans(tenancy) };
+  return { tenants: statuses, orphans: await findOrphans(database) };
 }
 
-async function findOrphans(tenancy: Tenancy): Promise<string[]> {
+async function findOrphans(database: TenantDatabase): Promise<string[]> {
   // the schema of a tenant that a filter hides, as a deleted one, is still that tenant's
-  const names = new Set(await tenancy.findSchemaNames({}, { filters: false }));
+  const names = new Set(await database.tenants.findSchemaNames({}, { filters: false }));
 
-  return [...(await findOwnedSchemas(tenancy))].filter(name => !names.has(name)).toSorted();
+  return [...(await findOwnedSchemas(database))].filter(name => !names.has(name)).toSorted();
 }

@@ -3,7 +3,7 @@ import { fs } from '@mikro-orm/core/fs-utils';
 import type { Migration } from '@mikro-orm/migrations';
 import { MigrationError } from '../../errors/index.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH } from '../../tenant/options.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 
 /** A migration of the tenant set. An object is made of it for each tenant, as MikroORM's keep their state. */
 export interface TenantMigration {
@@ -19,7 +19,7 @@ export type MigrationSet = readonly TenantMigration[];
 
 /** The tenant set's options: what is given for it, else what the config says for migrations, but never its folders. */
 export function tenantMigrationsOptions(
-  tenancy: Tenancy,
+  database: TenantDatabase,
 ): Required<Pick<MigrationsOptions, 'glob' | 'path' | 'tableName'>> & MigrationsOptions {
   const {
     path: _path,
@@ -28,8 +28,8 @@ export function tenantMigrationsOptions(
     snapshotName: _snapshot,
     schema: _schema,
     ...shared
-  } = tenancy.orm.config.get('migrations');
-  const given = Object.entries(tenancy.options.migrations).filter(([, value]) => value !== undefined);
+  } = database.orm.config.get('migrations');
+  const given = Object.entries(database.options.migrations).filter(([, value]) => value !== undefined);
 
   return {
     glob: '!(*.d).{js,ts,cjs}',
@@ -50,10 +50,10 @@ export function tenantMigrationsOptions(
  *
  * @throws MigrationError `MIGRATION_FOLDER_MISSING`, `MIGRATION_NOT_LOADABLE`, `MIGRATION_DUPLICATE`
  */
-export async function loadMigrationSet(tenancy: Tenancy): Promise<MigrationSet> {
-  const options = tenantMigrationsOptions(tenancy);
-  const found = options.migrationsList?.map(entry => fromList(tenancy, entry)) ?? (await fromFolder(tenancy, options));
-  const set = found.map(migration => ({ ...migration, transactional: isTransactional(tenancy, migration.MigrationClass) }));
+export async function loadMigrationSet(database: TenantDatabase): Promise<MigrationSet> {
+  const options = tenantMigrationsOptions(database);
+  const found = options.migrationsList?.map(entry => fromList(database, entry)) ?? (await fromFolder(database, options));
+  const set = found.map(migration => ({ ...migration, transactional: isTransactional(database, migration.MigrationClass) }));
   const names = new Set<string>();
 
   for (const { name } of set) {
@@ -73,23 +73,23 @@ export async function loadMigrationSet(tenancy: Tenancy): Promise<MigrationSet> 
 }
 
 /** Whether there is a set to load: one that is not written yet has no folder. */
-export function hasMigrationSet(tenancy: Tenancy): boolean {
-  const options = tenantMigrationsOptions(tenancy);
+export function hasMigrationSet(database: TenantDatabase): boolean {
+  const options = tenantMigrationsOptions(database);
 
-  return options.migrationsList !== undefined || fs.pathExists(migrationsFolder(tenancy, options));
+  return options.migrationsList !== undefined || fs.pathExists(migrationsFolder(database, options));
 }
 
 /** The folder of the tenant set, absolute. */
-export function migrationsFolder(tenancy: Tenancy, options: MigrationsOptions): string {
-  const { config } = tenancy.orm;
+export function migrationsFolder(database: TenantDatabase, options: MigrationsOptions): string {
+  const { config } = database.orm;
   const preferTs = config.get('preferTs', Utils.detectTypeScriptSupport());
   const folder = preferTs && options.pathTs !== undefined ? options.pathTs : options.path;
 
   return fs.absolutePath(folder ?? DEFAULT_TENANT_MIGRATIONS_PATH, config.get('baseDir'));
 }
 
-async function fromFolder(tenancy: Tenancy, options: MigrationsOptions): Promise<FoundMigration[]> {
-  const folder = migrationsFolder(tenancy, options);
+async function fromFolder(database: TenantDatabase, options: MigrationsOptions): Promise<FoundMigration[]> {
+  const folder = migrationsFolder(database, options);
 
   if (!fs.pathExists(folder)) {
     throw MigrationError.folderMissing(folder);
@@ -125,7 +125,7 @@ async function fromFile(file: string): Promise<FoundMigration> {
   return { name, MigrationClass };
 }
 
-function fromList({ orm }: Tenancy, entry: NonNullable<MigrationsOptions['migrationsList']>[number]): FoundMigration {
+function fromList({ orm }: TenantDatabase, entry: NonNullable<MigrationsOptions['migrationsList']>[number]): FoundMigration {
   if ('class' in entry) {
     return { name: withoutEnding(entry.name), MigrationClass: entry.class as Constructor<Migration> };
   }
@@ -137,7 +137,7 @@ function fromList({ orm }: Tenancy, entry: NonNullable<MigrationsOptions['migrat
   return { name: withoutEnding(name), MigrationClass };
 }
 
-function isTransactional({ orm }: Tenancy, MigrationClass: Constructor<Migration>): boolean {
+function isTransactional({ orm }: TenantDatabase, MigrationClass: Constructor<Migration>): boolean {
   return new MigrationClass(orm.em.getDriver(), orm.config).isTransactional();
 }
 

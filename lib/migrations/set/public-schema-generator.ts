@@ -1,7 +1,7 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/sql';
+import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { tenantMigrationsOptions } from './migration-set.js';
 
 type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
@@ -13,15 +13,15 @@ type GeneratorClass = new (em: unknown) => SqlSchemaGenerator;
  * it finds in the database and not among the entities for something to drop, schemas and all, and what belongs to tenants it tells by
  * the bare name of the table. Here it sees the schemas that shared entities live in, whole, and no others.
  */
-export function createPublicSchemaGenerator(tenancy: Tenancy): SqlSchemaGenerator {
-  const { orm } = tenancy;
+export function createPublicSchemaGenerator(database: TenantDatabase): SqlSchemaGenerator {
+  const { orm } = database;
   const stock = orm.driver.getPlatform().getSchemaGenerator(orm.driver, orm.em);
-  const Generator = extendSchemaGenerator(stock.constructor as GeneratorClass, tenancy);
+  const Generator = extendSchemaGenerator(stock.constructor as GeneratorClass, database);
 
   return new Generator(orm.em);
 }
 
-function extendSchemaGenerator(Generator: GeneratorClass, tenancy: Tenancy): GeneratorClass {
+function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDatabase): GeneratorClass {
   return class PublicSchemaGenerator extends Generator {
     // never with the tenants' tables, whatever `includeWildcardSchema` says
     override getTargetSchema(...[schema, , ...rest]: Parameters<SqlSchemaGenerator['getTargetSchema']>): DatabaseSchema {
@@ -42,12 +42,12 @@ function extendSchemaGenerator(Generator: GeneratorClass, tenancy: Tenancy): Gen
     protected override getOrderedMetadata(...[schema, , ...rest]: Parameters<SqlSchemaGenerator['getOrderedMetadata']>): EntityMetadata[] {
       const metadata = super.getOrderedMetadata(schema, false, ...rest);
 
-      return schema === tenancy.publicSchema ? metadata.filter(meta => !isTenantEntity(meta)) : metadata;
+      return schema === database.publicSchema ? metadata.filter(meta => !isTenantEntity(meta)) : metadata;
     }
 
     // by deleting: `truncate … cascade` would empty every tenant's tables that refer to a shared one
     override async clear(...[options, ...rest]: Parameters<SqlSchemaGenerator['clear']>): Promise<void> {
-      const isShared = options?.schema === undefined || options.schema === tenancy.publicSchema;
+      const isShared = options?.schema === undefined || options.schema === database.publicSchema;
 
       return super.clear(isShared ? { ...options, truncate: false } : options, ...rest);
     }
@@ -63,10 +63,10 @@ function extendSchemaGenerator(Generator: GeneratorClass, tenancy: Tenancy): Gen
 
     async #introspect(schemaName: string | undefined): Promise<DatabaseSchema> {
       await this.ensureDatabase();
-      const schemas = schemaName === undefined ? [tenancy.publicSchema, ...this.getTargetSchema().getNamespaces()] : [schemaName];
+      const schemas = schemaName === undefined ? [database.publicSchema, ...this.getTargetSchema().getNamespaces()] : [schemaName];
       const { skipTables = [], skipViews } = this.options;
       // in a schema that is asked for by name, the tenant's history is not among the entities either
-      const skip = schemaName === undefined ? skipTables : [...skipTables, tenantMigrationsOptions(tenancy).tableName];
+      const skip = schemaName === undefined ? skipTables : [...skipTables, tenantMigrationsOptions(database).tableName];
       const found = await DatabaseSchema.create(
         this.connection,
         this.platform,

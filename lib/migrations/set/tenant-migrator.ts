@@ -3,7 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MigrationError } from '../../errors/index.js';
 import { PLACEHOLDER_SCHEMA } from '../../postgres/schema-name.js';
 import { innermostScope } from '../../scope/scope.js';
-import type { Tenancy } from '../../tenancy.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { hasMigrationSet, loadMigrationSet, tenantMigrationsOptions } from './migration-set.js';
 import { TenantSchemaGenerator } from './tenant-schema-generator.js';
 
@@ -20,37 +20,37 @@ export interface CreateMigrationOptions {
 }
 
 /** Writes the next migration of the tenant set: what the tenant entities are now against what its snapshot says they were. */
-export async function createTenantMigration(tenancy: Tenancy, options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
-  if (options.initial === true && hasMigrationSet(tenancy) && (await loadMigrationSet(tenancy)).length > 0) {
+export async function createTenantMigration(database: TenantDatabase, options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
+  if (options.initial === true && hasMigrationSet(database) && (await loadMigrationSet(database)).length > 0) {
     throw MigrationError.notInitial();
   }
 
-  return withMigrator(tenancy, migrator => migrator.create(options.path, options.blank, false, options.name));
+  return withMigrator(database, migrator => migrator.create(options.path, options.blank, false, options.name));
 }
 
 /** Whether the tenant entities have changed since the tenant set's snapshot. */
-export async function hasTenantChanges(tenancy: Tenancy): Promise<boolean> {
-  return withMigrator(tenancy, migrator => migrator.checkSchema());
+export async function hasTenantChanges(database: TenantDatabase): Promise<boolean> {
+  return withMigrator(database, migrator => migrator.checkSchema());
 }
 
 /**
  * MikroORM's own migrator, over a view of the config in which the tenant set is the only one. It is used to write migrations, never
  * to run them: it keeps the schema of a run in its own state, so that two runs at once would put one tenant's tables into the other.
  */
-async function withMigrator<Result>(tenancy: Tenancy, fn: (migrator: Migrator) => Promise<Result>): Promise<Result> {
+async function withMigrator<Result>(database: TenantDatabase, fn: (migrator: Migrator) => Promise<Result>): Promise<Result> {
   // in the scope of the placeholder, as views may be written with a query builder of the `em`
   const scope = {
     kind: 'tenant',
-    host: tenancy,
+    host: database,
     outer: innermostScope(),
     tenant: { schemaName: PLACEHOLDER_SCHEMA },
     schemaName: PLACEHOLDER_SCHEMA,
   } as const;
 
-  return tenancy.enter(scope, async em => {
-    const generator = new TenantSchemaGenerator(em, tenancy.publicSchema);
+  return database.enter(scope, async em => {
+    const generator = new TenantSchemaGenerator(em, database.publicSchema);
     // this fork is nobody else's, so its config can be the view
-    Object.defineProperty(em, 'config', { value: tenantSetConfig(tenancy, generator) });
+    Object.defineProperty(em, 'config', { value: tenantSetConfig(database, generator) });
 
     return fn(new OfflineMigrator(em));
   });
@@ -63,9 +63,9 @@ class OfflineMigrator extends Migrator {
   }
 }
 
-function tenantSetConfig(tenancy: Tenancy, generator: TenantSchemaGenerator): Configuration {
-  const { config } = tenancy.orm;
-  const migrations = tenantMigrationsOptions(tenancy);
+function tenantSetConfig(database: TenantDatabase, generator: TenantSchemaGenerator): Configuration {
+  const { config } = database.orm;
+  const migrations = tenantMigrationsOptions(database);
 
   return new Proxy(config, {
     get: (target, key) => {

@@ -1,5 +1,5 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { DatabaseSchema, SqlSchemaGenerator } from '@mikro-orm/sql';
+import { DatabaseSchema, SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { MigrationError } from '../../errors/index.js';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
