@@ -87,16 +87,6 @@ export function withAskingSchema<Options extends { readonly schema?: string | un
   return isShared && options.schema !== undefined && options.schema === meta.schema ? { ...options, schema: own } : options;
 }
 
-/** MikroORM's dataloader reads m:n collections by the EntityManager's loader without its schema, which is added here. */
-export function loaderOfSchema(loader: any, schema: string | undefined): object {
-  return {
-    findChildrenFromPivotTable: (owners: any, property: any, options: any, ...rest: any[]) =>
-      loader.findChildrenFromPivotTable(owners, property, { schema, ...options }, ...rest),
-    populate: (...args: any[]) => loader.populate(...args),
-    normalizePopulate: (...args: any[]) => loader.normalizePopulate(...args),
-  };
-}
-
 /** The tenant entities whose tables refer to a shared one by foreign keys, at once or by way of other shared tables. */
 export function tenantsThatReferTo(meta: EntityMetadata, storage: MetadataStorage, seen = new Set<EntityMetadata>()): EntityMetadata[] {
   if (seen.has(meta.root)) {

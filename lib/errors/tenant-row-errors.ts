@@ -72,7 +72,7 @@ export class TenantWriteRefusedError extends TenantError {
   static withoutTransaction(action: string): TenantWriteRefusedError {
     return new TenantWriteRefusedError(
       'flush()',
-      '`em.transactional(…)`, or turn `implicitTransactions` on',
+      '`em.transactional(…)`, or turn `implicitTransactions` on. Either needs `disableTransactions` off',
       `would have ${action} a tenant outside a transaction. A failure could then leave a row without its schema, or a schema without its row`,
     );
   }

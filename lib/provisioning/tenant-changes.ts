@@ -1,6 +1,7 @@
 import { ChangeSetType, type ChangeSet, type UnitOfWork } from '@mikro-orm/core';
 import { checkFlush, type Flush } from '../entities/flush-check.js';
 import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError, TenantWriteRefusedError } from '../errors/index.js';
+import { flushesInTransaction } from '../orm/mikro-context.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 
@@ -18,7 +19,7 @@ export function checkFlushOfTenants(flush: Flush): void {
     checkChange(change, rules);
 
     // with `implicitTransactions: false`, the flush is in a transaction only if the caller began one
-    if (changesSchema(change) && !em.isInTransaction() && !em.config.get('implicitTransactions')) {
+    if (changesSchema(change) && !flushesInTransaction(em)) {
       throw TenantWriteRefusedError.withoutTransaction(pastTenseOf(change));
     }
   }

@@ -5,7 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { leaveScope } from '../../dist/orm/mikro-context.js';
 import { forTenant, sqlTarget } from '../../dist/connection/sql-target.js';
 import { Book, Genre, Library } from '../../fixtures/entities/index.ts';
-import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { onDatabases, onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { openTwins } from '../support/orm/twins.ts';
 import { refusal } from '../support/assertions/refusal.ts';
@@ -164,3 +164,73 @@ onDatabasesAndPooler('MikroORM’s contexts around scopes', database => {
     }
   });
 });
+
+onDatabases(
+  'the transactions of two ORMs around scopes',
+  database => {
+    let first: LibraryOrm;
+    let second: LibraryOrm;
+    let acme: Library;
+
+    before(async () => {
+      first = await openTwins(database);
+      second = await openBeside(database, first, { contextName: 'other' });
+      acme = await first.em.fork().findOneOrFail(Library, { schemaName: 'acme' });
+      await database.query(`insert into public.genre (id, name) values (2, 'horror')`);
+    });
+
+    for (const order of ['before', 'after'] as const) {
+      // of two transactions MikroORM 7.2.1 knows the inner one alone, newer versions know both: a scope leaves it at that
+      it(`S11 a scope joins its own ORM’s transaction and leaves another’s as it is, which began ${order} it`, async () => {
+        const [outer, inner] = order === 'before' ? [second, first] : [first, second];
+
+        await inBoth(outer, inner, async () => {
+          const own = first.em.getTransactionContext();
+          const other = second.em.getTransactionContext();
+          const { id } = second.em;
+
+          await runInTenant(
+            acme,
+            async em => {
+              expect(first.em.id).to.equal(em.id);
+              expect(first.em.getTransactionContext()).to.equal(own);
+              expect(second.em.getTransactionContext()).to.equal(other);
+              expect(second.em.id).to.equal(id);
+              expect((await first.em.findOneOrFail(Book, 1)).title).to.equal('acme book 1');
+              await refusal(() => second.em.fork().find(Book, {}), 'TENANT_CONTEXT_REQUIRED');
+
+              // each on a row of its own, as one waits for the other's
+              for (const [index, { em: global }] of [first, second].entries()) {
+                if (global.isInTransaction()) {
+                  await global.nativeUpdate(Genre, index + 1, { name: `undone ${index}` });
+                }
+              }
+            },
+            { orm: first },
+          );
+
+          expect(second.em.getTransactionContext()).to.equal(other);
+          throw new Undo();
+        });
+
+        expect(await database.query(`select name from public.genre order by id`)).to.deep.equal([{ name: 'crime' }, { name: 'horror' }]);
+      });
+    }
+  },
+  ['postgresql'],
+);
+
+/** Runs `fn` in a transaction of each, which are rolled back. */
+async function inBoth(outer: LibraryOrm, inner: LibraryOrm, fn: () => Promise<void>): Promise<void> {
+  const [em, innerEm] = [outer, inner].map(orm => orm.em.fork({ useContext: true }));
+
+  await em!
+    .transactional(() => innerEm!.transactional(fn))
+    .catch((error: unknown) => {
+      if (!(error instanceof Undo)) {
+        throw error;
+      }
+    });
+}
+
+class Undo extends Error {}

@@ -47,6 +47,67 @@ onDatabases('tenants of an ORM without implicit transactions', database => {
   });
 });
 
+onDatabases('tenants of an ORM without transactions', database => {
+  let orm: LibraryOrm;
+  let whole: LibraryOrm;
+
+  before(async () => {
+    whole = await openLibrary(database, { autoDropSchema: true });
+    orm = await openLibrary(database, { autoDropSchema: true }, { disableTransactions: true });
+    await whole.em.fork().persistAndFlush(newLibrary('acme'));
+    await database.query('create schema taken');
+  });
+
+  after(async () => {
+    await orm.close();
+    await whole.close();
+  });
+
+  it('T5, T7 are created, renamed and deleted by none of its EntityManagers, and refused before any SQL', async () => {
+    const changes: Readonly<Record<string, (em: LibraryOrm['em'], acme: Library) => unknown>> = {
+      created: em => em.persist(newLibrary('bob')),
+      renamed: (_, acme) => (acme.schemaName = 'apex'),
+      deleted: (em, acme) => em.remove(acme),
+    };
+
+    for (const [action, change] of Object.entries(changes)) {
+      const em = orm.em.fork();
+      change(em, await em.findOneOrFail(Library, { schemaName: 'acme' }));
+      database.statements.length = 0;
+      const error = await refusal(em.transactional(() => em.flush()));
+
+      expect(error).to.include({ code: 'TENANT_WRITE_REFUSED' });
+      expect(error.message).to.include(`a tenant ${action} outside a transaction`).and.to.include('`disableTransactions`');
+      expect(database.statements).to.deep.equal([]);
+    }
+
+    const bob = { name: 'Bob', domainUrl: 'bob.example.com', schemaName: 'bob', onTrial: true };
+    expect(await refusal(tenants<Library>(orm).create(bob))).to.include({ code: 'TENANT_WRITE_REFUSED' });
+    expect([await storedTenants(database), await schemaNames(database)]).to.deep.equal([['acme'], ['acme', 'taken']]);
+  });
+
+  // MikroORM 7.2.1 begins a transaction for the flush all the same, newer versions begin none
+  it('T7 are whole or not there at all where one EntityManager has no transactions', async () => {
+    for (const schemaName of ['taken', 'bob']) {
+      const em = whole.em.fork({ disableTransactions: true });
+      await em.persistAndFlush(newLibrary(schemaName)).catch((error: { readonly code?: string }) => {
+        expect(['TENANT_WRITE_REFUSED', 'SCHEMA_ALREADY_EXISTS']).to.include(error.code);
+      });
+    }
+
+    const stored = await storedTenants(database);
+    expect(stored).not.to.include('taken');
+    expect(await schemaNames(database)).to.deep.equal([...stored, 'taken'].sort());
+  });
+
+  it('T7 are created in a transaction whose nested ones are ignored', async () => {
+    await whole.em.fork().transactional(async em => em.persistAndFlush(newLibrary('nested')), { ignoreNestedTransactions: true });
+
+    expect(await storedTenants(database)).to.include('nested');
+    expect(await schemaNames(database)).to.include('nested');
+  });
+});
+
 onDatabases("creating a tenant in a caller's transaction", database => {
   let orm: LibraryOrm;
 

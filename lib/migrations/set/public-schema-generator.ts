@@ -6,8 +6,6 @@ import { tenantMigrationsOptions } from './migration-set.js';
 
 type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
 
-type ClearOptions = NonNullable<Parameters<SqlSchemaGenerator['clear']>[0]>;
-
 type GeneratorClass = new (em: unknown) => SqlSchemaGenerator;
 
 /**
@@ -26,33 +24,35 @@ export function createPublicSchemaGenerator(database: TenantDatabase): SqlSchema
 function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDatabase): GeneratorClass {
   return class PublicSchemaGenerator extends Generator {
     // never includes tenant tables, whatever `includeWildcardSchema` says
-    override getTargetSchema(schema?: string): DatabaseSchema {
-      return super.getTargetSchema(schema, false);
+    override getTargetSchema(...[schema, , ...rest]: Parameters<SqlSchemaGenerator['getTargetSchema']>): DatabaseSchema {
+      return super.getTargetSchema(schema, false, ...rest);
     }
 
-    override async getUpdateSchemaSQL(options: UpdateOptions = {}): Promise<string> {
-      return super.getUpdateSchemaSQL(await this.#comparisonOptions(options));
+    override async getUpdateSchemaSQL(...[options, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaSQL']>): Promise<string> {
+      return super.getUpdateSchemaSQL(await this.#comparisonOptions(options), ...rest);
     }
 
-    override async getUpdateSchemaMigrationSQL(options: UpdateOptions = {}): Promise<{ up: string; down: string }> {
-      return super.getUpdateSchemaMigrationSQL(await this.#comparisonOptions(options));
+    override async getUpdateSchemaMigrationSQL(
+      ...[options, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>
+    ): Promise<{ up: string; down: string }> {
+      return super.getUpdateSchemaMigrationSQL(await this.#comparisonOptions(options), ...rest);
     }
 
     // for the public schema by name, MikroORM would include the tenant tables
-    protected override getOrderedMetadata(schema?: string): EntityMetadata[] {
-      const metadata = super.getOrderedMetadata(schema, false);
+    protected override getOrderedMetadata(...[schema, , ...rest]: Parameters<SqlSchemaGenerator['getOrderedMetadata']>): EntityMetadata[] {
+      const metadata = super.getOrderedMetadata(schema, false, ...rest);
 
       return schema === database.publicSchema ? metadata.filter(meta => !isTenantEntity(meta)) : metadata;
     }
 
     // deletes rows, because `truncate … cascade` would also empty tenant tables that refer to a shared one
-    override async clear(options?: ClearOptions): Promise<void> {
+    override async clear(...[options, ...rest]: Parameters<SqlSchemaGenerator['clear']>): Promise<void> {
       const isShared = options?.schema === undefined || options.schema === database.publicSchema;
 
-      return super.clear(isShared ? { ...options, truncate: false } : options);
+      return super.clear(isShared ? { ...options, truncate: false } : options, ...rest);
     }
 
-    async #comparisonOptions(options: UpdateOptions): Promise<UpdateOptions> {
+    async #comparisonOptions(options: UpdateOptions = {}): Promise<UpdateOptions> {
       return {
         ...options,
         fromSchema: options.fromSchema ?? (await this.#introspect(options.schema)),

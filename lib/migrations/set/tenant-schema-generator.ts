@@ -1,11 +1,9 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { DatabaseSchema, SqlSchemaGenerator, type SchemaDifference } from '@mikro-orm/postgresql';
+import { DatabaseSchema, SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { MigrationError } from '../../errors/index.js';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
 import { PLACEHOLDER_SCHEMA, quoteIdentifier } from '../../postgres/schema-name.js';
-
-type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
 
 /**
  * Generates the SQL of the tenant set. It tells MikroORM that the tenant entities are in one placeholder schema, and the shared tables in
@@ -35,19 +33,18 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
     return target;
   }
 
-  override async getUpdateSchemaMigrationSQL(options: UpdateOptions = {}): Promise<{ up: string; down: string }> {
-    const { up, down } = await super.getUpdateSchemaMigrationSQL({
-      ...options,
-      schema: PLACEHOLDER_SCHEMA,
-      fromSchema: this.#asPlaceholder(options.fromSchema),
-    });
+  override async getUpdateSchemaMigrationSQL(
+    ...[given, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>
+  ): Promise<{ up: string; down: string }> {
+    const options = { ...given, schema: PLACEHOLDER_SCHEMA, fromSchema: this.#asPlaceholder(given?.fromSchema) };
+    const { up, down } = await super.getUpdateSchemaMigrationSQL(options, ...rest);
 
     return { up: this.#relative(up), down: this.#relative(down) };
   }
 
   // migrations must not create or drop the schema itself
-  override diffToSQL(diff: SchemaDifference, options: UpdateOptions): string {
-    return super.diffToSQL({ ...diff, newNamespaces: new Set(), removedNamespaces: new Set() }, options);
+  override diffToSQL(...[diff, ...rest]: Parameters<SqlSchemaGenerator['diffToSQL']>): string {
+    return super.diffToSQL({ ...diff, newNamespaces: new Set(), removedNamespaces: new Set() }, ...rest);
   }
 
   protected override getOrderedMetadata(): EntityMetadata[] {

@@ -1,3 +1,6 @@
+/** What not every supported version of MikroORM has. */
+export const NOT_IN_ALL_VERSIONS: ReadonlySet<string> = new Set(['isTransactionDisabled']);
+
 /** The methods that are in no table: why they need none, and their names. What the first three groups hold is looked at on each upgrade. */
 export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   EntityManager: {
@@ -22,6 +25,7 @@ export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, rea
       'getTransactionSessionContext',
       'id',
       'isInTransaction',
+      'isTransactionDisabled',
       'mergeSessionContext',
       'resetTransactionContext',
       'schema',
