@@ -14,12 +14,12 @@ describe('a project that lists its driver, and no @mikro-orm/sql', function () {
 
   for (const name of MANAGER_NAMES) {
     it(`G2 installs this package by its name alone with ${name}, beside a MikroORM that is not the newest, and starts`, async () => {
-      const { project, exec } = manager(name);
+      const user = manager(name);
       const { tarball } = await packedPackage();
-      const folder = await project(Object.fromEntries(LISTED.map(each => [each, oldestOf(each)])), tarball);
+      const folder = await user.project(Object.fromEntries(LISTED.map(each => [each, oldestOf(each)])), tarball);
       const database = await createDatabase(`managers ${name}`);
       const run = async (...args: string[]): Promise<string> =>
-        succeeded(await exec(folder, args, { DATABASE_URL: database.url })).stdout.replaceAll(/\s+/g, ' ');
+        succeeded(await user.exec(folder, args, { DATABASE_URL: database.url })).stdout.replaceAll(/\s+/g, ' ');
 
       try {
         addFiles({ folder }, 'cli-project');

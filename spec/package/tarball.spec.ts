@@ -57,14 +57,14 @@ describe('the packed package', function () {
     });
 
     it('G2 imports no package that it does not declare, in code and in types', () => {
-      const { name, dependencies, peerDependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>;
-      const declared = [...Object.keys(dependencies ?? {}), ...Object.keys(peerDependencies ?? {})];
+      const { dependencies, peerDependencies } = JSON.parse(read('package.json')) as Record<string, object>;
+      const declared = Object.keys({ ...dependencies, ...peerDependencies });
       const imported = project.files
         .filter(path => /\.(?:js|d\.ts)$/.test(path))
         .flatMap(path => [...read(path).matchAll(IMPORTED)].map(([, specifier = '']) => packageOf(specifier)));
 
       expect(imported).to.include.members(['@mikro-orm/core', '@mikro-orm/postgresql', 'koa', 'p-map']);
-      expect(without([...new Set(imported)], [...declared, String(name)])).to.deep.equal([]);
+      expect(without([...new Set(imported)], [...declared, '@landlord/mikro-orm'])).to.deep.equal([]);
     });
 
     it('installs no package by an address of its own', () => {
