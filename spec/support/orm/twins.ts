@@ -54,6 +54,16 @@ export async function contentsOf(database: SpecDatabase, schemaName: string): Pr
   return contents;
 }
 
+/** All that the tenants and the public schema hold, to be compared. */
+export async function everyRowOfTwins(database: SpecDatabase): Promise<unknown> {
+  return {
+    acme: await contentsOf(database, 'acme'),
+    bob: await contentsOf(database, 'bob'),
+    public: await contentsOf(database, 'public'),
+    genres: await database.query('select * from public.genre order by id'),
+  };
+}
+
 /** Every table in the SQL after the words that a table follows: its schema where it has one, else the table itself with a question mark. */
 export function schemasIn(statements: readonly string[]): string[] {
   const found = statements.flatMap(statement =>

@@ -10,7 +10,12 @@ export class Flow {
 
   constructor() {
     void this.#live()
-      .catch(() => undefined)
+      .catch((error: unknown) => {
+        // out of the outermost scope
+        if (!(error instanceof Unwinding)) {
+          throw error;
+        }
+      })
       .finally(() => {
         this.#hasEnded = true;
         this.#orders.splice(0).forEach(({ fail }) => fail(new Error('The flow has ended.')));
