@@ -9,6 +9,7 @@ import { explainSharedWrite } from '../entities/flush-errors.js';
 import { surviveLostConnections } from '../connection/lost-connections.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { noticeCommits } from '../database/on-commit.js';
+import { writeLiterals } from '../connection/literal-values.js';
 import { sealValues } from '../connection/sealed-values.js';
 import { guardConnection } from '../connection/sql-guard.js';
 import { forTenant } from '../connection/sql-target.js';
@@ -26,6 +27,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       super(...args);
       const [config] = args;
       checkPlatform(this.platform, Driver);
+      writeLiterals(this.platform);
       sealValues(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
         surviveLostConnections(connection);
