@@ -1,7 +1,8 @@
 import { CrossTenantError, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
-import { ref, Reference, wrap } from '@mikro-orm/core';
+import { ref, Reference, UniqueConstraintViolationException, wrap } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { failureOf } from '../support/assertions/failure.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { Essay, everyRow, Imprint, Label, openWriters, Portrait, Volume, Writer } from '../support/orm/writers.ts';
 import type { SpecOrm } from '../support/orm/open-orm.ts';
@@ -25,6 +26,8 @@ interface Shelf {
 }
 
 interface Case {
+  /** Whether the database refuses it among the tenant's own entities. */
+  readonly violatesUnique?: boolean;
   /** The properties that the error may name: those of either side of the relation. None where no property leads there. */
   readonly by: readonly string[];
   /** Writes with what `theirs` has of theirs; the flush comes after it. */
@@ -50,6 +53,8 @@ const RELATIONS: Readonly<Record<string, Case>> = {
   '1:1, its inverse side': { by: portraits, write: ({ bare }, { loose }) => (bare.portrait = loose) },
   '1:1, two that swap': {
     by: portraits,
+    // MikroORM writes the two one after the other, also without tenants
+    violatesUnique: true,
     write: ({ portrait, loose, writer }, { bare }) => {
       portrait.sitter = bare;
       loose.sitter = writer;
@@ -241,16 +246,22 @@ onDatabasesAndPooler('writes across tenants', database => {
     }
   }
 
-  for (const [name, { write }] of Object.entries(RELATIONS)) {
+  for (const [name, { write, violatesUnique }] of Object.entries(RELATIONS)) {
     it(`law 2: ${name} within a tenant is taken`, async () => {
       for (const run of [inScope, inNone]) {
-        await run(em =>
+        const written = run(em =>
           rollBackAfter(em, async inner => {
             const own = await shelfOf(inner);
             await write(own, own);
             await inner.flush();
           }),
         );
+
+        if (violatesUnique === true) {
+          expect(await failureOf(written)).to.be.instanceOf(UniqueConstraintViolationException);
+        } else {
+          await written;
+        }
       }
 
       expect(await everyRow(database)).to.deep.equal(untouched);
