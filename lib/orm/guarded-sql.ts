@@ -2,7 +2,6 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import { forTenant } from '../connection/sql-target.js';
 import { guardKysely } from '../query/kysely-schemas.js';
 import { readInScope } from '../scope/read-in-scope.js';
-import { currentScope } from '../scope/scope.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -24,7 +23,7 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       const em = this.getContext(false);
 
       return em === this
-        ? readInScope(super.stream(...args) as Generated<Result<'stream'>>, currentScope(TenantRules.of(this.config)))
+        ? readInScope(super.stream(...args) as Generated<Result<'stream'>>, TenantRules.of(this.config).scope)
         : em.stream(...args);
     }
 

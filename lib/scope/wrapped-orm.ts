@@ -1,4 +1,4 @@
-import type { Configuration, MikroORM } from '@mikro-orm/core';
+import type { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlDriver, BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 import type { Scope } from './scope.js';
 
@@ -19,6 +19,3 @@ export type WrappedEntityManager = BasePostgreSqlEntityManager & TenantEntityMan
 
 /** An ORM that was initialised from a config that `withTenants()` has wrapped. */
 export type WrappedOrm = MikroORM<AbstractSqlDriver, WrappedEntityManager>;
-
-/** The config of an ORM stands for the ORM itself wherever two of them have to be told apart. */
-export type OrmConfig = Configuration;
