@@ -33,7 +33,7 @@ export function noticeCommits(connection: AbstractSqlConnection): void {
     try {
       await commit(ctx, ...rest);
     } finally {
-      // a subscriber may have thrown after the commit
+      // also where a subscriber has thrown that was told of it
       if ((ctx as { readonly isCommitted?: boolean }).isCommitted === true) {
         waitingFor.get(ctx)?.forEach(fn => fn());
         waitingFor.delete(ctx);

@@ -145,7 +145,7 @@ const PLAIN_READ = new RegExp(
   ].join('|')})*$`,
 );
 
-/** The effect of a word on the names after it: a table follows, or a list of tables, or a clause without tables begins, or nothing changes. */
+/** What a word does to the names after it: a table follows, or a list of them; a clause without tables begins; or nothing changes. */
 type Role = 'table' | 'tables' | 'clause' | 'other' | 'goes on';
 
 // functions and types that PostgreSQL finds in `pg_catalog` before it looks at the path

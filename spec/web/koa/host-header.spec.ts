@@ -166,7 +166,7 @@ onDatabases(
   ['postgresql'],
 );
 
-/** The canonical form of a `Host` header. Undefined if it is invalid or ambiguous. */
+/** The canonical form of what a `Host` means; undefined where it can mean nothing, or two things. */
 function meantBy(sent: string): string | undefined {
   const trimmed = sent.replaceAll(/^[ \t]+|[ \t]+$/g, '');
 
