@@ -1,8 +1,8 @@
-/** Tells the parts of this process of tenants that have changed, without waiting for the database to tell it. */
+/** Reports changed tenants inside this process, without waiting for the notice from the database. */
 export class ChangeFeed {
   readonly #listeners: ChangeListener[] = [];
 
-  /** `listener` gets the schema names that the changed tenants had and have; none where it is not known which have changed. */
+  /** `listener` is called with the old and the new schema names of the changed tenants, or with none if it is not known which changed. */
   subscribe(listener: ChangeListener): void {
     this.#listeners.push(listener);
   }

@@ -8,7 +8,7 @@ import { Essay, everyRow, Imprint, Label, openWriters, Portrait, Volume, Writer 
 import type { SpecOrm } from '../support/orm/open-orm.ts';
 import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 
-/** What a tenant has, loaded. */
+/** The loaded entities of a tenant. */
 interface Shelf {
   readonly em: TenantEntityManager;
   readonly writer: Writer;
@@ -21,16 +21,16 @@ interface Shelf {
   readonly portrait: Portrait;
   readonly loose: Portrait;
   readonly essay: Essay;
-  /** Nothing but a key. */
+  /** A reference with only a key. */
   readonly reference: Writer;
 }
 
 interface Case {
   /** Whether the database refuses it among the tenant's own entities. */
   readonly violatesUnique?: boolean;
-  /** The properties that the error may name: those of either side of the relation. None where no property leads there. */
+  /** The properties that the error may name: either side of the relation. None if no property refers to the entity. */
   readonly by: readonly string[];
-  /** Writes with what `theirs` has of theirs; the flush comes after it. */
+  /** Changes entities, using some of `theirs`. The flush follows. */
   readonly write: (own: Shelf, theirs: Shelf) => unknown;
 }
 
@@ -39,7 +39,7 @@ const portraits = ['Portrait.sitter', 'Writer.portrait'];
 const labels = ['Volume.labels', 'Label.volumes'];
 const essays = ['Essay.writer', 'Writer.essays'];
 
-/** A relation that is set to another tenant's entity, in whichever way. Nothing of it may be stored. */
+/** The ways to set a relation to another tenant's entity. Nothing may be stored. */
 const RELATIONS: Readonly<Record<string, Case>> = {
   'm:1': { by: volumes, write: ({ volume }, { other }) => (volume.writer = other) },
   'm:1 to the same key': { by: volumes, write: ({ volume }, { writer }) => (volume.writer = writer) },
@@ -60,7 +60,7 @@ const RELATIONS: Readonly<Record<string, Case>> = {
       loose.sitter = writer;
     },
   },
-  // a value that is unique is taken off its entity until the others are written
+  // MikroORM removes a unique value from its entity until the other changes are written
   '1:1 without an inverse side, of several that change': {
     by: ['Portrait.painter'],
     write: ({ portrait, loose, writer }, { other }) => {
@@ -156,7 +156,7 @@ const RELATIONS: Readonly<Record<string, Case>> = {
   },
 };
 
-/** An entity of another tenant that comes into the flush by itself. */
+/** The ways in which an entity of another tenant gets into the flush without a relation. */
 const ENTITIES: Readonly<Record<string, Case>> = {
   'em.persist, as it was': { by: [], write: ({ em }, { label }) => em.persist(label) },
   'em.persist, changed': { by: [], write: ({ em }, { label }) => em.persist(Object.assign(label, { name: 'x' })) },

@@ -6,7 +6,7 @@ import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 
-/** Schemas that are not the library's, and that a row may name all the same when it was written by hand. */
+/** Schemas that the library did not create. A row that was written by hand can still name them. */
 const NOT_OURS = ['public', 'information_schema', 'pg_catalog', 'by_hand'];
 
 type Em = LibraryOrm['em'];

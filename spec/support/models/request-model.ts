@@ -6,30 +6,30 @@ export const KINDS = ['answer', 'throw', 'error', 'generator', 'SSE', 'web strea
 
 export type Kind = (typeof KINDS)[number];
 
-/** Those that hold a connection until they have ended. */
+/** The kinds that hold a connection until they end. */
 const HOLDING: readonly Kind[] = ['transaction', 'rows'];
 
 export interface RequestSpec {
   readonly host: string;
   readonly kind: Kind;
-  /** How often it waits and looks where it is. */
+  /** How often it waits and checks its scope. */
   readonly steps: number;
-  /** Whether each line is more than a socket takes at once. */
+  /** Whether each line is larger than a socket's buffers. */
   readonly padded: boolean;
-  /** Whether it comes on a connection that another request may have come on before. */
+  /** Whether it may reuse the connection of another request. */
   readonly kept: boolean;
 }
 
 /** A request on its way. */
 export interface Sent {
-  /** Lets it take one step more. */
+  /** Lets it take one more step. */
   step(): void;
   hangUp(): void;
-  /** Lets it come to its end, and checks the answer. */
+  /** Lets it finish, and checks the answer. */
   finish(): Promise<void>;
 }
 
-/** What requests are sent to. */
+/** The server under test. */
 export interface Site {
   /** Resolves when the route has begun. */
   send(request: RequestSpec): Promise<Sent>;
@@ -138,7 +138,7 @@ class HangUp extends Command {
   }
 }
 
-/** Lets things go on for as long as the event loop takes to go round. */
+/** Waits for one turn of the event loop. */
 class Turn extends Command {
   check(): boolean {
     return true;
@@ -162,7 +162,7 @@ export interface RequestModelOptions {
   readonly count: { operations: number };
 }
 
-/** That requests which come, go on and go away in any order are each answered for their own host, and leave nothing behind. */
+/** Checks that requests which start, continue and stop in any order are answered for their own host, and leave nothing behind. */
 export function requestModel(site: () => Site, options: RequestModelOptions): IAsyncProperty<[Iterable<AsyncCommand<Model, Real>>]> {
   const { hosts, kinds, maxCommands, maxHolding, count } = options;
   const request = fc.record({

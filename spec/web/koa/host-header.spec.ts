@@ -9,7 +9,7 @@ import { appThatNamesTheTenant, createNamedTenants } from '../../support/orm/nam
 import { bodyOf, statusOf } from '../../support/web/http.ts';
 import { serve, type WebServer } from '../../support/web/web-server.ts';
 
-/** The tenants, and what the public routes answer on. */
+/** The tenants, and the hosts of the public routes. */
 const SERVED: ReadonlyMap<string, string> = new Map([
   ['acme.example.com', 'acme'],
   ['bob.example.com', 'bob'],
@@ -21,7 +21,7 @@ const SERVED: ReadonlyMap<string, string> = new Map([
   ['[::1]', 'public'],
 ]);
 
-// what can be sent: a character a byte, and no end of line
+// only characters that can be sent: one byte each, and no line breaks
 // eslint-disable-next-line no-control-regex -- it is what can be sent
 const header = hosts.map(host => host.replaceAll(/[^\u0000-\u00ff]|[\r\n]/g, 'x')).filter(hasOneCanonicalForm);
 
@@ -63,7 +63,7 @@ const value = fc.oneof(
 
 const space = fc.constantFrom('', ' ', '  ', '\t', ' \t ');
 
-/** A request whose only oddity is what its `Host` says. */
+/** A normal request with an odd `Host` header. */
 const plain = fc.record({ host: value, before: space, after: space, name: fc.constantFrom('Host', 'host', 'HOST', 'hOsT') });
 
 const target = fc.constantFrom(
@@ -78,7 +78,7 @@ const target = fc.constantFrom(
   '',
 );
 
-/** Whatever a client may send in place of a request. */
+/** Anything that a client may send instead of a request. */
 const odd = fc.record({
   method: fc.constantFrom('GET', 'POST', 'HEAD', 'OPTIONS', 'CONNECT', 'PRI', 'get'),
   target,
@@ -89,7 +89,7 @@ const odd = fc.record({
         fc.constantFrom('Host', 'host', 'HOST', 'Host ', ' Host', 'X-Forwarded-Host', 'Forwarded', ':authority', 'X-Original-Host'),
         fc.constantFrom(':', ': ', ':\t', ' : ', ''),
         value,
-        // an old way to fold a header, and bare ends of line
+        // obsolete header folding, and bare line breaks
         fc.constantFrom('\r\n', '\r\n', '\r\n', '\n', '\r', '\r\n \r\n', '\r\n bob.example.com\r\n', '\r\n\tbob.example.com\r\n'),
       )
       .map(parts => parts.join('')),
@@ -170,7 +170,7 @@ onDatabases(
 function meantBy(sent: string): string | undefined {
   const trimmed = sent.replaceAll(/^[ \t]+|[ \t]+$/g, '');
 
-  // no header may have these in it at all
+  // these characters are not allowed in any header
   // eslint-disable-next-line no-control-regex -- control characters are what has to be found
   if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(trimmed)) {
     return undefined;

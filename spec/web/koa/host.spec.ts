@@ -200,7 +200,7 @@ onDatabases('the Host header', database => {
       expect(await get('acme.example.com:443')).to.deep.equal([200, 'acme']);
       expect(await get('nobody.example.com')).to.have.property('0', 404);
 
-      // Node itself refuses one with user info
+      // Node itself refuses a host with user info
       for (const authority of ['acme.example.com,bob.example.com', 'acme.example.com,']) {
         expect(await get(authority), authority).to.have.property('0', 400);
       }

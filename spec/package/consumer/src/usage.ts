@@ -16,7 +16,7 @@ import * as pglite from '@mikro-orm/pglite';
 import * as postgresql from '@mikro-orm/postgresql';
 import Koa from 'koa';
 
-/** What has to be typed for a user. It is compiled and never run: a type that is lost is an error here, a check that is lost an unused `@ts-expect-error`. */
+/** The types that users rely on. Compiled and never run: a missing type is an error, a missing check an unused `@ts-expect-error`. */
 class Client extends TenantMixin {
   name!: string;
   paidUntil?: Date;
