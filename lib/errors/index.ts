@@ -5,10 +5,11 @@ export {
   InvalidSchemaNameError,
   ReservedDomainError,
   TenantExistsError,
+  TenantSettingError,
   TenantWriteRefusedError,
   UnknownTenantError,
 } from './tenant-row-errors.js';
-export { ProvisioningError, SchemaExistsError, SchemaMissingError, SchemaProtectedError } from './schema-errors.js';
+export { ProvisioningError, SchemaExistsError, SchemaInUseError, SchemaMissingError, SchemaProtectedError } from './schema-errors.js';
 export { CrossTenantError, PublicContextRequiredError, TenantContextRequiredError } from './scope-errors.js';
 export { SharedRowInUseError, SharedTableInUseError } from './shared-row-errors.js';
 export { TenantRoleError } from './role-errors.js';

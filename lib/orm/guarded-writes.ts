@@ -1,5 +1,6 @@
 import { helper, type EntityName } from '@mikro-orm/core';
 import { TenantWriteRefusedError } from '../errors/index.js';
+import { refuseSettingsInData } from '../entities/settings-in-data.js';
 import { updateTenants } from '../query/update-tenants.js';
 import { isName } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -81,6 +82,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
     override create(...args: Args<'create'>) {
       const [entityName, data, options] = args;
       refuseForeignArguments(this, [data], options?.schema, entityName);
+      refuseSettingsInData(data, metaOf(this, entityName), TenantRules.of(this.config));
 
       return super.create(...args);
     }
@@ -88,6 +90,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
     override assign(...args: Args<'assign'>) {
       const [entity, data] = args;
       refuseForeignArguments(this, [data], helper(entity).__schema, entity);
+      refuseSettingsInData(data, helper(entity).__meta, TenantRules.of(this.config));
 
       return super.assign(...args);
     }

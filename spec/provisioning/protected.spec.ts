@@ -163,7 +163,7 @@ onDatabases('a schema that the library did not make', database => {
   it('T16 becomes the library’s when its comment says so by hand', async () => {
     await database.query('create schema handed_over');
     await database.query(`comment on schema handed_over is '${SCHEMA_COMMENT}'`);
-    await orm.em.fork().persistAndFlush(newLibrary('handed_over', { autoCreateSchema: false }));
+    await tenants(orm).create({ name: 'Handed over', domainUrl: 'handed.example.com', schemaName: 'handed_over' }, { adoptSchema: true });
     await tenants(orm).migrate({ only: ['handed_over'] });
     await runInTenant('handed_over', async () => undefined);
     await tenants(orm).drop('handed_over');

@@ -18,6 +18,8 @@ export interface RequestSpec {
   readonly padded: boolean;
   /** Whether it may reuse the connection of another request. */
   readonly kept: boolean;
+  /** Whether the request line has the host too, as a proxy is asked: `GET http://acme.example.com/ HTTP/1.1`. */
+  readonly absolute: boolean;
 }
 
 /** A request on its way. */
@@ -84,9 +86,9 @@ class Send extends Command {
   }
 
   toString(): string {
-    const { host, kind, steps, padded, kept } = this.request;
+    const { host, kind, steps, padded, kept, absolute } = this.request;
 
-    return `send ${kind} of ${steps} ${padded ? 'long' : 'short'} lines to ${host}${kept ? ' on a kept connection' : ''}`;
+    return `send ${kind} of ${steps} ${padded ? 'long' : 'short'} lines to ${host}${kept ? ' on a kept connection' : ''}${absolute ? ', named in the request line' : ''}`;
   }
 
   private get holds(): boolean {
@@ -171,6 +173,7 @@ export function requestModel(site: () => Site, options: RequestModelOptions): IA
     steps: fc.integer({ min: 1, max: 4 }),
     padded: fc.boolean(),
     kept: fc.boolean(),
+    absolute: fc.boolean(),
   });
   const command = fc.oneof(
     { weight: 5, arbitrary: request.map(spec => new Send(spec)) },

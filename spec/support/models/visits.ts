@@ -45,6 +45,11 @@ export class Visits {
   async serve(ctx: Koa.Context): Promise<void> {
     const visit = this.#visits.get(ctx.path)!;
     visit.begun = true;
+
+    if (ctx.URL.hostname !== visit.spec.host || ctx.hostname !== visit.spec.host) {
+      this.failures.push(new Error(`${visit.spec.host} was asked, and Koa says ${ctx.hostname} and ${ctx.href}`));
+    }
+
     await this.#during(() => this.#answer(ctx, visit));
   }
 
@@ -54,7 +59,10 @@ export class Visits {
     this.#visits.set(path, visit);
     const controller = new AbortController();
     const answer = server
-      .open(spec.host, path, { signal: controller.signal, ...(spec.kept ? { agent: this.#agent } : {}) })
+      .open(spec.host, spec.absolute ? `http://${spec.host}${path}` : path, {
+        signal: controller.signal,
+        ...(spec.kept ? { agent: this.#agent } : {}),
+      })
       .then(async message => ({
         status: message.statusCode,
         body: await text(message),

@@ -74,6 +74,9 @@ const target = fc.constantFrom(
   'https://bob.example.com:80/x',
   'bob.example.com:80',
   '/?host=bob.example.com',
+  'http://acme.example.com/',
+  'http://acme.example.com@bob.example.com/',
+  'ftp://bob.example.com/',
   'HTTP://BOB.EXAMPLE.COM',
   '',
 );
@@ -145,6 +148,37 @@ onDatabases(
             expect(bodyOf(answer), JSON.stringify(request)).to.equal(
               SERVED.get(meantBy(sent[0]?.replace(/^host\s*:/i, '') as string) ?? ''),
             );
+            expectOneHost(answer, request);
+          }
+        },
+        500,
+      );
+    });
+
+    it('H3 a request whose line has a host is answered by the tenant of both, and with 400 where they are not one', async () => {
+      await forAll(
+        fc.record({
+          scheme: fc.constantFrom('http', 'https', 'HTTP', 'ftp'),
+          named: value,
+          host: fc.oneof(known, value),
+          same: fc.boolean(),
+        }),
+        async ({ scheme, named, host: other, same }) => {
+          // what ends the request line, or an authority, is no part of one
+          const authority = named.replaceAll(/[\s/?#]|[^\u0020-\u00ff]/g, '');
+          const host = same ? authority : other;
+          const request = `GET ${scheme}://${authority}/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+          const answer = await server.raw(request);
+          const meant = meantBy(host);
+          const isOne = scheme !== 'ftp' && meant !== undefined && meantBy(authority) === meant;
+          // Node takes fewer characters than a `Host` may have
+          const expected = !isOne ? [400] : [SERVED.has(meant) ? 200 : 404, ...(/^[\w.:[\]-]+$/.test(authority) ? [] : [400])];
+
+          expect(statusOf(answer), JSON.stringify(request)).to.be.oneOf(expected);
+
+          if (statusOf(answer) === 200) {
+            expect(bodyOf(answer)).to.equal(SERVED.get(meant as string));
+            expectOneHost(answer, request);
           }
         },
         500,
@@ -165,6 +199,18 @@ onDatabases(
   },
   ['postgresql'],
 );
+
+/** That Koa has one host for the request, in the header and in the URL. */
+function expectOneHost(answer: string, request: string): void {
+  const [host, urlHost] = ['x-host', 'x-url-host'].map(name =>
+    decodeURIComponent(new RegExp(`^${name}: (.*)$`, 'mi').exec(answer)?.[1]?.trim() as string),
+  );
+
+  // of `*` there is no URL
+  if (!request.split(' ')[1]?.startsWith('*')) {
+    expect(meantBy(urlHost as string), JSON.stringify(request)).to.equal(meantBy(host as string));
+  }
+}
 
 /** The canonical form of what a `Host` means; undefined where it can mean nothing, or two things. */
 function meantBy(sent: string): string | undefined {

@@ -148,6 +148,9 @@ export function atTheWebEdge(): Koa {
 export function keysAndData(): unknown[] {
   const uuid: string = new UuidClient({ domainUrl: 'a.example.com', schemaName: 'a' }).id;
   const integer: number = new Client({ name: 'Acme', domainUrl: 'a.example.com', schemaName: 'a' }).id;
+  // @ts-expect-error -- a setting is no data
+  const flagged = new Client({ domainUrl: 'a.example.com', schemaName: 'a', autoDropSchema: true });
+  flagged.autoDropSchema = true;
   // @ts-expect-error -- a tenant needs a schema name
   const unnamed = new Client({ name: 'Acme', domainUrl: 'a.example.com' });
 
