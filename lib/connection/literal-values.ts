@@ -46,6 +46,7 @@ function textOf(value: object): string {
   try {
     const prototype: unknown = Object.getPrototypeOf(value);
     // a plain object is written as JSON, as MikroORM does outside arrays
+    // oxlint-disable-next-line typescript/no-base-to-string -- that text is refused below
     text = prototype === null || prototype === Object.prototype ? JSON.stringify(value) : String(value);
   } catch (error) {
     throw new UnsupportedValueError(value, { cause: error });
