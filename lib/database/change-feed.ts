@@ -1,4 +1,4 @@
-/** Tells the parts of this process of tenants that have changed, without waiting for the database to tell it. */
+/** Tells the parts of this process of tenants that have changed: those that it has changed itself at once, others when the database tells. */
 export class ChangeFeed {
   readonly #listeners: ChangeListener[] = [];
 

@@ -11,7 +11,7 @@ import type { LookupSource } from './lookups.js';
 /** Opens the directory of the tenants of an ORM. */
 export function openDirectory(database: TenantDatabase): Directory<HeldRow> {
   const { directory: options } = database.options;
-  const listener = options.listen === false ? NOT_LISTENING : listenerOf(database, (...names) => directory.forget(...names));
+  const listener = options.listen === false ? NOT_LISTENING : listenerOf(database, (...names) => database.changes.publish(...names));
   const directory: Directory<HeldRow> = new Directory(options, sourceOf(database), listener);
   database.changes.subscribe((...names) => directory.forget(...names));
   database.onClose(() => directory.close());

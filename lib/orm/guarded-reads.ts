@@ -14,9 +14,13 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
     // each condition of a read, an update or a delete comes here before it is reduced to keys
     override async processWhere(...args: Args<'processWhere'>) {
       const [entityName, where, options] = args;
-      refuseGiven(this, [where, options.populateWhere, options.filters], options.schema, entityName);
+      // of the options any may hold a condition, an order or a fragment
+      refuseGiven(this, [where, ...Object.values(options)], options.schema, entityName);
+      const processed = await super.processWhere(...args);
+      // with what its filters have added
+      refuseGiven(this, [processed], options.schema, entityName);
 
-      return super.processWhere(...args);
+      return processed;
     }
 
     // an entity that is in the identity map is found without a condition

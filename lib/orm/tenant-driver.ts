@@ -2,6 +2,7 @@ import { helper, type Configuration } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
+import { refuseCarried } from '../scope/carried-tenants.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { checkPlatform } from '../tenant/driver-check.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
@@ -12,6 +13,7 @@ import { noticeCommits } from '../database/on-commit.js';
 import { sealValues } from '../connection/sealed-values.js';
 import { guardConnection } from '../connection/sql-guard.js';
 import { forTenant } from '../connection/sql-target.js';
+import { carryInNativeQueries } from '../query/carrying-queries.js';
 import { guardQuery, type TenantQueryBuilder } from '../query/tenant-query-builder.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import type { Args, OpenDriverClass } from './open-driver.js';
@@ -27,6 +29,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       const [config] = args;
       checkPlatform(this.platform, Driver);
       sealValues(this.platform);
+      carryInNativeQueries(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
         surviveLostConnections(connection);
         guardConnection(connection, config, this.platform);
@@ -75,8 +78,16 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return exception instanceof TenantError ? exception : super.convertException(...args);
     }
 
-    // one statement for several rows, which is not a query builder's
+    // it writes its SQL itself, past the query builder, as does the next one
+    override async nativeInsertMany(...args: Args<'nativeInsertMany'>) {
+      this.refuseCarried([args[1]], args[2]);
+
+      return super.nativeInsertMany(...args);
+    }
+
     override async nativeUpdateMany(...args: Args<'nativeUpdateMany'>) {
+      this.refuseCarried([args[1], args[2]], args[3]);
+
       try {
         return await super.nativeUpdateMany(...args);
       } catch (error) {
@@ -125,6 +136,12 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     override async lockPessimistic(...[entity, options, ...rest]: Args<'lockPessimistic'>) {
       const schema = helper(entity).__schema ?? (options as SchemaOption).schema;
       await super.lockPessimistic(entity, { ...options, schema } as typeof options, ...rest);
+    }
+
+    private refuseCarried(given: readonly unknown[], options: SchemaOption | undefined): void {
+      const { publicSchema, scope } = TenantRules.of(this.config);
+      const wanted = scope?.kind === 'tenant' ? scope.schemaName : options?.schema;
+      refuseCarried(given, wanted === publicSchema ? undefined : wanted);
     }
   }
 

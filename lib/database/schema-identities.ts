@@ -1,0 +1,59 @@
+import type { Transaction } from '@mikro-orm/core';
+
+/**
+ * Which schema has a name now. A name is used again: by a tenant that is created where another was dropped, or that is given the name of a
+ * renamed one. PostgreSQL's own key of a schema is not.
+ *
+ * What was found is kept until a tenant changes, and for no longer than the directory keeps tenants.
+ */
+export class SchemaIdentities {
+  readonly #database: IdentifyingDatabase;
+  readonly #known = new Map<string, { readonly identity: string; readonly until: number }>();
+  #changes = 0;
+
+  constructor(database: IdentifyingDatabase) {
+    this.#database = database;
+  }
+
+  /**
+   * The schemas' names, each with its key, or with none where there is no such schema. In a transaction each is looked up anew: it may
+   * have changed there, which nobody else sees before the commit.
+   */
+  async of(schemaNames: readonly string[], ctx: Transaction | undefined): Promise<string[]> {
+    const found: string[] = [];
+
+    for (const name of schemaNames) {
+      const known = ctx === undefined ? this.#known.get(name) : undefined;
+      found.push(known !== undefined && known.until > performance.now() ? known.identity : await this.#find(name, ctx));
+    }
+
+    return found;
+  }
+
+  forget(): void {
+    this.#known.clear();
+    this.#changes++;
+  }
+
+  async #find(name: string, ctx: Transaction | undefined): Promise<string> {
+    const changes = this.#changes;
+    const [row] = await this.#database.execute<{ oid: number | string }>(
+      'select n.oid from pg_catalog.pg_namespace n where n.nspname = ?',
+      [name],
+      ctx,
+    );
+    const identity = `${name}:${row?.oid ?? 'none'}`;
+
+    // what changed meanwhile may not be in the answer
+    if (ctx === undefined && changes === this.#changes && row !== undefined) {
+      this.#known.set(name, { identity, until: performance.now() + this.#database.options.directory.ttlMs });
+    }
+
+    return identity;
+  }
+}
+
+interface IdentifyingDatabase {
+  readonly options: { readonly directory: { readonly ttlMs: number } };
+  execute<Row>(sql: string, params: readonly unknown[], ctx: Transaction | undefined): Promise<Row[]>;
+}
