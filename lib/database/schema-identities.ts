@@ -1,14 +1,15 @@
 import type { Transaction } from '@mikro-orm/core';
+import type { ChangeFeed } from './change-feed.js';
 
 /**
  * Which schema has a name now. A name is used again: by a tenant that is created where another was dropped, or that is given the name of a
  * renamed one. PostgreSQL's own key of a schema is not.
  *
- * What was found is kept until a tenant changes, and for no longer than the directory keeps tenants.
+ * What was found is kept for as long as the directory keeps tenants.
  */
 export class SchemaIdentities {
   readonly #database: IdentifyingDatabase;
-  readonly #known = new Map<string, { readonly identity: string; readonly until: number }>();
+  readonly #known = new Map<string, { readonly identity: string; readonly askedAt: number }>();
   #changes = 0;
 
   constructor(database: IdentifyingDatabase) {
@@ -24,7 +25,7 @@ export class SchemaIdentities {
 
     for (const name of schemaNames) {
       const known = ctx === undefined ? this.#known.get(name) : undefined;
-      found.push(known !== undefined && known.until > performance.now() ? known.identity : await this.#find(name, ctx));
+      found.push(known !== undefined && this.#database.changes.isTrusted(known.askedAt) ? known.identity : await this.#find(name, ctx));
     }
 
     return found;
@@ -37,6 +38,7 @@ export class SchemaIdentities {
 
   async #find(name: string, ctx: Transaction | undefined): Promise<string> {
     const changes = this.#changes;
+    const askedAt = performance.now();
     const [row] = await this.#database.execute<{ oid: number | string }>(
       'select n.oid from pg_catalog.pg_namespace n where n.nspname = ?',
       [name],
@@ -46,7 +48,7 @@ export class SchemaIdentities {
 
     // what changed meanwhile may not be in the answer
     if (ctx === undefined && changes === this.#changes && row !== undefined) {
-      this.#known.set(name, { identity, until: performance.now() + this.#database.options.directory.ttlMs });
+      this.#known.set(name, { identity, askedAt });
     }
 
     return identity;
@@ -54,6 +56,6 @@ export class SchemaIdentities {
 }
 
 interface IdentifyingDatabase {
-  readonly options: { readonly directory: { readonly ttlMs: number } };
+  readonly changes: Pick<ChangeFeed, 'isTrusted'>;
   execute<Row>(sql: string, params: readonly unknown[], ctx: Transaction | undefined): Promise<Row[]>;
 }

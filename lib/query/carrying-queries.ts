@@ -6,14 +6,16 @@ import { CARRIED, carriedBy, carry, carryInFragment } from '../scope/carried-ten
  * MikroORM's through which one query gets into another, as itself, as a native query, as a fragment, or in a condition or data.
  */
 export function takeQueries(prototype: object, take: (query: never, given: readonly unknown[]) => void): void {
+  const base = Object.getPrototypeOf(prototype) as object;
+
   for (const name of TAKING) {
-    const method = Reflect.get(prototype, name) as (...args: unknown[]) => unknown;
+    const own = Object.hasOwn(prototype, name) ? (Reflect.get(prototype, name) as Method) : undefined;
 
     Object.defineProperty(prototype, name, {
       value(this: never, ...args: unknown[]): unknown {
         take(this, args);
 
-        return Reflect.apply(method, this, args);
+        return Reflect.apply(own ?? (Reflect.get(base, name) as Method), this, args);
       },
       configurable: true,
       writable: true,
@@ -45,7 +47,7 @@ function carryingPrototype(base: NativeQuery): object {
     Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
 
   for (const name of NATIVE) {
-    const method = base[name] as (...args: unknown[]) => unknown;
+    const method = base[name] as Method;
 
     define(name, function (...args) {
       carry(this, carriedBy(args));
@@ -54,8 +56,10 @@ function carryingPrototype(base: NativeQuery): object {
     });
   }
 
+  const { toRaw } = base;
+
   define('toRaw', function (...args) {
-    return carryInFragment(Reflect.apply(base.toRaw, this, args), this[CARRIED] ?? []);
+    return carryInFragment(Reflect.apply(toRaw, this, args), this[CARRIED] ?? []);
   });
 
   return prototype;
@@ -111,11 +115,13 @@ const NATIVE = [
   'returning',
 ] as const;
 
+type Method = (...args: unknown[]) => unknown;
+
 interface NativePlatform {
   createNativeQueryBuilder(): NativeQuery;
 }
 
 interface NativeQuery extends Record<(typeof NATIVE)[number], unknown> {
   readonly [CARRIED]?: readonly string[];
-  toRaw(): RawQueryFragment;
+  readonly toRaw: (this: NativeQuery) => RawQueryFragment;
 }

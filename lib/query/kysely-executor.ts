@@ -5,7 +5,7 @@
  * Relies on Kysely making an instance with a plugin of what its executor's `withPlugin` returns: its constructors take nothing else.
  */
 export function guardBelowPlugins<K extends GuardableKysely>(kysely: K, guard: KyselyGuard): K {
-  const executor = kysely.getExecutor() as KyselyExecutor;
+  const executor = kysely.getExecutor();
   const guarded = guardExecutor(executor, guard);
   Object.defineProperty(executor, 'withPlugin', { value: () => guarded, configurable: true });
 
@@ -18,6 +18,8 @@ export function guardBelowPlugins<K extends GuardableKysely>(kysely: K, guard: K
 
 function guardExecutor(executor: KyselyExecutor, guard: KyselyGuard): KyselyExecutor {
   return new Proxy(executor, {
+    // Kysely takes what an executor of its own class wraps out of it, which is what is below the guard
+    getPrototypeOf: () => Object.prototype,
     get: (target, key) => {
       const value: unknown = Reflect.get(target, key, target);
 

@@ -1,4 +1,4 @@
-import type { EntityMetadata, RawQueryFragment, Transaction } from '@mikro-orm/core';
+import type { EntityMetadata, RawQueryFragment } from '@mikro-orm/core';
 import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readThere } from '../scope/read-in-scope.js';
@@ -8,10 +8,11 @@ import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { CARRIED, carriedBy, carry, carryInFragment, refuseTenants } from '../scope/carried-tenants.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { refuseForeign } from '../entities/foreign-entities.js';
-import { guardHelper, type GuardedQueryHelper, resolve, tenantAmong, type Join } from './guarded-query-helper.js';
-import { refuseForeignCollectionsOfQuery, tenantsThatReferTo, type PopulateHint } from '../entities/shared-relations.js';
+import { guardHelper, type GuardedQueryHelper, resolve, tenantAmong } from './guarded-query-helper.js';
+import { refuseForeignCollectionsOfQuery, tenantsThatReferTo } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
 import { takeQueries } from './carrying-queries.js';
+import type { Args, OpenQueryBuilderClass, Result } from './open-query-builder.js';
 import { updateTenants } from './update-tenants.js';
 
 /**
@@ -51,7 +52,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     return carryInFragment(super.toRaw(...args), this[CARRIED]);
   }
 
-  override toQuery(...args: Args<'toQuery'>): ReturnType<Mikro['toQuery']> {
+  override toQuery(...args: Args<'toQuery'>): Result<'toQuery'> {
     this.refuseTaken();
 
     return super.toQuery(...args);
@@ -222,7 +223,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   private refuseForeign(...given: unknown[]): void {
-    refuseForeign(given, this.em?.schema, { ...this.guard, entity: this.mainAlias.meta.className });
+    refuseForeign(given, this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
   }
 
   private refuseTenantWrites(): void {
@@ -269,46 +270,3 @@ export function guardQuery(query: object, guard: GuardContext): TenantQueryBuild
 }
 
 const WRITES: ReadonlySet<QueryType> = new Set([QueryType.INSERT, QueryType.DELETE, QueryType.TRUNCATE, QueryType.UPSERT]);
-
-/** The parts of MikroORM's QueryBuilder that are overridden or read here, private ones among them. */
-interface OpenQueryBuilder extends OverriddenMethods {
-  context: Transaction | undefined;
-  readonly em: { readonly schema: string | undefined } | undefined;
-  readonly helper: object;
-  readonly mainAlias: { readonly meta: EntityMetadata };
-  readonly state: {
-    readonly joins: Readonly<Record<string, Join>>;
-    readonly populate: readonly PopulateHint[];
-    readonly schema?: string;
-  };
-  readonly type: QueryType;
-}
-
-/** Typed like `OpenEntityManager` in `lib/orm/open-entity-manager.ts`. */
-interface OverriddenMethods {
-  clone(...args: Parameters<Mikro['clone']>): object;
-  execute(...args: Parameters<Mikro['execute']>): Promise<unknown>;
-  getCount(...args: Parameters<Mikro['getCount']>): Promise<unknown>;
-  getNativeQuery(...args: Parameters<Mikro['getNativeQuery']>): object;
-  getResultList(...args: Parameters<Mikro['getResultList']>): Promise<unknown>;
-  getSingleResult(...args: Parameters<Mikro['getSingleResult']>): Promise<unknown>;
-  having(...args: Parameters<Mikro['having']>): this;
-  insert(...args: Parameters<Mikro['insert']>): this;
-  merge(...args: Parameters<Mikro['merge']>): this;
-  // MikroORM declares an iterator; it is a generator
-  stream(...args: Parameters<Mikro['stream']>): AsyncGenerator<unknown>;
-  toQuery(...args: Parameters<Mikro['toQuery']>): ReturnType<Mikro['toQuery']>;
-  toRaw(...args: Parameters<Mikro['toRaw']>): RawQueryFragment;
-  update(...args: Parameters<Mikro['update']>): this;
-  where(...args: Parameters<Mikro['where']>): this;
-  // private: MikroORM declares no parameters for them
-  createQueryBuilderHelper(...args: unknown[]): object;
-  getSchema(alias: { readonly meta: EntityMetadata }, ...rest: unknown[]): string | undefined;
-  joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): object;
-}
-
-type Args<Name extends keyof OverriddenMethods> = Parameters<OverriddenMethods[Name]>;
-
-type Mikro = QueryBuilder<object>;
-
-type OpenQueryBuilderClass = new (...args: ConstructorParameters<typeof QueryBuilder>) => OpenQueryBuilder;
