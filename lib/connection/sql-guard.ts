@@ -4,6 +4,7 @@ import { KYSELY_INSTANCE } from '../tenant/config-check.js';
 import { isPglite } from '../tenant/is-pglite.js';
 import { TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
+import { refuseCarried } from '../scope/carried-tenants.js';
 import { readThere } from '../scope/read-in-scope.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -25,6 +26,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   const guard = new TenantSqlGuard(config, sql => open.logQuery(sql));
   const createKysely = open.createKysely.bind(open);
   const createKyselyDialect = open.createKyselyDialect.bind(open);
+  const execute = open.execute.bind(open);
   const stream = open.stream.bind(open);
   const applySessionContext = open.applySessionContext.bind(open);
   const executeDump = open.executeDump.bind(open);
@@ -48,8 +50,19 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
     return createKysely();
   };
 
+  // a native query or a fragment has no scope of its own that it would be run in
+  open.execute = async (...args) => {
+    guard.refuseCarried(args);
+
+    return execute(...args);
+  };
+
   // a generator starts at its first read, which may be in another scope or in none
-  open.stream = (...args) => readThere(stream(...args));
+  open.stream = (...args) => {
+    guard.refuseCarried(args);
+
+    return readThere(stream(...args));
+  };
 
   // what the user sets for a transaction is set for all of it
   open.applySessionContext = (...args) => withoutGuard(config, () => applySessionContext(...args));
@@ -78,6 +91,13 @@ export function forTenantsKysely(queryId: object, schemaName: string | undefined
   if (schemaName !== undefined) {
     targetOfQuery.set(queryId, { kind: 'tenant', schemaName });
   }
+}
+
+/** The tenant that a query of Kysely's is for, in an array. */
+export function tenantOfKysely(queryId: object): readonly string[] {
+  const target = targetOfQuery.get(queryId);
+
+  return target?.kind === 'tenant' ? [target.schemaName] : [];
 }
 
 class TenantSqlGuard implements SqlGuard {
@@ -110,6 +130,12 @@ class TenantSqlGuard implements SqlGuard {
 
   explain(error: unknown, role: string | undefined): unknown {
     return role !== undefined && hasSqlState(error, ROLE_NOT_SET) ? TenantRoleError.refused(role, error) : error;
+  }
+
+  /** @throws CrossTenantError for a query, or a value of one, that was built for another tenant than its SQL is for */
+  refuseCarried([query, params]: readonly unknown[]): void {
+    const target = this.#target();
+    refuseCarried([query, params], target.kind === 'tenant' ? target.schemaName : undefined);
   }
 
   /** The same as statements, for what cannot be run between two of ours. */
@@ -187,6 +213,7 @@ interface OpenConnection {
   applySessionContext(...args: unknown[]): Promise<void>;
   createKysely(): void | Promise<void>;
   createKyselyDialect(overrides: unknown): Dialect | Promise<Dialect>;
+  execute(...args: unknown[]): Promise<unknown>;
   executeDump(dump: string): Promise<void>;
   logQuery(sql: string): void;
   stream(...args: unknown[]): AsyncGenerator<unknown>;

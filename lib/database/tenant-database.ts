@@ -7,6 +7,7 @@ import type { WrappedOrm } from '../scope/wrapped-orm.js';
 import type { ResolvedTenantsOptions } from '../tenant/options.js';
 import { ChangeFeed } from './change-feed.js';
 import { Engine } from './engine.js';
+import { SchemaIdentities } from './schema-identities.js';
 import { TenantsTable } from './tenants-table.js';
 
 /** The database of one ORM with tenants, for the library's own statements. It is stored as an extension of the ORM's config. */
@@ -17,8 +18,9 @@ export class TenantDatabase {
   readonly rules: TenantRules;
   readonly engine: Engine;
   readonly tenants: TenantsTable;
-  /** Reports the tenants that this process changed itself. */
+  /** Reports changed tenants inside this process. */
   readonly changes = new ChangeFeed();
+  readonly identities: SchemaIdentities;
   readonly #closers: (() => Promise<void>)[] = [];
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
@@ -37,6 +39,8 @@ export class TenantDatabase {
     this.rules = rules;
     this.engine = new Engine(this);
     this.tenants = new TenantsTable(orm, rules);
+    this.identities = new SchemaIdentities(this);
+    this.changes.subscribe(() => this.identities.forget());
   }
 
   get options(): ResolvedTenantsOptions {

@@ -14,9 +14,13 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
     // MikroORM calls this for every condition of a read, an update or a delete, before it replaces entities by their keys
     override async processWhere(...args: Args<'processWhere'>) {
       const [entityName, where, options] = args;
-      refuseForeignArguments(this, [where, options.populateWhere, options.filters], options.schema, entityName);
+      // any option may hold a condition, an order or a fragment
+      refuseForeignArguments(this, [where, ...Object.values(options)], options.schema, entityName);
+      const processed = await super.processWhere(...args);
+      // now with the conditions that filters have added
+      refuseForeignArguments(this, [processed], options.schema, entityName);
 
-      return super.processWhere(...args);
+      return processed;
     }
 
     // an entity in the identity map is found without a call of `processWhere()`

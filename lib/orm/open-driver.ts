@@ -29,6 +29,7 @@ interface OverriddenMethods {
   ): ReturnType<Mikro['loadFromUnionTargetPolymorphicPivotTable']>;
   lockPessimistic(...args: Parameters<Mikro['lockPessimistic']>): ReturnType<Mikro['lockPessimistic']>;
   mapPropToFieldNames(...args: Parameters<Mikro['mapPropToFieldNames']>): ReturnType<Mikro['mapPropToFieldNames']>;
+  nativeInsertMany(...args: Parameters<Mikro['nativeInsertMany']>): ReturnType<Mikro['nativeInsertMany']>;
   nativeUpdateMany(...args: Parameters<Mikro['nativeUpdateMany']>): ReturnType<Mikro['nativeUpdateMany']>;
   reconnect(...args: Parameters<Mikro['reconnect']>): ReturnType<Mikro['reconnect']>;
   setMetadata(...args: Parameters<Mikro['setMetadata']>): ReturnType<Mikro['setMetadata']>;

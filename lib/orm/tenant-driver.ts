@@ -2,6 +2,7 @@ import { helper, type Configuration } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
+import { refuseCarried } from '../scope/carried-tenants.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { checkPlatform } from '../tenant/driver-check.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
@@ -13,6 +14,7 @@ import { writeLiterals } from '../connection/literal-values.js';
 import { sealValues } from '../connection/sealed-values.js';
 import { guardConnection } from '../connection/sql-guard.js';
 import { forTenant } from '../connection/sql-target.js';
+import { carryInNativeQueries } from '../query/carrying-queries.js';
 import { guardQuery, type TenantQueryBuilder } from '../query/tenant-query-builder.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import type { Args, OpenDriverClass } from './open-driver.js';
@@ -29,6 +31,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       checkPlatform(this.platform, Driver);
       writeLiterals(this.platform);
       sealValues(this.platform);
+      carryInNativeQueries(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
         surviveLostConnections(connection);
         guardConnection(connection, config, this.platform);
@@ -77,8 +80,16 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return exception instanceof TenantError ? exception : super.convertException(...args);
     }
 
-    // one statement for several rows, which does not use a query builder
+    // this method and the next one write their SQL without a query builder
+    override async nativeInsertMany(...args: Args<'nativeInsertMany'>) {
+      this.refuseCarried([args[1]], args[2]);
+
+      return super.nativeInsertMany(...args);
+    }
+
     override async nativeUpdateMany(...args: Args<'nativeUpdateMany'>) {
+      this.refuseCarried([args[1], args[2]], args[3]);
+
       try {
         return await super.nativeUpdateMany(...args);
       } catch (error) {
@@ -127,6 +138,12 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     override async lockPessimistic(...[entity, options, ...rest]: Args<'lockPessimistic'>) {
       const schema = helper(entity).__schema ?? (options as SchemaOption).schema;
       await super.lockPessimistic(entity, { ...options, schema } as typeof options, ...rest);
+    }
+
+    private refuseCarried(given: readonly unknown[], options: SchemaOption | undefined): void {
+      const { publicSchema, scope } = TenantRules.of(this.config);
+      const wanted = scope?.kind === 'tenant' ? scope.schemaName : options?.schema;
+      refuseCarried(given, wanted === publicSchema ? undefined : wanted);
     }
   }
 

@@ -24,6 +24,8 @@ export interface Row<Subject = any> {
   readonly notOnPglite?: boolean;
   /** Whether it, or its object, accepts a schema option. */
   readonly takesSchema?: boolean;
+  /** `make` makes several queries, and this one becomes part of another. */
+  readonly embeds?: string;
   /** The situations in which it differs from the others. */
   readonly expect?: Expected;
   /** The situations that are impossible for it. */
@@ -56,6 +58,8 @@ interface SituationOf {
   readonly outcome: Outcome;
   /** Whether the call has a schema option. */
   readonly namesSchema?: boolean;
+  /** Whether one query becomes part of another. */
+  readonly embeds?: boolean;
   readonly run: (world: World, row: Row) => Promise<unknown>;
 }
 
@@ -200,6 +204,21 @@ export const SITUATIONS = {
         use => inBob(world, use),
       ),
   },
+  'in a scope, with a query in it that was made in another': {
+    outcome: 'CROSS_TENANT',
+    embeds: true,
+    run: (world, row) => mixed(world, row, make => inBob(world, make)),
+  },
+  'in a scope, with a query in it that was made by a fork of another tenant': {
+    outcome: 'CROSS_TENANT',
+    embeds: true,
+    run: (world, row) => mixed(world, row, make => make(world.orm.em.fork({ schema: 'bob' }))),
+  },
+  'in a scope, with a query in it that was made by another fork of its tenant': {
+    outcome: 'acme',
+    embeds: true,
+    run: (world, row) => mixed(world, row, make => make(world.orm.em.fork({ schema: 'acme' }))),
+  },
 } as const satisfies Readonly<Record<string, SituationOf>>;
 
 export type Situation = keyof typeof SITUATIONS;
@@ -207,9 +226,13 @@ export type Situation = keyof typeof SITUATIONS;
 /** The situations of a row. */
 export function situationsOf(row: Row): Situation[] {
   return (Object.keys(SITUATIONS) as Situation[]).filter(name => {
-    const { namesSchema }: SituationOf = SITUATIONS[name];
+    const { embeds, namesSchema }: SituationOf = SITUATIONS[name];
 
-    return row.except?.includes(name) !== true && (namesSchema !== true || row.takesSchema !== false);
+    return (
+      row.except?.includes(name) !== true &&
+      (namesSchema !== true || row.takesSchema !== false) &&
+      (embeds !== true || row.embeds !== undefined)
+    );
   });
 }
 
@@ -284,6 +307,16 @@ async function passed(world: World, row: Row, make: Enter, use: Enter): Promise<
 
       return use(() => row.use(subject, {}));
     }),
+  );
+}
+
+/** The row in acme's scope. The query that becomes part of another is made elsewhere. */
+async function mixed(world: World, row: Row, enter: Enter): Promise<unknown> {
+  const other = (await enter(async em => [await row.make(em, {})])) as [Record<string, unknown>];
+  const embedded = row.embeds as string;
+
+  return inAcme(world, em =>
+    call(world, em, { ...row, make: async (...args) => ({ ...(await row.make(...args)), [embedded]: other[0][embedded] }) }),
   );
 }
 
