@@ -2,10 +2,10 @@ import { deepStrictEqual } from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { tenants } from '@landlord/mikro-orm';
-import { COMPILERS, load } from '../support/compilers/compilers.ts';
-import type * as AutoAccessors from '../support/compilers/auto-accessors.ts';
-import type * as Decorated from '../support/compilers/decorated.ts';
-import type * as Tenants from '../support/compilers/tenants.ts';
+import { COMPILERS, load } from '../support/processes/compilers.ts';
+import type * as AutoAccessors from './compiled/auto-accessors.ts';
+import type * as Decorated from './compiled/decorated.ts';
+import type * as Tenants from './compiled/tenants.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { openNoteOrm } from '../support/orm/note-orm.ts';
 
