@@ -1,3 +1,4 @@
+import { searchPathOf } from '../postgres/schema-name.js';
 import type { Query } from './kysely-types.js';
 
 /** A statement of ours, as Kysely's connections take it. */
@@ -5,9 +6,91 @@ export function queryOf(sql: string, parameters: readonly string[]): Query {
   return { sql, parameters, query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] }, queryId: { queryId: 'tenants' } };
 }
 
-/** With its schema, as whoever sets the path chooses what `set_config` alone would be. */
-export function setConfig(name: string, value: string, isLocal: boolean): string {
+/** What decides which tables a connection finds, and what it may do with them. */
+export interface Settings {
+  readonly path: string;
+  readonly role: string;
+  readonly authorization: string;
+}
+
+/** A statement, and the values of its parameters. */
+export type Statement = readonly [sql: string, values: readonly string[]];
+
+/** Reads what there is, then sets for the transaction what is given. The rows are for `settingsIn`. */
+export function swapSql(path: string | undefined, role: string | undefined): Statement {
+  const values: string[] = [];
+  const sets = [setting(values, 'search_path', path, true), setting(values, 'role', role, true)].filter(set => set !== undefined);
+
+  // materialized, so that what was set before is read before it is set anew
+  return [
+    sets.length === 0 ? READ : `with before as materialized (${READ}) select path, role, session, kept, ${sets.join(', ')} from before`,
+    values,
+  ];
+}
+
+/** What was there, and the path that a migration around this has kept before it set its own. */
+export function settingsIn(rows: readonly Readonly<Record<string, unknown>>[]): Settings & { readonly kept: string | undefined } {
+  const { path, role, session, kept } = rows[0] ?? {};
+
+  return {
+    path: String(path),
+    role: String(role),
+    authorization: String(session),
+    kept: typeof kept === 'string' && kept !== '' ? kept : undefined,
+  };
+}
+
+/**
+ * Sets for the session what it had, whatever has been set since; then for the transaction what that has had of its own. In this order, as
+ * what is set for the session afterwards is also the transaction's.
+ */
+export function putBackSql(session: Settings, { path, role }: Pick<Settings, 'path' | 'role'>): Statement {
+  const values: string[] = [session.authorization];
+
+  return [
+    `select ${[
+      // first, as a role is one of its own. Only where it differs: some may not even set what they have
+      `case when ${SESSION_USER} operator(pg_catalog.<>) $1 then ${setConfig('session_authorization', '$1', false)} end`,
+      setting(values, 'search_path', session.path, false),
+      setting(values, 'search_path', path === session.path ? undefined : path, true),
+      setting(values, 'role', session.role, false),
+      setting(values, 'role', role === session.role ? undefined : role, true),
+    ]
+      .filter(set => set !== undefined)
+      .join(', ')}`,
+    values,
+  ];
+}
+
+/** A path as PostgreSQL tells it, as it can be written into a statement: read as PostgreSQL reads it, and each name quoted anew. */
+export function pathFrom(told: string): string {
+  const names = [...told.matchAll(/"((?:[^"]|"")*)"|[^\s,"]+/g)].map(([name, quoted]) =>
+    quoted === undefined ? name.replaceAll(/[A-Z]/g, letter => letter.toLowerCase()) : quoted.replaceAll('""', '"'),
+  );
+
+  return names.length === 0 ? "''" : searchPathOf(...names);
+}
+
+/** Sets for the transaction the role that it has had. */
+export function putBackRoleSql(role: string): Statement {
+  return [`select ${setConfig('role', '$1', true)}`, [role]];
+}
+
+function setting(values: string[], name: string, value: string | undefined, isLocal: boolean): string | undefined {
+  return value === undefined ? undefined : setConfig(name, `$${values.push(value)}`, isLocal);
+}
+
+// with its schema, as whoever sets the path chooses what `set_config` alone would be
+function setConfig(name: string, value: string, isLocal: boolean): string {
   return `pg_catalog.set_config('${name}', ${value}, ${isLocal})`;
 }
 
-export const READ = `select pg_catalog.current_setting('search_path') as path, pg_catalog.current_setting('role') as role`;
+// the setting of that name is empty on PGlite
+const SESSION_USER = 'session_user::pg_catalog.text';
+
+const READ = `select ${[
+  `pg_catalog.current_setting('search_path') as path`,
+  `pg_catalog.current_setting('role') as role`,
+  `${SESSION_USER} as session`,
+  `pg_catalog.current_setting('landlord.search_path', true) as kept`,
+].join(', ')}`;

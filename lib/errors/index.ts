@@ -11,6 +11,7 @@ export {
 export { ProvisioningError, SchemaExistsError, SchemaMissingError, SchemaProtectedError } from './schema-errors.js';
 export { CrossTenantError, PublicContextRequiredError, TenantContextRequiredError } from './scope-errors.js';
 export { SharedRowInUseError, SharedTableInUseError } from './shared-row-errors.js';
+export { PoolerModeError } from './pooler-errors.js';
 export { TenantRoleError } from './role-errors.js';
 export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';
