@@ -147,7 +147,7 @@ export class GuardedConnection implements DatabaseConnection {
       return this.inner.executeQuery(query, options);
     }
 
-    return inUnit(callers === undefined ? await this.#runner.begin() : { transaction: callers }, async transaction => {
+    return inUnit(callers === undefined ? await this.#runner.begin(wanted, parts.length) : { transaction: callers }, async transaction => {
       const results: QueryResult[] = [];
 
       for (const { kind, sql } of parts) {
@@ -162,7 +162,7 @@ export class GuardedConnection implements DatabaseConnection {
 
   /** Sets what is wanted for what is read bit by bit. What it resolves with is to be told what the reading has failed of. */
   async #open({ sql }: Query, wanted: Wanted): Promise<(failure: unknown) => Promise<void>> {
-    const unit = await this.#unit();
+    const unit = await this.#unit(wanted);
     const { transaction } = unit;
 
     try {
@@ -184,10 +184,10 @@ export class GuardedConnection implements DatabaseConnection {
     }
   }
 
-  async #unit(): Promise<Unit> {
+  async #unit(wanted: Wanted): Promise<Unit> {
     const callers = this.#transaction;
 
-    return callers === undefined ? this.#runner.begin() : callers.isOpen ? { transaction: callers } : this.#runner.beginAgain(callers);
+    return callers === undefined ? this.#runner.begin(wanted) : callers.isOpen ? { transaction: callers } : this.#runner.beginAgain(callers);
   }
 }
 
@@ -199,4 +199,4 @@ function partsIn({ sql, parameters }: Query, { kind }: Wanted): readonly SqlPart
 }
 
 // by itself it has no effect there, or is refused
-const NEEDS_NO_TRANSACTION: ReadonlySet<SqlKind> = new Set(['end', 'chain', 'savepoint', 'plain']);
+const NEEDS_NO_TRANSACTION: ReadonlySet<SqlKind> = new Set(['end', 'chain', 'savepoint', 'plain', 'lock']);

@@ -19,17 +19,17 @@ export class GuardedTransaction {
   isOpen = true;
 
   readonly #session: GuardedSession;
-  readonly #isOurs: boolean;
+  readonly #isSingle: boolean;
   #hasRole: boolean;
   // what the session had before anything was set here
   #ownRole: string | undefined;
   #found: Settings | undefined;
 
-  /** One that `isOurs` ends with its only statement. */
-  constructor(session: GuardedSession, role: string | undefined, { isOurs = false }: { readonly isOurs?: boolean } = {}) {
+  /** One that is single has one statement, which it ends with. */
+  constructor(session: GuardedSession, role: string | undefined, { isSingle = false }: { readonly isSingle?: boolean } = {}) {
     this.role = role;
     this.#session = session;
-    this.#isOurs = isOurs;
+    this.#isSingle = isSingle;
     this.#hasRole = role === undefined;
   }
 
@@ -67,11 +67,16 @@ export class GuardedTransaction {
 
     const { before, found } = await this.#swap(path, taken);
 
+    const isSwapped = taken !== undefined && !isFirst;
+
     if (path !== undefined && kind === 'raw') {
-      return () => this.#send(putBackSql(found, { path: before.path, role: isFirst ? (this.role ?? before.role) : before.role }));
+      // a role that raw SQL has taken is the transaction's, but not the session's
+      const goesOn = { path: before.path, role: isSwapped ? before.role : undefined };
+
+      return () => this.#send(putBackSql(found, this.#isSingle ? undefined : goesOn));
     }
 
-    return taken === undefined || isFirst || this.#isOurs ? nothing : () => this.#send(putBackRoleSql(before.role));
+    return isSwapped && !this.#isSingle ? () => this.#send(putBackRoleSql(before.role)) : nothing;
   }
 
   /**

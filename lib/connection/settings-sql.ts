@@ -41,23 +41,32 @@ export function settingsIn(rows: readonly Readonly<Record<string, unknown>>[]): 
 }
 
 /**
- * Sets for the session what it had, whatever has been set since; then for the transaction what that has had of its own. In this order, as
- * what is set for the session afterwards is also the transaction's.
+ * Sets for the session what it had, whatever has been set since. What a transaction goes on with is set for that alone: the path it is given,
+ * and the role it is given or else has. In this order, as what is set for the session is the transaction's too.
  */
-export function putBackSql(session: Settings, { path, role }: Pick<Settings, 'path' | 'role'>): Statement {
-  const values: string[] = [session.authorization];
+export function putBackSql(session: Settings, goesOn: { readonly path: string; readonly role: string | undefined } | undefined): Statement {
+  const values: string[] = [session.authorization, session.role];
+  const ofTransaction =
+    goesOn === undefined
+      ? []
+      : [
+          setting(values, 'search_path', goesOn.path === session.path ? undefined : goesOn.path, true),
+          `case when now.session ${DIFFERS} $1 then ${setConfig('session_authorization', 'now.session', true)} end`,
+          goesOn.role === undefined
+            ? `case when now.role ${DIFFERS} $2 then ${setConfig('role', 'now.role', true)} end`
+            : setting(values, 'role', goesOn.role, true),
+        ];
+  const sets = [
+    // a role is one of the session's user. Some may not even set the one they are
+    `case when now.session ${DIFFERS} $1 then ${setConfig('session_authorization', '$1', false)} end`,
+    setting(values, 'search_path', session.path, false),
+    setConfig('role', '$2', false),
+    ...ofTransaction,
+  ];
 
   return [
-    `select ${[
-      // first, as a role is one of its own. Only where it differs: some may not even set what they have
-      `case when ${SESSION_USER} operator(pg_catalog.<>) $1 then ${setConfig('session_authorization', '$1', false)} end`,
-      setting(values, 'search_path', session.path, false),
-      setting(values, 'search_path', path === session.path ? undefined : path, true),
-      setting(values, 'role', session.role, false),
-      setting(values, 'role', role === session.role ? undefined : role, true),
-    ]
-      .filter(set => set !== undefined)
-      .join(', ')}`,
+    `with now as materialized (select ${ROLE} as role, ${SESSION_USER} as session) ` +
+      `select ${sets.filter(set => set !== undefined).join(', ')} from now`,
     values,
   ];
 }
@@ -85,12 +94,16 @@ function setConfig(name: string, value: string, isLocal: boolean): string {
   return `pg_catalog.set_config('${name}', ${value}, ${isLocal})`;
 }
 
+const ROLE = `pg_catalog.current_setting('role')`;
+
 // the setting of that name is empty on PGlite
 const SESSION_USER = 'session_user::pg_catalog.text';
 
+const DIFFERS = 'operator(pg_catalog.<>)';
+
 const READ = `select ${[
   `pg_catalog.current_setting('search_path') as path`,
-  `pg_catalog.current_setting('role') as role`,
+  `${ROLE} as role`,
   `${SESSION_USER} as session`,
   `pg_catalog.current_setting('landlord.search_path', true) as kept`,
 ].join(', ')}`;

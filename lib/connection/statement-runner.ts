@@ -1,6 +1,6 @@
 import { attachRollbackError, sqlStateOf } from '../postgres/sql-state.js';
 import type { SqlKind } from '../postgres/transaction-statements.js';
-import { GuardedTransaction, isOwn, type GuardedSession, type Leave, type SqlGuard, type Wanted } from './guarded-transaction.js';
+import { GuardedTransaction, isOwn, KEEP, type GuardedSession, type Leave, type SqlGuard, type Wanted } from './guarded-transaction.js';
 import type { DatabaseConnection, QueryResult, Transactions } from './kysely-types.js';
 import { closeAfterUse, hasOpenTransaction } from './server-status.js';
 import { queryOf } from './settings-sql.js';
@@ -28,8 +28,8 @@ export class StatementRunner implements GuardedSession {
     return this.#guard.explain(error, role);
   }
 
-  /** Begins a transaction for one statement. */
-  async begin(): Promise<Unit> {
+  /** Begins a transaction for what has none, of which nothing goes on after its last part. */
+  async begin({ role }: Wanted, parts = 1): Promise<Unit> {
     try {
       await this.#transactions.beginTransaction(this.#connection, {});
     } catch (error) {
@@ -39,7 +39,7 @@ export class StatementRunner implements GuardedSession {
     this.#guard.log('begin');
 
     return {
-      transaction: new GuardedTransaction(this, undefined, { isOurs: true }),
+      transaction: new GuardedTransaction(this, role === KEEP ? undefined : role, { isSingle: parts === 1 }),
       end: async isDone => {
         await this.#transactions[isDone ? 'commitTransaction' : 'rollbackTransaction'](this.#connection);
         this.#guard.log(isDone ? 'commit' : 'rollback');
@@ -72,7 +72,7 @@ export class StatementRunner implements GuardedSession {
     if (kind === 'lock' || kind === 'other') {
       return transaction.isOpen
         ? this.#runBetween(part, run)
-        : isOwn(wanted)
+        : kind === 'lock' || isOwn(wanted)
           ? run()
           : inUnit(await this.beginAgain(transaction), () => this.#runBetween(part, run));
     }

@@ -73,6 +73,9 @@ function findsUnqualifiedName(sql: string): boolean {
     } else if (char === ';' || ((char === '$' || char === "'") && at === start + 1)) {
       // a second statement, the body of a function or of a `do`, or quotes that do not end
       return true;
+    } else if (char === "'" && sql.slice(start, at).includes('\\')) {
+      // it ends elsewhere where `standard_conforming_strings` is off; MikroORM writes none
+      return true;
     }
 
     wasCast = isCast || (wasCast && SPACE.test(char));

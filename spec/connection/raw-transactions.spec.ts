@@ -64,7 +64,8 @@ onDatabasesAndPooler('raw SQL about its own transaction, on a pool of one', data
           await tx.execute('savepoint s');
           expect(sqlStateOf(await failureOf(tx.execute('select * from nowhere')))).to.equal('42P01');
           await tx.execute('rollback to savepoint s');
-          expect(await titleNow(tx)).to.equal('acme book 1');
+          await isAcmes(tx);
+          await tx.execute('rollback to savepoint s');
           expect(sqlStateOf(await failureOf(tx.insert(Tag, { id: 1, name: 'taken' })))).to.equal('23505');
           await tx.execute('/* whose? */ ROLLBACK TO s;');
           await tx.insert(Tag, { id: 60, name: 'kept' });
@@ -182,6 +183,13 @@ onDatabasesAndPooler('raw SQL about its own transaction, on a pool of one', data
             });
           }),
         );
+      });
+
+      it('S11 a savepoint that is the first thing in a transaction is rolled back to its tenant', async () => {
+        await inTransaction(async tx => {
+          await failureOf(tx.transactional(inner => inner.execute('select * from nowhere')));
+          await isAcmes(tx);
+        }).catch(() => undefined);
       });
 
       it('G4 a lock is taken before the snapshot of the transaction', async function () {

@@ -84,6 +84,7 @@ const UNQUALIFIED = [
   '/* one */ set "search_path" = default',
   'fetch "c"',
   `update "pg_catalog"."pg_settings" set "setting" = 'bob' where "name" = 'search_path'`,
+  String.raw`select '\'' ; commit; --'`,
   `update only pg_catalog.PG_SETTINGS as s set "setting" = $1`,
   `with "x" as (update pg_catalog . "pg_settings" set "setting" = $1 returning *) select * from "acme"."book" as "b0"`,
 ];

@@ -7,12 +7,20 @@ import type { SpecDatabase } from '../databases/database.ts';
 export type LibraryOrm = MikroORM<any, TenantEntityManager>;
 
 /** The lending library of `fixtures/` on a spec's database, its public set migrated. Whoever opens it closes it. */
-export async function openLibrary(
+export async function openLibrary(...args: Parameters<typeof initLibrary>): Promise<LibraryOrm> {
+  const orm = await initLibrary(...args);
+  await orm.migrator.up();
+
+  return orm;
+}
+
+/** The same on a database that has its tables. */
+export async function initLibrary(
   database: SpecDatabase,
   options: Partial<TenantsOptions<Library>> = {},
   config: Partial<Options<IDatabaseDriver, any, any>> = {},
 ): Promise<LibraryOrm> {
-  const orm = (await MikroORM.init(
+  return (await MikroORM.init(
     withTenants(
       {
         ...database.options(),
@@ -24,9 +32,6 @@ export async function openLibrary(
       { tenant: Library, migrations: { path: './migrations/tenant', snapshotName: '.snapshot' }, ...options },
     ),
   )) as unknown as LibraryOrm;
-  await orm.migrator.up();
-
-  return orm;
 }
 
 /** A library that is not stored yet, on the host `<schemaName>.example.com`. */
