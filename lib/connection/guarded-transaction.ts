@@ -24,6 +24,7 @@ export class GuardedTransaction {
   // what the session had before anything was set here
   #ownRole: string | undefined;
   #found: Settings | undefined;
+  #hasKeptPath = false;
 
   /** One that is single has one statement, which it ends with. */
   constructor(session: GuardedSession, role: string | undefined, { isSingle = false }: { readonly isSingle?: boolean } = {}) {
@@ -35,10 +36,12 @@ export class GuardedTransaction {
 
   /** Whether a statement that wants this can be sent as it is. */
   hasAll({ kind, path, role }: Wanted): boolean {
+    this.#hasKeptPath ||= kind === 'keeping';
+
     return this.isOpen
       ? this.#hasRole &&
           (role === KEEP || role === this.role) &&
-          (kind === 'quiet' || (kind === 'setting' && this.#found !== undefined))
+          (kind === 'quiet' || kind === 'keeping' || (kind === 'setting' && this.#found !== undefined))
       : kind !== 'raw' && isOwn({ path, role });
   }
 
@@ -48,6 +51,7 @@ export class GuardedTransaction {
     this.#hasRole = this.role === undefined;
     this.#ownRole = undefined;
     this.#found = undefined;
+    this.#hasKeptPath = false;
   }
 
   /** Sets what is wanted for a statement. */
@@ -97,8 +101,15 @@ export class GuardedTransaction {
 
   /** Takes its role, before anything that a rollback may come back to: it would else be the connection's own again. */
   async takeRole(): Promise<void> {
+    if (this.#hasRole || !this.isOpen) {
+      return;
+    }
+
+    const ownRole = await this.#show('role');
+
+    // a statement that Kysely has sent meanwhile may have taken it
     if (!this.#hasRole) {
-      this.#ownRole = await this.#show('role');
+      this.#ownRole = ownRole;
       await this.#setLocally(undefined, this.role);
       this.#hasRole = true;
     }
@@ -113,7 +124,8 @@ export class GuardedTransaction {
     }
 
     this.#found ??= {
-      path: before.kept ?? before.path,
+      // a migration has kept it before it set its own
+      path: this.#hasKeptPath ? before.kept : before.path,
       role: this.#ownRole ?? before.role,
       authorization: before.authorization,
     };
@@ -167,10 +179,10 @@ export interface Wanted {
   /** Undefined for the connection's own. */
   readonly role: string | undefined | typeof KEEP;
   /**
-   * `raw` is SQL of the user's own, which may do anything; `setting` is what is meant to set path or role for all of the transaction; all
-   * else is `quiet`.
+   * `raw` is SQL of the user's own, which may do anything; `setting` is what is meant to set path or role for all of the transaction;
+   * `keeping` is what keeps the path in a setting before it sets its own; all else is `quiet`.
    */
-  readonly kind: 'raw' | 'setting' | 'quiet';
+  readonly kind: 'raw' | 'setting' | 'keeping' | 'quiet';
 }
 
 /** Whether that is what the connection has by itself. */

@@ -6,6 +6,9 @@ export function queryOf(sql: string, parameters: readonly string[]): Query {
   return { sql, parameters, query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] }, queryId: { queryId: 'tenants' } };
 }
 
+/** The setting that keeps the path of a transaction, where the library sets its own there. */
+export const KEPT_PATH = 'landlord.search_path';
+
 /** What decides which tables a connection finds, and what it may do with them. */
 export interface Settings {
   readonly path: string;
@@ -28,16 +31,11 @@ export function swapSql(path: string | undefined, role: string | undefined): Sta
   ];
 }
 
-/** What was there, and the path that a migration around this has kept before it set its own. */
-export function settingsIn(rows: readonly Readonly<Record<string, unknown>>[]): Settings & { readonly kept: string | undefined } {
+/** What was there, and the path that was kept, where one was. */
+export function settingsIn(rows: readonly Readonly<Record<string, unknown>>[]): Settings & { readonly kept: string } {
   const { path, role, session, kept } = rows[0] ?? {};
 
-  return {
-    path: String(path),
-    role: String(role),
-    authorization: String(session),
-    kept: typeof kept === 'string' && kept !== '' ? kept : undefined,
-  };
+  return { path: String(path), role: String(role), authorization: String(session), kept: String(kept) };
 }
 
 /**
@@ -105,5 +103,5 @@ const READ = `select ${[
   `pg_catalog.current_setting('search_path') as path`,
   `${ROLE} as role`,
   `${SESSION_USER} as session`,
-  `pg_catalog.current_setting('landlord.search_path', true) as kept`,
+  `pg_catalog.current_setting('${KEPT_PATH}', true) as kept`,
 ].join(', ')}`;

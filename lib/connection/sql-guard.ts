@@ -8,7 +8,7 @@ import { hasSqlState, refusesTransactions } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { KEEP, type SqlGuard, type Wanted } from './guarded-transaction.js';
 import { dumpInTransaction, type Pglite } from './pglite-dump.js';
-import { queryOf } from './settings-sql.js';
+import { KEPT_PATH, queryOf } from './settings-sql.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
 import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
@@ -97,7 +97,9 @@ class TenantSqlGuard implements SqlGuard {
     if (kind === 'library') {
       const role = this.#roleOf(target);
 
-      return role !== undefined || isInTransaction ? { path: undefined, role, kind: 'quiet' } : undefined;
+      return role !== undefined || isInTransaction
+        ? { path: undefined, role, kind: isInTransaction && sql.includes(KEPT_PATH) ? 'keeping' : 'quiet' }
+        : undefined;
     }
 
     if (!isInTransaction) {

@@ -70,6 +70,7 @@ const SETTING = [
   `select set_config('search_path', 'bob', false)`,
   `select set_config('search_path', 'bob', true), set_config('role', 'pg_monitor', true)`,
   `select pg_catalog.set_config('role', 'pg_monitor', false)`,
+  `set landlord.search_path = 'bob'`,
   'select public.sets_session()',
   `do $$ begin set role pg_monitor; set search_path to bob; end $$`,
   `do $$ begin perform set_config('search_path', 'bob', false), 1 / 0; exception when others then set role pg_monitor; end $$`,
