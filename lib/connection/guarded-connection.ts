@@ -123,6 +123,10 @@ export class GuardedConnection implements DatabaseConnection {
     this.#refuseFailed();
     const wanted = this.#guard.wanted(query, this.#transaction !== undefined);
 
+    if (wanted?.kind === 'keeping' && this.#transaction !== undefined) {
+      this.#transaction.hasKeptPath = true;
+    }
+
     return wanted === undefined || this.#transaction?.hasAll(wanted) === true ? undefined : wanted;
   }
 
@@ -187,7 +191,11 @@ export class GuardedConnection implements DatabaseConnection {
   async #unit(wanted: Wanted): Promise<Unit> {
     const callers = this.#transaction;
 
-    return callers === undefined ? this.#runner.begin(wanted) : callers.isOpen ? { transaction: callers } : this.#runner.beginAgain(callers);
+    return callers === undefined
+      ? this.#runner.begin(wanted)
+      : callers.isOpen
+        ? { transaction: callers }
+        : this.#runner.beginAgain(callers);
   }
 }
 

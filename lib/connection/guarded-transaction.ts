@@ -17,6 +17,8 @@ export class GuardedTransaction {
   hasBegun = false;
   /** False once raw SQL has ended it. */
   isOpen = true;
+  /** Whether a migration has kept the path in a setting, and set its own. */
+  hasKeptPath = false;
 
   readonly #session: GuardedSession;
   readonly #isSingle: boolean;
@@ -24,7 +26,6 @@ export class GuardedTransaction {
   // what the session had before anything was set here
   #ownRole: string | undefined;
   #found: Settings | undefined;
-  #hasKeptPath = false;
 
   /** One that is single has one statement, which it ends with. */
   constructor(session: GuardedSession, role: string | undefined, { isSingle = false }: { readonly isSingle?: boolean } = {}) {
@@ -36,8 +37,6 @@ export class GuardedTransaction {
 
   /** Whether a statement that wants this can be sent as it is. */
   hasAll({ kind, path, role }: Wanted): boolean {
-    this.#hasKeptPath ||= kind === 'keeping';
-
     return this.isOpen
       ? this.#hasRole &&
           (role === KEEP || role === this.role) &&
@@ -51,7 +50,7 @@ export class GuardedTransaction {
     this.#hasRole = this.role === undefined;
     this.#ownRole = undefined;
     this.#found = undefined;
-    this.#hasKeptPath = false;
+    this.hasKeptPath = false;
   }
 
   /** Sets what is wanted for a statement. */
@@ -70,7 +69,6 @@ export class GuardedTransaction {
     }
 
     const { before, found } = await this.#swap(path, taken);
-
     const isSwapped = taken !== undefined && !isFirst;
 
     if (path !== undefined && kind === 'raw') {
@@ -124,8 +122,7 @@ export class GuardedTransaction {
     }
 
     this.#found ??= {
-      // a migration has kept it before it set its own
-      path: this.#hasKeptPath ? before.kept : before.path,
+      path: this.hasKeptPath ? before.kept : before.path,
       role: this.#ownRole ?? before.role,
       authorization: before.authorization,
     };

@@ -145,8 +145,8 @@ export async function inUnit<Result>(unit: Unit, fn: (transaction: GuardedTransa
 }
 
 /** Rolls back what was begun for a statement. A connection that is lost has nothing to roll back. */
-export async function undo({ end }: Unit, error: unknown): Promise<void> {
-  await end?.(false).catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
+export async function undo(unit: Unit, error: unknown): Promise<void> {
+  await unit.end?.(false).catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
 }
 
 /** The transaction that statements run in. */

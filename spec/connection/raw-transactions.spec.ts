@@ -185,6 +185,21 @@ onDatabasesAndPooler('raw SQL about its own transaction, on a pool of one', data
         );
       });
 
+      it('law 3 entities alone take no statement of the library’s in a transaction, or one that takes the role', async () => {
+        database.statements.length = 0;
+        await inTransaction(async tx => {
+          await tx.find(Tag, { id: 1 });
+          await tx.insert(Tag, { id: 63, name: 'sixty-three' });
+          await tx.nativeDelete(Tag, { id: 63 });
+        });
+
+        // what finds the tenant goes before
+        const sent = database.statements.slice(database.statements.findIndex(statement => / begin\b/.test(statement)));
+        expect(sent.filter(statement => /current_setting|set_config|show |set local/.test(statement))).to.have.length(
+          roles === undefined ? 0 : 1,
+        );
+      });
+
       it('S11 a savepoint that is the first thing in a transaction is rolled back to its tenant', async () => {
         await inTransaction(async tx => {
           await failureOf(tx.transactional(inner => inner.execute('select * from nowhere')));

@@ -33,7 +33,8 @@ onDatabases(
             expect.fail(JSON.stringify(row));
           }
         }),
-      'a flush': () => runInTenant('acme', em => em.persistAndFlush([em.create(Tag, { id: 9, name: 'x' }), em.create(Author, { name: 'y' })])),
+      'a flush': () =>
+        runInTenant('acme', em => em.persistAndFlush([em.create(Tag, { id: 9, name: 'x' }), em.create(Author, { name: 'y' })])),
       'a transaction': () => runInTenant('acme', em => em.transactional(tx => tx.count(Book))),
       'a transaction outside of scopes': () => orm.em.fork().transactional(em => em.execute('select 1')),
       'creating a tenant': () => orm.em.fork().persistAndFlush(newLibrary('carol')),

@@ -36,7 +36,14 @@ export function anySteps({ role, isPglite, reads }: RawSqlOptions): fc.Arbitrary
     { weight: 2, arbitrary: fc.constantFrom(...FAILING) },
     { weight: 2, arbitrary: fc.constantFrom(...OTHERS) },
   );
-  const places: Place[] = ['by itself', 'transaction', 'savepoint', 'thrown', 'dump', ...(isPglite ? [] : (['message', 'message'] as const))];
+  const places: Place[] = [
+    'by itself',
+    'transaction',
+    'savepoint',
+    'thrown',
+    'dump',
+    ...(isPglite ? [] : (['message', 'message'] as const)),
+  ];
   const work: fc.Arbitrary<Work> = fc.record({
     scope: fc.constantFrom('acme', 'acme', 'public'),
     place: fc.constantFrom(...places),
@@ -79,7 +86,11 @@ const SETTING = [
   `with s as (update pg_settings set setting = 'bob' where name = 'search_path' returning 1) select 1`,
 ] as const;
 
-const OF_SESSION = ['set session authorization pg_monitor', 'set local session authorization pg_monitor', 'reset session authorization'] as const;
+const OF_SESSION = [
+  'set session authorization pg_monitor',
+  'set local session authorization pg_monitor',
+  'reset session authorization',
+] as const;
 
 const ENDING = [
   'begin',
@@ -101,7 +112,13 @@ const ENDING = [
   'set transaction read only',
 ] as const;
 
-const FAILING = ['select 1/0', 'select * from nowhere', 'this is no sql', `insert into tag (id, name) values (1, 'taken')`, `select 'open`] as const;
+const FAILING = [
+  'select 1/0',
+  'select * from nowhere',
+  'this is no sql',
+  `insert into tag (id, name) values (1, 'taken')`,
+  `select 'open`,
+] as const;
 
 const OTHERS = [
   'select 1',

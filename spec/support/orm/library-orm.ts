@@ -20,7 +20,7 @@ export async function initLibrary(
   options: Partial<TenantsOptions<Library>> = {},
   config: Partial<Options<IDatabaseDriver, any, any>> = {},
 ): Promise<LibraryOrm> {
-  return (await MikroORM.init(
+  const orm: unknown = await MikroORM.init(
     withTenants(
       {
         ...database.options(),
@@ -31,7 +31,9 @@ export async function initLibrary(
       } as Partial<Options<any, any, any>>,
       { tenant: Library, migrations: { path: './migrations/tenant', snapshotName: '.snapshot' }, ...options },
     ),
-  )) as unknown as LibraryOrm;
+  );
+
+  return orm as LibraryOrm;
 }
 
 /** A library that is not stored yet, on the host `<schemaName>.example.com`. */
