@@ -1,8 +1,10 @@
-import type { Configuration } from '@mikro-orm/core';
-import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import type { Configuration, Platform } from '@mikro-orm/core';
+import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { KYSELY_INSTANCE } from '../tenant/config-check.js';
+import { isPglite } from '../tenant/is-pglite.js';
 import { PoolerModeError, TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
+import { refuseCarried } from '../scope/carried-tenants.js';
 import { readThere } from '../scope/read-in-scope.js';
 import { hasSqlState, refusesTransactions } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -21,11 +23,12 @@ import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
  * Relies on MikroORM 7 making its Kysely client in `createKysely`, of what `createKyselyDialect` returns or of a dialect in `driverOptions`;
  * and on `applySessionContext` and `executeDump`.
  */
-export function guardConnection(connection: AbstractSqlConnection, config: Configuration): void {
+export function guardConnection(connection: AbstractSqlConnection, config: Configuration, platform: Platform): void {
   const open = connection as unknown as OpenConnection;
   const guard = new TenantSqlGuard(config, sql => open.logQuery(sql));
   const createKysely = open.createKysely.bind(open);
   const createKyselyDialect = open.createKyselyDialect.bind(open);
+  const execute = open.execute.bind(open);
   const stream = open.stream.bind(open);
   const applySessionContext = open.applySessionContext.bind(open);
   const executeDump = open.executeDump.bind(open);
@@ -49,14 +52,25 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
     return createKysely();
   };
 
+  // a native query or a fragment has no scope of its own that it would be run in
+  open.execute = async (...args) => {
+    guard.refuseCarried(args);
+
+    return execute(...args);
+  };
+
   // a generator starts at its first read, which may be in another scope or in none
-  open.stream = (...args) => readThere(stream(...args));
+  open.stream = (...args) => {
+    guard.refuseCarried(args);
+
+    return readThere(stream(...args));
+  };
 
   // what the user sets for a transaction is set for all of it
   open.applySessionContext = (...args) => withoutGuard(config, () => applySessionContext(...args));
 
   // PGlite takes a dump past Kysely
-  if (config.get('driver')?.name.startsWith('Pglite') === true) {
+  if (isPglite(platform)) {
     open.executeDump = async dump => {
       const query = queryOf(dump, []);
 
@@ -70,6 +84,13 @@ export function forTenantsKysely(queryId: object, schemaName: string | undefined
   if (schemaName !== undefined) {
     targetOfQuery.set(queryId, { kind: 'tenant', schemaName });
   }
+}
+
+/** The tenant that a query of Kysely's is for, in an array. */
+export function tenantOfKysely(queryId: object): readonly string[] {
+  const target = targetOfQuery.get(queryId);
+
+  return target?.kind === 'tenant' ? [target.schemaName] : [];
 }
 
 class TenantSqlGuard implements SqlGuard {
@@ -124,6 +145,12 @@ class TenantSqlGuard implements SqlGuard {
         : error;
   }
 
+  /** @throws CrossTenantError for a query, or a value of one, that was built for another tenant than its SQL is for */
+  refuseCarried([query, params]: readonly unknown[]): void {
+    const target = this.#target();
+    refuseCarried([query, params], target.kind === 'tenant' ? target.schemaName : undefined);
+  }
+
   #target(): SqlTarget {
     return TenantRules.find(this.#config) === undefined ? UNGUARDED : sqlTarget(this.#config);
   }
@@ -170,6 +197,7 @@ interface OpenConnection {
   applySessionContext(...args: unknown[]): Promise<void>;
   createKysely(): void | Promise<void>;
   createKyselyDialect(overrides: unknown): Dialect | Promise<Dialect>;
+  execute(...args: unknown[]): Promise<unknown>;
   executeDump(dump: string): Promise<void>;
   getNativeClient(): Promise<Pglite>;
   logQuery(sql: string): void;

@@ -7,7 +7,7 @@ import { sqlStateOf } from '../support/assertions/failure.ts';
 import { asObserver } from '../support/assertions/statement-watch.ts';
 import { onDatabases, onDatabasesAndPooler, SERVER_AND_POOLER } from '../support/databases/database.ts';
 import { readSession, type SessionState } from '../support/databases/session-state.ts';
-import { hold } from '../support/generators/property.ts';
+import { checkProperty } from '../support/generators/property.ts';
 import { ABOUT_TRANSACTIONS, anySteps, type Work } from '../support/generators/raw-sql.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { rolesOf } from '../support/orm/roles.ts';
@@ -91,7 +91,7 @@ onDatabasesAndPooler('whatever raw SQL does, on a pool of one', database => {
     this.timeout(240_000);
     const fresh = await readSession(orm);
 
-    await hold(
+    await checkProperty(
       `what raw SQL leaves (${database.kind})`,
       fc.asyncProperty(anySteps({ role, isPglite: database.kind === 'pglite', reads: [TITLE, ROLE] }), async steps => {
         let expected: SessionState = fresh;
@@ -159,7 +159,7 @@ onDatabases(
     it('G4 each statement is answered alike, and what is committed is the same', async function () {
       this.timeout(240_000);
 
-      await hold(
+      await checkProperty(
         `alike (${database.kind})`,
         fc.asyncProperty(fc.array(fc.constantFrom(...ABOUT_TRANSACTIONS), { maxLength: 14, size: 'max' }), async statements => {
           await database.query('delete from acme.tag where id >= 100');

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { partsOf } from '../../dist/postgres/transaction-statements.js';
-import { hold } from '../support/generators/property.ts';
+import { checkProperty } from '../support/generators/property.ts';
 
 /** Single statements, by what they are to their transaction. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
@@ -136,7 +136,7 @@ describe('statements about transactions', () => {
     const other = fc.array(quoted, { maxLength: 4 }).map(pieces => ({ kind: 'other', sql: `select ${pieces.join(' , ')}` }));
     const known = fc.constantFrom(...Object.entries(KINDS).flatMap(([kind, all]) => all.map(sql => ({ kind, sql }))));
 
-    await hold(
+    await checkProperty(
       'parts of messages',
       fc.asyncProperty(fc.array(fc.oneof(other, known), { minLength: 1, maxLength: 6 }), async statements => {
         // a comment to the end of the line would take the semicolon along
