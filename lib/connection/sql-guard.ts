@@ -2,13 +2,15 @@ import type { Configuration, Platform } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { KYSELY_INSTANCE } from '../tenant/config-check.js';
 import { isPglite } from '../tenant/is-pglite.js';
-import { TenantConfigError, TenantRoleError } from '../errors/index.js';
+import { PoolerModeError, TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
 import { readThere } from '../scope/read-in-scope.js';
-import { hasSqlState } from '../postgres/sql-state.js';
+import { hasSqlState, refusesTransactions } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import type { SqlGuard, Wanted } from './guarded-connection.js';
+import { KEEP, type SqlGuard, type Wanted } from './guarded-transaction.js';
+import { dumpInTransaction, type Pglite } from './pglite-dump.js';
+import { KEPT_PATH, queryOf } from './settings-sql.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
 import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
@@ -70,18 +72,9 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   // PGlite takes a dump past Kysely
   if (isPglite(platform)) {
     open.executeDump = async dump => {
-      const settings = guard.settingsFor(dump);
+      const query = queryOf(dump, []);
 
-      if (settings === undefined) {
-        return executeDump(dump);
-      }
-
-      try {
-        await executeDump(`begin; ${settings.set}; ${dump}\n; ${settings.reset}; commit`);
-      } catch (error) {
-        await executeDump('rollback');
-        throw error;
-      }
+      await (guard.wanted(query, false) === undefined ? executeDump(dump) : dumpInTransaction(await open.getNativeClient(), query, guard));
     };
   }
 }
@@ -109,19 +102,35 @@ class TenantSqlGuard implements SqlGuard {
     this.log = log;
   }
 
-  wanted({ sql, queryId }: Query, roleOfTransaction: string | undefined): Wanted | undefined {
+  wanted({ sql, queryId }: Query, isInTransaction: boolean): Wanted | undefined {
     const target = targetOfQuery.get(queryId) ?? this.#target();
+    const { kind } = target;
 
-    if (target.kind === 'unguarded') {
+    if (kind === 'tenant' || kind === 'public') {
+      const role = this.#roleOf(target);
+      const isRaw = hasUnqualifiedNames(sql);
+
+      return isRaw || role !== undefined || isInTransaction
+        ? { path: isRaw ? this.#pathOf(target) : undefined, role, kind: isRaw ? 'raw' : 'quiet' }
+        : undefined;
+    }
+
+    if (kind === 'library') {
+      const role = this.#roleOf(target);
+
+      return role !== undefined || isInTransaction
+        ? { path: undefined, role, kind: isInTransaction && sql.includes(KEPT_PATH) ? 'keeping' : 'quiet' }
+        : undefined;
+    }
+
+    if (!isInTransaction) {
       return undefined;
     }
 
-    const role = this.#roleOf(target);
-    const path = this.#pathOf(target, sql);
-
-    return path === undefined && role === roleOfTransaction
-      ? undefined
-      : { path, role: role === roleOfTransaction ? undefined : (role ?? 'none') };
+    // what a scope's SQL in the same transaction puts back has to be found before anything else is set
+    return kind === 'none'
+      ? { path: undefined, role: undefined, kind: hasUnqualifiedNames(sql) ? 'raw' : 'quiet' }
+      : { path: undefined, role: KEEP, kind: SETS.test(sql) ? 'setting' : 'quiet' };
   }
 
   roleNow(): string | undefined {
@@ -129,7 +138,11 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   explain(error: unknown, role: string | undefined): unknown {
-    return role !== undefined && hasSqlState(error, ROLE_NOT_SET) ? TenantRoleError.refused(role, error) : error;
+    return refusesTransactions(error)
+      ? new PoolerModeError(error)
+      : role !== undefined && hasSqlState(error, ROLE_NOT_SET)
+        ? TenantRoleError.refused(role, error)
+        : error;
   }
 
   /** @throws CrossTenantError for a query, or a value of one, that was built for another tenant than its SQL is for */
@@ -138,41 +151,11 @@ class TenantSqlGuard implements SqlGuard {
     refuseCarried([query, params], target.kind === 'tenant' ? target.schemaName : undefined);
   }
 
-  /** The same as statements, for what cannot be run between two of ours. */
-  settingsFor(sql: string): { readonly set: string; readonly reset: string } | undefined {
-    const target = this.#target();
-    const platform = this.#config.getPlatform();
-    const role = this.#roleOf(target);
-    const path = target.kind === 'unguarded' ? undefined : this.#pathOf(target, sql);
-    const settings = [
-      ...(path === undefined ? [] : [['search_path', path] as const]),
-      ...(role === undefined ? [] : [['role', role] as const]),
-    ];
-
-    return settings.length === 0
-      ? undefined
-      : {
-          set: settings
-            .map(
-              ([name, value]) =>
-                `select set_config('landlord.${name}', current_setting('${name}'), true), set_config('${name}', ${platform.quoteValue(value)}, true)`,
-            )
-            .join('; '),
-          reset: settings
-            .map(([name]) => `select pg_catalog.set_config('${name}', pg_catalog.current_setting('landlord.${name}'), false)`)
-            .join('; '),
-        };
-  }
-
   #target(): SqlTarget {
     return TenantRules.find(this.#config) === undefined ? UNGUARDED : sqlTarget(this.#config);
   }
 
-  #pathOf(target: SqlTarget, sql: string): string | undefined {
-    if ((target.kind !== 'tenant' && target.kind !== 'public') || !hasUnqualifiedNames(sql)) {
-      return undefined;
-    }
-
+  #pathOf(target: SqlTarget): string {
     const { publicSchema, options } = TenantRules.of(this.#config);
 
     // a temporary table that somebody left on the connection would else be found before all others
@@ -180,15 +163,13 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   #roleOf(target: SqlTarget): string | undefined {
+    if (target.kind !== 'tenant' && target.kind !== 'library') {
+      return undefined;
+    }
+
     const { roles } = TenantRules.of(this.#config).options;
 
-    return roles === undefined
-      ? undefined
-      : target.kind === 'tenant'
-        ? roleOfTenant(roles, target.schemaName)
-        : target.kind === 'library'
-          ? roles.ddl
-          : undefined;
+    return roles === undefined ? undefined : target.kind === 'tenant' ? roleOfTenant(roles, target.schemaName) : roles.ddl;
   }
 }
 
@@ -207,6 +188,9 @@ const UNGUARDED: SqlTarget = { kind: 'unguarded' };
 /** SQLSTATEs of a role that the login role is no member of, and of one that is not there. */
 const ROLE_NOT_SET = ['42501', '22023', '42704'] as const;
 
+// by a statement or by `set_config`
+const SETS = /search_path|\brole\b|session_authorization|session\s+authorization/i;
+
 /** The parts of MikroORM's connection that are wrapped here, private ones among them. */
 interface OpenConnection {
   options: { readonly driverOptions?: unknown };
@@ -215,6 +199,7 @@ interface OpenConnection {
   createKyselyDialect(overrides: unknown): Dialect | Promise<Dialect>;
   execute(...args: unknown[]): Promise<unknown>;
   executeDump(dump: string): Promise<void>;
+  getNativeClient(): Promise<Pglite>;
   logQuery(sql: string): void;
   stream(...args: unknown[]): AsyncGenerator<unknown>;
 }

@@ -12,6 +12,7 @@ export {
 export { ProvisioningError, SchemaExistsError, SchemaInUseError, SchemaMissingError, SchemaProtectedError } from './schema-errors.js';
 export { CrossTenantError, PublicContextRequiredError, TenantContextRequiredError } from './scope-errors.js';
 export { SharedRowInUseError, SharedTableInUseError } from './shared-row-errors.js';
+export { PoolerModeError } from './pooler-errors.js';
 export { TenantRoleError } from './role-errors.js';
 export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';
 export { UnsupportedValueError } from './value-errors.js';

@@ -39,6 +39,11 @@ export function connectionWasLost(error: unknown): boolean {
   return rollbackError !== undefined && connectionWasLost(rollbackError);
 }
 
+/** Whether a pooler that gives each statement another connection has refused a transaction. PgBouncer says it in words alone. */
+export function refusesTransactions(error: unknown): boolean {
+  return hasSqlState(error, [PROTOCOL_VIOLATION]) && /statement pooling/i.test((error as Error).message);
+}
+
 /** Whether the database could not be asked at all, so that the error says nothing of what was asked. */
 function isUnreachable(error: unknown): boolean {
   return (
@@ -78,6 +83,8 @@ function hasNodeCode(error: unknown, { codes, messages }: typeof LOST): boolean 
 
 /** Query canceled, as by `statement_timeout`; lock not available. */
 const TIMED_OUT = ['57014', '55P03'] as const;
+
+const PROTOCOL_VIOLATION = '08P01';
 
 const TOO_MANY_CONNECTIONS = '53300';
 

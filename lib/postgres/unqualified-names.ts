@@ -2,7 +2,8 @@
  * Whether the SQL may have a name that PostgreSQL looks up on the `search_path`. The SQL that MikroORM makes of entities has none: every
  * identifier in it is quoted, and every table has its schema. What is not known to be harmless counts as such a name (a word without quotes
  * that is none of those below, a function among them; a table without a schema; a type in quotes), as does the name of a CTE. So does a function
- * with a schema: its body may have such names, and `pg_catalog.set_config` sets the path for the session.
+ * with a schema: its body may have such names, and `pg_catalog.set_config` sets the path for the session. So does every command but the usual
+ * ones, and an update of `pg_settings`, which sets what `set` does.
  *
  * It is not a parser: it may report too much, but must not miss a name. A false report costs additional round trips.
  */
@@ -17,6 +18,7 @@ function findsUnqualifiedName(sql: string): boolean {
   let tableAfter: string | undefined;
   let inTableList = false;
   let wasCast = false;
+  let isFirstWord = true;
   let at = 0;
 
   while (at < sql.length) {
@@ -31,6 +33,10 @@ function findsUnqualifiedName(sql: string): boolean {
           return true;
         }
 
+        if (tableAfter === 'update' && SETTINGS.test(sql.slice(start, at))) {
+          return true;
+        }
+
         tableAfter = undefined;
       } else if (char === '"') {
         // a table, a function, a type, or quotes that do not end
@@ -40,6 +46,12 @@ function findsUnqualifiedName(sql: string): boolean {
       } else if (sql[at - 1] !== "'") {
         const word = sql.slice(start, at).toLowerCase();
         const role = WORDS.get(word);
+
+        if (isFirstWord && !FIRST_WORDS.has(word)) {
+          return true;
+        }
+
+        isFirstWord = false;
 
         if (role === undefined || isTable(word, tableAfter, opensParenthesis(sql, at))) {
           return true;
@@ -60,6 +72,9 @@ function findsUnqualifiedName(sql: string): boolean {
       tableAfter = inTableList ? ',' : undefined;
     } else if (char === ';' || ((char === '$' || char === "'") && at === start + 1)) {
       // a second statement, the body of a function or of a `do`, or quotes that do not end
+      return true;
+    } else if (char === "'" && sql.slice(start, at).includes('\\')) {
+      // it ends elsewhere where `standard_conforming_strings` is off; MikroORM writes none
       return true;
     }
 
@@ -125,6 +140,8 @@ const OTHER = /\$?\d[\w.]*|::|--[^\n\r]*|\/\*[\s\S]*?\*\//y;
 const PARENTHESIS = /(?:\s|--[^\n\r]*|\/\*[\s\S]*?\*\/)*\(/y;
 // reads a setting, and looks up no name
 const READS_SETTING = /^pg_catalog\.current_setting$/i;
+// a view that sets what is updated in it, path and role among them
+const SETTINGS = /pg_settings/i;
 const WORD_START = /[a-z_\u0080-\uffff]/i;
 const SPACE = /\s/;
 
@@ -144,6 +161,9 @@ const PLAIN_READ = new RegExp(
     '[=<>!(),]',
   ].join('|')})*$`,
 );
+
+// `set "role" = 'x'` and `fetch "c"` have no names either
+const FIRST_WORDS: ReadonlySet<string> = new Set('select insert update delete with values table truncate'.split(' '));
 
 /** What a word does to the names after it: a table follows, or a list of them; a clause without tables begins; or nothing changes. */
 type Role = 'table' | 'tables' | 'clause' | 'other' | 'goes on';

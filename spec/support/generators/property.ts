@@ -24,7 +24,7 @@ export function commandLists<Model extends object, Real>(
  * Checks the property on generated cases. Prints the seed, and on a failure how to repeat the case. Each round has different cases, even with a
  * given seed.
  */
-async function checkProperty<Cases>(title: string, property: fc.IAsyncProperty<Cases>, runs: number, round = 0): Promise<void> {
+export async function checkProperty<Cases>(title: string, property: fc.IAsyncProperty<Cases>, runs: number, round = 0): Promise<void> {
   const seed = (REPLAY.seed ?? Date.now() % 0x7fffffff) + round;
   console.log(`      seed of ${title}: ${seed}`);
   const details = await fc.check(property, { seed, numRuns: runs, ...(REPLAY.path === undefined ? {} : { path: REPLAY.path }) });

@@ -6,12 +6,20 @@ import { openOrm, type OpenedOn, type OrmConfig, type SpecOrm } from './open-orm
 export type LibraryOrm = SpecOrm;
 
 /** The lending library of `fixtures/` on a spec's database, its public set migrated. */
-export async function openLibrary(
+export async function openLibrary(...args: Parameters<typeof initLibrary>): Promise<LibraryOrm> {
+  const orm = await initLibrary(...args);
+  await orm.migrator.up();
+
+  return orm;
+}
+
+/** The same on a database that has its tables. */
+export async function initLibrary(
   database: OpenedOn,
   options: Partial<TenantsOptions<Library>> = {},
   config: OrmConfig = {},
 ): Promise<LibraryOrm> {
-  const orm = await openOrm(
+  return openOrm(
     database,
     { tenant: Library, migrations: { path: './migrations/tenant', snapshotName: '.snapshot' }, ...options },
     {
@@ -21,9 +29,6 @@ export async function openLibrary(
       ...config,
     },
   );
-  await orm.migrator.up();
-
-  return orm;
 }
 
 /** A library that is not stored yet, on the host `<schemaName>.example.com`. */
