@@ -1,4 +1,4 @@
-/** Tells the parts of this process of tenants that have changed: those that it has changed itself at once, others when the database tells. */
+/** Reports changed tenants inside this process: its own changes at once, those of others when the database reports them. */
 export class ChangeFeed {
   readonly #listeners: ChangeListener[] = [];
   #isTrusted: Trust = () => false;
@@ -13,7 +13,7 @@ export class ChangeFeed {
     return this.#isTrusted(askedAt, performance.now());
   }
 
-  /** `listener` gets the schema names that the changed tenants had and have; none where it is not known which have changed. */
+  /** `listener` is called with the old and the new schema names of the changed tenants, or with none if it is not known which changed. */
   subscribe(listener: ChangeListener): void {
     this.#listeners.push(listener);
   }

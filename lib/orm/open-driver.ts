@@ -2,8 +2,8 @@ import type { Configuration } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 
 /**
- * MikroORM's driver, as the class that overrides its methods sees it. It is typed like `OpenEntityManager`, and has the protected members
- * that the class uses.
+ * The type of MikroORM's driver for the class that overrides its methods. It is built like `OpenEntityManager`, and includes the protected
+ * members that the class uses.
  */
 export interface OpenDriver extends Omit<Mikro, keyof OverriddenMethods>, OverriddenMethods {
   readonly connection: Mikro['connection'];

@@ -25,7 +25,7 @@ export function keepFromScopes(config: Configuration, names: readonly string[]):
   };
 }
 
-function keep<T extends object>(extension: T, config: object): T {
+function keep<T extends object>(extension: T, config: Configuration): T {
   return new Proxy(extension, {
     get: (target, key) => {
       const value: unknown = Reflect.get(target, key, target);

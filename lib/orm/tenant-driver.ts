@@ -10,6 +10,7 @@ import { explainSharedWrite } from '../entities/flush-errors.js';
 import { surviveLostConnections } from '../connection/lost-connections.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { noticeCommits } from '../database/on-commit.js';
+import { writeLiterals } from '../connection/literal-values.js';
 import { sealValues } from '../connection/sealed-values.js';
 import { guardConnection } from '../connection/sql-guard.js';
 import { forTenant } from '../connection/sql-target.js';
@@ -19,8 +20,8 @@ import { tenantSchema } from '../scope/tenant-schema.js';
 import type { Args, OpenDriverClass } from './open-driver.js';
 
 /**
- * The user's driver with every table name under guard. Whatever MikroORM reads or writes of an entity asks the driver for
- * its schema (`getSchemaName`), for its qualified table (`getTableName`), or for a query builder; there is no fourth way.
+ * Extends the user's driver so that it checks the schema of every table. To read or write an entity, MikroORM gets its schema from
+ * `getSchemaName`, its qualified table from `getTableName`, or a query builder. There is no other way.
  */
 export function extendDriver(Driver: DriverClass): DriverClass {
   class TenantDriver extends (Driver as unknown as OpenDriverClass) {
@@ -28,6 +29,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       super(...args);
       const [config] = args;
       checkPlatform(this.platform, Driver);
+      writeLiterals(this.platform);
       sealValues(this.platform);
       carryInNativeQueries(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
@@ -56,7 +58,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return quote ? String(this.platform.quoteIdentifier(tableName)) : tableName;
     }
 
-    // its SQL goes to the connection past the query builder
+    // sends its SQL to the connection without a query builder
     override async findVirtual(...args: Args<'findVirtual'>) {
       const options: { readonly em?: { readonly schema: string | undefined } } | undefined = args[2];
 
@@ -71,14 +73,14 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return query;
     }
 
-    // the library's own errors are not the database's, and stay what they are
+    // the library's own errors must not be converted to database errors
     override convertException(...args: Args<'convertException'>) {
       const [exception] = args;
 
       return exception instanceof TenantError ? exception : super.convertException(...args);
     }
 
-    // it writes its SQL itself, past the query builder, as does the next one
+    // this method and the next one write their SQL without a query builder
     override async nativeInsertMany(...args: Args<'nativeInsertMany'>) {
       this.refuseCarried([args[1]], args[2]);
 
@@ -95,14 +97,14 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       }
     }
 
-    // here the formulas of what is joined are written out; every query builder of this driver is a guarded one
+    // MikroORM writes the formulas of joined tables here. Every query builder of this driver is a `TenantQueryBuilder`
     override mapPropToFieldNames(...[query, prop, alias, meta, schema, ...rest]: Args<'mapPropToFieldNames'>) {
-      const ofFormula = (query as unknown as TenantQueryBuilder).schemaOfFormula(meta, schema);
+      const formulaSchema = (query as unknown as TenantQueryBuilder).schemaOfFormula(meta, schema);
 
-      return super.mapPropToFieldNames(query, prop, alias, meta, ofFormula, ...rest);
+      return super.mapPropToFieldNames(query, prop, alias, meta, formulaSchema, ...rest);
     }
 
-    // MikroORM reads this kind of pivot table without the schema that it was given
+    // MikroORM ignores the given schema when it reads this kind of pivot table
     override async loadFromUnionTargetPolymorphicPivotTable(...args: Args<'loadFromUnionTargetPolymorphicPivotTable'>) {
       const schema = args[PIVOT_OPTIONS]?.schema;
       const find = (...[entityName, where, options, ...rest]: Parameters<AbstractSqlDriver['find']>): unknown =>
@@ -112,13 +114,13 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return super.loadFromUnionTargetPolymorphicPivotTable.apply(self, args);
     }
 
-    // an ORM whose discovery fails never comes here, and is none to choose from afterwards
+    // not called if discovery fails, so such an ORM is never registered as live
     override setMetadata(...args: Args<'setMetadata'>) {
       super.setMetadata(...args);
       addLiveOrm(this.config);
     }
 
-    // which closes, and so unregisters
+    // `reconnect` calls `close`, which unregisters the ORM
     override async reconnect(...args: Args<'reconnect'>) {
       const connection = await super.reconnect(...args);
       addLiveOrm(this.config);
@@ -132,7 +134,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       await super.close(...args);
     }
 
-    // MikroORM looks among the rows of the `em`'s own schema, and would lock the one that has the same key there
+    // MikroORM uses the schema of the `em`, and would lock the row with the same key there
     override async lockPessimistic(...[entity, options, ...rest]: Args<'lockPessimistic'>) {
       const schema = helper(entity).__schema ?? (options as SchemaOption).schema;
       await super.lockPessimistic(entity, { ...options, schema } as typeof options, ...rest);
@@ -145,11 +147,11 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     }
   }
 
-  // what the user chose is what logs and messages should name
+  // logs and messages should show the name of the user's driver
   return Object.defineProperty(TenantDriver, 'name', { value: Driver.name }) as unknown as DriverClass;
 }
 
-/** The place of `options` among the arguments of what reads a pivot table. */
+/** The index of `options` in the arguments of `loadFromUnionTargetPolymorphicPivotTable`. */
 const PIVOT_OPTIONS = 5;
 
 interface SchemaOption {

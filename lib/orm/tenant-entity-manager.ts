@@ -11,8 +11,8 @@ import { guardWrites } from './guarded-writes.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
 /**
- * The EntityManager that results from `withTenants`. A fork belongs to the scope it was made in, and stays with it: an entity,
- * a query or a stream that outlives the scope goes on with its own tenant or is refused, and is never served by another's.
+ * The EntityManager of `withTenants`. A fork belongs to the scope that it was created in. An entity, a query or a stream that is used after
+ * that scope still works for its own tenant, or is refused. It never uses another tenant's EntityManager.
  */
 export function extendEntityManager<Base extends new (...args: never[]) => SqlEntityManager>(
   EntityManagerClass: Base,
@@ -21,7 +21,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
   const Guarded = guardCache(guardSql(guardWrites(guardReads(EntityManagerClass as unknown as OpenEntityManagerClass))));
 
   class ScopedEntityManager extends Guarded implements TenantEntityManagerMethods {
-    // no private field: the base constructor asks for the context before fields are there
+    // not a private field: the base constructor calls `getContext()` before fields exist
     declare boundScope: Scope | undefined;
 
     bindToScope(scope: Scope): void {
@@ -37,11 +37,11 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
       await this.remove(entities).flush();
     }
 
-    // every method of MikroORM's asks here which EntityManager is to answer
+    // every method of MikroORM calls this for the EntityManager to use
     override getContext(...args: Args<'getContext'>): this & BasePostgreSqlEntityManager {
       const em = super.getContext(...args);
 
-      // contexts go by name, and two ORMs may have one
+      // MikroORM finds the context by name, and two ORMs can have the same name
       if (em.config !== this.config) {
         return this as typeof em;
       }

@@ -387,7 +387,7 @@ onDatabasesAndPooler('a result cache of the user’s', database => {
     }
 
     async set(key: string, data: unknown): Promise<void> {
-      // as one that is out of the process would
+      // like a cache outside the process
       entries.set(key, JSON.parse(JSON.stringify(data)));
     }
 
@@ -464,7 +464,7 @@ onDatabasesAndPooler('a result cache of the user’s', database => {
     const before = await tenants(orm).list();
     await forEachTenant(() => undefined);
     await tenants(orm).rename('carol', 'erin');
-    // as another process would
+    // like another process
     await database.query(`delete from library where schema_name = 'dave'`);
 
     expect(before.map(({ schemaName }) => schemaName)).to.include.members(['carol', 'dave']);

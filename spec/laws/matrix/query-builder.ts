@@ -11,15 +11,15 @@ const STAYS: Expected = {
   'made in no scope of a tenant by name, used in the scope of another': 'acme',
 };
 
-/** A query of books under the alias `b`, and of the same EntityManager a query of authors under `a`. */
+/** A query for books with alias `b`, and one for authors with alias `a`, of the same EntityManager. */
 interface Queries {
   readonly books: QueryBuilder<Book, 'b'>;
   readonly authors: QueryBuilder<Author, 'a'>;
 }
 
 /**
- * The ways in which a QueryBuilder reaches the database. What it is made in is what it is run in, so that it goes on with its own
- * tenant in the scope of another.
+ * The ways in which a QueryBuilder reaches the database. It runs in the scope that it was created in, so in another tenant's scope it still
+ * uses its own tenant.
  */
 export const QUERY_BUILDER: Table = {
   execute: query(({ books }) => books.execute()),

@@ -27,8 +27,17 @@ export async function openLibrary(
 }
 
 /** A library that is not stored yet, on the host `<schemaName>.example.com`. */
-export function newLibrary(schemaName: string, data: Record<string, unknown> = {}): Library {
-  return new Library({ name: schemaName, domainUrl: `${schemaName.replaceAll('_', '-')}.example.com`, schemaName, ...data });
+export function newLibrary(
+  schemaName: string,
+  { autoCreateSchema, ...data }: { readonly autoCreateSchema?: boolean; readonly [property: string]: unknown } = {},
+): Library {
+  const library = new Library({ name: schemaName, domainUrl: `${schemaName.replaceAll('_', '-')}.example.com`, schemaName, ...data });
+
+  if (autoCreateSchema !== undefined) {
+    library.autoCreateSchema = autoCreateSchema;
+  }
+
+  return library;
 }
 
 export const LIBRARY_ENTITIES = [Library, Genre, Author, Book, Tag, Member, Loan, LoanSummary];
