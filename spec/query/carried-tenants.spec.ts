@@ -278,7 +278,7 @@ onDatabasesAndPooler('queries made for one tenant', database => {
 
   // what cannot be told apart by its form is left out: a list of rows takes no query builder
   function usesOf(form: string): typeof USES {
-    return /^a fragment/.test(form)
+    return form.startsWith('a fragment')
       ? { ...FRAGMENT_USES, ...USES_OF_SCOPES }
       : form.startsWith('a native query')
         ? { ...NATIVE_USES, ...USES_OF_SCOPES }
