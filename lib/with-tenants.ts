@@ -135,7 +135,7 @@ function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any)
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
       giveSeederOfScope(orm);
       orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(database));
-      keepFromScopes(orm.config, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
+      keepFromScopes(rules, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
       prepareLateEntities(orm, options);
     }
   };

@@ -4,6 +4,7 @@ import { explainFlushError } from '../entities/flush-errors.js';
 import type { Scope } from '../scope/scope.js';
 import type { TenantEntityManagerMethods } from '../scope/wrapped-orm.js';
 import { TenantRules } from '../scope/tenant-rules.js';
+import { contextBeside } from './other-orms.js';
 import { guardCache } from './guarded-cache.js';
 import { guardReads } from './guarded-reads.js';
 import { guardSql } from './guarded-sql.js';
@@ -39,12 +40,12 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 
     // every method of MikroORM calls this for the EntityManager to use
     override getContext(...args: Args<'getContext'>): this & BasePostgreSqlEntityManager {
-      const em = super.getContext(...args);
-
-      // MikroORM finds the context by name, and two ORMs can have the same name
-      if (em.config !== this.config) {
-        return this as typeof em;
-      }
+      const found = super.getContext(...args);
+      // contexts are found by name, and two ORMs may have the same
+      const em =
+        found.config === this.config
+          ? found
+          : (contextBeside(this as unknown as BasePostgreSqlEntityManager, args[0] ?? true) as typeof found);
 
       return this.global || em.boundScope === this.boundScope ? em : (this as typeof em);
     }

@@ -31,10 +31,11 @@ export function selectOrm({ orm }: OrmOption = {}): object {
     return orm.config;
   }
 
-  const scope = innermostScope();
-
-  if (scope !== undefined) {
-    return scope.config;
+  // a scope may outlive its ORM, if an application is loaded anew in one process
+  for (let scope = innermostScope(); scope !== undefined; scope = scope.outer) {
+    if (live.has(scope.config)) {
+      return scope.config;
+    }
   }
 
   if (live.size > 1) {
