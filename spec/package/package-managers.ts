@@ -72,7 +72,11 @@ function managerOf([program, ...before]: readonly [string, ...string[]], command
 
       return folder;
     },
-    exec: (folder, args, more) => runIn(folder, program, [...before, ...commands.exec, ...args], { ...env, ...more }),
+    exec: (folder, args, more) =>
+      // `npm exec -- node` takes the machine's own Node, which may be too old for MikroORM
+      program === 'npm' && args[0] === 'node'
+        ? runIn(folder, process.execPath, args.slice(1), { ...env, ...more })
+        : runIn(folder, program, [...before, ...commands.exec, ...args], { ...env, ...more }),
   };
 }
 
