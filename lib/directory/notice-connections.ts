@@ -67,14 +67,13 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
   signal.throwIfAborted();
   signal.addEventListener('abort', abort, { once: true });
 
+  // a network that drops all packets would block this for ever, at any of its steps
+  const limit = setTimeout(() => void close(), CONNECT_TIMEOUT_MS).unref();
+
   try {
     client.unref();
-    // otherwise a network that drops all packets would block this for ever
-    const limit = setTimeout(() => void close(), CONNECT_TIMEOUT_MS).unref();
     // `connect()` never settles if the client is ended meanwhile
-    await Promise.race([client.connect(), ended.then(() => Promise.reject(new Error('Connection terminated')))]).finally(() =>
-      clearTimeout(limit),
-    );
+    await Promise.race([client.connect(), ended.then(() => Promise.reject(new Error('Connection terminated')))]);
     // TLS has replaced the socket
     client.unref();
 
@@ -89,6 +88,8 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
   } catch (error) {
     await close();
     throw error;
+  } finally {
+    clearTimeout(limit);
   }
 
   return {

@@ -9,6 +9,8 @@ export interface BreakableProxy {
   cut(): Promise<void>;
   /** Acts like a pulled cable: no data passes, and no end is notified. */
   freeze(): void;
+  /** Freezes as soon as a client has sent a message with this text, which gets no answer. */
+  freezeAt(text: string): void;
   /** Passes data again. */
   mend(): Promise<void>;
   close(): Promise<void>;
@@ -20,10 +22,20 @@ export async function proxyTo(databaseUrl: string): Promise<BreakableProxy> {
   let server: Server | undefined;
   let port = 0;
   let isFrozen = false;
+  let frozenBy: string | undefined;
+  const freeze = (): void => {
+    isFrozen = true;
+    sockets.forEach(socket => socket.unpipe().pause());
+  };
 
   const listen = async (): Promise<void> => {
     server = createServer(near => {
       const far = connect(Number(target.port), target.hostname);
+      near.prependListener('data', (sent: Buffer) => {
+        if (frozenBy !== undefined && sent.includes(frozenBy)) {
+          freeze();
+        }
+      });
       near.pipe(far);
       far.pipe(near);
 
@@ -66,13 +78,14 @@ export async function proxyTo(databaseUrl: string): Promise<BreakableProxy> {
   return {
     url: url.href,
     cut,
-    freeze: () => {
-      isFrozen = true;
-      sockets.forEach(socket => socket.unpipe().pause());
+    freeze,
+    freezeAt: text => {
+      frozenBy = text;
     },
     // the data that was held back is lost, as on a network that recovered too late
     mend: async () => {
       isFrozen = false;
+      frozenBy = undefined;
       await cut();
       await listen();
     },
