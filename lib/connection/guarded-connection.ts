@@ -271,6 +271,9 @@ export interface Wanted {
 
 /** Decides what statements run with. */
 export interface SqlGuard {
+  /** What has to be waited for before anything is sent. */
+  gate(): Promise<void> | undefined;
+
   /** What the statement has to run with; undefined where that is what the connection has. `role` is that of the transaction. */
   wanted(query: Query, role: string | undefined): Wanted | undefined;
 

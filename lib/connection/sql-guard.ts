@@ -9,6 +9,7 @@ import { TenantRules } from '../scope/tenant-rules.js';
 import type { SqlGuard, Wanted } from './guarded-connection.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
+import { gateOf } from './start-gate.js';
 import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
 import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 
@@ -56,6 +57,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   // PGlite takes a dump past Kysely
   if (config.get('driver')?.name.startsWith('Pglite') === true) {
     open.executeDump = async dump => {
+      await guard.gate();
       const settings = guard.settingsFor(dump);
 
       if (settings === undefined) {
@@ -86,6 +88,10 @@ class TenantSqlGuard implements SqlGuard {
   constructor(config: Configuration, log: (sql: string) => void) {
     this.#config = config;
     this.log = log;
+  }
+
+  gate(): Promise<void> | undefined {
+    return gateOf(this.#config);
   }
 
   wanted({ sql, queryId }: Query, roleOfTransaction: string | undefined): Wanted | undefined {

@@ -105,9 +105,10 @@ export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoad
  */
 export function guardCollections(): void {
   const prototype = Collection.prototype as unknown as OpenCollection;
-  const own = Object.getOwnPropertyDescriptor(prototype, 'getEntityManager')?.value as OpenCollection['getEntityManager'];
+  const own = Object.getOwnPropertyDescriptor(prototype, 'getEntityManager')?.value as OpenCollection['getEntityManager'] | undefined;
 
-  if (GUARDED in own) {
+  // where there is none, no ORM starts
+  if (own === undefined || GUARDED in own) {
     return;
   }
 

@@ -13,6 +13,7 @@ import { guardConnection } from '../connection/sql-guard.js';
 import { forTenant } from '../connection/sql-target.js';
 import { guardQuery, TenantQueryBuilder } from '../query/tenant-query-builder.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
+import { requireShapes } from './seams/check-shapes.js';
 
 type CreateQueryBuilderArgs = Parameters<AbstractSqlDriver['createQueryBuilder']>;
 
@@ -33,6 +34,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
   class TenantDriver extends Driver {
     constructor(config: Configuration, ...rest: any[]) {
       super(config, ...rest);
+      requireShapes(this);
       sealValues(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
         surviveLostConnections(connection);

@@ -1,0 +1,155 @@
+import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import { TenantConfigError } from '../../errors/index.js';
+import { leaveScope } from '../mikro-context.js';
+import { explain } from './explain.js';
+import { hasKnownCode } from './known-code.js';
+import { liveOwnersOf, officialDriverOf } from './owners.js';
+import type { Probe } from './probe.js';
+import { ProbeWorld, type OpenProbe } from './probe-world.js';
+import { PROBES, type Probes } from './probes.js';
+import { OBJECT_SEAMS, seamNamed } from './register.js';
+import { brokenShapes, type BrokenSeam } from './shapes.js';
+
+/** What a check needs of the rooms above. */
+export interface CheckParts {
+  readonly open: OpenProbe;
+  /** Of what those rooms override. */
+  readonly probes: readonly Probe[];
+}
+
+/**
+ * Looks whether the guards of this library refuse what they must, in this process and on the installed versions: a small ORM is opened over a
+ * database that is not there, and its guards are asked for another tenant's data. Once for each driver.
+ *
+ * Where the code of MikroORM is what the specs were run on, byte for byte, that is a look at one guard of each kind. Where it is not, as in
+ * another version, a bundle or an instrumented process, each seam of the register is shown.
+ *
+ * What shows at once is thrown at once. What has to be awaited is in the promise; there is none where nothing is left to be awaited.
+ *
+ * @throws TenantConfigError `TENANT_CONFIG`
+ */
+export function checkSeams(driver: AbstractSqlDriver, parts: CheckParts): Promise<void> | undefined {
+  const Driver = officialDriverOf(driver);
+  let check = checks.get(Driver);
+
+  if (check === undefined) {
+    check = begin(driver, parts);
+    checks.set(Driver, check);
+  }
+
+  if (check.failure !== undefined) {
+    throw check.failure;
+  }
+
+  return check.pending;
+}
+
+/** Has everything looked at again. */
+export function forgetSeams(): void {
+  checks.clear();
+}
+
+function begin(driver: AbstractSqlDriver, parts: CheckParts): Check {
+  return leaveScope(() => {
+    const check: Check = { pending: undefined, failure: undefined };
+    const probes = hasKnownCode(driver) ? PROBES.basic : withOthers(PROBES.all, parts.probes);
+    const broken: BrokenSeam[] = [];
+    let world: ProbeWorld;
+
+    try {
+      world = new ProbeWorld(officialDriverOf(driver), parts.open);
+      broken.push(...brokenShapes(OBJECT_SEAMS, liveOwnersOf(world)));
+    } catch (error) {
+      check.failure = fail([{ seam: seamNamed('MikroORM.createEntityManager'), seen: reasonOf(error) }]);
+
+      return check;
+    }
+
+    for (const probe of probes.atOnce) {
+      try {
+        probe.run(world);
+      } catch (error) {
+        broken.push(...brokenBy(probe, error));
+      }
+    }
+
+    if (broken.length > 0) {
+      check.failure = fail(broken);
+      void world.close();
+
+      return check;
+    }
+
+    check.pending = runAwaited(world, probes).then(
+      () => void (check.pending = undefined),
+      (error: unknown) => {
+        check.pending = undefined;
+        check.failure = error as TenantConfigError;
+        throw error;
+      },
+    );
+    // it is awaited by whoever starts, or by what is to be sent
+    check.pending.catch(() => undefined);
+
+    return check;
+  });
+}
+
+async function runAwaited(world: ProbeWorld, probes: Probes): Promise<void> {
+  const broken: BrokenSeam[] = [];
+  world.record();
+
+  for (const probe of [...probes.recorded, 'send', ...probes.sent] as const) {
+    if (probe === 'send') {
+      world.stopRecording();
+      continue;
+    }
+
+    try {
+      await withinLimit(probe.run(world));
+    } catch (error) {
+      broken.push(...brokenBy(probe, error));
+    }
+  }
+
+  await world.close();
+
+  if (broken.length > 0) {
+    throw fail(broken);
+  }
+}
+
+// what waits for an event that nobody sends any more would keep the ORM from being refused
+async function withinLimit(work: unknown): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error('it did not come to an end')), LIMIT_MS);
+  });
+
+  await Promise.race([work, limit]).finally(() => clearTimeout(timer));
+}
+
+function withOthers(probes: Probes, others: readonly Probe[]): Probes {
+  return { ...probes, sent: [...probes.sent, ...others] };
+}
+
+function brokenBy({ shows }: Probe, error: unknown): BrokenSeam[] {
+  return shows.map(name => ({ seam: seamNamed(name), seen: reasonOf(error) }));
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function fail(broken: readonly BrokenSeam[]): TenantConfigError {
+  return TenantConfigError.brokenSeams([...new Set(broken.map(explain))]);
+}
+
+const LIMIT_MS = 1_000;
+
+const checks = new Map<object, Check>();
+
+interface Check {
+  pending: Promise<void> | undefined;
+  failure: TenantConfigError | undefined;
+}

@@ -1,0 +1,93 @@
+import {
+  ChangeSetPersister,
+  Collection,
+  Configuration,
+  EntityLoader,
+  EntitySchema,
+  helper,
+  MetadataStorage,
+  MikroORM,
+  ObjectHydrator,
+  RequestContext,
+  TransactionContext,
+  UnitOfWork,
+} from '@mikro-orm/core';
+import { Migration, Migrator } from '@mikro-orm/migrations';
+import {
+  AbstractSqlDriver,
+  BasePostgreSqlEntityManager,
+  DatabaseSchema,
+  QueryBuilder,
+  QueryBuilderHelper,
+  SqlSchemaGenerator,
+} from '@mikro-orm/sql';
+import type { ProbeEm, ProbeWorld } from './probe-world.js';
+
+/** What has the members that the register names, by the names of owners. */
+export type Owners = Readonly<Record<string, object>>;
+
+/** The owners that are there before an ORM is: prototypes, classes, and what a driver is made with. */
+export function ownersOf(driver: AbstractSqlDriver): Owners {
+  return {
+    EntityManager: BasePostgreSqlEntityManager.prototype,
+    SqlEntityManager: BasePostgreSqlEntityManager.prototype,
+    QueryBuilder: QueryBuilder.prototype,
+    QueryBuilderHelper: QueryBuilderHelper.prototype,
+    AbstractSqlDriver: officialDriverOf(driver).prototype,
+    Platform: Object.getPrototypeOf(driver.getPlatform()) as object,
+    AbstractSqlConnection: Object.getPrototypeOf(driver.getConnection('write')) as object,
+    UnitOfWork: UnitOfWork.prototype,
+    ChangeSetPersister: ChangeSetPersister.prototype,
+    Collection: Collection.prototype,
+    EntityLoader: EntityLoader.prototype,
+    Hydrator: ObjectHydrator.prototype,
+    RequestContext,
+    TransactionContext,
+    Configuration: Configuration.prototype,
+    MikroORM: MikroORM.prototype,
+    EntitySchema,
+    MetadataStorage,
+    SqlSchemaGenerator: SqlSchemaGenerator.prototype,
+    DatabaseSchema,
+    Migrator: Migrator.prototype,
+    Migration: Migration.prototype,
+  };
+}
+
+/** What of these shows on objects, and is used before there is an ORM. */
+export function driverObjectsOf(driver: AbstractSqlDriver): Owners {
+  return { AbstractSqlDriver: driver, Platform: driver.getPlatform(), AbstractSqlConnection: driver.getConnection('write') };
+}
+
+/** The owners that show on the objects of an ORM. */
+export function liveOwnersOf({ orm, em, entities, database }: ProbeWorld): Owners {
+  const connection = orm.driver.getConnection('write') as ProbeEm;
+  let pool: ProbeEm;
+  // as MikroORM makes it, without the guards, and with the client of `pg` that is installed
+  const { pglite }: ProbeEm = database.driverOptions;
+  const onPoolCreated = (created: unknown): void => void (pool = created);
+  const dialect: ProbeEm = Object.getPrototypeOf(connection).createKyselyDialect.call(connection, { pglite, onPoolCreated });
+
+  return {
+    EntityManager: em,
+    Query: em.qb(entities.Topic).withSchema('public'),
+    WrappedEntity: helper(em.merge(entities.Topic, { id: 1, name: 'x' }) as object),
+    EntityMetadata: orm.getMetadata().get(entities.Topic.meta.class),
+    Kysely: connection.getClient(),
+    KyselyDialect: dialect,
+    KyselyDriver: dialect.createDriver(),
+    Migration: new (Migration as ProbeEm)(orm.driver, orm.config),
+    ...(pool === undefined ? {} : { Pool: pool, Client: new pool.Client({}) }),
+  };
+}
+
+/** The driver class of MikroORM's own that a driver is, or was made of by a user. What a user's does beside is not asked for by the probes. */
+export function officialDriverOf(driver: AbstractSqlDriver): new (...args: any[]) => AbstractSqlDriver {
+  let found = driver.constructor as new (...args: any[]) => AbstractSqlDriver;
+
+  for (let each: unknown = found; typeof each === 'function' && each !== AbstractSqlDriver; each = Object.getPrototypeOf(each)) {
+    found = each as typeof found;
+  }
+
+  return found;
+}

@@ -1,0 +1,215 @@
+import { TransactionContext } from '@mikro-orm/core';
+import { refuses, see, seeOwn, type Probe } from '../probe.js';
+import { OTHER, OWN, rawValue, schemaOf, type ProbeWorld } from '../probe-world.js';
+
+const TO_OWN = { schema: OWN };
+
+/** What shows at once. */
+export const ENTITY_MANAGER_PROBES: readonly Probe[] = [
+  {
+    shows: ['EntityManager.getContext'],
+    run: world => {
+      const own = world.as(OWN, em => em);
+      see(world.as(OTHER, () => own.schema) === OWN, 'an EntityManager of one scope has the schema of another');
+    },
+  },
+  {
+    shows: ['EntityManager.fork'],
+    run: world =>
+      world.as(OWN, em => {
+        const fork = em.fork();
+        see(TransactionContext.create(fork, () => em.getContext(false)) === fork, 'a fork in a transaction is not of the scope that it was made in');
+        see(world.orm.em.fork({ disableContextResolution: true }).schema === undefined, 'a fork that asks for no context has one');
+      }),
+  },
+  {
+    shows: ['EntityManager.schema', 'WrappedEntity.__schema'],
+    run: world => see(schemaOf(world.as(OWN, em => world.authorIn(em, 4))) === OWN, 'an entity of a scope is in no tenant'),
+  },
+  {
+    shows: ['EntityManager.name', 'RequestContext.storage'],
+    run: world => see(world.as(OWN, em => world.orm.em.getContext() === em), 'the global EntityManager is not the one of the scope'),
+  },
+  {
+    shows: ['EntityManager.create'],
+    run: ({ em, foreign, entities: { Author } }) => refuses('CROSS_TENANT', () => em.create(Author, { mentor: foreign }, TO_OWN)),
+  },
+  {
+    shows: ['EntityManager.assign'],
+    run: world => refuses('CROSS_TENANT', () => world.em.assign(world.authorIn(world.ownEm, 5), { mentor: world.foreign })),
+  },
+  {
+    shows: ['EntityManager.merge'],
+    run: ({ em, ownEm, foreign, entities: { Author } }) => {
+      const data = { id: 6, name: 'x', mentor: foreign };
+      refuses('CROSS_TENANT', () => em.merge(Author, data, TO_OWN));
+      refuses('CROSS_TENANT', () => ownEm.map(Author, data));
+    },
+  },
+  {
+    shows: ['SqlEntityManager.createQueryBuilder'],
+    run: world => {
+      const query = world.as(OWN, () => world.orm.em.qb(world.entities.Author).select('id'));
+      see(world.as(OTHER, () => query.getQuery()).includes(OWN), 'a query of the global EntityManager is of the scope that it is run in');
+    },
+  },
+  {
+    shows: ['SqlEntityManager.getKysely', 'Kysely.withSchema', 'Kysely.withPlugin', 'KyselyPlugin.transformQuery'],
+    run: world =>
+      world.as(OWN, em => {
+        const kysely = em.getKysely();
+        const { sql } = kysely.selectFrom('probe_author').selectAll().compile();
+        see(sql.includes(`"${OWN}"."probe_author"`), `a Kysely query became ${sql}`);
+        refuses('CROSS_TENANT', () => kysely.withSchema(OTHER).selectFrom('probe_author').selectAll().compile());
+      }),
+  },
+];
+
+/** A write that hands another tenant's entity over, and one of tenants themselves. */
+function refusesWrites(method: string, fn: (write: (...args: unknown[]) => unknown, data: object) => unknown): Probe {
+  return {
+    shows: [`EntityManager.${method}`],
+    run: async ({ em, foreign, entities: { Author, Tenant } }) => {
+      await refuses('CROSS_TENANT', () => fn((...args) => em[method](Author, ...args), { id: 7, name: 'x', mentor: foreign }));
+      await refuses('TENANT_WRITE_REFUSED', () => fn((...args) => em.getRepository(Tenant)[method](...args), { schemaName: 'x' }));
+    },
+  };
+}
+
+/** What shows when something is awaited. */
+export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
+  {
+    shows: ['EntityManager.processWhere'],
+    run: async ({ em, foreign, entities: { Author } }) => {
+      const where = { mentor: foreign };
+      await refuses('CROSS_TENANT', () => em.find(Author, where, TO_OWN));
+      await refuses('CROSS_TENANT', () => em.count(Author, where, TO_OWN));
+      await refuses('CROSS_TENANT', () => em.countBy(Author, 'name', { where, ...TO_OWN }));
+      await refuses('CROSS_TENANT', () => em.nativeDelete(Author, where, TO_OWN));
+      await refuses('CROSS_TENANT', () => em.nativeUpdate(Author, where, { name: 'x' }, TO_OWN));
+      await refuses('CROSS_TENANT', () => em.stream(Author, { where, ...TO_OWN }).next());
+    },
+  },
+  {
+    shows: ['EntityManager.findOne'],
+    run: world => {
+      const em = world.em.fork();
+      // which is found in the identity map, so without a condition
+      world.authorIn(em, 1, OWN);
+
+      return refuses('CROSS_TENANT', () => em.findOneOrFail(world.entities.Author, world.foreign, TO_OWN));
+    },
+  },
+  refusesWrites('insert', (write, data) => write(data, TO_OWN)),
+  refusesWrites('upsert', (write, data) => write(data, TO_OWN)),
+  refusesWrites('insertMany', (write, data) => write([data], TO_OWN)),
+  refusesWrites('upsertMany', (write, data) => write([data], TO_OWN)),
+  {
+    shows: ['EntityManager.clone'],
+    run: async ({ em, foreign, entities: { Author, Tenant } }) => {
+      await refuses('CROSS_TENANT', () => em.clone(Author, { id: 1 }, { mentor: foreign }, TO_OWN));
+      await refuses('CROSS_TENANT', () => em.clone(Author, { mentor: foreign }, {}, TO_OWN));
+      await refuses('TENANT_WRITE_REFUSED', () => em.clone(Tenant, { id: 1 }));
+    },
+  },
+  {
+    shows: ['EntityManager.nativeDelete'],
+    run: ({ em, entities: { Tenant } }) => refuses('TENANT_WRITE_REFUSED', () => em.getRepository(Tenant).nativeDelete({ id: 1 })),
+  },
+  {
+    shows: ['EntityManager.nativeUpdate'],
+    run: async ({ em, foreign, entities: { Author, Tenant } }) => {
+      await refuses('CROSS_TENANT', () => em.nativeUpdate(Author, { id: 1 }, { mentor: foreign }, TO_OWN));
+      await refuses('TENANT_WRITE_REFUSED', () => em.getRepository(Tenant).nativeUpdate({ id: 1 }, { schemaName: 'x' }));
+    },
+  },
+  {
+    shows: ['EntityManager.populate'],
+    run: ({ em, foreign }) => refuses('CROSS_TENANT', () => em.populate([foreign], ['mentor'], TO_OWN)),
+  },
+  {
+    shows: ['EntityManager.preparePopulate', 'Collection.matching'],
+    run: async world => {
+      const options = {};
+      await refuses('CROSS_TENANT', () => world.ownEm.find(world.entities.Topic, {}, { populate: ['authors'], schema: OTHER }));
+      // which takes its options to the driver without a schema
+      await world.authorIn(world.ownEm, 8).friends.matching(options);
+      seeOwn(world, 'probe_author_friends');
+      see(Object.keys(options).length === 0, 'the options of a caller name a tenant from then on');
+    },
+  },
+  {
+    shows: ['EntityManager.tryCache', 'EntityManager.clearCache'],
+    run: world =>
+      world.as(OWN, async em => {
+        const { Author } = world.entities;
+        const { names, held } = world.cached;
+        const cache = ['probe', 1];
+        held.set(`probe|${OWN}`, [{ id: 9, name: 'x' }]);
+        const [found] = await em.find(Author, {}, { cache });
+        held.set(`probe|${OWN}`, 0);
+        await em.findOne(Author, { name: 'x' }, { cache });
+        await em.count(Author, {}, { cache });
+        await em.qb(Author).select('id').cache(cache).execute();
+        see(names.length === 4 && names.every(name => name === `probe|${OWN}`), `the cache was asked for ${names.splice(0).join(', ')}`);
+        see(schemaOf(found) === OWN, 'a cached entity is in no tenant');
+        await em.clearCache('probe');
+        see(names.includes(`probe|${OWN}`), 'what is cached of a tenant is not cleared');
+      }),
+  },
+  {
+    shows: ['EntityManager.refresh'],
+    run: async world => {
+      await refuses('CROSS_TENANT', () => world.ownEm.refreshOrFail(world.foreign));
+      await world.em.refresh(world.authorIn(world.em, 10, OWN));
+      seeOwn(world, 'probe_author');
+    },
+  },
+  {
+    shows: ['SqlEntityManager.execute'],
+    run: world => world.as(OTHER, () => refuses('CROSS_TENANT', () => world.ownEm.execute('select 1 from probe_author'))),
+  },
+  {
+    shows: ['EntityManager.withSessionContext'],
+    run: async world => {
+      await world.ownEm.insert(world.entities.Author, { name: rawValue() });
+      seeOwn(world, 'probe_author');
+    },
+  },
+  {
+    shows: ['EntityManager.flush'],
+    run: async world => {
+      world.authorIn(world.ownEm, 11).name = rawValue();
+      await world.ownEm.flush();
+      seeOwn(world, 'probe_author');
+    },
+  },
+  {
+    shows: ['EntityManager.stream', 'QueryBuilder.stream'],
+    run: async world => {
+      const rows = world.as(OWN, em => em.stream(world.entities.Author));
+      await world.as(OTHER, () => rows.next());
+      seeOwn(world, 'probe_author');
+    },
+  },
+  {
+    shows: ['EntityManager.callRoutine', 'AbstractSqlConnection.callRoutine', 'AbstractSqlConnection.execute'],
+    run: async world => {
+      await world.ownEm.callRoutine(world.entities.Count, {});
+      seeOwn(world, 'probe_count');
+    },
+  },
+  {
+    shows: ['SqlEntityManager.refreshMaterializedView', 'Platform.getSchemaHelper'],
+    run: async world => {
+      const meta: object = world.orm.getMetadata().get(world.entities.Author.meta.class);
+      const view = Object.defineProperties(Object.create(meta), { view: { value: true }, materialized: { value: true } });
+      const em = world.ownEm.fork();
+      em.getMetadata = () => view;
+      await em.refreshMaterializedView(world.entities.Author);
+      seeOwn(world, 'probe_author');
+    },
+  },
+];
+
+export type { ProbeWorld };
