@@ -14,6 +14,7 @@ import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
 import { checkConfig, checkEntities } from './tenant/config-check.js';
 import { addTrigger } from './database/change-trigger.js';
 import { TenantConfigError } from './errors/index.js';
+import { MIGRATION_PROBES } from './migrations/run/seam-probes.js';
 import { createPublicSchemaGenerator } from './migrations/set/public-schema-generator.js';
 import { resolveOptions, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './tenant/options.js';
 import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
@@ -98,7 +99,7 @@ function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions): D
 
 /** Looks at what the guards rely on. The ORM sends nothing until all has been seen. */
 function checkedWhenStarted(orm: WrappedOrm): void {
-  const pending = checkSeams(orm.driver, { open: openProbe, probes: [] });
+  const pending = checkSeams(orm.driver, { open: openProbe, probes: MIGRATION_PROBES });
 
   if (pending !== undefined) {
     sendNothingBefore(orm.config, pending);

@@ -1,5 +1,5 @@
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
-import { TenantConfigError } from '../../errors/index.js';
+import { reasonOf, TenantConfigError } from '../../errors/index.js';
 import { leaveScope } from '../mikro-context.js';
 import { explain } from './explain.js';
 import { hasKnownCode } from './known-code.js';
@@ -130,15 +130,11 @@ async function withinLimit(work: unknown): Promise<void> {
 }
 
 function withOthers(probes: Probes, others: readonly Probe[]): Probes {
-  return { ...probes, sent: [...probes.sent, ...others] };
+  return { ...probes, sent: [...others, ...probes.sent] };
 }
 
 function brokenBy({ shows }: Probe, error: unknown): BrokenSeam[] {
   return shows.map(name => ({ seam: seamNamed(name), seen: reasonOf(error) }));
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function fail(broken: readonly BrokenSeam[]): TenantConfigError {

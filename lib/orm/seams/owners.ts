@@ -24,7 +24,7 @@ import {
 import type { ProbeEm, ProbeWorld } from './probe-world.js';
 
 /** What has the members that the register names, by the names of owners. */
-export type Owners = Readonly<Record<string, object>>;
+export type Owners = Readonly<Record<string, object | undefined>>;
 
 /** The owners that are there before an ORM is: prototypes, classes, and what a driver is made with. */
 export function ownersOf(driver: AbstractSqlDriver): Owners {
@@ -71,7 +71,7 @@ export function liveOwnersOf({ orm, em, entities, database }: ProbeWorld): Owner
   return {
     EntityManager: em,
     Query: em.qb(entities.Topic).withSchema('public'),
-    WrappedEntity: helper(em.merge(entities.Topic, { id: 1, name: 'x' }) as object),
+    WrappedEntity: tryTo(() => helper(em.merge(entities.Topic, { id: 1, name: 'x' }) as object)),
     EntityMetadata: orm.getMetadata().get(entities.Topic.meta.class),
     Kysely: connection.getClient(),
     KyselyDialect: dialect,
@@ -79,6 +79,15 @@ export function liveOwnersOf({ orm, em, entities, database }: ProbeWorld): Owner
     Migration: new (Migration as ProbeEm)(orm.driver, orm.config),
     ...(pool === undefined ? {} : { Pool: pool, Client: new pool.Client({}) }),
   };
+}
+
+// where it cannot be made, the probes tell why
+function tryTo(make: () => object): object | undefined {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The driver class of MikroORM's own that a driver is, or was made of by a user. What a user's does beside is not asked for by the probes. */

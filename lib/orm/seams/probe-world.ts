@@ -30,14 +30,10 @@ export class ProbeWorld {
   /** Whether the scope functions would have found it, as they find a user's. */
   readonly isLive: boolean;
 
-  /** An EntityManager that is in no scope and has no tenant. */
-  readonly em: ProbeEm;
-  /** One that is in no scope and has the own tenant. */
-  readonly ownEm: ProbeEm;
-  /** One that is in no scope and has the other tenant. */
-  readonly foreignEm: ProbeEm;
-  /** An author of the other tenant, of that one. */
-  readonly foreign: ProbeAuthor;
+  #em: ProbeEm;
+  #ownEm: ProbeEm;
+  #foreignEm: ProbeEm;
+  #foreign: ProbeAuthor | undefined;
 
   /** What every recorded statement is answered with. */
   rows: readonly object[] = [];
@@ -85,10 +81,26 @@ export class ProbeWorld {
     this.isLive = isLiveOrm(this.orm.config);
     // it is nobody's to find
     removeLiveOrm(this.orm.config);
-    this.em = this.orm.em.fork();
-    this.ownEm = this.orm.em.fork({ schema: OWN });
-    this.foreignEm = this.orm.em.fork({ schema: OTHER });
-    this.foreign = this.authorIn(this.foreignEm, 1);
+  }
+
+  /** An EntityManager that is in no scope and has no tenant. */
+  get em(): ProbeEm {
+    return (this.#em ??= this.orm.em.fork());
+  }
+
+  /** One that is in no scope and has the own tenant. */
+  get ownEm(): ProbeEm {
+    return (this.#ownEm ??= this.orm.em.fork({ schema: OWN }));
+  }
+
+  /** One that is in no scope and has the other tenant. */
+  get foreignEm(): ProbeEm {
+    return (this.#foreignEm ??= this.orm.em.fork({ schema: OTHER }));
+  }
+
+  /** An author of the other tenant. */
+  get foreign(): ProbeAuthor {
+    return (this.#foreign ??= this.authorIn(this.foreignEm, 1));
   }
 
   /** Runs `fn` in the scope of a tenant. */

@@ -1,5 +1,5 @@
 import type { Probe } from './probe.js';
-import { CONNECTION_PROBES, SENT_CONNECTION_PROBES } from './probes/connection.js';
+import { CLOSING_PROBES, CONNECTION_PROBES, SENT_CONNECTION_PROBES } from './probes/connection.js';
 import { CONTEXT_PROBES } from './probes/contexts.js';
 import { ENTITY_MANAGER_PROBES, RECORDED_ENTITY_MANAGER_PROBES } from './probes/entity-manager.js';
 import { FLUSH_PROBES } from './probes/flush.js';
@@ -19,7 +19,7 @@ export interface Probes {
 const ALL: Probes = {
   atOnce: [...CONTEXT_PROBES, ...ENTITY_MANAGER_PROBES, ...QUERY_PROBES, ...LOADING_PROBES, ...CONNECTION_PROBES],
   recorded: [...RECORDED_ENTITY_MANAGER_PROBES, ...RECORDED_QUERY_PROBES, ...FLUSH_PROBES, ...RECORDED_LOADING_PROBES],
-  sent: SENT_CONNECTION_PROBES,
+  sent: [...SENT_CONNECTION_PROBES, ...CLOSING_PROBES],
 };
 
 /** All of them, and one of each kind of guard. */

@@ -16,7 +16,7 @@ export interface SeamRow {
   readonly use: 'override' | 'replace' | 'give' | 'call' | 'read' | 'write';
   /** How many parameters it declares, up to the first with a default: a number, or the least and the most. */
   readonly arity?: number | readonly [least: number, most: number];
-  /** The places of the arguments that the library reads or changes. */
+  /** The places of the arguments that the library reads or changes, and of which a move would do harm. */
   readonly reads?: readonly number[];
   /** Whether it shows on objects alone: as a field, or as a method of a class that nobody exports. */
   readonly onObject?: true;

@@ -1,4 +1,5 @@
 import { onCommit } from '../../../database/on-commit.js';
+import { addLiveOrm, isLiveOrm, removeLiveOrm } from '../../../scope/live-orms.js';
 import { NotSeen, refuses, see, type Probe } from '../probe.js';
 import { OWN, type ProbeEm, type ProbeWorld } from '../probe-world.js';
 
@@ -133,3 +134,28 @@ export const SENT_CONNECTION_PROBES: readonly Probe[] = [
   },
 ];
 
+
+/** What shows at the very end: the ORM of the probes is closed by it. */
+export const CLOSING_PROBES: readonly Probe[] = [
+  {
+    shows: ['AbstractSqlDriver.setMetadata'],
+    run: world => see(world.isLive, 'the scope functions do not find an ORM that has started'),
+  },
+  {
+    shows: ['AbstractSqlDriver.close', 'KyselyDriver.destroy'],
+    run: async world => {
+      const { config } = world.orm;
+      addLiveOrm(config);
+
+      try {
+        const closing = world.orm.close(true);
+        see(!isLiveOrm(config), 'the scope functions find an ORM that is closed');
+        await closing;
+      } finally {
+        removeLiveOrm(config);
+      }
+
+      see(world.pool === undefined || world.pool.ended === true, 'an ORM that is closed keeps its connections');
+    },
+  },
+];

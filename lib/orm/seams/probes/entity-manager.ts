@@ -92,12 +92,14 @@ export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
   },
   {
     shows: ['EntityManager.findOne'],
-    run: world => {
-      const em = world.em.fork();
-      // which is found in the identity map, so without a condition
-      world.authorIn(em, 1, OWN);
-
-      return refuses('CROSS_TENANT', () => em.findOneOrFail(world.entities.Author, world.foreign, TO_OWN));
+    run: async world => {
+      const { Author, Topic } = world.entities;
+      const em = world.ownEm.fork();
+      // which is new, so it is found in the identity map and without a condition
+      em.create(Author, { id: 1, name: 'x' });
+      await refuses('CROSS_TENANT', () => em.findOneOrFail(Author, world.foreign));
+      const topic = em.merge(Topic, { id: 1, name: 'x', leader: null });
+      see((await em.findOne(Topic, 1, { flushMode: 'commit' })) === topic, 'a shared entity is not found among those of its EntityManager');
     },
   },
   refusesWrites('insert', (write, data) => write(data, TO_OWN)),
@@ -125,7 +127,13 @@ export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
   },
   {
     shows: ['EntityManager.populate'],
-    run: ({ em, foreign }) => refuses('CROSS_TENANT', () => em.populate([foreign], ['mentor'], TO_OWN)),
+    run: async world => {
+      const { em, ownEm } = world;
+      await em.populate([world.authorIn(em, 17, OWN)], ['friends']);
+      seeOwn(world, 'probe_author_friends');
+      const topic = ownEm.merge(world.entities.Topic, { id: 2, name: 'x' });
+      await refuses('CROSS_TENANT', () => ownEm.populate([topic], ['authors'], { schema: OTHER }));
+    },
   },
   {
     shows: ['EntityManager.preparePopulate', 'Collection.matching'],
@@ -163,6 +171,7 @@ export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
       await refuses('CROSS_TENANT', () => world.ownEm.refreshOrFail(world.foreign));
       await world.em.refresh(world.authorIn(world.em, 10, OWN));
       seeOwn(world, 'probe_author');
+      await refuses('CROSS_TENANT', () => world.ownEm.refresh(world.authorIn(world.ownEm, 18), { schema: OTHER }));
     },
   },
   {
@@ -172,15 +181,18 @@ export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
   {
     shows: ['EntityManager.withSessionContext'],
     run: async world => {
-      await world.ownEm.insert(world.entities.Author, { name: rawValue() });
+      await world.ownEm.insertMany(world.entities.Author, [{ name: rawValue() }, { name: rawValue() }]);
       seeOwn(world, 'probe_author');
     },
   },
   {
-    shows: ['EntityManager.flush'],
+    shows: ['EntityManager.flush', 'AbstractSqlDriver.getTableName'],
     run: async world => {
-      world.authorIn(world.ownEm, 11).name = rawValue();
-      await world.ownEm.flush();
+      const em = world.ownEm.fork();
+      // two, which are not written by a query builder
+      world.authorIn(em, 1).name = rawValue();
+      world.authorIn(em, 2).name = rawValue();
+      await em.flush();
       seeOwn(world, 'probe_author');
     },
   },
@@ -205,9 +217,10 @@ export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
       const meta: object = world.orm.getMetadata().get(world.entities.Author.meta.class);
       const view = Object.defineProperties(Object.create(meta), { view: { value: true }, materialized: { value: true } });
       const em = world.ownEm.fork();
-      em.getMetadata = () => view;
-      await em.refreshMaterializedView(world.entities.Author);
-      seeOwn(world, 'probe_author');
+      em.getMetadata = (name: unknown) => (name === world.entities.Author ? view : undefined);
+      await em.refreshMaterializedView(world.entities.Author, { concurrently: true });
+      const [{ sql } = { sql: '' }] = world.take();
+      see(sql.includes('concurrently') && sql.includes(`"${OWN}"."probe_author"`), `a view was refreshed by ${sql}`);
     },
   },
 ];

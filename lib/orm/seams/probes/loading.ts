@@ -26,13 +26,13 @@ export const LOADING_PROBES: readonly Probe[] = [
       see(schemaOf(em.merge(world.entities.Author, { id: 3, mentor: 4 }, { schema: OTHER }).mentor) === OTHER, 'what an entity refers to is in another tenant');
     },
   },
+];
+
+export const RECORDED_LOADING_PROBES: readonly Probe[] = [
   {
     shows: ['EntityManager.getEntityLoader', 'EntityLoader.populate'],
     run: world => refuses('CROSS_TENANT', () => world.ownEm.getEntityLoader().populate(world.entities.Author, [borrowed(world)], [], {})),
   },
-];
-
-export const RECORDED_LOADING_PROBES: readonly Probe[] = [
   {
     shows: ['EntityProperty.lazy'],
     run: async world => {

@@ -1,4 +1,5 @@
 import { raw } from '@mikro-orm/core';
+import { currentScope } from '../../../scope/scope.js';
 import { refuses, see, seeOwn, type Probe } from '../probe.js';
 import { OTHER, OWN, schemaOf, type ProbeEm, type ProbeWorld } from '../probe-world.js';
 
@@ -131,7 +132,22 @@ export const QUERY_PROBES: readonly Probe[] = [
 ];
 
 export const RECORDED_QUERY_PROBES: readonly Probe[] = [
-  ...(['execute', 'getResultList', 'getSingleResult', 'getCount'] as const).map(member => ({
+  {
+    shows: ['QueryBuilder.getCount'],
+    run: async world => {
+      const made = query(world);
+      let schemaName: string | undefined;
+      const { processPopulateHint } = made;
+      made.processPopulateHint = () => {
+        schemaName ??= (currentScope(world.orm.config) as { readonly schemaName?: string }).schemaName;
+        processPopulateHint.call(made);
+      };
+      await world.as(OTHER, () => made.getCount());
+      seeOwn(world, 'probe_author');
+      see(schemaName === OWN, 'a count is made ready in another scope');
+    },
+  },
+  ...(['execute', 'getResultList', 'getSingleResult'] as const).map(member => ({
     shows: [`QueryBuilder.${member}`],
     run: async (world: ProbeWorld) => {
       const made = query(world).select('id');

@@ -90,7 +90,7 @@ export const DRIVER_SEAMS = seamsOf('AbstractSqlDriver', '@mikro-orm/sql', {
     protects: 'the scope functions find the ORM',
     usedIn: DRIVER,
   },
-  reconnect: { use: 'override', arity: 1, by: 'MikroORM.reconnect', protects: 'the scope functions find the ORM', usedIn: DRIVER },
+  reconnect: { use: 'override', arity: 1, protects: 'the scope functions find the ORM', usedIn: DRIVER },
   close: { use: 'override', arity: 1, by: 'MikroORM.close', protects: 'a closed ORM is not found by the scope functions', usedIn: DRIVER },
   resolveConnectionType: { use: 'call', arity: 1, protects: 'a query goes to the connection that MikroORM chose for it', usedIn: DRIVER },
   connection: { use: 'read', onObject: true, by: 'every statement', protects: 'the connection is guarded', usedIn: DRIVER },

@@ -122,7 +122,7 @@ export const ENTITY_MANAGER_SEAMS = seamsOf('EntityManager', '@mikro-orm/core', 
   callRoutine: {
     use: 'override',
     arity: 2,
-    reads: [0, 1],
+    reads: [0],
     protects: "a tenant's function is called in its schema, and with its path",
     usedIn: LOADING,
   },

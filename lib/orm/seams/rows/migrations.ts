@@ -53,7 +53,7 @@ export const MIGRATION_SEAMS = seamsOf('Migration', '@mikro-orm/migrations', {
     protects: 'a migration waits for those before it, and a preview changes nothing',
     usedIn: RUN,
   },
-  execute: { use: 'replace', arity: 2, reads: [0, 1], protects: 'a migration does not end the transaction that holds its tenant together', usedIn: RUN },
+  execute: { use: 'replace', arity: 2, reads: [0], protects: 'a migration does not end the transaction that holds its tenant together', usedIn: RUN },
   getEntityManager: { use: 'replace', arity: 0, protects: 'the EntityManager of a migration is the one of its tenant', usedIn: RUN },
   getQueries: { use: 'call', arity: 0, protects: 'what a migration has queued is run', usedIn: RUN },
   reset: { use: 'call', arity: 0, protects: 'what a migration has queued is run once', usedIn: RUN },

@@ -61,7 +61,7 @@ export const QUERY_HELPER_SEAMS = seamsOf('QueryBuilderHelper', '@mikro-orm/sql'
   createJoinExpression: {
     use: 'override',
     arity: 4,
-    reads: [0, 2, 3],
+    reads: [0],
     by: 'processJoins, and itself for nested joins',
     protects: "a joined table is in the scope's tenant",
     usedIn: HELPER,
