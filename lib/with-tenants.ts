@@ -125,7 +125,7 @@ function refuseToWork(orm: WrappedOrm, error: unknown): void {
 }
 
 /** An ORM that is made as the users' are, for a look at what theirs rely on. */
-function openProbe(config: AnyConfig, tenant: TenantsOptions['tenant']): WrappedOrm {
+export function openProbe(config: AnyConfig, tenant: TenantsOptions['tenant']): WrappedOrm {
   return new MikroORM(wrap(config, resolveOptions({ tenant }, undefined), () => undefined) as never) as unknown as WrappedOrm;
 }
 

@@ -123,12 +123,13 @@ export function guardCollections(): void {
 
     return em;
   };
-  prototype.getEntityManager = Object.assign(guarded, { [GUARDED]: true });
+  prototype.getEntityManager = Object.assign(guarded, { [GUARDED]: own });
 
   const { matching } = prototype;
-  prototype.matching = function (options) {
+  const copying: OpenCollection['matching'] = function (options) {
     return matching.call(this, { ...options });
   };
+  prototype.matching = Object.assign(copying, { [GUARDED]: matching });
 }
 
 function inSchemaOfOwners(method: string, args: unknown[]): unknown[] {
@@ -165,7 +166,8 @@ function isScalar(meta: EntityMetadata | undefined, [name = '', ...rest]: readon
   return property !== undefined && (property.kind === ReferenceKind.SCALAR || (rest.length > 0 && isScalar(property.targetMeta, rest)));
 }
 
-const GUARDED = Symbol.for('@landlord/mikro-orm: guarded');
+/** What a method of MikroORM's was, on the one in its place. */
+export const GUARDED = Symbol.for('@landlord/mikro-orm: guarded');
 
 type LoadKey = readonly [target: object, options?: SchemaOption | undefined];
 

@@ -2,7 +2,7 @@ import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { reasonOf, TenantConfigError } from '../../errors/index.js';
 import { leaveScope } from '../mikro-context.js';
 import { explain } from './explain.js';
-import { hasKnownCode } from './known-code.js';
+import { isKnownCode } from './known-code.js';
 import { liveOwnersOf, officialDriverOf } from './owners.js';
 import type { Probe } from './probe.js';
 import { ProbeWorld, type OpenProbe } from './probe-world.js';
@@ -52,13 +52,15 @@ export function forgetSeams(): void {
 function begin(driver: AbstractSqlDriver, parts: CheckParts): Check {
   return leaveScope(() => {
     const check: Check = { pending: undefined, failure: undefined };
-    const probes = hasKnownCode(driver) ? PROBES.basic : withOthers(PROBES.all, parts.probes);
     const broken: BrokenSeam[] = [];
     let world: ProbeWorld;
+    let probes: Probes;
 
     try {
-      world = new ProbeWorld(officialDriverOf(driver), parts.open);
-      broken.push(...brokenShapes(OBJECT_SEAMS, liveOwnersOf(world)));
+      const isKnown = isKnownCode(driver);
+      world = new ProbeWorld(officialDriverOf(driver), parts.open, { isWhole: !isKnown });
+      probes = isKnown ? PROBES.basic : withOthers(PROBES.all, parts.probes);
+      broken.push(...(isKnown ? [] : brokenShapes(OBJECT_SEAMS, liveOwnersOf(world))));
     } catch (error) {
       check.failure = fail([{ seam: seamNamed('MikroORM.createEntityManager'), seen: reasonOf(error) }]);
 

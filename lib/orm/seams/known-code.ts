@@ -1,5 +1,73 @@
-import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import { hash } from 'node:crypto';
+import { EntityFactory, EventManager, Reference } from '@mikro-orm/core';
+import { Kysely, type AbstractSqlDriver } from '@mikro-orm/sql';
+import { GUARDED } from '../../entities/lazy-loading.js';
+import { KNOWN_CODE } from './known-hashes.js';
+import { ownersOf } from './owners.js';
+import { SEAMS } from './register.js';
 
-export function hasKnownCode(_driver: AbstractSqlDriver): boolean {
-  return process.env['BASIC'] === '1';
+/**
+ * Whether the seams, and the functions that call them, are byte for byte what the specs of this library were run on. Read off the functions as
+ * they are in this process, so that a change to a file and a change at run time both show.
+ */
+export function isKnownCode(driver: AbstractSqlDriver): boolean {
+  return [...classesOf(driver)].every(([name, object]) => {
+    const known = KNOWN_CODE[name];
+
+    return known?.some(([hashed, functions]) => hashed === hashOf(object, functions)) === true;
+  });
 }
+
+/** The code to be known: of each class, the functions that are seams or call one, and their hash. */
+export function codeOf(driver: AbstractSqlDriver): Record<string, KnownClass> {
+  const members = new Set(SEAMS.map(({ member }) => member));
+  // what is called of the library's, in place of what it reads itself
+  const hooks = new Set(SEAMS.filter(({ use }) => !['call', 'read', 'write'].includes(use)).map(({ member }) => member));
+  const callsHook = new RegExp(`\\.(${[...hooks].join('|')})\\(`);
+  const known: Record<string, KnownClass> = {};
+
+  for (const [name, object] of classesOf(driver)) {
+    const functions = Object.getOwnPropertyNames(object)
+      .filter(key => members.has(key) || textsOf(object, key).some(text => callsHook.test(text)))
+      .toSorted();
+    known[name] = [hashOf(object, functions), functions];
+  }
+
+  return known;
+}
+
+/** The hash of some functions, and which they are. */
+export type KnownClass = readonly [hash: string, functions: readonly string[]];
+
+function classesOf(driver: AbstractSqlDriver): Map<string, object> {
+  const classes = new Map<string, object>();
+  const starts = [...Object.values(ownersOf(driver)), ...[EntityFactory, EventManager, Kysely, Reference].map(each => each.prototype as object)];
+
+  for (const start of starts) {
+    for (let each = start as object | null; each !== null && each !== Object.prototype && each !== Function.prototype; ) {
+      classes.set(typeof each === 'function' ? `${each.name} (static)` : each.constructor.name, each);
+      each = Object.getPrototypeOf(each) as object | null;
+    }
+  }
+
+  return classes;
+}
+
+function hashOf(object: object, functions: readonly string[]): string {
+  return hash('sha256', functions.flatMap(key => [key, ...textsOf(object, key)]).join('\n'), 'base64url').slice(0, 16);
+}
+
+function textsOf(object: object, key: string): string[] {
+  const { value, get, set } = Object.getOwnPropertyDescriptor(object, key) ?? {};
+
+  return (
+    [value, get, set]
+      .filter((each): each is Replaced => typeof each === 'function' && key !== 'constructor')
+      .map(each => Function.prototype.toString.call(each[GUARDED] ?? each))
+      // a loader may have written it anew
+      .filter(text => !text.includes('import('))
+  );
+}
+
+/** A method that the library may have put in the place of one. */
+type Replaced = Function & { readonly [GUARDED]?: Function };

@@ -1,8 +1,11 @@
-import { defineEntity, p, Routine, type EntityMetadata, type EntitySchema } from '@mikro-orm/core';
+import { defineEntity, p, Routine, type EntitySchema } from '@mikro-orm/core';
 import { TenantMixin } from '../../tenant/tenant-mixin.js';
 
-/** The entities of the probes. Made anew for each check: what MikroORM adds to the classes of one ORM is not another's. */
-export function probeEntities(): ProbeEntities {
+/**
+ * The entities of the probes: those that all of them take, and, where they are to be whole, those that some do. Made anew for each check, as
+ * what MikroORM adds to the classes of one ORM is not another's.
+ */
+export function probeEntities({ isWhole }: { readonly isWhole: boolean }): ProbeEntities {
   class ProbeTenant extends TenantMixin {}
 
   defineEntity({ class: ProbeTenant, extends: TenantMixin, properties: { plan: p.string().nullable() } });
@@ -13,7 +16,7 @@ export function probeEntities(): ProbeEntities {
       id: p.integer().primary(),
       name: p.string(),
       authors: () => p.oneToMany(Author).mappedBy('topic'),
-      leader: () => p.oneToOne(Author).mappedBy('leads').nullable(),
+      ...(isWhole ? { leader: () => p.oneToOne(Author).mappedBy('leads').nullable() } : {}),
     },
   });
   const Author: AnySchema = defineEntity({
@@ -22,41 +25,50 @@ export function probeEntities(): ProbeEntities {
     properties: {
       id: p.integer().primary(),
       name: p.string(),
-      data: p.json().nullable(),
-      place: p.string().formula((_, table) => `'in ${table.schema}'`),
       mentor: () => p.manyToOne(Author).nullable(),
       pupils: () => p.oneToMany(Author).mappedBy('mentor'),
       topic: () => p.manyToOne(Topic).nullable(),
-      leads: () => p.oneToOne(Topic).nullable(),
-      friends: () => p.manyToMany(Author),
-      marks: () => p.manyToMany([Topic, Author] as never),
-      first: () =>
-        p
-          .manyToOne(Author)
-          .through(() => Author)
-          .nullable(),
+      ...(isWhole
+        ? {
+            data: p.json().nullable(),
+            place: p.string().formula((_, table) => `'in ${table.schema}'`),
+            leads: () => p.oneToOne(Topic).nullable(),
+            friends: () => p.manyToMany(Author),
+            marks: () => p.manyToMany([Topic, Author] as never),
+            first: () =>
+              p
+                .manyToOne(Author)
+                .through(() => Author)
+                .nullable(),
+          }
+        : {}),
     },
   } as never);
-  const Report: AnySchema = defineEntity({
-    name: 'ProbeReport',
-    properties: { id: p.integer() },
-    expression: () => 'select id from probe_author',
-  } as never);
-  return { Tenant: ProbeTenant as never, Topic, Author, Report, Count: COUNT() };
+
+  return { Tenant: ProbeTenant as never, Topic, Author, ...(isWhole ? { Report: report(), Count: count() } : {}) };
 }
 
-function COUNT(): object {
-  return new Routine({ name: 'probe_count', schema: '*', type: 'function', returns: { runtimeType: 'number', columnType: 'integer' }, params: {}, body: 'return 1' } as never);
+function report(): AnySchema {
+  return defineEntity({ name: 'ProbeReport', properties: { id: p.integer() }, expression: () => 'select id from probe_author' } as never);
+}
+
+function count(): object {
+  return new Routine({
+    name: 'probe_count',
+    schema: '*',
+    type: 'function',
+    returns: { runtimeType: 'number', columnType: 'integer' },
+    params: {},
+    body: 'return 1',
+  } as never);
 }
 
 export interface ProbeEntities {
   readonly Tenant: typeof TenantMixin;
   readonly Topic: AnySchema;
   readonly Author: AnySchema;
-  readonly Report: AnySchema;
-  readonly Count: object;
+  readonly Report?: AnySchema;
+  readonly Count?: object;
 }
 
 type AnySchema = EntitySchema<any>;
-
-export type { EntityMetadata };

@@ -44,8 +44,8 @@ export class ProbeWorld {
   /** The connection's own, which is under guard. */
   #stream: unknown;
 
-  constructor(driver: AnyConfig['driver'], open: OpenProbe) {
-    this.entities = probeEntities();
+  constructor(driver: AnyConfig['driver'], open: OpenProbe, { isWhole = true } = {}) {
+    this.entities = probeEntities({ isWhole });
     const { Tenant, Topic, Author, Report, Count } = this.entities;
     const { cached } = this;
     const driverOptions = { ...this.database.driverOptions, onPoolCreated: (pool: unknown) => (this.pool ??= pool) };
@@ -59,8 +59,8 @@ export class ProbeWorld {
       {
         driver,
         dbName: 'probe',
-        entities: [Tenant, Topic, Author, Report],
-        routines: [Count],
+        entities: [Tenant, Topic, Author, ...(Report === undefined ? [] : [Report])],
+        routines: Count === undefined ? [] : [Count],
         entityManager: ProbeEntityManager,
         driverOptions,
         replicas: [{ driverOptions: () => dialectOf(this.orm.driver.getConnection('read'), driverOptions) }],
