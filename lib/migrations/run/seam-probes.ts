@@ -1,5 +1,6 @@
 import { Migration, Migrator } from '@mikro-orm/migrations';
 import { DatabaseSchema } from '@mikro-orm/sql';
+import { addTrigger } from '../../database/change-trigger.js';
 import { TenantDatabase } from '../../database/tenant-database.js';
 import { refuses, see, type Probe } from '../../orm/seams/probe.js';
 import { OWN, type ProbeEm, type ProbeWorld } from '../../orm/seams/probe-world.js';
@@ -48,6 +49,16 @@ export const MIGRATION_PROBES: readonly Probe[] = [
       see(all.includes('"probe_topic"') && !/create table "\w*"?\.?"?probe_author/.test(all), `the public set makes ${all}`);
       see(named.includes('"probe_topic"') && !/create table "probe_author/.test(named), `the public set makes ${named}`);
       see(world.orm.config.getExtension<object>('@mikro-orm/schema-generator')?.constructor.name === 'PublicSchemaGenerator', 'the schema generator is another');
+    },
+  },
+  {
+    shows: ['EntityMetadata.triggers'],
+    run: async world => {
+      const { generator } = publicSet(world);
+      const storage = world.orm.getMetadata();
+      addTrigger(storage, storage.get(world.entities.Tenant), 'public');
+      const sql: string = await generator.getCreateSchemaSQL({ schema: 'public' });
+      see(sql.includes('create trigger'), 'the public set makes no trigger');
     },
   },
   {

@@ -62,7 +62,7 @@ function begin(driver: AbstractSqlDriver, parts: CheckParts): Check {
       probes = isKnown ? PROBES.basic : withOthers(PROBES.all, parts.probes);
       broken.push(...(isKnown ? [] : brokenShapes(OBJECT_SEAMS, liveOwnersOf(world))));
     } catch (error) {
-      check.failure = fail([{ seam: seamNamed('MikroORM.createEntityManager'), seen: reasonOf(error) }]);
+      check.failure = fail(OPENING.map(name => ({ seam: seamNamed(name), seen: `the ORM of the probes could not be opened: ${reasonOf(error)}` })));
 
       return check;
     }
@@ -77,7 +77,7 @@ function begin(driver: AbstractSqlDriver, parts: CheckParts): Check {
 
     if (broken.length > 0) {
       check.failure = fail(broken);
-      void world.close();
+      world.close().catch(() => undefined);
 
       return check;
     }
@@ -114,7 +114,8 @@ async function runAwaited(world: ProbeWorld, probes: Probes): Promise<void> {
     }
   }
 
-  await world.close();
+  // a seam that is broken may hold a connection
+  await withinLimit(world.close()).catch(() => undefined);
 
   if (broken.length > 0) {
     throw fail(broken);
@@ -139,9 +140,27 @@ function brokenBy({ shows }: Probe, error: unknown): BrokenSeam[] {
   return shows.map(name => ({ seam: seamNamed(name), seen: reasonOf(error) }));
 }
 
+/** Where much is broken it is mostly by one change, so that the first are told in full and the others by name. */
 function fail(broken: readonly BrokenSeam[]): TenantConfigError {
-  return TenantConfigError.brokenSeams([...new Set(broken.map(explain))]);
+  const bySeam = [...new Map(broken.toReversed().map(each => [each.seam, each])).values()].toReversed();
+  const others = bySeam.slice(IN_FULL).map(({ seam }) => seam.name);
+
+  return TenantConfigError.brokenSeams([
+    ...bySeam.slice(0, IN_FULL).map(explain),
+    ...(others.length > 0 ? [`The same may be the cause of these: ${others.join(', ')}.`] : []),
+  ]);
 }
+
+/** What any ORM with tenants takes to be opened. */
+const OPENING = [
+  'MikroORM.createEntityManager',
+  'Configuration.getExtension',
+  'Configuration.registerExtension',
+  'Discovery.onMetadata',
+  'Discovery.afterDiscovered',
+];
+
+const IN_FULL = 5;
 
 const LIMIT_MS = 1_000;
 

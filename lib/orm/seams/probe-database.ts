@@ -60,7 +60,7 @@ interface Result {
 }
 
 /** What the pool and Kysely use of a client of `pg`. */
-abstract class ProbeClient extends EventEmitter {
+export abstract class ProbeClient extends EventEmitter {
   readonly _queryable = true;
   _ending = false;
 

@@ -48,7 +48,7 @@ export class ProbeWorld {
     this.entities = probeEntities({ isWhole });
     const { Tenant, Topic, Author, Report, Count } = this.entities;
     const { cached } = this;
-    const driverOptions = { ...this.database.driverOptions, onPoolCreated: (pool: unknown) => (this.pool ??= pool) };
+    const { driverOptions } = this.database;
     const cache = {
       get: (name: string) => (cached.names.push(name), cached.held.get(name)),
       set: () => undefined,
@@ -62,7 +62,8 @@ export class ProbeWorld {
         entities: [Tenant, Topic, Author, ...(Report === undefined ? [] : [Report])],
         routines: Count === undefined ? [] : [Count],
         entityManager: ProbeEntityManager,
-        driverOptions,
+        driverOptions: { ...driverOptions, onPoolCreated: (pool: unknown) => (this.pool = pool) },
+        ensureDatabase: false,
         replicas: [{ driverOptions: () => dialectOf(this.orm.driver.getConnection('read'), driverOptions) }],
         preferReadReplicas: false,
         // MikroORM makes one of it
@@ -117,10 +118,11 @@ export class ProbeWorld {
   /** Has the connection say what it is given, and for whom, in place of sending it. */
   record(): void {
     const connection = this.orm.driver.getConnection('write') as ProbeEm;
-    const say = (sql: unknown): void => void this.#statements.push({ sql: String(sql), target: sqlTarget(this.orm.config) });
+    const say = (sql: unknown, ctx?: unknown): void =>
+      void this.#statements.push({ sql: String(sql), ctx, target: sqlTarget(this.orm.config) });
 
-    connection.execute = async (sql: unknown) => {
-      say(sql);
+    connection.execute = async (sql: unknown, _params: unknown, _method: unknown, ctx: unknown) => {
+      say(sql, ctx);
       const { failure } = this;
       this.failure = undefined;
 
@@ -204,5 +206,7 @@ export interface ProbeAuthor {
 
 interface Statement {
   readonly sql: string;
+  /** The transaction that it is of. */
+  readonly ctx: unknown;
   readonly target: SqlTarget;
 }

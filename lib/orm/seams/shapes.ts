@@ -17,14 +17,14 @@ export function brokenShapes(seams: readonly Seam[], owners: Owners): BrokenSeam
   });
 }
 
-function misfit({ member, arity }: Seam, owner: object): string | undefined {
+function misfit({ member, use, arity = [0, Infinity] }: Seam, owner: object): string | undefined {
   const found = descriptorOf(owner, member);
 
   if (found === undefined) {
     return 'it is not there';
   }
 
-  if (arity === undefined) {
+  if (use === 'read' || use === 'write' || found.get !== undefined) {
     return undefined;
   }
 
@@ -36,7 +36,10 @@ function misfit({ member, arity }: Seam, owner: object): string | undefined {
 
   const [least, most] = typeof arity === 'number' ? [arity, arity] : arity;
 
-  return value.length < least || value.length > most ? `it has ${value.length} parameters in place of ${[...new Set([least, most])].join(' to ')}` : undefined;
+  // one that is wrapped, as by an instrumentation, may declare none
+  return value.length > most || (value.length < least && value.length > 0)
+    ? `it has ${value.length} parameters in place of ${[...new Set([least, most])].join(' to ')}`
+    : undefined;
 }
 
 // not by reading it, as a getter needs an object that is whole

@@ -1,9 +1,11 @@
 import { onCommit } from '../../../database/on-commit.js';
 import { addLiveOrm, isLiveOrm, removeLiveOrm } from '../../../scope/live-orms.js';
 import { NotSeen, refuses, see, type Probe } from '../probe.js';
-import { OWN, type ProbeEm, type ProbeWorld } from '../probe-world.js';
+import { OTHER, OWN, type ProbeEm, type ProbeWorld } from '../probe-world.js';
 
 const RAW = 'select 1 from probe_setting';
+
+const LOST = Object.assign(new Error('Connection terminated unexpectedly'), { code: '57P01' });
 
 /** Looks that the statements were sent in this order, and takes them. */
 function seeInOrder({ database }: ProbeWorld, patterns: readonly RegExp[], what: string): void {
@@ -18,6 +20,20 @@ function seeInOrder({ database }: ProbeWorld, patterns: readonly RegExp[], what:
 
 function seePath(world: ProbeWorld, what: string): void {
   seeInOrder(world, [new RegExp(`search_path.*${OWN}`), /probe_setting/], `${what} was sent without its path`);
+}
+
+/** A transaction with a savepoint that is rolled back, of which a statement fails. */
+async function transactionThatFails({ em, database }: ProbeWorld, statement: RegExp): Promise<void> {
+  database.answer(statement, new Error('probe'));
+  const failing = em.transactional(async (tx: ProbeEm) => {
+    await tx.transactional(() => Promise.reject(new NotSeen())).catch(() => undefined);
+    throw new NotSeen();
+  });
+  await failing.catch(() => undefined);
+}
+
+function seePlaceGivenBack({ pool }: ProbeWorld): void {
+  see(pool === undefined || pool.totalCount === 0, 'a connection that is lost keeps its place in the pool');
 }
 
 export const CONNECTION_PROBES: readonly Probe[] = [
@@ -60,7 +76,7 @@ export const SENT_CONNECTION_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['AbstractSqlConnection.stream', 'Pool.on', 'Client.query', 'KyselyConnection.streamQuery'],
+    shows: ['AbstractSqlConnection.stream', 'PoolEvents.connect', 'Client.query', 'KyselyConnection.streamQuery'],
     run: async world => {
       if (world.pool !== undefined) {
         const rows = world.as(OWN, em => em.getConnection().stream(RAW));
@@ -120,16 +136,41 @@ export const SENT_CONNECTION_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['KyselyDriver.rollbackTransaction', 'KyselyDriver.rollbackToSavepoint', 'KyselyDriver.releaseConnection', 'Pool.once', 'Pool.off', 'Client.end'],
+    shows: ['KyselyDriver.rollbackTransaction', 'KyselyDriver.rollbackToSavepoint', 'KyselyDialect.createDriver'],
     run: async world => {
-      const failing = world.em.transactional(async (tx: ProbeEm) => {
-        await tx.transactional(() => Promise.reject(new NotSeen())).catch(() => undefined);
-        world.database.answer(/^rollback$/, new Error('probe'));
-        throw new NotSeen();
-      });
-      await failing.catch(() => undefined);
+      await transactionThatFails(world, /^rollback$/);
       seeInOrder(world, [/^begin/, /^savepoint/, /^rollback to/, /^rollback$/], 'a transaction was not rolled back');
-      see(world.pool === undefined || world.pool.totalCount === 0, 'a connection that cannot be rolled back keeps its place in the pool');
+      seePlaceGivenBack(world);
+    },
+  },
+  {
+    shows: ['KyselyDriver.beginTransaction', 'KyselyDriver.releaseConnection', 'PoolEvents.release', 'Client.end'],
+    run: async world => {
+      await transactionThatFails(world, /^begin$/);
+      world.database.take();
+      seePlaceGivenBack(world);
+    },
+  },
+  {
+    shows: ['KyselyDriver.acquireConnection', 'KyselyDriver.commitTransaction', 'KyselyConnection.executeQuery'],
+    run: async world => {
+      world.database.answer(/^commit$/, LOST);
+      await world.em.transactional(() => undefined).catch(() => undefined);
+      seePlaceGivenBack(world);
+      world.database.answer(/^select 1$/, LOST);
+      await world.em.execute('select 1').catch(() => undefined);
+      seePlaceGivenBack(world);
+      world.database.take();
+    },
+  },
+  {
+    shows: ['KyselyPlugin.transformQuery', 'KyselyPlugin.transformResult', 'KyselyConnection.executeQuery'],
+    run: async world => {
+      const made = world.as(OWN, em => em.getKysely().selectFrom('probe_author').select(({ fn }: ProbeEm) => fn('probe_setting').as('x')));
+      world.database.answer(/probe_author/, [{ x: 1 }]);
+      const [row] = await world.as(OTHER, () => made.execute());
+      seePath(world, 'a Kysely query that is run in another scope');
+      see(row?.x === 1, 'a Kysely query gives no rows');
     },
   },
 ];

@@ -14,7 +14,7 @@ export const ENTITY_MANAGER_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['EntityManager.fork'],
+    shows: ['EntityManager.fork', 'TransactionContext.storage', 'TransactionContext.currentTransactionContext'],
     run: world =>
       world.as(OWN, em => {
         const fork = em.fork();

@@ -30,7 +30,7 @@ export const LOADING_PROBES: readonly Probe[] = [
 
 export const RECORDED_LOADING_PROBES: readonly Probe[] = [
   {
-    shows: ['EntityManager.getEntityLoader', 'EntityLoader.populate'],
+    shows: ['EntityLoader.populate'],
     run: world => refuses('CROSS_TENANT', () => world.ownEm.getEntityLoader().populate(world.entities.Author, [borrowed(world)], [], {})),
   },
   {
@@ -63,7 +63,7 @@ export const RECORDED_LOADING_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['EntityLoader.findChildrenFromPivotTable'],
+    shows: ['EntityManager.getEntityLoader', 'EntityLoader.findChildrenFromPivotTable'],
     run: async world => {
       const { DataloaderUtils } = await import('@mikro-orm/core/dataloader');
       const load: ProbeEm = DataloaderUtils.getManyToManyColBatchLoadFn(world.ownEm);

@@ -106,12 +106,15 @@ export const KYSELY_TRANSACTION_SEAMS = seamsOf('KyselyTransaction', 'kysely', {
 });
 
 export const POOL_SEAMS = objectSeamsOf('Pool', 'pg', {
-  on: { use: 'call', protects: 'a stream over a lost connection ends', usedIn: LOST },
-  once: { use: 'call', protects: 'a lost connection gives its place in the pool back', usedIn: LOST },
-  off: { use: 'call', protects: 'a lost connection gives its place in the pool back', usedIn: LOST },
   connect: { use: 'call', arity: 1, protects: 'a transaction pooler is noticed', usedIn: ['connection/pooled-connection.ts'] },
   Client: { use: 'read', protects: 'changes of tenants are heard on a connection of its own', usedIn: ['directory/notice-connections.ts'] },
   options: { use: 'read', protects: 'changes of tenants are heard on a connection of its own', usedIn: ['directory/notice-connections.ts'] },
+});
+
+/** What the pool tells of. */
+export const POOL_EVENT_SEAMS = seamsOf('PoolEvents', 'pg', {
+  connect: { use: 'read', protects: 'a stream over a lost connection ends', usedIn: LOST },
+  release: { use: 'read', protects: 'a lost connection gives its place in the pool back', usedIn: LOST },
 });
 
 export const CLIENT_SEAMS = objectSeamsOf('Client', 'pg', {

@@ -3,14 +3,14 @@ import { objectSeamsOf, seamsOf } from '../seam.js';
 const CONTEXT = ['orm/mikro-context.ts'];
 
 export const REQUEST_CONTEXT_SEAMS = seamsOf('RequestContext', '@mikro-orm/core', {
-  storage: { use: 'call', by: 'EntityManager.getContext', protects: 'in a scope the global EntityManager is the one of the scope', usedIn: CONTEXT },
+  storage: { use: 'read', by: 'EntityManager.getContext', protects: 'in a scope the global EntityManager is the one of the scope', usedIn: CONTEXT },
   currentRequestContext: { use: 'call', arity: 0, by: 'getEntityManager', protects: "another ORM's EntityManagers stay in a scope what they were", usedIn: CONTEXT },
   getEntityManager: { use: 'call', arity: 0, by: 'EntityManager.getContext', protects: 'a context of the user does not answer in a scope', usedIn: CONTEXT },
 });
 
 export const TRANSACTION_CONTEXT_SEAMS = seamsOf('TransactionContext', '@mikro-orm/core', {
   storage: {
-    use: 'call',
+    use: 'read',
     by: 'EntityManager.getContext, before the request context',
     protects: 'the transaction of an outer scope does not answer in an inner one',
     usedIn: CONTEXT,

@@ -47,7 +47,7 @@ export const MIGRATOR_SEAMS = seamsOf('Migrator', '@mikro-orm/migrations', {
 
 export const MIGRATION_SEAMS = seamsOf('Migration', '@mikro-orm/migrations', {
   ctx: {
-    use: 'replace',
+    use: 'write',
     onObject: true,
     by: 'execute and getEntityManager, before they reach the database',
     protects: 'a migration waits for those before it, and a preview changes nothing',

@@ -69,7 +69,6 @@ export const COLLECTION_SEAMS = seamsOf('Collection', '@mikro-orm/core', {
   getEntityManager: {
     use: 'replace',
     arity: [0, 1],
-    reads: [1],
     by: 'init, loadCount and matching',
     protects: "a collection of another tenant's entity asks the database for nothing",
     usedIn: LOADING,
@@ -77,7 +76,6 @@ export const COLLECTION_SEAMS = seamsOf('Collection', '@mikro-orm/core', {
   matching: {
     use: 'replace',
     arity: 1,
-    reads: [0],
     protects: "a caller's options never name the tenant that used them first",
     usedIn: LOADING,
   },
@@ -87,7 +85,6 @@ export const LOADER_SEAMS = seamsOf('EntityLoader', '@mikro-orm/core', {
   populate: {
     use: 'replace',
     arity: 4,
-    reads: [1, 3],
     protects: 'collections are loaded from the tenant of their owners',
     usedIn: [...LOADING, 'entities/shared-relations.ts'],
   },
