@@ -3,10 +3,10 @@ import { reasonOf, TenantConfigError } from '../../errors/index.js';
 import { leaveScope } from '../mikro-context.js';
 import { explain } from './explain.js';
 import { isKnownCode } from './known-code.js';
-import { liveOwnersOf, officialDriverOf } from './owners.js';
+import { liveOwnersOf, officialDriverOf, poolOwnersOf } from './owners.js';
 import type { Probe } from './probe.js';
 import { ProbeWorld, type OpenProbe } from './probe-world.js';
-import { PROBES, type Probes } from './probes.js';
+import { ALL, BASIC, type Probes } from './probes.js';
 import { OBJECT_SEAMS, seamNamed } from './register.js';
 import { brokenShapes, type BrokenSeam } from './shapes.js';
 
@@ -59,8 +59,8 @@ function begin(driver: AbstractSqlDriver, parts: CheckParts): Check {
     try {
       const isKnown = isKnownCode(driver);
       world = new ProbeWorld(officialDriverOf(driver), parts.open, { isWhole: !isKnown });
-      probes = isKnown ? PROBES.basic : withOthers(PROBES.all, parts.probes);
-      broken.push(...(isKnown ? [] : brokenShapes(OBJECT_SEAMS, liveOwnersOf(world))));
+      probes = isKnown ? BASIC : withOthers(ALL, parts.probes);
+      broken.push(...brokenShapes(OBJECT_SEAMS, isKnown ? poolOwnersOf(world) : liveOwnersOf(world)));
     } catch (error) {
       check.failure = fail(OPENING.map(name => ({ seam: seamNamed(name), seen: `the ORM of the probes could not be opened: ${reasonOf(error)}` })));
 
@@ -142,7 +142,7 @@ function brokenBy({ shows }: Probe, error: unknown): BrokenSeam[] {
 
 /** Where much is broken it is mostly by one change, so that the first are told in full and the others by name. */
 function fail(broken: readonly BrokenSeam[]): TenantConfigError {
-  const bySeam = [...new Map(broken.toReversed().map(each => [each.seam, each])).values()].toReversed();
+  const bySeam = broken.filter(({ seam }, index) => broken.findIndex(each => each.seam === seam) === index);
   const others = bySeam.slice(IN_FULL).map(({ seam }) => seam.name);
 
   return TenantConfigError.brokenSeams([
@@ -158,6 +158,7 @@ const OPENING = [
   'Configuration.registerExtension',
   'Discovery.onMetadata',
   'Discovery.afterDiscovered',
+  'EntityMetadata.schema',
 ];
 
 const IN_FULL = 5;

@@ -3,6 +3,7 @@ import {
   Collection,
   Configuration,
   EntityLoader,
+  EntityMetadata,
   EntitySchema,
   helper,
   MetadataStorage,
@@ -11,6 +12,7 @@ import {
   RequestContext,
   TransactionContext,
   UnitOfWork,
+  WrappedEntity,
 } from '@mikro-orm/core';
 import { Migration, Migrator } from '@mikro-orm/migrations';
 import {
@@ -40,6 +42,8 @@ export function ownersOf(driver: AbstractSqlDriver): Owners {
     ChangeSetPersister: ChangeSetPersister.prototype,
     Collection: Collection.prototype,
     EntityLoader: EntityLoader.prototype,
+    EntityMetadata: EntityMetadata.prototype,
+    WrappedEntity: WrappedEntity.prototype,
     Hydrator: ObjectHydrator.prototype,
     RequestContext,
     TransactionContext,
@@ -59,25 +63,33 @@ export function driverObjectsOf(driver: AbstractSqlDriver): Owners {
   return { AbstractSqlDriver: driver, Platform: driver.getPlatform(), AbstractSqlConnection: driver.getConnection('write') };
 }
 
-/** The owners that show on the objects of an ORM. */
-export function liveOwnersOf({ orm, em, entities, database }: ProbeWorld): Owners {
-  const connection = orm.driver.getConnection('write') as ProbeEm;
-  let pool: ProbeEm;
-  // as MikroORM makes it, without the guards, and with the client of `pg` that is installed
+/** The pool of `pg` and what Kysely makes of it, as MikroORM makes them and without the guards. */
+export function poolOwnersOf({ orm, database }: ProbeWorld): Owners {
+  const connection: ProbeEm = Object.getPrototypeOf(orm.driver.getConnection('write'));
   const { pglite }: ProbeEm = database.driverOptions;
+  let pool: ProbeEm;
   const onPoolCreated = (created: unknown): void => void (pool = created);
-  const dialect: ProbeEm = Object.getPrototypeOf(connection).createKyselyDialect.call(connection, { pglite, onPoolCreated });
+  const dialect: ProbeEm = connection.createKyselyDialect.call(orm.driver.getConnection('write'), { pglite, onPoolCreated });
 
   return {
+    KyselyDialect: dialect,
+    KyselyDriver: tryTo(() => dialect.createDriver()),
+    ...(pool === undefined ? {} : { Pool: pool, Client: tryTo(() => new pool.Client({})) }),
+  };
+}
+
+/** The owners that show on the objects of an ORM. */
+export function liveOwnersOf(world: ProbeWorld): Owners {
+  const { orm, em, entities } = world;
+
+  return {
+    ...poolOwnersOf(world),
     EntityManager: em,
-    Query: em.qb(entities.Topic).withSchema('public'),
+    Query: tryTo(() => em.qb(entities.Topic).withSchema('public')),
     WrappedEntity: tryTo(() => helper(em.merge(entities.Topic, { id: 1, name: 'x' }) as object)),
     EntityMetadata: orm.getMetadata().get(entities.Topic.meta.class),
-    Kysely: connection.getClient(),
-    KyselyDialect: dialect,
-    KyselyDriver: dialect.createDriver(),
+    Kysely: tryTo(() => (orm.driver.getConnection('write') as ProbeEm).getClient()),
     Migration: new (Migration as ProbeEm)(orm.driver, orm.config),
-    ...(pool === undefined ? {} : { Pool: pool, Client: new pool.Client({}) }),
   };
 }
 

@@ -16,7 +16,7 @@ export function probeEntities({ isWhole }: { readonly isWhole: boolean }): Probe
       id: p.integer().primary(),
       name: p.string(),
       authors: () => p.oneToMany(Author).mappedBy('topic'),
-      ...(isWhole ? { leader: () => p.oneToOne(Author).mappedBy('leads').nullable() } : {}),
+      leader: () => p.oneToOne(Author).mappedBy('leads').nullable(),
     },
   });
   const Author: AnySchema = defineEntity({
@@ -27,9 +27,9 @@ export function probeEntities({ isWhole }: { readonly isWhole: boolean }): Probe
       name: p.string(),
       mentor: () => p.manyToOne(Author).nullable(),
       pupils: () => p.oneToMany(Author).mappedBy('mentor'),
-      topic: () => p.manyToOne(Topic).nullable(),
       ...(isWhole
         ? {
+            topic: () => p.manyToOne(Topic).nullable(),
             data: p.json().nullable(),
             place: p.string().formula((_, table) => `'in ${table.schema}'`),
             leads: () => p.oneToOne(Topic).nullable(),

@@ -59,7 +59,7 @@ export class ProbeWorld {
       {
         driver,
         dbName: 'probe',
-        entities: [Tenant, Topic, Author, ...(Report === undefined ? [] : [Report])],
+        entities: [Tenant, Author, ...(Report === undefined ? [] : [Topic, Report])],
         routines: Count === undefined ? [] : [Count],
         entityManager: ProbeEntityManager,
         driverOptions: { ...driverOptions, onPoolCreated: (pool: unknown) => (this.pool = pool) },
@@ -101,7 +101,7 @@ export class ProbeWorld {
 
   /** An author of the other tenant. */
   get foreign(): ProbeAuthor {
-    return (this.#foreign ??= this.authorIn(this.foreignEm, 1));
+    return (this.#foreign ??= this.foreignEm.getReference(this.entities.Author, 1) as ProbeAuthor);
   }
 
   /** Runs `fn` in the scope of a tenant. */

@@ -5,8 +5,6 @@ import { OTHER, OWN, type ProbeWorld } from './probe-world.js';
 export interface Probe {
   /** The seams that this shows. */
   readonly shows: readonly string[];
-  /** Whether it is run at every start. */
-  readonly isBasic?: true;
   run(world: ProbeWorld): unknown;
 }
 

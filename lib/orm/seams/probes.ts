@@ -1,4 +1,5 @@
 import type { Probe } from './probe.js';
+import { BASIC_PROBES, RECORDED_BASIC_PROBES } from './probes/basic.js';
 import { CLOSING_PROBES, CONNECTION_PROBES, SENT_CONNECTION_PROBES } from './probes/connection.js';
 import { CONTEXT_PROBES } from './probes/contexts.js';
 import { ENTITY_MANAGER_PROBES, RECORDED_ENTITY_MANAGER_PROBES } from './probes/entity-manager.js';
@@ -16,15 +17,12 @@ export interface Probes {
   readonly sent: readonly Probe[];
 }
 
-const ALL: Probes = {
+/** One of each kind of guard. */
+export const BASIC: Probes = { atOnce: BASIC_PROBES, recorded: RECORDED_BASIC_PROBES, sent: [] };
+
+/** Those that show every seam. */
+export const ALL: Probes = {
   atOnce: [...CONTEXT_PROBES, ...ENTITY_MANAGER_PROBES, ...QUERY_PROBES, ...LOADING_PROBES, ...CONNECTION_PROBES],
   recorded: [...RECORDED_ENTITY_MANAGER_PROBES, ...RECORDED_QUERY_PROBES, ...FLUSH_PROBES, ...RECORDED_LOADING_PROBES],
   sent: [...SENT_CONNECTION_PROBES, ...CLOSING_PROBES],
 };
-
-/** All of them, and one of each kind of guard. */
-export const PROBES = { all: ALL, basic: { atOnce: basic(ALL.atOnce), recorded: basic(ALL.recorded), sent: [] } } as const;
-
-function basic(probes: readonly Probe[]): Probe[] {
-  return probes.filter(({ isBasic }) => isBasic === true);
-}

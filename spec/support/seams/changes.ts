@@ -1,4 +1,4 @@
-import { Collection, Configuration, EntityLoader, EntityManager, RequestContext, TransactionContext } from '@mikro-orm/core';
+import { Collection, Configuration, EntityLoader, EntityManager, EntityMetadata, RequestContext, TransactionContext } from '@mikro-orm/core';
 import { DataloaderUtils } from '@mikro-orm/core/dataloader';
 import { Migration, Migrator } from '@mikro-orm/migrations';
 import { PostgreSqlConnection } from '@mikro-orm/postgresql';
@@ -116,6 +116,23 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
   'PoolEvents.release': [{ how: 'no longer told', make: () => withoutEvent('release') }],
   'Discovery.onMetadata': [{ how: NOT_CALLED, make: () => discoveryWithout('onMetadata') }],
   'Discovery.afterDiscovered': [{ how: NOT_CALLED, make: () => discoveryWithout('afterDiscovered') }],
+  'EntityMetadata.schema': [
+    {
+      how: 'no longer written',
+      make: () => {
+        const schemas = new WeakMap<object, unknown>();
+
+        return define(EntityMetadata.prototype, 'schema', {
+          get(this: object) {
+            return schemas.get(this);
+          },
+          set(this: object, schema: unknown) {
+            schemas.set(this, schema === 'public' ? undefined : schema);
+          },
+        });
+      },
+    },
+  ],
   'EntityMetadata.triggers': [
     {
       how: 'no longer read',

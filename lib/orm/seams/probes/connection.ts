@@ -104,7 +104,6 @@ export const SENT_CONNECTION_PROBES: readonly Probe[] = [
       'KyselyDriver.commitTransaction',
       'KyselyDriver.savepoint',
       'KyselyDriver.releaseSavepoint',
-      'KyselyTransaction.isCommitted',
     ],
     run: async world => {
       let told = 0;

@@ -32,7 +32,6 @@ export const ENTITY_MANAGER_PROBES: readonly Probe[] = [
   },
   {
     shows: ['EntityManager.create'],
-    isBasic: true,
     run: ({ em, foreign, entities: { Author } }) => refuses('CROSS_TENANT', () => em.create(Author, { mentor: foreign }, TO_OWN)),
   },
   {
@@ -56,7 +55,6 @@ export const ENTITY_MANAGER_PROBES: readonly Probe[] = [
   },
   {
     shows: ['SqlEntityManager.getKysely', 'Kysely.withSchema', 'Kysely.withPlugin', 'KyselyPlugin.transformQuery'],
-    isBasic: true,
     run: world =>
       world.as(OWN, em => {
         const kysely = em.getKysely();
@@ -82,7 +80,6 @@ function refusesWrites(method: string, fn: (write: (...args: unknown[]) => unkno
 export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
   {
     shows: ['EntityManager.processWhere'],
-    isBasic: true,
     run: async ({ em, foreign, entities: { Author } }) => {
       const where = { mentor: foreign };
       await refuses('CROSS_TENANT', () => em.find(Author, where, TO_OWN));

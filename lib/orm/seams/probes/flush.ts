@@ -27,7 +27,6 @@ function flush(world: ProbeWorld, change: (author: ProbeAuthor, em: ProbeEm) => 
 export const FLUSH_PROBES: readonly Probe[] = [
   {
     shows: ['UnitOfWork.getChangeSets', 'UnitOfWork.getPersistStack', 'WrappedEntity.__meta', 'WrappedEntity.__em'],
-    isBasic: true,
     run: async world => {
       const { foreign } = world;
       await refuses('CROSS_TENANT', () => flush(world, author => void (author.mentor = foreign)));

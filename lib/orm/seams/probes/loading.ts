@@ -42,7 +42,6 @@ export const RECORDED_LOADING_PROBES: readonly Probe[] = [
   },
   {
     shows: ['Collection.getEntityManager'],
-    isBasic: true,
     run: async world => {
       const author = borrowed(world);
       await refuses('CROSS_TENANT', () => author.pupils.matching({}));
@@ -52,7 +51,6 @@ export const RECORDED_LOADING_PROBES: readonly Probe[] = [
   },
   {
     shows: ['EntityManager.getDataLoader', 'DataLoader.load'],
-    isBasic: true,
     run: async world => {
       const own = world.authorIn(world.ownEm, 14);
       await own.pupils.init({ dataloader: true });

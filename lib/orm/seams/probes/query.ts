@@ -25,7 +25,6 @@ function seeIn(made: ProbeEm, part: string): void {
 export const QUERY_PROBES: readonly Probe[] = [
   {
     shows: ['QueryBuilder.getSchema', 'AbstractSqlDriver.createQueryBuilder', 'Query.mainAlias'],
-    isBasic: true,
     run: world => {
       refuses('CROSS_TENANT', () => query(world).withSchema(OTHER).select('id').getQuery());
       refuses('CROSS_TENANT', () => query(world).withSchema(OTHER).update({ name: 'x' }).getQuery());
@@ -73,7 +72,6 @@ export const QUERY_PROBES: readonly Probe[] = [
   },
   {
     shows: ['QueryBuilderHelper.createJoinExpression', 'QueryBuilderHelper.getTableName', 'Query.helper'],
-    isBasic: true,
     run: world => {
       refuses('CROSS_TENANT', () => sharedQuery(world).leftJoin('t.authors', 'a', {}, OTHER).getQuery());
       const made = sharedQuery(world).leftJoin('t.authors', 'a');

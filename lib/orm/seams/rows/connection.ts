@@ -100,11 +100,6 @@ export const KYSELY_CONNECTION_SEAMS = seamsOf('KyselyConnection', 'kysely', {
   streamQuery: { use: 'give', arity: [0, 3], reads: [0], by: 'every stream', protects: PATH, usedIn: ['connection/guarded-connection.ts', ...LOST] },
 });
 
-/** What Kysely says of a transaction that `startTransaction` gives. */
-export const KYSELY_TRANSACTION_SEAMS = seamsOf('KyselyTransaction', 'kysely', {
-  isCommitted: { use: 'read', protects: 'a process sees its own changes of tenants once they are committed', usedIn: ['database/on-commit.ts'] },
-});
-
 export const POOL_SEAMS = objectSeamsOf('Pool', 'pg', {
   connect: { use: 'call', arity: 1, protects: 'a transaction pooler is noticed', usedIn: ['connection/pooled-connection.ts'] },
   Client: { use: 'read', protects: 'changes of tenants are heard on a connection of its own', usedIn: ['directory/notice-connections.ts'] },

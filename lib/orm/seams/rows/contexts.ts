@@ -1,4 +1,4 @@
-import { objectSeamsOf, seamsOf } from '../seam.js';
+import { seamsOf } from '../seam.js';
 
 const CONTEXT = ['orm/mikro-context.ts'];
 
@@ -57,10 +57,22 @@ export const METADATA_STORAGE_SEAMS = seamsOf('MetadataStorage', '@mikro-orm/cor
   META_SYMBOL: { use: 'read', by: 'the decorators', protects: 'a class has the schema of the class that it extends', usedIn: ['tenant/entity-kinds.ts'] },
 });
 
-export const METADATA_SEAMS = objectSeamsOf('EntityMetadata', '@mikro-orm/core', {
+export const METADATA_SEAMS = seamsOf('EntityMetadata', '@mikro-orm/core', {
   addProperty: { use: 'call', arity: 1, protects: 'a tenant has a key', usedIn: ['tenant/entity-kinds.ts'] },
-  schema: { use: 'write', by: 'every query', protects: 'a shared entity is in the public schema, whatever the EntityManager has', usedIn: ['tenant/entity-kinds.ts'] },
-  triggers: { use: 'write', by: 'the schema generator', protects: 'changes of tenants by plain SQL are told', usedIn: ['database/change-trigger.ts'] },
+  schema: {
+    use: 'write',
+    onObject: true,
+    by: 'every query',
+    protects: 'a shared entity is in the public schema, whatever the EntityManager has',
+    usedIn: ['tenant/entity-kinds.ts'],
+  },
+  triggers: {
+    use: 'write',
+    onObject: true,
+    by: 'the schema generator',
+    protects: 'changes of tenants by plain SQL are told',
+    usedIn: ['database/change-trigger.ts'],
+  },
 });
 
 /** How a config tells of what is discovered. */

@@ -1,4 +1,4 @@
-import { objectSeamsOf, seamsOf } from '../seam.js';
+import { seamsOf } from '../seam.js';
 
 const FLUSH_GUARD = ['entities/flush-guard.ts'];
 
@@ -49,9 +49,10 @@ export const PERSISTER_SEAMS = seamsOf('ChangeSetPersister', '@mikro-orm/core', 
 });
 
 /** What MikroORM keeps with each entity. */
-export const ENTITY_SEAMS = objectSeamsOf('WrappedEntity', '@mikro-orm/core', {
+export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
   __schema: {
     use: 'read',
+    onObject: true,
     by: 'identity maps, change sets and relations',
     protects: 'the library knows which tenant an entity is of',
     usedIn: [...FLUSH_CHECK, 'entities/relations.ts', 'entities/new-items.ts', 'orm/tenant-driver.ts'],
@@ -59,10 +60,11 @@ export const ENTITY_SEAMS = objectSeamsOf('WrappedEntity', '@mikro-orm/core', {
   __meta: { use: 'read', protects: 'the library knows what an entity is', usedIn: [...FLUSH_CHECK, 'entities/relations.ts', ...LOADING] },
   __em: {
     use: 'read',
+    onObject: true,
     protects: 'the library knows whose entity it is',
     usedIn: [...FLUSH_CHECK, 'entities/tenant-hydrator.ts', ...LOADING],
   },
-  __initialized: { use: 'read', protects: 'what is loaded of an entity is not asked for again', usedIn: LOADING },
+  __initialized: { use: 'read', onObject: true, protects: 'what is loaded of an entity is not asked for again', usedIn: LOADING },
 });
 
 export const COLLECTION_SEAMS = seamsOf('Collection', '@mikro-orm/core', {

@@ -1,0 +1,38 @@
+/** What a seam is to be called in the sources of the packages: the files, by their URL, and what to write in place of what. */
+export interface Rewrite {
+  readonly files: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const MIKRO_ORM = '/@mikro-orm/(core|sql|postgresql)/';
+
+/**
+ * Seams that an upgrade would rename in all of its sources: fields, which are there on objects alone, what MikroORM itself cannot do without,
+ * and two that were once seen to be bypassed.
+ */
+export const RENAMES: Readonly<Record<string, readonly Rewrite[]>> = {
+  'QueryBuilder.getSchema': [{ files: '/sql/query/QueryBuilder\\.js', from: '\\bgetSchema\\((?=alias\\)|this\\.mainAlias\\))', to: 'getSchemaOf(' }],
+  'EntityManager.processWhere': [
+    { files: '/(EntityManager|SqlEntityManager)\\.js', from: '(em\\.|this\\.|async )processWhere\\(', to: '$1processCondition(' },
+  ],
+  'EntityManager.global': [{ files: MIKRO_ORM, from: '(\\.|^ {4})global\\b', to: '$1isGlobal' }],
+  'EntityManager.metadata': [{ files: 'EntityManager\\.js', from: '((?:this|em)\\.|^ {4})metadata\\b', to: '$1storage' }],
+  'Query.em': [{ files: '/sql/query/QueryBuilder\\.js', from: '(this\\.|^ {4})em\\b', to: '$1manager' }],
+  'AbstractSqlDriver.connection': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})connection\\b', to: '$1writer' }],
+  'AbstractSqlDriver.replicas': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})replicas\\b', to: '$1readers' }],
+  'AbstractSqlDriver.platform': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})platform\\b', to: '$1dialect' }],
+  'WrappedEntity.__schema': [{ files: MIKRO_ORM, from: '__schema\\b', to: '__schemaName' }],
+  'WrappedEntity.__em': [{ files: MIKRO_ORM, from: '__em\\b', to: '__manager' }],
+  'WrappedEntity.__meta': [{ files: MIKRO_ORM, from: '__meta\\b', to: '__metadata' }],
+  'WrappedEntity.__initialized': [{ files: MIKRO_ORM, from: '__initialized\\b', to: '__loaded' }],
+  'AbstractSqlConnection.options': [{ files: 'Connection\\.js', from: '(this\\.|^ {4})options\\b', to: '$1settings' }],
+  'Configuration.getPlatform': [
+    { files: MIKRO_ORM, from: 'onfig\\.getPlatform\\(', to: 'onfig.platformOf(' },
+    { files: '/utils/Configuration\\.js', from: '^ {4}getPlatform\\(', to: '    platformOf(' },
+  ],
+  'Pool.Client': [{ files: '/pg-pool/', from: 'this\\.Client\\b', to: 'this.ClientClass' }],
+  'Pool.options': [{ files: '/pg-pool/', from: 'this\\.options\\b', to: 'this.settings' }],
+  'Client.processID': [{ files: '/pg/lib/client', from: 'this\\.processID', to: 'this.pid' }],
+  'Client.connection': [{ files: '/pg/lib/client', from: '(this|self)\\.connection\\b', to: '$1.wire' }],
+};
