@@ -10,7 +10,7 @@ import {
   type Platform,
 } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
-import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import { BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 import { checkConfig, checkEntities } from './tenant/config-check.js';
 import { addTrigger } from './database/change-trigger.js';
 import { TenantConfigError } from './errors/index.js';

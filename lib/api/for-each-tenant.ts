@@ -8,28 +8,28 @@ import { Tenancy } from '../tenancy.js';
 
 export interface ForEachTenantOptions extends OrmOption {
   /**
-   * How many tenants are worked on at once. Each may hold a connection, so more than the pool has only makes them wait.
-   * Inside a transaction it is 1, whatever is said: one connection does one thing at a time.
+   * How many tenants are processed at once. Each may use a connection, so a number above the size of the pool only makes them wait.
+   * Inside a transaction it is always 1, because one connection runs one query at a time.
    *
    * @default 4
    */
   readonly concurrency?: number;
 
-  /** Which tenants, as a condition on the tenant entity. @default all */
+  /** Selects tenants by a condition on the tenant entity. @default all */
   readonly where?: TenantFilter;
 
-  /** Whether `fn` runs for the public schema too, first, with `tenant` undefined. @default false */
+  /** Whether `fn` also runs for the public schema: first, with `tenant` undefined. @default false */
   readonly includePublic?: boolean;
 }
 
-/** What became of one tenant. */
+/** The result for one tenant. */
 export type TenantOutcome<Result> =
   | { readonly schemaName: string; readonly ok: true; readonly value: Result }
   | { readonly schemaName: string; readonly ok: false; readonly error: unknown };
 
 /**
- * Runs `fn` for each tenant in a scope and a fork of its own, a bounded number at once. A failure is collected and the rest
- * go on. Resolves to one outcome for each tenant, in the order of their schema names.
+ * Runs `fn` for each tenant, in its own scope and its own fork, with limited concurrency. A failure does not stop the others.
+ * Resolves to one outcome per tenant, in the order of the schema names.
  */
 export async function forEachTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
   fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
@@ -38,7 +38,7 @@ export async function forEachTenant<Result, Tenant extends TenantMixin<unknown> 
   const tenancy = Tenancy.select(options);
   const { database, rules } = tenancy;
   const rows = await database.tenants.find(options.where);
-  // a public tenant's schema is the public one, and has no tenant tables to work on
+  // a public tenant has no schema of its own, and so no tenant tables
   const tenants = rows.filter(row => !rules.isPublicTenant(row)) as Tenant[];
   const visits: (Tenant | undefined)[] = options.includePublic === true ? [undefined, ...tenants] : tenants;
 

@@ -8,12 +8,13 @@ import { TenantRules } from '../scope/tenant-rules.js';
 import { Tenancy } from '../tenancy.js';
 
 /**
- * Runs `fn` in the scope of one tenant, given as its row or its schema name: tenant entities are that tenant's, the global
- * `orm.em` is a fork for it, and `fn` gets that fork. In a transaction of the surrounding flow the work joins it.
+ * Runs `fn` in the scope of one tenant, given as its row or its schema name. In this scope, tenant entities are read from and written to
+ * the tenant's schema. `fn` gets a fork for the tenant, and the global `orm.em` is this fork too. If the caller is in a transaction, the
+ * work joins it.
  *
  * The row of a public tenant gives the public scope.
  *
- * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, for a schema name that no tenant has.
+ * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, if no tenant has this schema name.
  */
 export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
   tenant: Tenant | string,
@@ -26,7 +27,10 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
   return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, row), async em => fn(em, row));
 }
 
-/** Runs `fn` in the public scope, also from inside a tenant's: shared entities only, and the place to create, rename and delete tenants. */
+/**
+ * Runs `fn` in the public scope, even if the caller is in a tenant's scope. Only shared entities can be used here. Tenants can be created,
+ * renamed and deleted.
+ */
 export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Result | Promise<Result>, options?: OrmOption): Promise<Result> {
   const tenancy = Tenancy.select(options);
 
@@ -34,8 +38,8 @@ export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Resul
 }
 
 /**
- * The tenant this flow works for, as it was when the scope was entered; undefined in the public scope and outside any.
- * It belongs to no EntityManager of the scope, and of a request it is a copy that is its own: to change the row, load it in the scope.
+ * The tenant of the current scope, with the data it had when the scope was entered. Undefined in the public scope and outside any scope.
+ * No EntityManager of the scope manages this entity, and each request gets its own copy. To change the row, load it in the scope.
  */
 export function currentTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(options?: OrmOption): Tenant | undefined {
   const scope = scopeFor(options);
@@ -44,9 +48,9 @@ export function currentTenant<Tenant extends TenantMixin<unknown> = TenantMixin<
 }
 
 /**
- * The tenant this flow works for.
+ * The tenant of the current scope.
  *
- * @throws TenantContextRequiredError in the public scope and outside any.
+ * @throws TenantContextRequiredError in the public scope and outside any scope.
  */
 export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(options?: OrmOption): Tenant {
   const tenant = currentTenant<Tenant>(options);
@@ -58,7 +62,7 @@ export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<
   return tenant;
 }
 
-/** The schema of the current scope: the tenant's, or the public one in the public scope; undefined outside any. */
+/** The schema of the current scope: the tenant's schema, or the public schema. Undefined outside any scope. */
 export function currentSchema(options?: OrmOption): string | undefined {
   const scope = scopeFor(options);
 
@@ -70,7 +74,7 @@ function scopeFor(options: OrmOption | undefined): Scope | undefined {
 }
 
 async function findOrFail<Tenant>(tenancy: Tenancy, schemaName: string): Promise<Tenant> {
-  // PostgreSQL has no text with a null byte or half a surrogate pair in it, and would say so in words of its own
+  // PostgreSQL rejects text with a null byte or half a surrogate pair, with an error of its own
   const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
   const tenant = isText ? await tenancy.database.tenants.findOne({ schemaName }) : undefined;
 

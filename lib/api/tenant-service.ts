@@ -23,7 +23,7 @@ import { provision } from '../provisioning/provision.js';
 import { createRole } from '../provisioning/roles.js';
 import { dropSchema } from '../provisioning/schemas.js';
 
-/** The service that looks after tenants, where there is no `em` at hand. Every method works in the public scope. */
+/** Creates, changes and migrates tenants without an `em`. Every method works in the public scope. */
 export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
   readonly #tenancy: Tenancy;
   readonly #database: TenantDatabase;
@@ -34,7 +34,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     this.#database = tenancy.database;
   }
 
-  /** Every tenant that is selected, by schema name; a public tenant is not among them. */
+  /** The selected tenants, sorted by schema name, without public tenants. */
   async list(selection: TenantSelection = {}): Promise<Tenant[]> {
     const names = await selectSchemaNames(this.#database, selection);
 
@@ -63,7 +63,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 
   /**
-   * Creates the database role of a tenant that is older than the option `roles`.
+   * Creates the database role of a tenant that was created before the option `roles` was set.
    *
    * @throws TenantRoleError `TENANT_ROLE_EXISTS`
    */
@@ -73,7 +73,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     );
   }
 
-  /** Deletes the tenant's row and drops its schema with all that is in it, whatever `autoDropSchema` says. There is no way back. */
+  /** Deletes the tenant's row and drops its schema with all data, regardless of `autoDropSchema`. This cannot be undone. */
   async drop(tenant: Tenant | string): Promise<void> {
     await this.#inPublic('deleted', em =>
       em.transactional(async tx => {
@@ -87,7 +87,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     );
   }
 
-  /** Gives the tenant another schema name, and its schema with it. */
+  /** Changes the schema name of the tenant and renames its schema. */
   async rename(tenant: Tenant | string, schemaName: string): Promise<void> {
     await this.#inPublic('renamed', em =>
       em.transactional(async tx => {
@@ -96,27 +96,27 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     );
   }
 
-  /** Runs the tenant set in the selected tenants. */
+  /** Runs the migrations of the tenant set in the selected tenants. */
   async migrate(options: MigrateOptions = {}): Promise<RunResult> {
     return this.#inPublic('migrated', () => migrateTenants(this.#database, options));
   }
 
-  /** What `migrate` would do, without doing it. */
+  /** Returns what `migrate` would do, without doing it. */
   async preview(options: MigrateOptions = {}): Promise<RunPreview[]> {
     return previewRun(this.#database, options);
   }
 
-  /** The migrations that one tenant has, oldest first. */
+  /** The applied migrations of one tenant, oldest first. */
   async history(schemaName: string): Promise<ExecutedMigration[]> {
     return new History(this.#database, this.#database.rules.checkSchemaName(schemaName)).executed();
   }
 
-  /** What each selected tenant has and lacks, and the schemas the library made that no tenant has any more. */
+  /** The applied and pending migrations of each selected tenant, and the schemas created by the library that no longer have a tenant. */
   async status(selection: TenantSelection = {}): Promise<MigrationStatus> {
     return migrationStatus(this.#database, selection);
   }
 
-  /** Writes the next migration of the tenant set; `fileName` is empty where the tenant entities have not changed. */
+  /** Writes the next migration of the tenant set. `fileName` is empty if the tenant entities have not changed. */
   async createMigration(options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
     return createTenantMigration(this.#database, options);
   }
@@ -127,13 +127,13 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 
   /**
-   * The tenant as its row is, locked until the transaction ends. A row that was passed is found by its key: what else it says may be
-   * outdated, or changed and not stored.
+   * Loads the tenant's row and locks it until the transaction ends. An entity is looked up by its key, because its other values may be
+   * outdated, or changed but not stored.
    */
   async #load(em: TenantEntityManager, tenant: Tenant | string): Promise<TenantMixin<unknown>> {
     const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
     const options = { lockMode: LockMode.PESSIMISTIC_WRITE, ...NOT_CACHED } as const;
-    // one that was never stored may have no key yet
+    // an entity that was never stored may have no key yet
     const row = where == null ? null : await em.findOne(this.#database.options.tenant, where, options);
 
     if (row === null) {
@@ -155,7 +155,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 }
 
-/** The service for the tenants of an ORM: the given one, else the only one with tenants that is live. */
+/** The tenant service of the given ORM, or of the only open ORM with tenants. */
 export function tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(orm?: OrmOption['orm']): TenantService<Tenant> {
   return new TenantService(Tenancy.select(orm === undefined ? {} : { orm }));
 }

@@ -1,4 +1,4 @@
-import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { connectionWasLost } from '../postgres/sql-state.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 

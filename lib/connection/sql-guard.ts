@@ -1,6 +1,7 @@
-import type { Configuration } from '@mikro-orm/core';
-import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import type { Configuration, Platform } from '@mikro-orm/core';
+import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { KYSELY_INSTANCE } from '../tenant/config-check.js';
+import { isPglite } from '../tenant/is-pglite.js';
 import { TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
 import { readThere } from '../scope/read-in-scope.js';
@@ -20,7 +21,7 @@ import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
  * Relies on MikroORM 7 making its Kysely client in `createKysely`, of what `createKyselyDialect` returns or of a dialect in `driverOptions`;
  * and on `applySessionContext` and `executeDump`.
  */
-export function guardConnection(connection: AbstractSqlConnection, config: Configuration): void {
+export function guardConnection(connection: AbstractSqlConnection, config: Configuration, platform: Platform): void {
   const open = connection as unknown as OpenConnection;
   const guard = new TenantSqlGuard(config, sql => open.logQuery(sql));
   const createKysely = open.createKysely.bind(open);
@@ -55,7 +56,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   open.applySessionContext = (...args) => withoutGuard(config, () => applySessionContext(...args));
 
   // PGlite takes a dump past Kysely
-  if (config.get('driver')?.name.startsWith('Pglite') === true) {
+  if (isPglite(platform)) {
     open.executeDump = async dump => {
       await guard.gate();
       const settings = guard.settingsFor(dump);

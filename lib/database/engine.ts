@@ -1,5 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { WrappedOrm } from '../scope/wrapped-orm.js';
+import { isPglite } from '../tenant/is-pglite.js';
 
 /** What the database and its connections can do. It is asked of the database where that is possible, not of a setting. */
 export class Engine {
@@ -43,9 +44,8 @@ export class Engine {
     return this.#session;
   }
 
-  // by name, as the package may not be installed; a bundler must not shorten it
   #isPglite(): boolean {
-    return this.#database.orm.config.get('driver')?.name.startsWith('Pglite') === true;
+    return isPglite(this.#database.orm.config.getPlatform());
   }
 
   async #readSession(ctx: Transaction | undefined): Promise<Session> {

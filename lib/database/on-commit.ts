@@ -1,5 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
-import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 
 /**
  * Calls `fn` once the transaction is committed, of a savepoint the one around it; never where it is rolled back, nor where somebody else

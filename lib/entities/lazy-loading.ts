@@ -56,26 +56,26 @@ export async function refreshInSchema(em: EntityManager, entity: object, options
 /** A dataloader that asks for what belongs to an entity in the entity's own schema, and is refused before it waits for others. */
 export function loadInSchema<Loader extends DataLoaderLike>(loader: Loader, em: EntityManager): Loader {
   return Object.assign(Object.create(loader) as Loader, {
-    load: async ([target, options]: LoadKey): Promise<unknown> => {
+    load: async (...[[target, options, ...others], ...rest]: LoadArgs): Promise<unknown> => {
       const entity = Utils.isCollection(target) ? target.owner : (target as { unwrap(): object }).unwrap();
       const { __meta: meta, __schema } = helper(entity);
 
       if (!isTenantEntity(meta.root)) {
-        return loader.load([target, options]);
+        return loader.load([target, options, ...others], ...rest);
       }
 
       const schema = options?.schema ?? __schema;
       em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
       refuseForeign([entity], schema, guardContextOf(em.config));
 
-      return loader.load([target, schema === undefined ? options : { ...options, schema }]);
+      return loader.load([target, schema === undefined ? options : { ...options, schema }, ...others], ...rest);
     },
   });
 }
 
 /**
- * The EntityLoader, which is MikroORM's own and public all the same, for entities of the EntityManager's tenant. Its dataloader comes
- * here for many-to-many collections, and leaves the schema to the default one.
+ * The EntityLoader, which is MikroORM's own and public all the same, for entities of the EntityManager's tenant. MikroORM's dataloader
+ * comes here for many-to-many collections without a schema: they are read in that of the EntityManager, else in their owners'.
  */
 export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoader {
   return new Proxy(loader, {
@@ -87,7 +87,7 @@ export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoad
             const given = args.filter(Array.isArray);
             refuseForeign(given, em.schema ?? schemaOf(given[0]), guardContextOf(em.config));
 
-            return value.apply(target, inSchemaOfOwners(String(name), args));
+            return value.apply(target, inSchemaOfOwners(String(name), args, em.schema));
           }
         : value;
     },
@@ -112,8 +112,9 @@ export function guardCollections(): void {
     return;
   }
 
-  const guarded = function (this: OpenCollection, items?: Iterable<object>, required = true): EntityManager | undefined {
-    const em = own.call(this, items, required);
+  const guarded = function (this: OpenCollection, ...args: Parameters<OpenCollection['getEntityManager']>): EntityManager | undefined {
+    const em = own.apply(this, args);
+    const [, required = true] = args;
 
     if (required && em !== undefined) {
       if (TenantRules.find(em.config) !== undefined) {
@@ -126,32 +127,26 @@ export function guardCollections(): void {
   prototype.getEntityManager = Object.assign(guarded, { [GUARDED]: own });
 
   const { matching } = prototype;
-  const copying: OpenCollection['matching'] = function (options) {
-    return matching.call(this, { ...options });
+  const copying: OpenCollection['matching'] = function (options, ...rest) {
+    return matching.call(this, { ...options }, ...rest);
   };
   prototype.matching = Object.assign(copying, { [GUARDED]: matching });
 }
 
-function inSchemaOfOwners(method: string, args: unknown[]): unknown[] {
+function inSchemaOfOwners(method: string, args: unknown[], own: string | undefined): unknown[] {
   if (method === 'populate') {
-    const [entityName, entities, populate, options] = args;
+    const [entityName, entities, populate, options, ...rest] = args as Parameters<EntityLoader['populate']>;
 
-    return [entityName, entities, populate, inSchemaOf(entities, options)];
+    return [entityName, entities, populate, { ...options, schema: options?.schema ?? schemaOf(entities) }, ...rest];
   }
 
   if (method === 'findChildrenFromPivotTable') {
-    const [owners, property, options, ...rest] = args;
+    const [owners, property, options, ...rest] = args as Parameters<EntityLoader['findChildrenFromPivotTable']>;
 
-    return [owners, property, inSchemaOf(owners, options), ...rest];
+    return [owners, property, { ...options, schema: options?.schema ?? own ?? schemaOf(owners) }, ...rest];
   }
 
   return args;
-}
-
-function inSchemaOf(entities: unknown, options: unknown): SchemaOption {
-  const given = (options ?? {}) as SchemaOption;
-
-  return { ...given, schema: given.schema ?? schemaOf(entities) };
 }
 
 function asksForScalar(meta: EntityMetadata, populate: unknown): boolean {
@@ -169,7 +164,7 @@ function isScalar(meta: EntityMetadata | undefined, [name = '', ...rest]: readon
 /** What a method of MikroORM's was, on the one in its place. */
 export const GUARDED = Symbol.for('@landlord/mikro-orm: guarded');
 
-type LoadKey = readonly [target: object, options?: SchemaOption | undefined];
+type LoadArgs = [key: readonly [target: object, options?: SchemaOption | undefined, ...others: unknown[]], ...rest: unknown[]];
 
 interface SchemaOption {
   readonly schema?: string | undefined;
@@ -181,11 +176,11 @@ interface PopulateArgs {
 }
 
 interface DataLoaderLike {
-  load(key: LoadKey): Promise<unknown>;
+  load(...args: LoadArgs): Promise<unknown>;
 }
 
 interface OpenCollection {
   readonly owner: object;
-  getEntityManager: (this: OpenCollection, items?: Iterable<object>, required?: boolean) => EntityManager | undefined;
-  matching: (this: OpenCollection, options: object) => unknown;
+  getEntityManager: (this: OpenCollection, items?: Iterable<object>, required?: boolean, ...rest: unknown[]) => EntityManager | undefined;
+  matching: (this: OpenCollection, options: object, ...rest: unknown[]) => unknown;
 }

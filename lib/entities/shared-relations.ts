@@ -1,5 +1,5 @@
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
-import type { AbstractSqlDriver, AbstractSqlPlatform } from '@mikro-orm/sql';
+import type { AbstractSqlDriver, AbstractSqlPlatform } from '@mikro-orm/postgresql';
 import { CrossTenantError } from '../errors/index.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import type { GuardContext } from '../scope/guard-context.js';
@@ -85,16 +85,6 @@ export function withAskingSchema<Options extends { readonly schema?: string | un
   const isShared = meta !== undefined && !isTenantEntity(meta.root);
 
   return isShared && options.schema !== undefined && options.schema === meta.schema ? { ...options, schema: own } : options;
-}
-
-/** MikroORM's dataloader reads m:n collections by the EntityManager's loader without its schema, which is added here. */
-export function loaderOfSchema(loader: any, schema: string | undefined): object {
-  return {
-    findChildrenFromPivotTable: (owners: any, property: any, options: any, ...rest: any[]) =>
-      loader.findChildrenFromPivotTable(owners, property, { schema, ...options }, ...rest),
-    populate: (...args: any[]) => loader.populate(...args),
-    normalizePopulate: (...args: any[]) => loader.normalizePopulate(...args),
-  };
 }
 
 /** The tenant entities whose tables refer to a shared one by foreign keys, at once or by way of other shared tables. */

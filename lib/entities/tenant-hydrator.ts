@@ -29,6 +29,7 @@ function schemaOfRelated(entity: object): string | undefined {
 /** The place of `schema` among the arguments of `hydrate()`. */
 const SCHEMA = 7;
 
-type HydrateArgs = [entity: object, ...rest: any[]];
+type HydrateArgs = Parameters<InstanceType<HydratorClass>['hydrate']>;
 
-type OpenHydratorClass = new (...args: any[]) => { hydrate(...args: HydrateArgs): void };
+/** Without type parameters, which an override could not repeat. */
+type OpenHydratorClass = new (...args: ConstructorParameters<HydratorClass>) => { hydrate(...args: HydrateArgs): void };

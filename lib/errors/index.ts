@@ -13,4 +13,5 @@ export { CrossTenantError, PublicContextRequiredError, TenantContextRequiredErro
 export { SharedRowInUseError, SharedTableInUseError } from './shared-row-errors.js';
 export { TenantRoleError } from './role-errors.js';
 export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';
+export { UnsupportedValueError } from './value-errors.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';

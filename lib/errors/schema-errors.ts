@@ -1,21 +1,21 @@
 import { TenantError, reasonOf, show } from './tenant-error.js';
 
-/** The tenant's schema exists already. It was left as it was. */
+/** The tenant's schema already exists. It was left unchanged. */
 export class SchemaExistsError extends TenantError {
   readonly schemaName: string;
 
   constructor(schemaName: string, options?: ErrorOptions) {
     super(
       'SCHEMA_ALREADY_EXISTS',
-      `Schema ${show(schemaName)} exists already, and a schema is never adopted silently: it could hold somebody else's data. ` +
-        'It was left as it was, and nothing was stored. Choose another `schemaName`, or drop or rename that schema first, and start anew in another fork of the `em`.',
+      `Schema ${show(schemaName)} already exists. An existing schema is never taken over, because it may hold other data. ` +
+        'It was left unchanged, and nothing was stored. Choose another `schemaName`, or drop or rename the schema first. Then try again in a new fork of the `em`.',
       options,
     );
     this.schemaName = schemaName;
   }
 }
 
-/** There is no such schema. */
+/** The tenant's schema does not exist. */
 export class SchemaMissingError extends TenantError {
   readonly schemaName: string;
 
@@ -29,17 +29,20 @@ export class SchemaMissingError extends TenantError {
   }
 }
 
-/** A schema that is not the library's to drop, rename or migrate. */
+/** The library refused to drop, rename or migrate a schema that it did not create. */
 export class SchemaProtectedError extends TenantError {
   readonly schemaName: string;
 
-  constructor(schemaName: string, action: SchemaAction, reason: string) {
-    super('SCHEMA_PROTECTED', `Refused to ${action} schema ${show(schemaName)}: ${reason}. Nothing was changed.`);
+  constructor(schemaName: string, action: SchemaAction, reason: string, { remedy }: { readonly remedy?: string } = {}) {
+    super(
+      'SCHEMA_PROTECTED',
+      `Refused to ${action} schema ${show(schemaName)}: ${reason}. Nothing was changed.${remedy === undefined ? '' : ` ${remedy}`}`,
+    );
     this.schemaName = schemaName;
   }
 }
 
-/** Creating a tenant failed; row, schema, tables and history were rolled back together. */
+/** Creating a tenant failed. Its row, schema, tables and history were rolled back together. */
 export class ProvisioningError extends TenantError {
   readonly schemaName: string;
   readonly migration: string | undefined;
@@ -47,8 +50,8 @@ export class ProvisioningError extends TenantError {
   constructor(tenant: string, schemaName: string, migration: string | undefined, cause: unknown) {
     super(
       'TENANT_NOT_PROVISIONED',
-      `Tenant ${tenant} was not created: ${migration === undefined ? 'its schema' : `migration ${show(migration)}`} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ` +
-        'Row, schema, tables and history were rolled back. Mend what the cause names and create the tenant anew in another fork, as this `em` takes it for stored.',
+      `Tenant ${tenant} was not created: ${migration === undefined ? `schema ${show(schemaName)} could not be created` : `migration ${show(migration)} failed in schema ${show(schemaName)}`}: ${reasonOf(cause)}. ` +
+        'Its row, schema, tables and history were rolled back. Fix the cause. Then create the tenant again in a new fork: this `em` treats it as stored.',
       { cause },
     );
     this.schemaName = schemaName;

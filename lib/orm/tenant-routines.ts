@@ -1,5 +1,5 @@
 import type { EntityMetadata, Routine } from '@mikro-orm/core';
-import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
@@ -11,7 +11,7 @@ import { tenantSchema } from '../scope/tenant-schema.js';
  * Relies on `Connection.callRoutine`, which is internal to MikroORM 7, on its sending what it sends through `execute`, and on its
  * taking a routine by its properties.
  */
-export async function callOnPath(em: SqlEntityManager, routine: Routine<any, any, any>, args: unknown): Promise<unknown> {
+export async function callOnPath(em: SqlEntityManager, routine: Routine, args: unknown): Promise<unknown> {
   const rules = TenantRules.of(em.config);
   const own = isTenantEntity(routine as Pick<EntityMetadata, 'schema'>)
     ? Object.create(routine, { schema: { value: tenantSchema(routine.name, em.schema, rules.scope, rules) } })

@@ -85,7 +85,7 @@ function reservedBy(name: string, { publicSchema, reserved, shared }: ReservedNa
   }
 
   if (name.startsWith('pg_')) {
-    return 'PostgreSQL keeps names that start with pg_ for itself';
+    return 'names that start with pg_ are reserved for PostgreSQL';
   }
 
   if (name === 'information_schema') {
@@ -102,7 +102,7 @@ function reservedBy(name: string, { publicSchema, reserved, shared }: ReservedNa
 
   const own = reserved.find(rule => (typeof rule === 'string' ? rule === name : occursIn(name, rule)));
 
-  return own === undefined ? undefined : `\`reservedSchemaNames\` has ${String(own)}`;
+  return own === undefined ? undefined : `\`reservedSchemaNames\` contains ${String(own)}`;
 }
 
 // neither from where a global pattern's last match ended, nor at one place alone, as a sticky one would

@@ -7,16 +7,16 @@ import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { dropRole, renameRole } from './roles.js';
 
-/** What creates a tenant's schema. Without `if not exists`: a schema that is there is somebody's, and the statement fails with `DUPLICATE_SCHEMA`. */
+/** The statements that create a tenant's schema. Without `if not exists`, so that they fail with `DUPLICATE_SCHEMA` if the schema already exists. */
 export function createSchemaSql(database: TenantDatabase, schemaName: string): string[] {
   const quoted = quoteIdentifier(database.rules.checkSchemaName(schemaName));
 
   return [`create schema ${quoted}`, `comment on schema ${quoted} is '${SCHEMA_COMMENT}'`];
 }
 
-/** Drops a tenant's schema with all that is in it. One that is not there is taken as dropped. */
+/** Drops a tenant's schema with all data. A missing schema is not an error. */
 export async function dropSchema(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<void> {
-  // a run that is in the tenant finishes with it, and one that comes finds it as it is then
+  // waits for a run that is migrating the tenant. A later run sees the result
   await lockTenant(database, schemaName, ctx);
 
   if (await isOwned(database, schemaName, 'drop', ctx)) {
@@ -26,10 +26,10 @@ export async function dropSchema(database: TenantDatabase, schemaName: string, c
 }
 
 /**
- * Renames a tenant's schema. One that is not there, as with `autoCreateSchema: false`, has nothing to rename.
+ * Renames a tenant's schema. A missing schema, as with `autoCreateSchema: false`, is not an error.
  *
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
- * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` for the name of the database role.
+ * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` if the new name is that of the database role or is on its `search_path`.
  */
 export async function renameSchema(database: TenantDatabase, from: string, to: string, ctx: Transaction): Promise<void> {
   await lockTenant(database, from, ctx);
@@ -50,8 +50,9 @@ export async function renameSchema(database: TenantDatabase, from: string, to: s
 }
 
 /**
- * Checks a name that a schema is about to get. What the connections have on their path is refused too, so that outside of tenants nothing
- * finds a tenant's tables: the schemas that it names, and the database role, as the default path begins with "$user".
+ * Checks the name of a schema before it is created or renamed. Also refuses names on the `search_path` of the connections. Otherwise
+ * unqualified SQL outside of tenants would find the tables of this tenant. The name of the database role is one of them, because the default
+ * path begins with "$user".
  *
  * @throws InvalidSchemaNameError
  */
@@ -75,5 +76,5 @@ export async function checkNewName(database: TenantDatabase, schemaName: string,
   return checked;
 }
 
-/** SQLSTATEs of a schema that exists already; the second is what PostgreSQL says to the later of two transactions that take one name at once. */
+/** SQLSTATEs of a schema that already exists. PostgreSQL raises the second one if two transactions create the same name concurrently. */
 export const DUPLICATE_SCHEMA = ['42P06', '23505'] as const;

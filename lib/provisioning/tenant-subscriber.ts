@@ -23,13 +23,13 @@ import { assignSchemaToNewItems } from '../entities/new-items.js';
 type Tenant = TenantMixin<unknown>;
 
 /**
- * Makes the rows of the tenant entity and their schemas one thing: what a flush does to a row it does to the schema, in the
- * same transaction. Everything that can be refused is refused in `onFlush`, before the transaction begins.
+ * Keeps tenant rows and their schemas in step: a flush that creates, renames or deletes a row does the same to the schema, in the same
+ * transaction. As many errors as possible are found in `onFlush`, before the transaction begins.
  */
 export class TenantSubscriber implements EventSubscriber<Tenant> {
   /**
-   * The schema names in the rows that the flush is about to change. What the entity was loaded with may be out of date, or may
-   * not have been loaded, and the schema that it names may be another tenant's by now.
+   * The schema names in the database, for the rows that the flush is about to change. The name in the entity may be out of date or not
+   * loaded, and may belong to another tenant by now.
    */
   readonly #storedNames = new WeakMap<Tenant, string>();
 
@@ -41,7 +41,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     const flush = { uow, em, rules: TenantRules.of(em.config) };
     checkFlushOfTenants(flush);
     guardFlush(flush, () => {
-      // with no other subscriber nothing has changed since
+      // other subscribers may have changed entities since the check
       if ([...em.getEventManager().getSubscribers()].some(subscriber => subscriber !== this && 'onFlush' in subscriber)) {
         checkFlushOfTenants(flush);
       }
@@ -79,7 +79,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     }
 
     if (database.rules.isTenantClass(meta)) {
-      // others hold it by the name in the row, which another process may have changed since the entity was loaded
+      // other processes cache the tenant under the name in the row, which may have changed since the entity was loaded
       const now = await storedName(entity, em);
       await tellChanges(database, [stored ?? formerName(changeSet) ?? now, now], em.getTransactionContext());
     }
@@ -109,7 +109,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   }
 
   async #readStoredName(entity: Tenant, em: EntityManager): Promise<void> {
-    // the lock keeps the name until the transaction ends
+    // the lock keeps the name unchanged until the transaction ends
     const name = await storedName(entity, em, { lockMode: LockMode.PESSIMISTIC_WRITE });
 
     if (name === undefined) {
@@ -127,14 +127,14 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   }
 }
 
-/** The schema name in the tenant's row, past the flush's identity map. */
+/** The schema name in the tenant's row, read from the database and not from the identity map of the flush. */
 async function storedName(entity: Tenant, em: EntityManager, options: { readonly lockMode?: LockMode } = {}): Promise<string | undefined> {
   const registry = em.fork({ keepTransactionContext: true, disableContextResolution: true, flushMode: FlushMode.COMMIT });
   const key = wrap(entity, true).getPrimaryKey() as FilterQuery<Tenant>;
   const row = await registry.findOne(TenantRules.of(em.config).tenantMeta.class, key, {
     fields: ['schemaName'],
     filters: false,
-    // outside a transaction too it is what was just written, and not what a replica has
+    // outside a transaction MikroORM would read from a replica, which may not have the write yet
     connectionType: 'write',
     ...NOT_CACHED,
     ...options,
@@ -143,7 +143,7 @@ async function storedName(entity: Tenant, em: EntityManager, options: { readonly
   return row?.schemaName;
 }
 
-// of an entity that was not loaded it is not known
+// undefined for an entity that was not loaded
 function formerName(change: ChangeSet<Tenant> | undefined): string | undefined {
   const name: unknown = change?.originalEntity?.schemaName;
 

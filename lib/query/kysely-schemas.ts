@@ -207,6 +207,7 @@ interface WithNode {
 interface KyselyLike {
   withSchema(schema: string): KyselyLike;
   withPlugin(plugin: {
+    // `any`: Kysely has a type for each kind of node and result, and takes the one it gave
     transformQuery(args: { readonly node: any; readonly queryId: object }): any;
     transformResult(args: { readonly result: any }): Promise<any>;
   }): KyselyLike;

@@ -1,4 +1,4 @@
-import type { EntityManager } from '@mikro-orm/core';
+import type { EntityData, EntityManager, EntityName } from '@mikro-orm/core';
 
 /** What `cache` of a query can be: whether, how long in milliseconds, or under which name and how long. */
 export type CacheConfig = boolean | number | [name: string, expiration: number] | undefined;
@@ -27,12 +27,12 @@ export function cacheNameOf(name: string, tenants: readonly string[]): string {
 /** Makes entities of a cached result again, in the schema they were read from. */
 export function fromCache(
   em: EntityManager,
-  entityName: any,
-  cached: unknown,
+  entityName: EntityName<object>,
+  cached: object,
   refresh: boolean | undefined,
   schema: string | undefined,
-): any {
-  const create = (data: any): unknown =>
+): object {
+  const create = (data: EntityData<object>): object =>
     em.getEntityFactory().create(entityName, data, {
       merge: true,
       convertCustomTypes: false,

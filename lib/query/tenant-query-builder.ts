@@ -1,5 +1,5 @@
-import type { EntityMetadata, QueryFlag, Transaction } from '@mikro-orm/core';
-import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/sql';
+import type { EntityMetadata, Transaction } from '@mikro-orm/core';
+import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { withScope } from '../scope/scope.js';
@@ -24,19 +24,23 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   // nothing here is `#private`: a clone never went through this constructor
   declare guard: GuardContext;
 
-  override clone(...args: unknown[]): this {
+  override clone(...args: Args<'clone'>): this {
     return guardQuery(super.clone(...args), this.guard) as this;
   }
 
-  override getSchema(alias: { readonly meta: EntityMetadata }): string | undefined {
-    if (isTenantEntity(alias.meta)) {
-      return resolve(this.guard, alias.meta, super.getSchema(alias) ?? this.scopesOwn());
+  override getSchema(...args: Args<'getSchema'>): string | undefined {
+    const [{ meta }] = args;
+
+    if (isTenantEntity(meta)) {
+      return resolve(this.guard, meta, super.getSchema(...args) ?? this.scopesOwn());
     }
 
-    return alias.meta.schema ?? super.getSchema(alias);
+    return meta.schema ?? super.getSchema(...args);
   }
 
-  override update(data: object): this {
+  override update(...args: Args<'update'>): this {
+    const [data] = args;
+
     if (this.writesTenants() && this.guard.rules.hasIdentity(data)) {
       throw new TenantWriteRefusedError(
         `em.qb(${this.mainAlias.meta.className}) with ${QueryType.UPDATE}`,
@@ -46,44 +50,44 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
     this.refuseForeign(data);
 
-    return super.update(data);
+    return super.update(...args);
   }
 
-  override insert(data: object): this {
-    this.refuseForeign(data);
+  override insert(...args: Args<'insert'>): this {
+    this.refuseForeign(args[0]);
 
-    return super.insert(data);
+    return super.insert(...args);
   }
 
-  override merge(data?: object): this {
-    this.refuseForeign(data);
+  override merge(...args: Args<'merge'>): this {
+    this.refuseForeign(args[0]);
 
-    return super.merge(data);
+    return super.merge(...args);
   }
 
-  override where(condition: unknown, ...rest: unknown[]): this {
-    this.refuseForeign(condition, rest[0]);
+  override where(...args: Args<'where'>): this {
+    this.refuseForeign(args[0], args[1]);
 
-    return super.where(condition, ...rest);
+    return super.where(...args);
   }
 
-  override having(condition?: unknown, ...rest: unknown[]): this {
-    this.refuseForeign(condition, rest[0]);
+  override having(...args: Args<'having'>): this {
+    this.refuseForeign(args[0], args[1]);
 
-    return super.having(condition, ...rest);
+    return super.having(...args);
   }
 
-  override joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): object {
-    this.refuseForeign(condition);
+  override joinReference(...args: Args<'joinReference'>): object {
+    this.refuseForeign(args[2]);
 
-    return super.joinReference(field, alias, condition, ...rest);
+    return super.joinReference(...args);
   }
 
-  override createQueryBuilderHelper(): GuardedQueryHelper {
-    return guardHelper(super.createQueryBuilderHelper(), this);
+  override createQueryBuilderHelper(...args: Args<'createQueryBuilderHelper'>): GuardedQueryHelper {
+    return guardHelper(super.createQueryBuilderHelper(...args), this);
   }
 
-  override getNativeQuery(...args: unknown[]): unknown {
+  override getNativeQuery(...args: Args<'getNativeQuery'>): unknown {
     this.refuseTenantWrites();
     this.refuseTruncation();
     refuseForeignCollectionsOfQuery(this, asked => tenantAmong([asked], this.guard));
@@ -92,7 +96,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   // what is run later, or in another scope, is run as if in the scope the query was made in
-  override async execute(...args: unknown[]): Promise<unknown> {
+  override async execute(...args: Args<'execute'>): Promise<unknown> {
     try {
       return await withScope(this.guard.scope, () => forTenant(this.guard.rules, this.tenantOfSql(), () => this.send(args)));
     } catch (error) {
@@ -100,19 +104,19 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     }
   }
 
-  override getResultList(...args: unknown[]): Promise<unknown> {
+  override getResultList(...args: Args<'getResultList'>): Promise<unknown> {
     return withScope(this.guard.scope, () => super.getResultList(...args));
   }
 
-  override getSingleResult(...args: unknown[]): Promise<unknown> {
+  override getSingleResult(...args: Args<'getSingleResult'>): Promise<unknown> {
     return withScope(this.guard.scope, () => super.getSingleResult(...args));
   }
 
-  override getCount(...args: unknown[]): Promise<unknown> {
+  override getCount(...args: Args<'getCount'>): Promise<unknown> {
     return withScope(this.guard.scope, () => super.getCount(...args));
   }
 
-  override stream(...args: unknown[]): AsyncGenerator<unknown> {
+  override stream(...args: Args<'stream'>): AsyncGenerator<unknown> {
     return withScope(this.guard.scope, () =>
       forTenant(this.guard.rules, this.tenantOfSql(), () => readThere(readInScope(super.stream(...args), this.guard.scope))),
     );
@@ -144,11 +148,11 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     return this.em === undefined && scope?.kind === 'tenant' ? scope.schemaName : undefined;
   }
 
-  private send(args: unknown[]): Promise<unknown> {
+  private send(args: Args<'execute'>): Promise<unknown> {
     return this.type === QueryType.UPDATE && this.writesTenants() ? this.updateTenants(args) : super.execute(...args);
   }
 
-  private updateTenants(args: unknown[]): Promise<unknown> {
+  private updateTenants(args: Args<'execute'>): Promise<unknown> {
     const { context } = this;
 
     return updateTenants(this.em as SqlEntityManager, { ctx: context }, async ctx => {
@@ -210,7 +214,7 @@ export function guardQuery(query: object, guard: GuardContext): TenantQueryBuild
 const WRITES: ReadonlySet<QueryType> = new Set([QueryType.INSERT, QueryType.DELETE, QueryType.TRUNCATE, QueryType.UPSERT]);
 
 /** The parts of MikroORM's QueryBuilder that are overridden or read here, private ones among them. */
-interface OpenQueryBuilder {
+interface OpenQueryBuilder extends OverriddenMethods {
   context: Transaction | undefined;
   readonly em: { readonly schema: string | undefined } | undefined;
   readonly helper: object;
@@ -221,22 +225,31 @@ interface OpenQueryBuilder {
     readonly schema?: string;
   };
   readonly type: QueryType;
-  clone(...args: unknown[]): object;
-  createQueryBuilderHelper(): object;
-  execute(...args: unknown[]): Promise<unknown>;
-  getCount(...args: unknown[]): Promise<unknown>;
-  getNativeQuery(...args: unknown[]): unknown;
-  getResultList(...args: unknown[]): Promise<unknown>;
-  getSchema(alias: { readonly meta: EntityMetadata }): string | undefined;
-  getSingleResult(...args: unknown[]): Promise<unknown>;
-  having(condition?: unknown, ...rest: unknown[]): this;
-  insert(data: object): this;
-  joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): object;
-  merge(data?: object): this;
-  stream(...args: unknown[]): AsyncGenerator<unknown>;
-  unsetFlag(flag: QueryFlag): this;
-  update(data: object): this;
-  where(condition: unknown, ...rest: unknown[]): this;
 }
+
+/** Typed like `OpenEntityManager` in `lib/orm/open-entity-manager.ts`. */
+interface OverriddenMethods {
+  clone(...args: Parameters<Mikro['clone']>): object;
+  execute(...args: Parameters<Mikro['execute']>): Promise<unknown>;
+  getCount(...args: Parameters<Mikro['getCount']>): Promise<unknown>;
+  getNativeQuery(...args: Parameters<Mikro['getNativeQuery']>): unknown;
+  getResultList(...args: Parameters<Mikro['getResultList']>): Promise<unknown>;
+  getSingleResult(...args: Parameters<Mikro['getSingleResult']>): Promise<unknown>;
+  having(...args: Parameters<Mikro['having']>): this;
+  insert(...args: Parameters<Mikro['insert']>): this;
+  merge(...args: Parameters<Mikro['merge']>): this;
+  // MikroORM declares an iterator; it is a generator
+  stream(...args: Parameters<Mikro['stream']>): AsyncGenerator<unknown>;
+  update(...args: Parameters<Mikro['update']>): this;
+  where(...args: Parameters<Mikro['where']>): this;
+  // private: MikroORM declares no parameters for them
+  createQueryBuilderHelper(...args: unknown[]): object;
+  getSchema(alias: { readonly meta: EntityMetadata }, ...rest: unknown[]): string | undefined;
+  joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): object;
+}
+
+type Args<Name extends keyof OverriddenMethods> = Parameters<OverriddenMethods[Name]>;
+
+type Mikro = QueryBuilder<object>;
 
 type OpenQueryBuilderClass = new (...args: ConstructorParameters<typeof QueryBuilder>) => OpenQueryBuilder;

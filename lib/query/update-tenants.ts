@@ -1,5 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
-import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { tellChanges } from '../database/tell-changes.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { forScope } from '../connection/sql-target.js';

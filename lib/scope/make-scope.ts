@@ -2,17 +2,17 @@ import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { innermostScope, type Scope, type TenantScope } from './scope.js';
 import type { TenantRules } from './tenant-rules.js';
 
-/** The scope that a tenant's row gives. */
+/** The scope for a tenant's row. */
 export function scopeOf(rules: ScopeRules, tenant: TenantMixin<unknown>): Scope {
   return rules.isPublicTenant(tenant) ? publicScope(rules) : tenantScope(rules, tenant.schemaName, tenant);
 }
 
-/** The scope of a schema name; `tenant` is its row, or what is known of it. */
+/** The scope for a schema name. `tenant` is its row, or the data that is known. */
 export function tenantScope(rules: ScopeRules, schemaName: string, tenant: unknown = { schemaName }): TenantScope {
   return { kind: 'tenant', config: rules.config, outer: innermostScope(), tenant, schemaName: rules.checkSchemaName(schemaName) };
 }
 
-/** The scope of a tenant that is held without its row, which is made when it is first asked for. */
+/** The scope for a tenant from the directory. Its entity is created when it is first read. */
 export function heldScopeOf(rules: ScopeRules, held: HeldTenant): Scope {
   return rules.isPublicTenant(held) ? publicScope(rules) : new HeldScope(rules, held);
 }

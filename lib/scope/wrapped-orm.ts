@@ -1,5 +1,5 @@
 import type { Configuration, MikroORM } from '@mikro-orm/core';
-import type { AbstractSqlDriver, BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import type { AbstractSqlDriver, BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 import type { Scope } from './scope.js';
 
 /** What an EntityManager with tenants has beside MikroORM's own. */

@@ -61,7 +61,7 @@ onDatabases(
       const { code, output } = await project.run('migration:create', '--tenants', 'acme');
 
       expect(code, output).to.equal(2);
-      expect(output).to.contain('there is one tenant set');
+      expect(output).to.contain('all tenants share one tenant set');
     });
 
     it('M2 writes a change of a tenant entity into the tenant set alone, and one of a shared entity into the public set alone', async () => {

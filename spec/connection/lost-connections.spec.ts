@@ -9,6 +9,7 @@ import { expectSound } from '../support/databases/sound-pool.ts';
 import { openTcpProxy, type MessageFate, type TcpProxy } from '../support/faults/tcp-proxy.ts';
 import { openTwins } from '../support/orm/twins.ts';
 import { serve, type WebServer } from '../support/web/web-server.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 
 /** One piece of work. `n` is another number each time, to tell what is written by. */
 interface Operation {
@@ -80,7 +81,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
         await em.transactional(async inner => {
           await inner.execute(`update tag set name = name || ' inner' where id = ?`, [n]);
         });
-        await em.transactional(() => Promise.reject(new Error('back'))).catch((error: Error) => expect(error.message).to.equal('back'));
+        await rollBackAfter(em, () => undefined);
       }),
     ),
     written: `select count(*)::int as found from acme.tag where id = $1 and name like '% inner'`,
@@ -185,6 +186,7 @@ onDatabases(
 
     before(async () => {
       proxy = await openTcpProxy(database.url ?? '');
+      database.atEnd(() => proxy.close());
       // the connection that listens has messages of its own, and specs of its own
       orm = await openTwins(database, { ...POOL_OF_ONE, clientUrl: proxy.url }, { directory: { listen: false } });
       const app = new Koa();
@@ -198,17 +200,11 @@ onDatabases(
         ctx.body = 'done';
       };
       app.use(tenantContext()).use(schemaRouter({ public: insert, tenant: insert }));
-      web = await serve(app);
+      web = await serve(app, database);
     });
 
     afterEach(() => {
       proxy.decide = undefined;
-    });
-
-    after(async () => {
-      await web.close();
-      await orm.close();
-      await proxy.close();
     });
 
     for (const [name, operation] of Object.entries(OPERATIONS)) {

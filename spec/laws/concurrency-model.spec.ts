@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { failureOf } from '../support/generators/property.ts';
+import { describeFailure } from '../support/generators/property.ts';
 import { LEAKY_WORLDS, soundWorld } from '../support/models/scope-model/leaky-worlds.ts';
 import { scopeModel, type ScopeModelOptions } from '../support/models/scope-model/run.ts';
 import { KEPT_PATHS } from '../support/models/scope-model/world.ts';
@@ -33,7 +33,7 @@ describe('the model of the scopes', function () {
       expect(details.failed, 'the leak was found').to.equal(true);
       const steps = [...details.counterexample![0]].map(String);
       expect(steps.length, steps.join(', ')).to.be.at.most(8);
-      expect(failureOf(details)).to.match(/^seed 20260101, path [\d:]+, \d+ times shrunk, fails with .*\n\[flow \d /);
+      expect(describeFailure(details)).to.match(/^seed 20260101, path [\d:]+, \d+ times shrunk, fails with .*\n\[flow \d /);
     });
   }
 });

@@ -26,7 +26,6 @@ onDatabases(
       await careless.end();
       await next.end();
       await database.query(`drop role careless_${process.pid}`);
-      await orm.close();
     });
 
     it('N3 both clients are given the one server connection', async () => {

@@ -2,9 +2,8 @@ import { runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Author, Tag } from '../../fixtures/entities/index.ts';
-import { anyText, holds } from '../support/generators/corpus.ts';
+import { anyText, forAll } from '../support/generators/corpus.ts';
 import { onDatabases } from '../support/databases/database.ts';
-import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { isFilledIn, valuesIn } from '../support/assertions/statement-rule.ts';
 import { offences } from '../support/assertions/statement-watch.ts';
 import { contentsOf, openTwins } from '../support/orm/twins.ts';
@@ -55,13 +54,7 @@ describe('the watch over every statement of the run', () => {
 });
 
 onDatabases('values in statements', database => {
-  let orm: LibraryOrm;
-
-  before(async () => {
-    orm = await openTwins(database);
-  });
-
-  after(() => orm.close());
+  before(() => openTwins(database));
 
   it('N1 the watch sees what an ORM of this run sends, by whichever way', async () => {
     const known = offences.length;
@@ -103,7 +96,7 @@ onDatabases('values in statements', database => {
       )
       .filter(text => !/[\0\p{Surrogate}]|^\ufeff/u.test(text) && text !== '');
 
-    await holds(
+    await forAll(
       storable,
       name =>
         runInTenant('acme', async em => {

@@ -37,8 +37,8 @@ const RESERVED: readonly (readonly [name: string, rule: string])[] = [
   ['pg_acme', 'pg_'],
   ['information_schema', 'SQL standard'],
   ['landlord_placeholder', 'generator'],
-  ['www', '`reservedSchemaNames` has www'],
-  ['tmp_acme', '`reservedSchemaNames` has /^tmp_/g'],
+  ['www', '`reservedSchemaNames` contains www'],
+  ['tmp_acme', '`reservedSchemaNames` contains /^tmp_/g'],
 ];
 
 onDatabases('refusing a schema name', database => {
@@ -48,8 +48,6 @@ onDatabases('refusing a schema name', database => {
     orm = await openLibrary(database, { reservedSchemaNames: ['www', /^tmp_/g] });
     await orm.em.fork().persistAndFlush(newLibrary('acme'));
   });
-
-  after(() => orm.close());
 
   beforeEach(() => {
     database.statements.length = 0;

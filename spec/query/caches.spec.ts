@@ -4,7 +4,8 @@ import { expect } from 'chai';
 import { Author, Book, Genre } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 type Query = (em: TenantEntityManager) => Promise<unknown>;
 
@@ -15,8 +16,6 @@ onDatabasesAndPooler('result caches', database => {
     orm = await openTwins(database);
     await database.query(`insert into bob.author (id, name) values (3, 'bob author 3')`);
   });
-
-  after(() => orm.close());
 
   const queries: Readonly<Record<string, Query>> = {
     find: em => em.find(Author, {}, { cache: 60_000 }),
@@ -231,8 +230,6 @@ onDatabasesAndPooler('a result cache of the user’s', database => {
   });
 
   beforeEach(() => entries.clear());
-
-  after(() => orm.close());
 
   it('S10 is given keys that are each tenant’s own, also where every query is cached', async () => {
     const keysOf = async (query: Query): Promise<string[][]> => {

@@ -1,5 +1,5 @@
 import { Migration, Migrator } from '@mikro-orm/migrations';
-import { DatabaseSchema } from '@mikro-orm/sql';
+import { DatabaseSchema } from '@mikro-orm/postgresql';
 import { addTrigger } from '../../database/change-trigger.js';
 import { TenantDatabase } from '../../database/tenant-database.js';
 import { refuses, see, type Probe } from '../../orm/seams/probe.js';

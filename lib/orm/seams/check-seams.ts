@@ -1,4 +1,4 @@
-import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { reasonOf, TenantConfigError } from '../../errors/index.js';
 import { leaveScope } from '../mikro-context.js';
 import { explain } from './explain.js';

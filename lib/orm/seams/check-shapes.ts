@@ -1,4 +1,4 @@
-import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { TenantConfigError } from '../../errors/index.js';
 import { explain } from './explain.js';
 import { driverObjectsOf, officialDriverOf, ownersOf } from './owners.js';

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { EntityFactory, EventManager, Reference } from '@mikro-orm/core';
-import { Kysely, type AbstractSqlDriver } from '@mikro-orm/sql';
+import { Kysely, type AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { GUARDED } from '../../entities/lazy-loading.js';
 import { KNOWN_CODE } from './known-hashes.js';
 import { ownersOf } from './owners.js';

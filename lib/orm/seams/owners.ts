@@ -22,7 +22,7 @@ import {
   QueryBuilder,
   QueryBuilderHelper,
   SqlSchemaGenerator,
-} from '@mikro-orm/sql';
+} from '@mikro-orm/postgresql';
 import type { ProbeEm, ProbeWorld } from './probe-world.js';
 
 /** What has the members that the register names, by the names of owners. */

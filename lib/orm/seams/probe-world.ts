@@ -1,5 +1,5 @@
 import { helper, raw, type Options } from '@mikro-orm/core';
-import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import { BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 import { sqlTarget, type SqlTarget } from '../../connection/sql-target.js';
 import { isLiveOrm, removeLiveOrm } from '../../scope/live-orms.js';
 import type { Scope } from '../../scope/scope.js';

@@ -6,6 +6,7 @@ import type { LibraryOrm } from '../../support/orm/library-orm.ts';
 import { asObserver } from '../../support/assertions/statement-watch.ts';
 import { schemasIn } from '../../support/orm/twins.ts';
 import { contentsQuery } from './entities.ts';
+import { rollBackAfter } from '../../support/orm/roll-back-after.ts';
 
 /** One method, or one way to call it. What is made in one scope may be used in another. */
 export interface Row<Subject = any> {
@@ -128,18 +129,18 @@ export const SITUATIONS = {
   },
   'in a transaction': {
     outcome: 'acme',
-    run: (world, row) => inAcme(world, em => undone(em, tx => call(world, tx, row))),
+    run: (world, row) => inAcme(world, em => rollBackAfter(em, tx => call(world, tx, row))),
   },
   'after a nested transaction was rolled back, with another scope in it': {
     outcome: 'acme',
     run: (world, row) =>
       inAcme(world, em =>
-        undone(em, async tx => {
-          await undone(tx, async inner => {
+        rollBackAfter(em, async tx => {
+          await rollBackAfter(tx, async inner => {
             await call(world, inner, row);
             await inBob(world, async bobs => {
               await call(world, bobs, row);
-              await undone(bobs, innermost => call(world, innermost, row));
+              await rollBackAfter(bobs, innermost => call(world, innermost, row));
             });
           });
           world.database.statements.length = 0;
@@ -286,7 +287,7 @@ async function passed(world: World, row: Row, make: Enter, use: Enter): Promise<
   );
 }
 
-/** What is written is looked at in its transaction, and taken back. */
+/** What is written is looked at in its transaction, and rolled back. */
 async function within(
   world: World,
   em: TenantEntityManager,
@@ -298,7 +299,7 @@ async function within(
     return fn(em);
   }
 
-  return undone(em, async tx => {
+  return rollBackAfter(em, async tx => {
     const answer = await fn(tx);
     const kept = [...world.database.statements];
     const own = schema ?? tx.schema;
@@ -313,25 +314,6 @@ async function within(
 
     return answer;
   });
-}
-
-// what is written is taken back, so that every cell starts from the same rows
-async function undone(em: TenantEntityManager, fn: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> {
-  const undo = new Error('undo');
-  let answer: unknown;
-
-  await em
-    .transactional(async tx => {
-      answer = await fn(tx);
-      throw undo;
-    })
-    .catch((error: unknown) => {
-      if (error !== undo) {
-        throw error;
-      }
-    });
-
-  return answer;
 }
 
 type Enter = (fn: (em: TenantEntityManager) => unknown) => unknown;

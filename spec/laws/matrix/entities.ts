@@ -1,7 +1,8 @@
 import { defineEntity, p, Routine } from '@mikro-orm/core';
-import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../../../fixtures/entities/index.ts';
+import { Author } from '../../../fixtures/entities/index.ts';
 import type { SpecDatabase } from '../../support/databases/database.ts';
 import { TABLES } from '../../support/orm/twins.ts';
+import { LIBRARY_ENTITIES } from '../../support/orm/library-orm.ts';
 
 /** What the lending library has not: a lazy scalar, a relation that is a reference, and what only a query gives. */
 const MemoSchema = defineEntity({
@@ -48,7 +49,7 @@ export const TenantRoutine = new Routine({
   body: 'select title from book order by id limit 1',
 });
 
-export const ENTITIES = [Library, Genre, Author, Book, Tag, Member, Loan, LoanSummary, Memo, Digest];
+export const ENTITIES = [...LIBRARY_ENTITIES, Memo, Digest];
 
 /** Makes what the tenant set of the lending library does not, in the tenants' schemas and, as a decoy, in the public one. */
 export async function addMatrixTables(database: SpecDatabase): Promise<void> {

@@ -2,12 +2,14 @@ import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
 import { startMigrating } from '../../support/processes/migrate-process.ts';
 import { openTenantSet, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { randomNumbers } from '../../support/generators/random.ts';
+import { REPLAY } from '../../support/generators/property.ts';
 
 type Entry = readonly [name: string, ...statements: string[]];
 
 const NAMES = Array.from({ length: 20 }, (_, n) => `t${String(n).padStart(2, '0')}`);
 const KILLS = 50;
-const SEED = Number(process.env['LANDLORD_SEED'] ?? 20_261_123);
+const SEED = REPLAY.seed ?? 20_261_123;
 
 onDatabases(
   'a run that is killed',
@@ -20,11 +22,9 @@ onDatabases(
       await set.create(...NAMES);
     });
 
-    after(() => set.close());
-
-    it(`M6 leaves no tenant half-migrated, ${KILLS} times over (LANDLORD_SEED=${SEED}), and the next run does what is left`, async function () {
+    it(`M6 leaves no tenant half-migrated, ${KILLS} times over (FC_SEED=${SEED}), and the next run does what is left`, async function () {
       this.timeout(180_000);
-      const random = randomOf(SEED);
+      const random = randomNumbers(SEED);
       let cut = 0;
 
       for (let kills = 0; kills < KILLS;) {
@@ -143,12 +143,3 @@ function sum(counts: readonly number[]): number {
 }
 
 /** Numbers from 0 to 1 that are the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-
-    return state / 2 ** 32;
-  };
-}

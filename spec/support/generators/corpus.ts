@@ -7,7 +7,7 @@ export const SEED = REPLAY.seed ?? Date.now() % 0x7fffffff;
 console.log(`  seed of the values of this file: ${SEED}`);
 
 /** Checks a law on generated values, and says which; a failure is shrunk to the least that still fails. */
-export async function holds<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => unknown, numRuns: number): Promise<void> {
+export async function forAll<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => unknown, numRuns: number): Promise<void> {
   await fc.assert(
     fc.asyncProperty(arbitrary, async value => {
       await law(value);
@@ -26,17 +26,17 @@ export const anyText: fc.Arbitrary<string> = fc.oneof(
 );
 
 /** A value that is made when it is asked for: some cannot even be looked at, and fast-check looks at all it makes. */
-export type Given = () => unknown;
+export type LazyValue = () => unknown;
 
-export const given = (value: unknown): Given => Object.assign(() => value, { [fc.toStringMethod]: () => fc.stringify(value) });
+export const lazily = (value: unknown): LazyValue => Object.assign(() => value, { [fc.toStringMethod]: () => fc.stringify(value) });
 
 /** Nothing of it is a string, however much it resembles one. */
-export const noText: fc.Arbitrary<Given> = fc.oneof(
+export const nonText: fc.Arbitrary<LazyValue> = fc.oneof(
   fc
     .anything({ withBigInt: true, withNullPrototype: true, withDate: true, withBoxedValues: true })
     .filter(value => typeof value !== 'string')
-    .map(given),
-  fc.constantFrom<Given>(
+    .map(lazily),
+  fc.constantFrom<LazyValue>(
     () => new String('acme'),
     () => ['acme'],
     () => ({ toString: () => 'acme' }),

@@ -35,7 +35,7 @@ export function canonicalByRule(host: string): string | undefined {
  * Whether implementations of IDNA agree on the host: each has the tables of some version of Unicode, and they differ in scripts that
  * came late, and in what may stand beside a label that is written from right to left.
  */
-export function isSettled(host: string): boolean {
+export function hasOneCanonicalForm(host: string): boolean {
   return [host, tr46.toUnicode(host, IDNA).domain].every(
     text => SETTLED.test(text) && !(RIGHT_TO_LEFT.test(text) && /[.。．｡]/.test(text)),
   );

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { anyText } from './corpus.ts';
-import { isSettled } from './host-oracle.ts';
+import { hasOneCanonicalForm } from './host-oracle.ts';
 
 const ascii = fc.string({ unit: fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz0123456789_-'.split('')), minLength: 1, maxLength: 10 });
 
@@ -161,7 +161,7 @@ export const hosts: fc.Arbitrary<string> = fc
     { weight: 1, arbitrary: fc.integer({ min: 60, max: 70 }).map(length => Array.from({ length }, () => 'abc').join('.')) },
     { weight: 1, arbitrary: anyText },
   )
-  .filter(isSettled);
+  .filter(hasOneCanonicalForm);
 
 /** Spellings of a host that all mean it, and are written differently. */
 export const spellingsOf = (host: string): fc.Arbitrary<string> =>

@@ -59,6 +59,7 @@ export class Visits {
         status: message.statusCode,
         body: await text(message),
       }));
+    // it is looked at when the request is finished
     answer.catch(() => undefined);
     await until('the route has begun', () => visit.begun);
 
@@ -71,7 +72,8 @@ export class Visits {
         }
 
         if (controller.signal.aborted) {
-          await answer.catch(() => undefined);
+          // it may have been answered before
+          await answer.catch((error: unknown) => expect(error).to.satisfy(isHangUp));
         } else {
           expectOwn(await answer, spec);
         }
@@ -222,6 +224,10 @@ function expectOwn({ status, body }: { status: number | undefined; body: string 
     status: STATUS[kind] ?? 200,
     lines: Array.from({ length: LINES[kind] ?? steps }, () => own),
   });
+}
+
+function isHangUp(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || (error as NodeJS.ErrnoException).code === 'ECONNRESET');
 }
 
 export function schemaOf(host: string): string {

@@ -1,29 +1,26 @@
-import { withTenants, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
-import { MikroORM, type IDatabaseDriver, type Options } from '@mikro-orm/core';
+import type { TenantsOptions } from '@landlord/mikro-orm';
 import { fileURLToPath } from 'node:url';
 import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../../../fixtures/entities/index.ts';
-import type { SpecDatabase } from '../databases/database.ts';
+import { openOrm, type OpenedOn, type OrmConfig, type SpecOrm } from './open-orm.ts';
 
-export type LibraryOrm = MikroORM<any, TenantEntityManager>;
+export type LibraryOrm = SpecOrm;
 
-/** The lending library of `fixtures/` on a spec's database, its public set migrated. Whoever opens it closes it. */
+/** The lending library of `fixtures/` on a spec's database, its public set migrated. */
 export async function openLibrary(
-  database: SpecDatabase,
+  database: OpenedOn,
   options: Partial<TenantsOptions<Library>> = {},
-  config: Partial<Options<IDatabaseDriver, any, any>> = {},
+  config: OrmConfig = {},
 ): Promise<LibraryOrm> {
-  const orm = (await MikroORM.init(
-    withTenants(
-      {
-        ...database.options(),
-        baseDir: ROOT,
-        entities: [Library, Genre, Author, Book, Tag, Member, Loan, LoanSummary],
-        migrations: { path: './migrations/public', snapshotName: '.snapshot', silent: true },
-        ...config,
-      } as Partial<Options<any, any, any>>,
-      { tenant: Library, migrations: { path: './migrations/tenant', snapshotName: '.snapshot' }, ...options },
-    ),
-  )) as unknown as LibraryOrm;
+  const orm = await openOrm(
+    database,
+    { tenant: Library, migrations: { path: './migrations/tenant', snapshotName: '.snapshot' }, ...options },
+    {
+      baseDir: ROOT,
+      entities: LIBRARY_ENTITIES,
+      migrations: { path: './migrations/public', snapshotName: '.snapshot', silent: true },
+      ...config,
+    },
+  );
   await orm.migrator.up();
 
   return orm;
@@ -34,4 +31,7 @@ export function newLibrary(schemaName: string, data: Record<string, unknown> = {
   return new Library({ name: schemaName, domainUrl: `${schemaName.replaceAll('_', '-')}.example.com`, schemaName, ...data });
 }
 
+export const LIBRARY_ENTITIES = [Library, Genre, Author, Book, Tag, Member, Loan, LoanSummary];
+
+/** The folder of this repository. */
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));

@@ -1,7 +1,8 @@
-import { TenantMixin, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import { Collection, defineEntity, MikroORM, p, type EventSubscriber, type Options, type Ref } from '@mikro-orm/core';
+import { TenantMixin } from '@landlord/mikro-orm';
+import { Collection, defineEntity, p, type EventSubscriber, type Ref } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import type { SpecDatabase } from '../databases/database.ts';
+import { openOrm, type SpecOrm } from './open-orm.ts';
 
 /** Tenant entities with a relation of every kind that can be written. */
 export class Writer {
@@ -47,7 +48,7 @@ export class Essay {
   writer?: Writer | null;
 }
 
-export class Patron extends TenantMixin {
+class Patron extends TenantMixin {
   name?: string;
 }
 
@@ -115,20 +116,16 @@ defineEntity({
   properties: { id: p.integer().primary(), writer: () => p.manyToOne(Writer).inversedBy('essays').nullable() },
 });
 
-export type WritersOrm = MikroORM<any, TenantEntityManager>;
-
 /**
  * The tenants acme and bob whose rows have the same keys and tell by their names whose they are, and tables of the same names in the
- * public schema. Whoever opens it closes it.
+ * public schema.
  */
-export async function openWriters(database: SpecDatabase, subscribers: EventSubscriber<any>[] = []): Promise<WritersOrm> {
-  const config = { ...database.options(), entities: [Patron, Writer, Portrait, Imprint, Volume, Label, Essay], subscribers };
-  const orm = (await MikroORM.init(
-    withTenants(config as Partial<Options<any, any, any>>, {
-      tenant: Patron,
-      migrations: { migrationsList: [{ name: 'tables', class: Tables }] },
-    }),
-  )) as unknown as WritersOrm;
+export async function openWriters(database: SpecDatabase, subscribers: EventSubscriber<any>[] = []): Promise<SpecOrm> {
+  const orm = await openOrm(
+    database,
+    { tenant: Patron, migrations: { migrationsList: [{ name: 'tables', class: Tables }] } },
+    { entities: [Patron, Writer, Portrait, Imprint, Volume, Label, Essay], subscribers },
+  );
   await orm.schema.create();
   await orm.em
     .fork()

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type BrowserContext } from 'playwright-core';
-import { CHROMIUM, findProgram, mustHaveAll } from '../databases/debian.ts';
+import { CHROMIUM, findProgram, requiresAllPrograms } from '../databases/debian.ts';
 
 export interface SpecBrowser {
   readonly context: BrowserContext;
@@ -18,7 +18,7 @@ export async function openBrowser(mocha: Mocha.Context): Promise<SpecBrowser> {
   const executablePath = findProgram(CHROMIUM);
 
   if (executablePath === undefined) {
-    if (mustHaveAll()) {
+    if (requiresAllPrograms()) {
       throw new Error(REMEDY);
     }
 

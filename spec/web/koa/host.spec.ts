@@ -6,7 +6,8 @@ import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { appThatNamesTheTenant, createNamedTenants } from '../../support/orm/named-tenants.ts';
-import { bodyOf, serve, statusOf, type WebServer } from '../../support/web/web-server.ts';
+import { bodyOf, statusOf } from '../../support/web/http.ts';
+import { serve, type WebServer } from '../../support/web/web-server.ts';
 
 onDatabases('the Host header', database => {
   let orm: LibraryOrm;
@@ -15,17 +16,12 @@ onDatabases('the Host header', database => {
   before(async () => {
     orm = await openLibrary(database);
     await createNamedTenants(orm);
-    server = await serve(appThatNamesTheTenant());
+    server = await serve(appThatNamesTheTenant(), database);
   });
 
   beforeEach(() => {
     server.errors.length = 0;
     database.statements.length = 0;
-  });
-
-  after(async () => {
-    await server.close();
-    await orm.close();
   });
 
   const reaching: Record<string, readonly string[]> = {

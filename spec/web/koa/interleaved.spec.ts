@@ -8,6 +8,7 @@ import { Gate } from '../../support/assertions/gate.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
 import { serve, type WebServer } from '../../support/web/web-server.ts';
+import { failureOf } from '../../support/assertions/failure.ts';
 
 const TENANTS = ['acme', 'bob', 'carol'];
 
@@ -23,12 +24,7 @@ onDatabasesAndPooler('interleaved requests', database => {
     await createLibraries(orm, ...TENANTS);
     const app = new Koa();
     app.use(tenantContext()).use(schemaRouter({ public: ctx => void (ctx.body = [currentSchema()]), tenant: wander }));
-    server = await serve(app);
-  });
-
-  after(async () => {
-    await server.close();
-    await orm.close();
+    server = await serve(app, database);
   });
 
   it('S3 a hundred requests at once, over three tenants and the public host each see their own, also where some throw', async () => {
@@ -110,5 +106,5 @@ const STEPS: readonly ((index: number) => unknown)[] = [
   () => new Promise(resolve => process.nextTick(resolve)),
   () => runInPublic(() => setImmediate()),
   index => runInTenant(TENANTS[(index + 1) % TENANTS.length] ?? '', em => em.find(Author, {})),
-  () => runInPublic(() => Promise.reject(new Error('in public'))).catch(() => undefined),
+  async () => expect(String(await failureOf(runInPublic(() => Promise.reject(new Error('in public')))))).to.equal('Error: in public'),
 ];

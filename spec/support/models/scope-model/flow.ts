@@ -10,7 +10,12 @@ export class Flow {
 
   constructor() {
     void this.#live()
-      .catch(() => undefined)
+      .catch((error: unknown) => {
+        // out of the outermost scope
+        if (!(error instanceof Unwinding)) {
+          throw error;
+        }
+      })
       .finally(() => {
         this.#hasEnded = true;
         this.#orders.splice(0).forEach(({ fail }) => fail(new Error('The flow has ended.')));
@@ -84,7 +89,7 @@ export class Flow {
           this.#leaving = ticket;
           throw new Unwinding(order.levels);
         case 'act':
-          await settle(ticket, order.work);
+          await runOrder(ticket, order.work);
           break;
         case 'enter':
           await this.#enter(ticket, order.into);
@@ -96,7 +101,7 @@ export class Flow {
   async #enter(ticket: Ticket, into: Into): Promise<void> {
     try {
       await into(async () => {
-        await settle(ticket, () => undefined);
+        await runOrder(ticket, () => undefined);
         await this.#live();
       });
     } catch (error) {
@@ -114,12 +119,12 @@ export class Flow {
     }
 
     if (this.#leaving !== undefined) {
-      await settle(this.#leaving, () => undefined);
+      await runOrder(this.#leaving, () => undefined);
     }
   }
 }
 
-async function settle({ check, done, fail }: Ticket, work: () => unknown): Promise<void> {
+async function runOrder({ check, done, fail }: Ticket, work: () => unknown): Promise<void> {
   try {
     await work();
     check();
