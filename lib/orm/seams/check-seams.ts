@@ -153,7 +153,6 @@ function fail(broken: readonly BrokenSeam[]): TenantConfigError {
 
 /** What any ORM with tenants takes to be opened. */
 const OPENING = [
-  'MikroORM.createEntityManager',
   'Configuration.getExtension',
   'Configuration.registerExtension',
   'Discovery.onMetadata',

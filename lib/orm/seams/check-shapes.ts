@@ -1,7 +1,6 @@
-import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { TenantConfigError } from '../../errors/index.js';
 import { explain } from './explain.js';
-import { driverObjectsOf, officialDriverOf, ownersOf } from './owners.js';
+import { driverObjectsOf, officialDriverOf, ownersOf, type AnyDriver } from './owners.js';
 import { CLASS_SEAMS, OBJECT_SEAMS } from './register.js';
 import { brokenShapes } from './shapes.js';
 
@@ -11,7 +10,7 @@ import { brokenShapes } from './shapes.js';
  *
  * @throws TenantConfigError `TENANT_CONFIG`
  */
-export function requireShapes(driver: AbstractSqlDriver): void {
+export function requireShapes(driver: AnyDriver): void {
   const Driver = officialDriverOf(driver);
 
   if (passed.has(Driver)) {

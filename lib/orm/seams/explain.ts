@@ -11,7 +11,9 @@ export function explain({ seam, seen }: BrokenSeam): string {
 
 /** The versions of a package that the specs are run on. */
 export function testedVersions(name: string): string {
-  return ownPackage().peerDependencies?.[name] ?? TESTED[name] ?? 'those that the tested versions of MikroORM depend on';
+  const peers = ownPackage().peerDependencies ?? {};
+
+  return peers[name] ?? TESTED[name] ?? peers['@mikro-orm/core'] ?? 'unknown';
 }
 
 function installedVersion(name: string): string {
@@ -40,4 +42,4 @@ function ownPackage(): { readonly peerDependencies?: Readonly<Record<string, str
 }
 
 /** Of what comes with MikroORM, and is no peer. */
-const TESTED: Readonly<Record<string, string>> = { kysely: '0.29', pg: '8', yargs: '17' };
+const TESTED: Readonly<Record<string, string>> = { kysely: '0.29', pg: '8', 'pg-cursor': '2', yargs: '17' };

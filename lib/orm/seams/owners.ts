@@ -29,7 +29,7 @@ import type { ProbeEm, ProbeWorld } from './probe-world.js';
 export type Owners = Readonly<Record<string, object | undefined>>;
 
 /** The owners that are there before an ORM is: prototypes, classes, and what a driver is made with. */
-export function ownersOf(driver: AbstractSqlDriver): Owners {
+export function ownersOf(driver: AnyDriver): Owners {
   return {
     EntityManager: BasePostgreSqlEntityManager.prototype,
     SqlEntityManager: BasePostgreSqlEntityManager.prototype,
@@ -53,13 +53,14 @@ export function ownersOf(driver: AbstractSqlDriver): Owners {
     MetadataStorage,
     SqlSchemaGenerator: SqlSchemaGenerator.prototype,
     DatabaseSchema,
+    'DatabaseSchema.prototype': DatabaseSchema.prototype,
     Migrator: Migrator.prototype,
     Migration: Migration.prototype,
   };
 }
 
 /** What of these shows on objects, and is used before there is an ORM. */
-export function driverObjectsOf(driver: AbstractSqlDriver): Owners {
+export function driverObjectsOf(driver: AnyDriver): Owners {
   return { AbstractSqlDriver: driver, Platform: driver.getPlatform(), AbstractSqlConnection: driver.getConnection('write') };
 }
 
@@ -103,7 +104,7 @@ function tryTo(make: () => object): object | undefined {
 }
 
 /** The driver class of MikroORM's own that a driver is, or was made of by a user. What a user's does beside is not asked for by the probes. */
-export function officialDriverOf(driver: AbstractSqlDriver): new (...args: any[]) => AbstractSqlDriver {
+export function officialDriverOf(driver: AnyDriver): new (...args: any[]) => AbstractSqlDriver {
   let found = driver.constructor as new (...args: any[]) => AbstractSqlDriver;
 
   for (let each: unknown = found; typeof each === 'function' && each !== AbstractSqlDriver; each = Object.getPrototypeOf(each)) {
@@ -112,3 +113,6 @@ export function officialDriverOf(driver: AbstractSqlDriver): new (...args: any[]
 
   return found;
 }
+
+/** Any driver, whatever class it is made of. */
+export type AnyDriver = Pick<AbstractSqlDriver, 'getConnection' | 'getPlatform'>;

@@ -61,6 +61,9 @@ interface Result {
 
 /** What the pool and Kysely use of a client of `pg`. */
 export abstract class ProbeClient extends EventEmitter {
+  /** The last that was submitted. */
+  static cursor: object | undefined;
+
   readonly _queryable = true;
   _ending = false;
 
@@ -73,6 +76,7 @@ export abstract class ProbeClient extends EventEmitter {
   query(submitted: string | object, values: readonly unknown[] = []): unknown {
     if (typeof submitted !== 'string') {
       // a cursor: the connection is lost under it
+      ProbeClient.cursor = submitted;
       queueMicrotask(() => this.emit('end'));
       void this.run(String((submitted as { readonly text?: string }).text));
 

@@ -1,13 +1,10 @@
-import { MikroORM, ObjectHydrator, type Configuration } from '@mikro-orm/core';
-import { DataloaderUtils } from '@mikro-orm/core/dataloader';
+import { ObjectHydrator, type Configuration } from '@mikro-orm/core';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { GuardedConnection } from '../../../dist/connection/guarded-connection.js';
 import { guardDialect } from '../../../dist/connection/guarded-dialect.js';
-import { GUARDED } from '../../../dist/entities/lazy-loading.js';
 import { TenantSchemaGenerator } from '../../../dist/migrations/set/tenant-schema-generator.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from '../../../dist/orm/guarded-classes.js';
 import { liveOwnersOf, ownersOf } from '../../../dist/orm/seams/owners.js';
-import { ProbeClient } from '../../../dist/orm/seams/probe-database.js';
 import { ProbeEntityManager, ProbeWorld } from '../../../dist/orm/seams/probe-world.js';
 import { SEAMS } from '../../../dist/orm/seams/register.js';
 import { GuardedQueryHelper } from '../../../dist/query/guarded-query-helper.js';
@@ -203,5 +200,3 @@ export function unshifted(fn: Function, place: number): Function {
 function sameLength(fn: Function, like: Function): Function {
   return Object.defineProperty(fn, 'length', { value: like.length });
 }
-
-export { DataloaderUtils, GUARDED, MikroORM, ProbeClient };

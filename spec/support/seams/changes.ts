@@ -1,12 +1,11 @@
 import { Collection, Configuration, EntityLoader, EntityManager, EntityMetadata, RequestContext, TransactionContext } from '@mikro-orm/core';
 import { DataloaderUtils } from '@mikro-orm/core/dataloader';
 import { Migration, Migrator } from '@mikro-orm/migrations';
-import { PostgreSqlConnection } from '@mikro-orm/postgresql';
 import { AbstractSqlDriver, AbstractSqlPlatform, DatabaseSchema, Kysely, QueryBuilder, SqlSchemaGenerator } from '@mikro-orm/sql';
 import { createRequire } from 'node:module';
 import { GUARDED } from '../../../dist/entities/lazy-loading.js';
 import { ProbeClient } from '../../../dist/orm/seams/probe-database.js';
-import { all, define, ignoreReplacement, replace, shifted, shiftReplacement, unshifted, type Open } from './breakages.ts';
+import { all, define, ignoreReplacement, rename, replace, shifted, shiftReplacement, unshifted, type Open } from './breakages.ts';
 
 const NOT_CALLED = 'no longer called';
 
@@ -20,9 +19,11 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
   'EntityManager.name': [{ how: NOT_CALLED, make: () => noManagerOf(RequestContext) }],
   'TransactionContext.storage': [{ how: NOT_CALLED, make: () => noManagerOf(TransactionContext) }],
   'TransactionContext.getEntityManager': [{ how: NOT_CALLED, make: () => noManagerOf(TransactionContext) }],
-  'TransactionContext.currentTransactionContext': [
-    { how: 'tells of none', make: () => define(TransactionContext, 'currentTransactionContext', { value: () => undefined }) },
+  'TransactionContext.create': [
+    { how: 'enters none', make: () => define(TransactionContext, 'create', { value: (_em: object, next: () => unknown) => next() }) },
   ],
+  'Cursor.read': [{ how: 'renamed', make: () => renameOfCursor('read') }],
+  'Cursor.close': [{ how: 'renamed', make: () => renameOfCursor('close') }],
   'EntityManager.schema': [
     { how: 'no longer read', make: () => define(EntityManager.prototype, 'schema', { get: () => undefined, set: () => undefined }) },
   ],
@@ -227,6 +228,12 @@ function initOfCollections(load: (loader: Open, key: unknown[]) => Promise<unkno
   });
 }
 
+function renameOfCursor(member: string): () => void {
+  const { prototype }: Open = createRequire(createRequire(import.meta.url).resolve('@mikro-orm/postgresql/package.json'))('pg-cursor');
+
+  return rename(prototype, member);
+}
+
 function withoutEvent(event: string): () => void {
   const { Pool }: Open = createRequire(createRequire(import.meta.url).resolve('@mikro-orm/postgresql/package.json'))('pg');
 
@@ -246,5 +253,3 @@ function discoveryWithout(hook: string): () => void {
     return name === 'discovery' ? { ...value, [hook]: undefined } : value;
   });
 }
-
-export { PostgreSqlConnection };

@@ -17,7 +17,6 @@ export const RENAMES: Readonly<Record<string, readonly Rewrite[]>> = {
     { files: '/(EntityManager|SqlEntityManager)\\.js', from: '(em\\.|this\\.|async )processWhere\\(', to: '$1processCondition(' },
   ],
   'EntityManager.global': [{ files: MIKRO_ORM, from: '(\\.|^ {4})global\\b', to: '$1isGlobal' }],
-  'EntityManager.metadata': [{ files: 'EntityManager\\.js', from: '((?:this|em)\\.|^ {4})metadata\\b', to: '$1storage' }],
   'Query.em': [{ files: '/sql/query/QueryBuilder\\.js', from: '(this\\.|^ {4})em\\b', to: '$1manager' }],
   'AbstractSqlDriver.connection': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})connection\\b', to: '$1writer' }],
   'AbstractSqlDriver.replicas': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})replicas\\b', to: '$1readers' }],

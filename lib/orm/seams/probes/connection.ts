@@ -1,5 +1,6 @@
 import { onCommit } from '../../../database/on-commit.js';
 import { addLiveOrm, isLiveOrm, removeLiveOrm } from '../../../scope/live-orms.js';
+import { ProbeClient } from '../probe-database.js';
 import { NotSeen, refuses, see, type Probe } from '../probe.js';
 import { OTHER, OWN, type ProbeEm, type ProbeWorld } from '../probe-world.js';
 
@@ -76,7 +77,7 @@ export const SENT_CONNECTION_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['AbstractSqlConnection.stream', 'PoolEvents.connect', 'Client.query', 'KyselyConnection.streamQuery'],
+    shows: ['AbstractSqlConnection.stream', 'PoolEvents.connect', 'Client.query', 'KyselyConnection.streamQuery', 'Cursor.read', 'Cursor.close'],
     run: async world => {
       if (world.pool !== undefined) {
         const rows = world.as(OWN, em => em.getConnection().stream(RAW));
@@ -85,6 +86,8 @@ export const SENT_CONNECTION_PROBES: readonly Probe[] = [
           (error: unknown) => error,
         );
         see(failure instanceof Error && failure.message.includes('terminated'), 'a stream over a lost connection does not end');
+        const { read, close }: ProbeEm = ProbeClient.cursor ?? {};
+        see(typeof read === 'function' && typeof close === 'function', 'a stream has no cursor');
         seePath(world, 'a stream that is read in no scope');
       }
     },

@@ -16,7 +16,7 @@ export const CONTEXT_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['TransactionContext.storage', 'TransactionContext.currentTransactionContext'],
+    shows: ['TransactionContext.storage', 'TransactionContext.create'],
     run: world => {
       see(
         TransactionContext.create(world.foreignEm, () => world.as(OWN, em => world.orm.em.getContext() === em)),

@@ -1,6 +1,6 @@
 import { TransactionContext } from '@mikro-orm/core';
 import { refuses, see, seeOwn, type Probe } from '../probe.js';
-import { OTHER, OWN, rawValue, schemaOf, type ProbeWorld } from '../probe-world.js';
+import { OTHER, OWN, rawValue, schemaOf, type ProbeEm, type ProbeWorld } from '../probe-world.js';
 
 const TO_OWN = { schema: OWN };
 
@@ -14,12 +14,13 @@ export const ENTITY_MANAGER_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['EntityManager.fork', 'TransactionContext.storage', 'TransactionContext.currentTransactionContext'],
+    shows: ['EntityManager.fork', 'TransactionContext.storage', 'TransactionContext.create'],
     run: world =>
       world.as(OWN, em => {
         const fork = em.fork();
         see(TransactionContext.create(fork, () => em.getContext(false)) === fork, 'a fork in a transaction is not of the scope that it was made in');
-        see(world.orm.em.fork({ disableContextResolution: true }).schema === undefined, 'a fork that asks for no context has one');
+        const { schema, boundScope }: ProbeEm = world.orm.em.fork({ disableContextResolution: true });
+        see(schema === undefined && boundScope === undefined, 'a fork that asks for no context has one');
       }),
   },
   {
@@ -225,4 +226,4 @@ export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
   },
 ];
 
-export type { ProbeWorld };
+

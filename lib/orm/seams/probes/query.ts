@@ -34,16 +34,6 @@ export const QUERY_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['AbstractSqlDriver.createQueryBuilder'],
-    run: ({ orm, ownEm, entities: { Author } }) => {
-      const ctx = {};
-      const made: ProbeEm = orm.driver.createQueryBuilder(Author, ctx as never, 'read', true, { id: 'x' } as never, 'a', ownEm);
-      const isWhole = made.em === ownEm && made.alias === 'a' && made.context === ctx && made.connectionType === 'read';
-      see(isWhole && made.loggerContext?.id === 'x' && made.mainAlias.meta.className === 'ProbeAuthor', 'a query lost its arguments');
-      see(made.state.flags.size === 1, 'a query does not convert its values');
-    },
-  },
-  {
     shows: ['QueryBuilder.clone'],
     run: world => refuses('CROSS_TENANT', () => query(world).clone().withSchema(OTHER).select('id').getQuery()),
   },
@@ -113,6 +103,20 @@ export const QUERY_PROBES: readonly Probe[] = [
     run: ({ orm }) => {
       const filled = orm.driver.getPlatform().formatQuery('? and ?', [raw('? = 1', ['a?']), 'b']);
       see(!filled.includes('?'), `a value was filled in as ${filled}`);
+    },
+  },
+  {
+    shows: ['Platform.escape'],
+    run: ({ orm }) => {
+      const platform = orm.driver.getPlatform();
+      const object = new (class {
+        toString(): string {
+          return "1' or true";
+        }
+      })();
+      const filled = platform.formatQuery('?, ?', [object, [object]]);
+      see(filled === "'1'' or true', '1'' or true'", `an object was filled in as ${filled}`);
+      refuses('VALUE_UNSUPPORTED', () => platform.formatQuery('?', [new Map()]));
     },
   },
   {

@@ -118,3 +118,9 @@ export const CLIENT_SEAMS = objectSeamsOf('Client', 'pg', {
   processID: { use: 'read', protects: 'a transaction pooler is noticed', usedIn: ['connection/pooled-connection.ts'] },
   connection: { use: 'read', protects: 'a process ends though its listening connection is cut off', usedIn: ['directory/notice-connections.ts'] },
 });
+
+/** A cursor of `pg`'s, as Kysely makes one for a stream. */
+export const CURSOR_SEAMS = objectSeamsOf('Cursor', 'pg-cursor', {
+  read: { use: 'replace', by: 'Kysely, for each part of a stream', protects: 'a stream over a lost connection ends', usedIn: ['connection/lost-cursors.ts'] },
+  close: { use: 'replace', by: 'Kysely, at the end of a stream', protects: 'a stream over a lost connection ends', usedIn: ['connection/lost-cursors.ts'] },
+});

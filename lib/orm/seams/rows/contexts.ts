@@ -15,7 +15,7 @@ export const TRANSACTION_CONTEXT_SEAMS = seamsOf('TransactionContext', '@mikro-o
     protects: 'the transaction of an outer scope does not answer in an inner one',
     usedIn: CONTEXT,
   },
-  currentTransactionContext: { use: 'call', arity: 0, by: 'getEntityManager', protects: 'the transaction of an outer scope does not answer in an inner one', usedIn: CONTEXT },
+  create: { use: 'call', arity: 2, protects: 'a scope that is entered in a transaction is in it', usedIn: CONTEXT },
   getEntityManager: { use: 'call', arity: 0, by: 'EntityManager.getContext', protects: "another ORM's transaction stays what it was", usedIn: CONTEXT },
 });
 
@@ -33,13 +33,6 @@ export const CONFIGURATION_SEAMS = seamsOf('Configuration', '@mikro-orm/core', {
 });
 
 export const MIKRO_ORM_SEAMS = seamsOf('MikroORM', '@mikro-orm/core', {
-  createEntityManager: {
-    use: 'call',
-    arity: 0,
-    by: 'its constructor and init',
-    protects: 'an ORM can be opened over which the guards are looked at',
-    usedIn: ['orm/seams/check-seams.ts'],
-  },
   discoverEntity: {
     use: 'replace',
     arity: 2,

@@ -9,7 +9,7 @@ export const DRIVER_SEAMS = seamsOf('AbstractSqlDriver', '@mikro-orm/sql', {
     reads: [0, 1],
     by: 'whatever reads or writes an entity, refers to one or makes one',
     protects: 'a tenant entity is never used without a tenant',
-    usedIn: DRIVER,
+    usedIn: [...DRIVER, 'orm/guarded-cache.ts', 'orm/tenant-routines.ts', 'entities/flush-check.ts', 'entities/lazy-loading.ts'],
   },
   getTableName: {
     use: 'override',
@@ -17,15 +17,14 @@ export const DRIVER_SEAMS = seamsOf('AbstractSqlDriver', '@mikro-orm/sql', {
     reads: [0, 1],
     by: 'inserts and updates of several rows',
     protects: 'a table is never looked up on the path',
-    usedIn: DRIVER,
+    usedIn: [...DRIVER, 'tenant/driver-check.ts'],
   },
   createQueryBuilder: {
     use: 'override',
     arity: 7,
-    reads: [0, 1, 2, 3, 4, 5, 6],
     by: 'whatever reads or writes an entity',
     protects: 'every query is a guarded one',
-    usedIn: [...DRIVER, 'entities/shared-relations.ts'],
+    usedIn: [...DRIVER, 'entities/shared-relations.ts', 'tenant/driver-check.ts'],
   },
   find: {
     use: 'replace',
@@ -92,13 +91,20 @@ export const DRIVER_SEAMS = seamsOf('AbstractSqlDriver', '@mikro-orm/sql', {
   },
   reconnect: { use: 'override', arity: 1, protects: 'the scope functions find the ORM', usedIn: DRIVER },
   close: { use: 'override', arity: 1, by: 'MikroORM.close', protects: 'a closed ORM is not found by the scope functions', usedIn: DRIVER },
-  resolveConnectionType: { use: 'call', arity: 1, protects: 'a query goes to the connection that MikroORM chose for it', usedIn: DRIVER },
   connection: { use: 'read', onObject: true, by: 'every statement', protects: 'the connection is guarded', usedIn: DRIVER },
   replicas: { use: 'read', onObject: true, by: 'every statement for reading', protects: 'the connections to replicas are guarded', usedIn: DRIVER },
   platform: { use: 'read', onObject: true, by: 'whatever is filled into SQL', protects: 'values are filled in sealed', usedIn: DRIVER },
 });
 
 export const PLATFORM_SEAMS = seamsOf('Platform', '@mikro-orm/sql', {
+  escape: {
+    use: 'replace',
+    arity: 1,
+    reads: [0],
+    by: 'formatQuery, which fills values into SQL',
+    protects: 'no object becomes SQL as its bare text',
+    usedIn: ['connection/literal-values.ts'],
+  },
   escapeLiteral: {
     use: 'replace',
     arity: 1,

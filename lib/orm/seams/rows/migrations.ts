@@ -8,6 +8,8 @@ const MIGRATOR = ['migrations/set/tenant-migrator.ts'];
 
 const RUN = ['migrations/run/migrate-schema.ts'];
 
+const SEEN = 'the public set sees the schemas of shared entities, and no others';
+
 export const SCHEMA_GENERATOR_SEAMS = seamsOf('SqlSchemaGenerator', '@mikro-orm/sql', {
   getTargetSchema: {
     use: 'override',
@@ -36,8 +38,15 @@ export const SCHEMA_GENERATOR_SEAMS = seamsOf('SqlSchemaGenerator', '@mikro-orm/
 });
 
 export const DATABASE_SCHEMA_SEAMS = seamsOf('DatabaseSchema', '@mikro-orm/sql', {
-  create: { use: 'call', protects: 'the public set sees the schemas of shared entities, and no others', usedIn: PUBLIC_SET },
+  create: { use: 'call', protects: SEEN, usedIn: PUBLIC_SET },
   fromMetadata: { use: 'call', protects: 'migrations of the tenant set land wholly in the tenant', usedIn: TENANT_SET },
+});
+
+/** What the objects of the class have. */
+export const FOUND_SCHEMA_SEAMS = seamsOf('DatabaseSchema.prototype', '@mikro-orm/sql', {
+  setTables: { use: 'call', arity: 1, protects: SEEN, usedIn: [...PUBLIC_SET, ...TENANT_SET] },
+  setViews: { use: 'call', arity: 1, protects: SEEN, usedIn: [...PUBLIC_SET, ...TENANT_SET] },
+  setNamespaces: { use: 'call', arity: 1, protects: SEEN, usedIn: [...PUBLIC_SET, ...TENANT_SET] },
 });
 
 export const MIGRATOR_SEAMS = seamsOf('Migrator', '@mikro-orm/migrations', {

@@ -91,9 +91,9 @@ export const KYSELY_SEAMS = objectSeamsOf('Kysely', 'kysely', {
     use: 'call',
     arity: 0,
     protects: 'what the library does on one connection is done on one',
-    usedIn: ['tenancy.ts'],
+    usedIn: ['database/tenant-database.ts'],
   },
-  startTransaction: { use: 'call', arity: 0, protects: 'the row and the schema of a tenant are one transaction', usedIn: ['tenancy.ts'] },
+  startTransaction: { use: 'call', arity: 0, protects: 'the row and the schema of a tenant are one transaction', usedIn: ['database/tenant-database.ts'] },
 });
 
 /** A plugin of Kysely's, as the library gives one. */

@@ -6,6 +6,8 @@ const FLUSH_CHECK = ['entities/flush-check.ts'];
 
 const LOADING = ['entities/lazy-loading.ts'];
 
+const OF_ENTITIES = ['entities/relations.ts', 'entities/new-items.ts', 'entities/tenant-hydrator.ts'];
+
 const ONE_TENANT = 'a flush writes one tenant, and no relation to another';
 
 export const UNIT_OF_WORK_SEAMS = seamsOf('UnitOfWork', '@mikro-orm/core', {
@@ -29,11 +31,12 @@ export const UNIT_OF_WORK_SEAMS = seamsOf('UnitOfWork', '@mikro-orm/core', {
     protects: 'what a hook has changed is looked at before it is written',
     usedIn: FLUSH_GUARD,
   },
-  getChangeSets: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'provisioning/tenant-subscriber.ts'] },
+  getChangeSets: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'provisioning/tenant-changes.ts'] },
   getCollectionUpdates: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: FLUSH_CHECK },
-  getExtraUpdates: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'provisioning/tenant-subscriber.ts'] },
+  getExtraUpdates: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'provisioning/tenant-changes.ts'] },
   getPersistStack: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'entities/new-items.ts'] },
   getRemoveStack: { use: 'call', arity: 0, protects: 'a refusal of a flush names the way to the entity', usedIn: FLUSH_CHECK },
+  dispatchOnLoadEvent: { use: 'call', arity: 0, protects: 'an entity of a cached result is loaded like any other', usedIn: ['orm/guarded-cache.ts'] },
   getIdentityMap: { use: 'call', arity: 0, protects: 'new rows in the collection of a shared entity are of the own tenant', usedIn: ['entities/new-items.ts'] },
 });
 
@@ -55,9 +58,9 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
     onObject: true,
     by: 'identity maps, change sets and relations',
     protects: 'the library knows which tenant an entity is of',
-    usedIn: [...FLUSH_CHECK, 'entities/relations.ts', 'entities/new-items.ts', 'orm/tenant-driver.ts'],
+    usedIn: [...FLUSH_CHECK, ...LOADING, ...OF_ENTITIES, 'orm/tenant-driver.ts', 'orm/guarded-reads.ts', 'orm/guarded-writes.ts'],
   },
-  __meta: { use: 'read', protects: 'the library knows what an entity is', usedIn: [...FLUSH_CHECK, 'entities/relations.ts', ...LOADING] },
+  __meta: { use: 'read', protects: 'the library knows what an entity is', usedIn: [...FLUSH_CHECK, ...LOADING, ...OF_ENTITIES, 'entities/foreign-entities.ts', 'orm/guarded-reads.ts', 'directory/held-tenant.ts'] },
   __em: {
     use: 'read',
     onObject: true,
@@ -88,7 +91,7 @@ export const LOADER_SEAMS = seamsOf('EntityLoader', '@mikro-orm/core', {
     use: 'replace',
     arity: 4,
     protects: 'collections are loaded from the tenant of their owners',
-    usedIn: [...LOADING, 'entities/shared-relations.ts'],
+    usedIn: LOADING,
   },
   findChildrenFromPivotTable: {
     use: 'replace',
@@ -96,9 +99,8 @@ export const LOADER_SEAMS = seamsOf('EntityLoader', '@mikro-orm/core', {
     reads: [0, 2],
     by: "the dataloader's batches of m:n collections",
     protects: 'collections are loaded from the tenant of their owners',
-    usedIn: [...LOADING, 'entities/shared-relations.ts'],
+    usedIn: LOADING,
   },
-  normalizePopulate: { use: 'call', arity: 3, protects: 'collections are loaded from the tenant of their owners', usedIn: ['entities/shared-relations.ts'] },
 });
 
 /** A dataloader, as MikroORM calls it. */

@@ -1,4 +1,0 @@
-import { KNOWN_CODE } from './dist/orm/seams/known-hashes.js';
-import * as core from '@mikro-orm/core'; import * as sql from '@mikro-orm/sql'; import * as mig from '@mikro-orm/migrations'; import * as pg from '@mikro-orm/postgresql';
-let n=0,b=0; const rows=[]; for (const [k,v] of Object.entries(KNOWN_CODE)) { const C=({...core,...sql,...mig,...pg})[k.replace(' (static)','')]; const o = k.includes('static')?C:C?.prototype; if(!o) {rows.push([k,'?']);continue;} let s=0; for (const f of v[0][1]) { const d=Object.getOwnPropertyDescriptor(o,f); for (const x of [d?.value,d?.get,d?.set]) if (typeof x==='function') s+=Function.prototype.toString.call(x).length; } n+=v[0][1].length; b+=s; rows.push([k,v[0][1].length,s]); }
-console.log(n,b); console.log(rows.sort((a,b)=>b[2]-a[2]).slice(0,20).map(r=>r.join(' ')).join('\n'));
