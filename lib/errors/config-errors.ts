@@ -8,7 +8,7 @@ export class TenantConfigError extends TenantError {
   static brokenSeams(problems: readonly string[]): TenantConfigError {
     return new TenantConfigError(
       [...problems, 'Install versions that this library was tested with, or a version of this library that was tested with yours.'],
-      'An installed package has changed where the guards of this library depend on it, so the ORM does not start. No SQL was sent',
+      'An installed package has changed where the guards of this library depend on it. Nothing is started, and no SQL was sent',
     );
   }
 

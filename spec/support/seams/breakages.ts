@@ -117,7 +117,8 @@ export function holdersOf(object: object, member: string): object[] {
   return holders;
 }
 
-function prototypesOf(Class: Open, until: Open): object[] {
+/** The prototypes of a class, up to another that it extends. */
+export function prototypesOf(Class: Open, until: Open): object[] {
   const prototypes: object[] = [];
 
   for (let each = Class.prototype; each !== until.prototype; each = Object.getPrototypeOf(each)) {

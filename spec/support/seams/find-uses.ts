@@ -7,6 +7,8 @@ export interface Use {
   readonly member: string;
   /** How it is used: the kind of code that the finder looks for. */
   readonly kind: UseKind;
+  /** The interface of the library's that says so, where one does. */
+  readonly by?: string;
 }
 
 export type UseKind =
@@ -27,16 +29,19 @@ export type UseKind =
  */
 export function findUses(sources: ReadonlyMap<string, string>, internals: ReadonlySet<string>): Use[] {
   const files = [...sources].map(([file, source]) => ({ file, ...parse(source) }));
-  const interfaces = new Map(files.flatMap(({ nodes }) => nodes.filter(isDeclared).map(node => [node.id.name, membersOf(node)])));
-
-  const described = files.filter(({ file }) => file.endsWith('-types.ts')).flatMap(({ nodes }) => nodes.filter(isDeclared).map(node => node.id.name as string));
+  const declared = files.flatMap(({ file, nodes }) => nodes.filter(isDeclared).map((node): Declared => ({ file, name: node.id.name, node })));
+  const described = declared.filter(({ file }) => file.endsWith('-types.ts')).map(({ name }) => name);
 
   const uses = files.flatMap(({ file, nodes, comments }) => {
-    const foreign = new Set([...described, ...importedBy(nodes)]);
-    const fields = fieldsOf(nodes);
+    const known = {
+      internals,
+      foreign: new Set([...described, ...importedBy(nodes)]),
+      fields: fieldsOf(nodes),
+      membersOf: (name: string) => membersOf(name, file, declared),
+    };
 
     return [
-      ...nodes.flatMap(node => usesOf(node, { interfaces, internals, foreign, fields })).map(use => ({ file, ...use })),
+      ...nodes.flatMap(node => usesOf(node, known)).map(use => ({ file, ...use })),
       ...comments.flatMap(comment => namedIn(comment).map(member => ({ file, member, kind: 'comment' as const }))),
     ];
   });
@@ -44,7 +49,8 @@ export function findUses(sources: ReadonlyMap<string, string>, internals: Readon
   return [...new Map(uses.map(use => [JSON.stringify(use), use])).values()];
 }
 
-function usesOf(node: Node, { interfaces, internals, foreign, fields }: Known): Omit<Use, 'file'>[] {
+function usesOf(node: Node, known: Known): Omit<Use, 'file'>[] {
+  const { internals, foreign, fields } = known;
   const found = (kind: UseKind, ...members: readonly (string | undefined)[]): Omit<Use, 'file'>[] =>
     members.map(member => ({ kind, member: member ?? '(computed)' }));
 
@@ -56,10 +62,10 @@ function usesOf(node: Node, { interfaces, internals, foreign, fields }: Known): 
 
     case 'ClassDeclaration':
     case 'ClassExpression': {
-      const implemented: Node[] = node.implements ?? [];
-      const isForeign = implemented.some(each => foreign.has(each.expression.name));
+      const names: string[] = (node.implements ?? []).map((each: Node) => each.expression.name).filter((name: string) => foreign.has(name));
+      const methods: string[] = node.body.body.filter(isPublicMethod).map(nameOf);
 
-      return isForeign ? found('implements', ...node.body.body.filter(isPublicMethod).map(nameOf)) : [];
+      return names.flatMap(name => found('implements', ...methods.filter(method => known.membersOf(name).length === 0 || known.membersOf(name).includes(method))));
     }
 
     case 'MemberExpression':
@@ -91,7 +97,7 @@ function usesOf(node: Node, { interfaces, internals, foreign, fields }: Known): 
     }
 
     case 'NewExpression': {
-      return node.callee.name === 'Proxy' ? found('proxy', ...trapsOf(node)) : [];
+      return node.callee.name === 'Proxy' ? found('proxy', '(any)') : [];
     }
 
     case 'CallExpression': {
@@ -100,9 +106,14 @@ function usesOf(node: Node, { interfaces, internals, foreign, fields }: Known): 
 
     case 'TSAsExpression':
     case 'TSSatisfiesExpression': {
-      return typesIn(node.typeAnnotation)
-        .filter(() => node.expression.type === 'TSAsExpression' && node.expression.typeAnnotation.type === 'TSUnknownKeyword')
-        .flatMap(name => found('open interface', ...(interfaces.get(name) ?? [])));
+      const isForced = node.expression.type === 'TSAsExpression' && node.expression.typeAnnotation.type === 'TSUnknownKeyword';
+      const inline = node.typeAnnotation.type === 'TSTypeLiteral' ? signaturesIn(node.typeAnnotation) : [];
+
+      return found('cast', ...inline).concat(
+        typesIn(node.typeAnnotation).flatMap(name =>
+          (isForced ? known.membersOf(name) : []).map(member => ({ kind: 'open interface' as const, member, by: name })),
+        ),
+      );
     }
 
     default: {
@@ -142,15 +153,6 @@ function definedBy({ callee, arguments: args }: Node): (string | undefined)[] {
   }
 }
 
-/** The names of what a proxy answers itself, as a comparison in its source has them. */
-function trapsOf(node: Node): (string | undefined)[] {
-  const strings = allNodes(node)
-    .filter(each => each.type === 'StringLiteral')
-    .map(each => each.value as string);
-
-  return strings.length === 0 ? [undefined] : strings;
-}
-
 function keysOf(node: Node): (string | undefined)[] {
   return node.type === 'ObjectExpression' ? node.properties.map(nameOf) : [undefined];
 }
@@ -181,10 +183,28 @@ function isDeclared(node: Node): boolean {
   return node.type === 'TSInterfaceDeclaration' || node.type === 'TSTypeAliasDeclaration';
 }
 
-function membersOf(node: Node): string[] {
-  const body: Node = node.body ?? node.typeAnnotation;
+/** The members of an interface, of what it extends, and of what the class has that a type of classes is of. */
+function membersOf(name: string, file: string, declared: readonly Declared[], seen = new Set<Node>()): string[] {
+  const found = declared.find(each => each.name === name && each.file === file) ?? declared.find(each => each.name === name);
 
-  return allNodes(body)
+  if (found === undefined || seen.has(found.node)) {
+    return [];
+  }
+
+  const { node } = found;
+  seen.add(node);
+  const others = node.type === 'TSInterfaceDeclaration' ? (node.extends ?? []) : [node.typeAnnotation];
+
+  return [
+    ...signaturesIn(node.body ?? node.typeAnnotation),
+    ...others
+      .flatMap((each: Node) => allNodes(each))
+      .flatMap((each: Node) => membersOf(each.typeName?.name ?? each.expression?.name ?? '', found.file, declared, seen)),
+  ];
+}
+
+function signaturesIn(node: Node): string[] {
+  return allNodes(node)
     .filter(each => ['TSPropertySignature', 'TSMethodSignature'].includes(each.type))
     .map(each => nameOf(each) ?? '(computed)');
 }
@@ -247,13 +267,19 @@ interface Parsed {
 }
 
 interface Known {
-  /** The members of each interface of the library's, by its name. */
-  readonly interfaces: ReadonlyMap<string, readonly string[]>;
   readonly internals: ReadonlySet<string>;
   /** The interfaces that come from a package, or describe something of one. */
   readonly foreign: ReadonlySet<string>;
   /** The fields that the classes of the file declare. */
   readonly fields: ReadonlySet<string>;
+  /** The members of an interface of the library's, by the name that the file has for it. */
+  membersOf(name: string): readonly string[];
+}
+
+interface Declared {
+  readonly file: string;
+  readonly name: string;
+  readonly node: Node;
 }
 
 // Babel's types are many, and all of them are looked at here in one way

@@ -18,8 +18,10 @@ export const RENAMES: Readonly<Record<string, readonly Rewrite[]>> = {
   ],
   'EntityManager.global': [{ files: MIKRO_ORM, from: '(\\.|^ {4})global\\b', to: '$1isGlobal' }],
   'Query.em': [{ files: '/sql/query/QueryBuilder\\.js', from: '(this\\.|^ {4})em\\b', to: '$1manager' }],
+  'OperationNode.kind': [{ files: '/kysely/', from: "'SchemableIdentifierNode'", to: "'QualifiedNameNode'" }],
   'AbstractSqlDriver.connection': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})connection\\b', to: '$1writer' }],
   'AbstractSqlDriver.replicas': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})replicas\\b', to: '$1readers' }],
+  'AbstractSqlDriver.metadata': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})metadata\\b', to: '$1entities' }],
   'AbstractSqlDriver.platform': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})platform\\b', to: '$1dialect' }],
   'WrappedEntity.__schema': [{ files: MIKRO_ORM, from: '__schema\\b', to: '__schemaName' }],
   'WrappedEntity.__em': [{ files: MIKRO_ORM, from: '__em\\b', to: '__manager' }],
@@ -34,4 +36,21 @@ export const RENAMES: Readonly<Record<string, readonly Rewrite[]>> = {
   'Pool.options': [{ files: '/pg-pool/', from: 'this\\.options\\b', to: 'this.settings' }],
   'Client.processID': [{ files: '/pg/lib/client', from: 'this\\.processID', to: 'this.pid' }],
   'Client.connection': [{ files: '/pg/lib/client', from: '(this|self)\\.connection\\b', to: '$1.wire' }],
+};
+
+const YARGS = '/yargs/build/lib/[\\w-]+\\.js';
+
+/** The same of what the command line uses of yargs, and commands that it keeps in another place than where it shows them. */
+export const COMMAND_LINE_RENAMES: Readonly<Record<string, readonly Rewrite[]>> = {
+  'Argv.getInternalMethods': [{ files: YARGS, from: 'getInternalMethods', to: 'internals' }],
+  'ArgvInternals.getCommandInstance': [{ files: YARGS, from: '\\bgetCommandInstance', to: 'commandInstance' }],
+  'CommandInstance.getCommandHandlers': [{ files: YARGS, from: '\\bgetCommandHandlers', to: 'listHandlers' }],
+  'CommandHandler.builder': [
+    { files: YARGS, from: 'commandHandler\\.builder', to: 'commandHandler.build' },
+    { files: YARGS, from: 'builder: builder \\|\\| \\{\\}', to: 'builder, build: builder || {}' },
+  ],
+  'CommandHandler.handler': [
+    { files: YARGS, from: 'commandHandler\\.handler', to: 'commandHandler.run' },
+    { files: YARGS, from: '^( +)handler,$', to: '$1handler, run: handler,' },
+  ],
 };

@@ -1,5 +1,5 @@
-// Starts an ORM with tenants on a database that nobody listens for, and tells what came of it.
-import { runInTenant, TenantMixin, withTenants } from '@landlord/mikro-orm';
+// Starts ORMs with tenants on a database that nobody listens for, and tells what came of it: one by `new`, and one that is awaited.
+import { TenantMixin, withTenants } from '@landlord/mikro-orm';
 import { defineEntity, MikroORM, p } from '@mikro-orm/core';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 
@@ -9,17 +9,23 @@ defineEntity({ class: Client, extends: TenantMixin, properties: {} });
 
 const Note = defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary() } });
 const config = { driver: PostgreSqlDriver, entities: [Client, Note], clientUrl: 'postgres://127.0.0.1:1/none', logger: () => undefined };
-const told = {};
 
-try {
-  const wrapped = withTenants(config, { tenant: Client });
-  const orm = process.argv[2] === 'new' ? new MikroORM(wrapped) : await MikroORM.init(wrapped);
-  told.hasStarted = true;
-  await orm.em.fork({ schema: 'acme' }).find(Note, {});
-} catch (error) {
-  told.code = error.code;
-  told.message = error.message;
+const told = {
+  byNew: await tell(() => new MikroORM(withTenants(config, { tenant: Client }))),
+  byInit: await tell(() => MikroORM.init(withTenants(config, { tenant: Client }))),
+};
+process.stdout.write(JSON.stringify(told), () => process.exit());
+
+async function tell(start) {
+  let hasStarted = false;
+
+  try {
+    const orm = await start();
+    hasStarted = true;
+    await orm.em.fork({ schema: 'acme' }).find(Note, {});
+
+    return { hasStarted };
+  } catch ({ code, message }) {
+    return { hasStarted, code, message };
+  }
 }
-
-console.log(JSON.stringify(told));
-process.exit();

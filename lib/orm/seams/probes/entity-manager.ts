@@ -1,6 +1,6 @@
 import { TransactionContext } from '@mikro-orm/core';
 import { refuses, see, seeOwn, type Probe } from '../probe.js';
-import { OTHER, OWN, rawValue, schemaOf, type ProbeEm, type ProbeWorld } from '../probe-world.js';
+import { OTHER, OWN, rawValue, schemaOf, type ProbeEm } from '../probe-world.js';
 
 const TO_OWN = { schema: OWN };
 
@@ -64,7 +64,21 @@ export const ENTITY_MANAGER_PROBES: readonly Probe[] = [
         refuses('CROSS_TENANT', () => kysely.withSchema(OTHER).selectFrom('probe_author').selectAll().compile());
       }),
   },
+  {
+    shows: ['OperationNode.kind'],
+    run: ({ ownEm }) => {
+      const authors = (db: ProbeEm): ProbeEm => db.selectFrom('probe_author').select('probe_author.id');
+      const ids = (db: ProbeEm): ProbeEm => authors(db).where('id', '=', 1).where('id', 'in', [2]).orderBy('id', 'asc');
+      const node = ownEm.getKysely().with('probe_cte', ids).selectFrom('probe_cte').select('id').toOperationNode();
+      const kinds = [...new Set(JSON.stringify(node).match(/(?<="kind":")\w+/g))];
+      const unseen = NODES.filter(kind => !kinds.includes(kind));
+      see(unseen.length === 0 && node.with?.expressions?.[0]?.name?.table?.kind === 'TableNode', `a Kysely query has no ${unseen.join(', ')}`);
+    },
+  },
 ];
+
+/** The kinds of nodes that the guard of Kysely tells apart. */
+const NODES = ['SchemableIdentifierNode', 'TableNode', 'ReferenceNode', 'RawNode', 'ValueNode', 'PrimitiveValueListNode'];
 
 /** A write that hands another tenant's entity over, and one of tenants themselves. */
 function refusesWrites(method: string, fn: (write: (...args: unknown[]) => unknown, data: object) => unknown): Probe {

@@ -93,6 +93,7 @@ export const DRIVER_SEAMS = seamsOf('AbstractSqlDriver', '@mikro-orm/sql', {
   close: { use: 'override', arity: 1, by: 'MikroORM.close', protects: 'a closed ORM is not found by the scope functions', usedIn: DRIVER },
   connection: { use: 'read', onObject: true, by: 'every statement', protects: 'the connection is guarded', usedIn: DRIVER },
   replicas: { use: 'read', onObject: true, by: 'every statement for reading', protects: 'the connections to replicas are guarded', usedIn: DRIVER },
+  metadata: { use: 'read', onObject: true, protects: 'a shared row that tenants refer to is refused in words', usedIn: DRIVER },
   platform: { use: 'read', onObject: true, by: 'whatever is filled into SQL', protects: 'values are filled in sealed', usedIn: DRIVER },
 });
 

@@ -106,3 +106,8 @@ export const KYSELY_PLUGIN_SEAMS = seamsOf('KyselyPlugin', 'kysely', {
   },
   transformResult: { use: 'give', by: 'every query', protects: 'the rows of a Kysely query are given as they are', usedIn: KYSELY },
 });
+
+/** What Kysely makes a query of. */
+export const KYSELY_NODE_SEAMS = objectSeamsOf('OperationNode', 'kysely', {
+  kind: { use: 'read', by: 'KyselyPlugin.transformQuery', protects: "a Kysely query names no other tenant's table", usedIn: KYSELY },
+});

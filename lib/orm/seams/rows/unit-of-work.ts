@@ -124,3 +124,7 @@ export const HYDRATOR_SEAMS = seamsOf('Hydrator', '@mikro-orm/core', {
     usedIn: ['entities/tenant-hydrator.ts'],
   },
 });
+
+export const COMPARATOR_SEAMS = seamsOf('EntityComparator', '@mikro-orm/core', {
+  prepareEntity: { use: 'call', arity: 1, protects: 'the tenant of a request is as its row was', usedIn: ['directory/held-tenant.ts'] },
+});
