@@ -2,7 +2,7 @@ import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { reasonOf, TenantConfigError } from '../../errors/index.js';
 import { leaveScope } from '../mikro-context.js';
 import { explain } from './explain.js';
-import { isKnownCode } from './known-code.js';
+import { codeOfClasses, codeOfPool, isKnownCode } from './known-code.js';
 import { liveOwnersOf, officialDriverOf, poolOwnersOf } from './owners.js';
 import type { Probe } from './probe.js';
 import { ProbeWorld, type OpenProbe } from './probe-world.js';
@@ -57,10 +57,9 @@ function begin(driver: AbstractSqlDriver, parts: CheckParts): Check {
     let probes: Probes;
 
     try {
-      const isKnown = isKnownCode(driver);
-      world = new ProbeWorld(officialDriverOf(driver), parts.open, { isWhole: !isKnown });
-      probes = isKnown ? BASIC : withOthers(ALL, parts.probes);
-      broken.push(...brokenShapes(OBJECT_SEAMS, isKnown ? poolOwnersOf(world) : liveOwnersOf(world)));
+      world = openWorld(driver, parts.open);
+      probes = world.isWhole ? withOthers(ALL, parts.probes) : BASIC;
+      broken.push(...brokenShapes(OBJECT_SEAMS, world.isWhole ? liveOwnersOf(world) : poolOwnersOf(world)));
     } catch (error) {
       check.failure = fail(OPENING.map(name => ({ seam: seamNamed(name), seen: `the ORM of the probes could not be opened: ${reasonOf(error)}` })));
 
@@ -95,6 +94,21 @@ function begin(driver: AbstractSqlDriver, parts: CheckParts): Check {
 
     return check;
   });
+}
+
+/** A small one where all code is known. */
+function openWorld(driver: AbstractSqlDriver, open: OpenProbe): ProbeWorld {
+  const Driver = officialDriverOf(driver);
+
+  if (isKnownCode(codeOfClasses(driver))) {
+    const world = new ProbeWorld(Driver, open, { isWhole: false });
+
+    if (isKnownCode(codeOfPool(world))) {
+      return world;
+    }
+  }
+
+  return new ProbeWorld(Driver, open, { isWhole: true });
 }
 
 async function runAwaited(world: ProbeWorld, probes: Probes): Promise<void> {

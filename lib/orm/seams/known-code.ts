@@ -1,32 +1,45 @@
 import { hash } from 'node:crypto';
 import { EntityFactory, EventManager, Reference } from '@mikro-orm/core';
-import { Kysely, type AbstractSqlDriver } from '@mikro-orm/postgresql';
+import { Kysely } from '@mikro-orm/postgresql';
 import { GUARDED } from '../../entities/lazy-loading.js';
 import { KNOWN_CODE } from './known-hashes.js';
-import { ownersOf } from './owners.js';
+import { ownersOf, poolOwnersOf, type AnyDriver } from './owners.js';
+import type { ProbeWorld } from './probe-world.js';
 import { SEAMS } from './register.js';
 
 /**
  * Whether the seams, and the functions that call them, are byte for byte what the specs of this library were run on. Read off the functions as
  * they are in this process, so that a change to a file and a change at run time both show.
  */
-export function isKnownCode(driver: AbstractSqlDriver): boolean {
-  return [...classesOf(driver)].every(([name, object]) => {
+export function isKnownCode(objects: readonly object[]): boolean {
+  return [...classesOf(objects)].every(([name, object]) => {
     const known = KNOWN_CODE[name];
 
     return known?.some(([hashed, functions]) => hashed === hashOf(object, functions)) === true;
   });
 }
 
+/** What is there before an ORM is. */
+export function codeOfClasses(driver: AnyDriver): object[] {
+  return [...Object.values(ownersOf(driver)), ...[EntityFactory, EventManager, Kysely, Reference].map(each => each.prototype as object)].filter(
+    each => each !== undefined,
+  );
+}
+
+/** What shows once there is one. */
+export function codeOfPool(world: ProbeWorld): object[] {
+  return Object.values(poolOwnersOf(world)).filter(each => each !== undefined);
+}
+
 /** The code to be known: of each class, the functions that are seams or call one, and their hash. */
-export function codeOf(driver: AbstractSqlDriver): Record<string, KnownClass> {
+export function learn(objects: readonly object[]): Record<string, KnownClass> {
   const members = new Set(SEAMS.map(({ member }) => member));
   // what is called of the library's, in place of what it reads itself
   const hooks = new Set(SEAMS.filter(({ use }) => !['call', 'read', 'write'].includes(use)).map(({ member }) => member));
   const callsHook = new RegExp(`\\.(${[...hooks].join('|')})\\(`);
   const known: Record<string, KnownClass> = {};
 
-  for (const [name, object] of classesOf(driver)) {
+  for (const [name, object] of classesOf(objects)) {
     const functions = Object.getOwnPropertyNames(object)
       .filter(key => members.has(key) || textsOf(object, key).some(text => callsHook.test(text)))
       .toSorted();
@@ -39,13 +52,15 @@ export function codeOf(driver: AbstractSqlDriver): Record<string, KnownClass> {
 /** The hash of some functions, and which they are. */
 export type KnownClass = readonly [hash: string, functions: readonly string[]];
 
-function classesOf(driver: AbstractSqlDriver): Map<string, object> {
+function classesOf(objects: readonly object[]): Map<string, object> {
   const classes = new Map<string, object>();
-  const starts = [...Object.values(ownersOf(driver)), ...[EntityFactory, EventManager, Kysely, Reference].map(each => each.prototype as object)];
 
-  for (const start of starts) {
+  for (const start of objects) {
     for (let each = start as object | null; each !== null && each !== Object.prototype && each !== Function.prototype; ) {
-      classes.set(typeof each === 'function' ? `${each.name} (static)` : each.constructor.name, each);
+      if (typeof each === 'function' || Object.hasOwn(each, 'constructor')) {
+        classes.set(typeof each === 'function' ? `${each.name} (static)` : each.constructor.name, each);
+      }
+
       each = Object.getPrototypeOf(each) as object | null;
     }
   }

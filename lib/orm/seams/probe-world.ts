@@ -44,7 +44,11 @@ export class ProbeWorld {
   /** The connection's own, which is under guard. */
   #stream: unknown;
 
+  /** Whether it has all that the probes of every seam need. */
+  readonly isWhole: boolean;
+
   constructor(driver: AnyConfig['driver'], open: OpenProbe, { isWhole = true } = {}) {
+    this.isWhole = isWhole;
     this.entities = probeEntities({ isWhole });
     const { Tenant, Topic, Author, Report, Count } = this.entities;
     const { cached } = this;

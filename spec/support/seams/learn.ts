@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { PgliteDriver } from '@mikro-orm/pglite';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
-import { codeOf } from '../../../dist/orm/seams/known-code.js';
+import { codeOfClasses, codeOfPool, learn } from '../../../dist/orm/seams/known-code.js';
 import { KNOWN_CODE } from '../../../dist/orm/seams/known-hashes.js';
 import { ProbeWorld } from '../../../dist/orm/seams/probe-world.js';
 import { openProbe } from '../../../dist/with-tenants.js';
@@ -14,7 +14,7 @@ const known = new Map(Object.entries(KNOWN_CODE).map(([name, versions]) => [name
 for (const Driver of [PostgreSqlDriver, PgliteDriver]) {
   const world = new ProbeWorld(Driver as never, openProbe);
 
-  for (const [name, [hash, functions]] of Object.entries(codeOf(world.orm.driver))) {
+  for (const [name, [hash, functions]] of Object.entries(learn([...codeOfClasses(world.orm.driver), ...codeOfPool(world)]))) {
     known.set(name, (known.get(name) ?? new Map<string, readonly string[]>()).set(hash, functions));
   }
 
