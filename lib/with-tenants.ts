@@ -1,6 +1,7 @@
 import {
   MikroORM,
   ObjectHydrator,
+  type Configuration,
   type EntityManager,
   type EntityManagerType,
   type EntityMetadata,
@@ -107,16 +108,23 @@ function checkedWhenStarted(orm: WrappedOrm): void {
   }
 }
 
-// `new MikroORM()` cannot wait for it
 function seamsChecked(platform: Platform): Promise<void> | undefined {
   const config = platform.getConfig();
 
-  return config.get('discovery').skipSyncDiscovery === true ? gateOf(config) : undefined;
+  return isAwaited(config) ? gateOf(config) : undefined;
+}
+
+/** Whether the ORM is made by `MikroORM.init()`. `new MikroORM()` can wait for nothing. */
+function isAwaited(config: Configuration): boolean {
+  return config.get('discovery').skipSyncDiscovery === true;
 }
 
 /** For an ORM that was made before it was seen that it cannot work. */
 function refuseToWork(orm: WrappedOrm, error: unknown): void {
-  orm.config.getLogger().error('info', String(error));
+  if (!isAwaited(orm.config)) {
+    orm.config.get('logger')(String(error));
+  }
+
   Object.defineProperty(orm, 'em', {
     get: () => {
       throw error;

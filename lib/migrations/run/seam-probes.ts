@@ -48,7 +48,10 @@ export const MIGRATION_PROBES: readonly Probe[] = [
       const named: string = await generator.getCreateSchemaSQL({ schema: 'public' });
       see(all.includes('"probe_topic"') && !/create table "\w*"?\.?"?probe_author/.test(all), `the public set makes ${all}`);
       see(named.includes('"probe_topic"') && !/create table "probe_author/.test(named), `the public set makes ${named}`);
-      see(world.orm.config.getExtension<object>('@mikro-orm/schema-generator')?.constructor.name === 'PublicSchemaGenerator', 'the schema generator is another');
+      see(
+        world.orm.config.getExtension<object>('@mikro-orm/schema-generator')?.constructor.name === 'PublicSchemaGenerator',
+        'the schema generator is another',
+      );
     },
   },
   {
@@ -86,7 +89,10 @@ export const MIGRATION_PROBES: readonly Probe[] = [
       world.record();
       await generator.clear().finally(() => world.stopRecording());
       const sent = world.take().map(({ sql }) => sql);
-      see(sent.some(sql => sql.startsWith('delete from')) && !sent.some(sql => sql.includes('truncate')), `the public schema is emptied by ${sent.join('; ')}`);
+      see(
+        sent.some(sql => sql.startsWith('delete from')) && !sent.some(sql => sql.includes('truncate')),
+        `the public schema is emptied by ${sent.join('; ')}`,
+      );
     },
   },
   {
@@ -132,7 +138,10 @@ export const MIGRATION_PROBES: readonly Probe[] = [
           await touch(each);
         });
         const { sql, isComplete } = await queuedSql(database, migration, 'up', OWN);
-        see(!isComplete && sql.join() === 'select 2' && world.database.take().length === 0, 'a migration that is previewed reaches the database');
+        see(
+          !isComplete && sql.join() === 'select 2' && world.database.take().length === 0,
+          'a migration that is previewed reaches the database',
+        );
       }
     },
   },

@@ -61,7 +61,9 @@ function begin(driver: AbstractSqlDriver, parts: CheckParts): Check {
       probes = world.isWhole ? withOthers(ALL, parts.probes) : BASIC;
       broken.push(...brokenShapes(OBJECT_SEAMS, world.isWhole ? liveOwnersOf(world) : poolOwnersOf(world)));
     } catch (error) {
-      check.failure = fail(OPENING.map(name => ({ seam: seamNamed(name), seen: `the ORM of the probes could not be opened: ${reasonOf(error)}` })));
+      check.failure = fail(
+        OPENING.map(name => ({ seam: seamNamed(name), seen: `the ORM of the probes could not be opened: ${reasonOf(error)}` })),
+      );
 
       return check;
     }

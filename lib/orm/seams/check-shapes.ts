@@ -17,10 +17,7 @@ export function requireShapes(driver: AnyDriver): void {
     return;
   }
 
-  const broken = [
-    ...brokenShapes(CLASS_SEAMS, ownersOf(driver)),
-    ...brokenShapes(OBJECT_SEAMS, driverObjectsOf(driver)),
-  ];
+  const broken = [...brokenShapes(CLASS_SEAMS, ownersOf(driver)), ...brokenShapes(OBJECT_SEAMS, driverObjectsOf(driver))];
 
   if (broken.length > 0) {
     throw TenantConfigError.brokenSeams(broken.map(explain));

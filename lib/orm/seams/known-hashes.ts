@@ -1,58 +1,74 @@
-import type { KnownClass } from './known-code.js';
-
-/** Of each class, its code in the versions that the specs were run on. Written by `npm run seams:learn`. */
-export const KNOWN_CODE: Readonly<Record<string, readonly KnownClass[]>> = {
-  "AbstractMigrator": [["oyZ6mer93FIYxVoQ",["getExecuted","getPending","init","initPaths","logMigration","runMigrations","unlogMigration"]]],
-  "AbstractSchemaGenerator": [["ZQP_M9tT5Zg5bLR8",["clear","clearIdentityMap","create","execute","getOrderedMetadata","getOrderedMetadataForClear","getUpdateSchemaMigrationSQL","getUpdateSchemaSQL","refresh","update"]]],
-  "AbstractSqlConnection": [["4Kxj-Bk8QXzrah1I",["applySessionContext","begin","checkConnection","close","commit","connect","createKysely","execute","executeDump","getClient","initClient","prepareQuery","rollback","stream","transactional"]]],
-  "AbstractSqlDriver": [["JakElrJ6s5ojaT3Z",["addTPTPolymorphicJoinsForRelation","applyUnionWhere","buildFields","buildPopulateWhere","count","createFormulaTable","createQueryBuilder","createQueryBuilderFromOptions","evaluateFormula","execute","find","findFromVirtual","findOne","findVirtual","getFieldsForJoinedLoad","getPlatform","loadFromPivotTable","loadFromPolymorphicPivotTable","loadFromUnionTargetPolymorphicPivotTable","loadPolymorphicPivotInverseSide","loadPolymorphicPivotOwnerSide","lockPessimistic","mapPropToFieldNames","nativeCloneSimple","nativeCloneTPT","nativeDelete","nativeInsert","nativeInsertMany","nativeUpdate","nativeUpdateMany","processManyToMany","renderPartialIndexWhere","stream","streamFromVirtual","syncCollections","wrapVirtualExpressionInSubquery","wrapVirtualExpressionInSubqueryStream"]]],
-  "AbstractSqlPlatform": [["d_qzOz0fdax8x-dr",["getJsonArrayElementPropertySQL","getSchemaHelper","getSearchJsonPropertyKey","getSearchJsonPropertySQL","getThroughRelationFormula","quoteValue"]]],
-  "BasePostgreSqlEntityManager": [["pf1yomDBbazRwkD8",["refreshMaterializedView"]]],
-  "BasePostgreSqlPlatform": [["1AyY7p8qzmHbi31c",["escape","escapeLiteral","getJsonArrayElementPropertySQL","getSearchJsonPropertyKey"]]],
-  "BoundPool": [["47DEQpj8HBSa-_TI",[]]],
-  "ChangeSetPersister": [["DjI8Wu-k-tyGgPB0",["checkOptimisticLocks","executeDeletes","executeInserts","executeUpdates","mapReturnedValues","markAsPopulated","persistManagedEntitiesBatch","prepareOptions","reloadVersionValues","runForEachSchema","updateEntity"]]],
-  "Client": [["jIMQDSYjO4zUfmBB",["_connect","connect","end","escapeLiteral","query"]]],
-  "Collection": [["E0nidH6FMTtA42AZ",["add","cancelOrphanRemoval","find","getEntityManager","hydrate","init","load","loadCount","loadItems","matching","property","remove","removeWithoutPropagation"]]],
-  "Configuration": [["vC0nCb1E20IhHKgU",["getExtension","getPlatform","getSchema","init","registerExtension","reset","resetServiceCache"]]],
-  "Connection": [["pjW8-USBrsqPzGhd",["begin","callRoutine","callRoutineFunction","close","commit","executeDump","executeQuery","getPlatform","logQuery","onConnect","setMetadata"]]],
-  "DatabaseDriver": [["uDwFZZBYxDgcNB50",["close","connect","convertException","findVirtual","getPlatform","getSchemaName","getTableName","lockPessimistic","mapDataToFieldNames","nativeUpdateMany","processCursorOptions","reconnect","rethrow","setMetadata","syncCollections"]]],
-  "DatabaseSchema": [["Ke3bxIzN8F5ubiDF",["addRoutinesFromMetadata","getTable","getView","setNamespaces","setTables","setViews"]]],
-  "DatabaseSchema (static)": [["6gHrvi_WWXR1QXYJ",["create","fromMetadata","getSchemaName","getViewDefinition","name"]]],
-  "EntityComparator": [["NrAKvL9JoAfA6kUz",["getEntityComparator","getPkSerializer","getSnapshotGenerator","matching","prepareEntity"]]],
-  "EntityFactory": [["ySnAKGhPCGgaagFn",["assignDefaultValues","create","createEntity","createReference","extractConstructorParams","findEntity","hydrate","mergeData"]]],
-  "EntityLoader": [["KdL2xVymc98W4MED",["findChildren","findChildrenFromPivotTable","initializeManyToMany","initializeOneToMany","lookupAllRelationships","lookupEagerLoadedRelationships","mergePrimaryCondition","normalizePopulate","populate","populateField","populateMany","populatePolymorphic","populateScalar"]]],
-  "EntityManager": [["NClsZBTVd7gqbQ7W",["addFilter","applyDiscriminatorCondition","applyFilters","assign","begin","cacheKey","callRoutine","canPopulate","clear","clearCache","clearSessionContext","clone","commit","count","create","createPopulateWhere","find","findAll","findAndCount","findByCursor","findOne","findOneOrFail","flush","fork","getAbortOptions","getContext","getDataLoader","getEntityFactory","getEntityLoader","getFilterParams","getJoinedFilters","getLoggerContext","getPlatform","getReference","getSessionContext","getTransactionContext","getTransactionSessionContext","getUnitOfWork","id","insert","insertMany","isInTransaction","lock","lockAndPopulate","map","merge","nativeDelete","nativeUpdate","persist","populate","prepareOptions","preparePopulate","processUnionWhere","processWhere","refresh","refreshOrFail","remove","resetTransactionContext","rollback","schema","setFilterParams","setFlushMode","setLoggerContext","setSessionContext","setTransactionContext","storeCache","stream","transactional","tryCache","tryFlush","upsert","upsertMany","withSessionContext"]]],
-  "EntityMetadata": [["q9SwUcAIfABp8-C4",["addProperty","clone","initIndexes"]]],
-  "EntitySchema (static)": [["_fI5-CvUu-jlFh4A",["REGISTRY","fromMetadata","name"]]],
-  "EventEmitter": [["47DEQpj8HBSa-_TI",[]]],
-  "EventManager": [["xkq-URmZqvrnG0oG",["clone","registerSubscriber"]]],
-  "Hydrator": [["aVUHjSdg5s48PKFE",["hydrate"]]],
-  "Kysely": [["ijNn73MiL9_T3Gfz",["case","connection","destroy","executeQuery","schema","startTransaction","withPlugin","withSchema"]]],
-  "MetadataStorage (static)": [["ZCnK65SUkcXte1aR",["META_SYMBOL","clear","getMetadata","isKnownEntity","name"]]],
-  "Migration": [["IhpMvpEbQ40x3p3_",["execute","getEntityManager","getQueries","reset"]]],
-  "Migrator": [["tTjLw4oMlMYsog1g",["checkSchema","create","createInitial","getSchemaDiff","init","runMigrations","snapshotDiffers","validateInitialMigration"]]],
-  "MikroORM": [["b-F_RJotFDKMNDaG",["close","connect","createEntityManager","discoverEntity","entityGenerator","migrator","reconnect","schema","seeder"]]],
-  "ObjectHydrator": [["J2olRk7d1RMJV4W0",["createCollectionItemMapper","getEntityHydrator","hydrate"]]],
-  "PGliteDialect": [["fsZYiTgW1pHYLe4I",["createAdapter","createDriver","createIntrospector","createQueryCompiler"]]],
-  "PGliteDriver": [["_IBZhXPCTEnnM8C0",["acquireConnection","beginTransaction","commitTransaction","destroy","init","releaseConnection","releaseSavepoint","rollbackToSavepoint","rollbackTransaction","savepoint"]]],
-  "PgliteConnection": [["XbciAT4g3d_nppAo",["close","createKyselyDialect","executeDump"]]],
-  "PgliteDriver": [["47DEQpj8HBSa-_TI",[]]],
-  "PglitePlatform": [["47DEQpj8HBSa-_TI",[]]],
-  "Platform": [["YxMD1yqyd-EvW7YW",["clone","escape","formatQuery","getExtension","getSchemaHelper","getSearchJsonPropertyKey","getThroughRelationFormula","init","processJsonCondition","quoteIdentifier","shouldHaveColumn"]]],
-  "Pool": [["x5TPF3ghFYxhunD2",["connect","end","newClient","query"]]],
-  "PostgreSqlConnection": [["JVDtiVVyUoG2TtTl",["callRoutine","composeSessionContextOnReserve","createKyselyDialect","fetchRefcursors"]]],
-  "PostgreSqlDriver": [["47DEQpj8HBSa-_TI",[]]],
-  "PostgreSqlPlatform": [["47DEQpj8HBSa-_TI",[]]],
-  "PostgresDialect": [["5sBN2S0Cspo67TVw",["createAdapter","createDriver","createIntrospector","createQueryCompiler"]]],
-  "PostgresDriver": [["MExdq2OxL9cwt05r",["acquireConnection","beginTransaction","commitTransaction","destroy","init","releaseConnection","releaseSavepoint","rollbackToSavepoint","rollbackTransaction","savepoint"]]],
-  "QueryBuilder": [["OqjbFzAjzMvuLW25",["addPropertyJoin","addTPTParentFields","andHaving","andWhere","applyDiscriminatorCondition","applyTPTPolymorphicJoins","as","buildUnionQuery","clone","count","createAlias","createMainAlias","createQueryBuilderHelper","delete","execute","finalize","from","fromRawTable","fromSubQuery","fromVirtual","getCount","getFieldsForJoinedLoad","getFormattedQuery","getJoinForPath","getNativeQuery","getQueryBase","getResult","getResultAndCount","getResultList","getSchema","getSingleResult","having","helper","init","insert","join","joinAndSelect","joinReference","mainAlias","merge","mergeFilterOrCondition","mergeOnConditions","nestReferencedJoins","orHaving","orWhere","populate","prepareFields","processNestedJoins","processOrderBy","processPopulateHint","pruneJoinsForPagination","resolveNestedPath","resolveVirtualField","select","state","stream","toQuery","truncate","type","update","where","withSchema","withSubQuery","wrapModifySubQuery","wrapPaginateSubQuery","wrapPartitionLimitSubQuery"]]],
-  "QueryBuilderHelper": [["5lTaGaDQ53wQxOZ_",["buildArrayElementWhere","createFormulaTable","createJoinExpression","getLockSQL","getProperty","getQueryOrderFromObject","getTableName","isOneToOneInverse","joinManyToManyReference","joinManyToOneReference","joinOneToReference","mapper","processData","processJoins","processObjectSubCondition","resolveEmbeddedProp","updateVersionProperty"]]],
-  "QueryCreator": [["WPm-o2nIyVlc3gBs",["deleteFrom","insertInto","mergeInto","replaceInto","selectNoFrom","updateTable","with","withPlugin","withRecursive","withSchema"]]],
-  "Reference": [["zy9S40qn-EVIwyYv",["__meta","load","loadOrFail"]]],
-  "RequestContext (static)": [["VZwKeKYQSac1cmoJ",["create","createContext","currentRequestContext","getEntityManager","name","storage"]]],
-  "SqlEntityManager": [["abK27nl2yvIa3PDb",["countBy","createQueryBuilder","execute","getKysely","qb"]]],
-  "SqlSchemaGenerator": [["kIIk9uwRzsldmmQG",["appendViewCreation","clear","create","createDatabase","createNamespace","diffToSQL","drop","dropDatabase","dropNamespace","dropTableIfExists","ensureDatabase","execute","getCreateSchemaSQL","getDropSchemaSQL","getOrderedMetadata","getSchemaName","getTargetSchema","getUpdateSchemaMigrationSQL","getUpdateSchemaSQL","prepareSchemaForComparison","update"]]],
-  "TransactionContext (static)": [["YTGowjZs3xnRKQ06",["create","getEntityManager","name","storage"]]],
-  "UnitOfWork": [["YpssRYosW9XUXd8h",["cascade","clear","clearActionsQueue","commit","commitCollectionUpdates","commitExtraUpdates","commitUpdateChangeSets","computeChangeSets","dispatchOnLoadEvent","doCommit","findEarlyUpdates","getById","getByKey","getChangeSetGroups","getChangeSetPersister","getChangeSets","getCollectionUpdates","getExtraUpdates","getIdentityMap","getPersistStack","getRemoveStack","lock","lockOptimistic","lockPessimistic","merge","persistToDatabase","postCommitCleanup","recomputeSingleChangeSet","runHooks","storeByKey","tryGetById"]]],
-  "WrappedEntity": [["2Jxtgnv8mad6i7Yc",["__meta","assign","getSchema","init","populate"]]],
-};
+/**
+ * Of each class, the hash of its code in a version that the specs were run on, and which functions that is of. Written by `npm run seams:learn`.
+ */
+export const KNOWN_CODE = `
+:: 
+AbstractMigrator: 87kXHix-X5FpBvAX getExecuted getPending init logMigration runMigrations unlogMigration
+AbstractSchemaGenerator: whkSxMZIUZmef3Dj clear clearIdentityMap create execute getOrderedMetadata getOrderedMetadataForClear getUpdateSchemaMigrationSQL getUpdateSchemaSQL refresh update
+AbstractSqlConnection: iWxvdChlZRWpF9RT applySessionContext begin checkConnection close commit connect createKysely execute executeDump getClient initClient prepareQuery rollback stream transactional
+AbstractSqlDriver: 1TzuPcn9ILUomm0W addTPTPolymorphicJoinsForRelation applyUnionWhere buildFields buildPopulateWhere count createFormulaTable createQueryBuilder createQueryBuilderFromOptions evaluateFormula execute find findFromVirtual findOne findVirtual getFieldsForJoinedLoad getPlatform loadFromPivotTable loadFromPolymorphicPivotTable loadFromUnionTargetPolymorphicPivotTable loadPolymorphicPivotInverseSide loadPolymorphicPivotOwnerSide lockPessimistic mapPropToFieldNames nativeCloneSimple nativeCloneTPT nativeDelete nativeInsert nativeInsertMany nativeUpdate nativeUpdateMany processManyToMany renderPartialIndexWhere stream streamFromVirtual syncCollections wrapVirtualExpressionInSubquery wrapVirtualExpressionInSubqueryStream
+AbstractSqlDriver: VEsUeAb6im0QRDSX addTPTPolymorphicJoinsForRelation applyUnionWhere buildFields buildPopulateWhere count createFormulaTable createQueryBuilder createQueryBuilderFromOptions evaluateFormula execute find findFromVirtual findOne findVirtual getFieldsForJoinedLoad getPlatform loadFromPivotTable loadFromPolymorphicPivotTable loadFromUnionTargetPolymorphicPivotTable loadPolymorphicPivotInverseSide loadPolymorphicPivotOwnerSide lockPessimistic mapPropToFieldNames nativeCloneSimple nativeCloneTPT nativeDelete nativeInsert nativeInsertMany nativeUpdate nativeUpdateMany processManyToMany renderPartialIndexWhere stream streamFromVirtual syncCollections wrapVirtualExpressionInSubquery wrapVirtualExpressionInSubqueryStream
+AbstractSqlPlatform: IdkaFYTRpMQ2ebj1 getJsonArrayElementPropertySQL getSchemaHelper getSearchJsonPropertyKey getSearchJsonPropertySQL getThroughRelationFormula quoteValue
+BasePostgreSqlEntityManager: adHr0II-EnC5-I3v refreshMaterializedView
+BasePostgreSqlPlatform: 0_o6uAQFVpVffMAi escape escapeLiteral getJsonArrayElementPropertySQL getSearchJsonPropertyKey
+BoundPool: 48FwOr-Kaz3wTdMO
+ChangeSetPersister: DOmJZO1A3p_QuaMc checkOptimisticLocks executeDeletes executeInserts executeUpdates mapReturnedValues markAsPopulated persistManagedEntitiesBatch prepareOptions reloadVersionValues runForEachSchema updateEntity
+ChangeSetPersister: Eqli4nxkfoAjHZBS checkOptimisticLocks executeDeletes executeInserts executeUpdates mapReturnedValues markAsPopulated persistManagedEntitiesBatch prepareOptions reloadVersionValues runForEachSchema updateEntity
+Client: baqB7qvYCnaTtDPu _connect connect end escapeLiteral query
+Client: nVVMNqQ9NarhCCRM _connect connect end escapeLiteral query
+Collection: ZwiXjXCjBMjoIsy3 add cancelOrphanRemoval find getEntityManager hydrate init load loadCount loadItems matching property remove removeWithoutPropagation
+Configuration: hjLe1dEIPXLaY5mx getExtension getPlatform getSchema init registerExtension reset resetServiceCache
+Connection: iDbEnrDr0arAsDJD begin callRoutine callRoutineFunction close commit executeDump executeQuery getPlatform logQuery onConnect setMetadata
+DatabaseDriver: tbzVK835Hsy2U47Z close connect convertException findVirtual getPlatform getSchemaName getTableName lockPessimistic mapDataToFieldNames nativeUpdateMany processCursorOptions reconnect rethrow setMetadata syncCollections
+DatabaseSchema (static): eYGtEdQLsYZmdHWI create fromMetadata getSchemaName getViewDefinition name
+DatabaseSchema: mi2D2gqLBe3Ebo5v addRoutinesFromMetadata getTable getView setNamespaces setTables setViews
+EntityComparator: 12DWu6T1N7fcRqAr getEntityComparator getPkSerializer getResultMapper getSnapshotGenerator matching prepareEntity
+EntityComparator: C2z3T1pG0yzi6FHd getEntityComparator getPkSerializer getSnapshotGenerator matching prepareEntity
+EntityFactory: 41kb0HwadDsxDJLc assignDefaultValues create createEntity createReference extractConstructorParams findEntity hydrate mergeData
+EntityFactory: cKXX10akkEoaBzZd assignDefaultValues create createEntity createReference extractConstructorParams findEntity hydrate mergeData
+EntityLoader: JKQv14z4h9y9iWrF findChildren findChildrenFromPivotTable initializeManyToMany initializeOneToMany lookupAllRelationships lookupEagerLoadedRelationships mergePrimaryCondition normalizePopulate populate populateField populateMany populatePolymorphic populateScalar
+EntityLoader: ZqSb0lfVbGoC6geJ findChildren findChildrenFromPivotTable initializeManyToMany initializeOneToMany lookupAllRelationships lookupEagerLoadedRelationships mergePrimaryCondition normalizePopulate populate populateField populateMany populatePolymorphic populateScalar
+EntityManager: C93ReDeVONuCCK-D addFilter applyDiscriminatorCondition applyFilters assign begin cacheKey callRoutine canPopulate clear clearCache clearSessionContext clone commit count create createPopulateWhere find findAll findAndCount findByCursor findOne findOneOrFail flush fork getAbortOptions getContext getEntityFactory getEntityLoader getFilterParams getJoinedFilters getLoggerContext getPlatform getReference getSessionContext getTransactionContext getTransactionSessionContext getUnitOfWork id insert insertMany isInTransaction isTransactionDisabled lock lockAndPopulate map merge nativeDelete nativeUpdate persist populate prepareOptions preparePopulate processUnionWhere processWhere refresh refreshOrFail remove resetTransactionContext rollback schema setFilterParams setFlushMode setLoggerContext setSessionContext setTransactionContext storeCache stream transactional tryCache tryFlush upsert upsertMany withSessionContext
+EntityManager: dzb-KsK3WPwE3jME addFilter applyDiscriminatorCondition applyFilters assign begin cacheKey callRoutine canPopulate clear clearCache clearSessionContext clone commit count create createPopulateWhere find findAll findAndCount findByCursor findOne findOneOrFail flush fork getAbortOptions getContext getEntityFactory getEntityLoader getFilterParams getJoinedFilters getLoggerContext getPlatform getReference getSessionContext getTransactionContext getTransactionSessionContext getUnitOfWork id insert insertMany isInTransaction lock lockAndPopulate map merge nativeDelete nativeUpdate persist populate prepareOptions preparePopulate processUnionWhere processWhere refresh refreshOrFail remove resetTransactionContext rollback schema setFilterParams setFlushMode setLoggerContext setSessionContext setTransactionContext storeCache stream transactional tryCache tryFlush upsert upsertMany withSessionContext
+EntityMetadata: GQdzna8NjEtbNPzt addProperty clone initIndexes
+EntitySchema (static): oxE3VlRCXD6tX_jz REGISTRY fromMetadata name
+EventEmitter: YV_qFYd4Cxktt5YS
+EventManager: -6PCIbnjzH9nQ5J6 clone registerSubscriber
+Hydrator: p4JR4iggE0V3MqYT hydrate
+Kysely: imWt-gFwJldF72og case connection destroy executeQuery schema startTransaction withPlugin withSchema
+MetadataStorage (static): pkdxmJSTedQSfGGe META_SYMBOL clear getMetadata isKnownEntity name
+Migration: LYc-_E__Km8qTvrF execute getEntityManager getQueries reset
+Migrator: OXdQnOk7il8Sody_ checkSchema create createInitial getSchemaDiff init runMigrations snapshotDiffers validateInitialMigration
+MikroORM: wQONF4S-mFE4jjtS close connect createEntityManager discoverEntity entityGenerator migrator reconnect schema seeder
+ObjectHydrator: 7SbFNpe6dHpOXpcR createCollectionItemMapper getEntityHydrator hydrate
+ObjectHydrator: Mr_oki-k06d6uUGn createCollectionItemMapper getEntityHydrator hydrate
+PGliteDialect: rwTkric2pbcQ_S6d createAdapter createDriver createIntrospector createQueryCompiler
+PGliteDriver: Fvm1x4AkaHLYdtsm acquireConnection beginTransaction commitTransaction destroy init releaseConnection releaseSavepoint rollbackToSavepoint rollbackTransaction savepoint
+PgliteConnection: 47CemKtbpHSTTxwE close createKyselyDialect executeDump
+PgliteDriver: nZ80O9mc39scoemI
+PglitePlatform: WrjTT4fJNNCMX5bB
+Platform: 4D9nY-j8-aIHWcLC clone escape formatQuery getExtension getSchemaHelper getSearchJsonPropertyKey getThroughRelationFormula init processJsonCondition quoteIdentifier shouldHaveColumn
+Pool: bqnvUrbi3TLkGQ-U connect end newClient query
+PostgreSqlConnection: 0xS7nUYcozgxzhsS callRoutine composeSessionContextOnReserve createKyselyDialect fetchRefcursors
+PostgreSqlDriver: nZ80O9mc39scoemI
+PostgreSqlPlatform: sTVlke-BVsW_hv8F
+PostgresDialect: dHKgCM9cs-97YTGq createAdapter createDriver createIntrospector createQueryCompiler
+PostgresDriver: AGIy_R41l0I0xCAh acquireConnection beginTransaction commitTransaction destroy init releaseConnection releaseSavepoint rollbackToSavepoint rollbackTransaction savepoint
+QueryBuilder: mqryShq49cVzKhqW addPropertyJoin addTPTParentFields andHaving andWhere applyDiscriminatorCondition applyTPTPolymorphicJoins as buildUnionQuery clone count createAlias createMainAlias createQueryBuilderHelper delete execute finalize from fromRawTable fromSubQuery fromVirtual getCount getFieldsForJoinedLoad getFormattedQuery getJoinForPath getNativeQuery getQueryBase getResult getResultAndCount getResultList getSchema getSingleResult having helper init insert join joinAndSelect joinReference mainAlias merge mergeFilterOrCondition mergeOnConditions nestReferencedJoins orHaving orWhere populate prepareFields processNestedJoins processOrderBy processPopulateHint pruneJoinsForPagination resolveNestedPath resolveVirtualField select state stream toQuery truncate type update where withSchema withSubQuery wrapModifySubQuery wrapPaginateSubQuery wrapPartitionLimitSubQuery
+QueryBuilder: sUUN7sE2EEtPIYlS addPropertyJoin addTPTParentFields andHaving andWhere applyTPTPolymorphicJoins as buildUnionQuery clone count createAlias createMainAlias createQueryBuilderHelper delete execute finalize from fromRawTable fromSubQuery fromVirtual getCount getFieldsForJoinedLoad getFormattedQuery getJoinForPath getNativeQuery getQueryBase getResult getResultAndCount getResultList getSchema getSingleResult having helper init insert join joinAndSelect joinReference mainAlias merge mergeFilterOrCondition mergeOnConditions nestReferencedJoins orHaving orWhere populate prepareFields processNestedJoins processOrderBy processPopulateHint pruneJoinsForPagination resolveNestedPath resolveVirtualField select state stream toQuery truncate type update where withSchema withSubQuery wrapModifySubQuery wrapPaginateSubQuery wrapPartitionLimitSubQuery
+QueryBuilderHelper: WlIsr2v6FyZmzeTz buildArrayElementWhere createFormulaTable createJoinExpression getDiscriminatorCondition getLockSQL getProperty getQueryOrderFromObject getTableName isOneToOneInverse joinManyToManyReference joinManyToOneReference joinOneToReference mapper processData processJoins processObjectSubCondition resolveEmbeddedProp updateVersionProperty
+QueryBuilderHelper: d0PKSAnBGkCKAz93 buildArrayElementWhere createFormulaTable createJoinExpression getLockSQL getProperty getQueryOrderFromObject getTableName isOneToOneInverse joinManyToManyReference joinManyToOneReference joinOneToReference mapper processData processJoins processObjectSubCondition resolveEmbeddedProp updateVersionProperty
+QueryCreator: VSMygeimG5C4ivxO deleteFrom insertInto mergeInto replaceInto selectNoFrom updateTable with withPlugin withRecursive withSchema
+Reference: c374nzTJS_elMxFj __meta load loadOrFail
+RequestContext (static): mB9qsgM8FJp2qRwm create createContext currentRequestContext getEntityManager name storage
+SqlEntityManager: RJeEm2usFd28xEKd countBy createQueryBuilder execute getKysely qb
+SqlEntityManager: v0ja1HrIcn15xyEd countBy createQueryBuilder execute getKysely qb
+SqlSchemaGenerator: DpyosWUtUaW3EV49 appendViewCreation clear create createDatabase createNamespace diffToSQL drop dropDatabase dropNamespace dropTableIfExists ensureDatabase execute getCreateSchemaSQL getDropSchemaSQL getOrderedMetadata getSchemaName getTargetSchema getUpdateSchemaMigrationSQL getUpdateSchemaSQL prepareSchemaForComparison update
+SqlSchemaGenerator: MgiKw0rWiRrxKsAz appendViewCreation clear create createDatabase createNamespace diffToSQL drop dropDatabase dropNamespace dropTableIfExists ensureDatabase execute getCreateSchemaSQL getDropSchemaSQL getOrderedMetadata getSchemaName getTargetSchema getUpdateSchemaMigrationSQL getUpdateSchemaSQL prepareSchemaForComparison update
+TransactionContext (static): LYiWivReQb0N2Oam create getEntityManager name storage
+TransactionContext (static): u4fPVQcKLV9K4pIu create getEntityManager name storage
+UnitOfWork: -Ayhq29GcWOuVl2w cascade clear clearActionsQueue commit commitCollectionUpdates commitExtraUpdates commitUpdateChangeSets computeChangeSets dispatchOnLoadEvent doCommit findEarlyUpdates getById getByKey getChangeSetGroups getChangeSetPersister getChangeSets getCollectionUpdates getCommitOrder getExtraUpdates getIdentityMap getPersistStack getRemoveStack lock lockOptimistic lockPessimistic merge persistToDatabase postCommitCleanup recomputeSingleChangeSet runHooks storeByKey tryGetById
+UnitOfWork: 6clzNFLioAPbKr-J cascade clear clearActionsQueue commit commitCollectionUpdates commitExtraUpdates commitUpdateChangeSets computeChangeSets dispatchOnLoadEvent doCommit findEarlyUpdates getById getByKey getChangeSetGroups getChangeSetPersister getChangeSets getCollectionUpdates getExtraUpdates getIdentityMap getPersistStack getRemoveStack lock lockOptimistic lockPessimistic merge persistToDatabase postCommitCleanup recomputeSingleChangeSet runHooks storeByKey tryGetById
+WrappedEntity: 35Mx6cf7Jy_C6a_A __meta assign getSchema init populate
+WrappedEntity: Jz8gEp1EQtYbsRq2 __meta assign getSchema init populate
+`;

@@ -67,12 +67,20 @@ export function driverObjectsOf(driver: AnyDriver): Owners {
 }
 
 /** The pool of `pg` and what Kysely makes of it, as MikroORM makes them and without the guards. */
-export function poolOwnersOf({ orm, database }: ProbeWorld): Owners {
-  const connection: ProbeEm = Object.getPrototypeOf(orm.driver.getConnection('write'));
+export function poolOwnersOf(world: ProbeWorld): Owners {
+  const owners = poolOwners.get(world) ?? makePool(world);
+  poolOwners.set(world, owners);
+
+  return owners;
+}
+
+function makePool({ orm, database }: ProbeWorld): Owners {
+  const connection = orm.driver.getConnection('write');
+  const { createKyselyDialect }: ProbeEm = Object.getPrototypeOf(connection);
   const { pglite }: ProbeEm = database.driverOptions;
   let pool: ProbeEm;
   const onPoolCreated = (created: unknown): void => void (pool = created);
-  const dialect: ProbeEm = connection.createKyselyDialect.call(orm.driver.getConnection('write'), { pglite, onPoolCreated });
+  const dialect: ProbeEm = createKyselyDialect.call(connection, { pglite, onPoolCreated });
 
   return {
     KyselyDialect: dialect,
@@ -80,6 +88,8 @@ export function poolOwnersOf({ orm, database }: ProbeWorld): Owners {
     ...(pool === undefined ? {} : { Pool: pool, Client: tryTo(() => new pool.Client({})) }),
   };
 }
+
+const poolOwners = new WeakMap<ProbeWorld, Owners>();
 
 /** The owners that show on the objects of an ORM. */
 export function liveOwnersOf(world: ProbeWorld): Owners {

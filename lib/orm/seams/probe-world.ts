@@ -1,6 +1,7 @@
 import { helper, raw, type Options } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 import { sqlTarget, type SqlTarget } from '../../connection/sql-target.js';
+import { isPglite } from '../../tenant/is-pglite.js';
 import { isLiveOrm, removeLiveOrm } from '../../scope/live-orms.js';
 import type { Scope } from '../../scope/scope.js';
 import type { WrappedOrm } from '../../scope/wrapped-orm.js';
@@ -26,6 +27,9 @@ export class ProbeWorld {
 
   /** What the result cache was asked for, and what it has. */
   readonly cached = { names: [] as string[], held: new Map<string, unknown>() };
+
+  /** It has one connection, which cannot be lost, no streams and no routines. */
+  readonly isPglite: boolean;
 
   /** Whether the scope functions would have found it, as they find a user's. */
   readonly isLive: boolean;
@@ -83,6 +87,7 @@ export class ProbeWorld {
       } as unknown as AnyConfig,
       Tenant,
     );
+    this.isPglite = isPglite(this.orm.driver.getPlatform());
     this.isLive = isLiveOrm(this.orm.config);
     // it is nobody's to find
     removeLiveOrm(this.orm.config);

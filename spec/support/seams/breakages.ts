@@ -61,9 +61,7 @@ function renamed(seam: Seam, owners: Open): Breakage[] {
       ? []
       : holdersOf(owner, seam.member).filter(each => seam.onObject !== true || each !== owner);
 
-  return holders.length === 0
-    ? []
-    : [{ seam, how: 'renamed', make: () => all(holders.map(holder => rename(holder, seam.member))) }];
+  return holders.length === 0 ? [] : [{ seam, how: 'renamed', make: () => all(holders.map(holder => rename(holder, seam.member))) }];
 }
 
 /** What MikroORM itself calls before anything can be looked at; `renames.ts` has it. */

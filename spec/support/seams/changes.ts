@@ -1,4 +1,12 @@
-import { Collection, Configuration, EntityLoader, EntityManager, EntityMetadata, RequestContext, TransactionContext } from '@mikro-orm/core';
+import {
+  Collection,
+  Configuration,
+  EntityLoader,
+  EntityManager,
+  EntityMetadata,
+  RequestContext,
+  TransactionContext,
+} from '@mikro-orm/core';
 import { DataloaderUtils } from '@mikro-orm/core/dataloader';
 import { Migration, Migrator } from '@mikro-orm/migrations';
 import { AbstractSqlDriver, AbstractSqlPlatform, DatabaseSchema, Kysely, QueryBuilder, SqlSchemaGenerator } from '@mikro-orm/sql';
@@ -53,9 +61,13 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
       make: () => {
         const { evaluateFormula }: Open = AbstractSqlDriver.prototype;
 
-        return replace(AbstractSqlDriver.prototype, 'evaluateFormula', function (this: Open, formula: unknown, columns: unknown, table: object) {
-          return evaluateFormula.call(this, formula, columns, { ...table, schema: undefined });
-        });
+        return replace(
+          AbstractSqlDriver.prototype,
+          'evaluateFormula',
+          function (this: Open, formula: unknown, columns: unknown, table: object) {
+            return evaluateFormula.call(this, formula, columns, { ...table, schema: undefined });
+          },
+        );
       },
     },
   ],

@@ -29,7 +29,9 @@ export type UseKind =
  */
 export function findUses(sources: ReadonlyMap<string, string>, internals: ReadonlySet<string>): Use[] {
   const files = [...sources].map(([file, source]) => ({ file, ...parse(source) }));
-  const declared = files.flatMap(({ file, nodes }) => nodes.filter(isDeclared).map((node): Declared => ({ file, name: node.id.name, node })));
+  const declared = files.flatMap(({ file, nodes }) =>
+    nodes.filter(isDeclared).map((node): Declared => ({ file, name: node.id.name, node })),
+  );
   const described = declared.filter(({ file }) => file.endsWith('-types.ts')).map(({ name }) => name);
 
   const uses = files.flatMap(({ file, nodes, comments }) => {
@@ -65,7 +67,9 @@ function usesOf(node: Node, known: Known): Omit<Use, 'file'>[] {
       const names: string[] = (node.implements ?? []).map((each: Node) => each.expression.name).filter((name: string) => foreign.has(name));
       const methods: string[] = node.body.body.filter(isPublicMethod).map(nameOf);
 
-      return names.flatMap(name => found('implements', ...methods.filter(method => known.membersOf(name).length === 0 || known.membersOf(name).includes(method))));
+      return names.flatMap(name =>
+        found('implements', ...methods.filter(method => known.membersOf(name).length === 0 || known.membersOf(name).includes(method))),
+      );
     }
 
     case 'MemberExpression':
@@ -93,7 +97,9 @@ function usesOf(node: Node, known: Known): Omit<Use, 'file'>[] {
     case 'AssignmentExpression': {
       const { left } = node;
 
-      return left.type === 'MemberExpression' && !isOwnField(left, fields) ? found('assignment', nameOf({ key: left.property, computed: left.computed })) : [];
+      return left.type === 'MemberExpression' && !isOwnField(left, fields)
+        ? found('assignment', nameOf({ key: left.property, computed: left.computed }))
+        : [];
     }
 
     case 'NewExpression': {

@@ -23,6 +23,13 @@ export async function runCommandLine(rewrites: readonly Rewrite[], ...args: stri
   return run(rewrites, join(ROOT, 'dist/cli/bin.js'), ...args);
 }
 
+/** Asks, in a process that nothing watches, whether the library knows the code of the packages. */
+export async function tryKnownCode(): Promise<Record<string, { isKnown: boolean; count: number; unnoticed: unknown[] }>> {
+  const { stdout, stderr } = await run([], join(FOLDER, 'try-known-code.mjs'));
+
+  return JSON.parse(stdout === '' ? JSON.stringify(stderr) : stdout) as Awaited<ReturnType<typeof tryKnownCode>>;
+}
+
 interface Ended {
   readonly code: number | null;
   readonly stdout: string;

@@ -1,7 +1,11 @@
 // Preloaded by a process whose MikroORM is to be another: the sources of packages are written anew as they are loaded.
 import { registerHooks } from 'node:module';
 
-const rewrites = JSON.parse(process.env.REWRITES).map(({ files, from, to }) => ({ files: new RegExp(files), from: new RegExp(from, 'gm'), to }));
+const rewrites = JSON.parse(process.env.REWRITES).map(({ files, from, to }) => ({
+  files: new RegExp(files),
+  from: new RegExp(from, 'gm'),
+  to,
+}));
 
 registerHooks({
   load(url, context, next) {

@@ -12,7 +12,9 @@ const MIKRO_ORM = '/@mikro-orm/(core|sql|postgresql)/';
  * and two that were once seen to be bypassed.
  */
 export const RENAMES: Readonly<Record<string, readonly Rewrite[]>> = {
-  'QueryBuilder.getSchema': [{ files: '/sql/query/QueryBuilder\\.js', from: '\\bgetSchema\\((?=alias\\)|this\\.mainAlias\\))', to: 'getSchemaOf(' }],
+  'QueryBuilder.getSchema': [
+    { files: '/sql/query/QueryBuilder\\.js', from: '\\bgetSchema\\((?=alias\\)|this\\.mainAlias\\))', to: 'getSchemaOf(' },
+  ],
   'EntityManager.processWhere': [
     { files: '/(EntityManager|SqlEntityManager)\\.js', from: '(em\\.|this\\.|async )processWhere\\(', to: '$1processCondition(' },
   ],

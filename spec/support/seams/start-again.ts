@@ -13,7 +13,9 @@ export const Note = defineEntity({ name: 'Note', schema: '*', properties: { id: 
 
 /** A config with tenants, for an ORM whose start is all that is looked at. */
 export function startConfig(config: object = {}): never {
-  return withTenants({ driver: PostgreSqlDriver, dbName: 'none', entities: [Client, Note], ...config } as never, { tenant: Client }) as never;
+  return withTenants({ driver: PostgreSqlDriver, dbName: 'none', entities: [Client, Note], ...config } as never, {
+    tenant: Client,
+  }) as never;
 }
 
 /** Starts an ORM as if it were the first of the process, and closes it. */

@@ -34,9 +34,7 @@ export const BASIC_PROBES: readonly Probe[] = [
   {
     shows: ['SqlEntityManager.getKysely', 'Kysely.withPlugin', 'KyselyPlugin.transformQuery', 'OperationNode.kind'],
     run: world =>
-      world.as(OWN, em =>
-        refuses('CROSS_TENANT', () => em.getKysely().withSchema(OTHER).selectFrom('probe_author').selectAll().compile()),
-      ),
+      world.as(OWN, em => refuses('CROSS_TENANT', () => em.getKysely().withSchema(OTHER).selectFrom('probe_author').selectAll().compile())),
   },
 ];
 

@@ -55,7 +55,10 @@ export const CONTEXT_PROBES: readonly Probe[] = [
 
       const orm = world.orm as any;
       orm.config.registerExtension('@mikro-orm/seeder', () => new Seeder(orm.em));
-      see(world.as(OTHER, () => orm.seeder.schema) === OTHER && world.as(OWN, () => orm.seeder.schema) === OWN, 'the seeder is of another scope');
+      see(
+        world.as(OTHER, () => orm.seeder.schema) === OTHER && world.as(OWN, () => orm.seeder.schema) === OWN,
+        'the seeder is of another scope',
+      );
     },
   },
   {
@@ -66,7 +69,10 @@ export const CONTEXT_PROBES: readonly Probe[] = [
       see(storage.find(Topic)?.schema === 'public', 'a shared entity is in no schema');
       see(storage.find(Tenant)?.primaryKeys.join() === 'id', 'a tenant has no key');
       const pivots = [...storage.getAll().values()].filter(meta => meta.pivotTable === true);
-      see(pivots.length === 2 && pivots.every(meta => meta.schema === '*') && storage.find(Author)?.schema === '*', 'a pivot table is in no tenant');
+      see(
+        pivots.length === 2 && pivots.every(meta => meta.schema === '*') && storage.find(Author)?.schema === '*',
+        'a pivot table is in no tenant',
+      );
     },
   },
   {

@@ -91,7 +91,10 @@ export const FLUSH_PROBES: readonly Probe[] = [
       [1, 2].forEach(id => (em.merge(world.entities.Topic, { id, name: 'x' }).name = 'y'));
       world.failure = Object.assign(new Error('probe'), { code: '23503', schema: OTHER, table: 'probe_author', constraint: 'probe' });
       await refuses('SHARED_ROW_IN_USE', () => em.flush());
-      see(world.take().some(({ sql }) => sql.includes('update "public"."probe_topic"')), 'a shared table was looked up on the path');
+      see(
+        world.take().some(({ sql }) => sql.includes('update "public"."probe_topic"')),
+        'a shared table was looked up on the path',
+      );
     },
   },
 ];

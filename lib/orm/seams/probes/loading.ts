@@ -23,7 +23,10 @@ export const LOADING_PROBES: readonly Probe[] = [
       const author = world.authorIn(em, 13, OWN);
       em.getHydrator().hydrate(author, helper(author as object).__meta, { mentor: 2 }, em.getEntityFactory(), 'full', false, false);
       see(schemaOf(author.mentor) === OWN, 'what an entity refers to is in no tenant');
-      see(schemaOf(em.merge(world.entities.Author, { id: 3, mentor: 4 }, { schema: OTHER }).mentor) === OTHER, 'what an entity refers to is in another tenant');
+      see(
+        schemaOf(em.merge(world.entities.Author, { id: 3, mentor: 4 }, { schema: OTHER }).mentor) === OTHER,
+        'what an entity refers to is in another tenant',
+      );
     },
   },
 ];
@@ -56,8 +59,13 @@ export const RECORDED_LOADING_PROBES: readonly Probe[] = [
       await own.pupils.init({ dataloader: true });
       await own.pupils.loadCount({ dataloader: true });
       const asked = ProbeEntityManager.loaded.splice(0);
-      see(asked.length === 2 && asked.every(([target, options]) => target.owner === own && options?.schema === OWN), 'a dataloader was asked without a tenant');
-      await world.as(OWN, () => refuses('CROSS_TENANT', async () => (await world.ownEm.getDataLoader('1:m')).load([borrowed(world).pupils, {}])));
+      see(
+        asked.length === 2 && asked.every(([target, options]) => target.owner === own && options?.schema === OWN),
+        'a dataloader was asked without a tenant',
+      );
+      await world.as(OWN, () =>
+        refuses('CROSS_TENANT', async () => (await world.ownEm.getDataLoader('1:m')).load([borrowed(world).pupils, {}])),
+      );
     },
   },
   {
@@ -81,7 +89,10 @@ export const RECORDED_LOADING_PROBES: readonly Probe[] = [
     shows: ['AbstractSqlDriver.findVirtual'],
     run: async world => {
       await world.ownEm.find(world.entities.Report, {});
-      see(world.take().some(({ sql, target }) => sql.includes('probe_author') && target.kind === 'tenant'), 'a virtual entity was not asked of the own tenant');
+      see(
+        world.take().some(({ sql, target }) => sql.includes('probe_author') && target.kind === 'tenant'),
+        'a virtual entity was not asked of the own tenant',
+      );
     },
   },
   {
@@ -91,12 +102,17 @@ export const RECORDED_LOADING_PROBES: readonly Probe[] = [
       const author = borrowed(world);
       ownEm.setTransactionContext({});
       await ownEm.lock(author, LockMode.PESSIMISTIC_WRITE).finally(() => ownEm.setTransactionContext(undefined));
-      see(world.take().some(({ sql }) => sql.includes(`"${OTHER}"."probe_author"`)), 'a lock was not taken on the row of its tenant');
+      see(
+        world.take().some(({ sql }) => sql.includes(`"${OTHER}"."probe_author"`)),
+        'a lock was not taken on the row of its tenant',
+      );
     },
   },
   {
     shows: ['AbstractSqlDriver.convertException'],
     run: ({ orm }) =>
-      refuses('CROSS_TENANT', () => (orm.driver as ProbeEm).rethrow(Promise.reject(CrossTenantError.otherSchema('ProbeAuthor', OTHER, OWN)))),
+      refuses('CROSS_TENANT', () =>
+        (orm.driver as ProbeEm).rethrow(Promise.reject(CrossTenantError.otherSchema('ProbeAuthor', OTHER, OWN))),
+      ),
   },
 ];

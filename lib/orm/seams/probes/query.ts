@@ -122,7 +122,9 @@ export const QUERY_PROBES: readonly Probe[] = [
   {
     shows: ['Platform.getSearchJsonPropertyKey'],
     run: world => {
-      const filled: string = query(world).where({ data: { 'a?': 'x' } }).getFormattedQuery();
+      const filled: string = query(world)
+        .where({ data: { 'a?': 'x' } })
+        .getFormattedQuery();
       see(filled.includes(String.raw`a\x3F`) && filled.includes("'x'"), `a key was filled in as ${filled}`);
     },
   },
@@ -159,7 +161,10 @@ export const RECORDED_QUERY_PROBES: readonly Probe[] = [
       const result = await world.as(OTHER, () => made[member]());
       world.rows = [];
       seeOwn(world, 'probe_author');
-      see(!member.includes('Result') || schemaOf([result].flat()[0]) === OWN, 'an entity of a query that is run in another scope is in no tenant');
+      see(
+        !member.includes('Result') || schemaOf([result].flat()[0]) === OWN,
+        'an entity of a query that is run in another scope is in no tenant',
+      );
     },
   })),
   {
@@ -170,7 +175,10 @@ export const RECORDED_QUERY_PROBES: readonly Probe[] = [
       em.setTransactionContext(ctx);
       await em.qb(world.entities.Tenant).update({ plan: 'x' }).execute();
       const statements = world.take();
-      see(statements.length === 2 && statements.every(each => each.ctx === ctx), 'an update of tenants and its notice are not one transaction');
+      see(
+        statements.length === 2 && statements.every(each => each.ctx === ctx),
+        'an update of tenants and its notice are not one transaction',
+      );
     },
   },
   {

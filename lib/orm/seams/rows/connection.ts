@@ -24,7 +24,13 @@ export const CONNECTION_SEAMS = seamsOf('AbstractSqlConnection', '@mikro-orm/sql
     protects: PATH,
     usedIn: [...GUARD, ...LOST],
   },
-  options: { use: 'write', onObject: true, by: 'createKysely', protects: 'a dialect of the user is guarded, and a Kysely instance is refused', usedIn: GUARD },
+  options: {
+    use: 'write',
+    onObject: true,
+    by: 'createKysely',
+    protects: 'a dialect of the user is guarded, and a Kysely instance is refused',
+    usedIn: GUARD,
+  },
   stream: {
     use: 'replace',
     arity: 1,
@@ -83,27 +89,93 @@ export const KYSELY_DIALECT_SEAMS = objectSeamsOf('KyselyDialect', 'kysely', {
 /** A driver of Kysely's, as the library wraps one. */
 export const KYSELY_DRIVER_SEAMS = objectSeamsOf('KyselyDriver', 'kysely', {
   init: { use: 'call', arity: [0, 1], by: 'Kysely', protects: PATH, usedIn: DIALECT },
-  destroy: { use: 'give', arity: [0, 1], by: 'Kysely, when it is closed', protects: 'an ORM closes while a connection is being opened', usedIn: DIALECT },
+  destroy: {
+    use: 'give',
+    arity: [0, 1],
+    by: 'Kysely, when it is closed',
+    protects: 'an ORM closes while a connection is being opened',
+    usedIn: DIALECT,
+  },
   acquireConnection: { use: 'give', arity: [0, 1], by: 'every statement', protects: PATH, usedIn: [...DIALECT, ...LOST] },
-  releaseConnection: { use: 'give', arity: [0, 2], by: 'every statement', protects: "a lost connection gives its place in the pool back", usedIn: [...DIALECT, ...LOST] },
-  beginTransaction: { use: 'give', arity: [1, 2], by: 'every transaction', protects: "a transaction is run as the scope's role", usedIn: [...DIALECT, ...LOST] },
-  commitTransaction: { use: 'give', arity: 1, by: 'every transaction', protects: 'nothing that raw SQL has set stays on the connection', usedIn: [...DIALECT, ...LOST] },
-  rollbackTransaction: { use: 'give', arity: 1, by: 'every transaction', protects: "a lost connection gives its place in the pool back", usedIn: [...DIALECT, ...LOST] },
-  savepoint: { use: 'give', arity: 3, by: 'nested transactions', protects: 'no statement comes between another and its path', usedIn: DIALECT },
-  rollbackToSavepoint: { use: 'give', arity: 3, by: 'nested transactions', protects: 'no statement comes between another and its path', usedIn: DIALECT },
-  releaseSavepoint: { use: 'give', arity: 3, by: 'nested transactions', protects: 'no statement comes between another and its path', usedIn: DIALECT },
+  releaseConnection: {
+    use: 'give',
+    arity: [0, 2],
+    by: 'every statement',
+    protects: 'a lost connection gives its place in the pool back',
+    usedIn: [...DIALECT, ...LOST],
+  },
+  beginTransaction: {
+    use: 'give',
+    arity: [1, 2],
+    by: 'every transaction',
+    protects: "a transaction is run as the scope's role",
+    usedIn: [...DIALECT, ...LOST],
+  },
+  commitTransaction: {
+    use: 'give',
+    arity: 1,
+    by: 'every transaction',
+    protects: 'nothing that raw SQL has set stays on the connection',
+    usedIn: [...DIALECT, ...LOST],
+  },
+  rollbackTransaction: {
+    use: 'give',
+    arity: 1,
+    by: 'every transaction',
+    protects: 'a lost connection gives its place in the pool back',
+    usedIn: [...DIALECT, ...LOST],
+  },
+  savepoint: {
+    use: 'give',
+    arity: 3,
+    by: 'nested transactions',
+    protects: 'no statement comes between another and its path',
+    usedIn: DIALECT,
+  },
+  rollbackToSavepoint: {
+    use: 'give',
+    arity: 3,
+    by: 'nested transactions',
+    protects: 'no statement comes between another and its path',
+    usedIn: DIALECT,
+  },
+  releaseSavepoint: {
+    use: 'give',
+    arity: 3,
+    by: 'nested transactions',
+    protects: 'no statement comes between another and its path',
+    usedIn: DIALECT,
+  },
 });
 
 /** A connection of Kysely's, as the library wraps one. */
 export const KYSELY_CONNECTION_SEAMS = seamsOf('KyselyConnection', 'kysely', {
-  executeQuery: { use: 'give', arity: [1, 2], reads: [0], by: 'every statement', protects: PATH, usedIn: ['connection/guarded-connection.ts', ...LOST] },
-  streamQuery: { use: 'give', arity: [0, 3], reads: [0], by: 'every stream', protects: PATH, usedIn: ['connection/guarded-connection.ts', ...LOST] },
+  executeQuery: {
+    use: 'give',
+    arity: [1, 2],
+    reads: [0],
+    by: 'every statement',
+    protects: PATH,
+    usedIn: ['connection/guarded-connection.ts', ...LOST],
+  },
+  streamQuery: {
+    use: 'give',
+    arity: [0, 3],
+    reads: [0],
+    by: 'every stream',
+    protects: PATH,
+    usedIn: ['connection/guarded-connection.ts', ...LOST],
+  },
 });
 
 export const POOL_SEAMS = objectSeamsOf('Pool', 'pg', {
   connect: { use: 'call', arity: 1, protects: 'a transaction pooler is noticed', usedIn: ['connection/pooled-connection.ts'] },
   Client: { use: 'read', protects: 'changes of tenants are heard on a connection of its own', usedIn: ['directory/notice-connections.ts'] },
-  options: { use: 'read', protects: 'changes of tenants are heard on a connection of its own', usedIn: ['directory/notice-connections.ts'] },
+  options: {
+    use: 'read',
+    protects: 'changes of tenants are heard on a connection of its own',
+    usedIn: ['directory/notice-connections.ts'],
+  },
 });
 
 /** What the pool tells of. */
@@ -113,14 +185,35 @@ export const POOL_EVENT_SEAMS = seamsOf('PoolEvents', 'pg', {
 });
 
 export const CLIENT_SEAMS = objectSeamsOf('Client', 'pg', {
-  query: { use: 'replace', arity: [1, 3], reads: [0], by: 'every stream, with a cursor', protects: 'a stream over a lost connection ends', usedIn: ['connection/lost-cursors.ts'] },
+  query: {
+    use: 'replace',
+    arity: [1, 3],
+    reads: [0],
+    by: 'every stream, with a cursor',
+    protects: 'a stream over a lost connection ends',
+    usedIn: ['connection/lost-cursors.ts'],
+  },
   end: { use: 'call', arity: [0, 1], by: 'the pool', protects: 'a lost connection gives its place in the pool back', usedIn: LOST },
   processID: { use: 'read', protects: 'a transaction pooler is noticed', usedIn: ['connection/pooled-connection.ts'] },
-  connection: { use: 'read', protects: 'a process ends though its listening connection is cut off', usedIn: ['directory/notice-connections.ts'] },
+  connection: {
+    use: 'read',
+    protects: 'a process ends though its listening connection is cut off',
+    usedIn: ['directory/notice-connections.ts'],
+  },
 });
 
 /** A cursor of `pg`'s, as Kysely makes one for a stream. */
 export const CURSOR_SEAMS = objectSeamsOf('Cursor', 'pg-cursor', {
-  read: { use: 'replace', by: 'Kysely, for each part of a stream', protects: 'a stream over a lost connection ends', usedIn: ['connection/lost-cursors.ts'] },
-  close: { use: 'replace', by: 'Kysely, at the end of a stream', protects: 'a stream over a lost connection ends', usedIn: ['connection/lost-cursors.ts'] },
+  read: {
+    use: 'replace',
+    by: 'Kysely, for each part of a stream',
+    protects: 'a stream over a lost connection ends',
+    usedIn: ['connection/lost-cursors.ts'],
+  },
+  close: {
+    use: 'replace',
+    by: 'Kysely, at the end of a stream',
+    protects: 'a stream over a lost connection ends',
+    usedIn: ['connection/lost-cursors.ts'],
+  },
 });

@@ -3,9 +3,26 @@ import { seamsOf } from '../seam.js';
 const CONTEXT = ['orm/mikro-context.ts'];
 
 export const REQUEST_CONTEXT_SEAMS = seamsOf('RequestContext', '@mikro-orm/core', {
-  storage: { use: 'read', by: 'EntityManager.getContext', protects: 'in a scope the global EntityManager is the one of the scope', usedIn: CONTEXT },
-  currentRequestContext: { use: 'call', arity: 0, by: 'getEntityManager', protects: "another ORM's EntityManagers stay in a scope what they were", usedIn: CONTEXT },
-  getEntityManager: { use: 'call', arity: 0, by: 'EntityManager.getContext', protects: 'a context of the user does not answer in a scope', usedIn: CONTEXT },
+  storage: {
+    use: 'read',
+    by: 'EntityManager.getContext',
+    protects: 'in a scope the global EntityManager is the one of the scope',
+    usedIn: CONTEXT,
+  },
+  currentRequestContext: {
+    use: 'call',
+    arity: 0,
+    by: 'getEntityManager',
+    protects: "another ORM's EntityManagers stay in a scope what they were",
+    usedIn: CONTEXT,
+  },
+  getEntityManager: {
+    use: 'call',
+    arity: 0,
+    by: 'EntityManager.getContext',
+    protects: 'a context of the user does not answer in a scope',
+    usedIn: CONTEXT,
+  },
 });
 
 export const TRANSACTION_CONTEXT_SEAMS = seamsOf('TransactionContext', '@mikro-orm/core', {
@@ -16,7 +33,13 @@ export const TRANSACTION_CONTEXT_SEAMS = seamsOf('TransactionContext', '@mikro-o
     usedIn: CONTEXT,
   },
   create: { use: 'call', arity: 2, protects: 'a scope that is entered in a transaction is in it', usedIn: CONTEXT },
-  getEntityManager: { use: 'call', arity: 0, by: 'EntityManager.getContext', protects: "another ORM's transaction stays what it was", usedIn: CONTEXT },
+  getEntityManager: {
+    use: 'call',
+    arity: 0,
+    by: 'EntityManager.getContext',
+    protects: "another ORM's transaction stays what it was",
+    usedIn: CONTEXT,
+  },
 });
 
 export const CONFIGURATION_SEAMS = seamsOf('Configuration', '@mikro-orm/core', {
@@ -47,7 +70,12 @@ export const ENTITY_SCHEMA_SEAMS = seamsOf('EntitySchema', '@mikro-orm/core', {
 });
 
 export const METADATA_STORAGE_SEAMS = seamsOf('MetadataStorage', '@mikro-orm/core', {
-  META_SYMBOL: { use: 'read', by: 'the decorators', protects: 'a class has the schema of the class that it extends', usedIn: ['tenant/entity-kinds.ts'] },
+  META_SYMBOL: {
+    use: 'read',
+    by: 'the decorators',
+    protects: 'a class has the schema of the class that it extends',
+    usedIn: ['tenant/entity-kinds.ts'],
+  },
 });
 
 export const METADATA_SEAMS = seamsOf('EntityMetadata', '@mikro-orm/core', {
@@ -76,5 +104,10 @@ export const DISCOVERY_SEAMS = seamsOf('Discovery', '@mikro-orm/core', {
     protects: 'a shared entity, and what belongs to it, is in the public schema',
     usedIn: ['with-tenants.ts'],
   },
-  afterDiscovered: { use: 'give', by: 'discovery, when all entities are known', protects: 'entities that cannot work are refused', usedIn: ['with-tenants.ts'] },
+  afterDiscovered: {
+    use: 'give',
+    by: 'discovery, when all entities are known',
+    protects: 'entities that cannot work are refused',
+    usedIn: ['with-tenants.ts'],
+  },
 });

@@ -92,7 +92,13 @@ export const DRIVER_SEAMS = seamsOf('AbstractSqlDriver', '@mikro-orm/sql', {
   reconnect: { use: 'override', arity: 1, protects: 'the scope functions find the ORM', usedIn: DRIVER },
   close: { use: 'override', arity: 1, by: 'MikroORM.close', protects: 'a closed ORM is not found by the scope functions', usedIn: DRIVER },
   connection: { use: 'read', onObject: true, by: 'every statement', protects: 'the connection is guarded', usedIn: DRIVER },
-  replicas: { use: 'read', onObject: true, by: 'every statement for reading', protects: 'the connections to replicas are guarded', usedIn: DRIVER },
+  replicas: {
+    use: 'read',
+    onObject: true,
+    by: 'every statement for reading',
+    protects: 'the connections to replicas are guarded',
+    usedIn: DRIVER,
+  },
   metadata: { use: 'read', onObject: true, protects: 'a shared row that tenants refer to is refused in words', usedIn: DRIVER },
   platform: { use: 'read', onObject: true, by: 'whatever is filled into SQL', protects: 'values are filled in sealed', usedIn: DRIVER },
 });
@@ -149,7 +155,12 @@ export const PLATFORM_SEAMS = seamsOf('Platform', '@mikro-orm/sql', {
     protects: "a relation through another entity reads the tables of the scope's tenant",
     usedIn: ['entities/shared-relations.ts'],
   },
-  getSchemaHelper: { use: 'call', arity: 0, protects: "a materialized view is refreshed in its tenant's schema", usedIn: ['orm/tenant-routines.ts'] },
+  getSchemaHelper: {
+    use: 'call',
+    arity: 0,
+    protects: "a materialized view is refreshed in its tenant's schema",
+    usedIn: ['orm/tenant-routines.ts'],
+  },
   getExtension: { use: 'call', arity: 4, protects: 'the seed manager is the one of the scope', usedIn: ['orm/scoped-seeder.ts'] },
 });
 

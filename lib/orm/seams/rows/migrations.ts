@@ -25,7 +25,13 @@ export const SCHEMA_GENERATOR_SEAMS = seamsOf('SqlSchemaGenerator', '@mikro-orm/
     protects: "the public set has no tenant's table, and the tenant set none of the public schema",
     usedIn: [...TENANT_SET, ...PUBLIC_SET],
   },
-  getUpdateSchemaSQL: { use: 'override', arity: 0, by: 'update', protects: 'no update of the public schema drops a tenant', usedIn: PUBLIC_SET },
+  getUpdateSchemaSQL: {
+    use: 'override',
+    arity: 0,
+    by: 'update',
+    protects: 'no update of the public schema drops a tenant',
+    usedIn: PUBLIC_SET,
+  },
   getUpdateSchemaMigrationSQL: {
     use: 'override',
     arity: 0,
@@ -34,7 +40,14 @@ export const SCHEMA_GENERATOR_SEAMS = seamsOf('SqlSchemaGenerator', '@mikro-orm/
     usedIn: [...TENANT_SET, ...PUBLIC_SET],
   },
   clear: { use: 'override', arity: 1, protects: 'emptying the public schema empties no tenant', usedIn: PUBLIC_SET },
-  diffToSQL: { use: 'override', arity: 2, reads: [0], by: 'getUpdateSchemaMigrationSQL', protects: 'a migration of the tenant set makes and drops no schema', usedIn: TENANT_SET },
+  diffToSQL: {
+    use: 'override',
+    arity: 2,
+    reads: [0],
+    by: 'getUpdateSchemaMigrationSQL',
+    protects: 'a migration of the tenant set makes and drops no schema',
+    usedIn: TENANT_SET,
+  },
 });
 
 export const DATABASE_SCHEMA_SEAMS = seamsOf('DatabaseSchema', '@mikro-orm/sql', {
@@ -50,7 +63,13 @@ export const FOUND_SCHEMA_SEAMS = seamsOf('DatabaseSchema.prototype', '@mikro-or
 });
 
 export const MIGRATOR_SEAMS = seamsOf('Migrator', '@mikro-orm/migrations', {
-  init: { use: 'override', arity: 0, by: 'create and checkSchema', protects: 'a migration of the tenant set is written without a database', usedIn: MIGRATOR },
+  init: {
+    use: 'override',
+    arity: 0,
+    by: 'create and checkSchema',
+    protects: 'a migration of the tenant set is written without a database',
+    usedIn: MIGRATOR,
+  },
   initPaths: { use: 'call', arity: 0, protects: 'a migration of the tenant set is written without a database', usedIn: MIGRATOR },
 });
 
@@ -62,7 +81,13 @@ export const MIGRATION_SEAMS = seamsOf('Migration', '@mikro-orm/migrations', {
     protects: 'a migration waits for those before it, and a preview changes nothing',
     usedIn: RUN,
   },
-  execute: { use: 'replace', arity: 2, reads: [0], protects: 'a migration does not end the transaction that holds its tenant together', usedIn: RUN },
+  execute: {
+    use: 'replace',
+    arity: 2,
+    reads: [0],
+    protects: 'a migration does not end the transaction that holds its tenant together',
+    usedIn: RUN,
+  },
   getEntityManager: { use: 'replace', arity: 0, protects: 'the EntityManager of a migration is the one of its tenant', usedIn: RUN },
   getQueries: { use: 'call', arity: 0, protects: 'what a migration has queued is run', usedIn: RUN },
   reset: { use: 'call', arity: 0, protects: 'what a migration has queued is run once', usedIn: RUN },

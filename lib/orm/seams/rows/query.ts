@@ -26,7 +26,13 @@ export const QUERY_BUILDER_SEAMS = seamsOf('QueryBuilder', '@mikro-orm/sql', {
     protects: 'the joins of a query are written by the guarded helper',
     usedIn: BUILDER,
   },
-  clone: { use: 'override', arity: 2, by: 'getCount, pagination and sub-queries', protects: 'a copy of a query is guarded too', usedIn: BUILDER },
+  clone: {
+    use: 'override',
+    arity: 2,
+    by: 'getCount, pagination and sub-queries',
+    protects: 'a copy of a query is guarded too',
+    usedIn: BUILDER,
+  },
   getNativeQuery: {
     use: 'override',
     arity: 0,
@@ -52,9 +58,19 @@ export const QUERY_SEAMS = objectSeamsOf('Query', '@mikro-orm/sql', {
   mainAlias: { use: 'read', protects: 'the guard knows which entity a query is of', usedIn: BUILDER },
   state: { use: 'read', protects: 'the guard sees the schema, the joins and the populate hints of a query', usedIn: BUILDER },
   em: { use: 'read', protects: "the guard tells a user's query from the library's own", usedIn: BUILDER },
-  helper: { use: 'read', by: 'every query that is written out', protects: 'the joins of a query are written by the guarded helper', usedIn: BUILDER },
+  helper: {
+    use: 'read',
+    by: 'every query that is written out',
+    protects: 'the joins of a query are written by the guarded helper',
+    usedIn: BUILDER,
+  },
   type: { use: 'read', protects: 'the guard tells reading from writing', usedIn: BUILDER },
-  context: { use: 'write', by: 'QueryBuilder.execute', protects: 'an update of tenants and its notice are one transaction', usedIn: BUILDER },
+  context: {
+    use: 'write',
+    by: 'QueryBuilder.execute',
+    protects: 'an update of tenants and its notice are one transaction',
+    usedIn: BUILDER,
+  },
 });
 
 export const QUERY_HELPER_SEAMS = seamsOf('QueryBuilderHelper', '@mikro-orm/sql', {
@@ -93,7 +109,12 @@ export const KYSELY_SEAMS = objectSeamsOf('Kysely', 'kysely', {
     protects: 'what the library does on one connection is done on one',
     usedIn: ['database/tenant-database.ts'],
   },
-  startTransaction: { use: 'call', arity: 0, protects: 'the row and the schema of a tenant are one transaction', usedIn: ['database/tenant-database.ts'] },
+  startTransaction: {
+    use: 'call',
+    arity: 0,
+    protects: 'the row and the schema of a tenant are one transaction',
+    usedIn: ['database/tenant-database.ts'],
+  },
 });
 
 /** A plugin of Kysely's, as the library gives one. */

@@ -36,8 +36,18 @@ export const UNIT_OF_WORK_SEAMS = seamsOf('UnitOfWork', '@mikro-orm/core', {
   getExtraUpdates: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'provisioning/tenant-changes.ts'] },
   getPersistStack: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'entities/new-items.ts'] },
   getRemoveStack: { use: 'call', arity: 0, protects: 'a refusal of a flush names the way to the entity', usedIn: FLUSH_CHECK },
-  dispatchOnLoadEvent: { use: 'call', arity: 0, protects: 'an entity of a cached result is loaded like any other', usedIn: ['orm/guarded-cache.ts'] },
-  getIdentityMap: { use: 'call', arity: 0, protects: 'new rows in the collection of a shared entity are of the own tenant', usedIn: ['entities/new-items.ts'] },
+  dispatchOnLoadEvent: {
+    use: 'call',
+    arity: 0,
+    protects: 'an entity of a cached result is loaded like any other',
+    usedIn: ['orm/guarded-cache.ts'],
+  },
+  getIdentityMap: {
+    use: 'call',
+    arity: 0,
+    protects: 'new rows in the collection of a shared entity are of the own tenant',
+    usedIn: ['entities/new-items.ts'],
+  },
 });
 
 export const PERSISTER_SEAMS = seamsOf('ChangeSetPersister', '@mikro-orm/core', {
@@ -60,7 +70,18 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
     protects: 'the library knows which tenant an entity is of',
     usedIn: [...FLUSH_CHECK, ...LOADING, ...OF_ENTITIES, 'orm/tenant-driver.ts', 'orm/guarded-reads.ts', 'orm/guarded-writes.ts'],
   },
-  __meta: { use: 'read', protects: 'the library knows what an entity is', usedIn: [...FLUSH_CHECK, ...LOADING, ...OF_ENTITIES, 'entities/foreign-entities.ts', 'orm/guarded-reads.ts', 'directory/held-tenant.ts'] },
+  __meta: {
+    use: 'read',
+    protects: 'the library knows what an entity is',
+    usedIn: [
+      ...FLUSH_CHECK,
+      ...LOADING,
+      ...OF_ENTITIES,
+      'entities/foreign-entities.ts',
+      'orm/guarded-reads.ts',
+      'directory/held-tenant.ts',
+    ],
+  },
   __em: {
     use: 'read',
     onObject: true,
