@@ -34,10 +34,10 @@ import { Tenancy } from './tenancy.js';
 import type { TenantMixin } from './tenant/tenant-mixin.js';
 
 /**
- * Wraps a MikroORM config of the PostgreSQL or PGlite driver and returns one: each tenant's data in a schema of its own, everything
- * else in the public one. What the config says beside that stays as it is.
+ * Wraps a MikroORM config for the PostgreSQL or PGlite driver. Each tenant's data is stored in a schema of its own, everything else in the
+ * public one. All other settings of the config are kept.
  *
- * @throws TenantConfigError `TENANT_CONFIG` with all that is wrong at once: of the options here, of the entities when the ORM is initialised.
+ * @throws TenantConfigError `TENANT_CONFIG` with all problems at once. Options are checked here, entities when the ORM is initialised.
  */
 export function withTenants<
   Driver extends IDatabaseDriver,
@@ -75,14 +75,14 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm:
     discovery: wrapDiscovery(config.discovery ?? {}, options),
     migrations: {
       ...config.migrations,
-      // it would write every tenant's schema into the public set's snapshot, and the next migration would drop them
+      // the snapshot of the public set would contain every tenant's schema, and the next migration would drop them
       snapshotOnMigrate: false,
       includeWildcardSchema: false,
     },
   };
 }
 
-// both hooks may be awaited or, by `new MikroORM()`, not: where nothing has to be waited for, all is done when they return
+// `new MikroORM()` does not await these hooks, so they return a promise only if the user's hook does
 function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions): Discovery {
   const { onMetadata, afterDiscovered } = discovery;
 
@@ -145,7 +145,7 @@ function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenants
   }
 }
 
-/** MikroORM 7 calls no hook for what `orm.discoverEntity()` adds. */
+/** Prepares the entities of `orm.discoverEntity()`, for which MikroORM 7 calls no hook. */
 function prepareLateEntities(orm: WrappedOrm, options: ResolvedTenantsOptions): void {
   const discoverEntity = orm.discoverEntity.bind(orm);
 
@@ -161,7 +161,7 @@ function prepareLateEntities(orm: WrappedOrm, options: ResolvedTenantsOptions): 
   };
 }
 
-/** What takes all entities to be known. */
+/** The part of the preparation that needs all entities. */
 function finishDiscovery(storage: MetadataStorage, platform: object, options: ResolvedTenantsOptions): void {
   const problems = checkEntities(storage, options);
 
@@ -192,7 +192,7 @@ function tenantsExtension(options: ResolvedTenantsOptions, onStart: (orm: Wrappe
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
       giveSeederOfScope(orm);
       orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(database));
-      keepFromScopes(orm.config, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
+      keepFromScopes(rules, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
       prepareLateEntities(orm, options);
     }
   };

@@ -5,6 +5,7 @@ import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { OrmOption } from '../scope/live-orms.js';
 import { publicScope, scopeOf } from '../scope/make-scope.js';
 import { Tenancy } from '../tenancy.js';
+import { inSavepoint } from './in-savepoint.js';
 
 export interface ForEachTenantOptions extends OrmOption {
   /**
@@ -57,7 +58,7 @@ async function visit<Result, Tenant extends TenantMixin<unknown>>(
   try {
     const scope = tenant === undefined ? publicScope(tenancy.rules) : scopeOf(tenancy.rules, tenant);
 
-    return { schemaName, ok: true, value: await tenancy.enter(scope, async em => fn(em, tenant)) };
+    return { schemaName, ok: true, value: await tenancy.enter(scope, async em => inSavepoint(em, () => fn(em, tenant))) };
   } catch (error) {
     return { schemaName, ok: false, error };
   }

@@ -66,7 +66,7 @@ export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<
 export function currentSchema(options?: OrmOption): string | undefined {
   const scope = scopeFor(options);
 
-  return scope?.kind === 'tenant' ? scope.schemaName : scope && TenantRules.of(scope.config as never).publicSchema;
+  return scope?.kind === 'tenant' ? scope.schemaName : scope && TenantRules.of(scope.config).publicSchema;
 }
 
 function scopeFor(options: OrmOption | undefined): Scope | undefined {

@@ -19,9 +19,42 @@ import { NOT_CACHED } from '../database/tenants-table.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantData, TenantMixin } from '../tenant/tenant-mixin.js';
+import { giveConsent } from '../provisioning/consent.js';
 import { provision } from '../provisioning/provision.js';
 import { createRole } from '../provisioning/roles.js';
 import { dropSchema } from '../provisioning/schemas.js';
+
+export interface CreateTenantOptions {
+  /** Whether the schema is created now. @default what the class or the options say */
+  readonly autoCreateSchema?: boolean;
+
+  /**
+   * Gives the tenant the schema of its name that is there, with all that is in it: for example the one that was kept when a tenant was deleted.
+   * Nothing is created or migrated. Only a schema that the library made can be adopted, and nothing checks whose data is in it.
+   *
+   * @default false: a schema that is there is refused
+   */
+  readonly adoptSchema?: boolean;
+}
+
+export interface DropTenantOptions {
+  /**
+   * Drops what depends on the schema from outside of it too: views, foreign keys, and whole tables and columns with their data.
+   *
+   * @default false: it is listed in an error, and nothing is dropped
+   */
+  readonly cascade?: boolean;
+}
+
+export interface RenameTenantOptions {
+  /**
+   * Renames the schema even if functions or settings outside of it have its name in their text. They fail afterwards, or reach the next
+   * schema of that name, until they are changed.
+   *
+   * @default false: they are listed in an error, and nothing is renamed
+   */
+  readonly force?: boolean;
+}
 
 /** Creates, changes and migrates tenants without an `em`. Every method works in the public scope. */
 export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
@@ -41,10 +74,21 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     return (await this.#database.tenants.find({ schemaName: { $in: names } })) as Tenant[];
   }
 
-  /** Creates a tenant: row, schema and tables in one transaction. */
-  async create(data: TenantData): Promise<Tenant> {
+  /**
+   * Creates a tenant: row, schema and tables in one transaction.
+   *
+   * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
+   * @throws TenantSettingError `TENANT_SETTING_REFUSED` where the data has a setting in it; settings are the second argument.
+   */
+  async create(data: TenantData, { autoCreateSchema, adoptSchema }: CreateTenantOptions = {}): Promise<Tenant> {
     return this.#inPublic('created', async em => {
       const tenant = em.create(this.#database.options.tenant, data as never);
+      giveConsent(tenant, { adoptSchema });
+
+      if (autoCreateSchema !== undefined) {
+        tenant.autoCreateSchema = autoCreateSchema;
+      }
+
       await em.persistAndFlush(tenant);
 
       return tenant as Tenant;
@@ -73,8 +117,12 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     );
   }
 
-  /** Deletes the tenant's row and drops its schema with all data, regardless of `autoDropSchema`. This cannot be undone. */
-  async drop(tenant: Tenant | string): Promise<void> {
+  /**
+   * Deletes the tenant's row and drops its schema with all data, regardless of `autoDropSchema`. This cannot be undone.
+   *
+   * @throws SchemaInUseError `SCHEMA_IN_USE` if something outside of the schema depends on it, such as a view in the public schema.
+   */
+  async drop(tenant: Tenant | string, { cascade }: DropTenantOptions = {}): Promise<void> {
     await this.#inPublic('deleted', em =>
       em.transactional(async tx => {
         const row = await this.#load(tx, tenant);
@@ -82,16 +130,22 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
         row.autoDropSchema = false;
         tx.remove(row);
         await tx.flush();
-        await dropSchema(this.#database, schemaName, tx.getTransactionContext());
+        await dropSchema(this.#database, schemaName, { ctx: tx.getTransactionContext(), cascade });
       }),
     );
   }
 
-  /** Changes the schema name of the tenant and renames its schema. */
-  async rename(tenant: Tenant | string, schemaName: string): Promise<void> {
+  /**
+   * Changes the schema name of the tenant and renames its schema.
+   *
+   * @throws SchemaInUseError `SCHEMA_IN_USE` if something outside of the schema, such as a function, has its name in its text.
+   */
+  async rename(tenant: Tenant | string, schemaName: string, { force }: RenameTenantOptions = {}): Promise<void> {
     await this.#inPublic('renamed', em =>
       em.transactional(async tx => {
-        (await this.#load(tx, tenant)).schemaName = schemaName;
+        const row = await this.#load(tx, tenant);
+        giveConsent(row, { force });
+        row.schemaName = schemaName;
       }),
     );
   }

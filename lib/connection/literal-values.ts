@@ -1,11 +1,11 @@
 import { UnsupportedValueError } from '../errors/index.js';
 
 /**
- * Writes every value as a literal. MikroORM 7 writes an object that it does not know, such as a `URL`, a `String` object or a value object,
- * into the statement as its bare text, which PostgreSQL then reads as SQL. Here such an object becomes a text literal of its string form.
- * One that has no string form of its own, and whatever else is no value, is refused.
+ * Writes every value as a literal. MikroORM 7 writes an object of an unknown class, such as a `URL`, a `String` object or a value object, as
+ * plain text into the statement, where PostgreSQL reads it as SQL. Here it becomes a text literal of its string form. Objects without a string
+ * form of their own, functions and symbols are refused.
  *
- * Relies on `platform.escape()`, through which MikroORM 7 writes each value that is neither a raw fragment nor a plain object.
+ * Relies on MikroORM 7 calling `platform.escape()` for every value that is neither a raw fragment nor a plain object.
  */
 export function writeLiterals(platform: object): void {
   const open = platform as EscapingPlatform;
@@ -14,7 +14,7 @@ export function writeLiterals(platform: object): void {
   open.escape = value => literalOf(value, escape);
 }
 
-/** `escape` is asked only for what no code of the value's own takes part in. */
+/** Passes only values to `escape` that cannot run code of their own there. */
 function literalOf(value: unknown, escape: Escape): unknown {
   if (typeof value === 'function' || typeof value === 'symbol') {
     throw new UnsupportedValueError(value);
@@ -25,7 +25,7 @@ function literalOf(value: unknown, escape: Escape): unknown {
   }
 
   if (Array.isArray(value)) {
-    // not by the array's own `map`
+    // the array could have a `map` method of its own
     return Array.from(value as ArrayLike<unknown>, item => literalOf(item, escape)).join(', ');
   }
 
@@ -45,13 +45,14 @@ function textOf(value: object): string {
 
   try {
     const prototype: unknown = Object.getPrototypeOf(value);
-    // a plain object is JSON, as MikroORM writes one that is not in an array
+    // a plain object is written as JSON, as MikroORM does outside arrays
+    // oxlint-disable-next-line typescript/no-base-to-string -- that text is refused below
     text = prototype === null || prototype === Object.prototype ? JSON.stringify(value) : String(value);
   } catch (error) {
     throw new UnsupportedValueError(value, { cause: error });
   }
 
-  // `[object Map]` is what an object is called that has no text
+  // an object without a string form of its own returns `[object …]`
   if (typeof text !== 'string' || text.startsWith('[object ')) {
     throw new UnsupportedValueError(value);
   }

@@ -28,7 +28,7 @@ export async function findOwnedSchemas(database: Pick<TenantDatabase, 'execute'>
 export async function isOwned(
   database: Pick<TenantDatabase, 'execute' | 'publicSchema'>,
   schemaName: string,
-  action: 'drop' | 'rename',
+  action: 'drop' | 'rename' | 'adopt',
   ctx: Transaction,
 ): Promise<boolean> {
   if (PROTECTED.test(schemaName) || schemaName === database.publicSchema) {
@@ -49,7 +49,7 @@ export async function isOwned(
 }
 
 /** The error for a schema that the library did not create. */
-export function notOwned(schemaName: string, action: 'drop' | 'rename' | 'migrate'): SchemaProtectedError {
+export function notOwned(schemaName: string, action: 'drop' | 'rename' | 'migrate' | 'adopt'): SchemaProtectedError {
   const mark = `comment on schema ${quoteIdentifier(schemaName)} is '${SCHEMA_COMMENT}'`;
   const otherwise = action === 'migrate' ? " Otherwise rename it, and create the tenant's schema with `tenants().provision(…)`." : '';
 

@@ -98,9 +98,7 @@ export class Directory<Held extends HeldTenant> {
   }
 
   #isTrusted({ askedAt }: Answer<Held>, ttlMs: number, now: number): boolean {
-    const age = now - askedAt;
-
-    return age <= GRACE_MS || (age <= ttlMs && this.#listener.wouldHaveReported(askedAt, now));
+    return isTrusted(this.#listener, { askedAt, now, ttlMs });
   }
 
   #withoutDatabase(id: string, cause?: unknown): Held {
@@ -157,6 +155,16 @@ export interface ChangeListener {
   wouldHaveReported(since: number, now: number): boolean;
 
   close(): Promise<void>;
+}
+
+/** Whether an answer from `askedAt` still holds, unless a change was reported since. */
+export function isTrusted(
+  listener: Pick<ChangeListener, 'wouldHaveReported'>,
+  { askedAt, now, ttlMs }: { readonly askedAt: number; readonly now: number; readonly ttlMs: number },
+): boolean {
+  const age = now - askedAt;
+
+  return age <= GRACE_MS || (age <= ttlMs && listener.wouldHaveReported(askedAt, now));
 }
 
 interface Answer<Held> {

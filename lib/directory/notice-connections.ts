@@ -42,7 +42,8 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
     password: pool.options['password'],
     ...(url === undefined ? {} : { connectionString: url }),
   });
-  const nonces = new Set<unknown>();
+  // only the own question is kept, because anybody may send notices on the channel
+  let asked: { readonly nonce: string; isHeard: boolean } | undefined;
   const ended = new Promise<void>(resolve => client.once('end', () => resolve()));
   const close = async (): Promise<void> => {
     signal.removeEventListener('abort', abort);
@@ -56,7 +57,10 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
   client.on('error', () => void close());
   client.on('notification', message => {
     if (message.channel === channel && message.payload !== undefined) {
-      nonces.add(message.payload);
+      if (message.payload === asked?.nonce) {
+        asked.isHeard = true;
+      }
+
       onNotice(message.payload);
     }
   });
@@ -94,23 +98,25 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
       await client.query('select 1');
     },
     receivesNotices: async () => {
-      nonces.clear();
-      const nonce = `${NONCE}${randomUUID()}`;
+      const question = { nonce: `${NONCE}${randomUUID()}`, isHeard: false };
+      asked = question;
       // a lost connection receives nothing either, but the next one may
       const lost = ended.then(() => Promise.reject(new Error('Connection terminated')));
-      await Promise.race([pool.query('select pg_notify($1, $2)', [channel, nonce]), lost]);
+      await Promise.race([pool.query('select pg_notify($1, $2)', [channel, question.nonce]), lost]);
 
-      for (let waited = 0; waited < NOTICE_TIMEOUT_MS && !nonces.has(nonce) && !signal.aborted; waited += 10) {
+      for (let waited = 0; waited < NOTICE_TIMEOUT_MS && !question.isHeard && !signal.aborted; waited += 10) {
         await Promise.race([pause(10, undefined, { ref: false }), lost]);
       }
 
-      if (!nonces.has(nonce)) {
+      if (!question.isHeard) {
         // if the connection works, the answer proves that every earlier notification has arrived. If the network has cut it, it is closed
         const limit = setTimeout(() => void close(), ANSWER_TIMEOUT_MS).unref();
         await Promise.race([client.query('select 1'), lost]).finally(() => clearTimeout(limit));
       }
 
-      return nonces.has(nonce);
+      asked = undefined;
+
+      return question.isHeard;
     },
   };
 }

@@ -2,7 +2,7 @@ import type { TenantDatabase } from '../database/tenant-database.js';
 import { leaveScope } from '../orm/mikro-context.js';
 import type { WrappedEntityManager } from '../scope/wrapped-orm.js';
 import { channelOf } from '../database/change-channel.js';
-import { Directory, type ChangeListener } from './directory.js';
+import { Directory, isTrusted, type ChangeListener } from './directory.js';
 import { holdRow, type HeldRow } from './held-tenant.js';
 import { Listener } from './listener.js';
 import { listenOn } from './notice-connections.js';
@@ -11,8 +11,9 @@ import type { LookupSource } from './lookups.js';
 /** Opens the directory of the tenants of an ORM. */
 export function openDirectory(database: TenantDatabase): Directory<HeldRow> {
   const { directory: options } = database.options;
-  const listener = options.listen === false ? NOT_LISTENING : listenerOf(database, (...names) => directory.forget(...names));
+  const listener = options.listen === false ? NOT_LISTENING : listenerOf(database, (...names) => database.changes.publish(...names));
   const directory: Directory<HeldRow> = new Directory(options, sourceOf(database), listener);
+  database.changes.trust((askedAt, now) => isTrusted(listener, { askedAt, now, ttlMs: options.ttlMs }));
   database.changes.subscribe((...names) => directory.forget(...names));
   database.onClose(() => directory.close());
 

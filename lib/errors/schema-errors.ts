@@ -8,7 +8,8 @@ export class SchemaExistsError extends TenantError {
     super(
       'SCHEMA_ALREADY_EXISTS',
       `Schema ${show(schemaName)} already exists. An existing schema is never taken over, because it may hold other data. ` +
-        'It was left unchanged, and nothing was stored. Choose another `schemaName`, or drop or rename the schema first. Then try again in a new fork of the `em`.',
+        'It was left unchanged, and nothing was stored. Choose another `schemaName`, or drop or rename the schema first. Then try again in a new fork of the `em`. ' +
+        'To give the tenant this very schema, call `tenants().create(data, { adoptSchema: true })`.',
       options,
     );
     this.schemaName = schemaName;
@@ -42,6 +43,22 @@ export class SchemaProtectedError extends TenantError {
   }
 }
 
+/** Others depend on a schema that was to be dropped, or have its name in their text where it was to be renamed. */
+export class SchemaInUseError extends TenantError {
+  readonly schemaName: string;
+  /** Each as PostgreSQL names it, for example `view public.report`. */
+  readonly dependents: readonly string[];
+
+  constructor(schemaName: string, action: 'drop' | 'rename', dependents: readonly string[]) {
+    const { reason, remedy } = IN_USE[action];
+    const rest = dependents.length - MAX_NAMED;
+    const named = dependents.slice(0, MAX_NAMED).join(', ') + (rest > 0 ? `, and ${rest} more (\`error.dependents\` has all)` : '');
+    super('SCHEMA_IN_USE', `Refused to ${action} schema ${show(schemaName)}: ${reason}: ${named}. Nothing was changed. ${remedy}`);
+    this.schemaName = schemaName;
+    this.dependents = dependents;
+  }
+}
+
 /** Creating a tenant failed. Its row, schema, tables and history were rolled back together. */
 export class ProvisioningError extends TenantError {
   readonly schemaName: string;
@@ -59,4 +76,17 @@ export class ProvisioningError extends TenantError {
   }
 }
 
-type SchemaAction = 'drop' | 'rename' | 'migrate';
+const IN_USE = {
+  drop: {
+    reason: 'what is outside of it depends on it and would be dropped too',
+    remedy: 'Drop or change that first. To drop it along with the schema, call `tenants().drop(tenant, { cascade: true })`.',
+  },
+  rename: {
+    reason: 'what is outside of it has its name as text, and would go on looking for that name',
+    remedy: 'Change that first. To rename the schema all the same, call `tenants().rename(tenant, schemaName, { force: true })`.',
+  },
+} as const;
+
+const MAX_NAMED = 10;
+
+type SchemaAction = 'drop' | 'rename' | 'migrate' | 'adopt';

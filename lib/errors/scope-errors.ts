@@ -67,6 +67,15 @@ export class CrossTenantError extends TenantError {
     );
   }
 
+  /** A query, or a fragment of one, in the query of another tenant. */
+  static givenQuery([own, other]: readonly [string, string]): CrossTenantError {
+    return new CrossTenantError(
+      `A query that was built for tenant ${show(other)} was used in one of tenant ${show(own)}. No SQL was sent. ` +
+        `Build it in the scope of tenant ${show(own)}, or with its EntityManager.`,
+      [own, other],
+    );
+  }
+
   /** A collection of tenant rows on a shared entity. */
   static sharedCollection(property: string, [own, wanted]: readonly [string, string]): CrossTenantError {
     return new CrossTenantError(

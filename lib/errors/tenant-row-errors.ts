@@ -67,6 +67,20 @@ export class UnknownTenantError extends TenantError {
   }
 }
 
+/** Data for a tenant that has a setting in it. */
+export class TenantSettingError extends TenantError {
+  readonly setting: string;
+
+  constructor(setting: string) {
+    super(
+      'TENANT_SETTING_REFUSED',
+      `The data for a tenant has \`${setting}\`, which is a setting: data often comes from a request, and a visitor must not decide on schemas. ` +
+        `Nothing was stored. Take it out of the data, and set it on the tenant itself (\`tenant.${setting} = …\`), on its class or in the options.`,
+    );
+    this.setting = setting;
+  }
+}
+
 /** A write to the tenant entity that could leave rows without schemas, or schemas without rows. */
 export class TenantWriteRefusedError extends TenantError {
   static withoutTransaction(action: string): TenantWriteRefusedError {

@@ -11,10 +11,14 @@ export class HttpTenantError extends TenantError {
   }
 }
 
-/** The `Host` header is not a valid host name: status 400. */
+/** The `Host` header is not a valid host name, or the request names two hosts: status 400. */
 export class InvalidHostError extends HttpTenantError {
-  constructor() {
-    super('HOST_INVALID', 400, 'The Host header of this request is not a valid host name.');
+  static severalHosts(): InvalidHostError {
+    return new InvalidHostError('This request names more than one host.');
+  }
+
+  constructor(message = 'The Host header of this request is not a valid host name.') {
+    super('HOST_INVALID', 400, message);
   }
 }
 

@@ -4,12 +4,12 @@ import { isName } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 
 /**
- * Refuses arguments of an EntityManager's method that hold an entity of another tenant. `schema` is the schema that the call names.
- * `entity` says whose data or condition the arguments are; the message uses it.
+ * Refuses arguments of an EntityManager's method that contain an entity of another tenant. `schema` is the schema in the options of the call.
+ * `entity` is the entity that the arguments describe. It is only for the message.
  *
  * @throws CrossTenantError `CROSS_TENANT`
  */
-export function refuseGiven(
+export function refuseForeignArguments(
   em: GuardedEntityManager,
   given: readonly unknown[],
   schema: string | undefined,
@@ -20,7 +20,7 @@ export function refuseGiven(
   refuseForeign(given, schema ?? em.getContext(false).schema, { rules, scope: rules.scope, entity: meta?.className });
 }
 
-/** The metadata of an entity, given itself or by its name. */
+/** The metadata of an entity or an entity name. */
 export function metaOf(em: GuardedEntityManager, entity: EntityName | object): EntityMetadata | undefined {
   return em.getMetadata().find(isName(entity) ? entity : entity.constructor);
 }

@@ -1,23 +1,39 @@
-import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../query/result-cache.js';
+import { TenantDatabase } from '../database/tenant-database.js';
+import { cacheKeyOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../query/result-cache.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
+import type { GuardedEntityManager } from './given-entities.js';
+import type { Args, OpenEntityManager, OpenEntityManagerClass } from './open-entity-manager.js';
 
-/** The methods of an EntityManager that use the result cache. Each tenant has results of its own. */
+/**
+ * The methods of an EntityManager that use the result cache. Each result belongs to where it was read: to one tenant, to the public scope, or
+ * to none, whatever the query is of. SQL of the user's own in it, or in an entity's formula, reads there without being told apart.
+ *
+ * Relies on MikroORM 7 storing a result under the key that `tryCache` returns.
+ */
 export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   return class GuardedCache extends EntityManagerOfMikro {
     // a cached result is an answer like the database's: refused where that would be, and never one tenant's for another
     override async tryCache(...[entityName, config, key, refresh, merge, ...rest]: Args<'tryCache'>) {
       const { publicSchema } = TenantRules.of(this.config);
       const asked: CacheConfig = config ?? this.config.get('resultCache').global;
-      const tenants = asked === undefined || asked === false ? [] : tenantsOfCacheKey(key, this.getContext(false).schema, publicSchema);
+
+      if (asked === undefined || asked === false || asked === 0) {
+        return super.tryCache(entityName, config, key, refresh, merge, ...rest);
+      }
+
+      const tenants = tenantsOfCacheKey(key, this.getContext(false).schema, publicSchema);
       const meta = this.getMetadata().find(entityName);
       const schema = tenants[0];
 
-      if (meta !== undefined && asked !== undefined && asked !== false) {
+      if (meta !== undefined) {
         this.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
       }
 
-      const named: CacheConfig = Array.isArray(asked) ? [cacheNameOf(asked[0], tenants), asked[1]] : config;
+      const [reader, tenant] = readerOf(this);
+      const owners = [reader, ...(await identify(this, [tenant, ...tenants]))];
+      const cacheKey = Array.isArray(asked) ? cacheKeyOf(asked[0], owners) : cacheKeyOf(JSON.stringify(key), ['computed', ...owners]);
+      // how long it is kept is said when it is stored
+      const named: CacheConfig = [cacheKey, 0];
       const cached = await super.tryCache(entityName, named, key, refresh, false, ...rest);
 
       if (merge !== true || typeof cached?.data !== 'object' || cached.data === null) {
@@ -30,13 +46,30 @@ export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       return { key: cached.key, data };
     }
 
+    // what was read outside of scopes and in the public one has no tenant to clear it from
     override async clearCache(...[name, ...rest]: Args<'clearCache'>) {
-      const { schema } = this.getContext(false);
-      await super.clearCache(cacheNameOf(name, []), ...rest);
+      const [reader, tenant] = readerOf(this);
+      const ofTenant = tenant === undefined ? [] : await identify(this, [tenant]);
+      const owners = [...new Set([reader, 'public', 'none'])].flatMap(each => [[each], [each, ...ofTenant]]);
 
-      if (schema !== undefined) {
-        await super.clearCache(cacheNameOf(name, [schema]), ...rest);
+      for (const key of new Set(owners.map(each => cacheKeyOf(name, each)))) {
+        await super.clearCache(key, ...rest);
       }
     }
   };
+}
+
+/** Whose role and path the SQL of the EntityManager has now, and the tenant if it is one's. */
+function readerOf(em: GuardedEntityManager): [kind: string, tenant?: string] {
+  const { publicSchema, scope } = TenantRules.of(em.config);
+  const { schema } = em.getContext(false);
+  const tenant = scope?.kind === 'tenant' ? scope.schemaName : schema === publicSchema ? undefined : schema;
+
+  return tenant === undefined ? [scope?.kind ?? 'none'] : ['tenant', tenant];
+}
+
+async function identify(em: OpenEntityManager, tenants: readonly (string | undefined)[]): Promise<string[]> {
+  const names = [...new Set(tenants.filter(name => name !== undefined))];
+
+  return TenantDatabase.of(em.config).identities.of(names, em.getTransactionContext());
 }

@@ -1,55 +1,59 @@
 import { helper, Utils } from '@mikro-orm/core';
 import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
-import { withAskingSchema, refuseForeignCollections } from '../entities/shared-relations.js';
+import { withTenantSchema, refuseForeignCollections } from '../entities/shared-relations.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { refuseGiven } from './given-entities.js';
+import { refuseForeignArguments } from './given-entities.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
-/** The methods of an EntityManager that read entities, by a condition or by entities that are loaded already. */
+/** The methods of an EntityManager that read entities, by a condition or from loaded entities. */
 export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   guardCollections();
 
   return class GuardedReads extends EntityManagerOfMikro {
-    // each condition of a read, an update or a delete comes here before it is reduced to keys
+    // MikroORM calls this for every condition of a read, an update or a delete, before it replaces entities by their keys
     override async processWhere(...args: Args<'processWhere'>) {
       const [entityName, where, options] = args;
-      refuseGiven(this, [where, options.populateWhere, options.filters], options.schema, entityName);
+      // any option may hold a condition, an order or a fragment
+      refuseForeignArguments(this, [where, ...Object.values(options)], options.schema, entityName);
+      const processed = await super.processWhere(...args);
+      // now with the conditions that filters have added
+      refuseForeignArguments(this, [processed], options.schema, entityName);
 
-      return super.processWhere(...args);
+      return processed;
     }
 
-    // an entity that is in the identity map is found without a condition
+    // an entity in the identity map is found without a call of `processWhere()`
     override async findOne(...[entityName, where, options = {}, ...rest]: Args<'findOne'>) {
-      refuseGiven(this, [where], options.schema, entityName);
+      refuseForeignArguments(this, [where], options.schema, entityName);
       const meta = this.getMetadata().find(entityName);
-      // where the identity map has a shared entity, whichever tenant's EntityManager asks
+      // the identity map has shared entities under their own schema, in every tenant's EntityManager
       const schema = meta === undefined || isTenantEntity(meta.root) ? undefined : meta.schema;
 
       return super.findOne(entityName, where, schema === undefined ? options : { schema, ...options }, ...rest);
     }
 
-    // `Collection.matching()` comes here with the caller's options, and takes them to the driver without a schema
+    // `Collection.matching()` calls this with the caller's options, and then passes them to the driver without a schema
     override async preparePopulate(...args: Args<'preparePopulate'>) {
       const [entityName, options] = args as [Args<'preparePopulate'>[0], SchemaOption];
       const own = this.getContext(false).schema;
       const meta = this.getMetadata().find(entityName);
-      options.schema = withAskingSchema(meta, options, own).schema ?? own;
+      options.schema = withTenantSchema(meta, options, own).schema ?? own;
       const populate = await super.preparePopulate(...args);
 
       if (options.schema !== own) {
         const rules = TenantRules.of(this.config);
-        refuseForeignCollections(meta, populate, { wanted: options.schema, own, rules, scope: rules.scope });
+        refuseForeignCollections(meta, populate, { schema: options.schema, own, rules, scope: rules.scope });
       }
 
       return populate;
     }
 
     override async populate(...[entities, populate, given = {}, ...rest]: Args<'populate'>) {
-      refuseGiven(this, [entities], given.schema);
+      refuseForeignArguments(this, [entities], given.schema);
       const em = this.getContext();
       const [first]: object[] = Utils.asArray(entities);
-      const options = first === undefined ? given : withAskingSchema(this.getMetadata().find(first.constructor), given, em.schema);
+      const options = first === undefined ? given : withTenantSchema(this.getMetadata().find(first.constructor), given, em.schema);
 
       if (first !== undefined && options.schema !== undefined && populate !== false) {
         const { schema, strategy } = options;
@@ -66,9 +70,9 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       const [entity, options = {}] = args;
       const em = this.getContext();
       const { __meta, __schema } = helper(entity);
-      const isElsewhere = isTenantEntity(__meta.root) && (options.schema ?? __schema) !== em.schema;
+      const hasOtherSchema = isTenantEntity(__meta.root) && (options.schema ?? __schema) !== em.schema;
 
-      return isElsewhere ? refreshInSchema(em, entity, options) : super.refresh(...args);
+      return hasOtherSchema ? refreshInSchema(em, entity, options) : super.refresh(...args);
     }
 
     override getEntityLoader(...args: Args<'getEntityLoader'>) {

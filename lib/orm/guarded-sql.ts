@@ -2,29 +2,28 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import { forTenant } from '../connection/sql-target.js';
 import { guardKysely } from '../query/kysely-schemas.js';
 import { readInScope } from '../scope/read-in-scope.js';
-import { currentScope } from '../scope/scope.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 import { callOnPath, refreshViewSql } from './tenant-routines.js';
 
-/** The methods of an EntityManager that run the user's SQL or build the user's queries. Both are for the EntityManager's own tenant. */
+/** The methods of an EntityManager that run SQL or build queries of the user. All of them run for the EntityManager's own tenant. */
 export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   return class GuardedSql extends EntityManagerOfMikro {
-    // the EntityManager of now, as the query may be built or run in another scope
+    // uses the current EntityManager, because the query may be run in another scope
     override createQueryBuilder(...args: Args<'createQueryBuilder'>): Result<'createQueryBuilder'> {
       const em = this.getContext(false);
 
       return em === this ? super.createQueryBuilder(...args) : em.createQueryBuilder(...args);
     }
 
-    // a generator starts at its first read, which may be in another scope or in none
+    // a generator starts at its first read, which may happen in another scope or outside any scope
     override stream(...args: Args<'stream'>): Result<'stream'> {
       const em = this.getContext(false);
 
       return em === this
-        ? readInScope(super.stream(...args) as Generated<Result<'stream'>>, currentScope(TenantRules.of(this.config)))
+        ? readInScope(super.stream(...args) as Generated<Result<'stream'>>, TenantRules.of(this.config).scope)
         : em.stream(...args);
     }
 
@@ -41,7 +40,7 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       return forTenant(rules, schemaName, () => super.execute(...args));
     }
 
-    // what reads or writes without a query builder of the user's comes here; there may be raw SQL among its values
+    // all reads and writes without a query builder of the user call this. Their values may contain raw SQL
     override async withSessionContext(...args: Args<'withSessionContext'>) {
       return forTenant(TenantRules.of(this.config), this.getContext(false).schema, () => super.withSessionContext(...args));
     }
@@ -61,7 +60,7 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       return readsNoTenant || !this.config.hasRoutine(routine) ? super.callRoutine(...args) : callOnPath(em, routine, given);
     }
 
-    // not every EntityManager of MikroORM's has it
+    // only some of MikroORM's EntityManagers have this method
     override async refreshMaterializedView(...args: Args<'refreshMaterializedView'>) {
       const [entityName, options] = args;
       const meta = this.getMetadata(entityName);

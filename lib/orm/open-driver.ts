@@ -2,8 +2,8 @@ import type { Configuration } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 
 /**
- * MikroORM's driver, as the class that overrides its methods sees it. It is typed like `OpenEntityManager`, and has the protected members
- * that the class uses.
+ * The type of MikroORM's driver for the class that overrides its methods. It is built like `OpenEntityManager`, and includes the protected
+ * members that the class uses.
  */
 export interface OpenDriver extends Omit<Mikro, keyof OverriddenMethods>, OverriddenMethods {
   readonly connection: Mikro['connection'];
@@ -29,6 +29,7 @@ interface OverriddenMethods {
   ): ReturnType<Mikro['loadFromUnionTargetPolymorphicPivotTable']>;
   lockPessimistic(...args: Parameters<Mikro['lockPessimistic']>): ReturnType<Mikro['lockPessimistic']>;
   mapPropToFieldNames(...args: Parameters<Mikro['mapPropToFieldNames']>): ReturnType<Mikro['mapPropToFieldNames']>;
+  nativeInsertMany(...args: Parameters<Mikro['nativeInsertMany']>): ReturnType<Mikro['nativeInsertMany']>;
   nativeUpdateMany(...args: Parameters<Mikro['nativeUpdateMany']>): ReturnType<Mikro['nativeUpdateMany']>;
   reconnect(...args: Parameters<Mikro['reconnect']>): ReturnType<Mikro['reconnect']>;
   setMetadata(...args: Parameters<Mikro['setMetadata']>): ReturnType<Mikro['setMetadata']>;

@@ -1,11 +1,11 @@
 import type { BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 
 /**
- * MikroORM's EntityManager, as the classes that override its methods see it. Each overridden method, protected or not, has the parameters
- * that it has in the installed version of MikroORM. It has no type parameters: TypeScript puts their constraints in their place.
+ * The type of MikroORM's EntityManager for the classes that override its methods. Each overridden method, protected or not, has the parameters
+ * of the installed version of MikroORM. It has no type parameters: TypeScript replaces them by their constraints.
  *
- * An override takes `...args: Args<'find'>`, or names some of the arguments and passes on the others as `...rest`. So a parameter that
- * MikroORM adds is passed on, and one that it moves or removes is a type error. `spec/orm/overrides.spec.ts` checks every override.
+ * An override takes `...args: Args<'find'>`, or names some arguments and passes on the others as `...rest`. So a parameter that MikroORM adds
+ * is passed on, and one that it moves or removes is a type error. `spec/orm/overrides.spec.ts` checks every override.
  */
 export interface OpenEntityManager extends Omit<Mikro, keyof OverriddenMethods>, OverriddenMethods {}
 
@@ -49,7 +49,7 @@ interface OverriddenMethods {
   withSessionContext(...args: Parameters<Mikro['withSessionContext']>): ReturnType<Mikro['withSessionContext']>;
 }
 
-/** The arguments of either signature of a method that has two. `Parameters` takes the last signature alone. */
+/** The arguments of both signatures of an overloaded method. `Parameters` returns only those of the last signature. */
 type Overloaded<Method> = Method extends { (...args: infer First): unknown; (...args: infer Last): unknown } ? First | Last : never;
 
 type Mikro = BasePostgreSqlEntityManager;

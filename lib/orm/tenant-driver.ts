@@ -2,6 +2,7 @@ import { helper, type Configuration } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
+import { refuseCarried } from '../scope/carried-tenants.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { checkPlatform } from '../tenant/driver-check.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
@@ -13,14 +14,15 @@ import { writeLiterals } from '../connection/literal-values.js';
 import { sealValues } from '../connection/sealed-values.js';
 import { guardConnection } from '../connection/sql-guard.js';
 import { forTenant } from '../connection/sql-target.js';
+import { carryInNativeQueries } from '../query/carrying-queries.js';
 import { guardQuery, type TenantQueryBuilder } from '../query/tenant-query-builder.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { requireShapes } from './seams/check-shapes.js';
 import type { Args, OpenDriverClass } from './open-driver.js';
 
 /**
- * The user's driver with every table name under guard. Whatever MikroORM reads or writes of an entity asks the driver for
- * its schema (`getSchemaName`), for its qualified table (`getTableName`), or for a query builder; there is no fourth way.
+ * Extends the user's driver so that it checks the schema of every table. To read or write an entity, MikroORM gets its schema from
+ * `getSchemaName`, its qualified table from `getTableName`, or a query builder. There is no other way.
  */
 export function extendDriver(Driver: DriverClass): DriverClass {
   class TenantDriver extends (Driver as unknown as OpenDriverClass) {
@@ -31,6 +33,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       checkPlatform(this.platform, Driver);
       writeLiterals(this.platform);
       sealValues(this.platform);
+      carryInNativeQueries(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
         surviveLostConnections(connection);
         guardConnection(connection, config, this.platform);
@@ -57,7 +60,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return quote ? String(this.platform.quoteIdentifier(tableName)) : tableName;
     }
 
-    // its SQL goes to the connection past the query builder
+    // sends its SQL to the connection without a query builder
     override async findVirtual(...args: Args<'findVirtual'>) {
       const options: { readonly em?: { readonly schema: string | undefined } } | undefined = args[2];
 
@@ -72,15 +75,23 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return query;
     }
 
-    // the library's own errors are not the database's, and stay what they are
+    // the library's own errors must not be converted to database errors
     override convertException(...args: Args<'convertException'>) {
       const [exception] = args;
 
       return exception instanceof TenantError ? exception : super.convertException(...args);
     }
 
-    // one statement for several rows, which is not a query builder's
+    // this method and the next one write their SQL without a query builder
+    override async nativeInsertMany(...args: Args<'nativeInsertMany'>) {
+      this.refuseCarried([args[1]], args[2]);
+
+      return super.nativeInsertMany(...args);
+    }
+
     override async nativeUpdateMany(...args: Args<'nativeUpdateMany'>) {
+      this.refuseCarried([args[1], args[2]], args[3]);
+
       try {
         return await super.nativeUpdateMany(...args);
       } catch (error) {
@@ -88,14 +99,14 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       }
     }
 
-    // here the formulas of what is joined are written out; every query builder of this driver is a guarded one
+    // MikroORM writes the formulas of joined tables here. Every query builder of this driver is a `TenantQueryBuilder`
     override mapPropToFieldNames(...[query, prop, alias, meta, schema, ...rest]: Args<'mapPropToFieldNames'>) {
-      const ofFormula = (query as unknown as TenantQueryBuilder).schemaOfFormula(meta, schema);
+      const formulaSchema = (query as unknown as TenantQueryBuilder).schemaOfFormula(meta, schema);
 
-      return super.mapPropToFieldNames(query, prop, alias, meta, ofFormula, ...rest);
+      return super.mapPropToFieldNames(query, prop, alias, meta, formulaSchema, ...rest);
     }
 
-    // MikroORM reads this kind of pivot table without the schema that it was given
+    // MikroORM ignores the given schema when it reads this kind of pivot table
     override async loadFromUnionTargetPolymorphicPivotTable(...args: Args<'loadFromUnionTargetPolymorphicPivotTable'>) {
       const schema = args[PIVOT_OPTIONS]?.schema;
       const find = (...[entityName, where, options, ...rest]: Parameters<AbstractSqlDriver['find']>): unknown =>
@@ -105,13 +116,13 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return super.loadFromUnionTargetPolymorphicPivotTable.apply(self, args);
     }
 
-    // an ORM whose discovery fails never comes here, and is none to choose from afterwards
+    // not called if discovery fails, so such an ORM is never registered as live
     override setMetadata(...args: Args<'setMetadata'>) {
       super.setMetadata(...args);
       addLiveOrm(this.config);
     }
 
-    // which closes, and so unregisters
+    // `reconnect` calls `close`, which unregisters the ORM
     override async reconnect(...args: Args<'reconnect'>) {
       const connection = await super.reconnect(...args);
       addLiveOrm(this.config);
@@ -125,18 +136,24 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       await super.close(...args);
     }
 
-    // MikroORM looks among the rows of the `em`'s own schema, and would lock the one that has the same key there
+    // MikroORM uses the schema of the `em`, and would lock the row with the same key there
     override async lockPessimistic(...[entity, options, ...rest]: Args<'lockPessimistic'>) {
       const schema = helper(entity).__schema ?? (options as SchemaOption).schema;
       await super.lockPessimistic(entity, { ...options, schema } as typeof options, ...rest);
     }
+
+    private refuseCarried(given: readonly unknown[], options: SchemaOption | undefined): void {
+      const { publicSchema, scope } = TenantRules.of(this.config);
+      const wanted = scope?.kind === 'tenant' ? scope.schemaName : options?.schema;
+      refuseCarried(given, wanted === publicSchema ? undefined : wanted);
+    }
   }
 
-  // what the user chose is what logs and messages should name
+  // logs and messages should show the name of the user's driver
   return Object.defineProperty(TenantDriver, 'name', { value: Driver.name }) as unknown as DriverClass;
 }
 
-/** The place of `options` among the arguments of what reads a pivot table. */
+/** The index of `options` in the arguments of `loadFromUnionTargetPolymorphicPivotTable`. */
 const PIVOT_OPTIONS = 5;
 
 interface SchemaOption {

@@ -4,6 +4,7 @@ import { explainFlushError } from '../entities/flush-errors.js';
 import type { Scope } from '../scope/scope.js';
 import type { TenantEntityManagerMethods } from '../scope/wrapped-orm.js';
 import { TenantRules } from '../scope/tenant-rules.js';
+import { contextBeside } from './other-orms.js';
 import { guardCache } from './guarded-cache.js';
 import { guardReads } from './guarded-reads.js';
 import { guardSql } from './guarded-sql.js';
@@ -11,8 +12,8 @@ import { guardWrites } from './guarded-writes.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
 /**
- * The EntityManager that results from `withTenants`. A fork belongs to the scope it was made in, and stays with it: an entity,
- * a query or a stream that outlives the scope goes on with its own tenant or is refused, and is never served by another's.
+ * The EntityManager of `withTenants`. A fork belongs to the scope that it was created in. An entity, a query or a stream that is used after
+ * that scope still works for its own tenant, or is refused. It never uses another tenant's EntityManager.
  */
 export function extendEntityManager<Base extends new (...args: never[]) => SqlEntityManager>(
   EntityManagerClass: Base,
@@ -21,7 +22,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
   const Guarded = guardCache(guardSql(guardWrites(guardReads(EntityManagerClass as unknown as OpenEntityManagerClass))));
 
   class ScopedEntityManager extends Guarded implements TenantEntityManagerMethods {
-    // no private field: the base constructor asks for the context before fields are there
+    // not a private field: the base constructor calls `getContext()` before fields exist
     declare boundScope: Scope | undefined;
 
     bindToScope(scope: Scope): void {
@@ -37,14 +38,14 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
       await this.remove(entities).flush();
     }
 
-    // every method of MikroORM's asks here which EntityManager is to answer
+    // every method of MikroORM calls this for the EntityManager to use
     override getContext(...args: Args<'getContext'>): this & BasePostgreSqlEntityManager {
-      const em = super.getContext(...args);
-
-      // contexts go by name, and two ORMs may have one
-      if (em.config !== this.config) {
-        return this as typeof em;
-      }
+      const found = super.getContext(...args);
+      // contexts are found by name, and two ORMs may have the same
+      const em =
+        found.config === this.config
+          ? found
+          : (contextBeside(this as unknown as BasePostgreSqlEntityManager, args[0] ?? true) as typeof found);
 
       return this.global || em.boundScope === this.boundScope ? em : (this as typeof em);
     }

@@ -8,10 +8,12 @@ import {
   type EventSubscriber,
   type FilterQuery,
   type FlushEventArgs,
+  type Transaction,
 } from '@mikro-orm/core';
 import { tellChanges } from '../database/tell-changes.js';
 import { provision } from './provision.js';
-import { dropSchema, renameSchema } from './schemas.js';
+import { consentFor } from './consent.js';
+import { adoptSchema, dropSchema, refuseExisting, renameSchema } from './schemas.js';
 import { checkFlushOfTenants } from './tenant-changes.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
@@ -55,8 +57,8 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
       return;
     }
 
-    if (!database.rules.isPublicTenant(entity) && database.rules.settingOf(entity, 'autoCreateSchema')) {
-      await provision(database, entity, em.getTransactionContext());
+    if (!database.rules.isPublicTenant(entity)) {
+      await giveSchema(database, entity, em.getTransactionContext());
     }
 
     await tellChanges(database, [entity.schemaName], em.getTransactionContext());
@@ -75,7 +77,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     const database = TenantDatabase.of(em.config);
 
     if (stored !== undefined && stored !== entity.schemaName) {
-      await renameSchema(database, stored, entity.schemaName, em.getTransactionContext());
+      await renameSchema(database, { from: stored, to: entity.schemaName, ctx: em.getTransactionContext(), ...consentFor(entity) });
     }
 
     if (database.rules.isTenantClass(meta)) {
@@ -104,7 +106,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
       database.rules.settingOf(entity, 'autoDropSchema') &&
       !database.rules.isPublicTenant({ schemaName: stored })
     ) {
-      await dropSchema(database, stored, em.getTransactionContext());
+      await dropSchema(database, stored, { ctx: em.getTransactionContext() });
     }
   }
 
@@ -124,6 +126,17 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     this.#storedNames.delete(entity);
 
     return stored;
+  }
+}
+
+/** Gives a tenant whose row was just stored its schema: creates it, adopts the existing one if the caller asked for it, or leaves it for later. */
+async function giveSchema(database: TenantDatabase, tenant: Tenant, ctx: Transaction): Promise<void> {
+  if (consentFor(tenant).adoptSchema === true) {
+    await adoptSchema(database, tenant.schemaName, ctx);
+  } else if (database.rules.settingOf(tenant, 'autoCreateSchema')) {
+    await provision(database, tenant, ctx);
+  } else {
+    await refuseExisting(database, tenant.schemaName, ctx);
   }
 }
 

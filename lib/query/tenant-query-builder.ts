@@ -1,15 +1,18 @@
-import type { EntityMetadata, Transaction } from '@mikro-orm/core';
+import type { EntityMetadata, RawQueryFragment } from '@mikro-orm/core';
 import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { withScope } from '../scope/scope.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { CARRIED, carriedBy, carry, carryInFragment, refuseTenants } from '../scope/carried-tenants.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { refuseForeign } from '../entities/foreign-entities.js';
-import { guardHelper, type GuardedQueryHelper, resolve, tenantAmong, type Join } from './guarded-query-helper.js';
-import { refuseForeignCollectionsOfQuery, tenantsThatReferTo, type PopulateHint } from '../entities/shared-relations.js';
+import { guardHelper, type GuardedQueryHelper, resolve, tenantAmong } from './guarded-query-helper.js';
+import { refuseForeignCollectionsOfQuery, tenantsThatReferTo } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
+import { takeQueries } from './carrying-queries.js';
+import type { Args, OpenQueryBuilderClass, Result } from './open-query-builder.js';
 import { updateTenants } from './update-tenants.js';
 
 /**
@@ -24,8 +27,45 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   // nothing here is `#private`: a clone never went through this constructor
   declare guard: GuardContext;
 
+  /** The tenants of the queries that this one is made of. */
+  declare taken: readonly string[] | undefined;
+
+  /** The tenant that this one was cloned from, whose schema a clone may have lost. */
+  declare clonedFrom: string | undefined;
+
+  /** The tenants that it was built for: its own, or if it has none those of the queries in it. */
+  get [CARRIED](): readonly string[] {
+    const own = this.ownTenant();
+
+    return own === undefined ? (this.taken ?? []) : [own];
+  }
+
   override clone(...args: Args<'clone'>): this {
-    return guardQuery(super.clone(...args), this.guard) as this;
+    const clone = guardQuery(super.clone(...args), this.guard) as this;
+    clone.taken = this.taken;
+    clone.clonedFrom = this.ownTenant();
+
+    return clone;
+  }
+
+  override toRaw(...args: Args<'toRaw'>): RawQueryFragment {
+    return carryInFragment(super.toRaw(...args), this[CARRIED]);
+  }
+
+  override toQuery(...args: Args<'toQuery'>): Result<'toQuery'> {
+    this.refuseTaken();
+
+    return super.toQuery(...args);
+  }
+
+  /** Is shown all that MikroORM's methods are given. @throws CrossTenantError for a query of another tenant */
+  take(given: readonly unknown[]): void {
+    const carried = carriedBy(given);
+
+    if (carried.length > 0) {
+      this.taken = [...new Set([...(this.taken ?? []), ...carried])];
+      this.refuseTaken();
+    }
   }
 
   override getSchema(...args: Args<'getSchema'>): string | undefined {
@@ -87,12 +127,13 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     return guardHelper(super.createQueryBuilderHelper(...args), this);
   }
 
-  override getNativeQuery(...args: Args<'getNativeQuery'>): unknown {
+  override getNativeQuery(...args: Args<'getNativeQuery'>): object {
+    this.refuseTaken();
     this.refuseTenantWrites();
     this.refuseTruncation();
     refuseForeignCollectionsOfQuery(this, asked => tenantAmong([asked], this.guard));
 
-    return super.getNativeQuery(...args);
+    return carry(super.getNativeQuery(...args), this[CARRIED]);
   }
 
   // what is run later, or in another scope, is run as if in the scope the query was made in
@@ -166,8 +207,23 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     });
   }
 
+  private ownTenant(): string | undefined {
+    const { scope } = this.guard;
+
+    return scope?.kind === 'tenant' ? scope.schemaName : tenantAmong([this.state.schema, this.clonedFrom, this.em?.schema], this.guard);
+  }
+
+  // asked again when the query is written out: which tenant it is of may have been said after what it is made of
+  private refuseTaken(): void {
+    const own = this.taken === undefined ? undefined : this.ownTenant();
+
+    if (own !== undefined) {
+      refuseTenants(this.taken ?? [], own);
+    }
+  }
+
   private refuseForeign(...given: unknown[]): void {
-    refuseForeign(given, this.em?.schema, { ...this.guard, entity: this.mainAlias.meta.className });
+    refuseForeign(given, this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
   }
 
   private refuseTenantWrites(): void {
@@ -200,6 +256,8 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 }
 
+takeQueries(TenantQueryBuilder.prototype, (query: TenantQueryBuilder, given) => query.take(given));
+
 /** Puts a query under guard. A clone is made by MikroORM as a plain QueryBuilder, and becomes a guarded one here. */
 export function guardQuery(query: object, guard: GuardContext): TenantQueryBuilder {
   const guarded = (
@@ -212,44 +270,3 @@ export function guardQuery(query: object, guard: GuardContext): TenantQueryBuild
 }
 
 const WRITES: ReadonlySet<QueryType> = new Set([QueryType.INSERT, QueryType.DELETE, QueryType.TRUNCATE, QueryType.UPSERT]);
-
-/** The parts of MikroORM's QueryBuilder that are overridden or read here, private ones among them. */
-interface OpenQueryBuilder extends OverriddenMethods {
-  context: Transaction | undefined;
-  readonly em: { readonly schema: string | undefined } | undefined;
-  readonly helper: object;
-  readonly mainAlias: { readonly meta: EntityMetadata };
-  readonly state: {
-    readonly joins: Readonly<Record<string, Join>>;
-    readonly populate: readonly PopulateHint[];
-    readonly schema?: string;
-  };
-  readonly type: QueryType;
-}
-
-/** Typed like `OpenEntityManager` in `lib/orm/open-entity-manager.ts`. */
-interface OverriddenMethods {
-  clone(...args: Parameters<Mikro['clone']>): object;
-  execute(...args: Parameters<Mikro['execute']>): Promise<unknown>;
-  getCount(...args: Parameters<Mikro['getCount']>): Promise<unknown>;
-  getNativeQuery(...args: Parameters<Mikro['getNativeQuery']>): unknown;
-  getResultList(...args: Parameters<Mikro['getResultList']>): Promise<unknown>;
-  getSingleResult(...args: Parameters<Mikro['getSingleResult']>): Promise<unknown>;
-  having(...args: Parameters<Mikro['having']>): this;
-  insert(...args: Parameters<Mikro['insert']>): this;
-  merge(...args: Parameters<Mikro['merge']>): this;
-  // MikroORM declares an iterator; it is a generator
-  stream(...args: Parameters<Mikro['stream']>): AsyncGenerator<unknown>;
-  update(...args: Parameters<Mikro['update']>): this;
-  where(...args: Parameters<Mikro['where']>): this;
-  // private: MikroORM declares no parameters for them
-  createQueryBuilderHelper(...args: unknown[]): object;
-  getSchema(alias: { readonly meta: EntityMetadata }, ...rest: unknown[]): string | undefined;
-  joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): object;
-}
-
-type Args<Name extends keyof OverriddenMethods> = Parameters<OverriddenMethods[Name]>;
-
-type Mikro = QueryBuilder<object>;
-
-type OpenQueryBuilderClass = new (...args: ConstructorParameters<typeof QueryBuilder>) => OpenQueryBuilder;

@@ -1,12 +1,12 @@
 import { OrmSelectionError } from '../errors/index.js';
 import { innermostScope } from './scope.js';
 
-/** Says which ORM is meant where there are several. */
+/** Selects an ORM if the process has more than one. */
 export interface OrmOption {
   readonly orm?: { readonly config: object };
 }
 
-/** The configs of the ORMs with tenants that are initialised and not closed. */
+/** The configs of all ORMs with tenants that are initialised and not yet closed. */
 const live = new Set<object>();
 
 export function addLiveOrm(config: object): void {
@@ -35,10 +35,11 @@ export function selectOrm({ orm }: OrmOption = {}): object {
     return orm.config;
   }
 
-  const scope = innermostScope();
-
-  if (scope !== undefined) {
-    return scope.config;
+  // a scope may outlive its ORM, if an application is loaded anew in one process
+  for (let scope = innermostScope(); scope !== undefined; scope = scope.outer) {
+    if (live.has(scope.config)) {
+      return scope.config;
+    }
   }
 
   if (live.size > 1) {

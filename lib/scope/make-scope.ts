@@ -1,3 +1,4 @@
+import type { Configuration } from '@mikro-orm/core';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { innermostScope, type Scope, type TenantScope } from './scope.js';
 import type { TenantRules } from './tenant-rules.js';
@@ -23,7 +24,7 @@ export function publicScope({ config }: Pick<ScopeRules, 'config'>): Scope {
 
 class HeldScope implements TenantScope<TenantMixin<unknown>> {
   readonly kind = 'tenant';
-  readonly config: object;
+  readonly config: Configuration;
   readonly outer: Scope | undefined;
   readonly schemaName: string;
   readonly #held: HeldTenant;

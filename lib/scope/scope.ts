@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Configuration } from '@mikro-orm/core';
 
 /**
  * What an async flow runs in: the public scope or one tenant. None is `undefined`.
@@ -8,13 +9,13 @@ export type Scope<Tenant = unknown> = PublicScope | TenantScope<Tenant>;
 
 export interface PublicScope {
   readonly kind: 'public';
-  readonly config: object;
+  readonly config: Configuration;
   readonly outer: Scope | undefined;
 }
 
 export interface TenantScope<Tenant = unknown> {
   readonly kind: 'tenant';
-  readonly config: object;
+  readonly config: Configuration;
   readonly outer: Scope | undefined;
   readonly tenant: Tenant;
   readonly schemaName: string;
@@ -26,7 +27,7 @@ export function innermostScope(): Scope | undefined {
 }
 
 /** The innermost scope of this async flow that belongs to the ORM of `config`. */
-export function currentScope(config: object): Scope | undefined {
+export function currentScope(config: Configuration): Scope | undefined {
   let scope = storage.getStore();
 
   while (scope !== undefined && scope.config !== config) {

@@ -5,6 +5,7 @@ import { DEFAULT_TENANT_MIGRATIONS_PATH, type AnyConfig, type ResolvedTenantsOpt
 import { driverProblems } from './driver-check.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { canonicalHostname } from './hostname.js';
+import { TENANT_SETTINGS } from './settings.js';
 import { TenantMixin } from './tenant-mixin.js';
 
 /** Returns every problem of the config and the options that can be found before the entities are known. */
@@ -136,6 +137,14 @@ function tenantProblems(entities: readonly EntityMetadata[], { tenant, publicSch
       `The tenant entity ${meta.className} is in schema ${JSON.stringify(meta.schema)}, which is not the public schema. Remove its \`schema\`, or set \`publicSchema\` to it.`,
     );
   }
+
+  // as a column it would be data, which may come from a request
+  const own = meta?.properties as Readonly<Record<string, EntityProperty>> | undefined;
+  problems.push(
+    ...TENANT_SETTINGS.filter(name => own?.[name] !== undefined && own[name].getter !== true).map(
+      name => `${tenant.name}.${name} is mapped as a property, and it is a setting that no data may have. Give the property another name.`,
+    ),
+  );
 
   if (!entities.some(isTenantEntity)) {
     problems.push("No entity is a tenant entity. Set `schema: '*'` on each entity that exists once per tenant.");

@@ -1,4 +1,5 @@
 import { fieldsOf, isFieldDefinition } from './class-fields.js';
+import { assignable } from './settings.js';
 
 /**
  * Assigns the data that a constructor was given, and protects it from the class fields of subclasses. A subclass sets its class fields after
@@ -16,13 +17,15 @@ export function assignConstructorData<T extends object>(
 ): T {
   const { assigned, defined, unseen } = fieldsOf(TenantClass, root);
   const pending: Pending = { definitions: new Map(), values: new Map() };
-  const accessors = new Set(Object.keys(data).filter(key => hasAccessor(TenantClass, key, root)));
+  const values = assignable(data);
+  const keys = values.map(([key]) => key);
+  const accessors = new Set(keys.filter(key => hasAccessor(TenantClass, key, root)));
   // an accessor counts as a defined field, because its setter may store the value in a field of any name
-  const needsProxy = Object.keys(data).some(key => accessors.has(key) || defined.has(key) || unseen > 0);
+  const needsProxy = keys.some(key => accessors.has(key) || defined.has(key) || unseen > 0);
   const entity = needsProxy ? protect(instance, pending) : instance;
 
   // on `entity`, because the accessors of relations would otherwise add the instance behind the `Proxy` to the other side. It would be stored twice
-  for (const [key, value] of Object.entries(data)) {
+  for (const [key, value] of values) {
     if (accessors.has(key) && !isReadable(entity, key)) {
       pending.values.set(key, value);
     } else {

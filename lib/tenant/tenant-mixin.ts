@@ -18,7 +18,11 @@ export abstract class TenantMixin<Id = number> {
   /** Overrides the option of the same name for this class and its instances. */
   static autoDropSchema?: boolean;
 
-  /** Takes the property values of the new tenant, including those of the subclass. They override the initial values of class fields. */
+  /**
+   * Takes the property values of the new tenant, including those of the subclass. They override the initial values of class fields.
+   *
+   * @throws TenantSettingError `TENANT_SETTING_REFUSED` for `autoCreateSchema` and `autoDropSchema`, because data may come from a request.
+   */
   constructor(data?: TenantData) {
     const trial = watchTrial(new.target, this, arguments);
 
@@ -43,10 +47,10 @@ export interface TenantMixin<Id = number> {
   /** The PostgreSQL schema of this tenant: `^[a-z_][a-z0-9_]*$`, at most 63 bytes. Unique. A change renames the schema. */
   schemaName: string;
 
-  /** Overrides the option and the class for this tenant. Not stored. */
+  /** Overrides the option and the class for this tenant. Not stored, and never taken from data: assign it. */
   autoCreateSchema?: boolean;
 
-  /** Overrides the option and the class for this tenant. Not stored. */
+  /** Overrides the option and the class for this tenant. Not stored, and never taken from data: assign it. */
   autoDropSchema?: boolean;
 }
 
@@ -54,8 +58,15 @@ export interface TenantMixin<Id = number> {
 export interface TenantData {
   readonly domainUrl: string;
   readonly schemaName: string;
+  /** A setting, and no data: set it on the tenant. */
+  readonly autoCreateSchema?: never;
+  /** A setting, and no data: set it on the tenant. */
+  readonly autoDropSchema?: never;
   readonly [property: string]: unknown;
 }
+
+// MikroORM's `assign()` writes any key that it is given, except that of a property without a setter
+const setting = () => p.boolean().persist(false).nullable().hidden().getter();
 
 const TenantMixinSchema = defineEntity({
   name: 'TenantMixin',
@@ -63,8 +74,8 @@ const TenantMixinSchema = defineEntity({
   properties: {
     domainUrl: p.string().unique(),
     schemaName: p.string().length(63).unique(),
-    autoCreateSchema: p.boolean().persist(false).nullable(),
-    autoDropSchema: p.boolean().persist(false).nullable(),
+    autoCreateSchema: setting(),
+    autoDropSchema: setting(),
   },
 });
 

@@ -76,6 +76,36 @@ onDatabasesAndPooler('choosing an ORM', database => {
     expect((await runInTenant('acme', () => second.em.findOneOrFail(Book, 1))).title).to.equal('acme book 1');
   });
 
+  it('W2 takes the one that is live where the scope’s was closed, as where an application is loaded anew in development', async () => {
+    const first = await openTwins(database);
+    let second: LibraryOrm | undefined;
+
+    try {
+      await runInTenant(
+        'acme',
+        async () => {
+          await first.close();
+
+          for (const ask of asked()) {
+            await refusal(ask, 'NO_ORM');
+          }
+
+          second = opened(await openBeside(database, first, {}));
+          expect((await runInTenant('bob', () => second?.em.findOneOrFail(Book, 1)))?.title).to.equal('bob book 1');
+          expect(await runInPublic(() => second?.em.count(Genre))).to.equal(1);
+          expect((await tenants().list()).map(({ schemaName }) => schemaName)).to.deep.equal(['acme', 'bob']);
+          expect((await forEachTenant(() => currentTenant()?.schemaName)).map(({ schemaName }) => schemaName)).to.deep.equal([
+            'acme',
+            'bob',
+          ]);
+        },
+        { orm: first },
+      );
+    } finally {
+      await first.close();
+    }
+  });
+
   it('W2 refuses an ORM that `withTenants` has not wrapped', async () => {
     const plain = opened(await openPlainOrm(database, { entities: [Genre] })) as unknown as LibraryOrm;
 

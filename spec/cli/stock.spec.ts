@@ -93,7 +93,7 @@ onDatabases(
   ['postgresql'],
 );
 
-// help is wrapped to the terminal, so an option's words are compared with those of its line alone
+// help is wrapped to the terminal width, so only the first line of an option is compared
 function linesOf(output: string): string[] {
   return output.split('\n').map(line => line.trimEnd());
 }

@@ -34,7 +34,7 @@ onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database 
   });
 
   for (const [name, path] of Object.entries({ ...STATEMENTS, ...FRAGMENTS })) {
-    // a transaction of the connection's own waits for ever for the only connection, where the flow is in one
+    // inside a transaction, the connection's own `transactional()` would wait forever for the only connection
     const needsConnection =
       /getConnection\(\)\.(transactional|begin|executeDump|getClient)|a transaction|\("read"\)|getConnection\(\)\.execute$/.test(name);
 
@@ -251,15 +251,15 @@ function sqlIds(): never {
   return raw('(select author_id from book)') as never;
 }
 
-/** The answer, or nothing where the path is refused. */
+/** The answer, or nothing if the path is refused. */
 async function attempt(em: TenantEntityManager, path: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> {
   return path(em).catch((error: unknown) => {
-    // as of a query that names an entity, which has no schema there
+    // like a query for an entity, which has no schema there
     expect(error).to.be.instanceOf(TenantError).with.property('code', 'TENANT_CONTEXT_REQUIRED');
   });
 }
 
-// what is compared are plain values
+// plain values can be compared
 async function inSavepoint(em: TenantEntityManager, path: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> {
   return rollBackAfter(em, async tx =>
     JSON.parse(JSON.stringify(await path(tx), (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))),
@@ -268,5 +268,5 @@ async function inSavepoint(em: TenantEntityManager, path: (em: TenantEntityManag
 
 const TITLE = 'select title from book where id = 1';
 
-// with schemas and in quotes, so that it is sent as it is, in a scope too
+// qualified and quoted, so that the guard sends it unchanged in a scope too
 const PATH_AND_ROLE = `select pg_catalog.current_setting('search_path') as "path", pg_catalog.current_setting('role') as "role"`;

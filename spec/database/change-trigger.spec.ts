@@ -63,7 +63,7 @@ function describeTrigger(publicSchema: string, kinds: readonly DatabaseKind[]): 
         await database.query(`insert into ${table} (name, schema_name, domain_url) values ('bob', 'bob', 'robert.example.com')`);
         await knows('robert.example.com', 'bob');
 
-        // six changes: each told, or each would have been seen a second later
+        // without notices, each of the six changes would be seen a second later
         expect(performance.now() - begin).to.be.lessThan(5_000);
       });
 

@@ -233,7 +233,7 @@ onDatabases(
         await commit(async em => {
           (await em.findOneOrFail(Library, { schemaName: 'acme' })).domainUrl = `${to}.example.com`;
           await em.flush();
-          // somebody else's, in a flow of its own
+          // another transaction, in a separate flow
           await elsewhere(async () => {
             const theirs = orm.em.fork();
             const bob = await theirs.findOneOrFail(Library, { schemaName: 'bob' });

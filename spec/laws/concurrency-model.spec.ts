@@ -5,7 +5,7 @@ import { LEAKY_WORLDS, soundWorld } from '../support/models/scope-model/leaky-wo
 import { scopeModel, type ScopeModelOptions } from '../support/models/scope-model/run.ts';
 import { KEPT_PATHS } from '../support/models/scope-model/world.ts';
 
-// what is shown of the model has to be shown again in the next run
+// the numbers must be the same in every run
 const SEED = 20_260_101;
 
 describe('the model of the scopes', function () {
@@ -14,7 +14,7 @@ describe('the model of the scopes', function () {
   const options = (): ScopeModelOptions => ({
     tenants: ['t00', 't01', 't02', 't03'],
     flows: 4,
-    // what takes no time, so that a case cut down fails again or does not
+    // no timers, so that a shrunk case fails reproducibly
     waits: ['promise', 'nextTick', 'microtask', 'generator'],
     maxCommands: 200,
     maxTransactions: 3,

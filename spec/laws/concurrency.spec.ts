@@ -16,7 +16,7 @@ defineEntity({ class: Town, extends: TenantMixin, properties: {} });
 
 const TENANTS = Array.from({ length: 50 }, (_, index) => `t${String(index).padStart(2, '0')}`);
 
-/** With one connection a transaction of one flow holds up all others, and so does a stream, which PGlite has none of. */
+/** With one connection, a transaction or a stream blocks all other flows. PGlite does not stream. */
 const ON_ONE_CONNECTION = { operations: 5_000, maxTransactions: 0, keptPaths: KEPT_PATHS.filter(path => path !== 'stream') };
 
 const SIZES = {
@@ -38,7 +38,7 @@ onDatabasesAndPooler('flows over fifty tenants', database => {
     const towns = TENANTS.map(name => new Town({ schemaName: name, domainUrl: `${name}.example.com` }));
     await orm.em.fork().persistAndFlush(towns);
     rows = new Map(towns.map(town => [town.schemaName, town]));
-    // whatever reads the public schema by mistake finds something there
+    // decoys: a read of the public schema by mistake finds rows
     await database.query(`create table public.note as select 1 as id, 'decoy'::text as text`);
 
     for (const name of TENANTS) {
@@ -82,7 +82,7 @@ async function expectRows(database: SpecDatabase, written: ReadonlyMap<string, n
 
 /** The library, on a database. */
 function worldOf(orm: LibraryOrm, rows: ReadonlyMap<string, Town>, database: SpecDatabase): World {
-  // outside every scope the global one is MikroORM's own to refuse
+  // outside every scope, MikroORM itself refuses the global EntityManager
   const em = (): TenantEntityManager => (currentSchema() === undefined && !orm.em.isInTransaction() ? orm.em.fork() : orm.em);
 
   return {
@@ -122,7 +122,7 @@ function worldOf(orm: LibraryOrm, rows: ReadonlyMap<string, Town>, database: Spe
       }
 
       await orm.em.find(Note, { id: 1 }, { signal: controller.signal }).catch((error: unknown) => {
-        // it may also be answered before it is aborted
+        // the request may be answered before it is aborted
         expect(String(error)).to.include('This operation was aborted');
       });
     },

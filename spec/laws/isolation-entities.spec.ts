@@ -85,10 +85,10 @@ const AS_VALUE: Readonly<Record<string, Use>> = {
   'qb.delete': (em, { book }) => em.qb(Loan).delete({ book }).execute(),
 };
 
-/** What MikroORM itself takes a key for, and no entity: it would send `[object Object]`. */
+/** Where MikroORM accepts only a key: it would send an entity as `[object Object]`. */
 const KEYS_ONLY: readonly string[] = ['qb.merge', 'overrides of em.clone'];
 
-/** Where the entity is the whole condition or the whole row, no property leads to it. */
+/** If the entity is the whole condition or the whole row, the error names no property. */
 const NAMELESS = /as itself|findOne|qb.leftJoin/;
 
 onDatabasesAndPooler('entities of another tenant', database => {

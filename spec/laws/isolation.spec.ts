@@ -6,7 +6,7 @@ import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { everyRowOfTwins, openTwins, schemasIn } from '../support/orm/twins.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 
-/** The ways to read shared entities alone. What reads and writes tenant entities is in `matrix/`. */
+/** The ways to read only shared entities. `matrix/` has the ways to read and write tenant entities. */
 const SHARED_READS: Readonly<Record<string, (em: TenantEntityManager) => unknown>> = {
   find: em => em.find(Genre, {}),
   count: em => em.count(Genre),

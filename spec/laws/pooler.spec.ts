@@ -41,7 +41,7 @@ onDatabases(
         { title: 'bob book 1' },
         { title: 'bob book 2' },
       ]);
-      // outside a tenant's scope this is `public.book`, whose rows are decoys
+      // outside a tenant's scope this reads `public.book`, whose rows are decoys
       expect(await orm.em.fork().execute('select title from book where id = 1')).to.deep.equal([{ title: 'bob book 1' }]);
     });
 

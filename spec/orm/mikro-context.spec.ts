@@ -133,7 +133,7 @@ onDatabasesAndPooler('MikroORM’s contexts around scopes', database => {
   }
 
   it('S1 work that leaves its scope leaves behind for whom SQL was said to be', () => {
-    const config = {};
+    const { config } = orm;
     const inside = forTenant({ config, publicSchema: 'public' }, 'acme', () =>
       [sqlTarget(config), leaveScope(() => sqlTarget(config)), sqlTarget(config)].map(({ kind }) => kind),
     );

@@ -56,21 +56,42 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
     object: em.createQueryBuilder(Book, 'b').select('*'),
     base: QueryBuilder,
     args: {
+      addSelect: ['id'],
+      andOrderBy: [{}],
       clone: [],
+      count: [],
       createQueryBuilderHelper: [],
+      delete: [],
+      distinctOn: ['id'],
       execute: [],
+      from: [Book],
       getCount: [],
+      groupBy: ['id'],
       getNativeQuery: [],
       getResultList: [],
       getSchema: [{ meta: em.getMetadata(Book) }],
       getSingleResult: [],
       having: [{}],
       insert: [{}],
+      insertFrom: [{}],
+      joinAndSelect: ['author', 'a'],
       joinReference: ['author', 'a', {}],
       merge: [{}],
+      onConflict: [],
+      orderBy: [{}],
+      populate: [[]],
+      returning: [],
+      select: ['id'],
       stream: [],
+      toQuery: [],
+      toRaw: [],
+      union: [],
+      unionAll: [],
       update: [{}],
       where: [{}],
+      with: ['c', {}],
+      withRecursive: ['c', {}],
+      withSubQuery: [{}, 'a'],
     },
   }),
 
@@ -116,7 +137,7 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
     args: { load: [[ref(await em.findOneOrFail(Book, 1)), {}]] },
   }),
 
-  // last: an ORM that is closed has no scopes
+  // last, because a closed ORM has no scopes
   'the driver': async em => {
     const genre = await em.findOneOrFail(Genre, 1);
     const { properties } = em.getMetadata(Book);
@@ -132,6 +153,7 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
         getSchemaName: [],
         loadFromUnionTargetPolymorphicPivotTable: [properties.tags, []],
         lockPessimistic: [genre, {}],
+        nativeInsertMany: [Genre, []],
         mapPropToFieldNames: [em.createQueryBuilder(Book), properties.title, 'b', em.getMetadata(Book)],
         nativeUpdateMany: [Genre, [], []],
         reconnect: [],
@@ -208,7 +230,7 @@ describe('the overrides in lib', () => {
   });
 });
 
-/** The names of the methods that the classes between the object and MikroORM's own class override. */
+/** The methods that are overridden between the object and MikroORM's own class. */
 function overriddenBy({ object, base }: Overriding): string[] {
   const names = new Set<string>();
 
@@ -256,14 +278,14 @@ function ownerOf(name: string, prototype: object): object {
   return Object.hasOwn(prototype, name) ? prototype : ownerOf(name, Object.getPrototypeOf(prototype) as object);
 }
 
-/** The overrides in the text of a file that oxfmt has formatted. */
+/** The overrides in the source of a file. Relies on the format of oxfmt. */
 function overridesIn(text: string): { readonly name: string; readonly parameters: string; readonly body: string }[] {
   return [...text.matchAll(/^( +)(?:protected )?override (?:async )?(\w+)\(((?:.|\n)*?)\)(?:: .+)? \{\n((?:.|\n)*?)^\1\}$/gm)].map(
     ([, , name = '', parameters = '', body = '']) => ({ name, parameters, body }),
   );
 }
 
-/** What is passed to the superclass's method, call by call. */
+/** The arguments of each call of the superclass's method. */
 function callsOfSuper(name: string, body: string): string[] {
   return [...body.matchAll(new RegExp(`super\\.${name}(?:\\.apply)?\\(`, 'g'))].map(({ 0: call, index }) => {
     const start = index + call.length;
@@ -279,19 +301,19 @@ function callsOfSuper(name: string, body: string): string[] {
 
 class Arrived extends Error {}
 
-/** All parameters of one method, which the type names. */
+/** All parameters of one method, by its type. */
 const TYPED = /^\s*\.\.\.(?:args|\[[^:]*\.\.\.rest\]): (?:Args<'|Parameters<\w+\['|(?=HydrateArgs))(\w+)(?:'\]?>)?\s*$/;
 
-/** An argument that no version of MikroORM has. */
+/** An argument that no version of MikroORM knows. */
 const ADDED = Symbol('added');
 
-/** Its place, after all parameters that a method has in any version. */
+/** Its index, after all parameters of any version. */
 const PLACE = 12;
 
 /** An object with overrides, and for each of them arguments with which it calls MikroORM's own method. */
 interface Overriding {
   readonly object: object;
-  /** The class of MikroORM's whose methods are overridden. */
+  /** MikroORM's class whose methods are overridden. */
   readonly base: { readonly prototype: object };
   readonly args: Readonly<Record<string, readonly unknown[]>>;
   /** The overrides that never call MikroORM's own method. `spec/types/overrides.types.ts` counts the parameters that they know. */

@@ -5,13 +5,13 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
 
-/** A project of a user: the packed package and what it stands on, installed by npm into an empty folder. */
+/** A user's project: the packed package and its dependencies, installed by npm into an empty folder. */
 export interface InstalledProject {
   readonly folder: string;
   readonly tarball: string;
-  /** What npm says is in the tarball. */
+  /** The files in the tarball, as listed by npm. */
   readonly files: readonly string[];
-  /** Runs a program in the project's folder, with its own bins on the path and nothing of this repository. */
+  /** Runs a program in the project's folder. Only the project's own bins are on the path. */
   run(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Finished>;
 }
 
@@ -21,20 +21,20 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** The project with everything that is optional; made once for the run. */
+/** The project with all optional peers. Created once per run. */
 export function fullProject(): Promise<InstalledProject> {
   full ??= install([
     ...pinned('@koa/router', 'koa', '@types/koa', '@types/node', 'typescript'),
     ...pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/decorators', '@mikro-orm/migrations'),
     ...pinned('@electric-sql/pglite', '@mikro-orm/pglite', '@mikro-orm/postgresql'),
-    // the legacy decorators of MikroORM load it
+    // MikroORM's legacy decorators import it
     'reflect-metadata@0.2.2',
   ]);
 
   return full;
 }
 
-/** The project of one who has PostgreSQL and no Koa: nothing that is optional but the driver. Made once for the run. */
+/** The project with the PostgreSQL driver and no other optional peer. Created once per run. */
 export function bareProject(): Promise<InstalledProject> {
   bare ??= install(pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/migrations', '@mikro-orm/postgresql', 'typescript'));
 
@@ -53,7 +53,7 @@ let packed: Promise<Packed> | undefined;
 async function install(packages: readonly string[]): Promise<InstalledProject> {
   const { tarball, files } = await packedPackage();
   const folder = temporaryFolder();
-  // where the specs run on packages of MikroORM of several versions, theirs are made one
+  // if the specs run on several versions of MikroORM packages, the project gets one version of each
   const { overrides } = packageJson as { readonly overrides?: object };
   const manifest = { name: 'consumer', version: '1.0.0', private: true, type: 'module', overrides };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
@@ -63,14 +63,14 @@ async function install(packages: readonly string[]): Promise<InstalledProject> {
   return { folder, tarball, files, run };
 }
 
-/** The tarball as npm would publish it, and what npm says is in it; packed once for the run. */
+/** The tarball as npm would publish it, with the list of its files. Packed once per run. */
 export function packedPackage(): Promise<Packed> {
   packed ??= pack();
 
   return packed;
 }
 
-// as it is built: `prepack` would build it anew under the feet of the specs that run from it
+// without `prepack`, which would rebuild `dist` while other specs import it
 async function pack(): Promise<Packed> {
   const folder = temporaryFolder();
   const { stdout } = succeeded(await runIn(ROOT, 'npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]));
@@ -83,7 +83,7 @@ async function pack(): Promise<Packed> {
   return { tarball: join(folder, report.filename), files: report.files.map(({ path }) => path) };
 }
 
-/** Runs a program in a folder, with the folder's own bins on the path and nothing of this repository. */
+/** Runs a program in a folder. Only the folder's own bins are on the path. */
 export function runIn(cwd: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
   return new Promise(resolve => {
     execFile(command, args, { cwd, env: { ...userEnvironment(cwd), ...env }, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) =>
@@ -92,7 +92,7 @@ export function runIn(cwd: string, command: string, args: readonly string[], env
   });
 }
 
-/** The environment without what `npm test` and the specs add to it; with the Node that runs the specs, as another may be too old. */
+/** The environment without the variables of `npm test` and the specs, but with the same Node, because another may be too old. */
 function userEnvironment(folder: string): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
     ([name]) =>
@@ -113,7 +113,7 @@ export function succeeded(finished: Finished): Finished {
   return finished;
 }
 
-/** A folder that is removed at the end of a run that succeeds. */
+/** A folder that is removed after a successful run. */
 export function temporaryFolder(): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'landlord-package-')));
 

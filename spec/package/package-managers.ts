@@ -4,18 +4,18 @@ import { runIn, succeeded, temporaryFolder, type Finished } from './installed-pr
 
 /** A program that installs packages, with folders and caches of its own. */
 export interface PackageManager {
-  /** Makes a project that has these packages, and then adds the tarball by its name alone, as a user would. Returns its folder. */
+  /** Creates a project with these packages, then adds only the tarball, as a user would. Returns its folder. */
   project(dependencies: Readonly<Record<string, string>>, tarball: string): Promise<string>;
-  /** Runs a program of a package that is installed in the project, or `node`. */
+  /** Runs `node`, or a program of an installed package. */
   exec(folder: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Finished>;
 }
 
 export type ManagerName = keyof typeof MANAGERS;
 
-/** Those that people use, and each with the way of installing that hides most from a package that has not declared it. */
+/** The common package managers, each with its strictest setting: packages can import only their declared dependencies. */
 const MANAGERS = {
   npm: { add: ['install', '--prefer-offline', '--no-audit', '--no-fund'], exec: ['exec', '--'] },
-  // `hoist` would let packages find what is not theirs
+  // with `hoist`, packages could import undeclared dependencies
   'pnpm 10': { add: ['add', '--config.hoist=false'], exec: ['exec'] },
   'pnpm 12': { add: ['add', '--config.hoist=false'], exec: ['exec'] },
   'yarn 1': { add: ['add', '--no-progress'], exec: ['--silent'] },
@@ -25,7 +25,7 @@ const MANAGERS = {
 
 export const MANAGER_NAMES = Object.keys(MANAGERS) as ManagerName[];
 
-/** Installs the managers themselves, which npm has all of. */
+/** Installs the package managers themselves from npm. */
 export async function installManagers(): Promise<(name: ManagerName) => PackageManager> {
   const folder = temporaryFolder();
   const allowScripts = { pnpm: true, yarn: false };
@@ -63,7 +63,7 @@ function managerOf([program, ...before]: readonly [string, ...string[]], command
 
       if (commands.settings !== undefined) {
         writeFileSync(join(folder, '.yarnrc.yml'), commands.settings);
-        // without it, yarn 4 looks for a project further up
+        // without it, yarn 4 looks for a project in the parent folders
         writeFileSync(join(folder, 'yarn.lock'), '');
       }
 

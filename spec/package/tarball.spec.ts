@@ -214,7 +214,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'docs/guarantees.md', 'package.json'];
 
-/** Modules of packages: neither files of its own nor what is Node's. */
+/** The imported packages, without relative files and Node's own modules. */
 const IMPORTED = /(?:from|import\(|import) ?'(?!node:|\.)([^']+)'/g;
 
 const MACHINE =

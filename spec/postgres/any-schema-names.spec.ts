@@ -12,7 +12,7 @@ import { refusal } from '../support/assertions/refusal.ts';
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz_';
 const WORD = `${LETTERS}0123456789`;
 
-/** The documented rule, in other words than the library's. */
+/** The documented rule, implemented differently than in the library. */
 function isTenantsName(name: unknown, reserved: readonly (string | RegExp)[] = []): boolean {
   if (typeof name !== 'string' || name === '' || Buffer.byteLength(name) > 63) {
     return false;
@@ -38,10 +38,10 @@ const good = fc
   .map(parts => parts.join(''));
 
 const near = fc.oneof(
-  // one character of a good name is replaced, added or taken away
+  // one character of a valid name is replaced, added or removed
   fc.tuple(good, fc.nat(62), anyText).map(([name, at, text]) => name.slice(0, at) + text + name.slice(at + 1)),
   fc.tuple(good, fc.constantFrom('\n', '\0', ' ', '"', '\u200b', '\u212a')).map(parts => parts.join('')),
-  // lengths about the limit, in bytes and in characters
+  // lengths around the limit, in bytes and in characters
   fc
     .tuple(fc.integer({ min: 61, max: 66 }), fc.constantFrom('a', '_', 'é', 'ａ', '\u{1d41a}'))
     .map(([length, letter]) => letter.repeat(length)),
@@ -136,7 +136,7 @@ onDatabases('generated schema names', database => {
     database.statements.length = 0;
 
     await forAll(
-      // the public schema's name makes the public tenant
+      // a tenant with the public schema's name is the public tenant
       names.filter(name => !isTenantsName(name()) && name() !== 'public'),
       async make => {
         const name = make();
@@ -144,7 +144,7 @@ onDatabases('generated schema names', database => {
         for (const way of ways) {
           const error = await failureOf(() => way(name));
 
-          // what is no string at all, MikroORM may refuse itself
+          // MikroORM itself may refuse a value that is not a string
           if (typeof name === 'string' || error instanceof TenantError) {
             expect(error).to.be.instanceOf(TenantError);
             expect((error as TenantError).code).to.match(/^(SCHEMA_NAME_(INVALID|RESERVED)|TENANT_CONTEXT_REQUIRED)$/);

@@ -6,7 +6,7 @@ import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 
-/** Each refused name with what it would do, and the rule that the error shows. */
+/** Each refused name with the damage that it would do, and the rule in the error. */
 const INVALID: readonly (readonly [name: unknown, damage: string, rule: string])[] = [
   ['a"; drop schema public cascade; --', 'ends the quoted identifier', '^[a-z_][a-z0-9_]*$'],
   ["a'b", 'ends a string', '^[a-z_][a-z0-9_]*$'],

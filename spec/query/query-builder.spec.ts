@@ -11,7 +11,7 @@ import { LIBRARY_ENTITIES } from '../support/orm/library-orm.ts';
 
 type Built = { getFormattedQuery(): string };
 
-/** A shared entity that tenants' rows hang on, to start a query from. */
+/** A shared entity that tenants' rows refer to, to start a query from. */
 const Topic = defineEntity({
   name: 'Topic',
   properties: { id: p.integer().primary(), name: p.string(), notes: () => p.oneToMany(Note).mappedBy('topic') },

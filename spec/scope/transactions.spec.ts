@@ -168,5 +168,5 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
   });
 });
 
-// with its schema and in quotes, so that it is sent as it is, in a scope too
+// qualified and quoted, so that the guard sends it unchanged in a scope too
 const PATH = `select pg_catalog.current_setting('search_path') as "path"`;

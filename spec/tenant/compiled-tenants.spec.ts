@@ -2,16 +2,16 @@ import { deepStrictEqual } from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { tenants } from '@landlord/mikro-orm';
-import { COMPILERS, load } from '../support/compilers/compilers.ts';
-import type * as AutoAccessors from '../support/compilers/auto-accessors.ts';
-import type * as Decorated from '../support/compilers/decorated.ts';
-import type * as Tenants from '../support/compilers/tenants.ts';
+import { COMPILERS, load } from '../support/processes/compilers.ts';
+import type * as AutoAccessors from './compiled/auto-accessors.ts';
+import type * as Decorated from './compiled/decorated.ts';
+import type * as Tenants from './compiled/tenants.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { openNoteOrm } from '../support/orm/note-orm.ts';
 
 const PLACE = { domainUrl: 'acme.example.com', schemaName: 'acme' };
 
-// each property of `Special`: a value to pass, and what it is without one
+// for each property of `Special`: a value to pass, and the value without it
 const PROPERTIES: Readonly<Record<string, { readonly passed: unknown; readonly initial: unknown }>> = {
   name: { passed: 'Acme', initial: undefined },
   paidUntil: { passed: new Date('2030-01-01T00:00:00Z'), initial: undefined },
@@ -27,7 +27,7 @@ const INITIAL: Readonly<Record<string, unknown>> = mapProperties(({ initial }) =
 
 const PASSED: Readonly<Record<string, unknown>> = mapProperties(({ passed }) => passed);
 
-// without decorators in the source, both settings of them have one result
+// without decorators in the source, both decorator settings have the same result
 for (const compiler of COMPILERS.filter(({ decorators }) => decorators === 'es')) {
   describe(`a tenant compiled by ${compiler.title}`, () => {
     let classes: typeof Tenants;
@@ -61,7 +61,7 @@ for (const compiler of COMPILERS.filter(({ decorators }) => decorators === 'es')
     it('G6 W3 has what a constructor that is written by hand assigns', () => {
       const data = { ...PLACE, name: ' Acme ', onTrial: false, seats: 1 };
 
-      // where fields are assigned, that constructor assigns those of its class
+      // if the compiler assigns fields, this constructor assigns those of its own class
       expect(new classes.Trimmed(data)).to.include({ name: 'Acme', onTrial: false, seats: compiler.fields === 'assign' ? 7 : 1 });
       expect(new classes.Forced({ ...data, region: 'us' })).to.include({ name: 'Acme', onTrial: true, seats: 1, region: 'eu' });
       expect(new classes.Variadic(data)).to.include({ name: 'Acme', onTrial: false, seats: 1, region: 'eu', slug: 'acme' });
@@ -150,7 +150,7 @@ describe('a decorated tenant', () => {
 });
 
 onDatabases('a compiled tenant', database => {
-  // with one kind of decorators each
+  // each has one kind of decorators
   for (const compiler of COMPILERS.filter(({ fields, decorators }) => decorators === (fields === 'assign' ? 'legacy' : 'es'))) {
     it(`G6 W3 compiled by ${compiler.title}, is stored and loaded with what was passed`, async () => {
       const { Client } = await load<typeof Decorated>(compiler, 'decorated');

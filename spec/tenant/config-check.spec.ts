@@ -127,7 +127,7 @@ describe('checking the configuration', () => {
         id: p.integer().primary(),
         book: () => p.manyToOne(Book),
         tags: () => p.manyToMany(Tag),
-        // MikroORM's declarations know one target alone
+        // MikroORM's types accept only one target
         about: () => p.manyToOne([Genre, Author] as unknown as typeof Genre),
         shelf: () => p.manyToMany([Genre, Author] as unknown as typeof Genre),
       },

@@ -73,7 +73,7 @@ onDatabases('the entity of the tenants', database => {
   let counter = 0;
   let orm: SpecOrm;
 
-  // each in a public schema of its own, as all share one database
+  // each has a public schema of its own, because all share one database
   async function open(tenant: EntityClass<TenantMixin<any>>): Promise<string> {
     const publicSchema = `front_${++counter}`;
     orm = await openOrm(

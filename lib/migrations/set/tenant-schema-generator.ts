@@ -21,7 +21,7 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
   }
 
   override getTargetSchema(): DatabaseSchema {
-    // not `super.getTargetSchema()`, which adds the routines of the config. Routines are shared
+    // MikroORM's own method also adds the routines of the config, which are shared
     const target = DatabaseSchema.fromMetadata(this.getOrderedMetadata(), this.platform, this.config, PLACEHOLDER_SCHEMA, this.em);
 
     for (const table of target.getTables()) {

@@ -93,7 +93,34 @@ function requestHost(ctx: Context, tenancy: Tenancy): string {
     throw new InvalidHostError();
   }
 
+  for (const other of otherHosts(ctx)) {
+    const name = other === undefined ? undefined : withoutPort(other);
+
+    if (name === undefined || tenancy.rules.canonicalHost(name) !== canonical) {
+      throw InvalidHostError.severalHosts();
+    }
+  }
+
   return canonical;
+}
+
+/**
+ * The other hosts that the request names; undefined for one that cannot be read. All have to belong to the same tenant. A request line may
+ * contain a host (`GET http://acme.example.com/ HTTP/1.1`). By RFC 9112 it replaces the `Host` header, but Koa returns it in `ctx.href` and
+ * `ctx.URL`, and the header in `ctx.host`. If they differed, a cache would store one tenant's page under another tenant's URL. An HTTP/2
+ * request has an authority, and may have a `Host` too (RFC 9113, 8.3.1).
+ */
+function otherHosts({ app, originalUrl, req }: Context): readonly (string | undefined)[] {
+  const { ':authority': authority, host, 'x-forwarded-host': forwarded } = req.headers;
+  // a forwarded host replaces both
+  const isHostUsed = !(app.proxy && forwarded);
+  const others = isHostUsed && req.httpVersionMajor >= 2 && authority && host !== undefined ? [host] : [];
+
+  if (originalUrl.startsWith('/') || originalUrl === '*') {
+    return others;
+  }
+
+  return [...others, ABSOLUTE_URL.exec(originalUrl)?.[1]];
 }
 
 /**
@@ -166,5 +193,8 @@ const TENANT_PROPERTY: PropertyDescriptor & ThisType<{ readonly [SCOPE]: TenantS
 };
 
 const HOST_HEADER = 'host';
+
+// up to where the authority ends by RFC 3986; user info and what browsers read otherwise stay in it, and are no host name
+const ABSOLUTE_URL = /^https?:\/\/([^/?#]*)/i;
 
 type TenantScope = Scope & { readonly kind: 'tenant' };

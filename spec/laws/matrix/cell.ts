@@ -8,25 +8,27 @@ import { schemasIn } from '../../support/orm/twins.ts';
 import { contentsQuery } from './entities.ts';
 import { rollBackAfter } from '../../support/orm/roll-back-after.ts';
 
-/** One method, or one way to call it. What is made in one scope may be used in another. */
+/** One method, or one way to call it. The object may be created in one scope and used in another. */
 export interface Row<Subject = any> {
   make(em: TenantEntityManager, options: SchemaOption): Subject | Promise<Subject>;
   use(subject: Subject, options: SchemaOption): unknown;
-  /** It changes rows, so it runs in a transaction that is rolled back, and no other schema may have changed in it. */
+  /** Whether it changes rows. It then runs in a transaction that is rolled back, and must not change any other schema. */
   readonly writes?: boolean;
-  /** It reads what it then writes, which may be served where the write is refused. */
+  /** Whether it reads before it writes. The read may succeed if the write is refused. */
   readonly readsFirst?: boolean;
-  /** It sends no SQL that names a table, or none at all. */
+  /** Whether it sends no SQL, or only SQL without a table. */
   readonly quiet?: boolean;
-  /** Its answer has a number of a sequence. */
+  /** Whether its result contains a value of a sequence. */
   readonly varies?: boolean;
-  /** It streams or calls a routine, which MikroORM's driver for PGlite does not. */
+  /** Whether it streams or calls a routine, which MikroORM's PGlite driver does not support. */
   readonly notOnPglite?: boolean;
-  /** Whether it, or what it is used on, can be asked for a schema by name. */
+  /** Whether it, or its object, accepts a schema option. */
   readonly takesSchema?: boolean;
-  /** Where it differs from what a situation says. */
+  /** `make` makes several queries, and this one becomes part of another. */
+  readonly embeds?: string;
+  /** The situations in which it differs from the others. */
   readonly expect?: Expected;
-  /** The situations that it cannot be in. */
+  /** The situations that are impossible for it. */
   readonly except?: readonly Situation[];
 }
 
@@ -34,7 +36,7 @@ export type Expected = Partial<Readonly<Record<Situation, Outcome>>>;
 
 export type Table = Readonly<Record<string, Row>>;
 
-/** Whose rows it works on, or the code it is refused with. */
+/** The schema of the rows that it uses, or the code that it is refused with. */
 export type Outcome = 'acme' | 'bob' | 'public' | TenantErrorCode;
 
 export interface SchemaOption {
@@ -46,7 +48,7 @@ export interface World {
   readonly orm: LibraryOrm;
   readonly acme: Library;
   readonly bob: Library;
-  /** What every schema holds, by schema and table. */
+  /** The contents of every schema, by schema and table. */
   readonly untouched: Contents;
 }
 
@@ -54,12 +56,14 @@ type Contents = Readonly<Record<string, string>>;
 
 interface SituationOf {
   readonly outcome: Outcome;
-  /** Whether a schema is named in the call. */
+  /** Whether the call has a schema option. */
   readonly namesSchema?: boolean;
+  /** Whether one query becomes part of another. */
+  readonly embeds?: boolean;
   readonly run: (world: World, row: Row) => Promise<unknown>;
 }
 
-/** Where a method can be called from, and what it does there unless its row says another thing. */
+/** The situations in which a method can be called, and the expected result unless its row overrides it. */
 export const SITUATIONS = {
   'in no scope': { outcome: 'TENANT_CONTEXT_REQUIRED', run: (world, row) => call(world, world.orm.em.fork(), row) },
   'in no scope, of the public schema by name': {
@@ -200,20 +204,39 @@ export const SITUATIONS = {
         use => inBob(world, use),
       ),
   },
+  'in a scope, with a query in it that was made in another': {
+    outcome: 'CROSS_TENANT',
+    embeds: true,
+    run: (world, row) => mixed(world, row, make => inBob(world, make)),
+  },
+  'in a scope, with a query in it that was made by a fork of another tenant': {
+    outcome: 'CROSS_TENANT',
+    embeds: true,
+    run: (world, row) => mixed(world, row, make => make(world.orm.em.fork({ schema: 'bob' }))),
+  },
+  'in a scope, with a query in it that was made by another fork of its tenant': {
+    outcome: 'acme',
+    embeds: true,
+    run: (world, row) => mixed(world, row, make => make(world.orm.em.fork({ schema: 'acme' }))),
+  },
 } as const satisfies Readonly<Record<string, SituationOf>>;
 
 export type Situation = keyof typeof SITUATIONS;
 
-/** The situations that a row is in. */
+/** The situations of a row. */
 export function situationsOf(row: Row): Situation[] {
   return (Object.keys(SITUATIONS) as Situation[]).filter(name => {
-    const { namesSchema }: SituationOf = SITUATIONS[name];
+    const { embeds, namesSchema }: SituationOf = SITUATIONS[name];
 
-    return row.except?.includes(name) !== true && (namesSchema !== true || row.takesSchema !== false);
+    return (
+      row.except?.includes(name) !== true &&
+      (namesSchema !== true || row.takesSchema !== false) &&
+      (embeds !== true || row.embeds !== undefined)
+    );
   });
 }
 
-/** Runs the row in the situation, and fails unless it does there what it has to. Resolves to the answer as text, or the refusal. */
+/** Runs the row in the situation, and checks the expectation. Resolves to the result as text, or to the refusal. */
 export async function checkCell(
   world: World,
   row: Row,
@@ -262,7 +285,7 @@ export async function checkCell(
   return { expected, text };
 }
 
-// the situation's own transactions, and the tenant that a scope is entered with
+// the transactions of the situation, and the query for the scope's tenant
 function isWork(sql: string): boolean {
   return !/^\[query\] (begin|savepoint|rollback|release|commit)/.test(sql);
 }
@@ -287,7 +310,17 @@ async function passed(world: World, row: Row, make: Enter, use: Enter): Promise<
   );
 }
 
-/** What is written is looked at in its transaction, and rolled back. */
+/** The row in acme's scope. The query that becomes part of another is made elsewhere. */
+async function mixed(world: World, row: Row, enter: Enter): Promise<unknown> {
+  const other = (await enter(async em => [await row.make(em, {})])) as [Record<string, unknown>];
+  const embedded = row.embeds as string;
+
+  return inAcme(world, em =>
+    call(world, em, { ...row, make: async (...args) => ({ ...(await row.make(...args)), [embedded]: other[0][embedded] }) }),
+  );
+}
+
+/** Written rows are compared in their transaction, which is then rolled back. */
 async function within(
   world: World,
   em: TenantEntityManager,
@@ -332,7 +365,7 @@ function inPublic(world: World, fn: (em: TenantEntityManager) => unknown): Promi
   return runInPublic(fn, world);
 }
 
-/** Stands among the statements where what is used has been made. */
+/** Marks the point in the statements at which the object has been created. */
 const MADE = 'made';
 
 const FOREIGN = { acme: /bob|decoy/, bob: /acme|decoy/, public: /acme|bob/ } as const;

@@ -1,7 +1,7 @@
-/** What not every supported version of MikroORM has. */
+/** Methods that only some supported versions of MikroORM have. */
 export const NOT_IN_ALL_VERSIONS: ReadonlySet<string> = new Set(['isTransactionDisabled']);
 
-/** The methods that are in no table: why they need none, and their names. What the first three groups hold is looked at on each upgrade. */
+/** The methods that are in no table, grouped by the reason. Review the first three groups on each upgrade of MikroORM. */
 export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   EntityManager: {
     'hands out what is below the guard, or has none of its own: README, Limits': ['getDriver', 'getConnection', 'getPlatform'],
@@ -132,6 +132,7 @@ export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, rea
       'mergeOnConditions',
       'nestReferencedJoins',
       'normalizeJoinPath',
+      'ownTenant',
       'prepareFields',
       'preparePartitionLimit',
       'processNestedJoins',
@@ -142,6 +143,7 @@ export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, rea
       'propagatePopulateHint',
       'pruneJoinsForPagination',
       'refuseForeign',
+      'refuseTaken',
       'refuseTenantWrites',
       'refuseTruncation',
       'resolveInsertFromColumns',
@@ -152,6 +154,7 @@ export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, rea
       'schemaOfFormula',
       'scopesOwn',
       'send',
+      'take',
       'tenantOfSql',
       'transferConditionsForOrderByJoins',
       'transferConditionsToJoin',

@@ -113,7 +113,7 @@ onDatabasesAndPooler('the matrix of methods and scopes', database => {
   });
 });
 
-// every cell is looked at, so that one which fails does not hide the next
+// checks every cell, so that one failure does not hide the others
 async function checkRow(world: World, row: Row): Promise<void> {
   const failures: string[] = [];
   const answers = new Map<string, string>();
@@ -132,7 +132,7 @@ async function checkRow(world: World, row: Row): Promise<void> {
   expect(failures.join('\n\n')).to.equal('');
 }
 
-/** Something of each class, as an application gets it. */
+/** An instance of each class, created as in an application. */
 function samples(orm: LibraryOrm): Readonly<Record<string, object>> {
   const em = orm.em.fork({ schema: 'acme' });
   const book = em.create(Book, { id: 1, title: 'x', author: 1 }, { persist: false });
@@ -153,7 +153,7 @@ function samples(orm: LibraryOrm): Readonly<Record<string, object>> {
   };
 }
 
-/** The names of all that is on the prototypes of the object. */
+/** The names of all members on the prototypes of the object. */
 function namesOf(object: object): string[] {
   const names = new Set<string>();
   let prototype: object | null =

@@ -9,7 +9,7 @@ import { refusal } from '../../support/assertions/refusal.ts';
 
 type Read = (em: SqlEntityManager, all: Domain) => Promise<unknown>;
 
-/** The ways from a shared entity to the tenants' rows that hang on it. */
+/** The ways from a shared entity to the tenants' rows that refer to it. */
 const FROM_SHARED: Readonly<Record<string, Read>> = {
   'populate, joined': (em, { Country }) => em.find(Country, {}, { populate: ['people'] as never, strategy: 'joined' }),
   'populate, select-in': (em, { Country }) => em.find(Country, {}, { populate: ['people'] as never, strategy: 'select-in' }),

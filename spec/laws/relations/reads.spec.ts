@@ -17,7 +17,7 @@ onDatabasesAndPooler('reading relations', database => {
     const ways = waysOf(relation).filter(([name]) => database.kind === 'postgresql' || REPRESENTATIVE_WAYS.includes(name));
 
     for (const [index, [way, read]] of ways.entries()) {
-      // one tenant and the other in turn, and now and then both
+      // the tenants alternate, and sometimes both are read
       const twins = index % 4 === 0 ? TWINS : TWINS.slice(index % 2).slice(0, 1);
       const isSteady = relation.unsteady?.includes(way) !== true;
 
@@ -41,7 +41,7 @@ onDatabasesAndPooler('reading relations', database => {
     expect(FAILING).to.include.members([...failing]);
   });
 
-  // as MikroORM without tenants answers on a database that has this tenant's rows alone, and by the same SQL
+  // the result and the SQL must be those of MikroORM without tenants on a database with only this tenant's rows
   async function expectOwn(twin: Twin, read: Read, { isSteady, relation }: { isSteady: boolean; relation: string }): Promise<void> {
     const expected = await related.plain[twin].run(read);
     const found = await related.run(twin, read);
@@ -60,7 +60,7 @@ onDatabasesAndPooler('reading relations', database => {
       expect(found.answer).to.deep.equal(expected.answer);
       expect(found.failure).to.equal(expected.failure);
 
-      // what fails may have kept something else from being sent
+      // a failure may have prevented other statements
       if (expected.failure === undefined) {
         expect(readsOf(ownSql(found.statements, twin))).to.deep.equal(readsOf(plainSql(expected.statements)));
       }
@@ -68,12 +68,12 @@ onDatabasesAndPooler('reading relations', database => {
   }
 });
 
-// a statement with SQL of its own has its path in a transaction
+// a statement with raw SQL runs in a transaction that sets the path
 function readsOf(statements: readonly string[]): string[] {
   return statements.filter(statement => !/^(begin|commit|rollback)\b/.test(statement)).toSorted();
 }
 
-/** What fails in one way or another where there are no tenants, and has to fail in the same way with them. */
+/** Reads that fail without tenants too. With tenants, they must fail in the same way. */
 const FAILING: readonly string[] = [
   'Album.items',
   'Comment.on',

@@ -10,7 +10,7 @@ import { failureOf } from '../../support/assertions/failure.ts';
 
 type Write = (em: TenantEntityManager) => unknown;
 
-/** The ways to take away a shared row, or its key. */
+/** The ways to delete a shared row, or to change its key. */
 const REMOVALS: Readonly<Record<string, Write>> = {
   'em.remove': async em => em.removeAndFlush(await em.findOneOrFail(Genre, 1)),
   'em.remove of a reference': em => em.removeAndFlush(em.getReference(Genre, 1)),
@@ -28,7 +28,7 @@ onDatabasesAndPooler('shared rows that tenants refer to', database => {
 
   before(async () => {
     orm = await openTwins(database);
-    // the fixtures' own key sets null
+    // the foreign key of the fixtures is `on delete set null`
     for (const tenant of ['acme', 'bob']) {
       await database.query(
         `alter table ${tenant}.book drop constraint book_genre_id_foreign, add constraint book_genre_id_foreign foreign key (genre_id) references public.genre (id)`,

@@ -38,7 +38,7 @@ onDatabasesAndPooler('writing relations', database => {
   }
 });
 
-/** Writes, looks at what there is then, and rolls it back; fails where what is `watched` has changed meanwhile. */
+/** Writes, reads the result, and rolls back. Fails if `watched` has changed in the transaction. */
 function rolledBack(write: Work, look: Look, watched: Look = async () => undefined): Work {
   return (em, all) =>
     rollBackAfter(em, async tx => {

@@ -163,7 +163,7 @@ onDatabases(
 
       const run = set.tenants.migrate({ lockTimeoutMs: 100, retries: 10 });
 
-      // the second time is by the long way, so that what succeeds is a try after that
+      // the second try does not use one message, so a later try must succeed
       for (const time of ['first', 'second']) {
         await until(`bob waits the ${time} time`, async () => (await countLockWaits(database, `relation = 'bob.tag'::regclass`)) > 0);
         await until(`bob gives up the ${time} time`, async () => (await countLockWaits(database, `relation = 'bob.tag'::regclass`)) === 0);

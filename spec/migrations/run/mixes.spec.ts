@@ -35,7 +35,7 @@ onDatabasesAndPooler('what migrations do in a run', database => {
   let settingsBefore: unknown;
 
   before(async () => {
-    // one connection, so that whoever comes next gets the one that was used
+    // one connection, so that the next user gets the same one
     set = await openTenantSet(database, database.kind === 'pglite' ? {} : { pool: { max: 1 } });
     settingsBefore = await settings();
   });
@@ -206,7 +206,7 @@ onDatabasesAndPooler('what migrations do in a run', database => {
     return (await database.query<{ name: string }>(`select name from ${schemaName}.tag order by id`)).map(({ name }) => name);
   }
 
-  /** The only connection is as it was at first. */
+  /** The only connection is in its initial state. */
   async function expectClean(): Promise<void> {
     expect(await settings()).to.deep.equal(settingsBefore);
   }

@@ -19,7 +19,7 @@ onDatabases('migrations outside a transaction', database => {
   let set: TenantSet;
 
   before(async () => {
-    // one connection, so that whoever comes next gets the one that was used
+    // one connection, so that the next user gets the same one
     set = await openTenantSet(database, database.kind === 'pglite' ? {} : { pool: { max: 1 } });
   });
 
@@ -254,7 +254,7 @@ onDatabases('migrations outside a transaction', database => {
     return rows.map(({ name }) => name);
   }
 
-  /** What the next user of the only connection finds. */
+  /** The state that the next user of the only connection finds. */
   function settings(): Promise<unknown> {
     return set.orm.em
       .getConnection()

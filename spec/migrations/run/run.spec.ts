@@ -10,7 +10,7 @@ import { refusal } from '../../support/assertions/refusal.ts';
 const M2 = sqlMigration('M2', 'alter table "tag" add column "colour" text', 'alter table "tag" drop column "colour"');
 const M3 = sqlMigration('M3', 'alter table "tag" add column "shape" text', 'alter table "tag" drop column "shape"');
 
-// not through the pooler, whose one connection lets no two tenants be in work at once
+// not through the pooler: with its one connection, only one tenant can be migrated at a time
 onDatabases('a run over tenants', database => {
   let set: TenantSet;
 

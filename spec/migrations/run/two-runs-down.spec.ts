@@ -54,7 +54,7 @@ onDatabases(
         migrationOf('M3', () => undefined, {
           down: async migration => {
             reverted += 1;
-            // as if the server had committed and gone away before it could say so
+            // as if the server had committed, and the connection had been lost before its answer
             await database.query('alter table acme.tag drop column shape');
             await database.query(`delete from acme.mikro_orm_migrations where name = 'M3'`);
             migration.addSql('select 1');
@@ -88,7 +88,7 @@ onDatabases(
       return row?.key ?? '';
     }
 
-    /** How often runs have asked for the tenant, since the last spec. */
+    /** How often runs have queried the tenant since the last spec. */
     function timesAsked(): number {
       return database.statements.filter(sql => sql.includes('pg_try_advisory_xact_lock') && sql.includes('landlord:')).length;
     }

@@ -69,7 +69,7 @@ onDatabases(
           failed = false;
         } finally {
           await folder.remove();
-          // the second also where the first fails: an observer that stays would end the run when the server stops
+          // close the second even if the first fails: an observer that stays open would crash the run when the server stops
           try {
             await own.close(failed);
           } finally {

@@ -23,7 +23,7 @@ function describeSets(publicSchema: string, kinds: readonly DatabaseKind[]): voi
 
       before(async () => {
         folder = await migrationsFolder();
-        // what the library does not know, in a schema of its own and among a tenant's
+        // tables that the library does not know, in a separate schema and in a tenant's
         await database.query('create schema elsewhere');
         await database.query(`create type elsewhere.mood as enum ('good')`);
         await database.query('create table elsewhere.thing (id int primary key, mood elsewhere.mood)');
@@ -63,7 +63,7 @@ function describeSets(publicSchema: string, kinds: readonly DatabaseKind[]): voi
         );
 
         expect(columns).to.deep.equal(['column note.mood mood mood true']);
-        // the schema's own name is left out, so each is of its own
+        // the schema's own name is omitted, so every dependency is inside its own schema
         expect(shared).to.deep.equal(['column plan.mood mood mood true']);
         expect(keys.map(({ key }) => key.replaceAll('commons.', ''))).to.deep.equal([
           'bob.label -> label',

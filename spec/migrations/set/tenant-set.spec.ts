@@ -56,7 +56,7 @@ class M3 extends Migration {
     const [same] = await this.execute('select count(*)::int as count from note');
     const clients = await em.find(Client, {});
     seen.push({ ...raw, same: same?.count, clients: clients.length });
-    // a path set by a migration is not the next one's
+    // a path that a migration sets must not affect the next one
     await this.execute(`select set_config('search_path', 'public', true)`);
   }
 
@@ -87,7 +87,7 @@ onDatabasesAndPooler('running the tenant set', database => {
     await orm.migrator.create();
     await orm.migrator.up();
     await orm.em.fork().persistAndFlush(['acme', 'bob', 'carol'].map(newClient));
-    // a table of the same name in public, which no migration of a tenant may touch
+    // a decoy in public, which no migration of a tenant may change
     await database.query(`create table public.note (id serial primary key, text varchar(255) not null)`);
     await database.query(`insert into public.note (text) values ('public')`);
   });
@@ -245,7 +245,7 @@ onDatabasesAndPooler('running the tenant set', database => {
     expect(error).to.be.instanceOf(MigrationError).with.property('code', 'PUBLIC_SET_BEHIND');
     expect((error as MigrationError).message).to.match(/_later/);
     expect(await behind()).to.deep.include({ acme: ['M4'] });
-    // the way back needs nothing of the public set
+    // down migrations need no tables of the public set
     await tenants(orm).migrate({ direction: 'down', only: ['acme'] });
     await tenants(orm).migrate({ skipPublicCheck: true });
     expect(await behind()).to.deep.equal({ acme: [], bob: [], carol: [] });
@@ -266,7 +266,7 @@ onDatabasesAndPooler('running the tenant set', database => {
     await orm?.close();
     orm = await openEvolving(database, folder.path, [Note], {
       options: { migrations: { migrationsList }, ...options },
-      // what stays on the one connection would be the next user's
+      // the next user would get whatever stays on the one connection
       config: { pool: { min: 1, max: 1 } },
     });
   }

@@ -2,7 +2,7 @@ import { TenantError, type TenantErrorCode } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { failureOf } from './failure.ts';
 
-/** The library's own error that the work is refused with, by this code where one is given. Fails where the work succeeds or fails otherwise. */
+/** The library's own error of the refused work. Fails if the work succeeds, fails with another error, or has another code than the given one. */
 export async function refusal(
   work: Promise<unknown> | (() => unknown),
   code?: TenantErrorCode,

@@ -8,7 +8,7 @@ export function schemaNamesOf(results: readonly { readonly schemaName: string }[
 
 type ErrorClass<Failure extends TenantError> = abstract new (...args: any[]) => Failure;
 
-/** Why the tenant was not migrated. Fails where it was, and where its error is of another class. */
+/** The error of a tenant that was not migrated. Fails if it was migrated, or if the error has another class. */
 export function errorIn(result: RunResult, schemaName: string): TenantError;
 export function errorIn<Failure extends TenantError>(result: RunResult, schemaName: string, errorClass: ErrorClass<Failure>): Failure;
 export function errorIn({ failed }: RunResult, schemaName: string, errorClass: ErrorClass<TenantError> = TenantError): TenantError {

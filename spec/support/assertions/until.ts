@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 
-/** Waits for a condition, and says which when it does not come about. */
+/** Waits for a condition. On a time-out, the error names the condition. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>, limitInMs = 15_000): Promise<void> {
   const end = Date.now() + limitInMs;
 

@@ -6,8 +6,8 @@ import type pg from 'pg';
 import { until } from './until.ts';
 
 /**
- * Waits until no ORM of this process waits for an answer or for a connection. What fails may leave something under way, as the other half of
- * `findAndCount`, which would come into the log of whatever is run next.
+ * Waits until no ORM of this process waits for an answer or for a connection. Failed work may leave a statement running, such as the other half
+ * of `findAndCount`, which would appear in the log of the next work.
  */
 export async function workDone(): Promise<void> {
   try {
@@ -17,10 +17,10 @@ export async function workDone(): Promise<void> {
   }
 }
 
-// so that no spec begins while the work of the one before it goes on
+// no spec may begin while work of the previous one is running
 export const mochaHooks = { afterEach: workDone };
 
-// what has been answered may send something more, a few turns of the event loop later
+// an answer may cause another statement, a few turns of the event loop later
 async function isQuiet(): Promise<boolean> {
   for (let turn = 0; turn < 5; turn++) {
     if (underWay.size > 0) {

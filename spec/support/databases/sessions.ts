@@ -3,7 +3,7 @@ import type { SpecDatabase } from './database.ts';
 
 type Database = Pick<SpecDatabase, 'query'>;
 
-/** A session of somebody else. It is ended with the specs of the `describe`, where it was not ended before. */
+/** A separate session. It is closed after the specs of the `describe`, unless it was closed before. */
 export async function openSession(database: Pick<SpecDatabase, 'url' | 'atEnd'>): Promise<pg.Client> {
   const session = new pg.Client({ connectionString: database.url ?? '' });
   await session.connect();

@@ -1,4 +1,4 @@
-/** Numbers from 0 up to 1, the same ones for the same seed (mulberry32), so that a run that fails can be run again. */
+/** Random numbers from 0 up to 1 (mulberry32). The same seed gives the same numbers, so that a failed run can be repeated. */
 export function randomNumbers(seed: number): () => number {
   let state = seed;
 
@@ -11,7 +11,7 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
-/** Picks one of some values, by such numbers. */
+/** Picks a value with a random number. */
 export function randomPick(random: () => number): <Value>(values: readonly Value[]) => Value {
   return values => values[Math.floor(random() * values.length)]!;
 }

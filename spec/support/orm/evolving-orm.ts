@@ -15,10 +15,10 @@ export class Client extends TenantMixin {
 
 export const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, properties: { name: p.string() } });
 
-/** Given `{ schema: '*' }` or nothing, the same entities for tenants and for a plain database of one schema. */
+/** The same entities: for tenants if given `{ schema: '*' }`, or for a plain database with one schema. */
 export type EntityFactory = (own: { schema?: '*' }) => Entities;
 
-/** A temporary folder for migrations, with one for an empty tenant set, which can import what this package can. */
+/** A temporary folder for migrations, with a folder for an empty tenant set. Its files can import this package's dependencies. */
 export async function migrationsFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'landlord-migrations-'));
   await mkdir(join(path, 'tenant'));
@@ -28,7 +28,7 @@ export async function migrationsFolder(): Promise<{ readonly path: string; remov
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** An ORM with tenants whose two sets lie in `<folder>/public` and `<folder>/tenant`. */
+/** An ORM with tenants whose migrations are in `<folder>/public` and `<folder>/tenant`. */
 export async function openEvolving(
   database: OpenedOn,
   folder: string,
@@ -65,7 +65,7 @@ export function newClient(schemaName: string): Client {
   return Object.assign(new Client(), { schemaName, domainUrl: `${schemaName}.example.com` });
 }
 
-// the time stamp alone would give two migrations of one second one name
+// with only the time stamp, two migrations of the same second would have the same name
 function sequential(): (timestamp: string, name?: string) => string {
   return (_timestamp, name) => `Migration${String(++counter).padStart(6, '0')}${name === undefined ? '' : `_${name}`}`;
 }

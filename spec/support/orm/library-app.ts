@@ -8,7 +8,7 @@ import { openLibrary } from './library-orm.ts';
 /** The example application on a spec's database, with its two demo libraries. */
 export interface LibraryApp {
   readonly port: number;
-  /** What the app reported as its own fault. */
+  /** The errors that the app reported as its own. */
   readonly faults: unknown[];
   get(host: string, path?: string, request?: Partial<HttpRequest>): Promise<HttpResponse>;
   post(host: string, path: string, fields: Readonly<Record<string, string>>, request?: Partial<HttpRequest>): Promise<HttpResponse>;
@@ -20,7 +20,7 @@ export async function openLibraryApp(database: SpecDatabase): Promise<LibraryApp
   const app = createApp(orm);
   const faults: unknown[] = [];
   app.on('error', (error: NodeJS.ErrnoException) => {
-    // Koa reports here, too, that a visitor hung up or sent what is no HTTP
+    // Koa also reports visitors that hang up or send invalid HTTP
     if (!/^(HPE_|ECONNRESET|EPIPE)/.test(error.code ?? '')) {
       faults.push(error);
     }

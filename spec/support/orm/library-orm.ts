@@ -6,12 +6,20 @@ import { openOrm, type OpenedOn, type OrmConfig, type SpecOrm } from './open-orm
 export type LibraryOrm = SpecOrm;
 
 /** The lending library of `fixtures/` on a spec's database, its public set migrated. */
-export async function openLibrary(
+export async function openLibrary(...args: Parameters<typeof initLibrary>): Promise<LibraryOrm> {
+  const orm = await initLibrary(...args);
+  await orm.migrator.up();
+
+  return orm;
+}
+
+/** The same on a database that has its tables. */
+export async function initLibrary(
   database: OpenedOn,
   options: Partial<TenantsOptions<Library>> = {},
   config: OrmConfig = {},
 ): Promise<LibraryOrm> {
-  const orm = await openOrm(
+  return openOrm(
     database,
     { tenant: Library, migrations: { path: './migrations/tenant', snapshotName: '.snapshot' }, ...options },
     {
@@ -21,14 +29,20 @@ export async function openLibrary(
       ...config,
     },
   );
-  await orm.migrator.up();
-
-  return orm;
 }
 
 /** A library that is not stored yet, on the host `<schemaName>.example.com`. */
-export function newLibrary(schemaName: string, data: Record<string, unknown> = {}): Library {
-  return new Library({ name: schemaName, domainUrl: `${schemaName.replaceAll('_', '-')}.example.com`, schemaName, ...data });
+export function newLibrary(
+  schemaName: string,
+  { autoCreateSchema, ...data }: { readonly autoCreateSchema?: boolean; readonly [property: string]: unknown } = {},
+): Library {
+  const library = new Library({ name: schemaName, domainUrl: `${schemaName.replaceAll('_', '-')}.example.com`, schemaName, ...data });
+
+  if (autoCreateSchema !== undefined) {
+    library.autoCreateSchema = autoCreateSchema;
+  }
+
+  return library;
 }
 
 export const LIBRARY_ENTITIES = [Library, Genre, Author, Book, Tag, Member, Loan, LoanSummary];

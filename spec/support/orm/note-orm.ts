@@ -12,7 +12,7 @@ const NoteSchema = defineEntity({
   },
 });
 
-/** The one entity that each tenant of `openNoteOrm` has of its own. */
+/** The only tenant entity of `openNoteOrm`. */
 export class Note extends NoteSchema.class {}
 NoteSchema.setClass(Note);
 
@@ -22,7 +22,7 @@ export class CreateNote extends Migration {
   }
 }
 
-/** An ORM whose tenants are of another class than `Library`; the shared tables are created. */
+/** An ORM whose tenants are of another class than `Library`, with its shared tables created. */
 export async function openNoteOrm(
   database: OpenedOn,
   tenant: EntityClass<TenantMixin<any>>,

@@ -4,13 +4,13 @@ import type { SpecDatabase } from '../databases/database.ts';
 
 export type SpecOrm = MikroORM<any, TenantEntityManager>;
 
-/** What is put over the options of the spec's database. */
+/** Overrides for the options of the spec's database. */
 export type OrmConfig = Partial<Options<IDatabaseDriver, any, any>>;
 
-/** Where an ORM is opened, and by what it is closed. */
+/** The database of an ORM, which also closes it. */
 export type OpenedOn = Pick<SpecDatabase, 'options' | 'atEnd'>;
 
-/** An ORM with tenants on a spec's database, which closes it at the end. Nothing is in the public schema yet. */
+/** An ORM with tenants on a spec's database, which closes it at the end. The public schema is still empty. */
 export async function openOrm(database: OpenedOn, tenants: TenantsOptions<any>, config: OrmConfig = {}): Promise<SpecOrm> {
   return init(database, withTenants({ ...database.options(), ...config } as Partial<Options<any, any, any>>, tenants));
 }

@@ -1,6 +1,6 @@
 import type { SpecDatabase } from '../databases/database.ts';
 
-/** Names of roles for one spec: they belong to the whole cluster, which other specs work on too. */
+/** Unique role names for one spec. Roles belong to the whole cluster, which other specs use too. */
 export interface SpecRoles {
   readonly prefix: string;
   readonly shared: string;

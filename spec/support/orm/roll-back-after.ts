@@ -1,4 +1,4 @@
-/** Runs the work in a transaction that is rolled back, so that the next one starts from the same rows, and resolves to its answer. */
+/** Runs the work in a transaction, rolls it back so that the next one starts from the same rows, and resolves to the result. */
 export async function rollBackAfter<Em, Answer>(em: Transactional<Em>, work: (em: Em) => Answer): Promise<Awaited<Answer>> {
   const rollback = new Error('rolled back on purpose');
   let answer: Awaited<Answer> | undefined;

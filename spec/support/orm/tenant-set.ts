@@ -38,20 +38,20 @@ export function migrationOf(
   };
 }
 
-/** A migration that queues these statements, and others to revert it. */
+/** A migration that queues the first statements, and the others to revert it. */
 export function sqlMigration(name: string, up: string | readonly string[], down: string | readonly string[] = []): MigrationEntry {
   return migrationOf(name, queue(up), { down: queue(down) });
 }
 
-/** Libraries whose tenant set is a list that a spec writes: at first one migration, that creates the table of `Tag`. */
+/** Libraries whose tenant set is a list that a spec changes. Initially it has one migration, which creates the table of `Tag`. */
 export interface TenantSet {
   readonly orm: LibraryOrm;
   readonly tenants: TenantService<Library>;
-  /** Sets what comes after the first migration. */
+  /** Sets the migrations after the first one. */
   use(...migrations: readonly MigrationEntry[]): void;
-  /** Creates tenants with all that the set has at the moment. */
+  /** Creates tenants with all migrations that the set currently has. */
   create(...schemaNames: readonly string[]): Promise<void>;
-  /** Drops all tenants, and takes the set back to its first migration. */
+  /** Drops all tenants, and resets the set to its first migration. */
   clear(): Promise<void>;
 }
 
@@ -80,7 +80,7 @@ export async function openTenantSet(database: OpenedOn, config: OrmConfig = {}, 
   };
 }
 
-/** The tenant set of the lending library as a list, to be added to. */
+/** The tenant set of the lending library as a list that specs can extend. */
 export async function loadTenantSet(): Promise<MigrationEntry[]> {
   const folder = join(ROOT, 'migrations/tenant');
   const files = (await readdir(folder)).filter(file => /^Migration.*\.ts$/.test(file)).sort();
@@ -94,7 +94,7 @@ export async function loadTenantSet(): Promise<MigrationEntry[]> {
   );
 }
 
-/** What may come after it. */
+/** Migrations that can follow it. */
 export const ADD_SHELF = sqlMigration('Migration20990101000000', 'create table shelf (id serial primary key, label text)');
 
 export const ADD_SHELF_INDEX = migrationOf(

@@ -4,7 +4,7 @@ import { Migration } from '@mikro-orm/migrations';
 import type { SpecDatabase } from '../databases/database.ts';
 import { openOrm, type SpecOrm } from './open-orm.ts';
 
-/** Tenant entities with a relation of every kind that can be written. */
+/** Tenant entities with every kind of writable relation. */
 export class Writer {
   id!: number;
   name!: string;
@@ -42,7 +42,7 @@ export class Label {
   volumes = new Collection<Volume>(this);
 }
 
-/** Deleted when its writer lets go of it. */
+/** Deleted when it is removed from its writer. */
 export class Essay {
   id!: number;
   writer?: Writer | null;
@@ -75,7 +75,7 @@ defineEntity({
     id: p.integer().primary(),
     text: p.string(),
     sitter: () => p.oneToOne(Writer).inversedBy('portrait').owner().nullable(),
-    // nothing leads back, and nothing pulls it into a flush
+    // no inverse side and no cascade, so nothing adds it to a flush
     painter: () => p.oneToOne(Writer).owner().ref().nullable().cascade(),
   },
 });
@@ -94,7 +94,7 @@ defineEntity({
     id: p.integer().primary(),
     title: p.string(),
     writer: () => p.manyToOne(Writer).inversedBy('volumes'),
-    // no cascade: nothing pulls it into a flush
+    // no cascade, so nothing adds it to a flush
     translator: () => p.manyToOne(Writer).ref().nullable().cascade(),
     imprint: () => p.embedded(Imprint).nullable(),
     notes: () => p.embedded(Imprint).array().nullable(),
@@ -117,8 +117,7 @@ defineEntity({
 });
 
 /**
- * The tenants acme and bob whose rows have the same keys and tell by their names whose they are, and tables of the same names in the
- * public schema.
+ * The tenants acme and bob. Their rows have the same keys, and names that show the tenant. The public schema has tables with the same names.
  */
 export async function openWriters(database: SpecDatabase, subscribers: EventSubscriber<any>[] = []): Promise<SpecOrm> {
   const orm = await openOrm(
@@ -153,7 +152,7 @@ export async function openWriters(database: SpecDatabase, subscribers: EventSubs
   return orm;
 }
 
-/** All that the tenants and the public schema hold, to be compared. */
+/** The contents of the tenants' schemas and the public schema, to compare them. */
 export async function everyRow(database: SpecDatabase): Promise<unknown> {
   const tables = ['acme', 'bob', 'public'].flatMap(schemaName => WRITERS_TABLES.map(table => `${schemaName}.${table}`));
   const [rows] = await database.query(

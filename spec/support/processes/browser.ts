@@ -12,7 +12,7 @@ export interface SpecBrowser {
 
 /**
  * Starts a headless browser with a profile of its own and without JavaScript, which the pages do not need.
- * Where there is none and none may be installed, the specs that need it are pending, or fail with `CI` set.
+ * If there is no browser and none may be installed, the specs that need it are pending, or fail if `CI` is set.
  */
 export async function openBrowser(mocha: Mocha.Context): Promise<SpecBrowser> {
   const executablePath = findProgram(CHROMIUM);

@@ -4,7 +4,7 @@ import pg from 'pg';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { ROOT } from './programs.ts';
 
-/** What the specs run on, in a line. */
+/** The versions that the specs run on, in one line. */
 export async function versionsInUse(databaseUrl: string): Promise<string> {
   return [`PostgreSQL ${await serverVersion(databaseUrl)}`, `Node ${process.versions.node}`, `MikroORM ${mikroOrmVersions()}`].join(', ');
 }

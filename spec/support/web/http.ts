@@ -5,15 +5,15 @@ import { text } from 'node:stream/consumers';
 
 export interface HttpRequest {
   readonly port: number;
-  /** The `Host` header, without the port. One among the headers goes before it. */
+  /** The `Host` header without the port. `headers` can override it. */
   readonly host?: string;
   readonly path?: string;
   readonly method?: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: string | Buffer;
-  /** Hangs up. */
+  /** Closes the connection. */
   readonly signal?: AbortSignal;
-  /** Keeps connections for the next request. @default one connection for each request */
+  /** Keeps connections for later requests. @default one connection per request */
   readonly agent?: Agent;
 }
 
@@ -25,8 +25,8 @@ export interface HttpResponse {
 }
 
 /**
- * One request to whichever host of this machine; `fetch` lets nobody set that. Resolves to the answer as soon as it begins; destroying it hangs
- * up.
+ * Sends a request to this machine with any `Host` header, which `fetch` does not allow. Resolves to the response as soon as it begins. Destroying
+ * it closes the connection.
  */
 export function open({ port, host, headers = {}, body, ...options }: HttpRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
@@ -37,7 +37,7 @@ export function open({ port, host, headers = {}, body, ...options }: HttpRequest
         agent: false,
         ...options,
         headers: { host: `${host}:${port}`, ...headers },
-        // what is sent on purpose may be what a client of Node's would refuse to send
+        // a spec may send headers that Node's client would refuse
         setHost: false,
       },
       resolve,
@@ -47,7 +47,7 @@ export function open({ port, host, headers = {}, body, ...options }: HttpRequest
   });
 }
 
-/** The same, with the whole answer. */
+/** The same, with the whole response. */
 export async function send(sent: HttpRequest): Promise<HttpResponse> {
   const answer = await open(sent);
 
@@ -70,14 +70,14 @@ export async function submit(target: HttpRequest, fields: Readonly<Record<string
 }
 
 /**
- * Sends bytes as they are, and gives those that come back until the server hangs up. With `end` it is told that no more will come, which it
- * would wait for after half a request; whatever is still to be answered is not.
+ * Sends raw bytes, and resolves to all received bytes once the server closes the connection. With `end`, the sending side is closed, so that the
+ * server does not wait for the rest of a request. Requests that are not answered by then stay unanswered.
  */
 export async function sendBytes(port: number, bytes: string, { end = false }: { readonly end?: boolean } = {}): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port });
   const chunks: Buffer[] = [];
   socket.on('data', chunk => chunks.push(chunk));
-  // a reset is an answer too, and the close comes after it
+  // a reset also counts as an answer, and `close` follows it
   socket.on('error', () => undefined);
   socket[end ? 'end' : 'write'](bytes, 'latin1');
   await once(socket, 'close');
@@ -85,8 +85,8 @@ export async function sendBytes(port: number, bytes: string, { end = false }: { 
   return Buffer.concat(chunks).toString('latin1');
 }
 
-/** The status of what `sendBytes` gave; NaN where it is no answer. */
+/** The status of a response from `sendBytes`. NaN if it is not a response. */
 export const statusOf = (answer: string): number => Number(/^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1]);
 
-/** The body of what `sendBytes` gave. */
+/** The body of a response from `sendBytes`. */
 export const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);

@@ -7,17 +7,17 @@ import { open, send, sendBytes, type HttpRequest, type HttpResponse } from './ht
 
 export type RequestOptions = Omit<HttpRequest, 'port' | 'host' | 'path'>;
 
-/** A server on a free port of this machine, and a client that says which host it means. */
+/** A server on a free local port, and a client that sets the `Host` header. */
 export interface WebServer {
   readonly port: number;
-  /** What the `error` event of a Koa application was given. To be emptied with `.length = 0`. */
+  /** The errors of the `error` event of a Koa application. Clear it with `.length = 0`. */
   readonly errors: unknown[];
   get(host: string, path?: string, options?: RequestOptions): Promise<HttpResponse>;
-  /** The answer as soon as it begins; destroying it hangs up. */
+  /** Resolves to the response as soon as it begins. Destroying it closes the connection. */
   open(host: string, path?: string, options?: RequestOptions): Promise<IncomingMessage>;
-  /** Sends bytes as they are, and gives those that come back until the server hangs up. */
+  /** Sends raw bytes, and resolves to all received bytes once the server closes the connection. */
   raw(bytes: string): Promise<string>;
-  /** Hangs up on everybody, and then waits for the work on what they asked for. */
+  /** Closes all connections, and then waits for the work on their requests. */
   close(): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export async function serve(served: Koa | Listener, database?: Pick<SpecDatabase
   };
 }
 
-/** For the specs of a `describe`: what it serves is closed after the spec that asked for it. */
+/** For the specs of a `describe`. Each server is closed after the spec that opened it. */
 export function serveUntilSpecEnds(): (served: Koa | Listener) => Promise<WebServer> {
   const servers: WebServer[] = [];
 

@@ -76,7 +76,7 @@ onDatabasesAndPooler('after a response', database => {
     const found: unknown[] = [];
     const server = await start(ctx => {
       const text = async (): Promise<string> => `${currentTenant()?.schemaName} ${await authorsHere(orm)}`;
-      // its end runs in the scope, and the next request begins with it
+      // the end of the response runs in the scope, and the next request starts from it
       ctx.body = Readable.from([1]).map(text);
     }, found);
     const request = (host: string, last = false): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n${last ? 'Connection: close\r\n' : ''}\r\n`;
@@ -139,7 +139,7 @@ onDatabasesAndPooler('after a response', database => {
     expect(reads).to.equal(0);
   });
 
-  /** Serves the route; `found` gets what there is of a scope before the request's own, and after it. */
+  /** Serves the route. `found` collects the scopes before and after the request's own. */
   async function start(route: Route, found: unknown[] = [], outside: Koa.Middleware = (_, next) => next()): Promise<WebServer> {
     const app = new Koa();
     app.use(async (_, next) => {

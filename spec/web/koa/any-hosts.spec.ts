@@ -89,7 +89,7 @@ onDatabases('generated domains', database => {
             (error: unknown) => error,
           );
 
-        // what is no string at all, MikroORM may refuse itself
+        // MikroORM itself may refuse a value that is not a string
         expect(outcome).to.be.instanceOf(Error);
 
         if (typeof domainUrl === 'string') {

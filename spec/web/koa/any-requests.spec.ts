@@ -16,7 +16,7 @@ const TENANTS = ['acme', 'bob', 'carol', 'dave', 'erin'];
 
 const HOSTS = [...TENANTS.map(hostOf), 'localhost'];
 
-/** Few, so that one that is not given back is missed at once. */
+/** Small, so that a connection leak shows at once. */
 const CONNECTIONS = 3;
 
 /** PGlite has one connection, and does not stream. */
@@ -32,7 +32,7 @@ const MAX_COMMANDS = 60;
 
 const SEED = 20_260_101;
 
-/** Ways to choose the tenant of a request that are not enough. */
+/** Wrong ways to set the tenant of a request. */
 const LEAKS: Readonly<Record<string, Koa.Middleware>> = {
   'a scope that ends before the body does': (ctx, next) =>
     ctx.hostname === 'localhost' ? runInPublic(() => next()) : runInTenant(schemaOf(ctx.hostname), () => next()),
@@ -87,7 +87,7 @@ onDatabasesAndPooler('any requests', database => {
 
   async function start(...middlewares: Koa.Middleware[]): Promise<WebServer> {
     const app = new Koa();
-    // outside of every scope, also after the rest of the request
+    // outside every scope, also after the request
     app.use(async (ctx, next) => {
       visits.look(ctx, undefined);
       await next().finally(() => visits.look(ctx, undefined));
@@ -107,7 +107,7 @@ onDatabasesAndPooler('any requests', database => {
     }
   }
 
-  // each waits inside for all others, so that all have to be there
+  // each request waits inside until all others have arrived
   async function useAllConnections(): Promise<void> {
     let [inside, waited] = [0, false];
     await Promise.all(

@@ -153,7 +153,7 @@ onDatabases(
 
 const NAMES = Array.from({ length: 1000 }, (_, index) => `author ${index}`);
 
-/** More than a socket's buffers take at once. */
+/** Larger than a socket's buffers. */
 const PADDING = 'x'.repeat(100_000);
 
 async function* untilEnded(read: () => Promise<string[]>, ended: unknown[]): AsyncGenerator<string> {

@@ -15,7 +15,7 @@ const TENANTS = ['acme', 'bob', 'carol'];
 onDatabasesAndPooler('interleaved requests', database => {
   let orm: LibraryOrm;
   let server: WebServer;
-  /** How many requests have to be in their routes before any goes on. */
+  /** The number of requests that must be in their routes before any of them continues. */
   let toWaitFor = 0;
   const meeting = new Gate();
 
@@ -76,7 +76,7 @@ onDatabasesAndPooler('interleaved requests', database => {
     }
   }
 
-  /** Waits in every way there is, and says after each whose request this is. */
+  /** Waits in every possible way, and reports the tenant after each. */
   async function wander(ctx: Koa.Context): Promise<void> {
     const index = Number(ctx.path.slice(1));
     const seen: unknown[] = [];
@@ -88,7 +88,7 @@ onDatabasesAndPooler('interleaved requests', database => {
     }
 
     for (let step = 0; step < STEPS.length; step++) {
-      // each request in an order of its own
+      // each request uses a different order
       await STEPS[(index + step) % STEPS.length]?.(index);
       const [author] = await authorsHere(orm);
       seen.push([ctx.state.tenant?.schemaName, currentTenant()?.schemaName, author]);

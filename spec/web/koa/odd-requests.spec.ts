@@ -45,7 +45,7 @@ onDatabases('odd requests', database => {
   });
 });
 
-/** What a Host has in it that reaches the tenant. */
+/** The part that every `Host` contains that reaches the tenant. */
 const TELLING: Record<string, string> = { acme: 'acme', bob: 'bob', buecher: 'cher', six: '2001:', four: '192.0.2.7' };
 
 const HOST_PIECES = [

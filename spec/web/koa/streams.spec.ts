@@ -175,7 +175,7 @@ onDatabasesAndPooler('streamed bodies', database => {
     return serve(app);
   }
 
-  // the answer of a body whose first line waits may begin only with that line
+  // if the first line of a body waits, the response may start only with that line
   async function linesOf(server: WebServer, name: string, gates: Record<string, Gate>): Promise<AsyncIterator<string>> {
     gates[name]?.open();
     const answer = await server.open(hostOf(name));
@@ -188,7 +188,7 @@ onDatabasesAndPooler('streamed bodies', database => {
 
 const STEPS = 6;
 
-/** More than a socket's buffers take at once, so that reading stops and is taken up again by the socket. */
+/** Larger than a socket's buffers, so that reading stops and the socket resumes it. */
 const PADDING = 'x'.repeat(100_000);
 
 async function next(lines: AsyncIterator<string, unknown>): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 /**
- * One flow of the program under test: an async function that does what it is told, one order after the other, and that stays in the
- * scopes it has entered while others go on. Each scope is a call within the call of the outer one, as in a program.
+ * One flow of the program under test: an async function that executes commands one after the other. It stays in its scopes while other flows
+ * continue. Each scope is a nested call, as in a program.
  */
 export class Flow {
   readonly #orders: Ticket[] = [];
@@ -22,27 +22,27 @@ export class Flow {
       });
   }
 
-  /** Does something where the flow is. Resolves when it is done, and `check` has been called there. */
+  /** Runs work in the current scope of the flow. Resolves when the work and `check` are done. */
   act(work: () => unknown, check: Check): Promise<void> {
     return this.#tell({ kind: 'act', work }, check);
   }
 
-  /** Goes into a scope or a transaction; `check` is called inside. */
+  /** Enters a scope or a transaction. `check` is called inside. */
   enter(into: Into, check: Check): Promise<void> {
     return this.#tell({ kind: 'enter', into }, check);
   }
 
-  /** Comes out of what was entered last; `check` is called outside. */
+  /** Leaves the innermost scope or transaction. `check` is called outside. */
   leave(check: Check): Promise<void> {
     return this.#tell({ kind: 'leave' }, check);
   }
 
-  /** Throws out of as many scopes as are said; `check` is called where the error is caught. */
+  /** Throws out of the given number of scopes. `check` is called where the error is caught. */
   throwOut(levels: number, check: Check): Promise<void> {
     return this.#tell({ kind: 'throw', levels }, check);
   }
 
-  /** Comes to its end, out of whatever it still is in. */
+  /** Ends the flow, and leaves everything that it is still in. */
   async end(): Promise<void> {
     while (!this.#hasEnded) {
       this.#push({ order: { kind: 'leave' }, check: () => undefined, done: () => undefined, fail: () => undefined });

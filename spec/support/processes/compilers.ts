@@ -39,7 +39,7 @@ export const COMPILERS: readonly Compiler[] = (['es', 'legacy'] as const).flatMa
   babel({ decorators, fields: 'assign' }),
 ]);
 
-/** The exports of `spec/support/compilers/<name>.ts`, as a compiler makes them. */
+/** The exports of `spec/tenant/compiled/<name>.ts`, as a compiler makes them. */
 export async function load<Exports>(compiler: Compiler, name: string): Promise<Exports> {
   const code = await compileOnce(compiler, name);
   const module = { exports: {} };
@@ -53,7 +53,7 @@ function compileOnce(compiler: Compiler, name: string): Promise<string> {
   const key = `${name} by ${compiler.title}`;
   const code =
     COMPILED.get(key) ??
-    readFile(new URL(`${name}.ts`, import.meta.url), 'utf8').then(source =>
+    readFile(new URL(`../../tenant/compiled/${name}.ts`, import.meta.url), 'utf8').then(source =>
       compiler.compile(source.replace('decorators/es', `decorators/${compiler.decorators}`)),
     );
   COMPILED.set(key, code);
