@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import type { BrokenSeam } from './shapes.js';
 
 /** A broken seam in the words of an error: what it is, what it protects, what was seen, and the versions. */
@@ -20,16 +21,32 @@ function installedVersion(name: string): string {
   // a dependency of MikroORM's need not be found from here
   for (const from of [undefined, '@mikro-orm/postgresql', '@mikro-orm/pglite', '@mikro-orm/sql', '@mikro-orm/cli']) {
     try {
-      const start = from === undefined ? import.meta.url : createRequire(import.meta.url).resolve(`${from}/package.json`);
-      const { version } = createRequire(start)(`${name}/package.json`) as { readonly version: string };
+      const own = createRequire(import.meta.url);
+      const found = from === undefined ? own : createRequire(own.resolve(`${from}/package.json`));
 
-      return version;
+      return versionIn(dirname(found.resolve(name)), name);
     } catch {
       // not installed there
     }
   }
 
   return 'of an unknown version';
+}
+
+// not every package lets its package.json be imported
+function versionIn(folder: string, name: string): string {
+  const file = join(folder, 'package.json');
+  const found = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { readonly name?: string; readonly version?: string }) : {};
+
+  if (found.name === name && found.version !== undefined) {
+    return found.version;
+  }
+
+  if (dirname(folder) === folder) {
+    throw new Error(`There is no package.json of ${name}.`);
+  }
+
+  return versionIn(dirname(folder), name);
 }
 
 function ownPackage(): { readonly peerDependencies?: Readonly<Record<string, string>> } {

@@ -10,6 +10,7 @@ import {
   MetadataStorage,
   MikroORM,
   ObjectHydrator,
+  RawQueryFragment,
   RequestContext,
   TransactionContext,
   UnitOfWork,
@@ -20,6 +21,7 @@ import {
   AbstractSqlDriver,
   BasePostgreSqlEntityManager,
   DatabaseSchema,
+  NativeQueryBuilder,
   QueryBuilder,
   QueryBuilderHelper,
   SqlSchemaGenerator,
@@ -36,6 +38,8 @@ export function ownersOf(driver: AnyDriver): Owners {
     SqlEntityManager: BasePostgreSqlEntityManager.prototype,
     QueryBuilder: QueryBuilder.prototype,
     QueryBuilderHelper: QueryBuilderHelper.prototype,
+    NativeQueryBuilder: NativeQueryBuilder.prototype,
+    RawQueryFragment: RawQueryFragment.prototype,
     AbstractSqlDriver: officialDriverOf(driver).prototype,
     Platform: Object.getPrototypeOf(driver.getPlatform()) as object,
     AbstractSqlConnection: Object.getPrototypeOf(driver.getConnection('write')) as object,
@@ -85,6 +89,7 @@ function makePool({ orm, database }: ProbeWorld): Owners {
   return {
     KyselyDialect: dialect,
     KyselyDriver: tryTo(() => dialect.createDriver()),
+    KyselyExecutor: tryTo(() => (connection as ProbeEm).getClient().getExecutor()),
     ...(pool === undefined ? {} : { Pool: pool, Client: tryTo(() => new pool.Client({})) }),
   };
 }

@@ -64,6 +64,8 @@ export abstract class ProbeClient extends EventEmitter {
   /** The last that was submitted. */
   static cursor: object | undefined;
 
+  static status: string | null = null;
+
   readonly _queryable = true;
   _ending = false;
 
@@ -91,6 +93,11 @@ export abstract class ProbeClient extends EventEmitter {
     done?.();
 
     return Promise.resolve();
+  }
+
+  /** What the server says of a transaction. */
+  getTransactionStatus(): string | null {
+    return ProbeClient.status;
   }
 
   ref(): void {}

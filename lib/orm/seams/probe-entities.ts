@@ -31,7 +31,7 @@ export function probeEntities({ isWhole }: { readonly isWhole: boolean }): Probe
         ? {
             topic: () => p.manyToOne(Topic).nullable(),
             data: p.json().nullable(),
-            place: p.string().formula((_, table) => `'in ${table.schema}'`),
+            place: p.string().formula((_, table) => `${table.schema}.probe_place()`),
             leads: () => p.oneToOne(Topic).nullable(),
             friends: () => p.manyToMany(Author),
             marks: () => p.manyToMany([Topic, Author] as never),

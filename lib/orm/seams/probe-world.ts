@@ -45,8 +45,9 @@ export class ProbeWorld {
   failure: Error | undefined;
 
   readonly #statements: Statement[] = [];
-  /** The connection's own, which is under guard. */
+  /** The connection's own, which are under guard. */
   #stream: unknown;
+  #execute: unknown;
 
   /** Whether it has all that the probes of every seam need. */
   readonly isWhole: boolean;
@@ -130,6 +131,7 @@ export class ProbeWorld {
     const say = (sql: unknown, ctx?: unknown): void =>
       void this.#statements.push({ sql: String(sql), ctx, target: sqlTarget(this.orm.config) });
 
+    this.#execute = connection.execute;
     connection.execute = async (sql: unknown, _params: unknown, _method: unknown, ctx: unknown) => {
       say(sql, ctx);
       const { failure } = this;
@@ -155,7 +157,7 @@ export class ProbeWorld {
   /** Has it send what it is given. */
   stopRecording(): void {
     const connection = this.orm.driver.getConnection('write') as ProbeEm;
-    delete connection.execute;
+    connection.execute = this.#execute;
     delete connection.transactional;
     connection.stream = this.#stream;
   }

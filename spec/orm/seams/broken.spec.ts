@@ -5,6 +5,7 @@ import { breakages } from '../../support/seams/breakages.ts';
 import { COMMAND_LINE_RENAMES, RENAMES } from '../../support/seams/renames.ts';
 import { errorOf, onUnknownCode, startAgain } from '../../support/seams/start-again.ts';
 
+// as a module of its own kind, like MikroORM's, of which there would else be two
 const found = await breakages();
 
 describe('A seam that is not what it was', () => {

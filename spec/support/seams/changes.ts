@@ -37,8 +37,10 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
   ],
   'Kysely.withSchema': [{ how: 'without effect', make: () => define(Kysely.prototype, 'withSchema', { value: itself, writable: true }) }],
   'Kysely.withPlugin': [{ how: 'without effect', make: () => define(Kysely.prototype, 'withPlugin', { value: itself, writable: true }) }],
-  'KyselyPlugin.transformQuery': [{ how: NOT_CALLED, make: () => pluginWithout('transformQuery', ({ node }: Open) => node) }],
-  'KyselyPlugin.transformResult': [{ how: 'called by another name', make: () => pluginWithout('transformResult', undefined) }],
+  // a proxy answers for these, so that they are changed in the sources
+  'KyselyExecutor.transformQuery': [],
+  'KyselyExecutor.executeQuery': [],
+  'KyselyExecutor.withPlugin': [{ how: NOT_CALLED, make: () => pluginsPastExecutor() }],
   'Query.context': [
     {
       how: 'no longer read',
@@ -196,13 +198,16 @@ function stock(prototype: Open, member: string): Function {
   return prototype[member][GUARDED] as Function;
 }
 
-function pluginWithout(member: string, instead: unknown): () => void {
+/** Kysely makes an instance with a plugin by itself. */
+function pluginsPastExecutor(): () => void {
   const { withPlugin }: Open = Kysely.prototype;
 
   return define(Kysely.prototype, 'withPlugin', {
     writable: true,
     value(this: Open, plugin: Open) {
-      return withPlugin.call(this, 'transformQuery' in plugin ? { ...plugin, [member]: instead } : plugin);
+      Reflect.deleteProperty(this.getExecutor(), 'withPlugin');
+
+      return withPlugin.call(this, plugin);
     },
   });
 }

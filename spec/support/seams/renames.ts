@@ -20,6 +20,14 @@ export const RENAMES: Readonly<Record<string, readonly Rewrite[]>> = {
   ],
   'EntityManager.global': [{ files: MIKRO_ORM, from: '(\\.|^ {4})global\\b', to: '$1isGlobal' }],
   'Query.em': [{ files: '/sql/query/QueryBuilder\\.js', from: '(this\\.|^ {4})em\\b', to: '$1manager' }],
+  'KyselyExecutor.transformQuery': [
+    { files: '/kysely/dist/', from: 'executor\\.transformQuery\\(', to: 'executor.transformNode(' },
+    { files: '/query-executor-base\\.js', from: '^ {4}transformQuery\\(', to: '    transformNode(' },
+  ],
+  'KyselyExecutor.executeQuery': [
+    { files: '/kysely/dist/', from: 'executor\\.executeQuery\\(', to: 'executor.runQuery(' },
+    { files: '/query-executor-base\\.js', from: 'async executeQuery\\(compiledQuery', to: 'async runQuery(compiledQuery' },
+  ],
   'OperationNode.kind': [{ files: '/kysely/', from: "'SchemableIdentifierNode'", to: "'QualifiedNameNode'" }],
   'AbstractSqlDriver.connection': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})connection\\b', to: '$1writer' }],
   'AbstractSqlDriver.replicas': [{ files: 'Driver\\.js', from: '(this\\.|^ {4})replicas\\b', to: '$1readers' }],

@@ -32,7 +32,13 @@ export const BASIC_PROBES: readonly Probe[] = [
       ),
   },
   {
-    shows: ['SqlEntityManager.getKysely', 'Kysely.withPlugin', 'KyselyPlugin.transformQuery', 'OperationNode.kind'],
+    shows: [
+      'SqlEntityManager.getKysely',
+      'Kysely.withPlugin',
+      'KyselyExecutor.withPlugin',
+      'KyselyExecutor.transformQuery',
+      'OperationNode.kind',
+    ],
     run: world =>
       world.as(OWN, em => refuses('CROSS_TENANT', () => em.getKysely().withSchema(OTHER).selectFrom('probe_author').selectAll().compile())),
   },

@@ -131,9 +131,25 @@ export const SENT_CONNECTION_PROBES: readonly Probe[] = [
       see(told === 1, 'what waits for a commit was not told of it');
       seeInOrder(
         world,
-        [/^begin/, /^savepoint/, /search_path/, /probe_setting/, /search_path/, /^release/, /search_path/, /^commit/],
+        [/^begin/, /^savepoint/, /search_path/, /probe_setting/, /search_path/, /^release/, /^commit/],
         'raw SQL in a transaction was sent without its path',
       );
+    },
+  },
+  {
+    shows: ['Pool.connect'],
+    run: async world => {
+      if (!world.isPglite) {
+        await world.as(OWN, em =>
+          em.transactional(async (tx: ProbeEm) => {
+            // the server says that raw SQL has ended it
+            ProbeClient.status = 'I';
+            await tx.execute(RAW).finally(() => (ProbeClient.status = null));
+            await tx.execute(RAW);
+          }),
+        );
+        seeInOrder(world, [/^begin/, /probe_setting/, /^begin/, /search_path/, /probe_setting/], 'raw SQL ended its transaction unseen');
+      }
     },
   },
   {
@@ -181,7 +197,7 @@ export const SENT_CONNECTION_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['KyselyPlugin.transformQuery', 'KyselyPlugin.transformResult', 'KyselyConnection.executeQuery'],
+    shows: ['KyselyExecutor.transformQuery', 'KyselyConnection.executeQuery'],
     run: async world => {
       const made = world.as(OWN, em =>
         em

@@ -79,11 +79,11 @@ export const QUERY_PROBES: readonly Probe[] = [
   },
   {
     shows: ['QueryBuilderHelper.createFormulaTable'],
-    run: world => seeIn(sharedQuery(world).leftJoin('t.authors', 'a').where({ 'a.place': 'x' }), `'in ${OWN}'`),
+    run: world => seeIn(sharedQuery(world).leftJoin('t.authors', 'a').where({ 'a.place': 'x' }), `${OWN}.probe_place()`),
   },
   {
     shows: ['AbstractSqlDriver.mapPropToFieldNames'],
-    run: world => seeIn(sharedQuery(world).leftJoinAndSelect('t.authors', 'a', {}, ['place']), `'in ${OWN}'`),
+    run: world => seeIn(sharedQuery(world).leftJoinAndSelect('t.authors', 'a', {}, ['place']), `${OWN}.probe_place()`),
   },
   {
     shows: ['Platform.getThroughRelationFormula', 'EntityProperty.formula', 'Platform.config'],

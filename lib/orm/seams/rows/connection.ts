@@ -46,6 +46,7 @@ export const CONNECTION_SEAMS = seamsOf('AbstractSqlConnection', '@mikro-orm/sql
     usedIn: [...GUARD, 'query/update-tenants.ts'],
   },
   executeDump: { use: 'replace', arity: 1, reads: [0], protects: 'a dump is run with the path of its scope', usedIn: GUARD },
+  getNativeClient: { use: 'call', arity: 0, protects: 'a dump is run with the path of its scope', usedIn: GUARD },
   logQuery: { use: 'call', arity: [1, 2], protects: 'what the library sets around a statement is seen in the log', usedIn: GUARD },
   begin: {
     use: 'replace',
@@ -72,9 +73,10 @@ export const CONNECTION_SEAMS = seamsOf('AbstractSqlConnection', '@mikro-orm/sql
   execute: {
     use: 'replace',
     arity: [1, 2],
-    by: 'callRoutine',
-    protects: "a tenant's function is called in its schema, and with its path",
-    usedIn: ['orm/tenant-routines.ts'],
+    reads: [0, 1],
+    by: 'callRoutine, em.execute and the driver',
+    protects: "a tenant's function is called in its schema, and with its path, and a fragment of another tenant's is refused in raw SQL",
+    usedIn: ['orm/tenant-routines.ts', ...GUARD],
   },
 });
 
@@ -169,7 +171,13 @@ export const KYSELY_CONNECTION_SEAMS = seamsOf('KyselyConnection', 'kysely', {
 });
 
 export const POOL_SEAMS = objectSeamsOf('Pool', 'pg', {
-  connect: { use: 'call', arity: 1, protects: 'a transaction pooler is noticed', usedIn: ['connection/pooled-connection.ts'] },
+  connect: {
+    use: 'replace',
+    arity: 1,
+    by: 'KyselyDriver.acquireConnection',
+    protects: 'what raw SQL has left of its transaction is known, and a transaction pooler is noticed',
+    usedIn: ['connection/pooled-connection.ts', ...LOST],
+  },
   Client: { use: 'read', protects: 'changes of tenants are heard on a connection of its own', usedIn: ['directory/notice-connections.ts'] },
   options: {
     use: 'read',

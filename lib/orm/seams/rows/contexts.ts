@@ -14,7 +14,7 @@ export const REQUEST_CONTEXT_SEAMS = seamsOf('RequestContext', '@mikro-orm/core'
     arity: 0,
     by: 'getEntityManager',
     protects: "another ORM's EntityManagers stay in a scope what they were",
-    usedIn: CONTEXT,
+    usedIn: ['orm/other-orms.ts'],
   },
   getEntityManager: {
     use: 'call',
@@ -38,7 +38,7 @@ export const TRANSACTION_CONTEXT_SEAMS = seamsOf('TransactionContext', '@mikro-o
     arity: 0,
     by: 'EntityManager.getContext',
     protects: "another ORM's transaction stays what it was",
-    usedIn: CONTEXT,
+    usedIn: [...CONTEXT, 'orm/other-orms.ts'],
   },
 });
 

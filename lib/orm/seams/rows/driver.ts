@@ -66,10 +66,18 @@ export const DRIVER_SEAMS = seamsOf('AbstractSqlDriver', '@mikro-orm/sql', {
     protects: "a lock is taken on the entity's own row, not on the row of another tenant that has its key",
     usedIn: DRIVER,
   },
+  nativeInsertMany: {
+    use: 'override',
+    arity: 2,
+    reads: [1, 2],
+    by: 'flushes and em.insertMany',
+    protects: 'a query that was built for one tenant is refused in what is of another',
+    usedIn: DRIVER,
+  },
   nativeUpdateMany: {
     use: 'override',
     arity: 3,
-    reads: [0],
+    reads: [0, 1, 2, 3],
     by: 'flushes that update several rows',
     protects: 'a shared row that tenants refer to is refused in words',
     usedIn: DRIVER,
@@ -140,6 +148,13 @@ export const PLATFORM_SEAMS = seamsOf('Platform', '@mikro-orm/sql', {
     by: 'conditions on the elements of JSON arrays',
     protects: 'a question mark in a key is never taken for the place of a value',
     usedIn: ['connection/sealed-values.ts'],
+  },
+  createNativeQueryBuilder: {
+    use: 'replace',
+    arity: 0,
+    by: 'QueryBuilder.getNativeQuery',
+    protects: 'a query that was built for one tenant is refused in what is of another',
+    usedIn: ['query/carrying-queries.ts'],
   },
   getThroughRelationFormula: {
     use: 'call',

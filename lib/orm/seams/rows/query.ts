@@ -1,4 +1,4 @@
-import { objectSeamsOf, seamsOf } from '../seam.js';
+import { objectSeamsOf, seamsOf, type SeamRow } from '../seam.js';
 
 const BUILDER = ['query/tenant-query-builder.ts'];
 
@@ -6,9 +6,22 @@ const HELPER = ['query/guarded-query-helper.ts'];
 
 const KYSELY = ['query/kysely-schemas.ts'];
 
+const EXECUTOR = ['query/kysely-executor.ts'];
+
+const KYSELY_NAMES = "a Kysely query names no other tenant's table";
+
+const CARRYING = ['query/carrying-queries.ts'];
+
+const CARRIED = 'a query that was built for one tenant is refused in what is of another';
+
 const FOREIGN = "another tenant's entity in a query is refused";
 
 const LATER = 'a query that is run later, or in another scope, is run for the tenant that it was made for';
+
+/** The methods that take other queries; `where` and others stand below with what else they are asked. */
+function takingRows(names: readonly string[]): Record<string, SeamRow> {
+  return Object.fromEntries(names.map(name => [name, { use: 'override', protects: CARRIED, usedIn: CARRYING } as const]));
+}
 
 export const QUERY_BUILDER_SEAMS = seamsOf('QueryBuilder', '@mikro-orm/sql', {
   getSchema: {
@@ -46,11 +59,36 @@ export const QUERY_BUILDER_SEAMS = seamsOf('QueryBuilder', '@mikro-orm/sql', {
   update: { use: 'override', arity: 1, reads: [0], protects: FOREIGN, usedIn: BUILDER },
   insert: { use: 'override', arity: 1, reads: [0], protects: FOREIGN, usedIn: BUILDER },
   merge: { use: 'override', arity: 1, reads: [0], protects: FOREIGN, usedIn: BUILDER },
+  toRaw: { use: 'override', arity: 0, protects: CARRIED, usedIn: [...BUILDER, ...CARRYING] },
+  toQuery: { use: 'override', arity: 0, protects: CARRIED, usedIn: BUILDER },
+  ...takingRows([
+    'select',
+    'addSelect',
+    'distinctOn',
+    'insertFrom',
+    'delete',
+    'count',
+    'joinAndSelect',
+    'withSubQuery',
+    'orderBy',
+    'andOrderBy',
+  ]),
+  ...takingRows(['groupBy', 'onConflict', 'returning', 'populate', 'from', 'with', 'withRecursive', 'union', 'unionAll']),
   execute: { use: 'override', arity: 2, by: 'getResultList, getCount and the driver', protects: LATER, usedIn: BUILDER },
   getResultList: { use: 'override', arity: 1, by: 'getResult and getSingleResult', protects: LATER, usedIn: BUILDER },
   getSingleResult: { use: 'override', arity: 0, protects: LATER, usedIn: BUILDER },
   getCount: { use: 'override', arity: 2, by: 'getResultAndCount', protects: LATER, usedIn: BUILDER },
   stream: { use: 'override', arity: 1, by: 'the driver', protects: LATER, usedIn: BUILDER },
+});
+
+/** A native query, of which MikroORM makes the SQL. The library puts a prototype of its own before it. */
+export const NATIVE_QUERY_SEAMS = seamsOf('NativeQueryBuilder', '@mikro-orm/sql', {
+  ...takingRows(['select', 'count', 'into', 'from', 'where', 'having', 'groupBy', 'join', 'orderBy', 'with', 'withRecursive', 'insert']),
+  ...takingRows(['insertSelect', 'update', 'distinctOn', 'onConflict', 'returning', 'toRaw']),
+});
+
+export const FRAGMENT_SEAMS = seamsOf('RawQueryFragment', '@mikro-orm/core', {
+  as: { use: 'override', arity: 1, protects: CARRIED, usedIn: ['scope/carried-tenants.ts'] },
 });
 
 /** What the guard reads of a query. */
@@ -102,7 +140,9 @@ export const QUERY_HELPER_SEAMS = seamsOf('QueryBuilderHelper', '@mikro-orm/sql'
 
 export const KYSELY_SEAMS = objectSeamsOf('Kysely', 'kysely', {
   withSchema: { use: 'call', arity: 1, by: 'every query', protects: 'a table without a schema is found in a Kysely query', usedIn: KYSELY },
-  withPlugin: { use: 'call', arity: 1, by: 'every query', protects: "a Kysely query names no other tenant's table", usedIn: KYSELY },
+  withPlugin: { use: 'call', arity: 1, protects: KYSELY_NAMES, usedIn: EXECUTOR },
+  withoutPlugins: { use: 'call', arity: 0, protects: KYSELY_NAMES, usedIn: [...KYSELY, ...EXECUTOR] },
+  getExecutor: { use: 'call', arity: 0, protects: KYSELY_NAMES, usedIn: [...KYSELY, ...EXECUTOR] },
   connection: {
     use: 'call',
     arity: 0,
@@ -117,18 +157,33 @@ export const KYSELY_SEAMS = objectSeamsOf('Kysely', 'kysely', {
   },
 });
 
-/** A plugin of Kysely's, as the library gives one. */
-export const KYSELY_PLUGIN_SEAMS = seamsOf('KyselyPlugin', 'kysely', {
-  transformQuery: {
-    use: 'give',
-    by: 'every query, before it is compiled',
-    protects: "a Kysely query names no other tenant's table, and its raw SQL has the path of its own",
-    usedIn: KYSELY,
+/** What Kysely runs its queries with. The library puts one of its own before it. */
+export const KYSELY_EXECUTOR_SEAMS = objectSeamsOf('KyselyExecutor', 'kysely', {
+  withPlugin: {
+    use: 'replace',
+    arity: 1,
+    by: 'Kysely.withPlugin, whose instance is made of what it returns',
+    protects: KYSELY_NAMES,
+    usedIn: EXECUTOR,
   },
-  transformResult: { use: 'give', by: 'every query', protects: 'the rows of a Kysely query are given as they are', usedIn: KYSELY },
+  transformQuery: {
+    use: 'replace',
+    arity: 2,
+    reads: [0],
+    by: 'every query, before it is compiled',
+    protects: KYSELY_NAMES,
+    usedIn: [...EXECUTOR, ...KYSELY],
+  },
+  executeQuery: {
+    use: 'replace',
+    arity: [1, 2],
+    by: 'every query',
+    protects: "a query that was compiled for one tenant is refused by another's instance",
+    usedIn: EXECUTOR,
+  },
 });
 
 /** What Kysely makes a query of. */
 export const KYSELY_NODE_SEAMS = objectSeamsOf('OperationNode', 'kysely', {
-  kind: { use: 'read', by: 'KyselyPlugin.transformQuery', protects: "a Kysely query names no other tenant's table", usedIn: KYSELY },
+  kind: { use: 'read', by: 'KyselyExecutor.transformQuery', protects: "a Kysely query names no other tenant's table", usedIn: KYSELY },
 });

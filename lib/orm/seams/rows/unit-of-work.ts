@@ -79,6 +79,7 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
       ...OF_ENTITIES,
       'entities/foreign-entities.ts',
       'orm/guarded-reads.ts',
+      'orm/guarded-writes.ts',
       'directory/held-tenant.ts',
     ],
   },
