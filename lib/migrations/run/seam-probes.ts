@@ -121,7 +121,9 @@ export const MIGRATION_PROBES: readonly Probe[] = [
           throw new Error('probe');
         }
 
-        override async getSchemaFromSnapshot(): Promise<undefined> {}
+        override async getSchemaFromSnapshot(): Promise<undefined> {
+          return undefined;
+        }
       };
       await new OfflineMigrator(world.em).checkSchema().catch(() => undefined);
       see(isAsked, 'a migrator is made ready by another way');

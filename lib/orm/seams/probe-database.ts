@@ -108,19 +108,20 @@ export abstract class ProbeClient extends EventEmitter {
 /** What the connection of the PGlite driver uses of a PGlite. */
 function probePglite(run: (sql: string) => Promise<Result>): object {
   const query = (sql: string, values: readonly unknown[] = []): Promise<Result> => run(fillIn(sql, values));
+  const exec = async (sql: string): Promise<Result[]> => [await run(sql)];
 
   return {
     ready: true,
     closed: false,
     waitReady: Promise.resolve(),
     query,
-    exec: run,
+    exec,
     close: async () => undefined,
     transaction: async (fn: (transaction: object) => Promise<unknown>) => {
       await run('begin');
 
       try {
-        const result = await fn({ query });
+        const result = await fn({ query, exec });
         await run('commit');
 
         return result;

@@ -151,6 +151,7 @@ export class ProbeWorld {
     this.#stream = connection.stream;
     connection.stream = async function* (sql: unknown) {
       say(sql);
+      yield* [];
     };
   }
 
@@ -190,7 +191,9 @@ export class ProbeEntityManager extends BasePostgreSqlEntityManager {
 
 /** A dialect as a user would pass it. */
 function dialectOf(connection: object, options: object): unknown {
-  return (Object.getPrototypeOf(connection) as ProbeEm).createKyselyDialect.call(connection, options);
+  const { createKyselyDialect }: ProbeEm = Object.getPrototypeOf(connection);
+
+  return createKyselyDialect.call(connection, options);
 }
 
 /** The schema that an entity is in. */

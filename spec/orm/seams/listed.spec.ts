@@ -247,7 +247,7 @@ function overridingClasses(): { readonly of: string; readonly ours: object; read
 
   return [
     ...before('EntityManager', guardedEntityManagerOf(BasePostgreSqlEntityManager), BasePostgreSqlEntityManager),
-    ...before('Driver', guardedDriverOf(PostgreSqlDriver as never), PostgreSqlDriver),
+    ...before('Driver', guardedDriverOf(PostgreSqlDriver), PostgreSqlDriver),
     ...before('QueryBuilder', TenantQueryBuilder, QueryBuilder),
     ...before('QueryBuilderHelper', GuardedQueryHelper, QueryBuilderHelper),
     ...before('Hydrator', guardedHydratorOf(ObjectHydrator), ObjectHydrator),

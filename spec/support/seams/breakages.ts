@@ -1,4 +1,4 @@
-import { ObjectHydrator, type Configuration } from '@mikro-orm/core';
+import { ObjectHydrator } from '@mikro-orm/core';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { GuardedConnection } from '../../../dist/connection/guarded-connection.js';
 import { guardDialect } from '../../../dist/connection/guarded-dialect.js';
@@ -19,7 +19,7 @@ export interface Breakage {
   readonly seam: Seam;
   readonly how: string;
   /** Makes the change in this process, and gives what takes it back. */
-  make(): () => void;
+  readonly make: () => () => void;
 }
 
 /** Methods and fields of prototypes and classes; what they are is looked at and changed here, whatever the types say. */
@@ -27,9 +27,9 @@ export type Open = any;
 
 /** What can be changed in this process: every seam that is renamed, that is no longer called, and each of its arguments that moves. */
 export async function breakages(): Promise<Breakage[]> {
-  const world = new ProbeWorld(PostgreSqlDriver as never, openProbe);
+  const world = new ProbeWorld(PostgreSqlDriver, openProbe);
   const live = liveOwnersOf(world);
-  const stock = new PostgreSqlDriver(world.orm.config as unknown as Configuration);
+  const stock = new PostgreSqlDriver(world.orm.config);
   const owners: Open = { ...live, ...ownersOf(stock) };
   const dialect: Open = live['KyselyDialect'];
   const guardedDriver: Open = guardDialect(dialect, {} as never).createDriver();
@@ -38,7 +38,7 @@ export async function breakages(): Promise<Breakage[]> {
   const own: Record<string, object[]> = {
     EntityManager: prototypesOf(guardedEntityManagerOf(ProbeEntityManager), ProbeEntityManager),
     SqlEntityManager: prototypesOf(guardedEntityManagerOf(ProbeEntityManager), ProbeEntityManager),
-    AbstractSqlDriver: prototypesOf(guardedDriverOf(PostgreSqlDriver as never), PostgreSqlDriver),
+    AbstractSqlDriver: prototypesOf(guardedDriverOf(PostgreSqlDriver), PostgreSqlDriver),
     QueryBuilder: [TenantQueryBuilder.prototype],
     QueryBuilderHelper: [GuardedQueryHelper.prototype],
     Hydrator: [guardedHydratorOf(ObjectHydrator).prototype as object],
@@ -103,7 +103,7 @@ function generic(seam: Seam, owners: Open, own: Record<string, object[]>): Chang
 }
 
 /** The objects of a chain that have the member themselves. */
-export function holdersOf(object: object, member: string): object[] {
+function holdersOf(object: object, member: string): object[] {
   const holders: object[] = [];
 
   for (let each: object | null = object; each !== null; each = Object.getPrototypeOf(each) as object | null) {

@@ -45,7 +45,7 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
     {
       how: 'no longer read',
       make: () => {
-        const { execute }: Open = QueryBuilder.prototype;
+        const execute = methodOf(QueryBuilder.prototype, 'execute');
 
         return replace(QueryBuilder.prototype, 'execute', async function (this: Open, ...args: unknown[]) {
           const { context } = this;
@@ -61,7 +61,7 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
     {
       how: 'no longer given the schema',
       make: () => {
-        const { evaluateFormula }: Open = AbstractSqlDriver.prototype;
+        const evaluateFormula = methodOf(AbstractSqlDriver.prototype, 'evaluateFormula');
 
         return replace(
           AbstractSqlDriver.prototype,
@@ -77,7 +77,7 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
     {
       how: 'no longer read',
       make: () => {
-        const { getThroughRelationFormula }: Open = AbstractSqlPlatform.prototype;
+        const getThroughRelationFormula = methodOf(AbstractSqlPlatform.prototype, 'getThroughRelationFormula');
 
         return replace(AbstractSqlPlatform.prototype, 'getThroughRelationFormula', function (this: object, ...args: unknown[]) {
           return getThroughRelationFormula.apply(Object.getPrototypeOf(this), args);
@@ -89,7 +89,7 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
     {
       how: NOT_CALLED,
       make: () => {
-        const { loadFromUnionTargetPolymorphicPivotTable: load }: Open = AbstractSqlDriver.prototype;
+        const load = methodOf(AbstractSqlDriver.prototype, 'loadFromUnionTargetPolymorphicPivotTable');
 
         return replace(AbstractSqlDriver.prototype, 'loadFromUnionTargetPolymorphicPivotTable', function (this: Open, ...args: unknown[]) {
           return load.apply(Object.getPrototypeOf(this), args);
@@ -107,7 +107,7 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
   'EntityLoader.findChildrenFromPivotTable': [0, 2].map(place => ({
     how: `its argument ${place} moved`,
     make: () => {
-      const { findChildrenFromPivotTable }: Open = EntityLoader.prototype;
+      const findChildrenFromPivotTable = methodOf(EntityLoader.prototype, 'findChildrenFromPivotTable');
 
       return all([
         batchesBy(em => {
@@ -152,7 +152,7 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
     {
       how: 'no longer read',
       make: () => {
-        const { fromMetadata }: Open = DatabaseSchema;
+        const fromMetadata = methodOf(DatabaseSchema, 'fromMetadata');
 
         return define(DatabaseSchema, 'fromMetadata', {
           value: (metas: object[], ...rest: unknown[]) =>
@@ -186,6 +186,11 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
   'Migrator.init': [{ how: NOT_CALLED, make: () => replace(Migrator.prototype, 'checkSchema', async () => false) }],
 };
 
+/** A method as it is found, to be called on whatever it is of. */
+function methodOf(holder: Open, member: string): Open {
+  return holder[member];
+}
+
 function itself<T>(this: T): T {
   return this;
 }
@@ -200,7 +205,7 @@ function stock(prototype: Open, member: string): Function {
 
 /** Kysely makes an instance with a plugin by itself. */
 function pluginsPastExecutor(): () => void {
-  const { withPlugin }: Open = Kysely.prototype;
+  const withPlugin = methodOf(Kysely.prototype, 'withPlugin');
 
   return define(Kysely.prototype, 'withPlugin', {
     writable: true,
@@ -229,7 +234,7 @@ function eachRelation(method: string, field: string): () => void {
 
 /** The batches of m:n collections are loaded by what is given. */
 function batchesBy(loaderOf: (em: Open) => object): () => void {
-  const { getManyToManyColBatchLoadFn }: Open = DataloaderUtils;
+  const getManyToManyColBatchLoadFn = methodOf(DataloaderUtils, 'getManyToManyColBatchLoadFn');
 
   return define(DataloaderUtils, 'getManyToManyColBatchLoadFn', {
     writable: true,
@@ -262,7 +267,7 @@ function withoutEvent(event: string): () => void {
 }
 
 function discoveryWithout(hook: string): () => void {
-  const { get }: Open = Configuration.prototype;
+  const get = methodOf(Configuration.prototype, 'get');
 
   return replace(Configuration.prototype, 'get', function (this: Open, name: string, ...rest: unknown[]) {
     const value = get.call(this, name, ...rest);

@@ -16,7 +16,7 @@ registerHooks({
       return loaded;
     }
 
-    let source = String(loaded.source);
+    let source = typeof loaded.source === 'string' ? loaded.source : Buffer.from(loaded.source).toString();
 
     for (const { from, to } of wanted) {
       source = source.replace(from, to);

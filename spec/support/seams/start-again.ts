@@ -3,7 +3,7 @@ import { defineEntity, EntityManager, MikroORM, p } from '@mikro-orm/core';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { forgetSeams } from '../../../dist/orm/seams/check-seams.js';
 import { forgetShapes } from '../../../dist/orm/seams/check-shapes.js';
-import { replace } from './breakages.ts';
+import { replace, type Open } from './breakages.ts';
 
 class Client extends TenantMixin {}
 
@@ -39,8 +39,9 @@ export async function asFirst<Result>(fn: () => Result | Promise<Result>): Promi
 
 /** The same, with MikroORM's code as the library does not know it. */
 export async function onUnknownCode<Result>(fn: () => Result | Promise<Result>): Promise<Result> {
-  const { findAll } = EntityManager.prototype;
-  const restore = replace(EntityManager.prototype, 'findAll', function (this: EntityManager, ...args: Parameters<typeof findAll>) {
+  const prototype: Open = EntityManager.prototype;
+  const findAll: Open = prototype.findAll;
+  const restore = replace(prototype, 'findAll', function (this: EntityManager, ...args: unknown[]) {
     return findAll.apply(this, args);
   });
 
