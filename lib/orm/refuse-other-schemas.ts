@@ -32,7 +32,8 @@ export function refuseOtherSchemas(method: string, args: readonly unknown[], rul
     if (typeof arg === 'string') {
       schemasIn(method, arg, index).forEach(refuseUnless);
     } else if (Utils.isPlainObject<{ schema?: unknown }>(arg) && arg.schema !== undefined) {
-      refuseUnless(String(arg.schema));
+      // what is no text is the name of no schema
+      refuseUnless(typeof arg.schema === 'string' ? arg.schema : typeof arg.schema);
     }
   }
 }

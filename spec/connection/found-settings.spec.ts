@@ -1,10 +1,15 @@
 import { runInPublic, runInTenant } from '@landlord/mikro-orm';
+import { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import pg from 'pg';
 import { onDatabases, onDatabasesAndPooler } from '../support/databases/database.ts';
 import { readSession } from '../support/databases/session-state.ts';
-import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { failureOf } from '../support/assertions/failure.ts';
+import { initLibrary, newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { loadTenantSet } from '../support/orm/tenant-set.ts';
 import { openTwins } from '../support/orm/twins.ts';
+
+const ROLLED_BACK = 'a transaction that is rolled back';
 
 /** What a scope does between two that look at the connection. */
 const USES: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -13,7 +18,7 @@ const USES: Readonly<Record<string, () => Promise<unknown>>> = {
   'a transaction without raw SQL': () => runInTenant('acme', em => em.transactional(tx => tx.execute('select 1'))),
   'a transaction with a savepoint': () =>
     runInTenant('acme', em => em.transactional(tx => tx.transactional(inner => inner.execute('select title from book')))),
-  'a transaction that is rolled back': () => runInTenant('acme', em => em.transactional(tx => tx.execute('select 1/0'))),
+  [ROLLED_BACK]: () => runInTenant('acme', em => em.transactional(tx => tx.execute('select 1/0'))),
   'what sets its session': () => runInTenant('acme', em => em.transactional(tx => tx.execute('set search_path to acme'))),
   'two tenants in a transaction': () =>
     runInPublic(em =>
@@ -55,7 +60,7 @@ onDatabasesAndPooler('what the caller has set for the session, on a pool of one'
           await outside(`set role ${role}`);
           const found = await readSession(orm);
           expect(found).to.include({ path, role });
-          await use().catch(() => undefined);
+          await (name === ROLLED_BACK ? failureOf(use()) : use());
           expect(await readSession(orm)).to.deep.equal(found);
         }
       } finally {
@@ -64,6 +69,21 @@ onDatabasesAndPooler('what the caller has set for the session, on a pool of one'
       }
     });
   }
+
+  it('N3 is as it was after a creation whose migration enters its tenant’s scope for raw SQL', async () => {
+    await orm.close();
+    const later = [{ name: 'Migration20990101000000', class: CountBooks }];
+    orm = await initLibrary(
+      database,
+      { migrations: { migrationsList: [...(await loadTenantSet()), ...later] } },
+      { pool: { min: 1, max: 1 } },
+    );
+    const found = await readSession(orm);
+    await orm.em.fork().transactional(em => em.persistAndFlush(newLibrary('carol')));
+
+    expect(await database.query('select name from carol.tag')).to.deep.equal([{ name: '0 books' }]);
+    expect(await readSession(orm)).to.deep.equal(found);
+  });
 
   it('N3 what is set for a transaction alone, outside of scopes, is not made the session’s by raw SQL in one', async () => {
     const found = await readSession(orm);
@@ -113,11 +133,19 @@ onDatabases(
       await runInTenant('acme', em => em.transactional(tx => tx.execute('select title from book')));
       await careless.query('reset search_path');
 
-      for (const use of Object.values(USES)) {
-        await use().catch(() => undefined);
+      for (const [name, use] of Object.entries(USES)) {
+        await (name === ROLLED_BACK ? failureOf(use()) : use());
         expect(await readSession(orm)).to.deep.equal(fresh);
       }
     });
   },
   ['pgbouncer'],
 );
+
+/** Reads first, so that what was queued before it is sent. */
+class CountBooks extends Migration {
+  override async up(): Promise<void> {
+    await this.execute('select 1');
+    await runInTenant('carol', em => em.execute(`insert into tag (name) select count(*) || ' books' from book`));
+  }
+}

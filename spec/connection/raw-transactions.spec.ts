@@ -85,11 +85,9 @@ onDatabasesAndPooler('raw SQL about its own transaction, on a pool of one', data
           await inTransaction(async tx => {
             await tx.execute(statement);
             expect(await tx.execute(ISOLATION)).to.deep.equal([{ level: 'serializable' }]);
-            await isAcmes(tx).catch((error: unknown) => {
-              // what is refused has aborted the transaction
-              expect(roles, String(error)).not.to.equal(undefined);
-            });
-          }).catch(() => undefined);
+            // the last of it is refused, so what is left is a rollback
+            await isAcmes(tx);
+          });
         }
       });
 
@@ -110,10 +108,8 @@ onDatabasesAndPooler('raw SQL about its own transaction, on a pool of one', data
           await tx.execute('rollback');
           await isAcmes(tx);
           await tx.execute('begin');
-          await isAcmes(tx).catch((error: unknown) => {
-            expect(roles, String(error)).not.to.equal(undefined);
-          });
-        }).catch(() => undefined);
+          await isAcmes(tx);
+        });
       });
 
       it('law 2, N3: after a commit by raw SQL each statement is of its tenant, and what one sets is of that one alone', async () => {
@@ -204,7 +200,7 @@ onDatabasesAndPooler('raw SQL about its own transaction, on a pool of one', data
         await inTransaction(async tx => {
           await failureOf(tx.transactional(inner => inner.execute('select * from nowhere')));
           await isAcmes(tx);
-        }).catch(() => undefined);
+        });
       });
 
       it('G4 a lock is taken before the snapshot of the transaction', async function () {

@@ -215,7 +215,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'docs/guarantees.md', 'package.json'];
 
 /** The imported packages, without relative files and Node's own modules. */
-const IMPORTED = /(?:from|import\(|import) ?'(?!node:|\.)([^']+)'/g;
+const IMPORTED = /(?:from|import\(|import) ?'(?!node:|\.)([^'\s,]+)'/g;
 
 const MACHINE =
   /file:\/\/\/\S*|(?<=^|[\s'"`(=])\/(?:home|root|Users|tmp|work|var|opt)\/\S*|\bregistry\.(?:npmjs|yarnpkg)\b\S*|_authToken/gm;

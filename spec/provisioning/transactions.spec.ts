@@ -77,7 +77,7 @@ onDatabases('tenants of an ORM without transactions', database => {
       const error = await refusal(em.transactional(() => em.flush()));
 
       expect(error).to.include({ code: 'TENANT_WRITE_REFUSED' });
-      expect(error.message).to.include(`a tenant ${action} outside a transaction`).and.to.include('`disableTransactions`');
+      expect(error.message).to.include(`would have ${action} a tenant outside a transaction`).and.to.include('`disableTransactions`');
       expect(database.statements).to.deep.equal([]);
     }
 
