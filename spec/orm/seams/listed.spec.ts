@@ -11,6 +11,7 @@ import { TenantQueryBuilder } from '../../../dist/query/tenant-query-builder.js'
 import { prototypesOf, type Open } from '../../support/seams/breakages.ts';
 import { findUses, type Use } from '../../support/seams/find-uses.ts';
 import { internalsOf } from '../../support/seams/internals.ts';
+import { tableOfSeams } from '../../support/seams/table.ts';
 import { ROOT } from '../../support/orm/library-orm.ts';
 
 /** What the finder finds and is no seam, by the reason. */
@@ -160,6 +161,15 @@ describe('The register of seams', () => {
   it('G1 has a row for each seam but once, and each says what it protects', () => {
     expect(new Set(SEAMS.map(({ name }) => name)).size).to.equal(SEAMS.length);
     expect(SEAMS.filter(({ protects, usedIn }) => protects === '' || usedIn.length === 0)).to.deep.equal([]);
+  });
+
+  it('G1 is the table of docs/seams.md', () => {
+    const rows = readFileSync(join(ROOT, 'docs/seams.md'), 'utf8')
+      .split('\n')
+      .filter(line => line.startsWith('| `'))
+      .map(line => line.replaceAll(/ +/g, ' '));
+
+    expect(rows).to.deep.equal(tableOfSeams());
   });
 
   it('G1 each file whose comments say what it relies on has a row', () => {
