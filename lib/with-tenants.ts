@@ -1,9 +1,21 @@
-import type { EntityManager, EntityManagerType, EntityMetadata, IDatabaseDriver, MetadataStorage, Options } from '@mikro-orm/core';
+import {
+  MikroORM,
+  ObjectHydrator,
+  type Configuration,
+  type EntityManager,
+  type EntityManagerType,
+  type EntityMetadata,
+  type IDatabaseDriver,
+  type MetadataStorage,
+  type Options,
+  type Platform,
+} from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 import { checkConfig, checkEntities } from './tenant/config-check.js';
 import { addTrigger } from './database/change-trigger.js';
 import { TenantConfigError } from './errors/index.js';
+import { MIGRATION_PROBES } from './migrations/run/seam-probes.js';
 import { createPublicSchemaGenerator } from './migrations/set/public-schema-generator.js';
 import { resolveOptions, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './tenant/options.js';
 import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
@@ -11,9 +23,9 @@ import { keepFromScopes } from './orm/public-extensions.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
 import { prepareRelations } from './entities/shared-relations.js';
-import { extendDriver } from './orm/tenant-driver.js';
-import { extendEntityManager } from './orm/tenant-entity-manager.js';
-import { extendHydrator } from './entities/tenant-hydrator.js';
+import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from './orm/guarded-classes.js';
+import { checkSeams } from './orm/seams/check-seams.js';
+import { gateOf, sendNothingBefore } from './connection/start-gate.js';
 import { TenantSubscriber } from './provisioning/tenant-subscriber.js';
 import { TenantDatabase } from './database/tenant-database.js';
 import { TenantRules } from './scope/tenant-rules.js';
@@ -44,22 +56,22 @@ export function withTenants<
 
   const resolved = resolveOptions(options, config.schema);
 
-  return wrap(config as AnyConfig, resolved) as never;
+  return wrap(config as AnyConfig, resolved, checkedWhenStarted) as never;
 }
 
-function wrap(config: AnyConfig, options: ResolvedTenantsOptions): AnyConfig {
+function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm: WrappedOrm) => void): AnyConfig {
   const extensions = config.extensions ?? [];
   const hasMigrator = extensions.some(extension => (extension as { readonly name?: string }).name === Migrator.name);
 
   return {
     ...config,
     schema: options.publicSchema,
-    driver: extendDriver(config.driver as never),
-    entityManager: extendEntityManager((config.entityManager ?? BasePostgreSqlEntityManager) as never),
-    hydrator: extendHydrator(config.hydrator),
+    driver: guardedDriverOf(config.driver as never),
+    entityManager: guardedEntityManagerOf((config.entityManager ?? BasePostgreSqlEntityManager) as never),
+    hydrator: guardedHydratorOf(config.hydrator ?? ObjectHydrator),
     ...(config.context === undefined ? {} : { context: contextOfScopes(config.context) }),
     subscribers: [...(config.subscribers ?? []), new TenantSubscriber()],
-    extensions: [...extensions, ...(hasMigrator ? [] : [Migrator]), tenantsExtension(options)],
+    extensions: [...extensions, ...(hasMigrator ? [] : [Migrator]), tenantsExtension(options, onStart)],
     discovery: wrapDiscovery(config.discovery ?? {}, options),
     migrations: {
       ...config.migrations,
@@ -77,8 +89,52 @@ function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions): D
   return {
     ...discovery,
     onMetadata: (meta, platform) => after(onMetadata?.(meta, platform), () => prepare(meta, options)),
-    afterDiscovered: (storage, platform) => after(afterDiscovered?.(storage, platform), () => finishDiscovery(storage, platform, options)),
+    afterDiscovered: (storage, platform) =>
+      after(afterDiscovered?.(storage, platform), () => {
+        finishDiscovery(storage, platform, options);
+
+        return seamsChecked(platform);
+      }),
   };
+}
+
+/** Looks at what the guards rely on. The ORM sends nothing until all has been seen. */
+function checkedWhenStarted(orm: WrappedOrm): void {
+  const pending = checkSeams(orm.driver, { open: openProbe, probes: MIGRATION_PROBES });
+
+  if (pending !== undefined) {
+    sendNothingBefore(orm.config, pending);
+    pending.catch((error: unknown) => refuseToWork(orm, error));
+  }
+}
+
+function seamsChecked(platform: Platform): Promise<void> | undefined {
+  const config = platform.getConfig();
+
+  return isAwaited(config) ? gateOf(config) : undefined;
+}
+
+/** Whether the ORM is made by `MikroORM.init()`. `new MikroORM()` can wait for nothing. */
+function isAwaited(config: Configuration): boolean {
+  return config.get('discovery').skipSyncDiscovery === true;
+}
+
+/** For an ORM that was made before it was seen that it cannot work. */
+function refuseToWork(orm: WrappedOrm, error: unknown): void {
+  if (!isAwaited(orm.config)) {
+    orm.config.get('logger')(String(error));
+  }
+
+  Object.defineProperty(orm, 'em', {
+    get: () => {
+      throw error;
+    },
+  });
+}
+
+/** An ORM that is made as the users' are, for a look at what theirs rely on. */
+export function openProbe(config: AnyConfig, tenant: TenantsOptions['tenant']): WrappedOrm {
+  return new MikroORM(wrap(config, resolveOptions({ tenant }, undefined), () => undefined) as never) as unknown as WrappedOrm;
 }
 
 function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenantsOptions): void {
@@ -120,13 +176,14 @@ function finishDiscovery(storage: MetadataStorage, platform: object, options: Re
   }
 }
 
-function after(first: void | Promise<unknown>, then: () => void): void | Promise<void> {
+function after(first: void | Promise<unknown>, then: () => void | Promise<void>): void | Promise<void> {
   return first instanceof Promise ? first.then(then) : then();
 }
 
-function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any): void } {
+function tenantsExtension(options: ResolvedTenantsOptions, onStart: (orm: WrappedOrm) => void): { register(orm: any): void } {
   return class TenantsExtension {
     static register(orm: WrappedOrm): void {
+      onStart(orm);
       const rules = new TenantRules(orm, options);
       const database = new TenantDatabase(orm, rules);
       const tenancy = new Tenancy(database);

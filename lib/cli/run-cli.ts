@@ -1,6 +1,7 @@
 import { configure } from '@mikro-orm/cli';
 import { colors } from '@mikro-orm/core';
 import { TenantError } from '../errors/index.js';
+import { checkCommandLine } from './check-command-line.js';
 import { EXIT } from './exit.js';
 import { addTenantOptions, type CommandLine } from './tenant-options.js';
 
@@ -10,7 +11,16 @@ export async function runCli(args: readonly string[]): Promise<number> {
   process.env['MIKRO_ORM_ALLOW_GLOBAL_CLI'] ??= '1';
 
   const commandLine = (await configure()) as unknown as CommandLine;
-  let code: number = EXIT.done;
+  let code = await printTenantError(async () => {
+    await checkCommandLine(commandLine);
+
+    return EXIT.done;
+  });
+
+  if (code !== EXIT.done) {
+    return code;
+  }
+
   addTenantOptions(commandLine, async (command, tenantArgs) => {
     code = await printTenantError(() => command(tenantArgs));
   });

@@ -9,8 +9,8 @@ export type TenantCommand = (args: TenantArgs) => Promise<number>;
 /** The part of yargs that is used here. */
 export interface CommandLine {
   option(name: string, options: object): CommandLine;
-  command(module: { command: string; describe: string; builder: Builder; handler(args: TenantArgs): Promise<void> }): CommandLine;
-  parse(args: readonly string[]): Promise<unknown>;
+  command(module: { command: string; describe: string | false; builder: Builder; handler(args: TenantArgs): Promise<void> }): CommandLine;
+  parse(args: readonly string[], context?: object, callback?: () => void): Promise<unknown>;
   showHelp(level: 'log'): void;
   getInternalMethods(): { getCommandInstance(): { getCommandHandlers(): Record<string, CommandHandler> } };
 }
@@ -20,7 +20,7 @@ export interface CommandLine {
  * `--schema acme` means `--tenants acme`, because MikroORM's own command would run the public set in the schema of that tenant.
  *
  * Relies on yargs 17, which keeps its commands as objects and reads them when a command runs. They are changed in place: `@mikro-orm/cli`
- * does not export them, and a second command of the same name would appear twice in the help.
+ * does not export them, and a second command of the same name would appear twice in the help. `checkCommandLine()` looks at that first.
  */
 export function addTenantOptions(commandLine: CommandLine, run: (command: TenantCommand, args: TenantArgs) => Promise<void>): void {
   const handlers = commandLine.getInternalMethods().getCommandInstance().getCommandHandlers();
@@ -145,7 +145,8 @@ interface Option {
   readonly desc: string;
 }
 
-interface CommandHandler {
+/** What yargs keeps of a command. */
+export interface CommandHandler {
   builder: Builder;
   handler: (args: TenantArgs) => Promise<void>;
 }

@@ -53,6 +53,7 @@ class GuardedDriver implements Driver {
   }
 
   async #acquire(options: object | undefined): Promise<DatabaseConnection> {
+    await this.#guard.gate();
     const acquired = this.#driver.acquireConnection(options);
     this.#acquiring.add(acquired);
 

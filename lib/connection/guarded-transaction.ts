@@ -189,6 +189,9 @@ export function isOwn({ path, role }: Pick<Wanted, 'path' | 'role'>): boolean {
 
 /** Decides what statements run with. */
 export interface SqlGuard {
+  /** What has to be waited for before anything is sent. */
+  gate(): Promise<void> | undefined;
+
   /** What the statement has to run with; undefined for what, outside of a transaction, is sent as it is. */
   wanted(query: Query, isInTransaction: boolean): Wanted | undefined;
 

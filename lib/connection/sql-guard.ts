@@ -13,6 +13,7 @@ import { dumpInTransaction, type Pglite } from './pglite-dump.js';
 import { KEPT_PATH, queryOf } from './settings-sql.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
+import { gateOf } from './start-gate.js';
 import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
 import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 
@@ -72,6 +73,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   // PGlite takes a dump past Kysely
   if (isPglite(platform)) {
     open.executeDump = async dump => {
+      await guard.gate();
       const query = queryOf(dump, []);
 
       await (guard.wanted(query, false) === undefined ? executeDump(dump) : dumpInTransaction(await open.getNativeClient(), query, guard));
@@ -100,6 +102,10 @@ class TenantSqlGuard implements SqlGuard {
   constructor(config: Configuration, log: (sql: string) => void) {
     this.#config = config;
     this.log = log;
+  }
+
+  gate(): Promise<void> | undefined {
+    return gateOf(this.#config);
   }
 
   wanted({ sql, queryId }: Query, isInTransaction: boolean): Wanted | undefined {

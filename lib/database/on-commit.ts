@@ -30,11 +30,16 @@ export function noticeCommits(connection: AbstractSqlConnection): void {
   };
 
   connection.commit = async (ctx, ...rest) => {
+    let hasFailed = true;
+
     try {
       await commit(ctx, ...rest);
+      hasFailed = false;
     } finally {
+      const { isCommitted = !hasFailed } = ctx as { readonly isCommitted?: boolean };
+
       // also where a subscriber has thrown that was told of it
-      if ((ctx as { readonly isCommitted?: boolean }).isCommitted === true) {
+      if (isCommitted) {
         waitingFor.get(ctx)?.forEach(fn => fn());
         waitingFor.delete(ctx);
       }

@@ -106,9 +106,10 @@ export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoad
  */
 export function guardCollections(): void {
   const prototype = Collection.prototype as unknown as OpenCollection;
-  const own = Object.getOwnPropertyDescriptor(prototype, 'getEntityManager')?.value as OpenCollection['getEntityManager'];
+  const own = Object.getOwnPropertyDescriptor(prototype, 'getEntityManager')?.value as OpenCollection['getEntityManager'] | undefined;
 
-  if (GUARDED in own) {
+  // where there is none, no ORM starts
+  if (own === undefined || GUARDED in own) {
     return;
   }
 
@@ -124,12 +125,13 @@ export function guardCollections(): void {
 
     return em;
   };
-  prototype.getEntityManager = Object.assign(guarded, { [GUARDED]: true });
+  prototype.getEntityManager = Object.assign(guarded, { [GUARDED]: own });
 
   const { matching } = prototype;
-  prototype.matching = function (options, ...rest) {
+  const copying: OpenCollection['matching'] = function (options, ...rest) {
     return matching.call(this, { ...options }, ...rest);
   };
+  prototype.matching = Object.assign(copying, { [GUARDED]: matching });
 }
 
 function inSchemaOfOwners(method: string, args: unknown[], own: string | undefined): unknown[] {
@@ -160,7 +162,8 @@ function isScalar(meta: EntityMetadata | undefined, [name = '', ...rest]: readon
   return property !== undefined && (property.kind === ReferenceKind.SCALAR || (rest.length > 0 && isScalar(property.targetMeta, rest)));
 }
 
-const GUARDED = Symbol.for('@landlord/mikro-orm: guarded');
+/** What a method of MikroORM's was, on the one in its place. */
+export const GUARDED = Symbol.for('@landlord/mikro-orm: guarded');
 
 type LoadArgs = [key: readonly [target: object, options?: SchemaOption | undefined, ...others: unknown[]], ...rest: unknown[]];
 

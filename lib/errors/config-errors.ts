@@ -4,11 +4,16 @@ import { TenantError } from './tenant-error.js';
 export class TenantConfigError extends TenantError {
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
-    super(
-      'TENANT_CONFIG',
-      `The configuration passed to withTenants() is invalid:\n${problems.map(problem => `  - ${problem}`).join('\n')}`,
+  /** For installed packages that are not as the guards of this library need them. */
+  static brokenSeams(problems: readonly string[]): TenantConfigError {
+    return new TenantConfigError(
+      [...problems, 'Install versions that this library was tested with, or a version of this library that was tested with yours.'],
+      'An installed package has changed where the guards of this library depend on it. Nothing is started, and no SQL was sent',
     );
+  }
+
+  constructor(problems: readonly string[], fact = 'The configuration passed to withTenants() is invalid') {
+    super('TENANT_CONFIG', `${fact}:\n${problems.map(problem => `  - ${problem}`).join('\n')}`);
     this.problems = problems;
   }
 }

@@ -17,6 +17,7 @@ import { forTenant } from '../connection/sql-target.js';
 import { carryInNativeQueries } from '../query/carrying-queries.js';
 import { guardQuery, type TenantQueryBuilder } from '../query/tenant-query-builder.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
+import { requireShapes } from './seams/check-shapes.js';
 import type { Args, OpenDriverClass } from './open-driver.js';
 
 /**
@@ -28,6 +29,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     constructor(...args: ConstructorParameters<OpenDriverClass>) {
       super(...args);
       const [config] = args;
+      requireShapes(this);
       checkPlatform(this.platform, Driver);
       writeLiterals(this.platform);
       sealValues(this.platform);

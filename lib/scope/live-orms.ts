@@ -17,6 +17,10 @@ export function removeLiveOrm(config: object): void {
   live.delete(config);
 }
 
+export function isLiveOrm(config: object): boolean {
+  return live.has(config);
+}
+
 /**
  * The config of the ORM to work with: the one of `{ orm }`, else the one of the scope the flow is in, else the only live one.
  *
@@ -24,7 +28,7 @@ export function removeLiveOrm(config: object): void {
  */
 export function selectOrm({ orm }: OrmOption = {}): object {
   if (orm !== undefined) {
-    if (!live.has(orm.config)) {
+    if (!isLiveOrm(orm.config)) {
       throw OrmSelectionError.withoutTenants();
     }
 

@@ -1,0 +1,116 @@
+import { hash as hashText } from 'node:crypto';
+import { EntityFactory, EventManager, Reference } from '@mikro-orm/core';
+import { Kysely } from '@mikro-orm/postgresql';
+import { GUARDED } from '../../entities/lazy-loading.js';
+import { KNOWN_CODE } from './known-hashes.js';
+import { ownersOf, poolOwnersOf, type AnyDriver } from './owners.js';
+import type { ProbeWorld } from './probe-world.js';
+import { SEAMS } from './register.js';
+
+/**
+ * Whether the seams, and the functions that call them, are byte for byte what the specs of this library were run on. Read off the functions as
+ * they are in this process, so that a change to a file and a change at run time both show.
+ */
+export function isKnownCode(objects: readonly object[]): boolean {
+  const versions = known();
+
+  return [...classesOf(objects)].every(([name, object]) => {
+    // most versions are of the same functions
+    const hashes = new Map<string, string>();
+
+    return versions.some(version => {
+      if (version.name !== name) {
+        return false;
+      }
+
+      const key = version.functions.join();
+      const hash = hashes.get(key) ?? hashOf(object, version.functions);
+      hashes.set(key, hash);
+
+      return hash === version.hash;
+    });
+  });
+}
+
+/** The code that is known: there is one entry for each version of a class. */
+export function known(): KnownClass[] {
+  return KNOWN_CODE.trim()
+    .split('\n')
+    .map(line => {
+      const [name = '', code = ''] = line.split(': ');
+      const [hash = '', ...functions] = code.split(' ');
+
+      return { name, hash, functions };
+    });
+}
+
+/** What is there before an ORM is. */
+export function codeOfClasses(driver: AnyDriver): object[] {
+  return [
+    ...Object.values(ownersOf(driver)),
+    ...[EntityFactory, EventManager, Kysely, Reference].map(each => each.prototype as object),
+  ].filter(each => each !== undefined);
+}
+
+/** What shows once there is one. */
+export function codeOfPool(world: ProbeWorld): object[] {
+  return Object.values(poolOwnersOf(world)).filter(each => each !== undefined);
+}
+
+/** The code to be known: of each class, the functions that are seams or call one, and their hash. */
+export function learn(objects: readonly object[]): KnownClass[] {
+  const members = new Set(SEAMS.map(({ member }) => member));
+  // what is called of the library's, in place of what it reads itself
+  const hooks = new Set(SEAMS.filter(({ use }) => !['call', 'read', 'write'].includes(use)).map(({ member }) => member));
+  const callsHook = new RegExp(`\\.(${[...hooks].join('|')})\\(`);
+
+  return [...classesOf(objects)].map(([name, object]) => {
+    const functions = Object.getOwnPropertyNames(object)
+      .filter(key => members.has(key) || textsOf(object, key).some(text => callsHook.test(text)))
+      // which a loader may have written anew
+      .filter(key => !textsOf(object, key).some(text => text.includes('import(')))
+      .toSorted();
+
+    return { name, hash: hashOf(object, functions), functions };
+  });
+}
+
+/** Some functions of a class, and the hash of their code. */
+export interface KnownClass {
+  readonly name: string;
+  readonly hash: string;
+  readonly functions: readonly string[];
+}
+
+function classesOf(objects: readonly object[]): Map<string, object> {
+  const classes = new Map<string, object>();
+
+  for (const start of objects) {
+    for (let each = start as object | null; each !== null && each !== Object.prototype && each !== Function.prototype;) {
+      if (typeof each === 'function' || Object.hasOwn(each, 'constructor')) {
+        classes.set(typeof each === 'function' ? `${each.name} (static)` : each.constructor.name, each);
+      }
+
+      each = Object.getPrototypeOf(each) as object | null;
+    }
+  }
+
+  return classes;
+}
+
+function hashOf(object: object, functions: readonly string[]): string {
+  return hashText(
+    'sha256',
+    [...Object.getOwnPropertyNames(object), ...functions.flatMap(key => [key, ...textsOf(object, key)])].join('\n'),
+    'base64url',
+  ).slice(0, 16);
+}
+
+function textsOf(object: object, key: string): string[] {
+  return Object.values(Object.getOwnPropertyDescriptor(object, key) ?? {})
+    .filter((each): each is Replaced => typeof each === 'function' && key !== 'constructor')
+    .map(each => Function.prototype.toString.call(each[GUARDED] ?? each));
+}
+
+/** A method that the library may have put in the place of one. */
+type Replaced = Function & { readonly [GUARDED]?: Function };
