@@ -10,6 +10,7 @@ import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { keepFromScopes } from './orm/public-extensions.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
+import { guardedCopies, guardFilters } from './entities/guarded-filters.js';
 import { prepareRelations } from './entities/shared-relations.js';
 import { extendDriver } from './orm/tenant-driver.js';
 import { extendEntityManager } from './orm/tenant-entity-manager.js';
@@ -58,6 +59,7 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions): AnyConfig {
     entityManager: extendEntityManager((config.entityManager ?? BasePostgreSqlEntityManager) as never),
     hydrator: extendHydrator(config.hydrator),
     ...(config.context === undefined ? {} : { context: contextOfScopes(config.context) }),
+    ...(config.filters === undefined ? {} : { filters: guardedCopies(config.filters) }),
     subscribers: [...(config.subscribers ?? []), new TenantSubscriber()],
     extensions: [...extensions, ...(hasMigrator ? [] : [Migrator]), tenantsExtension(options)],
     discovery: wrapDiscovery(config.discovery ?? {}, options),
@@ -114,6 +116,7 @@ function finishDiscovery(storage: MetadataStorage, platform: object, options: Re
   }
 
   prepareRelations(storage, platform);
+  [...storage.getAll().values()].forEach(({ filters }) => guardFilters(filters));
 
   if (options.directory.trigger) {
     addTrigger(storage, storage.get(options.tenant), options.publicSchema);
@@ -135,7 +138,7 @@ function tenantsExtension(options: ResolvedTenantsOptions): { register(orm: any)
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
       giveSeederOfScope(orm);
       orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(database));
-      keepFromScopes(orm.config, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
+      keepFromScopes(rules, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
       prepareLateEntities(orm, options);
     }
   };

@@ -1,8 +1,10 @@
+import { helper } from '@mikro-orm/core';
+import type { TenantDatabase } from '../database/tenant-database.js';
 import { TenantContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { OrmOption } from '../scope/live-orms.js';
-import { publicScope, scopeOf } from '../scope/make-scope.js';
+import { publicScope, scopeOf, type IdentifiedTenant } from '../scope/make-scope.js';
 import { innermostScope, type Scope } from '../scope/scope.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { Tenancy } from '../tenancy.js';
@@ -11,9 +13,12 @@ import { Tenancy } from '../tenancy.js';
  * Runs `fn` in the scope of one tenant, given as its row or its schema name: tenant entities are that tenant's, the global
  * `orm.em` is a fork for it, and `fn` gets that fork. In a transaction of the surrounding flow the work joins it.
  *
+ * A row is found by its key, whenever it was loaded: where the tenant has another name by now, `fn` runs under that, and gets the row as
+ * it is. The scope is that tenant's for as long as it lives: once the tenant is renamed or dropped, its work fails with `TENANT_CHANGED`.
+ *
  * The row of a public tenant gives the public scope.
  *
- * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, for a schema name that no tenant has.
+ * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, for a schema name that no tenant has, and for a row that is no tenant.
  */
 export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
   tenant: Tenant | string,
@@ -21,9 +26,9 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
   options?: OrmOption,
 ): Promise<Result> {
   const tenancy = Tenancy.select(options);
-  const row = typeof tenant === 'string' ? await findOrFail<Tenant>(tenancy, tenant) : tenant;
+  const found = await findOrFail<Tenant>(tenancy, tenant);
 
-  return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, row), async em => fn(em, row));
+  return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, found), async em => fn(em, found.row));
 }
 
 /** Runs `fn` in the public scope, also from inside a tenant's: shared entities only, and the place to create, rename and delete tenants. */
@@ -69,14 +74,35 @@ function scopeFor(options: OrmOption | undefined): Scope | undefined {
   return options?.orm === undefined ? innermostScope() : Tenancy.select(options).rules.scope;
 }
 
-async function findOrFail<Tenant>(tenancy: Tenancy, schemaName: string): Promise<Tenant> {
-  // PostgreSQL has no text with a null byte or half a surrogate pair in it, and would say so in words of its own
-  const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
-  const tenant = isText ? await tenancy.database.tenants.findOne({ schemaName }) : undefined;
+async function findOrFail<Tenant extends TenantMixin<unknown>>(
+  { rules, database }: Tenancy,
+  tenant: Tenant | string,
+): Promise<IdentifiedTenant<Tenant>> {
+  const schemaName = typeof tenant === 'string' ? tenant : tenant.schemaName;
+  const isRow = typeof tenant !== 'string' && (helper(tenant).getPrimaryKey() as unknown) != null;
 
-  if (tenant === undefined) {
+  if (typeof tenant !== 'string' && rules.isPublicTenant(tenant)) {
+    return { row: tenant, identity: undefined };
+  }
+
+  if (typeof tenant !== 'string') {
+    rules.checkSchemaName(schemaName);
+  }
+
+  // one that was never stored may have no key
+  const row = isRow ? tenant : await findByName<Tenant>(database, schemaName);
+  const found = row && (await database.tenants.identify([row]))[0];
+
+  if (found === undefined) {
     throw new UnknownTenantError([schemaName]);
   }
 
-  return tenant as Tenant;
+  return found;
+}
+
+async function findByName<Tenant>(database: TenantDatabase, schemaName: string): Promise<Tenant | undefined> {
+  // PostgreSQL has no text with a null byte or half a surrogate pair in it, and would say so in words of its own
+  const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
+
+  return isText ? ((await database.tenants.findOne({ schemaName })) as Tenant | undefined) : undefined;
 }

@@ -7,9 +7,12 @@ import { readThere } from '../scope/read-in-scope.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { SqlGuard, Wanted } from './guarded-connection.js';
+import { checkDialect } from './checked-dialect.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
 import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
+import { TenantCheck } from './tenant-check.js';
+import type { TenantIdentity, TenantRef } from '../scope/tenant-identity.js';
 import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 
 /**
@@ -22,6 +25,14 @@ import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 export function guardConnection(connection: AbstractSqlConnection, config: Configuration): void {
   const open = connection as unknown as OpenConnection;
   const guard = new TenantSqlGuard(config, sql => open.logQuery(sql));
+  const check = new TenantCheck({
+    connection: open.type,
+    rules: () => TenantRules.of(config),
+    tenantOf: query => guard.identityOf(query),
+  });
+  const isPglite = config.get('driver')?.name.startsWith('Pglite') === true;
+  const guarded = (dialect: Dialect, takesScripts: boolean): Dialect =>
+    guardDialect(checkDialect(dialect, check, { takesScripts, log: guard.log }), guard);
   const createKysely = open.createKysely.bind(open);
   const createKyselyDialect = open.createKyselyDialect.bind(open);
   const stream = open.stream.bind(open);
@@ -31,7 +42,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   open.createKyselyDialect = overrides => {
     const dialect = createKyselyDialect(overrides);
 
-    return dialect instanceof Promise ? dialect.then(each => guardDialect(each, guard)) : guardDialect(dialect, guard);
+    return dialect instanceof Promise ? dialect.then(each => guarded(each, !isPglite)) : guarded(dialect, !isPglite);
   };
 
   open.createKysely = () => {
@@ -42,7 +53,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
       throw new TenantConfigError([KYSELY_INSTANCE]);
     }
 
-    open.options = { ...open.options, driverOptions: isDialect(own) ? guardDialect(own, guard) : own };
+    open.options = { ...open.options, driverOptions: isDialect(own) ? guarded(own, false) : own };
 
     return createKysely();
   };
@@ -54,7 +65,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   open.applySessionContext = (...args) => withoutGuard(config, () => applySessionContext(...args));
 
   // PGlite takes a dump past Kysely
-  if (config.get('driver')?.name.startsWith('Pglite') === true) {
+  if (isPglite) {
     open.executeDump = async dump => {
       const settings = guard.settingsFor(dump);
 
@@ -73,9 +84,9 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
 }
 
 /** Says for whom a query of Kysely's is, whose builder may have been made in another scope than it is run in. */
-export function forTenantsKysely(queryId: object, schemaName: string | undefined): void {
-  if (schemaName !== undefined) {
-    targetOfQuery.set(queryId, { kind: 'tenant', schemaName });
+export function forTenantsKysely(queryId: object, tenant: TenantRef | undefined): void {
+  if (tenant !== undefined) {
+    targetOfQuery.set(queryId, { kind: 'tenant', ...tenant });
   }
 }
 
@@ -101,6 +112,13 @@ class TenantSqlGuard implements SqlGuard {
     return path === undefined && role === roleOfTransaction
       ? undefined
       : { path, role: role === roleOfTransaction ? undefined : (role ?? 'none') };
+  }
+
+  /** Which tenant the query is for, where that is known. */
+  identityOf({ queryId }: Query): TenantIdentity | undefined {
+    const target = targetOfQuery.get(queryId) ?? this.#target();
+
+    return target.kind === 'tenant' ? target.identity : undefined;
   }
 
   roleNow(): string | undefined {
@@ -182,6 +200,7 @@ const ROLE_NOT_SET = ['42501', '22023', '42704'] as const;
 
 /** The parts of MikroORM's connection that are wrapped here, private ones among them. */
 interface OpenConnection {
+  readonly type: 'read' | 'write';
   options: { readonly driverOptions?: unknown };
   applySessionContext(...args: unknown[]): Promise<void>;
   createKysely(): void | Promise<void>;

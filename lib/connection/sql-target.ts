@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { TenantChangedError } from '../errors/index.js';
 import { currentScope } from '../scope/scope.js';
+import { isSameTenant, type TenantRef } from '../scope/tenant-identity.js';
 
 /** Whom SQL is for: a tenant, the public schema, no one in particular, the library itself, or code that sets path and role on its own. */
-export type SqlTarget =
-  | { readonly kind: 'tenant'; readonly schemaName: string }
-  | { readonly kind: 'public' | 'none' | 'library' | 'unguarded' };
+export type SqlTarget = ({ readonly kind: 'tenant' } & TenantRef) | { readonly kind: 'public' | 'none' | 'library' | 'unguarded' };
 
 /**
  * Whom SQL is for at this point of the flow: what an EntityManager, a query or the library has set by one of the functions below, else the
@@ -23,14 +23,39 @@ export function sqlTarget(config: object): SqlTarget {
 /**
  * Runs `fn` with its SQL for the tenant of an EntityManager, where the flow is in no tenant's scope. In a tenant's scope the scope's tenant
  * stays the target, and what the library runs stays the library's.
+ *
+ * @throws TenantChangedError `TENANT_CHANGED` where the scope is that of another tenant, which has the name now.
  */
-export function forTenant<Result>({ config, publicSchema }: TargetRules, schemaName: string | undefined, fn: () => Result): Result {
-  return schemaName === undefined ||
-    schemaName === publicSchema ||
-    currentScope(config)?.kind === 'tenant' ||
-    isOfLibrary(sqlTarget(config))
+export function forTenant<Result>({ config, publicSchema }: TargetRules, tenant: TenantRef | undefined, fn: () => Result): Result {
+  if (tenant === undefined || tenant.schemaName === publicSchema) {
+    return fn();
+  }
+
+  const scope = currentScope(config);
+
+  if (scope?.kind === 'tenant') {
+    refuseFormer(tenant, scope);
+
+    return fn();
+  }
+
+  const target = sqlTarget(config);
+
+  return isOfLibrary(target) || isKnownBetter(target, tenant)
     ? fn()
-    : withTarget(config, { kind: 'tenant', schemaName }, fn);
+    : withTarget(config, { kind: 'tenant', schemaName: tenant.schemaName, identity: tenant.identity }, fn);
+}
+
+// a query of the driver's own has no EntityManager that would say which tenant it is
+function isKnownBetter(target: SqlTarget, { schemaName, identity }: TenantRef): boolean {
+  return identity === undefined && target.kind === 'tenant' && target.schemaName === schemaName;
+}
+
+/** Refuses an EntityManager or a query of whoever had the name of the scope's tenant before it. */
+function refuseFormer({ schemaName, identity }: TenantRef, scope: TenantRef): void {
+  if (schemaName === scope.schemaName && !isSameTenant(identity, scope.identity)) {
+    throw new TenantChangedError(schemaName);
+  }
 }
 
 /** Runs `fn` with its SQL the library's own: no path is set for it. */

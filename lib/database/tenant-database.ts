@@ -37,6 +37,8 @@ export class TenantDatabase {
     this.rules = rules;
     this.engine = new Engine(this);
     this.tenants = new TenantsTable(orm, rules);
+    this.changes.subscribe((...names) => rules.identities.outdate(names));
+    rules.identities.onEnd = name => this.changes.publish(name);
   }
 
   get options(): ResolvedTenantsOptions {

@@ -156,6 +156,9 @@ export interface ChangeListener {
   /** Whether a change since then would have been told by now, but for the last second. Both in `performance.now()`'s terms. */
   wouldHaveHeard(since: number, now: number): boolean;
 
+  /** The same, and false where changes are known not to be told. */
+  hears(since: number, now: number): boolean;
+
   close(): Promise<void>;
 }
 

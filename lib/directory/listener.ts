@@ -60,7 +60,11 @@ export class Listener implements ChangeListener {
   }
 
   wouldHaveHeard(since: number, now: number): boolean {
-    return this.#isDeaf || (this.#since !== undefined && since >= this.#since && now - this.#inTouchAt <= GRACE_MS);
+    return this.#isDeaf || this.hears(since, now);
+  }
+
+  hears(since: number, now: number): boolean {
+    return this.#since !== undefined && since >= this.#since && now - this.#inTouchAt <= GRACE_MS;
   }
 
   async close(): Promise<void> {
@@ -144,6 +148,11 @@ export class Listener implements ChangeListener {
       return;
     }
 
+    // no schema has such a name: whoever sends it tells of no tenant
+    if (payload.length > MAX_NAME) {
+      return;
+    }
+
     if (payload === ALL_TENANTS) {
       this.#options.onChange();
     } else {
@@ -190,6 +199,8 @@ function aborted(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
+
+const MAX_NAME = 63;
 
 const PING_MS = 500;
 

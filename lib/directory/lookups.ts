@@ -60,7 +60,7 @@ export class Lookups<Held extends { readonly schemaName: string }> {
   /** Says that these tenants have changed, or all if none is named: what is being asked may be answered as it was before. */
   outdate(schemaNames: readonly string[]): void {
     for (const lookup of this.#sent) {
-      lookup.changed = schemaNames.length === 0 || lookup.changed === 'all' ? 'all' : [...(lookup.changed ?? []), ...schemaNames];
+      lookup.changed = merged(lookup.changed, schemaNames);
       // who comes from now on is not to be told what was true before
       this.#close(lookup);
     }
@@ -167,7 +167,18 @@ function isOutdated(tenant: { readonly schemaName: string } | undefined, changed
     return changed !== undefined;
   }
 
-  return changed.includes(tenant.schemaName);
+  return changed.has(tenant.schemaName);
+}
+
+function merged(changed: Lookup<unknown>['changed'], schemaNames: readonly string[]): NonNullable<Lookup<unknown>['changed']> {
+  if (schemaNames.length === 0 || changed === 'all') {
+    return 'all';
+  }
+
+  const all = new Set([...(changed ?? []), ...schemaNames]);
+
+  // nobody may make a lookup remember more names than a busy second has
+  return all.size > MAX_CHANGED ? 'all' : all;
 }
 
 /** Queries that are waited for at once. A second one goes on where the first hangs. */
@@ -177,6 +188,8 @@ const AT_ONCE = 2;
 const UNDER_WAY = 4;
 
 const BATCH = 500;
+
+const MAX_CHANGED = 100;
 
 interface Lookup<Held> {
   readonly id: string;
@@ -188,5 +201,5 @@ interface Lookup<Held> {
   /** When it was sent; until then in the future. */
   askedAt: number;
   /** The schema names of which a change was told since it was sent. */
-  changed: readonly string[] | 'all' | undefined;
+  changed: ReadonlySet<string> | 'all' | undefined;
 }

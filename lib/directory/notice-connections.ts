@@ -37,7 +37,8 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
     password: pool.options['password'],
     ...(url === undefined ? {} : { connectionString: url }),
   });
-  const nonces = new Set<unknown>();
+  // our own question alone: whoever may send notices must not make this process keep them
+  let asked: { readonly nonce: string; isHeard: boolean } | undefined;
   const ended = new Promise<void>(resolve => client.once('end', () => resolve()));
   const close = async (): Promise<void> => {
     signal.removeEventListener('abort', abort);
@@ -51,7 +52,10 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
   client.on('error', () => void close());
   client.on('notification', message => {
     if (message.channel === channel && message.payload !== undefined) {
-      nonces.add(message.payload);
+      if (message.payload === asked?.nonce) {
+        asked.isHeard = true;
+      }
+
       onNotice(message.payload);
     }
   });
@@ -89,23 +93,25 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
       await client.query('select 1');
     },
     isHearing: async () => {
-      nonces.clear();
-      const nonce = `${NONCE}${randomUUID()}`;
+      const question = { nonce: `${NONCE}${randomUUID()}`, isHeard: false };
+      asked = question;
       // one that is lost hears nothing either, which says nothing of the next one
       const lost = ended.then(() => Promise.reject(new Error('Connection terminated')));
-      await Promise.race([pool.query('select pg_notify($1, $2)', [channel, nonce]), lost]);
+      await Promise.race([pool.query('select pg_notify($1, $2)', [channel, question.nonce]), lost]);
 
-      for (let waited = 0; waited < HEARING_MS && !nonces.has(nonce) && !signal.aborted; waited += 10) {
+      for (let waited = 0; waited < HEARING_MS && !question.isHeard && !signal.aborted; waited += 10) {
         await Promise.race([pause(10, undefined, { ref: false }), lost]);
       }
 
-      if (!nonces.has(nonce)) {
+      if (!question.isHeard) {
         // cut off by the network, it does not answer; else what was told before has arrived by then
         const limit = setTimeout(() => void close(), ANSWER_MS).unref();
         await Promise.race([client.query('select 1'), lost]).finally(() => clearTimeout(limit));
       }
 
-      return nonces.has(nonce);
+      asked = undefined;
+
+      return question.isHeard;
     },
   };
 }

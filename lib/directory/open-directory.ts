@@ -11,9 +11,10 @@ import type { LookupSource } from './lookups.js';
 /** The directory of an ORM's tenants. */
 export function openDirectory(database: TenantDatabase): Directory<HeldRow> {
   const { directory: options } = database.options;
-  const listener = options.listen === false ? NOT_LISTENING : listenerOf(database, (...names) => directory.forget(...names));
+  const listener = options.listen === false ? NOT_LISTENING : listenerOf(database, (...names) => database.changes.publish(...names));
   const directory: Directory<HeldRow> = new Directory(options, sourceOf(database), listener);
   database.changes.subscribe((...names) => directory.forget(...names));
+  database.rules.identities.wouldHaveHeard = (since, now) => listener.hears(since, now);
   database.onClose(() => directory.close());
 
   return directory;
@@ -38,7 +39,9 @@ function sourceOf(database: TenantDatabase): LookupSource<HeldRow> {
           },
         );
 
-        return new Map(rows.map(row => [String(row[property as keyof typeof row]), holdRow(row, fork)]));
+        const tenants = (await database.tenants.identify(rows)).filter(tenant => tenant !== undefined);
+
+        return new Map(tenants.map(tenant => [String(tenant.row[property as keyof typeof tenant.row]), holdRow(tenant, fork)]));
       }),
   };
 }
@@ -78,7 +81,12 @@ function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonl
   });
 }
 
-const NOT_LISTENING: ChangeListener = { start: () => undefined, wouldHaveHeard: () => true, close: async () => undefined };
+const NOT_LISTENING: ChangeListener = {
+  start: () => undefined,
+  wouldHaveHeard: () => true,
+  hears: () => false,
+  close: async () => undefined,
+};
 
 /** Where the connection is a Kysely of the user's own, which tells no class to make another of. */
 const UNHEARD = { ended: Promise.resolve(), isHearing: async () => false, ping: async () => undefined, close: async () => undefined };

@@ -9,7 +9,7 @@ export {
   UnknownTenantError,
 } from './tenant-row-errors.js';
 export { ProvisioningError, SchemaExistsError, SchemaMissingError, SchemaProtectedError } from './schema-errors.js';
-export { CrossTenantError, PublicContextRequiredError, TenantContextRequiredError } from './scope-errors.js';
+export { CrossTenantError, PublicContextRequiredError, TenantChangedError, TenantContextRequiredError } from './scope-errors.js';
 export { SharedRowInUseError, SharedTableInUseError } from './shared-row-errors.js';
 export { TenantRoleError } from './role-errors.js';
 export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';

@@ -39,6 +39,27 @@ export class PublicContextRequiredError extends TenantError {
   }
 }
 
+/** The tenant that work was begun for is not the one of its name any more: it was renamed or dropped meanwhile, and another one may have the name. */
+export class TenantChangedError extends TenantError {
+  /** The name that the tenant had. */
+  readonly schemaName: string;
+
+  /** As Koa and others read them: who asks again is served by whoever has the host then. */
+  readonly status = 503;
+  readonly expose = false;
+  readonly headers: Readonly<Record<string, string>> = { 'Retry-After': '1' };
+
+  constructor(schemaName: string, options?: ErrorOptions) {
+    super(
+      'TENANT_CHANGED',
+      `The tenant that was ${show(schemaName)} when this work began was renamed or dropped since, and another tenant may have that name now. ` +
+        'Nothing was read or stored under the name. Find the tenant again, by its key, and begin anew.',
+      options,
+    );
+    this.schemaName = schemaName;
+  }
+}
+
 /** Another tenant's data was asked for from inside a tenant's scope, or a tenant's data was to be written with another's. */
 export class CrossTenantError extends TenantError {
   /** The schema names of the two tenants: first the one the work is for, then the one that was reached for. */

@@ -1,6 +1,7 @@
-import { RequestContext, TransactionContext, type EntityManager, type Options } from '@mikro-orm/core';
+import { RequestContext, TransactionContext, type Options } from '@mikro-orm/core';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
 import { forScope, withoutTargets } from '../connection/sql-target.js';
+import { otherEntityManagers } from './other-orms.js';
 import type { TenantEntityManager } from './tenant-entity-manager.js';
 
 /**
@@ -14,7 +15,7 @@ import type { TenantEntityManager } from './tenant-entity-manager.js';
 export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn: (em: TenantEntityManager) => Result): Result {
   const em = global.fork({ useContext: true, keepTransactionContext: true });
   em.bindToScope(scope);
-  const context = new RequestContext(new Map([...otherEntityManagers(), [em.name, em]]));
+  const context = new RequestContext(new Map([...otherEntityManagers(em), [em.name, em]]));
 
   const run = (): Result => RequestContext['storage'].run(context, () => forScope(scope.config, () => fn(em)));
 
@@ -42,11 +43,6 @@ export function leaveScope<Result>(fn: () => Result): Result {
 /** The user's own `context`, except in a scope: there the EntityManager is the scope's. */
 export function contextOfScopes(own: ContextOption): ContextOption {
   return name => (innermostScope() === undefined ? undefined : RequestContext.getEntityManager(name)) ?? own(name);
-}
-
-// another ORM's EntityManagers stay what they are
-function otherEntityManagers(): Iterable<[string, EntityManager]> {
-  return RequestContext.currentRequestContext()?.map ?? [];
 }
 
 type ContextOption = Options['context'];

@@ -1,13 +1,17 @@
-import type { Configuration } from '@mikro-orm/core';
 import { withoutGuard } from '../connection/sql-target.js';
+import { TenantDatabase } from '../database/tenant-database.js';
+import { TenantChangedError } from '../errors/index.js';
+import type { TenantRules } from '../scope/tenant-rules.js';
+import { refuseOtherSchemas } from './refuse-other-schemas.js';
 
 /**
  * Makes extensions of MikroORM that work on the public schema send their SQL as it is, in whatever scope they are called: what their
- * migrations name without a schema would else be a tenant's, and so would their history.
+ * migrations name without a schema would else be a tenant's, and so would their history. In a tenant's scope they name no other one.
  *
  * Relies on MikroORM 7 taking them from `config.getExtension()`.
  */
-export function keepFromScopes(config: Configuration, names: readonly string[]): void {
+export function keepFromScopes(rules: TenantRules, names: readonly string[]): void {
+  const { config } = rules;
   const getExtension = config.getExtension.bind(config);
   const kept = new Map<object, object>();
 
@@ -18,23 +22,59 @@ export function keepFromScopes(config: Configuration, names: readonly string[]):
       return extension;
     }
 
-    const known = (kept.get(extension) ?? keep(extension, config)) as T & object;
+    const known = (kept.get(extension) ?? keep(extension, rules)) as T & object;
     kept.set(extension, known);
 
     return known;
   };
 }
 
-function keep<T extends object>(extension: T, config: object): T {
+function keep<T extends object>(extension: T, rules: TenantRules): T {
   return new Proxy(extension, {
     get: (target, key) => {
       const value: unknown = Reflect.get(target, key, target);
 
-      // on the object itself, as it may keep its state in private fields
       return typeof value === 'function' && key !== 'constructor'
-        ? (...args: unknown[]) => withoutGuard(config, () => Reflect.apply(value, target, args) as unknown)
+        ? keptMethod(value as Method, { target, name: String(key), rules })
         : value;
     },
     set: (target, key, value) => Reflect.set(target, key, value, target),
   });
+}
+
+function keptMethod(method: Method, { target, name, rules }: MethodOf): Method {
+  const call = (args: readonly unknown[]): unknown => {
+    // on the object itself, as it may keep its state in private fields
+    const result: unknown = withoutGuard(rules.config, () => Reflect.apply(method, target, args) as unknown);
+
+    // a migrator's history names schemas too
+    return name === 'getStorage' ? keep(result as object, rules) : result;
+  };
+
+  if (method.constructor.name !== 'AsyncFunction') {
+    return (...args) => {
+      refuseOtherSchemas(name, args, rules);
+
+      return call(args);
+    };
+  }
+
+  return async (...args) => {
+    const own = refuseOtherSchemas(name, args, rules);
+
+    // what makes and drops tables looks at nothing that is kept for queries
+    if (own !== undefined && !(await TenantDatabase.of(rules.config).tenants.isStill(own))) {
+      throw new TenantChangedError(own.schemaName);
+    }
+
+    return call(args);
+  };
+}
+
+type Method = (...args: unknown[]) => unknown;
+
+interface MethodOf {
+  readonly target: object;
+  readonly name: string;
+  readonly rules: TenantRules;
 }

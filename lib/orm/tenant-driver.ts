@@ -12,6 +12,7 @@ import { sealValues } from '../connection/sealed-values.js';
 import { guardConnection } from '../connection/sql-guard.js';
 import { forTenant } from '../connection/sql-target.js';
 import { guardQuery, TenantQueryBuilder } from '../query/tenant-query-builder.js';
+import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 
 type CreateQueryBuilderArgs = Parameters<AbstractSqlDriver['createQueryBuilder']>;
@@ -60,9 +61,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
 
     // its SQL goes to the connection past the query builder
     override async findVirtual(...args: any[]): Promise<any> {
-      const schemaName: string | undefined = args[2]?.em?.schema;
-
-      return forTenant(TenantRules.of(this.config), schemaName, () => (super.findVirtual as any)(...args));
+      return forTenant(TenantRules.of(this.config), tenantOfEm(args[2]?.em), () => (super.findVirtual as any)(...args));
     }
 
     override createQueryBuilder(...args: any[]): any {

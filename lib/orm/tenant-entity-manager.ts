@@ -1,6 +1,6 @@
 import { helper, Utils, type EntityManager, type EntityName } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/sql';
-import { readInScope } from '../scope/read-in-scope.js';
+import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { currentScope, type Scope } from '../scope/scope.js';
 import { TenantWriteRefusedError } from '../errors/index.js';
 import type { TenantEntityManagerMethods } from '../scope/wrapped-orm.js';
@@ -9,9 +9,12 @@ import { explainFlushError } from '../entities/flush-errors.js';
 import { refuseForeign } from '../entities/foreign-entities.js';
 import { isName, isTenantEntity } from '../tenant/entity-kinds.js';
 import { guardKysely } from '../query/kysely-schemas.js';
+import { contextBeside } from './other-orms.js';
+import { extendFilters } from './filtering-entity-manager.js';
 import { extendLoading } from './loading-entity-manager.js';
 import { loaderOfSchema, withAskingSchema, refuseForeignCollections } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
+import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { updateTenants } from '../query/update-tenants.js';
 import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../query/result-cache.js';
@@ -23,7 +26,7 @@ import { cacheNameOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../
 export function extendEntityManager<Base extends new (...args: any[]) => SqlEntityManager>(
   EntityManagerClass: Base,
 ): Base & (new (...args: any[]) => TenantEntityManagerMethods) {
-  class ScopedEntityManager extends extendLoading(EntityManagerClass) implements TenantEntityManagerMethods {
+  class ScopedEntityManager extends extendLoading(extendFilters(EntityManagerClass)) implements TenantEntityManagerMethods {
     // no private field: the base constructor asks for the context before fields are there
     declare boundScope: Scope | undefined;
 
@@ -42,12 +45,9 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
     // every method of MikroORM's asks here which EntityManager is to answer
     override getContext(validate = true): this {
-      const em = super.getContext(validate);
-
+      const found = super.getContext(validate);
       // contexts go by name, and two ORMs may have one
-      if (em.config !== this.config) {
-        return this;
-      }
+      const em = found.config === this.config ? found : contextBeside(this, validate);
 
       return this.global || em.boundScope === this.boundScope ? em : this;
     }
@@ -62,7 +62,7 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
 
     override async flush(): Promise<void> {
       try {
-        await forTenant(TenantRules.of(this.config), this.getContext(false).schema, () => super.flush());
+        await forTenant(TenantRules.of(this.config), tenantOfEm(this.getContext(false)), () => super.flush());
       } catch (error) {
         throw explainFlushError(error, TenantRules.of(this.config));
       }
@@ -83,7 +83,9 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
         return (em.stream as any)(...args);
       }
 
-      return readInScope((super.stream as any)(...args), currentScope(TenantRules.of(this.config)));
+      const rules = TenantRules.of(this.config);
+
+      return forTenant(rules, tenantOfEm(em), () => readThere(readInScope((super.stream as any)(...args), currentScope(this.config))));
     }
 
     override async execute(query: any, params: any = [], methodOrOptions: any = 'all', loggerContext?: any): Promise<any> {
@@ -94,21 +96,21 @@ export function extendEntityManager<Base extends new (...args: any[]) => SqlEnti
       }
 
       const rules = TenantRules.of(this.config);
-      const schemaName = tenantSchema('Raw SQL', em.schema, rules.scope, rules);
+      tenantSchema('Raw SQL', em.schema, rules.scope, rules);
 
-      return forTenant(rules, schemaName, () => super.execute(query, params, methodOrOptions, loggerContext));
+      return forTenant(rules, tenantOfEm(em), () => super.execute(query, params, methodOrOptions, loggerContext));
     }
 
     // what reads or writes without a query builder of the user's comes here; there may be raw SQL among its values
     override async withSessionContext(...args: any[]): Promise<any> {
-      return forTenant(TenantRules.of(this.config), this.getContext(false).schema, () => (super.withSessionContext as any)(...args));
+      return forTenant(TenantRules.of(this.config), tenantOfEm(this.getContext(false)), () => (super.withSessionContext as any)(...args));
     }
 
     override getKysely(options?: any): any {
       const em = this.getContext(false);
       const rules = TenantRules.of(this.config);
 
-      return guardKysely(super.getKysely(options), { schema: em.schema }, { rules, scope: rules.scope });
+      return guardKysely(super.getKysely(options), { schema: em.schema, boundScope: em.boundScope }, { rules, scope: rules.scope });
     }
 
     // `Collection.matching()` comes here with the caller's options, and takes them to the driver without a schema

@@ -3,6 +3,8 @@ import { PLACEHOLDER_SCHEMA } from '../postgres/schema-name.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { forTenantsKysely } from '../connection/sql-guard.js';
+import type { TenantRef } from '../scope/tenant-identity.js';
+import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 
 /**
@@ -13,7 +15,7 @@ import { tenantSchema } from '../scope/tenant-schema.js';
  * It leaves out every name that a CTE of the query has, while PostgreSQL sees a CTE only from the next one on: the tables before are
  * qualified here. Of a raw fragment of SQL, what `sql.table()` names is qualified where an entity has it; the rest is left to the path.
  */
-export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly schema: string | undefined }, guard: GuardContext): K {
+export function guardKysely<K extends KyselyLike>(kysely: K, em: ScopedEm, guard: GuardContext): K {
   const tables = tablesOf(guard);
   const own = em.schema;
   const resolve = (name: string, asked: string | undefined): string | undefined => {
@@ -31,7 +33,7 @@ export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly sche
 
   return kysely.withSchema(PLACEHOLDER_SCHEMA).withPlugin({
     transformQuery: ({ node, queryId }) => {
-      forTenantsKysely(queryId, tenantOf(own, guard));
+      forTenantsKysely(queryId, tenantOf(em, guard));
 
       return qualify(node, { resolve, isKnown: name => tables.has(name), ctes: new Set(), hidden: new Set() });
     },
@@ -40,8 +42,14 @@ export function guardKysely<K extends KyselyLike>(kysely: K, em: { readonly sche
 }
 
 // what raw SQL in a query is for
-function tenantOf(own: string | undefined, { scope, rules }: GuardContext): string | undefined {
-  return own === undefined || own === rules.publicSchema ? undefined : tenantSchema('Raw SQL', own, scope, rules);
+function tenantOf(em: ScopedEm, { scope, rules }: GuardContext): TenantRef | undefined {
+  const own = tenantOfEm(em);
+
+  if (own === undefined || own.schemaName === rules.publicSchema) {
+    return undefined;
+  }
+
+  return { schemaName: tenantSchema('Raw SQL', own.schemaName, scope, rules), identity: own.identity };
 }
 
 /** The entities of each table, as they are when it is asked for: `orm.discoverEntity()` adds some later, and replaces some. */

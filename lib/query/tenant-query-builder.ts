@@ -3,6 +3,8 @@ import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/sql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { withScope } from '../scope/scope.js';
+import type { TenantRef } from '../scope/tenant-identity.js';
+import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
@@ -119,10 +121,12 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   // whose raw SQL in the query is: a name without a schema in it is that tenant's
-  private tenantOfSql(): string | undefined {
+  private tenantOfSql(): TenantRef | undefined {
     const { meta } = this.mainAlias;
+    const own = tenantOfEm(this.em);
+    const schemaName = isTenantEntity(meta) ? tenantAmong([this.state.schema, own?.schemaName], this.guard) : own?.schemaName;
 
-    return isTenantEntity(meta) ? tenantAmong([this.state.schema, this.em?.schema], this.guard) : this.em?.schema;
+    return schemaName === undefined || schemaName === own?.schemaName ? own : { schemaName };
   }
 
   /**
@@ -212,7 +216,7 @@ const WRITES: ReadonlySet<QueryType> = new Set([QueryType.INSERT, QueryType.DELE
 /** The parts of MikroORM's QueryBuilder that are overridden or read here, private ones among them. */
 interface OpenQueryBuilder {
   context: Transaction | undefined;
-  readonly em: { readonly schema: string | undefined } | undefined;
+  readonly em: ScopedEm | undefined;
   readonly helper: object;
   readonly mainAlias: { readonly meta: EntityMetadata };
   readonly state: {

@@ -18,7 +18,8 @@ export function removeLiveOrm(config: object): void {
 }
 
 /**
- * The config of the ORM to work with: the one of `{ orm }`, else the one of the scope the flow is in, else the only live one.
+ * The config of the ORM to work with: the one of `{ orm }`, else the one of the scope the flow is in, else the only live one. A scope outlives
+ * its ORM where an application is loaded anew in one process; it then says nothing of which ORM is meant.
  *
  * @throws OrmSelectionError `ORM_WITHOUT_TENANTS`, `NO_ORM` or `SEVERAL_ORMS`.
  */
@@ -31,10 +32,10 @@ export function selectOrm({ orm }: OrmOption = {}): object {
     return orm.config;
   }
 
-  const scope = innermostScope();
-
-  if (scope !== undefined) {
-    return scope.config;
+  for (let scope = innermostScope(); scope !== undefined; scope = scope.outer) {
+    if (live.has(scope.config)) {
+      return scope.config;
+    }
   }
 
   if (live.size > 1) {

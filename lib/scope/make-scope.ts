@@ -1,15 +1,20 @@
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { innermostScope, type Scope, type TenantScope } from './scope.js';
+import type { TenantIdentity } from './tenant-identity.js';
 import type { TenantRules } from './tenant-rules.js';
 
-/** The scope that a tenant's row gives. */
-export function scopeOf(rules: ScopeRules, tenant: TenantMixin<unknown>): Scope {
-  return rules.isPublicTenant(tenant) ? publicScope(rules) : tenantScope(rules, tenant.schemaName, tenant);
+/** The scope of a tenant whose row was just found. */
+export function scopeOf(rules: ScopeRules, { row, identity }: IdentifiedTenant): Scope {
+  const { schemaName } = row;
+
+  return rules.isPublicTenant(row) ? publicScope(rules) : { ...tenantScope(rules, schemaName, row), identity };
 }
 
-/** The scope of a schema name; `tenant` is its row, or what is known of it. */
+/** The scope of a schema name, whose tenant is locked meanwhile; `tenant` is its row, or what is known of it. */
 export function tenantScope(rules: ScopeRules, schemaName: string, tenant: unknown = { schemaName }): TenantScope {
-  return { kind: 'tenant', config: rules.config, outer: innermostScope(), tenant, schemaName: rules.checkSchemaName(schemaName) };
+  const checked = rules.checkSchemaName(schemaName);
+
+  return { kind: 'tenant', config: rules.config, outer: innermostScope(), tenant, schemaName: checked, identity: undefined };
 }
 
 /** The scope of a tenant that is held without its row, which is made when it is first asked for. */
@@ -26,6 +31,7 @@ class HeldScope implements TenantScope<TenantMixin<unknown>> {
   readonly config: object;
   readonly outer: Scope | undefined;
   readonly schemaName: string;
+  readonly identity: TenantIdentity | undefined;
   readonly #held: HeldTenant;
   #tenant: TenantMixin<unknown> | undefined;
 
@@ -33,6 +39,7 @@ class HeldScope implements TenantScope<TenantMixin<unknown>> {
     this.config = rules.config;
     this.outer = innermostScope();
     this.schemaName = rules.checkSchemaName(held.schemaName);
+    this.identity = held.identity;
     this.#held = held;
   }
 
@@ -41,8 +48,15 @@ class HeldScope implements TenantScope<TenantMixin<unknown>> {
   }
 }
 
+/** A tenant's row, and which tenant it is. */
+export interface IdentifiedTenant<Tenant = TenantMixin<unknown>> {
+  readonly row: Tenant;
+  readonly identity: TenantIdentity | undefined;
+}
+
 interface HeldTenant {
   readonly schemaName: string;
+  readonly identity: TenantIdentity | undefined;
   copy(): TenantMixin<unknown>;
 }
 

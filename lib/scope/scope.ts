@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { TenantIdentity } from './tenant-identity.js';
 
 /**
  * What an async flow runs in: the public scope or one tenant. None is `undefined`.
@@ -18,6 +19,8 @@ export interface TenantScope<Tenant = unknown> {
   readonly outer: Scope | undefined;
   readonly tenant: Tenant;
   readonly schemaName: string;
+  /** Which tenant it is, whoever has the name later; undefined where the tenant is locked for as long as the scope lives. */
+  readonly identity?: TenantIdentity | undefined;
 }
 
 /** The innermost scope of this async flow, of whichever ORM. */

@@ -74,6 +74,37 @@ onDatabasesAndPooler('choosing an ORM', database => {
     expect((await runInTenant('acme', () => second.em.findOneOrFail(Book, 1))).title).to.equal('acme book 1');
   });
 
+  it('W2 takes the one that is live where the scope’s was closed, as where an application is loaded anew in development', async () => {
+    const first = await openTwins(database);
+    const config = first.config.getAll();
+    let second: LibraryOrm | undefined;
+
+    try {
+      await runInTenant(
+        'acme',
+        async () => {
+          await first.close();
+
+          for (const ask of asked()) {
+            await refusal(ask, 'NO_ORM');
+          }
+
+          second = opened(await MikroORM.init(config));
+          expect((await runInTenant('bob', () => second?.em.findOneOrFail(Book, 1)))?.title).to.equal('bob book 1');
+          expect(await runInPublic(() => second?.em.count(Genre))).to.equal(1);
+          expect((await tenants().list()).map(({ schemaName }) => schemaName)).to.deep.equal(['acme', 'bob']);
+          expect((await forEachTenant(() => currentTenant()?.schemaName)).map(({ schemaName }) => schemaName)).to.deep.equal([
+            'acme',
+            'bob',
+          ]);
+        },
+        { orm: first },
+      );
+    } finally {
+      await first.close();
+    }
+  });
+
   it('W2 refuses an ORM that `withTenants` has not wrapped', async () => {
     const plain = opened(await MikroORM.init({ ...database.options(), entities: [Genre] } as never)) as unknown as LibraryOrm;
 

@@ -30,7 +30,8 @@ onDatabases('a directory under load', database => {
     expect(new Set(unknown?.map(each => each.served))).to.deep.equal(new Set(['HOST_UNKNOWN']));
     // each has its own, of the one answer
     expect(new Set(served?.map(({ tenant }) => tenant)).size).to.equal(200);
-    expect(lookups().length).to.be.at.most(2);
+    // and once which tenant it is that was found
+    expect(lookups().length).to.be.at.most(3);
   });
 
   it('H10 remembers for a while that a host is nobody’s', async () => {

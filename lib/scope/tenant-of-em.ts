@@ -1,0 +1,19 @@
+import type { Scope } from './scope.js';
+import type { TenantRef } from './tenant-identity.js';
+
+/** The tenant that an EntityManager reads and writes: that of the scope it was made in, else whoever has the name of its schema. */
+export function tenantOfEm(em: ScopedEm | undefined): TenantRef | undefined {
+  if (em?.schema === undefined) {
+    return undefined;
+  }
+
+  const scope = em.boundScope;
+
+  return scope?.kind === 'tenant' && scope.schemaName === em.schema ? scope : { schemaName: em.schema };
+}
+
+/** What is read of an EntityManager. */
+export interface ScopedEm {
+  readonly schema: string | undefined;
+  readonly boundScope?: Scope | undefined;
+}
