@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { TenantChangedError } from '../errors/index.js';
 import { currentScope } from '../scope/scope.js';
-import { isSameTenant, type TenantRef } from '../scope/tenant-identity.js';
+import { isSameTenant, nobody, type TenantRef } from '../scope/tenant-identity.js';
 
 /** Whom SQL is for: a tenant, the public schema, no one in particular, the library itself, or code that sets path and role on its own. */
 export type SqlTarget = ({ readonly kind: 'tenant' } & TenantRef) | { readonly kind: 'public' | 'none' | 'library' | 'unguarded' };
@@ -22,9 +21,7 @@ export function sqlTarget(config: object): SqlTarget {
 
 /**
  * Runs `fn` with its SQL for the tenant of an EntityManager, where the flow is in no tenant's scope. In a tenant's scope the scope's tenant
- * stays the target, and what the library runs stays the library's.
- *
- * @throws TenantChangedError `TENANT_CHANGED` where the scope is that of another tenant, which has the name now.
+ * stays the target, and what the library runs stays the library's. An EntityManager of whoever has or had that name beside it is served by nobody.
  */
 export function forTenant<Result>({ config, publicSchema }: TargetRules, tenant: TenantRef | undefined, fn: () => Result): Result {
   if (tenant === undefined || tenant.schemaName === publicSchema) {
@@ -34,9 +31,10 @@ export function forTenant<Result>({ config, publicSchema }: TargetRules, tenant:
   const scope = currentScope(config);
 
   if (scope?.kind === 'tenant') {
-    refuseFormer(tenant, scope);
+    const isFormer = tenant.schemaName === scope.schemaName && !isSameTenant(tenant.identity, scope.identity);
 
-    return fn();
+    // whatever it sends is refused; what sends nothing, such as the end of its transaction, is not
+    return isFormer ? withTarget(config, { kind: 'tenant', schemaName: tenant.schemaName, identity: nobody(tenant.schemaName) }, fn) : fn();
   }
 
   const target = sqlTarget(config);
@@ -49,13 +47,6 @@ export function forTenant<Result>({ config, publicSchema }: TargetRules, tenant:
 // a query of the driver's own has no EntityManager that would say which tenant it is
 function isKnownBetter(target: SqlTarget, { schemaName, identity }: TenantRef): boolean {
   return identity === undefined && target.kind === 'tenant' && target.schemaName === schemaName;
-}
-
-/** Refuses an EntityManager or a query of whoever had the name of the scope's tenant before it. */
-function refuseFormer({ schemaName, identity }: TenantRef, scope: TenantRef): void {
-  if (schemaName === scope.schemaName && !isSameTenant(identity, scope.identity)) {
-    throw new TenantChangedError(schemaName);
-  }
 }
 
 /** Runs `fn` with its SQL the library's own: no path is set for it. */

@@ -1,6 +1,6 @@
 import { TenantChangedError } from '../errors/index.js';
 import type { Confirmations } from '../scope/tenant-identities.js';
-import type { TenantIdentity } from '../scope/tenant-identity.js';
+import { isNobody, type TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { SCHEMA_NOW } from './schema-check-sql.js';
 import type { Query } from './kysely-types.js';
@@ -27,7 +27,7 @@ export class TenantCheck {
 
     const identity = this.#options.tenantOf(query);
 
-    if (identity !== undefined && this.#rules().identities.hasEnded(identity)) {
+    if (identity !== undefined && (isNobody(identity) || this.#rules().identities.hasEnded(identity))) {
       throw new TenantChangedError(identity.schemaName);
     }
 

@@ -129,7 +129,7 @@ function checkEntity(entity: object, own: string | undefined, flush: Flush): voi
   checkRelations(entity, schema);
 
   // outside a scope an EntityManager may have read another tenant's on request, and hold it without writing it
-  if (own !== undefined && schema !== own && em !== flush.em) {
+  if (own !== undefined && em !== flush.em) {
     refuseForeignOwner(entity, own, flush);
   }
 }

@@ -81,7 +81,7 @@ export class CrossTenantError extends TenantError {
     const place = property === undefined ? '' : ` as ${property}`;
 
     return new CrossTenantError(
-      `${entity} of schema ${show(other)} was given to tenant ${show(own)}${place}, where its key is another row's. No SQL was sent. ` +
+      `${entity} of schema ${nameOf(own, other)} was given to tenant ${show(own)}${place}, where its key is another row's. No SQL was sent. ` +
         `Load the one of tenant ${show(own)} in its place.`,
       [own, other],
       property,
@@ -101,7 +101,7 @@ export class CrossTenantError extends TenantError {
   /** A relation of an entity that is in a flush. */
   static relation(property: string, own: string, other: string): CrossTenantError {
     return new CrossTenantError(
-      `${property} of tenant ${show(own)} holds an entity of tenant ${show(other)}. A foreign key has no schema, so it would be that of another row. ` +
+      `${property} of tenant ${show(own)} holds an entity of tenant ${nameOf(own, other)}. A foreign key has no schema, so it would be that of another row. ` +
         `Nothing was stored. Load the one of tenant ${show(own)} in its place.`,
       [own, other],
       property,
@@ -113,7 +113,7 @@ export class CrossTenantError extends TenantError {
     const how = property === undefined ? '' : `, by ${property}`;
 
     return new CrossTenantError(
-      `${entity} of tenant ${show(other)} came into a flush of tenant ${show(own)}${how}. Nothing was stored. Flush each in its own \`runInTenant(…)\`.`,
+      `${entity} of tenant ${nameOf(own, other)} came into a flush of tenant ${show(own)}${how}. Nothing was stored. Flush each in its own \`runInTenant(…)\`.`,
       [own, other],
       property,
     );
@@ -124,4 +124,9 @@ export class CrossTenantError extends TenantError {
     this.schemaNames = schemaNames;
     this.property = property;
   }
+}
+
+// two tenants can have had one name
+function nameOf(own: string, other: string): string {
+  return own === other ? `${show(other)} as it was before another tenant had that name` : show(other);
 }

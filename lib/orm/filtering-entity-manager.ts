@@ -58,9 +58,9 @@ export function extendFilters<Base extends EntityManagerClass>(EntityManagerOfMi
 
       for (const filters of [this.config.get('filters'), added, meta.filters]) {
         for (const filter of QueryHelper.getActiveFilters(meta, options, filters as never)) {
-          const { name, given } = filter as Partial<AddedFilter> & FilterDef;
-          const ofQuery = Utils.isPlainObject<Record<string, unknown>>(options?.[name]);
-          [given, ofQuery ? undefined : params[name]].forEach(each => refuseForeignIn(each, this, meta.className));
+          const { name, cond, given } = filter as Partial<AddedFilter> & FilterDef;
+          const takesParams = typeof cond === 'function' && !Utils.isPlainObject<Record<string, unknown>>(options?.[name]);
+          [given, takesParams ? params[name] : undefined].forEach(each => refuseForeignIn(each, this, meta.className));
         }
       }
     }

@@ -21,7 +21,19 @@ export interface TenantRef {
   readonly identity?: TenantIdentity | undefined;
 }
 
+/** Stands for two tenants of one name, of which an EntityManager is one's and the scope the other's. */
+export function nobody(schemaName: string): TenantIdentity {
+  return { schemaName, key: '', keyValues: [], schemaOid: NO_SCHEMA };
+}
+
+export function isNobody({ schemaOid }: TenantIdentity): boolean {
+  return schemaOid === NO_SCHEMA;
+}
+
 export function isSameTenant(one: TenantIdentity | undefined, other: TenantIdentity | undefined): boolean {
   // what is not known differs from nothing
   return one === undefined || other === undefined || one === other || (one.key === other.key && one.schemaOid === other.schemaOid);
 }
+
+// of which there is none
+const NO_SCHEMA = '0';

@@ -30,8 +30,7 @@ onDatabases('a directory under load', database => {
     expect(new Set(unknown?.map(each => each.served))).to.deep.equal(new Set(['HOST_UNKNOWN']));
     // each has its own, of the one answer
     expect(new Set(served?.map(({ tenant }) => tenant)).size).to.equal(200);
-    // and once which tenant it is that was found
-    expect(lookups().length).to.be.at.most(3);
+    expect(lookups().length).to.be.at.most(2);
   });
 
   it('H10 remembers for a while that a host is nobody’s', async () => {
@@ -130,8 +129,9 @@ onDatabases('a directory under load', database => {
     database.statements.length = 0;
   }
 
+  // without the question which tenants were found, which follows each of them
   function lookups(): string[] {
-    return database.statements.filter(statement => statement.includes('from "public"."library"'));
+    return database.statements.filter(statement => statement.includes('from "public"."library"') && !statement.includes('pg_namespace'));
   }
 });
 
