@@ -7,7 +7,7 @@ import pMap from 'p-map';
 import { Pool } from 'pg';
 import { migrationOf, Note, NoteSchema, openOrm, type BenchOrm } from './domain.ts';
 
-/** The same application in several ways: each request is of one tenant, by its host, and reads that tenant's notes by one query. */
+/** The same application built in several ways. Each request finds its tenant by host, and reads the tenant's notes with one query. */
 export interface Apps extends AsyncDisposable {
   readonly orm: BenchOrm;
   readonly ports: Readonly<Record<AppName, number>>;
@@ -30,7 +30,7 @@ export async function startApps(url: string, count: number, directory: object = 
   const alone = await MikroORM.init(defineConfig({ entities: [NoteSchema], clientUrl: url, pool: { max: POOL } }) as never);
   resources.defer(() => (alone as { close(): Promise<void> }).close());
   const pool = new Pool({ connectionString: url, max: POOL });
-  // a connection that says goodbye while its database is dropped
+  // a connection may report an error while its database is dropped
   pool.on('error', () => undefined);
   resources.defer(() => pool.end());
   await makeTenants(pool, count);
@@ -48,7 +48,7 @@ export async function startApps(url: string, count: number, directory: object = 
       app.use(async ctx => {
         ctx.body = await (alone as unknown as BenchOrm).em.fork({ schema: schemaOf(ctx.host) }).find(Note, {});
       }),
-    // the global em of a plain application, by the middleware that MikroORM's documentation has
+    // the global em of a plain application, with the middleware from MikroORM's documentation
     'RequestContext of MikroORM alone': app => {
       const { em } = alone as unknown as BenchOrm;
       app

@@ -2,7 +2,7 @@ import { Client as PgClient } from 'pg';
 import { Client, HISTORY_TABLE, openOrm, TEN_MIGRATIONS, tenMigrations } from './domain.ts';
 import { median, round, timed, type Report } from './report.ts';
 
-/** A tenant by `em.persistAndFlush`, beside one hand-written script over bare `pg`. */
+/** Creating a tenant with `em.persistAndFlush`, compared with one hand-written script over plain `pg`. */
 export async function createTenant(url: string): Promise<Report> {
   const orm = await openOrm(url, tenMigrations());
   const pg = new PgClient(url);

@@ -6,7 +6,7 @@ import { plot } from './plot.ts';
 import { BASE, makeSchemas } from './migrate-tenants.ts';
 import { median, round, timed, type Report } from './report.ts';
 
-/** What each kind of work costs a tenant with 10, 100, 1,000 and 10,000 of them in one database. Writes the plot into `docs/`. */
+/** The time of each kind of work per tenant, with 10, 100, 1,000 and 10,000 tenants in one database. Writes the plot to `docs/`. */
 export async function curve(url: string): Promise<Report> {
   const list: MigrationEntry[] = [migrationOf('Migration0', BASE)];
   const orm = await openOrm(url, list);
@@ -18,7 +18,7 @@ export async function curve(url: string): Promise<Report> {
     await makeSchemas(pool, 'a', { asTenants: true, count: size - made, from: made });
     made = size;
     await pool.query('vacuum analyze');
-    // what the earlier sizes have had, the new tenants get first
+    // the new tenants first get the migrations that ran at earlier sizes
     await tenants(orm).migrate({ skipPublicCheck: true });
 
     const create: number[] = [];

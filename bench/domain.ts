@@ -36,7 +36,7 @@ export function tenMigrations(): MigrationEntry[] {
   return TEN_MIGRATIONS.map((statements, n) => migrationOf(`Migration${n}`, statements));
 }
 
-/** An ORM on the database with the public table made. The list may be added to while it is open. */
+/** An ORM on the database, with the public table created. Migrations may be added to the list while it is open. */
 export async function openOrm(
   url: string,
   migrationsList: MigrationEntry[],
@@ -58,7 +58,7 @@ export async function openOrm(
   return orm;
 }
 
-/** The history table, as a hand-written script makes it. */
+/** The history table of a hand-written script. */
 export const HISTORY_TABLE =
   'create table "mikro_orm_migrations" ("id" serial primary key, "name" varchar(255) not null, "executed_at" timestamptz not null default current_timestamp)';
 

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { Agent, get } from 'node:http';
 import { fileURLToPath } from 'node:url';
 
-/** Requests to one port: as many, over these hosts in rotation, so many at once on connections that are kept. */
+/** Requests to one port: their number, the hosts to rotate through, and the concurrency, on keep-alive connections. */
 export interface Load {
   readonly port: number;
   readonly hosts: readonly string[];
@@ -11,13 +11,13 @@ export interface Load {
 }
 
 export interface LoadResult {
-  /** For all of them, in milliseconds. */
+  /** The total duration in milliseconds. */
   readonly ms: number;
   readonly p50: number;
   readonly p99: number;
 }
 
-/** A process that sends requests, so that what that costs is not counted among what answering them does. */
+/** A process that sends requests, so that sending is not measured together with answering. */
 export function startLoader(): AsyncDisposable & { send(load: Load): Promise<LoadResult> } {
   const child = fork(fileURLToPath(import.meta.url), ['load']);
 

@@ -4,7 +4,7 @@ import { Pool } from 'pg';
 import { HISTORY_TABLE, migrationOf, openOrm, type MigrationEntry } from './domain.ts';
 import { median, round, timed, type Report } from './report.ts';
 
-/** One new migration over 500 tenants, beside the same statements by bare `pg` at the same concurrency. */
+/** One new migration for 500 tenants, compared with the same statements over plain `pg` at the same concurrency. */
 export async function migrateTenants(url: string): Promise<Report> {
   const list: MigrationEntry[] = [migrationOf('Migration0', BASE)];
   const orm = await openOrm(url, list, CONCURRENCY);
@@ -21,7 +21,7 @@ export async function migrateTenants(url: string): Promise<Report> {
     const b = (): Promise<unknown> =>
       pMap(names('b'), name => pool.query(scriptFor(name, [...statements, recordOf(n)])), { concurrency: CONCURRENCY });
 
-    // each goes first as often as the other
+    // each is measured first equally often
     if (n % 2 === 0) {
       ours.push(await timed(a));
       floor.push(await timed(b));
@@ -48,7 +48,7 @@ export async function migrateTenants(url: string): Promise<Report> {
   };
 }
 
-/** Makes schemas with one table and a history of one migration. */
+/** Creates schemas with one table and a history of one migration. */
 export async function makeSchemas(
   pool: Pool,
   prefix: string,

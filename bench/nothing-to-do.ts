@@ -4,7 +4,7 @@ import { migrationOf, openOrm } from './domain.ts';
 import { BASE, makeSchemas } from './migrate-tenants.ts';
 import { median, round, timed, type Report } from './report.ts';
 
-/** A run that finds nothing to do in ten thousand tenants, after start-up; and what it leaves in memory. */
+/** A migration run that finds nothing to do in ten thousand tenants, after start-up, and the memory that it still uses afterwards. */
 export async function nothingToDo(url: string): Promise<Report> {
   const orm = await openOrm(url, [migrationOf('Migration0', BASE)]);
   const pool = new Pool({ connectionString: url, max: 4 });

@@ -1,4 +1,4 @@
-/** Draws every column but the first over the first, both axes logarithmic, as an SVG. The note says what it was measured on. */
+/** Plots every other column over the first one as an SVG, with logarithmic axes. The note describes the machine. */
 export function plot(rows: readonly Readonly<Record<string, number>>[], note = ''): string {
   const [xName = '', ...series] = Object.keys(rows[0] ?? {});
   const values = rows.flatMap(row => series.map(name => row[name] ?? 0)).filter(value => value > 0);

@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { createRequire } from 'node:module';
 
-/** What a bench found. A ratio is ours to the floor; what is compared with a fixed number has no floor. */
+/** The result of a bench. The ratio is our time to the floor. A result that is compared with a fixed number has no floor. */
 export interface Report {
   readonly title: string;
   readonly rows: readonly Readonly<Record<string, string | number>>[];
@@ -23,12 +23,12 @@ export function printReport(name: string, { title, rows }: Report): void {
   );
 }
 
-/** What it was measured on, in a line. */
+/** The machine and the versions, in one line. */
 export function machine(postgres: string): string {
   return `${cpus().length} cores of ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versions.node}, MikroORM ${mikroOrmVersion()}, PostgreSQL ${postgres}`;
 }
 
-/** A count, or with `BENCH=quick` a small one, which shows that a bench works and measures little. */
+/** A count, or a small one with `BENCH=quick`, which only shows that the bench works. */
 export function scaled(count: number, quick: number): number {
   return process.env['BENCH'] === 'quick' ? quick : count;
 }
@@ -44,7 +44,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-/** Milliseconds that `fn` takes. */
+/** The duration of `fn` in milliseconds. */
 export async function timed(fn: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await fn();

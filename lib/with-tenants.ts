@@ -1,6 +1,6 @@
 import type { EntityManager, EntityManagerType, EntityMetadata, IDatabaseDriver, MetadataStorage, Options } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
-import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import { BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 import { checkConfig, checkEntities } from './tenant/config-check.js';
 import { addTrigger } from './database/change-trigger.js';
 import { TenantConfigError } from './errors/index.js';
@@ -10,7 +10,7 @@ import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { keepFromScopes } from './orm/public-extensions.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
-import { guardedCopies, guardFilters } from './entities/guarded-filters.js';
+import { guardConditions, withGuardedConditions } from './entities/filter-conditions.js';
 import { prepareRelations } from './entities/shared-relations.js';
 import { extendDriver } from './orm/tenant-driver.js';
 import { extendEntityManager } from './orm/tenant-entity-manager.js';
@@ -23,10 +23,10 @@ import { Tenancy } from './tenancy.js';
 import type { TenantMixin } from './tenant/tenant-mixin.js';
 
 /**
- * Wraps a MikroORM config of the PostgreSQL or PGlite driver and returns one: each tenant's data in a schema of its own, everything
- * else in the public one. What the config says beside that stays as it is.
+ * Wraps a MikroORM config for the PostgreSQL or PGlite driver. Each tenant's data is stored in a schema of its own, everything else in the
+ * public one. All other settings of the config are kept.
  *
- * @throws TenantConfigError `TENANT_CONFIG` with all that is wrong at once: of the options here, of the entities when the ORM is initialised.
+ * @throws TenantConfigError `TENANT_CONFIG` with all problems at once. Options are checked here, entities when the ORM is initialised.
  */
 export function withTenants<
   Driver extends IDatabaseDriver,
@@ -59,20 +59,20 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions): AnyConfig {
     entityManager: extendEntityManager((config.entityManager ?? BasePostgreSqlEntityManager) as never),
     hydrator: extendHydrator(config.hydrator),
     ...(config.context === undefined ? {} : { context: contextOfScopes(config.context) }),
-    ...(config.filters === undefined ? {} : { filters: guardedCopies(config.filters) }),
+    ...(config.filters === undefined ? {} : { filters: withGuardedConditions(config.filters) }),
     subscribers: [...(config.subscribers ?? []), new TenantSubscriber()],
     extensions: [...extensions, ...(hasMigrator ? [] : [Migrator]), tenantsExtension(options)],
     discovery: wrapDiscovery(config.discovery ?? {}, options),
     migrations: {
       ...config.migrations,
-      // it would write every tenant's schema into the public set's snapshot, and the next migration would drop them
+      // the snapshot of the public set would contain every tenant's schema, and the next migration would drop them
       snapshotOnMigrate: false,
       includeWildcardSchema: false,
     },
   };
 }
 
-// both hooks may be awaited or, by `new MikroORM()`, not: where nothing has to be waited for, all is done when they return
+// `new MikroORM()` does not await these hooks, so they return a promise only if the user's hook does
 function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions): Discovery {
   const { onMetadata, afterDiscovered } = discovery;
 
@@ -91,7 +91,7 @@ function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenants
   }
 }
 
-/** MikroORM 7 calls no hook for what `orm.discoverEntity()` adds. */
+/** Prepares the entities of `orm.discoverEntity()`, for which MikroORM 7 calls no hook. */
 function prepareLateEntities(orm: WrappedOrm, options: ResolvedTenantsOptions): void {
   const discoverEntity = orm.discoverEntity.bind(orm);
 
@@ -107,7 +107,7 @@ function prepareLateEntities(orm: WrappedOrm, options: ResolvedTenantsOptions): 
   };
 }
 
-/** What takes all entities to be known. */
+/** The part of the preparation that needs all entities. */
 function finishDiscovery(storage: MetadataStorage, platform: object, options: ResolvedTenantsOptions): void {
   const problems = checkEntities(storage, options);
 
@@ -116,7 +116,7 @@ function finishDiscovery(storage: MetadataStorage, platform: object, options: Re
   }
 
   prepareRelations(storage, platform);
-  [...storage.getAll().values()].forEach(({ filters }) => guardFilters(filters));
+  [...storage.getAll().values()].forEach(({ filters }) => guardConditions(filters));
 
   if (options.directory.trigger) {
     addTrigger(storage, storage.get(options.tenant), options.publicSchema);

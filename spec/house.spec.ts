@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative, sep } from 'node:path';
 import { ROOT } from './support/orm/library-orm.ts';
 
-/** The rooms of `lib/`, and the files at its root: each may import only those before it. */
+/** The folders and root files of `lib/`. Each may import only from those before it. */
 const ROOMS = [
   'errors',
   'postgres',
@@ -26,7 +26,7 @@ const ROOMS = [
   'index.ts',
 ];
 
-/** The same inside of `migrations/`. */
+/** The folders of `migrations/`, in the same order. */
 const MIGRATIONS = ['set', 'history', 'run'];
 
 describe('The rooms of lib/', () => {

@@ -3,10 +3,11 @@ import { MikroORM, UnderscoreNamingStrategy, type EventArgs, type EventSubscribe
 import { PostgreSqlDriver, SqlEntityManager } from '@mikro-orm/postgresql';
 import { SeedManager } from '@mikro-orm/seeder';
 import { expect } from 'chai';
-import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../fixtures/entities/index.ts';
+import { Book, Genre, Library, Tag } from '../fixtures/entities/index.ts';
 import { onDatabases } from './support/databases/database.ts';
-import { openLibrary, ROOT, type LibraryOrm } from './support/orm/library-orm.ts';
-import { openTwins, refusal } from './support/orm/twins.ts';
+import { LIBRARY_ENTITIES, type LibraryOrm, ROOT, openLibrary } from './support/orm/library-orm.ts';
+import { openTwins } from './support/orm/twins.ts';
+import { refusal } from './support/assertions/refusal.ts';
 
 onDatabases('a config of the user’s own', database => {
   let orm: LibraryOrm | undefined;
@@ -91,7 +92,7 @@ onDatabases('a config of the user’s own', database => {
         {
           ...database.options(),
           baseDir: ROOT,
-          entities: [Library, Genre, Author, Book, Tag, Member, Loan, LoanSummary],
+          entities: LIBRARY_ENTITIES,
         } as never,
         { tenant: Library },
       ) as never,

@@ -11,32 +11,32 @@ import { inSavepoint } from './in-savepoint.js';
 
 export interface ForEachTenantOptions extends OrmOption {
   /**
-   * How many tenants are worked on at once. Each may hold a connection, so more than the pool has only makes them wait.
-   * Inside a transaction it is 1, whatever is said: one connection does one thing at a time.
+   * How many tenants are processed at once. Each may use a connection, so a number above the size of the pool only makes them wait.
+   * Inside a transaction it is always 1, because one connection runs one query at a time.
    *
    * @default 4
    */
   readonly concurrency?: number;
 
-  /** Which tenants, as a condition on the tenant entity. @default all */
+  /** Selects tenants by a condition on the tenant entity. @default all */
   readonly where?: TenantFilter;
 
-  /** Whether `fn` runs for the public schema too, first, with `tenant` undefined. @default false */
+  /** Whether `fn` also runs for the public schema: first, with `tenant` undefined. @default false */
   readonly includePublic?: boolean;
 }
 
-/** What became of one tenant. */
+/** The result for one tenant. */
 export type TenantOutcome<Result> =
   | { readonly schemaName: string; readonly ok: true; readonly value: Result }
   | { readonly schemaName: string; readonly ok: false; readonly error: unknown };
 
 /**
- * Runs `fn` for each tenant in a scope and a fork of its own, a bounded number at once. A failure is collected and the rest
- * go on. Resolves to one outcome for each tenant, in the order of their schema names when they were listed. A tenant that is renamed
- * before its visit is visited under its new name; the outcome of one that is no tenant any more by then is `TENANT_UNKNOWN`.
+ * Runs `fn` for each tenant, in its own scope and its own fork, with limited concurrency. A failure does not stop the others.
+ * Resolves to one outcome per tenant, in the order of the schema names when they were listed. A tenant that is renamed before its visit is
+ * visited under its new name. The outcome of one that is dropped before its visit is the error `TENANT_UNKNOWN`.
  *
- * In a transaction each visit is a savepoint: where it fails, what it did is rolled back, and nothing else. What the others did is stored
- * when the transaction is committed.
+ * In a transaction each visit is a savepoint. If a visit fails, only its own changes are rolled back. The changes of the others are stored when
+ * the transaction is committed.
  */
 export async function forEachTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
   fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
@@ -45,25 +45,25 @@ export async function forEachTenant<Result, Tenant extends TenantMixin<unknown> 
   const tenancy = Tenancy.select(options);
   const { database, rules } = tenancy;
   const rows = await database.tenants.find(options.where);
-  // a public tenant's schema is the public one, and has no tenant tables to work on
+  // a public tenant has no schema of its own, and so no tenant tables
   const tenants = rows.filter(row => !rules.isPublicTenant(row)) as Tenant[];
   const visits: (Tenant | undefined)[] = options.includePublic === true ? [undefined, ...tenants] : tenants;
 
-  return pMap(visits, tenant => visit({ tenancy, tenant, fn }), {
+  return pMap(visits, tenant => visit(tenancy, tenant, fn), {
     concurrency: database.isInTransaction ? 1 : (options.concurrency ?? DEFAULT_CONCURRENCY),
   });
 }
 
-async function visit<Result, Tenant extends TenantMixin<unknown>>({
-  tenancy,
-  tenant,
-  fn,
-}: Visit<Result, Tenant>): Promise<TenantOutcome<Result>> {
-  const { rules } = tenancy;
+async function visit<Result, Tenant extends TenantMixin<unknown>>(
+  tenancy: Tenancy,
+  tenant: Tenant | undefined,
+  fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
+): Promise<TenantOutcome<Result>> {
+  const { rules, database } = tenancy;
   let schemaName = tenant?.schemaName ?? rules.publicSchema;
 
   try {
-    const found = tenant && (await identify(tenancy.database, tenant));
+    const found = tenant && (await identify(database, tenant));
     schemaName = found?.row.schemaName ?? schemaName;
     const scope = found === undefined ? publicScope(rules) : scopeOf(rules, found);
 
@@ -73,7 +73,7 @@ async function visit<Result, Tenant extends TenantMixin<unknown>>({
   }
 }
 
-/** @throws UnknownTenantError `TENANT_UNKNOWN` */
+// the tenant may have changed since it was listed
 async function identify<Tenant extends TenantMixin<unknown>>(database: TenantDatabase, tenant: Tenant): Promise<IdentifiedTenant<Tenant>> {
   const [found] = await database.tenants.identify([tenant]);
 
@@ -85,9 +85,3 @@ async function identify<Tenant extends TenantMixin<unknown>>(database: TenantDat
 }
 
 const DEFAULT_CONCURRENCY = 4;
-
-interface Visit<Result, Tenant> {
-  readonly tenancy: Tenancy;
-  readonly tenant: Tenant | undefined;
-  readonly fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>;
-}

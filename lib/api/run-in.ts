@@ -10,15 +10,17 @@ import { TenantRules } from '../scope/tenant-rules.js';
 import { Tenancy } from '../tenancy.js';
 
 /**
- * Runs `fn` in the scope of one tenant, given as its row or its schema name: tenant entities are that tenant's, the global
- * `orm.em` is a fork for it, and `fn` gets that fork. In a transaction of the surrounding flow the work joins it.
+ * Runs `fn` in the scope of one tenant, given as its row or its schema name. In this scope, tenant entities are read from and written to
+ * the tenant's schema. `fn` gets a fork for the tenant, and the global `orm.em` is this fork too. If the caller is in a transaction, the
+ * work joins it.
  *
- * A row is found by its key, whenever it was loaded: where the tenant has another name by now, `fn` runs under that, and gets the row as
- * it is. The scope is that tenant's for as long as it lives: once the tenant is renamed or dropped, its work fails with `TENANT_CHANGED`.
+ * A row is found again by its key. If the tenant was renamed since the row was loaded, `fn` runs under the new name and gets the current row.
+ * The scope belongs to that tenant, not to its name: when the tenant is renamed or dropped while `fn` runs, the rest of its work fails with
+ * `TENANT_CHANGED`.
  *
  * The row of a public tenant gives the public scope.
  *
- * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, for a schema name that no tenant has, and for a row that is no tenant.
+ * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, if no tenant has this schema name or this key.
  */
 export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
   tenant: Tenant | string,
@@ -31,7 +33,10 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
   return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, found), async em => fn(em, found.row));
 }
 
-/** Runs `fn` in the public scope, also from inside a tenant's: shared entities only, and the place to create, rename and delete tenants. */
+/**
+ * Runs `fn` in the public scope, even if the caller is in a tenant's scope. Only shared entities can be used here. Tenants can be created,
+ * renamed and deleted.
+ */
 export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Result | Promise<Result>, options?: OrmOption): Promise<Result> {
   const tenancy = Tenancy.select(options);
 
@@ -39,8 +44,8 @@ export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Resul
 }
 
 /**
- * The tenant this flow works for, as it was when the scope was entered; undefined in the public scope and outside any.
- * It belongs to no EntityManager of the scope, and of a request it is a copy that is its own: to change the row, load it in the scope.
+ * The tenant of the current scope, with the data it had when the scope was entered. Undefined in the public scope and outside any scope.
+ * No EntityManager of the scope manages this entity, and each request gets its own copy. To change the row, load it in the scope.
  */
 export function currentTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(options?: OrmOption): Tenant | undefined {
   const scope = scopeFor(options);
@@ -49,9 +54,9 @@ export function currentTenant<Tenant extends TenantMixin<unknown> = TenantMixin<
 }
 
 /**
- * The tenant this flow works for.
+ * The tenant of the current scope.
  *
- * @throws TenantContextRequiredError in the public scope and outside any.
+ * @throws TenantContextRequiredError in the public scope and outside any scope.
  */
 export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(options?: OrmOption): Tenant {
   const tenant = currentTenant<Tenant>(options);
@@ -63,11 +68,11 @@ export function requireTenant<Tenant extends TenantMixin<unknown> = TenantMixin<
   return tenant;
 }
 
-/** The schema of the current scope: the tenant's, or the public one in the public scope; undefined outside any. */
+/** The schema of the current scope: the tenant's schema, or the public schema. Undefined outside any scope. */
 export function currentSchema(options?: OrmOption): string | undefined {
   const scope = scopeFor(options);
 
-  return scope?.kind === 'tenant' ? scope.schemaName : scope && TenantRules.of(scope.config as never).publicSchema;
+  return scope?.kind === 'tenant' ? scope.schemaName : scope && TenantRules.of(scope.config).publicSchema;
 }
 
 function scopeFor(options: OrmOption | undefined): Scope | undefined {
@@ -79,18 +84,21 @@ async function findOrFail<Tenant extends TenantMixin<unknown>>(
   tenant: Tenant | string,
 ): Promise<IdentifiedTenant<Tenant>> {
   const schemaName = typeof tenant === 'string' ? tenant : tenant.schemaName;
-  const isRow = typeof tenant !== 'string' && (helper(tenant).getPrimaryKey() as unknown) != null;
+  let row = typeof tenant === 'string' ? undefined : tenant;
 
-  if (typeof tenant !== 'string' && rules.isPublicTenant(tenant)) {
-    return { row: tenant, identity: undefined };
+  if (row !== undefined && rules.isPublicTenant(row)) {
+    return { row, identity: undefined };
   }
 
-  if (typeof tenant !== 'string') {
+  if (row !== undefined) {
     rules.checkSchemaName(schemaName);
   }
 
-  // one that was never stored may have no key
-  const row = isRow ? tenant : await findByName<Tenant>(database, schemaName);
+  // a row that was never stored may have no key
+  if (row === undefined || (helper(row).getPrimaryKey() as unknown) == null) {
+    row = await findByName<Tenant>(database, schemaName);
+  }
+
   const found = row && (await database.tenants.identify([row]))[0];
 
   if (found === undefined) {
@@ -101,7 +109,7 @@ async function findOrFail<Tenant extends TenantMixin<unknown>>(
 }
 
 async function findByName<Tenant>(database: TenantDatabase, schemaName: string): Promise<Tenant | undefined> {
-  // PostgreSQL has no text with a null byte or half a surrogate pair in it, and would say so in words of its own
+  // PostgreSQL rejects text with a null byte or half a surrogate pair, with an error of its own
   const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
 
   return isText ? ((await database.tenants.findOne({ schemaName })) as Tenant | undefined) : undefined;

@@ -19,11 +19,44 @@ import { NOT_CACHED } from '../database/tenants-table.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantData, TenantMixin } from '../tenant/tenant-mixin.js';
+import { giveConsent } from '../provisioning/consent.js';
 import { provision } from '../provisioning/provision.js';
 import { createRole } from '../provisioning/roles.js';
 import { dropSchema } from '../provisioning/schemas.js';
 
-/** The service that looks after tenants, where there is no `em` at hand. Every method works in the public scope. */
+export interface CreateTenantOptions {
+  /** Whether the schema is created now. @default what the class or the options say */
+  readonly autoCreateSchema?: boolean;
+
+  /**
+   * Gives the tenant the schema of its name that is there, with all that is in it: for example the one that was kept when a tenant was deleted.
+   * Nothing is created or migrated. Only a schema that the library made can be adopted, and nothing checks whose data is in it.
+   *
+   * @default false: a schema that is there is refused
+   */
+  readonly adoptSchema?: boolean;
+}
+
+export interface DropTenantOptions {
+  /**
+   * Drops what depends on the schema from outside of it too: views, foreign keys, and whole tables and columns with their data.
+   *
+   * @default false: it is listed in an error, and nothing is dropped
+   */
+  readonly cascade?: boolean;
+}
+
+export interface RenameTenantOptions {
+  /**
+   * Renames the schema even if functions or settings outside of it have its name in their text. They fail afterwards, or reach the next
+   * schema of that name, until they are changed.
+   *
+   * @default false: they are listed in an error, and nothing is renamed
+   */
+  readonly force?: boolean;
+}
+
+/** Creates, changes and migrates tenants without an `em`. Every method works in the public scope. */
 export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
   readonly #tenancy: Tenancy;
   readonly #database: TenantDatabase;
@@ -34,17 +67,28 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     this.#database = tenancy.database;
   }
 
-  /** Every tenant that is selected, by schema name; a public tenant is not among them. */
+  /** The selected tenants, sorted by schema name, without public tenants. */
   async list(selection: TenantSelection = {}): Promise<Tenant[]> {
     const names = await selectSchemaNames(this.#database, selection);
 
     return (await this.#database.tenants.find({ schemaName: { $in: names } })) as Tenant[];
   }
 
-  /** Creates a tenant: row, schema and tables in one transaction. */
-  async create(data: TenantData): Promise<Tenant> {
+  /**
+   * Creates a tenant: row, schema and tables in one transaction.
+   *
+   * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
+   * @throws TenantSettingError `TENANT_SETTING_REFUSED` where the data has a setting in it; settings are the second argument.
+   */
+  async create(data: TenantData, { autoCreateSchema, adoptSchema }: CreateTenantOptions = {}): Promise<Tenant> {
     return this.#inPublic('created', async em => {
       const tenant = em.create(this.#database.options.tenant, data as never);
+      giveConsent(tenant, { adoptSchema });
+
+      if (autoCreateSchema !== undefined) {
+        tenant.autoCreateSchema = autoCreateSchema;
+      }
+
       await em.persistAndFlush(tenant);
 
       return tenant as Tenant;
@@ -63,7 +107,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 
   /**
-   * Creates the database role of a tenant that is older than the option `roles`.
+   * Creates the database role of a tenant that was created before the option `roles` was set.
    *
    * @throws TenantRoleError `TENANT_ROLE_EXISTS`
    */
@@ -73,8 +117,12 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     );
   }
 
-  /** Deletes the tenant's row and drops its schema with all that is in it, whatever `autoDropSchema` says. There is no way back. */
-  async drop(tenant: Tenant | string): Promise<void> {
+  /**
+   * Deletes the tenant's row and drops its schema with all data, regardless of `autoDropSchema`. This cannot be undone.
+   *
+   * @throws SchemaInUseError `SCHEMA_IN_USE` if something outside of the schema depends on it, such as a view in the public schema.
+   */
+  async drop(tenant: Tenant | string, { cascade }: DropTenantOptions = {}): Promise<void> {
     await this.#inPublic('deleted', em =>
       em.transactional(async tx => {
         const row = await this.#load(tx, tenant);
@@ -82,41 +130,47 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
         row.autoDropSchema = false;
         tx.remove(row);
         await tx.flush();
-        await dropSchema(this.#database, schemaName, tx.getTransactionContext());
+        await dropSchema(this.#database, schemaName, { ctx: tx.getTransactionContext(), cascade });
       }),
     );
   }
 
-  /** Gives the tenant another schema name, and its schema with it. */
-  async rename(tenant: Tenant | string, schemaName: string): Promise<void> {
+  /**
+   * Changes the schema name of the tenant and renames its schema.
+   *
+   * @throws SchemaInUseError `SCHEMA_IN_USE` if something outside of the schema, such as a function, has its name in its text.
+   */
+  async rename(tenant: Tenant | string, schemaName: string, { force }: RenameTenantOptions = {}): Promise<void> {
     await this.#inPublic('renamed', em =>
       em.transactional(async tx => {
-        (await this.#load(tx, tenant)).schemaName = schemaName;
+        const row = await this.#load(tx, tenant);
+        giveConsent(row, { force });
+        row.schemaName = schemaName;
       }),
     );
   }
 
-  /** Runs the tenant set in the selected tenants. */
+  /** Runs the migrations of the tenant set in the selected tenants. */
   async migrate(options: MigrateOptions = {}): Promise<RunResult> {
     return this.#inPublic('migrated', () => migrateTenants(this.#database, options));
   }
 
-  /** What `migrate` would do, without doing it. */
+  /** Returns what `migrate` would do, without doing it. */
   async preview(options: MigrateOptions = {}): Promise<RunPreview[]> {
     return previewRun(this.#database, options);
   }
 
-  /** The migrations that one tenant has, oldest first. */
+  /** The applied migrations of one tenant, oldest first. */
   async history(schemaName: string): Promise<ExecutedMigration[]> {
     return new History(this.#database, this.#database.rules.checkSchemaName(schemaName)).executed();
   }
 
-  /** What each selected tenant has and lacks, and the schemas the library made that no tenant has any more. */
+  /** The applied and pending migrations of each selected tenant, and the schemas created by the library that no longer have a tenant. */
   async status(selection: TenantSelection = {}): Promise<MigrationStatus> {
     return migrationStatus(this.#database, selection);
   }
 
-  /** Writes the next migration of the tenant set; `fileName` is empty where the tenant entities have not changed. */
+  /** Writes the next migration of the tenant set. `fileName` is empty if the tenant entities have not changed. */
   async createMigration(options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
     return createTenantMigration(this.#database, options);
   }
@@ -127,13 +181,13 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 
   /**
-   * The tenant as its row is, locked until the transaction ends. A row that was passed is found by its key: what else it says may be
-   * outdated, or changed and not stored.
+   * Loads the tenant's row and locks it until the transaction ends. An entity is looked up by its key, because its other values may be
+   * outdated, or changed but not stored.
    */
   async #load(em: TenantEntityManager, tenant: Tenant | string): Promise<TenantMixin<unknown>> {
     const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
     const options = { lockMode: LockMode.PESSIMISTIC_WRITE, ...NOT_CACHED } as const;
-    // one that was never stored may have no key yet
+    // an entity that was never stored may have no key yet
     const row = where == null ? null : await em.findOne(this.#database.options.tenant, where, options);
 
     if (row === null) {
@@ -155,7 +209,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 }
 
-/** The service for the tenants of an ORM: the given one, else the only one with tenants that is live. */
+/** The tenant service of the given ORM, or of the only open ORM with tenants. */
 export function tenants<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(orm?: OrmOption['orm']): TenantService<Tenant> {
   return new TenantService(Tenancy.select(orm === undefined ? {} : { orm }));
 }

@@ -1,10 +1,10 @@
-/** What the process exits with. */
+/** Exit codes. */
 export const EXIT = {
   done: 0,
-  /** Some tenants failed or were not begun, or `check` found something to do. */
+  /** Some tenants failed or were not started, or `check` found something to do. */
   failed: 1,
-  /** What was asked for cannot be done, and nothing was run. */
+  /** The command was refused. Nothing was run. */
   refused: 2,
-  /** Ended by a second signal, as a shell counts it. */
+  /** Ended by a second signal. 130 is the shell convention for SIGINT. */
   interrupted: 130,
 } as const;

@@ -4,7 +4,7 @@ import { MigrationError, reasonOf, TenantError } from '../errors/index.js';
 import type { RunPlan, RunResult, TenantRunResult } from '../migrations/run/run-types.js';
 import { sqlStateOf } from '../postgres/sql-state.js';
 
-/** Shows a run to whoever watches it. */
+/** Shows the progress and the result of a run. */
 export interface RunReporter {
   plan(plan: RunPlan): void;
   tenant(result: TenantRunResult): void;
@@ -13,7 +13,7 @@ export interface RunReporter {
   close(): void;
 }
 
-/** A line for each tenant that has something done; with `quiet`, failures alone. */
+/** Prints one line for each migrated tenant; with `quiet`, only failures. */
 export function lineReporter({ quiet }: { readonly quiet: boolean }): RunReporter {
   const info = (text: string): void => {
     if (!quiet) {
@@ -22,10 +22,10 @@ export function lineReporter({ quiet }: { readonly quiet: boolean }): RunReporte
   };
 
   return {
-    plan: ({ total, work }) => info(colors.grey(`${count(total, 'tenant')}, ${work} with something to do`)),
+    plan: ({ total, work }) => info(colors.grey(`${count(total, 'tenant')}, ${work} to migrate`)),
     tenant: result => {
       if (result.ok) {
-        info(`${result.schemaName}: ${result.migrations.join(', ') || 'nothing left to do'} (${duration(result.durationMs)})`);
+        info(`${result.schemaName}: ${result.migrations.join(', ') || 'up to date'} (${duration(result.durationMs)})`);
       } else {
         console.error(colors.red(`${result.schemaName}: failed`));
       }
@@ -36,7 +36,7 @@ export function lineReporter({ quiet }: { readonly quiet: boolean }): RunReporte
   };
 }
 
-/** A bar with rate, remaining time and failures; a failure is a line above it. */
+/** Shows a bar with the rate, the remaining time and the failures. Each failure also gets a line above the bar. */
 export function barReporter(): RunReporter {
   const bars = new MultiBar(
     { format: '{bar} {value}/{total} tenants, {rate}/s, {eta_formatted} left, {failed} failed', hideCursor: true, clearOnComplete: true },
@@ -68,13 +68,13 @@ export function barReporter(): RunReporter {
   };
 }
 
-/** One JSON object a line: a `plan`, a `tenant` for each that was done, a `summary`. */
+/** Prints one JSON object per line: a `plan`, a `tenant` for each tenant that was migrated or failed, and a `summary`. */
 export function jsonReporter(): RunReporter {
   const write = (object: object): void => console.log(JSON.stringify(object));
 
   return {
     plan: ({ total, upToDate, work }) => write({ event: 'plan', total, upToDate, work }),
-    tenant: result => write({ event: 'tenant', ...describe(result) }),
+    tenant: result => write({ event: 'tenant', ...eventOf(result) }),
     note: text => console.error(text),
     summary: result =>
       write({
@@ -100,12 +100,12 @@ function showSummary(result: RunResult, direction: 'up' | 'down', info: (text: s
   const { total, migrated, upToDate, failed, notBegun, unknown, durationMs } = result;
   const slowest = slowestOf(result);
   const text =
-    `${count(total, 'tenant')}: ${migrated.length} migrated ${direction}, ${upToDate} with nothing to do, ${failed.length} failed` +
-    `${notBegun.length > 0 ? `, ${notBegun.length} not begun` : ''} in ${duration(durationMs)}` +
+    `${count(total, 'tenant')}: ${migrated.length} migrated ${direction}, ${upToDate} up to date, ${failed.length} failed` +
+    `${notBegun.length > 0 ? `, ${notBegun.length} not started` : ''} in ${duration(durationMs)}` +
     `${slowest === undefined ? '' : `; slowest ${slowest.schemaName} (${duration(slowest.durationMs)})`}`;
 
   for (const { schemaName, migrations } of unknown) {
-    info(colors.yellow(`${schemaName}: its history names ${migrations.join(', ')}, which this version of the tenant set does not have`));
+    info(colors.yellow(`${schemaName}: its history contains ${migrations.join(', ')}, but this version of the tenant set does not`));
   }
 
   for (const failure of failed) {
@@ -113,7 +113,8 @@ function showSummary(result: RunResult, direction: 'up' | 'down', info: (text: s
   }
 
   if (failed.length > 0 || notBegun.length > 0) {
-    console.error(colors.red(`${text}. Run the same command again when it is mended: it does only what is left.`));
+    const remedy = failed.length > 0 ? 'Fix the failures and run' : 'Run';
+    console.error(colors.red(`${text}. ${remedy} the same command again. It skips the tenants that are up to date.`));
   } else {
     info(colors.green(text));
   }
@@ -129,7 +130,7 @@ function failureLine({ schemaName, error }: Extract<TenantRunResult, { ok: false
   return colors.red(`${schemaName}: failed: ${reasonOf(error)}${details.length > 0 ? ` (${details.join('; ')})` : ''}`);
 }
 
-function describe(result: TenantRunResult): object {
+function eventOf(result: TenantRunResult): object {
   const { schemaName, ok, durationMs } = result;
   const outcome = ok ? { migrations: result.migrations } : { error: { message: reasonOf(result.error), ...detailsOf(result.error) } };
 

@@ -4,15 +4,15 @@ import { TenantError } from '../errors/index.js';
 import { EXIT } from './exit.js';
 import { addTenantOptions, type CommandLine } from './tenant-options.js';
 
-/** The stock MikroORM command line with the tenant options added. Resolves to the exit code. */
+/** Runs MikroORM's own command line with the tenant options added. Resolves to the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
-  // the stock one insists on being listed in the project's package.json; here it comes along as a peer of this package
+  // without it, MikroORM's command line refuses to run in a project whose package.json does not list `@mikro-orm/cli`. Here it may be a peer only
   process.env['MIKRO_ORM_ALLOW_GLOBAL_CLI'] ??= '1';
 
   const commandLine = (await configure()) as unknown as CommandLine;
   let code: number = EXIT.done;
   addTenantOptions(commandLine, async (command, tenantArgs) => {
-    code = await refusalsAsWords(() => command(tenantArgs));
+    code = await printTenantError(() => command(tenantArgs));
   });
 
   if (args.length === 0) {
@@ -24,8 +24,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
   return code;
 }
 
-// yargs would show the command's help and a stack for what is told better in the error's own words
-async function refusalsAsWords(command: () => Promise<number>): Promise<number> {
+// yargs would print the help of the command and a stack trace. The message of the error says more
+async function printTenantError(command: () => Promise<number>): Promise<number> {
   try {
     return await command();
   } catch (error) {

@@ -27,7 +27,7 @@ async function migrate(tenants: TenantService, options: MigrateOptions, args: Te
     });
     reporter.summary(result, options.direction ?? 'up');
 
-    return exitOf(result);
+    return exitCodeOf(result);
   } finally {
     stop.release();
     reporter.close();
@@ -56,7 +56,7 @@ function reporterFor({ json, quiet }: TenantArgs): RunReporter {
   return process.stdout.isTTY && quiet !== true ? barReporter() : lineReporter({ quiet: quiet === true });
 }
 
-/** The first Ctrl-C lets what is in flight finish; the second ends the process, and the server rolls back what was not committed. */
+/** The first Ctrl-C lets the tenants in progress finish. The second ends the process, and the server rolls back what is not committed. */
 function stopOnSignals(reporter: RunReporter): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const onSignal = (): void => {
@@ -65,7 +65,7 @@ function stopOnSignals(reporter: RunReporter): { readonly signal: AbortSignal; r
     }
 
     controller.abort();
-    reporter.note('Stopping: tenants in flight are finished. Once more to roll them back.');
+    reporter.note('Stopping: the tenants in progress are finished first. Press Ctrl-C again to roll them back and exit.');
   };
 
   for (const name of SIGNALS) {
@@ -75,20 +75,20 @@ function stopOnSignals(reporter: RunReporter): { readonly signal: AbortSignal; r
   return { signal: controller.signal, release: () => SIGNALS.forEach(name => process.off(name, onSignal)) };
 }
 
-function exitOf({ failed, notBegun }: RunResult): number {
+function exitCodeOf({ failed, notBegun }: RunResult): number {
   return failed.length > 0 || notBegun.length > 0 ? EXIT.failed : EXIT.done;
 }
 
 function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
   const { from, to, only, concurrency, lockTimeout, busyTimeout, statementTimeout, maxFailures, failFast, canary, skipPublicCheck } = args;
 
-  return defined({
+  return withoutUndefined({
     ...selectionOf(args),
     direction,
     skipPublicCheck,
-    from: from === undefined ? undefined : fullName(from),
-    to: to === undefined ? undefined : to === '0' ? (0 as const) : fullName(to),
-    migrations: only === undefined || to !== undefined || from !== undefined ? undefined : only.split(/[, ]+/).map(fullName),
+    from: from === undefined ? undefined : migrationNameOf(from),
+    to: to === undefined ? undefined : to === '0' ? (0 as const) : migrationNameOf(to),
+    migrations: only === undefined || to !== undefined || from !== undefined ? undefined : only.split(/[, ]+/).map(migrationNameOf),
     concurrency: numberOf('--concurrency', concurrency),
     lockTimeoutMs: numberOf('--lock-timeout', lockTimeout),
     busyTimeoutMs: numberOf('--busy-timeout', busyTimeout),
@@ -98,14 +98,14 @@ function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
   });
 }
 
-/** A migration may be named by its time stamp alone, as the stock command allows. */
-function fullName(name: string): string {
+/** Accepts a time stamp alone as the name of a migration, like MikroORM's own command. */
+function migrationNameOf(name: string): string {
   const withoutEnding = name.replace(/\.[cm]?[jt]s$/, '');
 
   return /^\d{14}$/.test(withoutEnding) ? `Migration${withoutEnding}` : withoutEnding;
 }
 
-function defined<T extends object>(options: { [Key in keyof T]: T[Key] | undefined }): T {
+function withoutUndefined<T extends object>(options: { [Key in keyof T]: T[Key] | undefined }): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 

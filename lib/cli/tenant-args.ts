@@ -1,12 +1,12 @@
 import { RunUsageError } from '../errors/index.js';
 import type { TenantSelection } from '../migrations/run/selection.js';
 
-/** The arguments of a migration command, as the stock command line parses them, with the tenant options. */
+/** The parsed arguments of a migration command, with the tenant options. */
 export interface TenantArgs {
   readonly config?: string[];
   readonly contextName?: string;
   readonly quiet?: boolean;
-  /** Schema names; empty for all tenants; undefined where the public set is meant. */
+  /** Schema names; empty for all tenants; undefined for the public set. */
   readonly tenants?: readonly string[];
   readonly skip?: readonly string[];
   /** A condition on the tenant entity, as JSON. */
@@ -35,12 +35,12 @@ export interface TenantArgs {
   readonly name?: string;
 }
 
-/** Which tenants the arguments select. */
+/** The tenants that the arguments select. */
 export function selectionOf({ tenants = [], skip = [], where }: TenantArgs): TenantSelection {
   return { only: tenants, skip, ...(where === undefined ? {} : { where: parseCondition(where) }) };
 }
 
-/** A number as it was given; what is none is refused in words. */
+/** Parses a whole number. */
 export function numberOf(option: string, value: string | undefined): number | undefined {
   if (value !== undefined && !/^-?\d+$/.test(value)) {
     throw RunUsageError.option(option, value, 'a whole number');
@@ -49,7 +49,7 @@ export function numberOf(option: string, value: string | undefined): number | un
   return value === undefined ? undefined : Number(value);
 }
 
-/** Names, or how many. */
+/** Schema names, or a number of tenants. */
 export function canaryOf(canary: readonly string[] | undefined): number | readonly string[] | undefined {
   if (canary?.length === 0) {
     throw RunUsageError.option('--canary', canary, 'schema names or a number');
@@ -66,8 +66,8 @@ function parseCondition(where: string): Record<string, unknown> {
       return { ...condition };
     }
   } catch {
-    // said below, in the same words as for JSON that is no object
+    // invalid JSON gets the same error as JSON that is not an object
   }
 
-  throw RunUsageError.option('--where', where, 'a condition on the tenant entity as a JSON object, for example {"onTrial":true}');
+  throw RunUsageError.option('--where', where, 'a condition on the tenant entity as a JSON object, such as {"onTrial":true}');
 }

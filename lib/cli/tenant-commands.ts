@@ -71,7 +71,7 @@ export function pendingOfTenants(args: TenantArgs): Promise<number> {
   });
 }
 
-/** `migration:check --tenants`: whether the tenant entities have changed since the last migration, and whether a tenant is behind. */
+/** `migration:check --tenants`: whether the tenant entities have changed since the last migration, and whether a tenant is not up to date. */
 export function checkTenants(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
     const { tenants: statuses } = await tenants.status(selectionOf(args));
@@ -91,7 +91,7 @@ export function checkTenants(args: TenantArgs): Promise<number> {
 
     if (behind.length > 0) {
       dumpPending(args, behind);
-      CLIHelper.dump(colors.yellow(`${count(behind.length, 'tenant')} behind. Run migration:up --tenants.`));
+      CLIHelper.dump(colors.yellow(`${count(behind.length, 'tenant')} not up-to-date. Run migration:up --tenants.`));
     }
 
     if (!hasChanges && behind.length === 0) {
@@ -102,7 +102,7 @@ export function checkTenants(args: TenantArgs): Promise<number> {
   });
 }
 
-/** `tenant:status`: what each tenant has and lacks, and what belongs to none. */
+/** `tenant:status`: the migrations of each tenant, and the schemas without a tenant. */
 export function statusOfTenants(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
     const { tenants: statuses, orphans } = await tenants.status(selectionOf(args));
@@ -122,7 +122,7 @@ export function statusOfTenants(args: TenantArgs): Promise<number> {
         String(status.pending.length),
         remarksOn(status),
       ]),
-      empty: 'There are no tenants',
+      empty: 'No tenants found',
     });
 
     if (orphans.length > 0) {
@@ -138,11 +138,11 @@ function asJson({ error, ...status }: TenantMigrationStatus): object {
 }
 
 function remarksOn({ hasSchema, error, unknown }: TenantMigrationStatus): string {
-  return [...remarksInstead({ hasSchema, error }), ...(unknown.length > 0 ? [`unknown: ${unknown.join(', ')}`] : [])].join('; ');
+  return [...problemsOf({ hasSchema, error }), ...(unknown.length > 0 ? [`unknown: ${unknown.join(', ')}`] : [])].join('; ');
 }
 
-/** What there is to say of a tenant whose migrations are not known. */
-function remarksInstead({ hasSchema, error }: { readonly hasSchema: boolean; readonly error: Error | undefined }): string[] {
+/** Why the migrations of a tenant are not known. */
+function problemsOf({ hasSchema, error }: { readonly hasSchema: boolean; readonly error: Error | undefined }): string[] {
   return [...(hasSchema ? [] : [NO_SCHEMA]), ...(error === undefined ? [] : [`(${reasonOf(error)})`])];
 }
 
@@ -155,7 +155,7 @@ function dumpPending({ json }: TenantArgs, statuses: readonly TenantMigrationSta
   CLIHelper.dumpTable({
     columns: ['Tenant', 'Name'],
     rows: statuses.flatMap(({ schemaName, hasSchema, error, pending }) =>
-      [...remarksInstead({ hasSchema, error }), ...(hasSchema ? pending : [])].map(name => [schemaName, name]),
+      [...problemsOf({ hasSchema, error }), ...(hasSchema ? pending : [])].map(name => [schemaName, name]),
     ),
     empty: 'No pending migrations in any tenant',
   });

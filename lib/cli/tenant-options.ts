@@ -3,10 +3,10 @@ import { RunUsageError } from '../errors/index.js';
 import type { TenantArgs } from './tenant-args.js';
 import { checkTenants, createForTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './tenant-commands.js';
 
-/** A command over tenants. Resolves to the exit code. */
+/** A command that works on tenants. Resolves to the exit code. */
 export type TenantCommand = (args: TenantArgs) => Promise<number>;
 
-/** The little of yargs that is used here. */
+/** The part of yargs that is used here. */
 export interface CommandLine {
   option(name: string, options: object): CommandLine;
   command(module: { command: string; describe: string; builder: Builder; handler(args: TenantArgs): Promise<void> }): CommandLine;
@@ -16,20 +16,20 @@ export interface CommandLine {
 }
 
 /**
- * Adds `--tenants` to the migration commands; without it each is the stock one. `--schema` of a tenant means that tenant: the stock
- * command would run the public set in its schema. Adds the command `tenant:status`.
+ * Adds `--tenants` to the migration commands, and the command `tenant:status`. Without `--tenants`, MikroORM's own command runs.
+ * `--schema acme` means `--tenants acme`, because MikroORM's own command would run the public set in the schema of that tenant.
  *
- * Relies on yargs 17 keeping its commands as objects that are read when one is run, as `@mikro-orm/cli` does not export them one
- * by one, and a command of the same name added later stands in the help beside the earlier one.
+ * Relies on yargs 17, which keeps its commands as objects and reads them when a command runs. They are changed in place: `@mikro-orm/cli`
+ * does not export them, and a second command of the same name would appear twice in the help.
  */
 export function addTenantOptions(commandLine: CommandLine, run: (command: TenantCommand, args: TenantArgs) => Promise<void>): void {
   const handlers = commandLine.getInternalMethods().getCommandInstance().getCommandHandlers();
 
   for (const [name, command] of Object.entries(COMMANDS)) {
-    const stock = handlers[`migration:${name}`] ?? missing(name);
+    const stock = handlers[`migration:${name}`] ?? throwUnknownCommand(name);
     const { builder, handler } = stock;
 
-    stock.builder = args => addOptions(builder(args), { tenants: tenantsOption(name), ...OPTIONS[name] });
+    stock.builder = args => addOptions(builder(args), { tenants: tenantsOption(name), ...markTenantOptions(OPTIONS[name]) });
     stock.handler = async args => {
       const tenants = selectedTenants(args);
 
@@ -39,14 +39,14 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
 
       const [misplaced] = Object.keys(OPTIONS[name] ?? {}).filter(option => option in args);
 
-      // the stock command knows nothing of it, and would run for real where `--dry-run` was meant
+      // MikroORM's own command ignores these options. It would change the database despite `--dry-run`
       return misplaced === undefined ? handler(args) : run(() => Promise.reject(RunUsageError.withoutTenants(`--${misplaced}`)), args);
     };
   }
 
   commandLine.command({
     command: 'tenant:status',
-    describe: 'Show what each tenant has and lacks, and schemas without a tenant',
+    describe: 'Show the migrations of each tenant, and schemas without a tenant',
     builder: args => addOptions(args, { tenants: tenantsOption('status'), ...SELECTION, ...JSON_OUTPUT }),
     handler: args => run(statusOfTenants, args),
   });
@@ -58,14 +58,21 @@ function addOptions(args: CommandLine, options: Options): CommandLine {
   return args;
 }
 
-function tenantsOption(name: string): object {
+/** The options that work only together with `--tenants`, marked as such in the help. */
+function markTenantOptions(options: Options = {}): Options {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [name, { ...option, desc: `${option.desc}  [with --tenants]` }]),
+  );
+}
+
+function tenantsOption(name: string): Option {
   return {
     array: true,
     type: 'string',
     desc:
       name === 'create'
-        ? 'Write the next migration of the tenant set instead of the public one'
-        : 'Work on the tenant set, for all tenants or for those of these schema names',
+        ? 'Create the next migration of the tenant set instead of the public set'
+        : 'Use the tenant set, for all tenants or for the given schema names',
   };
 }
 
@@ -77,8 +84,10 @@ function selectedTenants({ tenants, schema }: TenantArgs): readonly string[] | u
   return schema === '*' ? [] : [schema];
 }
 
-function missing(name: string): never {
-  throw new Error(`The installed @mikro-orm/cli has no command migration:${name}. Install the version that this package's peers name.`);
+function throwUnknownCommand(name: string): never {
+  throw new Error(
+    `The installed @mikro-orm/cli has no command migration:${name}. Install a version that the peerDependencies of @landlord/mikro-orm allow.`,
+  );
 }
 
 const COMMANDS: Readonly<Record<string, TenantCommand>> = {
@@ -90,34 +99,38 @@ const COMMANDS: Readonly<Record<string, TenantCommand>> = {
   check: checkTenants,
 };
 
-type Options = Readonly<Record<string, object>>;
+type Options = Readonly<Record<string, Option>>;
 
 const SELECTION: Options = {
-  skip: { array: true, type: 'string', desc: 'With tenants: leave out those of these schema names' },
-  where: { type: 'string', desc: 'With tenants: a condition on the tenant entity, as JSON' },
+  skip: { array: true, type: 'string', desc: 'Skip the tenants with these schema names' },
+  where: { type: 'string', desc: 'Select tenants by a condition on the tenant entity, as JSON' },
 };
 
 const JSON_OUTPUT: Options = {
-  json: { type: 'boolean', desc: 'With tenants: one JSON object per line' },
+  json: { type: 'boolean', desc: 'Print one JSON object per line' },
 };
 
-// numbers are taken as text, as yargs takes one that is missing or is none for an option that was not given
+// numbers are parsed here: yargs treats a missing or invalid number as if the option was not given
 const RUN: Options = {
   ...SELECTION,
   ...JSON_OUTPUT,
-  concurrency: { type: 'string', desc: 'With tenants: how many at once  [default: the size of the pool]' },
-  'lock-timeout': { type: 'string', desc: 'With tenants: milliseconds to wait for a lock another session holds  [default: 5000]' },
-  'busy-timeout': { type: 'string', desc: 'With tenants: milliseconds to wait for a tenant that another run has  [default: 600000]' },
-  'statement-timeout': { type: 'string', desc: "With tenants: milliseconds a statement may take  [default: the server's setting]" },
-  'fail-fast': { type: 'boolean', desc: 'With tenants: begin no other after the first failure' },
-  'max-failures': { type: 'string', desc: 'With tenants: begin no other after so many failures' },
-  canary: { array: true, type: 'string', desc: 'With tenants: these first, by name or that many; if one fails, no other is begun' },
-  'dry-run': { type: 'boolean', desc: 'With tenants: print the SQL and change nothing' },
+  concurrency: { type: 'string', desc: 'Number of tenants to migrate at once  [default: the size of the pool]' },
+  'lock-timeout': { type: 'string', desc: 'Milliseconds to wait for a lock of another session  [default: 5000]' },
+  'busy-timeout': { type: 'string', desc: 'Milliseconds to wait for a tenant that another run is migrating  [default: 600000]' },
+  'statement-timeout': { type: 'string', desc: 'Maximum duration of a statement in milliseconds  [default: the setting of the server]' },
+  'fail-fast': { type: 'boolean', desc: 'Start no more tenants after the first failure' },
+  'max-failures': { type: 'string', desc: 'Start no more tenants after this number of failures' },
+  canary: {
+    array: true,
+    type: 'string',
+    desc: 'Migrate these first (schema names, or a number of tenants); if one fails, start no others',
+  },
+  'dry-run': { type: 'boolean', desc: 'Print the SQL and change nothing' },
 };
 
 const OPTIONS: Readonly<Record<string, Options>> = {
   create: {},
-  up: { ...RUN, 'skip-public-check': { type: 'boolean', desc: 'With tenants: migrate them though the public set is behind' } },
+  up: { ...RUN, 'skip-public-check': { type: 'boolean', desc: 'Migrate even if the public set has pending migrations' } },
   down: RUN,
   list: { ...SELECTION, ...JSON_OUTPUT },
   pending: { ...SELECTION, ...JSON_OUTPUT },
@@ -125,6 +138,12 @@ const OPTIONS: Readonly<Record<string, Options>> = {
 };
 
 type Builder = (args: CommandLine) => CommandLine;
+
+interface Option {
+  readonly type: 'string' | 'boolean';
+  readonly array?: true;
+  readonly desc: string;
+}
 
 interface CommandHandler {
   builder: Builder;

@@ -3,7 +3,7 @@ import { TenantService } from '../api/tenant-service.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantArgs } from './tenant-args.js';
 
-/** Runs a command over the tenants of the project's ORM, and closes that afterwards. */
+/** Opens the ORM of the project, runs a command on its tenants, and closes the ORM. */
 export async function withTenantsOf(args: TenantArgs, fn: (tenants: TenantService) => Promise<number>): Promise<number> {
   CLIHelper.quiet = args.quiet ?? false;
   const orm = await CLIHelper.getORM(args.contextName, args.config);

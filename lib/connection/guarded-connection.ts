@@ -1,6 +1,7 @@
-import { attachRollbackError } from '../postgres/sql-state.js';
+import { partsOf, type SqlKind, type SqlPart } from '../postgres/transaction-statements.js';
+import { GuardedTransaction, type SqlGuard, type Wanted } from './guarded-transaction.js';
 import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
-import { queryOf, READ, setConfig } from './settings-sql.js';
+import { inUnit, StatementRunner, undo, type Unit } from './statement-runner.js';
 
 /**
  * One connection of the pool. A statement that the guard wants a path or a role for gets them for itself alone: in a transaction of its own
@@ -12,15 +13,15 @@ export class GuardedConnection implements DatabaseConnection {
   declare collectSessionInfo?: (...args: any[]) => Promise<void>;
   declare killSession?: (...args: any[]) => Promise<void>;
 
-  readonly #transactions: Transactions;
+  readonly #runner: StatementRunner;
   readonly #guard: SqlGuard;
-  #transaction: TransactionState | undefined;
-  #session: Settings | undefined;
+  // the caller's
+  #transaction: GuardedTransaction | undefined;
   #busy: Promise<unknown> = Promise.resolve();
 
   constructor(inner: DatabaseConnection, transactions: Transactions, guard: SqlGuard) {
     this.inner = inner;
-    this.#transactions = transactions;
+    this.#runner = new StatementRunner(inner, transactions, guard);
     this.#guard = guard;
 
     // Kysely asks whether they are there
@@ -33,21 +34,21 @@ export class GuardedConnection implements DatabaseConnection {
 
   async executeQuery(query: Query, options?: object): Promise<QueryResult> {
     const wanted = this.#wanted(query);
-    const run = (): Promise<QueryResult> => this.inner.executeQuery(query, options);
 
-    if (wanted === undefined) {
-      return run();
-    }
-
-    return this.#alone(() => (this.#transaction === undefined ? this.#inOwnTransaction(wanted, run) : this.#inBetween(wanted, run)));
+    return wanted === undefined ? this.inner.executeQuery(query, options) : this.#alone(() => this.#execute(query, wanted, options));
   }
 
   async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {
     const wanted = this.#wanted(query);
-    const read = (): AsyncIterableIterator<QueryResult> => this.inner.streamQuery(query, chunkSize, options);
 
     if (wanted === undefined) {
-      yield* read();
+      yield* this.inner.streamQuery(query, chunkSize, options);
+      return;
+    }
+
+    if (partsIn(query, wanted) !== undefined) {
+      // there is nothing to be read bit by bit
+      yield await this.executeQuery(query, options);
       return;
     }
 
@@ -55,19 +56,18 @@ export class GuardedConnection implements DatabaseConnection {
     const reading = new Promise<void>(resolve => {
       release = resolve;
     });
-    const opened = await this.#open(wanted);
+    const close = await this.#open(query, wanted);
     this.#busy = reading;
-    let failure: unknown = STOPPED;
+    // one that the reader stops before its end has not failed
+    let failure: unknown;
 
     try {
-      yield* read();
-      failure = undefined;
+      yield* this.inner.streamQuery(query, chunkSize, options);
     } catch (error) {
       failure = error;
       throw error;
     } finally {
-      // a reader that stops early has read all the same
-      await opened.close(failure === undefined || failure === STOPPED).finally(release);
+      await close(failure).finally(release);
     }
   }
 
@@ -82,37 +82,20 @@ export class GuardedConnection implements DatabaseConnection {
    */
   async begin(begin: () => Promise<void>): Promise<void> {
     await this.idle();
-    const role = this.#guard.roleNow();
-    const transaction: TransactionState = { role, hadRawSql: false, hasBegun: false, failure: undefined };
+    const transaction = new GuardedTransaction(this.#runner, this.#guard.roleNow());
     this.#transaction = transaction;
 
     try {
-      // what the session has, to be put back where raw SQL in the transaction has set it
-      this.#session ??= await this.#read();
       await begin();
       transaction.hasBegun = true;
-
-      if (role !== undefined) {
-        await this.#send(`select ${setConfig('role', '$1', true)}`, [role]);
-      }
     } catch (error) {
-      transaction.failure = { error: this.#guard.explain(error, role) };
+      transaction.failure = { error: this.#guard.explain(error, undefined) };
     }
   }
 
   async commit(commit: () => Promise<void>): Promise<void> {
     await this.idle();
-    const { failure, hadRawSql } = this.#transaction ?? NO_TRANSACTION;
-
-    if (failure !== undefined) {
-      throw failure.error;
-    }
-
-    if (hadRawSql && this.#session !== undefined) {
-      // in a transaction that has failed this fails too, and its commit is a rollback
-      await this.#restore(this.#session, false).catch(() => undefined);
-    }
-
+    this.#refuseFailed();
     await commit();
     this.#transaction = undefined;
   }
@@ -128,14 +111,29 @@ export class GuardedConnection implements DatabaseConnection {
     }
   }
 
-  #wanted(query: Query): Wanted | undefined {
-    const { failure, role } = this.#transaction ?? NO_TRANSACTION;
+  async savepoint(savepoint: () => Promise<void>): Promise<void> {
+    await this.idle();
+    this.#refuseFailed();
+    await this.#transaction?.takeRole();
+    await savepoint();
+  }
 
-    if (failure !== undefined) {
-      throw failure.error;
+  /** What the statement has to run with; undefined where it can be sent as it is. */
+  #wanted(query: Query): Wanted | undefined {
+    this.#refuseFailed();
+    const wanted = this.#guard.wanted(query, this.#transaction !== undefined);
+
+    if (wanted?.kind === 'keeping' && this.#transaction !== undefined) {
+      this.#transaction.hasKeptPath = true;
     }
 
-    return this.#guard.wanted(query, role);
+    return wanted === undefined || this.#transaction?.hasAll(wanted) === true ? undefined : wanted;
+  }
+
+  #refuseFailed(): void {
+    if (this.#transaction?.failure !== undefined) {
+      throw this.#transaction.failure.error;
+    }
   }
 
   #alone<Result>(fn: () => Promise<Result>): Promise<Result> {
@@ -145,152 +143,68 @@ export class GuardedConnection implements DatabaseConnection {
     return done;
   }
 
-  async #inOwnTransaction(wanted: Wanted, run: () => Promise<QueryResult>): Promise<QueryResult> {
-    const opened = await this.#open(wanted);
+  async #execute(query: Query, wanted: Wanted, options: object | undefined): Promise<QueryResult> {
+    const parts = partsIn(query, wanted) ?? [{ kind: 'other', sql: query.sql }];
+    const callers = this.#transaction;
+
+    if (callers === undefined && parts.length === 1 && NEEDS_NO_TRANSACTION.has(parts[0]?.kind ?? 'other')) {
+      return this.inner.executeQuery(query, options);
+    }
+
+    return inUnit(callers === undefined ? await this.#runner.begin(wanted, parts.length) : { transaction: callers }, async transaction => {
+      const results: QueryResult[] = [];
+
+      for (const { kind, sql } of parts) {
+        const piece = parts.length === 1 ? query : { ...query, sql };
+        results.push(await this.#runner.run({ transaction, kind, sql, wanted }, () => this.inner.executeQuery(piece, options)));
+      }
+
+      // as `pg` and Kysely answer a message of several statements
+      return results.length === 1 && results[0] !== undefined ? results[0] : { rows: [] };
+    });
+  }
+
+  /** Sets what is wanted for what is read bit by bit. What it resolves with is to be told what the reading has failed of. */
+  async #open({ sql }: Query, wanted: Wanted): Promise<(failure: unknown) => Promise<void>> {
+    const unit = await this.#unit(wanted);
+    const { transaction } = unit;
 
     try {
-      const result = await run();
-      await opened.close(true);
+      const leave = await transaction.enter(wanted);
 
-      return result;
-    } catch (error) {
-      // a connection that is lost has nothing to roll back
-      await opened.close(false).catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
-      throw error;
-    }
-  }
-
-  async #inBetween(wanted: Wanted, run: () => Promise<QueryResult>): Promise<QueryResult> {
-    const opened = await this.#open(wanted);
-
-    try {
-      return await run();
-    } finally {
-      // where PostgreSQL refused the statement this fails too, and a rollback to whichever savepoint puts all back; where the statement
-      // never got that far, the transaction can go on
-      await opened.close(true).catch(() => undefined);
-    }
-  }
-
-  /** Sets what is wanted, in a transaction; what is to be done afterwards is to be told whether all went well. */
-  async #open(wanted: Wanted): Promise<{ close(isDone: boolean): Promise<void> }> {
-    const transaction = this.#transaction;
-
-    if (transaction !== undefined) {
-      const before = await this.#swap(wanted);
-      transaction.hadRawSql ||= wanted.path !== undefined;
-
-      return { close: async () => this.#restore(before, true) };
-    }
-
-    await this.#begin();
-
-    try {
-      const before = await this.#swap(wanted);
-
-      return { close: async isDone => (isDone ? this.#end(wanted, before) : this.#undo()) };
-    } catch (error) {
-      await this.#undo().catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
-      throw error;
-    }
-  }
-
-  async #begin(): Promise<void> {
-    await this.#transactions.beginTransaction(this.inner, {});
-    this.#guard.log('begin');
-  }
-
-  async #end({ path }: Wanted, before: Settings): Promise<void> {
-    if (path !== undefined) {
-      // what the statement has set for the session would stay on the connection
-      await this.#restore(before, false);
-    }
-
-    await this.#transactions.commitTransaction(this.inner);
-    this.#guard.log('commit');
-  }
-
-  async #undo(): Promise<void> {
-    await this.#transactions.rollbackTransaction(this.inner);
-    this.#guard.log('rollback');
-  }
-
-  async #swap({ path, role }: Wanted): Promise<Settings> {
-    const values = [path, role].filter(value => value !== undefined);
-    const set = [
-      ...(path === undefined ? [] : [setConfig('search_path', '$1', true)]),
-      ...(role === undefined ? [] : [setConfig('role', `$${values.length}`, true)]),
-    ];
-
-    try {
-      // materialized, so that what was set before is read before it is set anew
-      const [before] = await this.#send(`with before as materialized (${READ}) select path, role, ${set.join(', ')} from before`, values);
-
-      return {
-        path: path === undefined ? undefined : String(before?.['path']),
-        // raw SQL may set it for the session too; in a transaction the commit sees to that
-        role: role !== undefined || (path !== undefined && this.#transaction === undefined) ? String(before?.['role']) : undefined,
+      return async failure => {
+        if (failure === undefined) {
+          await leave();
+          await unit.end?.(true);
+        } else if (unit.end === undefined) {
+          await this.#runner.leaveFailed({ transaction, sql }, leave, failure);
+        } else {
+          await undo(unit, failure);
+        }
       };
     } catch (error) {
-      throw this.#guard.explain(error, role);
+      await undo(unit, error);
+      throw error;
     }
   }
 
-  async #restore({ path, role }: Settings, isLocal: boolean): Promise<void> {
-    const values = [path, role].filter(value => value !== undefined);
-    const set = [
-      ...(path === undefined ? [] : [setConfig('search_path', '$1', isLocal)]),
-      ...(role === undefined ? [] : [setConfig('role', `$${values.length}`, isLocal)]),
-    ];
-    await this.#send(`select ${set.join(', ')}`, values);
-  }
+  async #unit(wanted: Wanted): Promise<Unit> {
+    const callers = this.#transaction;
 
-  async #read(): Promise<Settings> {
-    const { rows } = await this.inner.executeQuery(queryOf(READ, []));
-
-    return { path: String(rows[0]?.['path']), role: String(rows[0]?.['role']) };
-  }
-
-  async #send(sql: string, values: readonly string[]): Promise<Record<string, unknown>[]> {
-    const { rows } = await this.inner.executeQuery(queryOf(sql, values));
-    this.#guard.log(sql.replaceAll(/\$(\d)/g, (_, place: string) => `'${values[Number(place) - 1]}'`));
-
-    return rows;
+    return callers === undefined
+      ? this.#runner.begin(wanted)
+      : callers.isOpen
+        ? { transaction: callers }
+        : this.#runner.beginAgain(callers);
   }
 }
 
-const STOPPED = Symbol('stopped');
+/** Of raw SQL alone. What has parameters is one statement, or PostgreSQL refuses it. */
+function partsIn({ sql, parameters }: Query, { kind }: Wanted): readonly SqlPart[] | undefined {
+  const parts = kind === 'raw' ? partsOf(sql) : undefined;
 
-const NO_TRANSACTION: TransactionState = { role: undefined, hadRawSql: false, hasBegun: false, failure: undefined };
-
-/** What a statement has to run with; what is undefined stays as it is. */
-export interface Wanted {
-  readonly path: string | undefined;
-  readonly role: string | undefined;
+  return parameters.length > 0 && (parts?.length ?? 0) > 1 ? undefined : parts;
 }
 
-/** Decides what statements run with. */
-export interface SqlGuard {
-  /** What the statement has to run with; undefined where that is what the connection has. `role` is that of the transaction. */
-  wanted(query: Query, role: string | undefined): Wanted | undefined;
-
-  /** The role that a transaction which begins now is of; undefined for the connection's own. */
-  roleNow(): string | undefined;
-
-  /** The error that tells why the role could not be set, where it is that. */
-  explain(error: unknown, role: string | undefined): unknown;
-
-  log(sql: string): void;
-}
-
-interface Settings {
-  readonly path: string | undefined;
-  readonly role: string | undefined;
-}
-
-interface TransactionState {
-  readonly role: string | undefined;
-  hadRawSql: boolean;
-  hasBegun: boolean;
-  failure: { readonly error: unknown } | undefined;
-}
+// by itself it has no effect there, or is refused
+const NEEDS_NO_TRANSACTION: ReadonlySet<SqlKind> = new Set(['end', 'chain', 'savepoint', 'plain', 'lock']);

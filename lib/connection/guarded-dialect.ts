@@ -1,4 +1,5 @@
-import { GuardedConnection, type SqlGuard } from './guarded-connection.js';
+import { GuardedConnection } from './guarded-connection.js';
+import type { SqlGuard } from './guarded-transaction.js';
 import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 
 /**
@@ -79,8 +80,7 @@ class GuardedDriver implements Driver {
   }
 
   async savepoint(connection: GuardedConnection, name: string, compileQuery: unknown): Promise<void> {
-    await connection.idle();
-    await this.#driver.savepoint?.(connection.inner, name, compileQuery);
+    await connection.savepoint(async () => this.#driver.savepoint?.(connection.inner, name, compileQuery));
   }
 
   async rollbackToSavepoint(connection: GuardedConnection, name: string, compileQuery: unknown): Promise<void> {

@@ -1,4 +1,4 @@
-// the parts of Kysely that are used here: it is MikroORM's dependency, and none of ours
+// The parts of Kysely that are used here. Kysely is a dependency of MikroORM, not of this package, so its types cannot be imported.
 
 /** The parts of a Kysely dialect. */
 export interface Dialect {

@@ -1,12 +1,14 @@
-import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { connectionWasLost } from '../postgres/sql-state.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
+import { closeAfterUse, isToBeClosed, setClient, type StatusClient } from './server-status.js';
 
 /**
  * Gives a connection's place in the pool back where the connection is lost in a transaction. Kysely 0.29 gives it back when a transaction
  * has been committed or rolled back, and on a lost connection neither succeeds: each one that is lost makes the pool smaller by one until
  * everything waits for ever. Here a connection whose `begin` or `rollback` fails is closed and given back at once, whatever it failed of:
- * a transaction may still be open on it, and nobody must get it then. Outside a transaction, one that is lost is closed when it is released.
+ * a transaction may still be open on it, and nobody must get it then. Outside a transaction, one that is lost is closed when it is released,
+ * and so is one of which nobody can tell what raw SQL has left on it.
  *
  * Relies on MikroORM asking `createKyselyDialect` for its dialect and calling `onPoolCreated` with the pool, neither of which it does where
  * the user's `driverOptions` are a Kysely or a dialect; and on `pg` telling of a release before it decides whether to keep the client.
@@ -43,12 +45,13 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
   const commit = driver.commitTransaction.bind(driver);
   const rollback = driver.rollbackTransaction.bind(driver);
   const release = driver.releaseConnection.bind(driver);
-  const lost = new WeakSet<DriverConnection>();
+  const connect = pool.connect.bind(pool);
+  let connecting: Promise<StatusClient> | undefined;
   const givenBack = new WeakSet<DriverConnection>();
   const watched = new WeakSet<DriverConnection>();
 
   const giveBack = async (connection: DriverConnection): Promise<void> => {
-    if (!lost.has(connection)) {
+    if (!isToBeClosed(connection)) {
       return release(connection);
     }
 
@@ -66,7 +69,7 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
     try {
       await work;
     } catch (error) {
-      lost.add(connection);
+      closeAfterUse(connection);
       await giveBack(connection);
       throw error;
     }
@@ -76,18 +79,32 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
       await commit(connection);
     } catch (error) {
       // what the database refused to commit can still be rolled back
-      await (lost.has(connection) ? giveBack(connection) : undefined);
+      await (isToBeClosed(connection) ? giveBack(connection) : undefined);
       throw error;
     }
   };
 
+  pool.connect = (...args) => {
+    connecting = connect(...args);
+
+    return connecting;
+  };
+
   return Object.assign(driver, {
     acquireConnection: async options => {
-      const connection = await acquire(options);
+      // the pool is asked before the call returns
+      connecting = undefined;
+      const acquired = acquire(options);
+      const client = connecting as Promise<StatusClient> | undefined;
+      const connection = await acquired;
 
       if (!watched.has(connection)) {
         watched.add(connection);
-        noticeLoss(connection, () => lost.add(connection));
+        noticeLoss(connection, () => closeAfterUse(connection));
+
+        if (client !== undefined) {
+          setClient(connection, await client);
+        }
       }
 
       return connection;
@@ -148,6 +165,7 @@ type Driver = ReturnType<Dialect['createDriver']>;
 type DriverConnection = Awaited<ReturnType<Driver['acquireConnection']>>;
 
 interface Pool {
+  connect(...args: unknown[]): Promise<StatusClient>;
   on(event: 'connect', listener: (client: CursorClient) => void): unknown;
   once(event: 'release', listener: typeof endClient): unknown;
   off(event: 'release', listener: typeof endClient): unknown;

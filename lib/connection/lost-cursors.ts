@@ -1,7 +1,6 @@
 /**
- * Lets the cursors of a client end with it. `pg-cursor` 2 passes over what happens to a connection after the last row, and closes by waiting
- * for an answer that a lost connection never gives: whoever reads such a stream of Kysely's would wait for ever, with the connection's
- * place in the pool.
+ * Ends the cursors of a client when the client ends. `pg-cursor` 2 ignores the loss of a connection after the last row, and its `close()` waits
+ * for an answer that never comes. A reader of such a Kysely stream would wait forever, and its connection would never return to the pool.
  */
 export function endCursorsWithClient(client: CursorClient): void {
   const query = client.query.bind(client);
@@ -10,40 +9,40 @@ export function endCursorsWithClient(client: CursorClient): void {
     hasEnded = true;
   });
 
-  const beforeEnd = <Result>(work: () => Promise<Result>, atEnd: () => Result): Promise<Result> =>
+  const untilEnd = <Result>(work: () => Promise<Result>, resultAtEnd: () => Result): Promise<Result> =>
     new Promise((resolve, reject) => {
-      const settle = (): void => {
+      const settleAtEnd = (): void => {
         try {
-          resolve(atEnd());
+          resolve(resultAtEnd());
         } catch (error) {
           reject(error);
         }
       };
 
       if (hasEnded) {
-        settle();
+        settleAtEnd();
         return;
       }
 
-      client.once('end', settle);
+      client.once('end', settleAtEnd);
       work()
         .then(resolve, reject)
-        .finally(() => client.off('end', settle));
+        .finally(() => client.off('end', settleAtEnd));
     });
 
   client.query = (submitted, ...rest) => {
     if (isCursor(submitted)) {
       const read = submitted.read.bind(submitted);
       const close = submitted.close.bind(submitted);
-      submitted.read = count => beforeEnd(() => read(count), failAsLost);
-      submitted.close = () => beforeEnd(close, () => undefined);
+      submitted.read = count => untilEnd(() => read(count), failAsLost);
+      submitted.close = () => untilEnd(close, () => undefined);
     }
 
     return query(submitted, ...rest);
   };
 }
 
-// as `pg` says it of every other statement
+// the message of `pg` for every other statement
 function failAsLost(): never {
   throw new Error('Connection terminated unexpectedly');
 }
@@ -59,7 +58,7 @@ interface Cursor {
   close(): Promise<void>;
 }
 
-/** What is used of a client of `pg`. */
+/** The parts of a `pg` client that are used here. */
 export interface CursorClient {
   query(submitted: unknown, ...rest: unknown[]): unknown;
   once(event: 'end', listener: () => void): unknown;

@@ -1,8 +1,8 @@
 import type { WrappedOrm } from '../scope/wrapped-orm.js';
 
 /**
- * Whether a pooler stands between the ORM and PostgreSQL and may give each transaction another of the server's connections. False where
- * there is no pool of `pg` to ask: PGlite, and a Kysely of the user's own.
+ * Whether a pooler between the ORM and PostgreSQL may run each transaction on a different server connection. False if there is no `pg` pool to
+ * check: on PGlite, and with a Kysely dialect of the user's own.
  */
 export async function isBehindPooler({ orm }: { readonly orm: WrappedOrm }): Promise<boolean> {
   const pool = await orm.em
@@ -28,8 +28,9 @@ export async function isBehindPooler({ orm }: { readonly orm: WrappedOrm }): Pro
 }
 
 /**
- * Whether the process that answers is not the one that the connection was told it has. Relies on what PostgreSQL sends when a connection
- * begins, which `pg` keeps as `processID`; PgBouncer sends a number of its own, in its session mode too, which cannot be told from outside.
+ * Whether the server process that answers is a different one than the client was told. Relies on the process ID that PostgreSQL sends when a
+ * connection starts, which `pg` stores as `processID`. PgBouncer sends a number of its own instead. It does so in session mode too, and a client
+ * cannot distinguish the modes.
  */
 export async function isPooled(client: PgClient): Promise<boolean> {
   const { rows } = await client.query('select pg_backend_pid() as pid');
@@ -41,7 +42,7 @@ function isPool(client: unknown): client is ClientPool {
   return typeof (client as Partial<ClientPool> | undefined)?.connect === 'function';
 }
 
-/** What is used of a client of `pg`. */
+/** The parts of a `pg` client that are used here. */
 export interface PgClient {
   readonly processID?: number | null;
   query(sql: string): Promise<{ readonly rows: readonly Readonly<Record<string, unknown>>[] }>;

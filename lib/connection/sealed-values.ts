@@ -1,11 +1,11 @@
 /**
- * Writes every value that MikroORM fills into SQL without a question mark in it. A fragment of SQL with values of its own, as by `raw()`, is filled
- * in before the query around it, and MikroORM 7 then takes a `?` in such a value for a place of the next one, which ends the literal: a text like `?`
- * would let another value be SQL. So it is with the keys of a condition on a JSON property, which it writes into such a fragment. An escape string
- * has the same value, whatever is done to it afterwards.
+ * Writes every value into SQL without a question mark. MikroORM 7 writes the values of an SQL fragment, such as `raw()`, before those of the query
+ * around it. It then reads a `?` in such a value as the placeholder of the next value, which ends the literal: with a text like `?`, another value
+ * would become SQL. The same holds for the keys of a condition on a JSON property, which MikroORM writes into such a fragment. Here each `?` is
+ * written as an escape sequence, which PostgreSQL reads as the same character.
  *
- * Relies on the methods of the platform named below being what fills in, and on them asking `escapeLiteral` for each text, also those in an array.
- * `spec/orm/sealed-values.spec.ts` fails if that changes.
+ * Relies on the platform's methods in `FILLING` being the only ones that write values, and on them calling `escapeLiteral` for each text, also in
+ * arrays. `spec/connection/sealed-values.spec.ts` fails if that changes.
  */
 export function sealValues(platform: object): void {
   const open = platform as FillingPlatform;

@@ -1,3 +1,4 @@
+import { searchPathOf } from '../postgres/schema-name.js';
 import type { Query } from './kysely-types.js';
 
 /** A statement of ours, as Kysely's connections take it. */
@@ -5,9 +6,102 @@ export function queryOf(sql: string, parameters: readonly string[]): Query {
   return { sql, parameters, query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] }, queryId: { queryId: 'tenants' } };
 }
 
-/** With its schema, as whoever sets the path chooses what `set_config` alone would be. */
-export function setConfig(name: string, value: string, isLocal: boolean): string {
+/** The setting that keeps the path of a transaction, where the library sets its own there. */
+export const KEPT_PATH = 'landlord.search_path';
+
+/** What decides which tables a connection finds, and what it may do with them. */
+export interface Settings {
+  readonly path: string;
+  readonly role: string;
+  readonly authorization: string;
+}
+
+/** A statement, and the values of its parameters. */
+export type Statement = readonly [sql: string, values: readonly string[]];
+
+/** Reads what there is, then sets for the transaction what is given. The rows are for `settingsIn`. */
+export function swapSql(path: string | undefined, role: string | undefined): Statement {
+  const values: string[] = [];
+  const sets = [setting(values, 'search_path', path, true), setting(values, 'role', role, true)].filter(set => set !== undefined);
+
+  // materialized, so that what was set before is read before it is set anew
+  return [
+    sets.length === 0 ? READ : `with before as materialized (${READ}) select path, role, session, kept, ${sets.join(', ')} from before`,
+    values,
+  ];
+}
+
+/** What was there, and the path that was kept, where one was. */
+export function settingsIn(rows: readonly Readonly<Record<string, unknown>>[]): Settings & { readonly kept: string } {
+  const { path, role, session, kept } = rows[0] ?? {};
+
+  return { path: String(path), role: String(role), authorization: String(session), kept: String(kept) };
+}
+
+/**
+ * Sets for the session what it had, whatever has been set since. What a transaction goes on with is set for that alone: the path it is given,
+ * and the role it is given or else has. In this order, as what is set for the session is the transaction's too.
+ */
+export function putBackSql(session: Settings, goesOn: { readonly path: string; readonly role: string | undefined } | undefined): Statement {
+  const values: string[] = [session.authorization, session.role];
+  const ofTransaction =
+    goesOn === undefined
+      ? []
+      : [
+          setting(values, 'search_path', goesOn.path === session.path ? undefined : goesOn.path, true),
+          `case when now.session ${DIFFERS} $1 then ${setConfig('session_authorization', 'now.session', true)} end`,
+          goesOn.role === undefined
+            ? `case when now.role ${DIFFERS} $2 then ${setConfig('role', 'now.role', true)} end`
+            : setting(values, 'role', goesOn.role, true),
+        ];
+  const sets = [
+    // a role is one of the session's user. Some may not even set the one they are
+    `case when now.session ${DIFFERS} $1 then ${setConfig('session_authorization', '$1', false)} end`,
+    setting(values, 'search_path', session.path, false),
+    setConfig('role', '$2', false),
+    ...ofTransaction,
+  ];
+
+  return [
+    `with now as materialized (select ${ROLE} as role, ${SESSION_USER} as session) ` +
+      `select ${sets.filter(set => set !== undefined).join(', ')} from now`,
+    values,
+  ];
+}
+
+/** A path as PostgreSQL tells it, as it can be written into a statement: read as PostgreSQL reads it, and each name quoted anew. */
+export function pathFrom(told: string): string {
+  const names = [...told.matchAll(/"((?:[^"]|"")*)"|[^\s,"]+/g)].map(([name, quoted]) =>
+    quoted === undefined ? name.replaceAll(/[A-Z]/g, letter => letter.toLowerCase()) : quoted.replaceAll('""', '"'),
+  );
+
+  return names.length === 0 ? "''" : searchPathOf(...names);
+}
+
+/** Sets for the transaction the role that it has had. */
+export function putBackRoleSql(role: string): Statement {
+  return [`select ${setConfig('role', '$1', true)}`, [role]];
+}
+
+function setting(values: string[], name: string, value: string | undefined, isLocal: boolean): string | undefined {
+  return value === undefined ? undefined : setConfig(name, `$${values.push(value)}`, isLocal);
+}
+
+// with its schema, as whoever sets the path chooses what `set_config` alone would be
+function setConfig(name: string, value: string, isLocal: boolean): string {
   return `pg_catalog.set_config('${name}', ${value}, ${isLocal})`;
 }
 
-export const READ = `select pg_catalog.current_setting('search_path') as path, pg_catalog.current_setting('role') as role`;
+const ROLE = `pg_catalog.current_setting('role')`;
+
+// the setting of that name is empty on PGlite
+const SESSION_USER = 'session_user::pg_catalog.text';
+
+const DIFFERS = 'operator(pg_catalog.<>)';
+
+const READ = `select ${[
+  `pg_catalog.current_setting('search_path') as path`,
+  `${ROLE} as role`,
+  `${SESSION_USER} as session`,
+  `pg_catalog.current_setting('${KEPT_PATH}', true) as kept`,
+].join(', ')}`;

@@ -1,12 +1,16 @@
-import type { Configuration } from '@mikro-orm/core';
-import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import type { Configuration, Platform } from '@mikro-orm/core';
+import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { KYSELY_INSTANCE } from '../tenant/config-check.js';
-import { TenantConfigError, TenantRoleError } from '../errors/index.js';
+import { isPglite } from '../tenant/is-pglite.js';
+import { PoolerModeError, TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
+import { refuseCarried } from '../scope/carried-tenants.js';
 import { readThere } from '../scope/read-in-scope.js';
-import { hasSqlState } from '../postgres/sql-state.js';
+import { hasSqlState, refusesTransactions } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import type { SqlGuard, Wanted } from './guarded-connection.js';
+import { KEEP, type SqlGuard, type Wanted } from './guarded-transaction.js';
+import { dumpInTransaction, type Pglite } from './pglite-dump.js';
+import { KEPT_PATH, queryOf } from './settings-sql.js';
 import { checkDialect } from './checked-dialect.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
@@ -22,7 +26,7 @@ import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
  * Relies on MikroORM 7 making its Kysely client in `createKysely`, of what `createKyselyDialect` returns or of a dialect in `driverOptions`;
  * and on `applySessionContext` and `executeDump`.
  */
-export function guardConnection(connection: AbstractSqlConnection, config: Configuration): void {
+export function guardConnection(connection: AbstractSqlConnection, config: Configuration, platform: Platform): void {
   const open = connection as unknown as OpenConnection;
   const guard = new TenantSqlGuard(config, sql => open.logQuery(sql));
   const check = new TenantCheck({
@@ -30,11 +34,11 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
     rules: () => TenantRules.of(config),
     tenantOf: query => guard.identityOf(query),
   });
-  const isPglite = config.get('driver')?.name.startsWith('Pglite') === true;
   const guarded = (dialect: Dialect, takesScripts: boolean): Dialect =>
     guardDialect(checkDialect(dialect, check, { takesScripts, log: guard.log }), guard);
   const createKysely = open.createKysely.bind(open);
   const createKyselyDialect = open.createKyselyDialect.bind(open);
+  const execute = open.execute.bind(open);
   const stream = open.stream.bind(open);
   const applySessionContext = open.applySessionContext.bind(open);
   const executeDump = open.executeDump.bind(open);
@@ -42,7 +46,9 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   open.createKyselyDialect = overrides => {
     const dialect = createKyselyDialect(overrides);
 
-    return dialect instanceof Promise ? dialect.then(each => guarded(each, !isPglite)) : guarded(dialect, !isPglite);
+    const takesScripts = !isPglite(platform);
+
+    return dialect instanceof Promise ? dialect.then(each => guarded(each, takesScripts)) : guarded(dialect, takesScripts);
   };
 
   open.createKysely = () => {
@@ -58,27 +64,29 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
     return createKysely();
   };
 
+  // a native query or a fragment has no scope of its own that it would be run in
+  open.execute = async (...args) => {
+    guard.refuseCarried(args);
+
+    return execute(...args);
+  };
+
   // a generator starts at its first read, which may be in another scope or in none
-  open.stream = (...args) => readThere(stream(...args));
+  open.stream = (...args) => {
+    guard.refuseCarried(args);
+
+    return readThere(stream(...args));
+  };
 
   // what the user sets for a transaction is set for all of it
   open.applySessionContext = (...args) => withoutGuard(config, () => applySessionContext(...args));
 
   // PGlite takes a dump past Kysely
-  if (isPglite) {
+  if (isPglite(platform)) {
     open.executeDump = async dump => {
-      const settings = guard.settingsFor(dump);
+      const query = queryOf(dump, []);
 
-      if (settings === undefined) {
-        return executeDump(dump);
-      }
-
-      try {
-        await executeDump(`begin; ${settings.set}; ${dump}\n; ${settings.reset}; commit`);
-      } catch (error) {
-        await executeDump('rollback');
-        throw error;
-      }
+      await (guard.wanted(query, false) === undefined ? executeDump(dump) : dumpInTransaction(await open.getNativeClient(), query, guard));
     };
   }
 }
@@ -90,6 +98,13 @@ export function forTenantsKysely(queryId: object, tenant: TenantRef | undefined)
   }
 }
 
+/** The tenant that a query of Kysely's is for, in an array. */
+export function tenantOfKysely(queryId: object): readonly string[] {
+  const target = targetOfQuery.get(queryId);
+
+  return target?.kind === 'tenant' ? [target.schemaName] : [];
+}
+
 class TenantSqlGuard implements SqlGuard {
   readonly #config: Configuration;
   readonly log: (sql: string) => void;
@@ -99,22 +114,38 @@ class TenantSqlGuard implements SqlGuard {
     this.log = log;
   }
 
-  wanted({ sql, queryId }: Query, roleOfTransaction: string | undefined): Wanted | undefined {
+  wanted({ sql, queryId }: Query, isInTransaction: boolean): Wanted | undefined {
     const target = targetOfQuery.get(queryId) ?? this.#target();
+    const { kind } = target;
 
-    if (target.kind === 'unguarded') {
+    if (kind === 'tenant' || kind === 'public') {
+      const role = this.#roleOf(target);
+      const isRaw = hasUnqualifiedNames(sql);
+
+      return isRaw || role !== undefined || isInTransaction
+        ? { path: isRaw ? this.#pathOf(target) : undefined, role, kind: isRaw ? 'raw' : 'quiet' }
+        : undefined;
+    }
+
+    if (kind === 'library') {
+      const role = this.#roleOf(target);
+
+      return role !== undefined || isInTransaction
+        ? { path: undefined, role, kind: isInTransaction && sql.includes(KEPT_PATH) ? 'keeping' : 'quiet' }
+        : undefined;
+    }
+
+    if (!isInTransaction) {
       return undefined;
     }
 
-    const role = this.#roleOf(target);
-    const path = this.#pathOf(target, sql);
-
-    return path === undefined && role === roleOfTransaction
-      ? undefined
-      : { path, role: role === roleOfTransaction ? undefined : (role ?? 'none') };
+    // what a scope's SQL in the same transaction puts back has to be found before anything else is set
+    return kind === 'none'
+      ? { path: undefined, role: undefined, kind: hasUnqualifiedNames(sql) ? 'raw' : 'quiet' }
+      : { path: undefined, role: KEEP, kind: SETS.test(sql) ? 'setting' : 'quiet' };
   }
 
-  /** Which tenant the query is for, where that is known. */
+  /** Which tenant the query is for, if that is known. */
   identityOf({ queryId }: Query): TenantIdentity | undefined {
     const target = targetOfQuery.get(queryId) ?? this.#target();
 
@@ -126,44 +157,24 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   explain(error: unknown, role: string | undefined): unknown {
-    return role !== undefined && hasSqlState(error, ROLE_NOT_SET) ? TenantRoleError.refused(role, error) : error;
+    return refusesTransactions(error)
+      ? new PoolerModeError(error)
+      : role !== undefined && hasSqlState(error, ROLE_NOT_SET)
+        ? TenantRoleError.refused(role, error)
+        : error;
   }
 
-  /** The same as statements, for what cannot be run between two of ours. */
-  settingsFor(sql: string): { readonly set: string; readonly reset: string } | undefined {
+  /** @throws CrossTenantError for a query, or a value of one, that was built for another tenant than its SQL is for */
+  refuseCarried([query, params]: readonly unknown[]): void {
     const target = this.#target();
-    const platform = this.#config.getPlatform();
-    const role = this.#roleOf(target);
-    const path = target.kind === 'unguarded' ? undefined : this.#pathOf(target, sql);
-    const settings = [
-      ...(path === undefined ? [] : [['search_path', path] as const]),
-      ...(role === undefined ? [] : [['role', role] as const]),
-    ];
-
-    return settings.length === 0
-      ? undefined
-      : {
-          set: settings
-            .map(
-              ([name, value]) =>
-                `select set_config('landlord.${name}', current_setting('${name}'), true), set_config('${name}', ${platform.quoteValue(value)}, true)`,
-            )
-            .join('; '),
-          reset: settings
-            .map(([name]) => `select pg_catalog.set_config('${name}', pg_catalog.current_setting('landlord.${name}'), false)`)
-            .join('; '),
-        };
+    refuseCarried([query, params], target.kind === 'tenant' ? target.schemaName : undefined);
   }
 
   #target(): SqlTarget {
     return TenantRules.find(this.#config) === undefined ? UNGUARDED : sqlTarget(this.#config);
   }
 
-  #pathOf(target: SqlTarget, sql: string): string | undefined {
-    if ((target.kind !== 'tenant' && target.kind !== 'public') || !hasUnqualifiedNames(sql)) {
-      return undefined;
-    }
-
+  #pathOf(target: SqlTarget): string {
     const { publicSchema, options } = TenantRules.of(this.#config);
 
     // a temporary table that somebody left on the connection would else be found before all others
@@ -171,15 +182,13 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   #roleOf(target: SqlTarget): string | undefined {
+    if (target.kind !== 'tenant' && target.kind !== 'library') {
+      return undefined;
+    }
+
     const { roles } = TenantRules.of(this.#config).options;
 
-    return roles === undefined
-      ? undefined
-      : target.kind === 'tenant'
-        ? roleOfTenant(roles, target.schemaName)
-        : target.kind === 'library'
-          ? roles.ddl
-          : undefined;
+    return roles === undefined ? undefined : target.kind === 'tenant' ? roleOfTenant(roles, target.schemaName) : roles.ddl;
   }
 }
 
@@ -198,6 +207,9 @@ const UNGUARDED: SqlTarget = { kind: 'unguarded' };
 /** SQLSTATEs of a role that the login role is no member of, and of one that is not there. */
 const ROLE_NOT_SET = ['42501', '22023', '42704'] as const;
 
+// by a statement or by `set_config`
+const SETS = /search_path|\brole\b|session_authorization|session\s+authorization/i;
+
 /** The parts of MikroORM's connection that are wrapped here, private ones among them. */
 interface OpenConnection {
   readonly type: 'read' | 'write';
@@ -205,7 +217,9 @@ interface OpenConnection {
   applySessionContext(...args: unknown[]): Promise<void>;
   createKysely(): void | Promise<void>;
   createKyselyDialect(overrides: unknown): Dialect | Promise<Dialect>;
+  execute(...args: unknown[]): Promise<unknown>;
   executeDump(dump: string): Promise<void>;
+  getNativeClient(): Promise<Pglite>;
   logQuery(sql: string): void;
   stream(...args: unknown[]): AsyncGenerator<unknown>;
 }

@@ -1,15 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Configuration } from '@mikro-orm/core';
 import { currentScope } from '../scope/scope.js';
 import { isSameTenant, nobody, type TenantRef } from '../scope/tenant-identity.js';
 
-/** Whom SQL is for: a tenant, the public schema, no one in particular, the library itself, or code that sets path and role on its own. */
+/** The target of SQL: a tenant, the public schema, none, the library itself, or code that sets path and role itself. */
 export type SqlTarget = ({ readonly kind: 'tenant' } & TenantRef) | { readonly kind: 'public' | 'none' | 'library' | 'unguarded' };
 
 /**
- * Whom SQL is for at this point of the flow: what an EntityManager, a query or the library has set by one of the functions below, else the
- * scope. `config` is that of the ORM that the SQL is of.
+ * The SQL target at this point of the async flow. An EntityManager, a query or the library sets it with one of the functions below. Without
+ * that, it is the scope's. `config` identifies the ORM that sends the SQL.
  */
-export function sqlTarget(config: object): SqlTarget {
+export function sqlTarget(config: Configuration): SqlTarget {
   for (let frame = storage.getStore(); frame !== undefined; frame = frame.outer) {
     if (frame.config === config) {
       return frame.target ?? targetOfScope(config);
@@ -21,56 +22,56 @@ export function sqlTarget(config: object): SqlTarget {
 
 /**
  * Runs `fn` with its SQL for the tenant of an EntityManager, where the flow is in no tenant's scope. In a tenant's scope the scope's tenant
- * stays the target, and what the library runs stays the library's. An EntityManager of whoever has or had that name beside it is served by nobody.
+ * stays the target, and what the library runs stays the library's. If the EntityManager is of another tenant with the scope's name, a former
+ * or a later one, every statement is refused.
  */
 export function forTenant<Result>({ config, publicSchema }: TargetRules, tenant: TenantRef | undefined, fn: () => Result): Result {
   if (tenant === undefined || tenant.schemaName === publicSchema) {
     return fn();
   }
 
+  const { schemaName, identity } = tenant;
   const scope = currentScope(config);
 
   if (scope?.kind === 'tenant') {
-    const isFormer = tenant.schemaName === scope.schemaName && !isSameTenant(tenant.identity, scope.identity);
+    const isOther = schemaName === scope.schemaName && !isSameTenant(identity, scope.identity);
 
-    // whatever it sends is refused; what sends nothing, such as the end of its transaction, is not
-    return isFormer ? withTarget(config, { kind: 'tenant', schemaName: tenant.schemaName, identity: nobody(tenant.schemaName) }, fn) : fn();
+    // not refused here: work without a statement, such as the end of a transaction, has to go on
+    return isOther ? withTarget(config, { kind: 'tenant', schemaName, identity: nobody(schemaName) }, fn) : fn();
   }
 
   const target = sqlTarget(config);
 
-  return isOfLibrary(target) || isKnownBetter(target, tenant)
-    ? fn()
-    : withTarget(config, { kind: 'tenant', schemaName: tenant.schemaName, identity: tenant.identity }, fn);
+  return isOfLibrary(target) || isMoreExact(target, tenant) ? fn() : withTarget(config, { kind: 'tenant', schemaName, identity }, fn);
 }
 
-// a query of the driver's own has no EntityManager that would say which tenant it is
-function isKnownBetter(target: SqlTarget, { schemaName, identity }: TenantRef): boolean {
+// a query of the driver itself has no EntityManager, so it does not know which tenant it is for
+function isMoreExact(target: SqlTarget, { schemaName, identity }: TenantRef): boolean {
   return identity === undefined && target.kind === 'tenant' && target.schemaName === schemaName;
 }
 
-/** Runs `fn` with its SQL the library's own: no path is set for it. */
-export function forLibrary<Result>(config: object, fn: () => Result): Result {
+/** Runs `fn` with the library as the target of its SQL: the guard sets no path for it. */
+export function forLibrary<Result>(config: Configuration, fn: () => Result): Result {
   return isOfLibrary(sqlTarget(config)) ? fn() : withTarget(config, { kind: 'library' }, fn);
 }
 
-/** Runs `fn` with its SQL for no tenant, whichever scope the flow is in: a tenant's role must not decide which tenants there are. */
-export function forPublic<Result>(config: object, fn: () => Result): Result {
+/** Runs `fn` with the public schema as the target of its SQL, in every scope. A tenant's role must not limit which tenants are found. */
+export function forPublic<Result>(config: Configuration, fn: () => Result): Result {
   return isOfLibrary(sqlTarget(config)) ? fn() : withTarget(config, PUBLIC, fn);
 }
 
-/** Runs `fn` with its transactions the library's own, also on a connection that is used without the guard. */
-export function inLibraryTransaction<Result>(config: object, fn: () => Result): Result {
+/** Runs `fn` with the library as the target of its transactions, also on a connection that is used without the guard. */
+export function inLibraryTransaction<Result>(config: Configuration, fn: () => Result): Result {
   return withTarget(config, { kind: 'library' }, fn);
 }
 
-/** Runs `fn` with its SQL sent unchanged: `fn` itself sets path and role where it needs them, for the session too. */
-export function withoutGuard<Result>(config: object, fn: () => Result): Result {
+/** Runs `fn` with its SQL sent unchanged. `fn` sets path and role itself, for the session too. */
+export function withoutGuard<Result>(config: Configuration, fn: () => Result): Result {
   return withTarget(config, { kind: 'unguarded' }, fn);
 }
 
-/** Runs `fn` with no target set for this ORM, so that the scope decides. */
-export function forScope<Result>(config: object, fn: () => Result): Result {
+/** Runs `fn` with the scope of this ORM as the target of its SQL. */
+export function forScope<Result>(config: Configuration, fn: () => Result): Result {
   return storage.getStore() === undefined ? fn() : withTarget(config, undefined, fn);
 }
 
@@ -79,7 +80,7 @@ export function withoutTargets<Result>(fn: () => Result): Result {
   return storage.getStore() === undefined ? fn() : storage.run(undefined, fn);
 }
 
-function withTarget<Result>(config: object, target: SqlTarget | undefined, fn: () => Result): Result {
+function withTarget<Result>(config: Configuration, target: SqlTarget | undefined, fn: () => Result): Result {
   return storage.run({ config, target, outer: storage.getStore() }, fn);
 }
 
@@ -87,7 +88,7 @@ function isOfLibrary({ kind }: SqlTarget): boolean {
   return kind === 'library' || kind === 'unguarded';
 }
 
-function targetOfScope(config: object): SqlTarget {
+function targetOfScope(config: Configuration): SqlTarget {
   const scope = currentScope(config);
 
   return scope === undefined ? NONE : scope.kind === 'public' ? PUBLIC : scope;
@@ -100,12 +101,12 @@ const PUBLIC: SqlTarget = { kind: 'public' };
 const storage = new AsyncLocalStorage<TargetFrame | undefined>();
 
 interface TargetRules {
-  readonly config: object;
+  readonly config: Configuration;
   readonly publicSchema: string;
 }
 
 interface TargetFrame {
-  readonly config: object;
+  readonly config: Configuration;
   readonly target: SqlTarget | undefined;
   readonly outer: TargetFrame | undefined;
 }

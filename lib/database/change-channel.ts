@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 
 /**
- * The channel on which changed tenants are told: one for each table of tenants, so that two applications in one database do not hear
- * each other. It is part of the trigger in a user's migrations, so it never changes.
+ * The notification channel for changed tenants. Each tenants' table has a channel of its own, so that two applications in one database do
+ * not receive each other's notices. The trigger in the user's migrations contains the name, so the name must never change.
  */
 export function channelOf(publicSchema: string, tableName: string): string {
   const name = `landlord:${publicSchema}.${tableName}`;
 
-  // PostgreSQL refuses to notify on a longer one
+  // PostgreSQL rejects longer channel names
   return Buffer.byteLength(name) <= MAX_BYTES ? name : `landlord:${createHash('sha256').update(name).digest('hex').slice(0, 40)}`;
 }
 
-/** What is told where it is not known which tenants have changed. No schema has this name. */
+/** The payload if it is not known which tenants changed. No schema can have this name. */
 export const ALL_TENANTS = '*';
 
-/** What a payload begins with that tells of no change. No schema name does. */
+/** The prefix of a payload that reports no change. No schema name can begin with it. */
 export const NONCE = '?';
 
-/** Tells that tenants have changed, once the transaction that this is sent in is committed: for each, `channel` and its schema name. */
+/** Notifies of changed tenants when the transaction commits. The parameters are the channel and the schema name of each tenant. */
 export function notifySql(count: number): string {
   return `select ${Array.from({ length: count }, () => 'pg_notify(?, ?)').join(', ')}`;
 }

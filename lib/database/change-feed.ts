@@ -1,8 +1,19 @@
-/** Tells the parts of this process of tenants that have changed, without waiting for the database to tell it. */
+/** Reports changed tenants inside this process: its own changes at once, those of others when the database reports them. */
 export class ChangeFeed {
   readonly #listeners: ChangeListener[] = [];
+  #isTrusted: Trust = () => false;
 
-  /** `listener` gets the schema names that the changed tenants had and have; none where it is not known which have changed. */
+  /** Has `isTrusted` decide what `isTrusted()` answers. */
+  trust(isTrusted: Trust): void {
+    this.#isTrusted = isTrusted;
+  }
+
+  /** Whether an answer of the database from `askedAt` still holds, unless a change was told since. */
+  isTrusted(askedAt: number): boolean {
+    return this.#isTrusted(askedAt, performance.now());
+  }
+
+  /** `listener` is called with the old and the new schema names of the changed tenants, or with none if it is not known which changed. */
   subscribe(listener: ChangeListener): void {
     this.#listeners.push(listener);
   }
@@ -11,5 +22,8 @@ export class ChangeFeed {
     this.#listeners.forEach(listener => listener(...schemaNames));
   }
 }
+
+/** Both are values of `performance.now()`. */
+type Trust = (askedAt: number, now: number) => boolean;
 
 type ChangeListener = (...schemaNames: readonly string[]) => void;

@@ -1,7 +1,8 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { WrappedOrm } from '../scope/wrapped-orm.js';
+import { isPglite } from '../tenant/is-pglite.js';
 
-/** What the database and its connections can do. It is asked of the database where that is possible, not of a setting. */
+/** The abilities of the database and its connections. They are read from the database where possible, not from a setting. */
 export class Engine {
   readonly #database: EngineDatabase;
   #takesScripts: Promise<boolean> | undefined;
@@ -12,11 +13,11 @@ export class Engine {
   }
 
   /**
-   * Whether the database takes several commands in one message. PGlite does not. Neither does Citus: a message of several commands that
-   * make distributed tables fails there.
+   * Whether the database accepts several commands in one message. PGlite does not. On Citus, such a message fails if its commands create
+   * distributed tables.
    */
   takesScripts(ctx: Transaction | undefined): Promise<boolean> {
-    this.#takesScripts ??= this.#askForScripts(ctx).catch((error: unknown) => {
+    this.#takesScripts ??= this.#readTakesScripts(ctx).catch((error: unknown) => {
       this.#takesScripts = undefined;
       throw error;
     });
@@ -24,16 +25,16 @@ export class Engine {
     return this.#takesScripts;
   }
 
-  /** How many connections work may take at once: what the pool has, but one on PGlite and inside a transaction. */
+  /** How many connections can be used at once: the size of the pool, or one on PGlite and inside a transaction. */
   connectionsAtOnce(): number {
     const { config } = this.#database.orm;
     const hasOne = this.#isPglite() || this.#database.isInTransaction;
 
-    // `pg` has ten connections in a pool that says nothing
+    // the default of `pg`
     return hasOne ? 1 : (config.get('pool').max ?? 10);
   }
 
-  /** What the connections of this ORM are: their role, and the schemas on the path that they begin with. */
+  /** The role of the connections of this ORM, and the `search_path` that they start with. */
   session(ctx: Transaction | undefined): Promise<Session> {
     this.#session ??= this.#readSession(ctx).catch((error: unknown) => {
       this.#session = undefined;
@@ -43,13 +44,12 @@ export class Engine {
     return this.#session;
   }
 
-  // by name, as the package may not be installed; a bundler must not shorten it
   #isPglite(): boolean {
-    return this.#database.orm.config.get('driver')?.name.startsWith('Pglite') === true;
+    return isPglite(this.#database.orm.config.getPlatform());
   }
 
   async #readSession(ctx: Transaction | undefined): Promise<Session> {
-    // what a session begins with, as this transaction may have set another
+    // `reset_val` is the initial path of the session. The transaction may have set another one
     const [row] = await this.#database.execute<{ role: string; path: string }>(
       `select session_user::text as role, reset_val as path from pg_settings where name = 'search_path'`,
       [],
@@ -59,7 +59,7 @@ export class Engine {
     return { role: row?.role, path: (row?.path ?? '').split(',').map(name => name.replaceAll(/[\s"]/g, '').toLowerCase()) };
   }
 
-  async #askForScripts(ctx: Transaction | undefined): Promise<boolean> {
+  async #readTakesScripts(ctx: Transaction | undefined): Promise<boolean> {
     if (this.#isPglite()) {
       return false;
     }
@@ -73,7 +73,7 @@ interface Session {
   readonly path: readonly string[];
 }
 
-/** What is used of the ORM's database. */
+/** The parts of `TenantDatabase` that are used here. */
 interface EngineDatabase {
   readonly orm: Pick<WrappedOrm, 'config'>;
   readonly isInTransaction: boolean;

@@ -1,9 +1,9 @@
 import type { Transaction } from '@mikro-orm/core';
-import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 
 /**
- * Calls `fn` once the transaction is committed, of a savepoint the one around it; never where it is rolled back, nor where somebody else
- * than MikroORM commits it.
+ * Calls `fn` when the transaction commits. For a savepoint, that is the outermost transaction. `fn` is not called if the transaction is
+ * rolled back, or if it is committed by other code than MikroORM's.
  */
 export function onCommit(ctx: Transaction, fn: () => void): void {
   const outermost = outermostOf(ctx);
@@ -12,8 +12,8 @@ export function onCommit(ctx: Transaction, fn: () => void): void {
 }
 
 /**
- * Has a connection tell of its commits. Relies on MikroORM 7 beginning every savepoint by `begin({ ctx })`, and ending every transaction by
- * `commit(ctx)`: of an EntityManager, and of the connection's own `transactional()`, which no subscriber is told of.
+ * Watches the commits of a connection, for `onCommit`. Relies on MikroORM 7 starting every savepoint with `begin({ ctx })` and ending every
+ * transaction with `commit(ctx)`. A subscriber would not be enough: MikroORM calls none for the connection's own `transactional()`.
  */
 export function noticeCommits(connection: AbstractSqlConnection): void {
   const begin = connection.begin.bind(connection);

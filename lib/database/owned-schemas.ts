@@ -4,12 +4,12 @@ import { quoteIdentifier } from '../postgres/schema-name.js';
 import type { TenantDatabase } from './tenant-database.js';
 
 /**
- * The comment on a schema that the library made: only such a one is ever dropped or renamed. It goes along with a rename and
- * with a dump. To have the library look after a schema that was made by hand, set it by hand.
+ * The comment on each schema that the library created. The library drops and renames only schemas with this comment. PostgreSQL keeps the
+ * comment in a rename and in a dump. To let the library manage a schema that was created by hand, set this comment by hand.
  */
 export const SCHEMA_COMMENT = 'tenant of @landlord/mikro-orm';
 
-/** The schemas in the database that the library made. */
+/** The schemas in the database that the library created. */
 export async function findOwnedSchemas(database: Pick<TenantDatabase, 'execute'>, ctx?: Transaction): Promise<ReadonlySet<string>> {
   const rows = await database.execute<{ name: string }>(
     `select nspname as name from pg_namespace where obj_description(oid, 'pg_namespace') = ?`,
@@ -21,14 +21,14 @@ export async function findOwnedSchemas(database: Pick<TenantDatabase, 'execute'>
 }
 
 /**
- * Whether the schema is there to be changed.
+ * Whether the schema exists.
  *
- * @throws SchemaProtectedError `SCHEMA_PROTECTED` for one that the library did not make.
+ * @throws SchemaProtectedError `SCHEMA_PROTECTED` if the library did not create it.
  */
 export async function isOwned(
   database: Pick<TenantDatabase, 'execute' | 'publicSchema'>,
   schemaName: string,
-  action: 'drop' | 'rename',
+  action: 'drop' | 'rename' | 'adopt',
   ctx: Transaction,
 ): Promise<boolean> {
   if (PROTECTED.test(schemaName) || schemaName === database.publicSchema) {
@@ -48,17 +48,14 @@ export async function isOwned(
   return row !== undefined;
 }
 
-/** What is said where a schema was not made by the library. */
-export function notOwned(schemaName: string, action: 'drop' | 'rename' | 'migrate'): SchemaProtectedError {
+/** The error for a schema that the library did not create. */
+export function notOwned(schemaName: string, action: 'drop' | 'rename' | 'migrate' | 'adopt'): SchemaProtectedError {
   const mark = `comment on schema ${quoteIdentifier(schemaName)} is '${SCHEMA_COMMENT}'`;
-  const otherwise =
-    action === 'migrate' ? "; if it is somebody else's, rename it and create the tenant's with `tenants().provision(…)`" : '';
+  const otherwise = action === 'migrate' ? " Otherwise rename it, and create the tenant's schema with `tenants().provision(…)`." : '';
 
-  return new SchemaProtectedError(
-    schemaName,
-    action,
-    `this library did not make it (if a tenant's was made by hand, mark it first: ${mark}${otherwise})`,
-  );
+  return new SchemaProtectedError(schemaName, action, 'this library did not create it', {
+    remedy: `If it is a tenant's schema that was created by hand, mark it first: \`${mark}\`.${otherwise}`,
+  });
 }
 
 const PROTECTED = /^(public|pg_.*|information_schema)$/;

@@ -4,9 +4,11 @@ import type { TenantDatabase } from './tenant-database.js';
 import { ALL_TENANTS, channelOf, notifySql } from './change-channel.js';
 
 /**
- * Tells every process, in the transaction that changes them, that these tenants have changed; it is heard when that is committed. Given
- * are the schema names they had and have; one that is not known stands for all tenants. Also where there is the trigger, which may not
- * be in the database yet: PostgreSQL passes on one of two equal notices.
+ * Notifies every process that tenants changed. The notice is sent in the transaction that changes them, and PostgreSQL delivers it on
+ * commit. `schemaNames` are the old and the new names. `undefined` stands for an unknown name, and reports all tenants as changed.
+ *
+ * The notice is sent even if the table has a trigger, because the trigger's migration may not have run yet. PostgreSQL delivers equal notices
+ * of one transaction once.
  */
 export async function tellChanges(
   database: TenantDatabase,
@@ -23,12 +25,12 @@ export async function tellChanges(
     payloads.flatMap(payload => [channel, payload]),
     ctx,
   );
-  const seeAtOnce = (): void => database.changes.publish(...(all ? [] : payloads));
+  const publishHere = (): void => database.changes.publish(...(all ? [] : payloads));
 
-  // this process need not wait until it is told
+  // this process need not wait for the notice
   if (ctx === undefined) {
-    seeAtOnce();
+    publishHere();
   } else {
-    onCommit(ctx, seeAtOnce);
+    onCommit(ctx, publishHere);
   }
 }

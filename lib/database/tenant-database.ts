@@ -7,9 +7,10 @@ import type { WrappedOrm } from '../scope/wrapped-orm.js';
 import type { ResolvedTenantsOptions } from '../tenant/options.js';
 import { ChangeFeed } from './change-feed.js';
 import { Engine } from './engine.js';
+import { SchemaIdentities } from './schema-identities.js';
 import { TenantsTable } from './tenants-table.js';
 
-/** The database of one ORM with tenants, for the library's own statements. Kept as an extension of the ORM's config. */
+/** The database of one ORM with tenants, for the library's own statements. It is stored as an extension of the ORM's config. */
 export class TenantDatabase {
   static readonly EXTENSION = '@landlord/mikro-orm/database';
 
@@ -17,8 +18,9 @@ export class TenantDatabase {
   readonly rules: TenantRules;
   readonly engine: Engine;
   readonly tenants: TenantsTable;
-  /** Tells this process of tenants that it has changed itself. */
+  /** Reports changed tenants inside this process. */
   readonly changes = new ChangeFeed();
+  readonly identities: SchemaIdentities;
   readonly #closers: (() => Promise<void>)[] = [];
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
@@ -37,6 +39,8 @@ export class TenantDatabase {
     this.rules = rules;
     this.engine = new Engine(this);
     this.tenants = new TenantsTable(orm, rules);
+    this.identities = new SchemaIdentities(this);
+    this.changes.subscribe(() => this.identities.forget());
     this.changes.subscribe((...names) => rules.identities.outdate(names));
     rules.identities.onEnd = name => this.changes.publish(name);
   }
@@ -59,8 +63,8 @@ export class TenantDatabase {
   }
 
   /**
-   * Runs `fn` on one connection that nobody else uses meanwhile; `fn` sets on it what it needs. Relies on Kysely's `connection()`, which
-   * MikroORM 7 gives as the connection's client. What it gives is accepted wherever a transaction is.
+   * Runs `fn` on a connection of its own. The guard sets no path and no role on it: `fn` does so itself. Relies on `getClient()` of MikroORM 7
+   * returning a Kysely instance. The result of its `connection()` is accepted wherever a transaction is.
    */
   async onOneConnection<Result>(fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
     const connection = this.orm.em.getConnection('write');
@@ -73,9 +77,9 @@ export class TenantDatabase {
   }
 
   /**
-   * Runs `fn` in a transaction of its own, on the given connection where there is one. It does not use MikroORM 7's `transactional()`: where
-   * the connection is lost its rollback fails, and Kysely then never gives that connection's place in the pool back. `lost-connections.ts`
-   * sees to that, but cannot in a Kysely of the user's own. Here the connection is released whatever happens.
+   * Runs `fn` in a transaction of its own, on the given connection if there is one. It does not use `transactional()` of MikroORM 7: if the
+   * connection is lost, the rollback fails, and Kysely then never releases the connection's place in the pool. `lost-connections.ts` fixes that,
+   * but not in a Kysely dialect of the user's own. Here the connection is always released.
    */
   async inTransaction<Result>(fn: (ctx: Transaction) => Promise<Result>, on?: Transaction): Promise<Result> {
     if (on === undefined) {
@@ -85,12 +89,12 @@ export class TenantDatabase {
     return inLibraryTransaction(this.orm.config, () => this.#inTransactionOn(on, fn));
   }
 
-  /** Has `close` called before the ORM's connections are closed. */
+  /** Registers `close` to be called before the ORM's connections are closed. */
   onClose(close: () => Promise<void>): void {
     this.#closers.push(close);
   }
 
-  /** Closes what other parts keep open beside the pool, the latest first. */
+  /** Calls the functions given to `onClose`, the latest first. */
   async close(): Promise<void> {
     for (const close of this.#closers.toReversed()) {
       await close();
@@ -110,7 +114,7 @@ export class TenantDatabase {
       try {
         await connection.rollback(ctx);
       } catch (rollbackError) {
-        // it may have no connection to roll back on, which whoever tries again has to know
+        // the connection may be lost. Code that tries again has to know
         attachRollbackError(error, rollbackError);
       }
 

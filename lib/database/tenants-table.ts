@@ -7,7 +7,7 @@ import type { TenantFilter } from '../tenant/options.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { TenantIdentifier } from './identify-tenants.js';
 
-/** Reads which tenants there are: the rows of the tenants' entity, in whichever scope the flow is. */
+/** Reads the rows of the tenants' entity, in every scope. */
 export class TenantsTable {
   readonly #orm: WrappedOrm;
   readonly #rules: TenantRules;
@@ -20,8 +20,8 @@ export class TenantsTable {
   }
 
   /**
-   * The schema names of the tenants that match, in order, without the public one; names alone, as there may be many. The filters of
-   * MikroORM leave out the tenants they leave out of `find`, unless the names of all rows are asked for.
+   * The schema names of the matching tenants in ascending order, without the public one. Entities are not created, because there may be many
+   * rows. MikroORM's filters apply as in `find`, unless `filters` is false.
    */
   async findSchemaNames(where: TenantFilter = {}, { filters = true }: { readonly filters?: boolean } = {}): Promise<string[]> {
     const query = this.#fork()
@@ -35,7 +35,7 @@ export class TenantsTable {
       await query.applyFilters();
     }
 
-    // mapped to property names, but not to entities
+    // `execute` maps columns to property names, and creates no entities
     const rows = await forPublic(this.#orm.config, () => query.execute<{ schemaName: string }[]>('all'));
 
     return rows.map(({ schemaName }) => schemaName).filter(schemaName => schemaName !== this.#rules.publicSchema);
@@ -61,13 +61,13 @@ export class TenantsTable {
     return this.#identifier.isStill(identity);
   }
 
-  // a fork of its own: what a scope is entered with must not sit in the identity map of somebody's request
+  // a tenant's row for a scope must not be in the identity map of a request
   #fork(): WrappedEntityManager {
     return this.#orm.em.fork({ keepTransactionContext: true });
   }
 }
 
-/** Which tenants there are is never read from the user's result cache, even where that holds every query's. */
+/** Tenants are never read from the result cache, even if the user caches every query. */
 export const NOT_CACHED = { cache: false } as const;
 
 /** A replica may not have been told yet. */

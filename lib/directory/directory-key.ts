@@ -1,6 +1,6 @@
-/** What a resolver reads off a request: the property of the tenant entity that is its own in each row, and the value to look for. */
+/** The key of a tenant, as read from a request: a unique property of the tenant entity, and its value. */
 export interface DirectoryKey {
   readonly property: string;
-  /** Of the property's type, in the form in which it is stored: a host is canonical. */
+  /** The value in its stored form. A host is canonical. */
   readonly value: string;
 }

@@ -8,17 +8,17 @@ import { GRACE_MS } from './grace.js';
 import { Lookups, type LookupSource } from './lookups.js';
 
 /**
- * Who is meant by what a request says, without a query for each request. An answer is trusted for a second in any case. For longer, up to
- * its time to live, it is trusted only where a change to it would have been heard: it was asked for after the listening began, and the
- * listener has been in touch with the database within the last second. What is not trusted is not forgotten: while the database cannot
- * be reached, it is all there is.
+ * Finds the tenant of a request without a query for each request. Every cached answer is trusted for one second. After that, and up to its
+ * time to live, it is trusted only if the process would have been notified of a change: the lookup began after listening began, and the
+ * listener was in contact with the database within the last second. An answer that is not trusted stays in the cache, because it is all
+ * there is while the database cannot be reached.
  */
 export class Directory<Held extends HeldTenant> {
   readonly #options: Required<DirectoryOptions>;
   readonly #listener: ChangeListener;
   readonly #lookups: Lookups<Held>;
   readonly #known: LRUCache<string, Answer<Held>>;
-  /** Apart from the known ones, so that a flood of made-up hosts does not push these out. */
+  /** A separate cache, so that a flood of made-up hosts does not evict tenants. */
   readonly #unknown: LRUCache<string, Answer<Held>>;
   readonly #idsOf = new Map<string, Set<string>>();
   #failedAt = -Infinity;
@@ -32,7 +32,7 @@ export class Directory<Held extends HeldTenant> {
   }
 
   /**
-   * The tenant of that key, or undefined where no row has it. At once where that is known; a promise otherwise.
+   * Returns the tenant with this key, or undefined if there is none. Returns a promise only if the answer has to be looked up.
    *
    * @throws DirectoryUnavailableError `DIRECTORY_UNAVAILABLE`
    */
@@ -51,10 +51,10 @@ export class Directory<Held extends HeldTenant> {
     return unknown !== undefined && this.#isTrusted(unknown, this.#options.unknownTtlMs, now) ? undefined : this.#ask(id, key);
   }
 
-  /** Forgets the tenants that have changed, given by the schema names they had and have; without any, all. */
+  /** Forgets changed tenants, given by their former and current schema names. Without names, forgets all tenants. */
   forget(...schemaNames: readonly string[]): void {
     this.#lookups.outdate(schemaNames);
-    // who is unknown may be known by what has changed
+    // a changed tenant may have a host that was unknown before
     this.#unknown.clear();
 
     if (schemaNames.length === 0) {
@@ -72,7 +72,7 @@ export class Directory<Held extends HeldTenant> {
   }
 
   async #ask(id: string, key: DirectoryKey): Promise<Held | undefined> {
-    // what has just failed is not asked again for each request
+    // a lookup that has just failed is not repeated for every request
     if (performance.now() - this.#failedAt < RETRY_AFTER_MS) {
       return this.#withoutDatabase(id);
     }
@@ -98,21 +98,19 @@ export class Directory<Held extends HeldTenant> {
   }
 
   #isTrusted({ askedAt }: Answer<Held>, ttlMs: number, now: number): boolean {
-    const age = now - askedAt;
-
-    return age <= GRACE_MS || (age <= ttlMs && this.#listener.wouldHaveHeard(askedAt, now));
+    return isTrusted(this.#listener, { askedAt, now, ttlMs });
   }
 
   #withoutDatabase(id: string, cause?: unknown): Held {
     const { onUnavailable, ttlMs } = this.#options;
-    // what is held now: a change may have been told while the database was waited for
+    // read again: a change may have been reported during the lookup
     const held = this.#known.get(id);
 
     if (held?.tenant !== undefined && onUnavailable === 'serve' && performance.now() - held.askedAt <= ttlMs) {
       return held.tenant;
     }
 
-    // not as an unknown host: nobody knows whether it is one
+    // not an unknown host: the database could not be asked
     throw new DirectoryUnavailableError(RETRY_AFTER_MS / 1000, cause);
   }
 
@@ -143,27 +141,37 @@ export class Directory<Held extends HeldTenant> {
 
 const RETRY_AFTER_MS = 1_000;
 
-/** What the directory has to know of a tenant. */
+/** The part of a cached tenant that the directory uses. */
 export interface HeldTenant {
   readonly schemaName: string;
 }
 
-/** Whoever tells the directory of changes. */
+/** Reports changed tenants to the directory. */
 export interface ChangeListener {
-  /** Begins to listen, without waiting for it; again and again called, it does nothing more. */
+  /** Starts listening, and does not wait for it. Further calls do nothing. */
   start(): void;
 
-  /** Whether a change since then would have been told by now, but for the last second. Both in `performance.now()`'s terms. */
-  wouldHaveHeard(since: number, now: number): boolean;
+  /** Whether every change after `since` would have been reported by now, except for the last second. Both are values of `performance.now()`. */
+  wouldHaveReported(since: number, now: number): boolean;
 
-  /** The same, and false where changes are known not to be told. */
-  hears(since: number, now: number): boolean;
+  /** The same, but false if notifications are known not to arrive. */
+  receives(since: number, now: number): boolean;
 
   close(): Promise<void>;
 }
 
+/** Whether an answer from `askedAt` still holds, unless a change was reported since. */
+export function isTrusted(
+  listener: Pick<ChangeListener, 'wouldHaveReported'>,
+  { askedAt, now, ttlMs }: { readonly askedAt: number; readonly now: number; readonly ttlMs: number },
+): boolean {
+  const age = now - askedAt;
+
+  return age <= GRACE_MS || (age <= ttlMs && listener.wouldHaveReported(askedAt, now));
+}
+
 interface Answer<Held> {
   readonly tenant: Held | undefined;
-  /** When the question was sent, so that the answer is not older. */
+  /** When the lookup was sent. The answer is at least as recent. */
   readonly askedAt: number;
 }

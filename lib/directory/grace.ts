@@ -1,2 +1,2 @@
-/** For how long an answer may be wrong, in milliseconds: H10. */
+/** How long an answer may be out of date, in milliseconds (guarantee H10). */
 export const GRACE_MS = 1_000;

@@ -6,21 +6,21 @@ import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { HeldTenant } from './directory.js';
 
 /**
- * A tenant as the directory holds it: the data of its row, of no EntityManager. Nobody is given the data itself: each request that looks at
- * its tenant gets an entity of its own, so nothing that one does to it is seen by another.
+ * A tenant in the directory: the data of its row, not managed by an EntityManager. Each request that reads its tenant gets an entity of its
+ * own. So no request sees the changes of another.
  */
 export interface HeldRow extends HeldTenant {
   /** Which tenant it is, whoever has its name later. */
   readonly identity: TenantIdentity | undefined;
 
-  /** A new entity, managed by a fork of its own. */
+  /** Creates an entity in a fork of its own. */
   copy(): TenantMixin<unknown>;
 }
 
-/** Takes the data of a loaded tenant. `fork` gives an EntityManager that nobody else has, for a copy. */
+/** Stores the data of a loaded tenant. `fork` creates a new EntityManager for each copy. */
 export function holdRow({ row, identity }: IdentifiedTenant, fork: () => TenantEntityManager): HeldRow {
   const data = dataOf(row, fork(), new Set());
-  // most rows have few values or none that can be changed in place
+  // only objects have to be copied, and most rows have few or none
   const objects = Object.keys(data).filter(name => typeof data[name] === 'object' && data[name] !== null);
   const copyOfData = (): Record<string, unknown> => {
     const copy = { ...data };
@@ -44,8 +44,8 @@ export function holdRow({ row, identity }: IdentifiedTenant, fork: () => TenantE
 }
 
 /**
- * What MikroORM makes the entity of, in the form that the database has it in: the values themselves may be of classes that nobody but their
- * custom type can copy. Relies on MikroORM 7's comparator giving that form, as it does for the snapshot that a flush is compared with.
+ * The data of an entity in its database form. The entity's own values cannot be copied in general: they may be objects that only their
+ * custom type understands. Relies on MikroORM 7's comparator, which returns this form for the snapshots of the unit of work.
  */
 function dataOf(entity: object, em: TenantEntityManager, seen: Set<object>): Record<string, unknown> {
   seen.add(entity);
@@ -70,7 +70,7 @@ function dataOf(entity: object, em: TenantEntityManager, seen: Set<object>): Rec
 
     const stored = data[property.name];
 
-    // the driver gives JSON as what it means
+    // the driver returns JSON as parsed values
     if (property.customType instanceof JsonType && typeof stored === 'string' && platform.convertsJsonAutomatically()) {
       data[property.name] = JSON.parse(stored);
     }
@@ -79,7 +79,7 @@ function dataOf(entity: object, em: TenantEntityManager, seen: Set<object>): Rec
   return data;
 }
 
-// what is not stored is not in a snapshot
+// a snapshot contains only stored properties
 function isComputed({ kind, persist, formula }: EntityProperty): boolean {
   return kind === ReferenceKind.SCALAR && (persist === false || formula !== undefined);
 }

@@ -4,48 +4,51 @@ import { ALL_TENANTS, NONCE } from '../database/change-channel.js';
 import type { ChangeListener } from './directory.js';
 import { GRACE_MS } from './grace.js';
 
-/** A connection on which notices of changed tenants arrive. */
+/** A connection that receives the notifications of changed tenants. */
 export interface NoticeConnection {
-  /** Whether notices that are sent on the ORM's own connections arrive: behind a transaction pooler they do not. Rejects where the connection is lost meanwhile. */
-  isHearing(): Promise<boolean>;
+  /**
+   * Whether notifications from the connections of the ORM arrive here. Behind a transaction pooler they do not. Rejects if the connection
+   * is lost meanwhile.
+   */
+  receivesNotices(): Promise<boolean>;
 
-  /** Resolves when the database has answered on the connection: what was told before has then arrived. */
+  /** Resolves when the database has answered on this connection. Every earlier notification has then arrived. */
   ping(): Promise<void>;
 
-  /** Settles when the connection is gone, for whatever reason. */
+  /** Settles when the connection has ended for any reason. */
   readonly ended: Promise<unknown>;
 
   close(): Promise<void>;
 }
 
 export interface ListenerOptions {
-  /** Opens a connection that listens. Rejects where it cannot, and when the signal says that it is not wanted any more. */
+  /** Opens a connection that listens. Rejects if that fails, or if the signal is aborted. */
   connect(onNotice: (payload: string) => void, signal: AbortSignal): Promise<NoticeConnection>;
 
-  /** Called with the schema names of tenants that have changed; without any, all may have. */
+  /** Called with the schema names of changed tenants. Without names, all tenants may have changed. */
   onChange(...schemaNames: readonly string[]): void;
 
-  /** Called where a connection hears nothing, once until one does. */
-  onDeaf(): void;
+  /** Called when a connection receives no notifications: once, until a connection receives them again. */
+  onNoNotices(): void;
 
-  /** Called where no connection can be had, once until one is. */
+  /** Called when no connection can be opened: once, until one is opened again. */
   onFailure(error: unknown): void;
 }
 
 /**
- * Keeps one connection that listens, from the first `start()` on, and opens another where it is lost. It keeps no process alive.
- * The connection is asked for an answer twice a second, as one that is cut by the network does not say so.
+ * Keeps one listening connection open from the first `start()` on, and replaces it when it is lost. It does not keep the process alive.
+ * The connection is pinged twice a second, because a connection that the network has cut reports no error.
  */
 export class Listener implements ChangeListener {
   readonly #options: ListenerOptions;
   #run: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
-  /** Since when changes are heard; undefined while they are not. */
+  /** When listening began. Undefined while no connection listens. */
   #since: number | undefined;
-  /** When the latest ping was sent that was answered. */
+  /** When the latest answered ping was sent. */
   #inTouchAt = -Infinity;
-  /** The connection that has not answered its latest ping yet. */
+  /** The connection whose latest ping is not answered yet. */
   #pinged: NoticeConnection | undefined;
-  #isDeaf = false;
+  #isSilent = false;
   #hasFailed = false;
 
   constructor(options: ListenerOptions) {
@@ -59,11 +62,11 @@ export class Listener implements ChangeListener {
     }
   }
 
-  wouldHaveHeard(since: number, now: number): boolean {
-    return this.#isDeaf || this.hears(since, now);
+  wouldHaveReported(since: number, now: number): boolean {
+    return this.#isSilent || this.receives(since, now);
   }
 
-  hears(since: number, now: number): boolean {
+  receives(since: number, now: number): boolean {
     return this.#since !== undefined && since >= this.#since && now - this.#inTouchAt <= GRACE_MS;
   }
 
@@ -77,21 +80,21 @@ export class Listener implements ChangeListener {
   async #listen(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        await this.#connectAndHear(signal);
+        await this.#connectAndListen(signal);
       } catch {
-        // closed, or of a kind that is not worth trying again at once
-        await pause(DEAF_PAUSE_MS, undefined, { signal, ref: false }).catch(() => undefined);
+        // closed, or an error for which an immediate retry is pointless
+        await pause(RETRY_PAUSE_MS, undefined, { signal, ref: false }).catch(() => undefined);
       }
     }
   }
 
-  async #connectAndHear(signal: AbortSignal): Promise<void> {
-    const onFailedAttempt = ({ error }: { readonly error: unknown }): void => this.#failed(error, signal);
+  async #connectAndListen(signal: AbortSignal): Promise<void> {
+    const onFailedAttempt = ({ error }: { readonly error: unknown }): void => this.#reportFailure(error, signal);
     const connection = await pRetry(() => this.#connect(signal), { ...BACK_OFF, signal, onFailedAttempt });
     this.#hasFailed = false;
 
     if (connection === undefined) {
-      await pause(DEAF_PAUSE_MS, undefined, { signal, ref: false });
+      await pause(RETRY_PAUSE_MS, undefined, { signal, ref: false });
       return;
     }
 
@@ -106,50 +109,45 @@ export class Listener implements ChangeListener {
     }
   }
 
-  /** A connection that hears; undefined where it hears nothing. */
+  /** Opens a connection that receives notifications. Undefined if it receives none. */
   async #connect(signal: AbortSignal): Promise<NoticeConnection | undefined> {
-    const connection = await this.#options.connect(payload => this.#hear(payload), signal);
-    // not later: what is asked for from now on is not older than what is heard
+    const connection = await this.#options.connect(payload => this.#receive(payload), signal);
+    // taken before the test: every change after this moment is received
     const since = performance.now();
-    let isHearing = false;
+    let receivesNotices = false;
 
     try {
-      isHearing = (await connection.isHearing()) && !signal.aborted;
+      receivesNotices = (await connection.receivesNotices()) && !signal.aborted;
     } finally {
-      if (!isHearing) {
+      if (!receivesNotices) {
         await connection.close();
       }
     }
 
     signal.throwIfAborted();
 
-    if (isHearing) {
+    if (receivesNotices) {
       [this.#since, this.#inTouchAt] = [since, since];
       this.#ping(connection);
-    } else if (!this.#isDeaf) {
-      this.#options.onDeaf();
+    } else if (!this.#isSilent) {
+      this.#options.onNoNotices();
     }
 
-    this.#isDeaf = !isHearing;
+    this.#isSilent = !receivesNotices;
 
-    return isHearing ? connection : undefined;
+    return receivesNotices ? connection : undefined;
   }
 
-  #failed(error: unknown, { aborted }: AbortSignal): void {
+  #reportFailure(error: unknown, { aborted }: AbortSignal): void {
     if (!this.#hasFailed && !aborted) {
       this.#hasFailed = true;
       this.#options.onFailure(error);
     }
   }
 
-  #hear(payload: string): void {
-    // somebody's question whether it hears
+  #receive(payload: string): void {
+    // a test notification of `receivesNotices()`
     if (payload.startsWith(NONCE)) {
-      return;
-    }
-
-    // no schema has such a name: whoever sends it tells of no tenant
-    if (payload.length > MAX_NAME) {
       return;
     }
 
@@ -163,13 +161,13 @@ export class Listener implements ChangeListener {
   #ping(connection: NoticeConnection): void {
     const sentAt = performance.now();
 
-    // one that is not answered is not sent again and again
-    if (sentAt - this.#inTouchAt > PATIENCE_MS) {
+    // no answer for too long: the connection is dead
+    if (sentAt - this.#inTouchAt > PING_TIMEOUT_MS) {
       void connection.close();
       return;
     }
 
-    // `pg` warns where a second question is asked before the first is answered
+    // `pg` warns about a query that is queued behind another one
     if (this.#pinged === connection) {
       return;
     }
@@ -181,7 +179,7 @@ export class Listener implements ChangeListener {
         () => {
           this.#inTouchAt = Math.max(this.#inTouchAt, sentAt);
         },
-        // its end is told by `ended`
+        // `ended` reports the loss
         () => undefined,
       )
       .finally(() => {
@@ -200,14 +198,12 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-const MAX_NAME = 63;
-
 const PING_MS = 500;
 
-/** After how long without an answer a connection is given up. */
-const PATIENCE_MS = 5_000;
+/** How long a connection may leave pings without an answer. */
+const PING_TIMEOUT_MS = 5_000;
 
-/** How long until a connection that heard nothing is tried again. */
-const DEAF_PAUSE_MS = 60_000;
+/** The pause before the next attempt, after a connection that receives no notifications. */
+const RETRY_PAUSE_MS = 60_000;
 
 const BACK_OFF = { retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 2_000, randomize: true, unref: true };

@@ -3,36 +3,37 @@ import { connectionWasLost } from '../postgres/sql-state.js';
 import type { DirectoryKey } from './directory-key.js';
 import { GRACE_MS } from './grace.js';
 
-/** Where tenants are looked up. */
+/** The database in which tenants are looked up. */
 export interface LookupSource<Held> {
-  /** The tenants of which the property has one of the values, under that value. */
+  /** Finds the tenants whose property has one of the values. The keys of the map are these values. */
   findBy(property: string, values: readonly string[]): Promise<ReadonlyMap<string, Held>>;
 }
 
-/** What came of a lookup. */
+/** The result of a lookup. */
 export interface LookupResult<Held> {
   readonly tenant: Held | undefined;
-  /** When the question was sent, in `performance.now()`'s terms. */
+  /** When the lookup was sent, as a value of `performance.now()`. */
   readonly askedAt: number;
-  /** Whether something has changed meanwhile that the answer may not show. */
+  /** Whether a change was reported meanwhile that the answer may not contain. */
   readonly isOutdated: boolean;
 }
 
 /**
- * Looks tenants up, one query for all who wait for the same, and one for many of those who come while others are being looked up: a flood
- * of hosts that nobody knows costs a query for each few hundred of them, and two connections at a time. Those that the database leaves
- * without an answer, as where the table is locked, keep their connections; so no more than `UNDER_WAY` are ever taken from the pool.
+ * Looks up tenants in batches. Requests for the same key share one lookup, and lookups that arrive during a query share the next one. So a
+ * flood of unknown hosts costs one query for each few hundred hosts, and two connections at a time. A query without an answer, for example
+ * on a locked table, keeps its connection. So at most `MAX_OPEN_QUERIES` connections are taken from the pool.
  */
 export class Lookups<Held extends { readonly schemaName: string }> {
   readonly #source: LookupSource<Held>;
   readonly #timeoutMs: number;
-  /** Those that a request may still join, by what is looked up. */
+  /** Lookups that a request may still join, by their id. */
   readonly #open = new Map<string, Lookup<Held>>();
   readonly #waiting = new Set<Lookup<Held>>();
   readonly #sent = new Set<Lookup<Held>>();
-  /** Queries that have not been answered, and those of them that have been so for longer than anybody waits. */
-  #underWay = 0;
-  #overdue = 0;
+  /** Queries without an answer. */
+  #openQueries = 0;
+  /** Those of them that are past the timeout, so that nobody waits for them any more. */
+  #overdueQueries = 0;
 
   constructor(source: LookupSource<Held>, timeoutMs: number) {
     this.#source = source;
@@ -42,13 +43,13 @@ export class Lookups<Held extends { readonly schemaName: string }> {
   find(id: string, key: DirectoryKey): Promise<LookupResult<Held>> {
     const open = this.#open.get(id);
 
-    // the answer to an older question may be older than an answer may be
+    // the answer to an older lookup may already be out of date
     if (open !== undefined && performance.now() - open.askedAt <= GRACE_MS) {
       return open.promise;
     }
 
     const lookup = newLookup<Held>(id, key);
-    // one that hangs must not hang all requests; nor must those that are sent before it
+    // counts from now, because the lookup may also wait behind other queries that hang
     lookup.limit = setTimeout(() => this.#giveUp(lookup), this.#timeoutMs).unref();
     this.#open.set(id, lookup);
     this.#waiting.add(lookup);
@@ -57,17 +58,21 @@ export class Lookups<Held extends { readonly schemaName: string }> {
     return lookup.promise;
   }
 
-  /** Says that these tenants have changed, or all if none is named: what is being asked may be answered as it was before. */
+  /** Marks these tenants as changed, or all tenants if none is named. Answers to lookups that were already sent may be out of date. */
   outdate(schemaNames: readonly string[]): void {
     for (const lookup of this.#sent) {
       lookup.changed = merged(lookup.changed, schemaNames);
-      // who comes from now on is not to be told what was true before
+      // later requests must not get the state from before the change
       this.#close(lookup);
     }
   }
 
   #next(): void {
-    while (this.#waiting.size > 0 && this.#underWay - this.#overdue < AT_ONCE && this.#underWay < UNDER_WAY) {
+    while (
+      this.#waiting.size > 0 &&
+      this.#openQueries - this.#overdueQueries < MAX_ACTIVE_QUERIES &&
+      this.#openQueries < MAX_OPEN_QUERIES
+    ) {
       void this.#ask(this.#takeBatch());
     }
   }
@@ -81,7 +86,7 @@ export class Lookups<Held extends { readonly schemaName: string }> {
         this.#waiting.delete(lookup);
       }
 
-      if (batch.length === BATCH) {
+      if (batch.length === BATCH_SIZE) {
         break;
       }
     }
@@ -94,10 +99,10 @@ export class Lookups<Held extends { readonly schemaName: string }> {
     let isOverdue = false;
     const limit = setTimeout(() => {
       isOverdue = true;
-      this.#overdue += 1;
+      this.#overdueQueries += 1;
       this.#next();
     }, this.#timeoutMs).unref();
-    this.#underWay += 1;
+    this.#openQueries += 1;
 
     for (const lookup of batch) {
       lookup.askedAt = askedAt;
@@ -117,12 +122,12 @@ export class Lookups<Held extends { readonly schemaName: string }> {
 
     clearTimeout(limit);
     batch.forEach(lookup => this.#end(lookup));
-    this.#underWay -= 1;
-    this.#overdue -= isOverdue ? 1 : 0;
+    this.#openQueries -= 1;
+    this.#overdueQueries -= isOverdue ? 1 : 0;
     this.#next();
   }
 
-  // a connection of the pool may have died unnoticed; a new one may do
+  // retried once, because a connection of the pool may have died unnoticed
   #findBy(property: string, values: readonly string[]): Promise<ReadonlyMap<string, Held>> {
     return this.#source.findBy(property, values).catch((error: unknown) => {
       if (connectionWasLost(error)) {
@@ -177,17 +182,17 @@ function merged(changed: Lookup<unknown>['changed'], schemaNames: readonly strin
 
   const all = new Set([...(changed ?? []), ...schemaNames]);
 
-  // nobody may make a lookup remember more names than a busy second has
+  // anybody may send notices, so their names must not fill the memory
   return all.size > MAX_CHANGED ? 'all' : all;
 }
 
-/** Queries that are waited for at once. A second one goes on where the first hangs. */
-const AT_ONCE = 2;
+/** Queries within their timeout. The second one lets lookups continue if the first one hangs. */
+const MAX_ACTIVE_QUERIES = 2;
 
-/** Queries that have not been answered, however long nobody has been waiting for them. */
-const UNDER_WAY = 4;
+/** Queries without an answer, including those past their timeout. */
+const MAX_OPEN_QUERIES = 4;
 
-const BATCH = 500;
+const BATCH_SIZE = 500;
 
 const MAX_CHANGED = 100;
 
@@ -198,8 +203,8 @@ interface Lookup<Held> {
   readonly resolve: (result: LookupResult<Held>) => void;
   readonly reject: (error: unknown) => void;
   limit: NodeJS.Timeout | undefined;
-  /** When it was sent; until then in the future. */
+  /** When the lookup was sent. Infinity until then. */
   askedAt: number;
-  /** The schema names of which a change was told since it was sent. */
+  /** The schema names of tenants that were reported as changed since the lookup was sent. */
   changed: ReadonlySet<string> | 'all' | undefined;
 }

@@ -1,54 +1,59 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Platform } from '@mikro-orm/core';
 import { isPooled, type PgClient } from '../connection/pooled-connection.js';
 import { quoteIdentifier } from '../postgres/schema-name.js';
+import { isPglite } from '../tenant/is-pglite.js';
 import { NONCE } from '../database/change-channel.js';
 import type { NoticeConnection } from './listener.js';
 
 export interface NoticeOptions {
+  readonly platform: Platform;
   readonly channel: string;
   readonly onNotice: (payload: string) => void;
-  /** The database to listen on, where it is not the pool's. */
+  /** The URL of the database to listen on, if it differs from that of the pool. */
   readonly url?: string;
   readonly signal: AbortSignal;
 }
 
 /**
- * Listens on a connection of its own, made by the class and the settings of the pool. Undefined where it is not told how, and where a
- * pooler would give the server's connection to others, who would find it listening; a URL that is given is taken at its word.
+ * Listens on a separate connection, with the client class and the settings of the pool. Undefined if the pool does not expose them, or if
+ * the connection goes through a pooler: it would hand the listening server connection to other clients. A given URL is not checked for a
+ * pooler.
  */
 export async function listenOn(native: unknown, options: NoticeOptions): Promise<NoticeConnection | undefined> {
   if (isPool(native)) {
     return listenBesidePool(native, options);
   }
 
-  return isPglite(native) ? listenInProcess(native, options) : undefined;
+  // no native client: the connection is of a dialect of the user's own
+  return isPglite(options.platform) && native !== undefined ? listenInProcess(native as Pglite, options) : undefined;
 }
 
 /**
- * Relies on the pool of `pg` 8 having the class of its clients as `Client` and what it makes them with as `options`, as Kysely does too, and
- * on the password being there, though not enumerable.
+ * Relies on `pg` 8: a pool has its client class as `Client` and the settings as `options`. Kysely relies on these too. The password is in
+ * the options, but not enumerable.
  */
 async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: NoticeOptions): Promise<NoticeConnection | undefined> {
-  // With no setting of its own: for some (`keepAlive`, `connectionTimeoutMillis`) Node and `pg` give sockets and clients more properties, and
-  // one more hidden class makes V8 slower wherever the pool's are read, which is in each query of the process.
+  // No additional settings: some of them (`keepAlive`, `connectionTimeoutMillis`) add properties to clients and sockets. V8 then sees a
+  // second hidden class, and every query of the process becomes slower.
   const client = new pool.Client({
     ...pool.options,
     password: pool.options['password'],
     ...(url === undefined ? {} : { connectionString: url }),
   });
-  // our own question alone: whoever may send notices must not make this process keep them
+  // only the own question is kept, because anybody may send notices on the channel
   let asked: { readonly nonce: string; isHeard: boolean } | undefined;
   const ended = new Promise<void>(resolve => client.once('end', () => resolve()));
   const close = async (): Promise<void> => {
     signal.removeEventListener('abort', abort);
-    // one that is cut off hears no goodbye
-    const limit = setTimeout(() => client.connection?.stream.destroy(), GOODBYE_MS);
+    // a connection that the network has cut does not answer `end()`
+    const limit = setTimeout(() => client.connection?.stream.destroy(), CLOSE_TIMEOUT_MS);
     await client.end().catch(() => undefined);
     clearTimeout(limit);
   };
   const abort = (): void => void close();
-  // an error without a listener would end the process; what follows it is the end
+  // an `error` event without a listener would end the process. `end` follows it
   client.on('error', () => void close());
   client.on('notification', message => {
     if (message.channel === channel && message.payload !== undefined) {
@@ -64,13 +69,13 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
 
   try {
     client.unref();
-    // a network that drops everything would else be waited for without end
+    // otherwise a network that drops all packets would block this for ever
     const limit = setTimeout(() => void close(), CONNECT_TIMEOUT_MS).unref();
-    // one that is ended while it connects never says how that came out
+    // `connect()` never settles if the client is ended meanwhile
     await Promise.race([client.connect(), ended.then(() => Promise.reject(new Error('Connection terminated')))]).finally(() =>
       clearTimeout(limit),
     );
-    // a secured connection has another socket by now
+    // TLS has replaced the socket
     client.unref();
 
     if (url === undefined && (await isPooled(client))) {
@@ -92,20 +97,20 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
     ping: async () => {
       await client.query('select 1');
     },
-    isHearing: async () => {
+    receivesNotices: async () => {
       const question = { nonce: `${NONCE}${randomUUID()}`, isHeard: false };
       asked = question;
-      // one that is lost hears nothing either, which says nothing of the next one
+      // a lost connection receives nothing either, but the next one may
       const lost = ended.then(() => Promise.reject(new Error('Connection terminated')));
       await Promise.race([pool.query('select pg_notify($1, $2)', [channel, question.nonce]), lost]);
 
-      for (let waited = 0; waited < HEARING_MS && !question.isHeard && !signal.aborted; waited += 10) {
+      for (let waited = 0; waited < NOTICE_TIMEOUT_MS && !question.isHeard && !signal.aborted; waited += 10) {
         await Promise.race([pause(10, undefined, { ref: false }), lost]);
       }
 
       if (!question.isHeard) {
-        // cut off by the network, it does not answer; else what was told before has arrived by then
-        const limit = setTimeout(() => void close(), ANSWER_MS).unref();
+        // if the connection works, the answer proves that every earlier notification has arrived. If the network has cut it, it is closed
+        const limit = setTimeout(() => void close(), ANSWER_TIMEOUT_MS).unref();
         await Promise.race([client.query('select 1'), lost]).finally(() => clearTimeout(limit));
       }
 
@@ -117,14 +122,14 @@ async function listenBesidePool(pool: Pool, { channel, onNotice, url, signal }: 
 }
 
 async function listenInProcess(pglite: Pglite, { channel, onNotice }: NoticeOptions): Promise<NoticeConnection> {
-  // it folds the case of a name that is not quoted
+  // PGlite folds the case of a name without quotes
   const stop = await pglite.listen(quoteIdentifier(channel), onNotice);
 
   return {
-    // as long as the database
+    // it ends only with the database
     ended: new Promise(() => undefined),
     ping: async () => undefined,
-    isHearing: async () => true,
+    receivesNotices: async () => true,
     close: async () => {
       if (!pglite.closed) {
         await stop();
@@ -139,21 +144,17 @@ function isPool(native: unknown): native is Pool {
   return typeof Client === 'function' && typeof query === 'function';
 }
 
-function isPglite(native: unknown): native is Pglite {
-  return typeof (native as Partial<Pglite> | undefined)?.listen === 'function';
-}
-
-/** As `fallback_application_name` would, which a pooler passes on to whoever comes next. */
+/** Like `fallback_application_name`, which a pooler would keep for the next client. */
 const NAME_CONNECTION = `select set_config('application_name', 'landlord directory', false) where current_setting('application_name') = ''`;
 
-/** Longer than any notice takes that is passed on at all. */
-const HEARING_MS = 2_000;
+/** Longer than any notification needs to arrive. */
+const NOTICE_TIMEOUT_MS = 2_000;
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-const ANSWER_MS = 2_000;
+const ANSWER_TIMEOUT_MS = 2_000;
 
-const GOODBYE_MS = 200;
+const CLOSE_TIMEOUT_MS = 200;
 
 interface Pool {
   readonly Client: new (options: object) => Client;

@@ -2,19 +2,20 @@ import type { TenantDatabase } from '../database/tenant-database.js';
 import { leaveScope } from '../orm/mikro-context.js';
 import type { WrappedEntityManager } from '../scope/wrapped-orm.js';
 import { channelOf } from '../database/change-channel.js';
-import { Directory, type ChangeListener } from './directory.js';
+import { Directory, isTrusted, type ChangeListener } from './directory.js';
 import { holdRow, type HeldRow } from './held-tenant.js';
 import { Listener } from './listener.js';
 import { listenOn } from './notice-connections.js';
 import type { LookupSource } from './lookups.js';
 
-/** The directory of an ORM's tenants. */
+/** Opens the directory of the tenants of an ORM. */
 export function openDirectory(database: TenantDatabase): Directory<HeldRow> {
   const { directory: options } = database.options;
   const listener = options.listen === false ? NOT_LISTENING : listenerOf(database, (...names) => database.changes.publish(...names));
   const directory: Directory<HeldRow> = new Directory(options, sourceOf(database), listener);
+  database.changes.trust((askedAt, now) => isTrusted(listener, { askedAt, now, ttlMs: options.ttlMs }));
   database.changes.subscribe((...names) => directory.forget(...names));
-  database.rules.identities.wouldHaveHeard = (since, now) => listener.hears(since, now);
+  database.rules.identities.wouldHaveHeard = (since, now) => listener.receives(since, now);
   database.onClose(() => directory.close());
 
   return directory;
@@ -22,14 +23,14 @@ export function openDirectory(database: TenantDatabase): Directory<HeldRow> {
 
 function sourceOf(database: TenantDatabase): LookupSource<HeldRow> {
   const { orm, options } = database;
-  // of no scope, whichever the flow is in
+  // independent of the scope of the caller
   const fork = (): WrappedEntityManager => orm.em.fork({ disableContextResolution: true });
 
   return {
     findBy: (property, values) =>
-      // in nobody's scope and transaction, as the answer is for all
+      // outside the caller's scope and transaction, because the answer is cached for all requests
       leaveScope(async () => {
-        // the primary: a replica may be behind what was told; and not what MikroORM has cached
+        // from the primary, because a replica may lag behind the notification, and not from MikroORM's result cache
         const rows = await fork().find(
           options.tenant,
           { [property]: { $in: values } },
@@ -54,14 +55,14 @@ function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonl
 
   return new Listener({
     onChange,
-    onDeaf: () =>
+    onNoNotices: () =>
       warn(
-        `The directory of tenants hears of no changes, as on a transaction pooler or where the connection is your own: what another process changes is seen after up to ${ttlMs} ms. ` +
-          'Give the URL of the database itself: `directory: { listen: { url } }`, or choose `listen: false` and a shorter `ttlMs`.',
+        `The directory of tenants receives no notifications of changes. It cannot receive them through a pooler or on your own Kysely dialect. Changes by other processes take effect after up to ${ttlMs} ms. ` +
+          'Give the URL of the database itself, `directory: { listen: { url } }`, or set `listen: false` and a shorter `ttlMs`.',
       ),
     onFailure: error =>
       warn(
-        `The directory of tenants cannot listen for changes (${String(error)}), so tenants are looked up again each second. It keeps trying.`,
+        `The directory of tenants cannot listen for changes: ${String(error)}. Until it can, each tenant is looked up again after one second. It keeps trying.`,
       ),
     connect: async (onNotice, signal) => {
       const native = await orm.em
@@ -72,10 +73,11 @@ function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonl
       return (
         (await listenOn(native, {
           channel: channelOf(publicSchema, tenantMeta.root.tableName),
+          platform: orm.config.getPlatform(),
           onNotice,
           signal,
           ...(typeof listen === 'object' ? { url: listen.url } : {}),
-        })) ?? UNHEARD
+        })) ?? NEVER_NOTIFIED
       );
     },
   });
@@ -83,10 +85,15 @@ function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonl
 
 const NOT_LISTENING: ChangeListener = {
   start: () => undefined,
-  wouldHaveHeard: () => true,
-  hears: () => false,
+  wouldHaveReported: () => true,
+  receives: () => false,
   close: async () => undefined,
 };
 
-/** Where the connection is a Kysely of the user's own, which tells no class to make another of. */
-const UNHEARD = { ended: Promise.resolve(), isHearing: async () => false, ping: async () => undefined, close: async () => undefined };
+/** Used with a Kysely dialect of the user, which does not expose a client class. */
+const NEVER_NOTIFIED = {
+  ended: Promise.resolve(),
+  receivesNotices: async () => false,
+  ping: async () => undefined,
+  close: async () => undefined,
+};

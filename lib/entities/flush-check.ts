@@ -4,7 +4,7 @@ import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { entitiesOf, firstForeign, foreignSchema, propertyTo } from './relations.js';
 
-/** One flush, and whose. */
+/** One flush of an EntityManager. */
 export interface Flush {
   readonly uow: UnitOfWork;
   readonly em: EntityManager;
@@ -12,10 +12,11 @@ export interface Flush {
 }
 
 /**
- * Refuses a flush that is not of one tenant, before its transaction begins: by what it writes, by what it was given or a cascade
- * pulled in, and by what all that refers to. A foreign key holds no schema, so a reference to another tenant's row would be stored
- * as one to whichever row of the own tenant has that key; where the two keys are the same, nothing would be stored, and the entity
- * would go on showing the other tenant's.
+ * Refuses a flush that involves more than one tenant, before its transaction begins. It checks the changed entities, the persisted ones, those
+ * that a cascade added, and the entities that all of these refer to.
+ *
+ * A foreign key contains no schema. A reference to another tenant's row would be stored as a reference to the row of the own tenant with the
+ * same key. If the key did not change, nothing would be stored, and the entity would still hold the other tenant's entity.
  *
  * @throws TenantContextRequiredError `TENANT_CONTEXT_REQUIRED` or CrossTenantError `CROSS_TENANT`
  */
@@ -27,18 +28,18 @@ export function checkFlush(flush: Flush): void {
   checkCollections(flush);
   checkPostponed(flush);
 
-  const looked = uow.getPersistStack();
+  const checked = uow.getPersistStack();
 
-  // MikroORM cascades from all that it manages, so this is every entity that the flush looks at, but for what it removes
-  for (const entity of looked) {
+  // MikroORM cascades from every managed entity, so the persist stack has every entity of the flush except the removed ones
+  for (const entity of checked) {
     checkEntity(entity, own, flush);
   }
 
   for (const { entity } of changeSets) {
     const { __meta: meta, __schema: schema } = helper(entity);
 
-    // what a hook had computed has left the stack
-    if (schema !== undefined && isTenantEntity(meta.root) && !looked.has(entity)) {
+    // an entity whose change set a hook computed is no longer on the persist stack
+    if (schema !== undefined && isTenantEntity(meta.root) && !checked.has(entity)) {
       checkRelations(entity, schema);
     }
   }
@@ -47,7 +48,7 @@ export function checkFlush(flush: Flush): void {
 }
 
 /**
- * Refuses what the flush is about to write, as it is by then: a hook may have set another tenant's entity.
+ * Checks the change sets again, immediately before they are written. A hook may have set another tenant's entity.
  *
  * @throws TenantContextRequiredError `TENANT_CONTEXT_REQUIRED` or CrossTenantError `CROSS_TENANT`
  */
@@ -82,7 +83,7 @@ function checkSchemas(changeSets: readonly ChangeSet<object>[], flush: Flush): v
 }
 
 /**
- * Refuses a collection that is about to be stored and holds an entity of another tenant than its owner's, as it is by then.
+ * Checks the changed collections immediately before they are written. Each must contain only entities of its owner's tenant.
  *
  * @throws CrossTenantError `CROSS_TENANT`
  */
@@ -98,7 +99,7 @@ export function checkCollections(flush: Flush): void {
   }
 }
 
-// a value that is unique is taken off its entity, to be written after the others
+// MikroORM removes a unique value from its entity, and writes it after the other changes
 function checkPostponed({ uow }: Flush): void {
   for (const [entity, names, values] of uow.getExtraUpdates()) {
     const { __meta: meta, __schema: schema } = helper(entity);
@@ -128,7 +129,7 @@ function checkEntity(entity: object, own: string | undefined, flush: Flush): voi
 
   checkRelations(entity, schema);
 
-  // outside a scope an EntityManager may have read another tenant's on request, and hold it without writing it
+  // outside a scope an EntityManager can read another tenant's entity on request. It may keep it as long as it does not write it
   if (own !== undefined && em !== flush.em) {
     refuseForeignOwner(entity, own, flush);
   }
@@ -150,7 +151,7 @@ function refuseForeignOwner(entity: object, own: string, flush: Flush): void {
   }
 }
 
-/** The tenant that a flush is of: the scope's, else that of its EntityManager, else that of the first entity it writes. */
+/** The tenant of a flush: the scope's, else the EntityManager's, else that of the first changed entity. */
 function tenantOf({ uow, em, rules }: Flush): string | undefined {
   if (rules.scope?.kind === 'tenant') {
     return rules.scope.schemaName;
@@ -163,7 +164,7 @@ function tenantOf({ uow, em, rules }: Flush): string | undefined {
   return uow.getChangeSets().find(({ meta, schema }) => isTenantEntity(meta.root) && schema !== meta.root.schema)?.schema;
 }
 
-/** The property of one of the own tenant's entities that leads to the other's. Only for a message, so it may take its time. */
+/** The property of an entity of the own tenant that refers to the other tenant's entity. It is only for a message, so speed does not matter. */
 function pathTo(entity: object, own: string, { uow }: Flush): string | undefined {
   for (const referrer of [...uow.getPersistStack(), ...uow.getRemoveStack(), ...uow.getIdentityMap()]) {
     const property = helper(referrer).__schema === own ? propertyTo(referrer, entity) : undefined;

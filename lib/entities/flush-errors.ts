@@ -4,7 +4,7 @@ import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 
-/** A flush's error in the terms of tenants, where it is about one; else the error itself. */
+/** Converts a flush's unique violation on a tenant's schema name or domain to a `TenantExistsError`. Returns every other error unchanged. */
 export function explainFlushError(error: unknown, rules: TenantRules): unknown {
   if (!(error instanceof UniqueConstraintViolationException)) {
     return error;
@@ -17,9 +17,9 @@ export function explainFlushError(error: unknown, rules: TenantRules): unknown {
 }
 
 /**
- * The error of a statement that deletes rows of an entity, or changes them, in the terms of tenants where the rows are shared and a
- * tenant's refer to them; else the error itself. PostgreSQL names the table that the constraint is of, which of such a statement on a
- * shared table is a tenant's only if it is the one that refers.
+ * Converts the error of a statement that updates or deletes shared rows, if rows of a tenant refer to them, to a `SharedRowInUseError`. Returns
+ * every other error unchanged. PostgreSQL reports the table that has the foreign key. If the statement writes a shared table and the reported
+ * table is a tenant's, then the tenant's table refers to the shared one.
  */
 export function explainSharedWrite(error: unknown, meta: EntityMetadata, rules: TenantRules): unknown {
   if (isTenantEntity(meta.root) || !hasSqlState(error, REFERRED_TO) || error instanceof SharedRowInUseError) {
@@ -35,12 +35,12 @@ export function explainSharedWrite(error: unknown, meta: EntityMetadata, rules: 
   return new SharedRowInUseError(meta.className, { schema, table, constraint }, { cause: asViolation(error as Error) });
 }
 
-// what a query builder throws to its user is the error of `pg`
+// a query builder throws the error of `pg`
 function asViolation(error: Error): Error {
   return error instanceof ForeignKeyConstraintViolationException ? error : new ForeignKeyConstraintViolationException(error);
 }
 
-// the name that MikroORM gave the constraint; one that was renamed by hand leaves the driver's own error
+// the name that MikroORM gives the constraint. If it was renamed by hand, the driver's own error is thrown
 function uniqueName({ config, tenantMeta }: TenantRules, property: (typeof UNIQUE)[number]): string {
   const { fieldNames, unique } = tenantMeta.properties[property];
 

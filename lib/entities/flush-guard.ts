@@ -2,13 +2,12 @@ import type { ChangeSet, UnitOfWork } from '@mikro-orm/core';
 import { checkChangeSets, checkCollections, type Flush } from './flush-check.js';
 
 /**
- * Has a unit of work ask before it writes, at the last moment there is. What MikroORM tells a subscriber comes before the hooks of
- * other subscribers, and those may set relations: `onFlush` of a later subscriber before the transaction, `beforeCreate` and
- * `beforeUpdate` within it, which is then rolled back.
+ * Makes a unit of work check its changes as late as possible. A subscriber would be too early, because the hooks of later subscribers can still
+ * set relations: `onFlush` before the transaction, `beforeCreate` and `beforeUpdate` inside it. A refusal inside the transaction rolls it back.
  *
- * Relies on `getChangeSetGroups`, which MikroORM 7 calls after every `onFlush` and before it begins the transaction, on
- * `commitCollectionUpdates`, and on `runForEachSchema` of the change set persister, through which every insert, update and delete of
- * a flush goes after its hooks. None is documented API; `spec/orm/flush-hooks.spec.ts` fails if one of them changes.
+ * Relies on three methods of MikroORM 7. `getChangeSetGroups` is called after every `onFlush` and before the transaction begins.
+ * `commitCollectionUpdates` writes the collections. `runForEachSchema` of the change set persister runs every insert, update and delete of a
+ * flush, after its hooks. None of them is documented API. `spec/entities/flush-hooks.spec.ts` fails if one of them changes.
  */
 export function guardFlush(flush: Flush, beforeTransaction: () => void): void {
   const uow = flush.uow as unknown as OpenUnitOfWork;

@@ -1,11 +1,13 @@
 import { helper, Reference, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
 import { entitiesOf, firstForeign, foreignSchema } from './relations.js';
+import { refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
 
 /**
- * Refuses data and conditions that hold an entity of another tenant. MikroORM takes its key alone, and the key would be that of
- * whichever row of the own tenant has it. `wanted` is the schema that is asked for where the scope says none.
+ * Refuses data and conditions that hold an entity of another tenant, or a query that was built for one. Of an entity MikroORM takes its key
+ * alone, and the key would be that of whichever row of the own tenant has it. `wanted` is the schema that is asked for where the scope says
+ * none.
  *
  * @throws CrossTenantError `CROSS_TENANT`
  */
@@ -21,6 +23,7 @@ export function refuseForeign(
     return;
   }
 
+  refuseCarried(given, own);
   const seen = new Set<object>();
 
   for (const value of given) {

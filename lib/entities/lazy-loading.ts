@@ -14,25 +14,25 @@ import { refuseForeign } from './foreign-entities.js';
 import { guardContextOf } from '../scope/guard-context.js';
 
 /**
- * What is loaded for entities that are there already. MikroORM asks for it by their keys, some of it without their schema, and an
- * EntityManager that has another one would then read the rows which have these keys there. Where the schema can be said it is
- * said here, and where it cannot, the work is refused.
+ * Loading for entities that are already loaded. MikroORM queries by their keys, sometimes without their schema. An EntityManager of another
+ * schema would then read the rows of its own schema with the same keys. The functions below pass the schema where MikroORM accepts one, and
+ * refuse the work where it does not.
  */
 
 /**
- * Refuses `em.populate()` for entities of another schema than is asked for, and where MikroORM would leave the schema to the
- * EntityManager, of another than the EntityManager's: for what is not loaded, or has a scalar that is not.
+ * Refuses `em.populate()` for entities of another schema than the requested one. For entities that are not loaded, and for lazy scalars,
+ * MikroORM uses the EntityManager's schema. These are also refused if they are of another schema than the EntityManager's.
  */
 export function refuseUnlessLoaded(em: EntityManager, entities: unknown, { populate, schema }: PopulateArgs): void {
   const guard = guardContextOf(em.config);
   const unloaded = Utils.asArray(entities as object[]).filter(
-    entity => Utils.isEntity<object>(entity) && (!helper(entity).__initialized || asksForScalar(helper(entity).__meta, populate)),
+    entity => Utils.isEntity<object>(entity) && (!helper(entity).__initialized || populatesScalar(helper(entity).__meta, populate)),
   );
   refuseForeign([entities], schema, guard);
   refuseForeign(unloaded, em.schema, guard);
 }
 
-/** The schema of the first of the entities, for an EntityManager that has none. MikroORM takes one for all, so the others have to have it too. */
+/** The schema of the first entity, for an EntityManager without a schema. MikroORM uses one schema for all, so the others must have the same. */
 export function schemaOf(entities: unknown): string | undefined {
   const [first] = Utils.asArray(entities as object[]);
 
@@ -40,8 +40,8 @@ export function schemaOf(entities: unknown): string | undefined {
 }
 
 /**
- * Reads an entity anew in its own schema, which is not the EntityManager's. `em.refresh()` would read it there too, and then look for it
- * among the EntityManager's own.
+ * Reloads an entity whose schema is not the EntityManager's. `em.refresh()` would read the right row, but would then look for the entity under
+ * the EntityManager's schema in the identity map.
  */
 export async function refreshInSchema(em: EntityManager, entity: object, options: SchemaOption): Promise<object | null> {
   const { __em, __meta, __schema } = helper(entity);
@@ -53,29 +53,29 @@ export async function refreshInSchema(em: EntityManager, entity: object, options
   return em.findOne(__meta.class, entity, { schema: __schema, ...options, refresh: true, flushMode: FlushMode.COMMIT } as object);
 }
 
-/** A dataloader that asks for what belongs to an entity in the entity's own schema, and is refused before it waits for others. */
+/** A dataloader that loads each entity's relations in the entity's own schema. It refuses at once, before the request joins a batch. */
 export function loadInSchema<Loader extends DataLoaderLike>(loader: Loader, em: EntityManager): Loader {
   return Object.assign(Object.create(loader) as Loader, {
-    load: async ([target, options]: LoadKey): Promise<unknown> => {
+    load: async (...[[target, options, ...others], ...rest]: LoadArgs): Promise<unknown> => {
       const entity = Utils.isCollection(target) ? target.owner : (target as { unwrap(): object }).unwrap();
       const { __meta: meta, __schema } = helper(entity);
 
       if (!isTenantEntity(meta.root)) {
-        return loader.load([target, options]);
+        return loader.load([target, options, ...others], ...rest);
       }
 
       const schema = options?.schema ?? __schema;
       em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
       refuseForeign([entity], schema, guardContextOf(em.config));
 
-      return loader.load([target, schema === undefined ? options : { ...options, schema }]);
+      return loader.load([target, schema === undefined ? options : { ...options, schema }, ...others], ...rest);
     },
   });
 }
 
 /**
- * The EntityLoader, which is MikroORM's own and public all the same, for entities of the EntityManager's tenant. Its dataloader comes
- * here for many-to-many collections, and leaves the schema to the default one.
+ * An EntityLoader that accepts only entities of the EntityManager's tenant. The class is internal to MikroORM, but users can get one. MikroORM's
+ * dataloader calls it without a schema for many-to-many collections. These are read in the EntityManager's schema, else in their owners'.
  */
 export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoader {
   return new Proxy(loader, {
@@ -87,7 +87,7 @@ export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoad
             const given = args.filter(Array.isArray);
             refuseForeign(given, em.schema ?? schemaOf(given[0]), guardContextOf(em.config));
 
-            return value.apply(target, inSchemaOfOwners(String(name), args));
+            return value.apply(target, inSchemaOfOwners(String(name), args, em.schema));
           }
         : value;
     },
@@ -95,13 +95,14 @@ export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoad
 }
 
 /**
- * Makes every collection of an entity that has another schema than its EntityManager refuse to ask the database. Its queries know
- * the owner's key alone, and come to no method of the EntityManager with the owner in hand.
+ * Makes a collection refuse to query if its owner's schema is not the EntityManager's. Its queries contain only the owner's key, and no method
+ * of the EntityManager receives the owner.
  *
- * Relies on `Collection.getEntityManager`, private in MikroORM 7, which its queries call for an EntityManager that they cannot do
- * without. `spec/laws/matrix` fails if it changes. It is replaced for the process, and does nothing for an ORM without tenants.
+ * Relies on `Collection.getEntityManager`, which is private in MikroORM 7. Every query of a collection calls it with `required`.
+ * `spec/laws/matrix` fails if it changes. It is replaced for the whole process, and has no effect on an ORM without tenants.
  *
- * Of `matching()` it takes a copy of the options, which MikroORM writes to: a caller's own would name the schema of whoever used them first.
+ * `matching()` gets a copy of the options, because MikroORM writes the schema to them. If a caller used the same object again, the second call
+ * would use the schema of the first one.
  */
 export function guardCollections(): void {
   const prototype = Collection.prototype as unknown as OpenCollection;
@@ -111,8 +112,9 @@ export function guardCollections(): void {
     return;
   }
 
-  const guarded = function (this: OpenCollection, items?: Iterable<object>, required = true): EntityManager | undefined {
-    const em = own.call(this, items, required);
+  const guarded = function (this: OpenCollection, ...args: Parameters<OpenCollection['getEntityManager']>): EntityManager | undefined {
+    const em = own.apply(this, args);
+    const [, required = true] = args;
 
     if (required && em !== undefined) {
       if (TenantRules.find(em.config) !== undefined) {
@@ -125,34 +127,28 @@ export function guardCollections(): void {
   prototype.getEntityManager = Object.assign(guarded, { [GUARDED]: true });
 
   const { matching } = prototype;
-  prototype.matching = function (options) {
-    return matching.call(this, { ...options });
+  prototype.matching = function (options, ...rest) {
+    return matching.call(this, { ...options }, ...rest);
   };
 }
 
-function inSchemaOfOwners(method: string, args: unknown[]): unknown[] {
+function inSchemaOfOwners(method: string, args: unknown[], own: string | undefined): unknown[] {
   if (method === 'populate') {
-    const [entityName, entities, populate, options] = args;
+    const [entityName, entities, populate, options, ...rest] = args as Parameters<EntityLoader['populate']>;
 
-    return [entityName, entities, populate, inSchemaOf(entities, options)];
+    return [entityName, entities, populate, { ...options, schema: options?.schema ?? schemaOf(entities) }, ...rest];
   }
 
   if (method === 'findChildrenFromPivotTable') {
-    const [owners, property, options, ...rest] = args;
+    const [owners, property, options, ...rest] = args as Parameters<EntityLoader['findChildrenFromPivotTable']>;
 
-    return [owners, property, inSchemaOf(owners, options), ...rest];
+    return [owners, property, { ...options, schema: options?.schema ?? own ?? schemaOf(owners) }, ...rest];
   }
 
   return args;
 }
 
-function inSchemaOf(entities: unknown, options: unknown): SchemaOption {
-  const given = (options ?? {}) as SchemaOption;
-
-  return { ...given, schema: given.schema ?? schemaOf(entities) };
-}
-
-function asksForScalar(meta: EntityMetadata, populate: unknown): boolean {
+function populatesScalar(meta: EntityMetadata, populate: unknown): boolean {
   const hints = Array.isArray(populate) ? (populate as unknown[]) : [];
 
   return hints.some(hint => typeof hint === 'string' && isScalar(meta, hint.split('.')));
@@ -166,7 +162,7 @@ function isScalar(meta: EntityMetadata | undefined, [name = '', ...rest]: readon
 
 const GUARDED = Symbol.for('@landlord/mikro-orm: guarded');
 
-type LoadKey = readonly [target: object, options?: SchemaOption | undefined];
+type LoadArgs = [key: readonly [target: object, options?: SchemaOption | undefined, ...others: unknown[]], ...rest: unknown[]];
 
 interface SchemaOption {
   readonly schema?: string | undefined;
@@ -178,11 +174,11 @@ interface PopulateArgs {
 }
 
 interface DataLoaderLike {
-  load(key: LoadKey): Promise<unknown>;
+  load(...args: LoadArgs): Promise<unknown>;
 }
 
 interface OpenCollection {
   readonly owner: object;
-  getEntityManager: (this: OpenCollection, items?: Iterable<object>, required?: boolean) => EntityManager | undefined;
-  matching: (this: OpenCollection, options: object) => unknown;
+  getEntityManager: (this: OpenCollection, items?: Iterable<object>, required?: boolean, ...rest: unknown[]) => EntityManager | undefined;
+  matching: (this: OpenCollection, options: object, ...rest: unknown[]) => unknown;
 }

@@ -1,9 +1,9 @@
 import { helper, Utils, type EntityMetadata, type UnitOfWork } from '@mikro-orm/core';
-import { leadsToTenants } from './shared-relations.js';
+import { refersToTenantRows } from './shared-relations.js';
 
 /**
- * Says which tenant new rows are of that stand in a collection of a shared entity. MikroORM takes the collection's owner for what says it,
- * which is in the public schema. To be called before a flush looks for what is new.
+ * Sets the tenant's schema on new entities in a collection of a shared entity. MikroORM would give them the schema of the collection's owner,
+ * which is the public one. Must be called before a flush collects the new entities.
  */
 export function assignSchemaToNewItems(uow: UnitOfWork, schemaName: string | undefined): void {
   if (schemaName === undefined) {
@@ -16,7 +16,7 @@ export function assignSchemaToNewItems(uow: UnitOfWork, schemaName: string | und
         const collection = (entity as Record<string, unknown>)[name];
 
         for (const item of Utils.isCollection(collection) ? collection.getItems(false) : []) {
-          // what has a schema was put there on purpose, and is checked
+          // an item that already has a schema is checked by the flush guard
           helper(item).__schema ??= schemaName;
         }
       }
@@ -28,7 +28,7 @@ function collectionsOf(meta: EntityMetadata): readonly string[] {
   let names = known.get(meta);
 
   if (names === undefined) {
-    names = meta.relations.filter(property => leadsToTenants(meta, property)).map(({ name }) => name);
+    names = meta.relations.filter(property => refersToTenantRows(meta, property)).map(({ name }) => name);
     known.set(meta, names);
   }
 

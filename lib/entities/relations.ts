@@ -4,17 +4,17 @@ import { isSameTenant } from '../scope/tenant-identity.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 
-/** A tenant entity that another one refers to, and by which property. */
+/** A tenant entity, and the property that refers to it. */
 export interface Referred {
   readonly entity: object;
-  /** As it reads in a message: `Book.author`, or `Book.imprint.editor` where an embeddable holds it. */
+  /** The name for messages: `Book.author`, or `Book.imprint.editor` for a property of an embeddable. */
   readonly property: string;
   readonly schemaName: string;
 }
 
 /**
- * What an entity refers to that is not of the given tenant, one step far: its foreign keys, those of its embeddables too, and what
- * its collections hold, loaded or added. What has no schema yet is new, or a bare key, and will be of the tenant it is stored in.
+ * The first entity of another tenant that this entity refers to directly: by a foreign key, also one of an embeddable, or in a collection. An
+ * entity without a schema is accepted. It is new or only a key, and gets the tenant that it is stored in.
  */
 export function firstForeign(entity: object, schemaName: string): Referred | undefined {
   const { __meta: meta } = helper(entity);
@@ -30,7 +30,7 @@ export function firstForeign(entity: object, schemaName: string): Referred | und
   return undefined;
 }
 
-/** The property of the entity that leads to `target`, as it reads in a message. */
+/** The property of the entity that refers to `target`, as a name for messages. */
 export function propertyTo(entity: object, target: object): string | undefined {
   const { __meta: meta } = helper(entity);
   const found = tenantRelationsOf(meta).find(property =>
@@ -40,15 +40,17 @@ export function propertyTo(entity: object, target: object): string | undefined {
   return found === undefined ? undefined : propertyName(meta, found);
 }
 
-/** The schema of a tenant entity, if it has one and that is not the given one, or was another tenant's when the entity was loaded. */
+/**
+ * The schema of a tenant entity. Undefined if it has none, or the given one, unless another tenant had that name when the entity was loaded.
+ */
 export function foreignSchema(entity: object, schemaName: string): string | undefined {
   const { __meta: meta, __schema: schema, __em: em } = helper(entity);
 
-  return schema !== undefined && (schema !== schemaName || isOfFormer(em)) && isTenantEntity(meta.root) ? schema : undefined;
+  return schema !== undefined && (schema !== schemaName || isOfOther(em)) && isTenantEntity(meta.root) ? schema : undefined;
 }
 
-/** Whether the EntityManager is of whoever had the name of the scope's tenant before it. */
-function isOfFormer(em: ScopedEm | undefined): boolean {
+/** Whether the EntityManager belongs to another tenant than the scope, and both have or had the same name. */
+function isOfOther(em: ScopedEm | undefined): boolean {
   const bound = em?.boundScope;
 
   if (bound?.kind !== 'tenant') {
@@ -67,7 +69,7 @@ export function entitiesOf(value: unknown): readonly object[] {
   return Utils.isCollection(target) ? target.getItems(false) : Utils.isEntity<object>(target) ? [target] : NONE;
 }
 
-// a flush asks for each relation of each of its entities, and most hold nothing: no array is made for those
+// a flush calls this for every relation of every entity. Most relations are empty, so no array is created for them
 function foreignIn(value: unknown, schemaName: string): Omit<Referred, 'property'> | undefined {
   if (value === undefined || value === null) {
     return undefined;
@@ -92,14 +94,14 @@ function foreignIn(value: unknown, schemaName: string): Omit<Referred, 'property
   return schema === undefined ? undefined : { entity: target, schemaName: schema };
 }
 
-/** What a relation holds: one value, or in an array those of an embeddable, which may itself be one of several. */
+/** The value of a relation. For a property of an embeddable it is an array, because there may be an array of embeddables. */
 function valueOf(entity: object, meta: EntityMetadata, property: EntityProperty): unknown {
   return property.embedded === undefined
     ? (entity as Record<string, unknown>)[property.name]
     : Utils.unwrapProperty(entity, meta, property).map(([value]) => value);
 }
 
-// worked out once for each entity class
+// computed once for each entity class
 function tenantRelationsOf(meta: EntityMetadata): readonly EntityProperty[] {
   let relations = tenantRelations.get(meta);
 

@@ -1,21 +1,21 @@
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
-import type { AbstractSqlDriver, AbstractSqlPlatform } from '@mikro-orm/sql';
+import type { AbstractSqlDriver, AbstractSqlPlatform } from '@mikro-orm/postgresql';
 import { CrossTenantError } from '../errors/index.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 
 /**
- * Readies the relations that MikroORM would read where no tenant is known. To be called once all entities are discovered.
+ * Changes the relations that MikroORM would read without a known tenant. Must be called once all entities are discovered.
  *
- * Relies on MikroORM 7's `lazy` keeping the inverse side of a 1:1 out of every query that does not ask for it, and on the formula of
- * a `through` relation being the platform's `getThroughRelationFormula`, which asks the driver of the config for a query.
+ * Relies on MikroORM 7 leaving the inverse side of a 1:1 out of every query that does not request it, if it is `lazy`. Also relies on the
+ * platform's `getThroughRelationFormula` being the formula of a `through` relation, and on it creating its query with the config's driver.
  */
 export function prepareRelations(storage: MetadataStorage, platform: object): void {
   for (const meta of storage.getAll().values()) {
     for (const property of meta.relations) {
-      // a shared entity is found without any tenant, so not together with a tenant's row that refers to it
-      if (property.kind === ReferenceKind.ONE_TO_ONE && !property.owner && leadsToTenants(meta, property)) {
+      // a shared entity can be loaded without a tenant, so a query for it must not join a tenant's row
+      if (property.kind === ReferenceKind.ONE_TO_ONE && !property.owner && refersToTenantRows(meta, property)) {
         property.lazy = true;
       }
 
@@ -26,20 +26,24 @@ export function prepareRelations(storage: MetadataStorage, platform: object): vo
   }
 }
 
-/** Whether the relation is one from a shared entity to tenants' rows. An embeddable is of the entity that holds it. */
-export function leadsToTenants(meta: EntityMetadata, property: EntityProperty): boolean {
+/** Whether a shared entity refers to tenants' rows by this relation. Relations of an embeddable are checked with the entity that contains it. */
+export function refersToTenantRows(meta: EntityMetadata, property: EntityProperty): boolean {
   return (
     meta.embeddable !== true && !isTenantEntity(meta.root) && property.targetMeta !== undefined && isTenantEntity(property.targetMeta.root)
   );
 }
 
 /**
- * Refuses to load a shared entity's collection of tenants' rows for another tenant than the EntityManager's own: a shared entity is one
- * for all of them, so the rows would stay in its collection when the next tenant is asked for.
+ * Refuses to load a shared entity's collection of tenants' rows for another tenant than the EntityManager's. The identity map has one instance
+ * of the shared entity, so the rows would still be in its collection when another tenant's rows are requested.
  *
  * @throws TenantContextRequiredError `TENANT_CONTEXT_REQUIRED` or CrossTenantError `CROSS_TENANT`
  */
-export function refuseForeignCollections(meta: EntityMetadata | undefined, populate: readonly PopulateHint[], asked: Asked): void {
+export function refuseForeignCollections(
+  meta: EntityMetadata | undefined,
+  populate: readonly PopulateHint[],
+  request: CollectionRequest,
+): void {
   for (const { field, children } of populate) {
     const property = meta?.properties[field.split(':')[0] as string];
 
@@ -47,37 +51,40 @@ export function refuseForeignCollections(meta: EntityMetadata | undefined, popul
       continue;
     }
 
-    if (leadsToTenants(meta, property)) {
-      const own = tenantSchema(property.targetMeta.className, asked.own, asked.scope, asked.rules);
-      throw CrossTenantError.sharedCollection(`${meta.className}.${property.name}`, [own, asked.wanted ?? asked.rules.publicSchema]);
+    if (refersToTenantRows(meta, property)) {
+      const own = tenantSchema(property.targetMeta.className, request.own, request.scope, request.rules);
+      throw CrossTenantError.sharedCollection(`${meta.className}.${property.name}`, [own, request.schema ?? request.rules.publicSchema]);
     }
 
-    refuseForeignCollections(property.targetMeta, children ?? [], asked);
+    refuseForeignCollections(property.targetMeta, children ?? [], request);
   }
 }
 
-/** The same for a query builder: what it selects of joined rows ends in the collections of its EntityManager's entities. */
-export function refuseForeignCollectionsOfQuery(query: CollectingQuery, tenantOf: (asked: string | undefined) => string | undefined): void {
+/** The same for a query builder. Joined rows that it selects are added to the collections of its EntityManager's entities. */
+export function refuseForeignCollectionsOfQuery(
+  query: CollectingQuery,
+  tenantOf: (schema: string | undefined) => string | undefined,
+): void {
   const { em, guard, mainAlias, state } = query;
 
   if (em === undefined || state.populate.length === 0) {
     return;
   }
 
-  for (const asked of [state.schema, ...Object.values(state.joins).map(({ schema }) => schema)]) {
-    const wanted = tenantOf(asked);
+  for (const schema of [state.schema, ...Object.values(state.joins).map(join => join.schema)]) {
+    const requested = tenantOf(schema);
 
-    if (wanted !== undefined && wanted !== em.schema) {
-      refuseForeignCollections(mainAlias.meta, state.populate, { ...guard, wanted, own: em.schema });
+    if (requested !== undefined && requested !== em.schema) {
+      refuseForeignCollections(mainAlias.meta, state.populate, { ...guard, schema: requested, own: em.schema });
     }
   }
 }
 
 /**
- * The options of the tenant that asks. What refreshes a shared entity, or loads a collection of one, names the schema it is in, which
- * says nothing of whose rows refer to it.
+ * The options with the EntityManager's own schema in place of a shared entity's. To refresh a shared entity, or to load its collections,
+ * MikroORM passes the entity's schema. That is the public one, and does not show which tenant's rows are wanted.
  */
-export function withAskingSchema<Options extends { readonly schema?: string | undefined }>(
+export function withTenantSchema<Options extends { readonly schema?: string | undefined }>(
   meta: EntityMetadata | undefined,
   options: Options,
   own: string | undefined,
@@ -87,17 +94,7 @@ export function withAskingSchema<Options extends { readonly schema?: string | un
   return isShared && options.schema !== undefined && options.schema === meta.schema ? { ...options, schema: own } : options;
 }
 
-/** MikroORM's dataloader reads m:n collections by the EntityManager's loader without its schema, which is added here. */
-export function loaderOfSchema(loader: any, schema: string | undefined): object {
-  return {
-    findChildrenFromPivotTable: (owners: any, property: any, options: any, ...rest: any[]) =>
-      loader.findChildrenFromPivotTable(owners, property, { schema, ...options }, ...rest),
-    populate: (...args: any[]) => loader.populate(...args),
-    normalizePopulate: (...args: any[]) => loader.normalizePopulate(...args),
-  };
-}
-
-/** The tenant entities whose tables refer to a shared one by foreign keys, at once or by way of other shared tables. */
+/** The tenant entities whose tables refer to a shared table by foreign keys, directly or through other shared tables. */
 export function tenantsThatReferTo(meta: EntityMetadata, storage: MetadataStorage, seen = new Set<EntityMetadata>()): EntityMetadata[] {
   if (seen.has(meta.root)) {
     return [];
@@ -113,7 +110,7 @@ function refersTo({ kind, owner, targetMeta }: EntityProperty, meta: EntityMetad
   return (kind === ReferenceKind.MANY_TO_ONE || (kind === ReferenceKind.ONE_TO_ONE && owner)) && targetMeta?.root === meta.root;
 }
 
-// the sub-query of the tenant that the formula's own table is of, as it has no EntityManager to ask
+// the sub-query has no EntityManager, so it gets the schema of the formula's table
 function throughFormula(platform: OpenPlatform, property: EntityProperty, columns: object, schema: string | undefined): string {
   const driver = platform.config.getDriver();
   const createQueryBuilder = (...args: Parameters<AbstractSqlDriver['createQueryBuilder']>): object =>
@@ -123,7 +120,7 @@ function throughFormula(platform: OpenPlatform, property: EntityProperty, column
   return platform.getThroughRelationFormula.call(Object.create(platform, { config: { value: config } }), property, columns);
 }
 
-/** A relation that a query loads, and what it loads further. */
+/** A relation that a query loads, and the relations to load from its targets. */
 export interface PopulateHint {
   readonly field: string;
   readonly children?: readonly PopulateHint[];
@@ -140,10 +137,10 @@ interface CollectingQuery {
   };
 }
 
-interface Asked extends GuardContext {
-  /** The schema that the call names. */
-  readonly wanted: string | undefined;
-  /** The schema that the EntityManager has. */
+interface CollectionRequest extends GuardContext {
+  /** The schema in the options of the call. */
+  readonly schema: string | undefined;
+  /** The schema of the EntityManager. */
   readonly own: string | undefined;
 }
 

@@ -4,9 +4,9 @@ import { isTenantEntity } from '../tenant/entity-kinds.js';
 type HydratorClass = NonNullable<Options['hydrator']>;
 
 /**
- * The user's hydrator, which takes what a tenant's entity refers to as of the entity's own schema, and what refers to a shared one as of
- * the tenant that its EntityManager has. MikroORM says the schema when it
- * hydrates what a query returned, and not when it hydrates an entity anew, as `em.refresh()` and `em.upsert()` do.
+ * Extends the user's hydrator so that related entities always get a schema: that of a tenant's entity, or for a shared entity that of its
+ * EntityManager. MikroORM passes the schema when it hydrates the result of a query, but not when it hydrates an entity again, as `em.refresh()`
+ * and `em.upsert()` do.
  */
 export function extendHydrator(Hydrator: HydratorClass = ObjectHydrator): HydratorClass {
   class TenantHydrator extends (Hydrator as unknown as OpenHydratorClass) {
@@ -26,9 +26,10 @@ function schemaOfRelated(entity: object): string | undefined {
   return wrapped === undefined || isTenantEntity(wrapped.__meta.root) ? wrapped?.__schema : wrapped.__em?.schema;
 }
 
-/** The place of `schema` among the arguments of `hydrate()`. */
+/** The index of `schema` in the arguments of `hydrate()`. */
 const SCHEMA = 7;
 
-type HydrateArgs = [entity: object, ...rest: any[]];
+type HydrateArgs = Parameters<InstanceType<HydratorClass>['hydrate']>;
 
-type OpenHydratorClass = new (...args: any[]) => { hydrate(...args: HydrateArgs): void };
+/** Without type parameters, which an override could not repeat. */
+type OpenHydratorClass = new (...args: ConstructorParameters<HydratorClass>) => { hydrate(...args: HydrateArgs): void };

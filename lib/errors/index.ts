@@ -5,12 +5,15 @@ export {
   InvalidSchemaNameError,
   ReservedDomainError,
   TenantExistsError,
+  TenantSettingError,
   TenantWriteRefusedError,
   UnknownTenantError,
 } from './tenant-row-errors.js';
-export { ProvisioningError, SchemaExistsError, SchemaMissingError, SchemaProtectedError } from './schema-errors.js';
+export { ProvisioningError, SchemaExistsError, SchemaInUseError, SchemaMissingError, SchemaProtectedError } from './schema-errors.js';
 export { CrossTenantError, PublicContextRequiredError, TenantChangedError, TenantContextRequiredError } from './scope-errors.js';
 export { SharedRowInUseError, SharedTableInUseError } from './shared-row-errors.js';
+export { PoolerModeError } from './pooler-errors.js';
 export { TenantRoleError } from './role-errors.js';
 export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';
+export { UnsupportedValueError } from './value-errors.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';

@@ -1,19 +1,19 @@
 import { TenantError, reasonOf, show, type TenantErrorCode } from './tenant-error.js';
 
-/** Something is wrong with a migration set, or a migration of it failed. */
+/** A migration set is invalid, or one of its migrations failed. */
 export class MigrationError extends TenantError {
   readonly migration: string | undefined;
-  /** The statement that failed, where one did. */
+  /** The statement that failed, if the failure came from a statement. */
   readonly statement: string | undefined;
-  /** Whether all it did was rolled back; what failed outside a transaction may be half done. */
+  /** Whether everything the migration did was rolled back. A migration that fails outside a transaction may be half done. */
   readonly isRolledBack: boolean;
-  /** What ran before it in that schema in the same run and was committed, as after a migration that runs outside a transaction. */
+  /** Migrations that the same run committed in this schema before the failure. This happens around migrations that run outside a transaction. */
   readonly done: readonly string[];
 
   static failed(migration: string, schemaName: string, cause: unknown, statement?: string, done: readonly string[] = []): MigrationError {
     return new MigrationError(
       'MIGRATION_FAILED',
-      `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ${standing(done, 'That schema was left as it was before the run.')} Mend it and run again.`,
+      `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ${committedBefore(done) ?? 'The schema was left as it was before the run.'} Fix the cause and run again.`,
       migration,
       { cause, statement, done },
     );
@@ -22,7 +22,7 @@ export class MigrationError extends TenantError {
   static unknown(names: readonly string[]): MigrationError {
     return new MigrationError(
       'MIGRATION_UNKNOWN',
-      `There is no migration ${names.map(show).join(', ')} in the tenant set. Nothing was run. Check the name against the files in \`migrations.path\`.`,
+      `The tenant set has no migration ${names.map(show).join(', ')}. Nothing was run. Check the name against the files in \`migrations.path\`.`,
       names[0],
     );
   }
@@ -30,7 +30,7 @@ export class MigrationError extends TenantError {
   static duplicate(name: string): MigrationError {
     return new MigrationError(
       'MIGRATION_DUPLICATE',
-      `Two migrations of the tenant set are named ${show(name)}, and the history tells them apart by name alone. Nothing was run. Rename one.`,
+      `Two migrations of the tenant set are named ${show(name)}. The history identifies a migration by its name only. Nothing was run. Rename one of them.`,
       name,
     );
   }
@@ -38,7 +38,7 @@ export class MigrationError extends TenantError {
   static folderMissing(folder: string): MigrationError {
     return new MigrationError(
       'MIGRATION_FOLDER_MISSING',
-      `There is no folder ${show(folder)}, where the tenant set should be. Nothing was run. Set \`migrations.path\` of \`withTenants\`, write the first migration with \`migration:create --tenants\`, or make the folder if the set is to be empty.`,
+      `The folder of the tenant set, ${show(folder)}, does not exist. Nothing was run. Set \`migrations.path\` of \`withTenants()\`, or create the first migration with \`migration:create --tenants\`. If the set is meant to be empty, create the folder.`,
       undefined,
     );
   }
@@ -46,7 +46,7 @@ export class MigrationError extends TenantError {
   static notLoadable(name: string, cause: unknown): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_LOADABLE',
-      `Migration ${show(name)} cannot be loaded: ${reasonOf(cause)}. Nothing was run. Mend the file; it has to export a class that extends Migration.`,
+      `Migration ${show(name)} cannot be loaded: ${reasonOf(cause)}. Nothing was run. Fix the file. It must export a class that extends Migration.`,
       name,
       { cause },
     );
@@ -62,24 +62,28 @@ export class MigrationError extends TenantError {
       done,
     }: { readonly statement: string | undefined; readonly invalidIndexes: readonly string[]; readonly done: readonly string[] },
   ): MigrationError {
-    const left =
+    const sentences = [
+      `Migration ${show(migration)} runs outside a transaction, and failed in schema ${show(schemaName)}: ${reasonOf(cause)}.`,
+      'Its statements before the failure were not rolled back, and it is not recorded in the history.',
+      committedBefore(done),
       invalidIndexes.length > 0
-        ? `It left the invalid ${invalidIndexes.length === 1 ? 'index' : 'indexes'} ${invalidIndexes.map(show).join(', ')} behind: drop ${invalidIndexes.length === 1 ? 'it' : 'them'} before you run it again. `
-        : '';
+        ? `It left the invalid ${invalidIndexes.length === 1 ? 'index' : 'indexes'} ${invalidIndexes.map(show).join(', ')} behind. Drop ${invalidIndexes.length === 1 ? 'it' : 'them'} before you run the migration again.`
+        : undefined,
+      'Fix the cause and run again.',
+    ];
 
-    return new MigrationError(
-      'MIGRATION_FAILED',
-      `Migration ${show(migration)}, which runs outside a transaction, failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ` +
-        `${left}What came before the failure in it stands, and it is not recorded. ${standing(done, '')}${done.length > 0 ? ' ' : ''}Mend it and run again.`,
-      migration,
-      { cause, statement, isRolledBack: false, done },
-    );
+    return new MigrationError('MIGRATION_FAILED', sentences.filter(sentence => sentence !== undefined).join(' '), migration, {
+      cause,
+      statement,
+      isRolledBack: false,
+      done,
+    });
   }
 
   static unknownInHistory(migration: string): MigrationError {
     return new MigrationError(
       'MIGRATION_UNKNOWN',
-      `The history ends with migration ${show(migration)}, which the tenant set does not have, so it cannot be reverted. Nothing was run. Use the version of the application that has it.`,
+      `The history ends with migration ${show(migration)}. The tenant set does not contain it, so it cannot be reverted. Nothing was run. Use the version of the application that contains it.`,
       migration,
     );
   }
@@ -87,8 +91,8 @@ export class MigrationError extends TenantError {
   static busy(schemaName: string, forMs: number): MigrationError {
     return new MigrationError(
       'TENANT_BUSY',
-      `Schema ${show(schemaName)} was not migrated: another run or session has had the tenant's lock for ${Math.round(forMs / 1_000)} s. ` +
-        'Nothing was run in it. See in `pg_locks` who holds an advisory lock, end that session if it is stuck, and run again.',
+      `Schema ${show(schemaName)} was not migrated: another run or session has held the tenant's lock for ${Math.round(forMs / 1_000)} s. ` +
+        'Nothing was run in this schema. Find the session that holds the advisory lock in `pg_locks`. If it is stuck, end it. Then run again.',
       undefined,
     );
   }
@@ -96,7 +100,7 @@ export class MigrationError extends TenantError {
   static historyUnreadable(schemaName: string, cause: unknown): MigrationError {
     return new MigrationError(
       'MIGRATION_HISTORY_UNREADABLE',
-      `The history of schema ${show(schemaName)} cannot be read: ${reasonOf(cause)}. Nothing was run in it. Mend it, or end the session that has it locked, and run again.`,
+      `The migration history of schema ${show(schemaName)} cannot be read: ${reasonOf(cause)}. Nothing was run in this schema. Fix the history table, or end the session that has locked it, and run again.`,
       undefined,
       { cause },
     );
@@ -105,7 +109,7 @@ export class MigrationError extends TenantError {
   static publicSetBehind(pending: readonly string[]): MigrationError {
     return new MigrationError(
       'PUBLIC_SET_BEHIND',
-      `The public set is behind (${pending.join(', ')}), and tenants' migrations may refer to what it creates. Nothing was run. Run \`mikro-orm migration:up\` first, or pass \`--skip-public-check\`.`,
+      `The public set has pending migrations (${pending.join(', ')}), and migrations of the tenant set may depend on them. Nothing was run. Run \`mikro-orm migration:up\` first, or pass \`--skip-public-check\`.`,
       undefined,
     );
   }
@@ -113,7 +117,7 @@ export class MigrationError extends TenantError {
   static oneSetForAll(names: readonly string[]): MigrationError {
     return new MigrationError(
       'MIGRATION_FOR_ONE_TENANT',
-      `A migration cannot be written for ${names.map(show).join(', ')}: there is one tenant set, and every tenant gets all of it. No file was written. Leave the names out.`,
+      `A migration cannot be created for ${names.map(show).join(', ')} only: all tenants share one tenant set. No file was written. Omit the names.`,
       undefined,
     );
   }
@@ -121,7 +125,7 @@ export class MigrationError extends TenantError {
   static sessionState(migration: string, statement: string): MigrationError {
     return new MigrationError(
       'MIGRATION_SESSION_STATE',
-      `Migration ${show(migration)} has the statement ${show(statement)}, which would end the tenant's transaction or stay on a connection that others use after it. It was not run. Use \`set local\`, or leave the transaction to the run.`,
+      `Migration ${show(migration)} contains the statement ${show(statement)}. It would end the tenant's transaction, or change a connection that other work uses later. It was not run. Use \`set local\`, or leave the transaction to the run.`,
       migration,
       { statement },
     );
@@ -130,8 +134,8 @@ export class MigrationError extends TenantError {
   static needsSession(migration: string, schemaName: string): MigrationError {
     return new MigrationError(
       'MIGRATION_NEEDS_SESSION',
-      `Migration ${show(migration)} runs outside a transaction, with a path and a lock that are the session's, and this connection goes through a pooler that may give every statement another session. ` +
-        `Nothing was run in schema ${show(schemaName)}. Run it over a connection straight to PostgreSQL.`,
+      `Migration ${show(migration)} runs outside a transaction, so its \`search_path\` and its lock belong to the session. This connection goes through a pooler, which may use another session for each statement. ` +
+        `Nothing was run in schema ${show(schemaName)}. Connect directly to PostgreSQL to run it.`,
       migration,
     );
   }
@@ -139,7 +143,7 @@ export class MigrationError extends TenantError {
   static notInitial(): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_INITIAL',
-      'The first migration of the tenant set cannot be written, as the set has migrations already. No file was written. Leave `--initial` out.',
+      'An initial migration cannot be created: the tenant set already has migrations. No file was written. Omit `--initial`.',
       undefined,
     );
   }
@@ -147,8 +151,8 @@ export class MigrationError extends TenantError {
   static notRelative(statements: readonly string[]): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_RELATIVE',
-      `The tenant set cannot be written: what MikroORM generates here names the schema in a way that cannot be made to fit every tenant: ${statements.join(' ')} ` +
-        'No file was written. Write this part in a blank migration (`migration:create --tenants --blank`).',
+      `The migration cannot be generated. MikroORM names a schema in these statements, so they do not work in every tenant: ${statements.join(' ')} ` +
+        'No file was written. Write this part by hand in a blank migration (`migration:create --tenants --blank`).',
       undefined,
     );
   }
@@ -161,7 +165,7 @@ export class MigrationError extends TenantError {
     this.done = options.done ?? [];
   }
 
-  /** The same of a run that had committed these before in that schema. */
+  /** This error, for a run that had committed `done` in the schema before. */
   after(done: readonly string[], schemaName: string): MigrationError {
     const isOfMigration = this.code === 'MIGRATION_FAILED' && this.isRolledBack && this.migration !== undefined;
 
@@ -169,8 +173,10 @@ export class MigrationError extends TenantError {
   }
 }
 
-function standing(done: readonly string[], otherwise: string): string {
-  return done.length === 0 ? otherwise : `What ran before it in that schema stands: ${done.map(show).join(', ')}.`;
+function committedBefore(done: readonly string[]): string | undefined {
+  return done.length === 0
+    ? undefined
+    : `Migrations that were committed before it in this schema remain applied: ${done.map(show).join(', ')}.`;
 }
 
 interface MigrationErrorOptions extends ErrorOptions {
@@ -179,27 +185,31 @@ interface MigrationErrorOptions extends ErrorOptions {
   readonly done?: readonly string[];
 }
 
-/** A run that cannot be, as it was asked for. Nothing was run. */
+/** A run was requested with options that do not work. Nothing was run. */
 export class RunUsageError extends TenantError {
-  static option(option: string, value: unknown, expected: string, options?: ErrorOptions): RunUsageError {
-    return new RunUsageError('RUN_USAGE', `\`${option}\` is ${show(value)}, and takes ${expected}. Nothing was run.`, options);
+  static option(option: string, value: unknown, expected: string): RunUsageError {
+    return new RunUsageError('RUN_USAGE', `\`${option}\` is ${show(value)}, but must be ${expected}. Nothing was run.`);
   }
 
   static condition(where: unknown, cause: unknown): RunUsageError {
-    return RunUsageError.option('where', where, `a condition on the tenant entity: ${reasonOf(cause)}`, { cause });
+    return new RunUsageError(
+      'RUN_USAGE',
+      `\`where\` is ${show(where)}, which is not a valid condition on the tenant entity: ${reasonOf(cause)}. Nothing was run. Check its property names and values.`,
+      { cause },
+    );
   }
 
   static withoutTenants(option: string): RunUsageError {
     return new RunUsageError(
       'RUN_USAGE',
-      `\`${option}\` is an option of a run over tenants, and no tenants were asked for. Nothing was run. Add \`--tenants\`.`,
+      `\`${option}\` works only together with \`--tenants\`. Nothing was run. Add \`--tenants\`, or omit the option.`,
     );
   }
 
   static inTransaction(): RunUsageError {
     return new RunUsageError(
       'RUN_IN_TRANSACTION',
-      'A run gives each tenant a transaction of its own, so it cannot be part of one. Nothing was run. Call `migrate()` after the transaction, or outside it.',
+      '`migrate()` was called inside a transaction, but it migrates each tenant in a separate transaction. Nothing was run. Call it after the transaction, or outside it.',
     );
   }
 }

@@ -1,6 +1,6 @@
 import { TenantError, reasonOf, show } from './tenant-error.js';
 
-/** A tenant's database role cannot be had: it is not there, the login role is no member of it, or it was there before its tenant. */
+/** A tenant's database role cannot be used or created: it is missing, the login role is not a member of it, or it already exists. */
 export class TenantRoleError extends TenantError {
   readonly role: string;
 
@@ -8,8 +8,8 @@ export class TenantRoleError extends TenantError {
     return new TenantRoleError(
       'TENANT_ROLE_EXISTS',
       role,
-      `Role ${show(role)} exists already, and a role is never adopted silently: others may be members of it. Nothing was changed. ` +
-        'Roles belong to the whole cluster: give each database a `roles.prefix` of its own, or drop the role if it is left over.',
+      `Role ${show(role)} already exists. An existing role is never taken over, because other roles may be members of it. Nothing was changed. ` +
+        'Roles belong to the whole cluster: give each database its own `roles.prefix`, or drop the role if nothing uses it.',
       cause,
     );
   }
@@ -18,9 +18,9 @@ export class TenantRoleError extends TenantError {
     return new TenantRoleError(
       'TENANT_ROLE_REFUSED',
       role,
-      `Role ${show(role)} could not be taken: ${reasonOf(cause)}. Nothing was run. ` +
-        `Where the role is there, make the role that the ORM is connected as a member of it: \`grant ${show(role)} to …\`; ` +
-        "where it is a tenant's and is not, because the tenant is older than the option `roles`, call `tenants().createRole(…)`.",
+      `The connection could not switch to role ${show(role)}: ${reasonOf(cause)}. Nothing was run. ` +
+        `If the role exists, make the role of the connection a member of it: \`grant ${show(role)} to …\`. ` +
+        'If the tenant was created before the option `roles` was set, create its role with `tenants().createRole(…)`.',
       cause,
     );
   }

@@ -1,21 +1,22 @@
 import { TenantError, reasonOf, show } from './tenant-error.js';
 
-/** The tenant's schema exists already. It was left as it was. */
+/** The tenant's schema already exists. It was left unchanged. */
 export class SchemaExistsError extends TenantError {
   readonly schemaName: string;
 
   constructor(schemaName: string, options?: ErrorOptions) {
     super(
       'SCHEMA_ALREADY_EXISTS',
-      `Schema ${show(schemaName)} exists already, and a schema is never adopted silently: it could hold somebody else's data. ` +
-        'It was left as it was, and nothing was stored. Choose another `schemaName`, or drop or rename that schema first, and start anew in another fork of the `em`.',
+      `Schema ${show(schemaName)} already exists. An existing schema is never taken over, because it may hold other data. ` +
+        'It was left unchanged, and nothing was stored. Choose another `schemaName`, or drop or rename the schema first. Then try again in a new fork of the `em`. ' +
+        'To give the tenant this very schema, call `tenants().create(data, { adoptSchema: true })`.',
       options,
     );
     this.schemaName = schemaName;
   }
 }
 
-/** There is no such schema. */
+/** The tenant's schema does not exist. */
 export class SchemaMissingError extends TenantError {
   readonly schemaName: string;
 
@@ -29,17 +30,36 @@ export class SchemaMissingError extends TenantError {
   }
 }
 
-/** A schema that is not the library's to drop, rename or migrate. */
+/** The library refused to drop, rename or migrate a schema that it did not create. */
 export class SchemaProtectedError extends TenantError {
   readonly schemaName: string;
 
-  constructor(schemaName: string, action: SchemaAction, reason: string) {
-    super('SCHEMA_PROTECTED', `Refused to ${action} schema ${show(schemaName)}: ${reason}. Nothing was changed.`);
+  constructor(schemaName: string, action: SchemaAction, reason: string, { remedy }: { readonly remedy?: string } = {}) {
+    super(
+      'SCHEMA_PROTECTED',
+      `Refused to ${action} schema ${show(schemaName)}: ${reason}. Nothing was changed.${remedy === undefined ? '' : ` ${remedy}`}`,
+    );
     this.schemaName = schemaName;
   }
 }
 
-/** Creating a tenant failed; row, schema, tables and history were rolled back together. */
+/** Others depend on a schema that was to be dropped, or have its name in their text where it was to be renamed. */
+export class SchemaInUseError extends TenantError {
+  readonly schemaName: string;
+  /** Each as PostgreSQL names it, for example `view public.report`. */
+  readonly dependents: readonly string[];
+
+  constructor(schemaName: string, action: 'drop' | 'rename', dependents: readonly string[]) {
+    const { reason, remedy } = IN_USE[action];
+    const rest = dependents.length - MAX_NAMED;
+    const named = dependents.slice(0, MAX_NAMED).join(', ') + (rest > 0 ? `, and ${rest} more (\`error.dependents\` has all)` : '');
+    super('SCHEMA_IN_USE', `Refused to ${action} schema ${show(schemaName)}: ${reason}: ${named}. Nothing was changed. ${remedy}`);
+    this.schemaName = schemaName;
+    this.dependents = dependents;
+  }
+}
+
+/** Creating a tenant failed. Its row, schema, tables and history were rolled back together. */
 export class ProvisioningError extends TenantError {
   readonly schemaName: string;
   readonly migration: string | undefined;
@@ -47,8 +67,8 @@ export class ProvisioningError extends TenantError {
   constructor(tenant: string, schemaName: string, migration: string | undefined, cause: unknown) {
     super(
       'TENANT_NOT_PROVISIONED',
-      `Tenant ${tenant} was not created: ${migration === undefined ? 'its schema' : `migration ${show(migration)}`} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ` +
-        'Row, schema, tables and history were rolled back. Mend what the cause names and create the tenant anew in another fork, as this `em` takes it for stored.',
+      `Tenant ${tenant} was not created: ${migration === undefined ? `schema ${show(schemaName)} could not be created` : `migration ${show(migration)} failed in schema ${show(schemaName)}`}: ${reasonOf(cause)}. ` +
+        'Its row, schema, tables and history were rolled back. Fix the cause. Then create the tenant again in a new fork: this `em` treats it as stored.',
       { cause },
     );
     this.schemaName = schemaName;
@@ -56,4 +76,17 @@ export class ProvisioningError extends TenantError {
   }
 }
 
-type SchemaAction = 'drop' | 'rename' | 'migrate';
+const IN_USE = {
+  drop: {
+    reason: 'what is outside of it depends on it and would be dropped too',
+    remedy: 'Drop or change that first. To drop it along with the schema, call `tenants().drop(tenant, { cascade: true })`.',
+  },
+  rename: {
+    reason: 'what is outside of it has its name as text, and would go on looking for that name',
+    remedy: 'Change that first. To rename the schema all the same, call `tenants().rename(tenant, schemaName, { force: true })`.',
+  },
+} as const;
+
+const MAX_NAMED = 10;
+
+type SchemaAction = 'drop' | 'rename' | 'migrate' | 'adopt';

@@ -1,11 +1,11 @@
 import { TenantError, show } from './tenant-error.js';
 
-/** A tenant entity was to be read or written, and no tenant was chosen. */
+/** A tenant entity was used without a tenant. */
 export class TenantContextRequiredError extends TenantError {
   /** For `requireTenant()`. */
   static noTenant(scope: 'public' | 'tenant' | undefined): TenantContextRequiredError {
     return new TenantContextRequiredError(
-      `requireTenant() was called ${scope === 'public' ? 'in the public scope' : 'outside any scope'}, so there is no tenant.`,
+      `requireTenant() was called ${scope === 'public' ? 'in the public scope' : 'outside any scope'}, where there is no tenant.`,
     );
   }
 
@@ -13,38 +13,38 @@ export class TenantContextRequiredError extends TenantError {
     const where = {
       none: 'outside any scope',
       public: 'in the public scope',
-      tenant: 'by an EntityManager that was made outside the scope and has no tenant',
+      tenant: 'with an EntityManager that was created outside the scope and has no tenant',
     }[scope];
 
     return new TenantContextRequiredError(
-      `${entity} is a tenant entity and was used ${where}, so there is no schema to read or write. No SQL was sent.`,
+      `${entity} is a tenant entity, but it was used ${where}. There is no schema to read or write. No SQL was sent.`,
     );
   }
 
   constructor(fact: string) {
     super(
       'TENANT_CONTEXT_REQUIRED',
-      `${fact} Wrap the work in \`runInTenant(tenant, …)\`, serve it behind \`tenantContext()\` on a tenant's host, or use the \`em\` of the current scope.`,
+      `${fact} Run the code in \`runInTenant(tenant, …)\`, serve the request behind \`tenantContext()\` on a tenant's host, or use the \`em\` of the current scope.`,
     );
   }
 }
 
-/** Tenants are created, renamed and deleted from the public scope or from none. */
+/** Tenants can be created, renamed and deleted only in the public scope or outside any scope. */
 export class PublicContextRequiredError extends TenantError {
   constructor(action: string, schemaName: string) {
     super(
       'PUBLIC_CONTEXT_REQUIRED',
-      `A tenant cannot be ${action} from inside the scope of tenant ${show(schemaName)}. Nothing was stored. Do it in \`runInPublic(…)\`.`,
+      `A tenant cannot be ${action} in the scope of tenant ${show(schemaName)}. Nothing was stored. Use \`runInPublic(…)\`.`,
     );
   }
 }
 
-/** The tenant that work was begun for is not the one of its name any more: it was renamed or dropped meanwhile, and another one may have the name. */
+/** The tenant of the scope was renamed or dropped after the scope was entered. Another tenant may have its name now. */
 export class TenantChangedError extends TenantError {
   /** The name that the tenant had. */
   readonly schemaName: string;
 
-  /** As Koa and others read them: who asks again is served by whoever has the host then. */
+  /** For a framework that answers a request with it. The next request is served by the tenant that has the host then. */
   readonly status = 503;
   readonly expose = false;
   readonly headers: Readonly<Record<string, string>> = { 'Retry-After': '1' };
@@ -52,68 +52,77 @@ export class TenantChangedError extends TenantError {
   constructor(schemaName: string, options?: ErrorOptions) {
     super(
       'TENANT_CHANGED',
-      `The tenant that was ${show(schemaName)} when this work began was renamed or dropped since, and another tenant may have that name now. ` +
-        'Nothing was read or stored under the name. Find the tenant again, by its key, and begin anew.',
+      `Tenant ${show(schemaName)} was renamed or dropped after this work began, and another tenant may have that name now. ` +
+        'The statement was not sent, or it was rolled back. Look up the tenant again by its key, and start again.',
       options,
     );
     this.schemaName = schemaName;
   }
 }
 
-/** Another tenant's data was asked for from inside a tenant's scope, or a tenant's data was to be written with another's. */
+/** In a tenant's scope, the data of another tenant was requested or would have been written. */
 export class CrossTenantError extends TenantError {
-  /** The schema names of the two tenants: first the one the work is for, then the one that was reached for. */
+  /** The schema names of the two tenants: first the current one, then the other one. */
   readonly schemaNames: readonly [own: string, other: string];
 
-  /** Where the other tenant came in, such as `Book.author`; undefined where no property led to it. */
+  /** The property that led to the other tenant, such as `Book.author`. Undefined if no property did. */
   readonly property: string | undefined;
 
   static otherSchema(entity: string, wanted: string, current: string): CrossTenantError {
     return new CrossTenantError(
-      `${entity} of schema ${show(wanted)} was asked for in the scope of tenant ${show(current)}. No SQL was sent. ` +
-        `If this is meant, leave the scope first: \`runInTenant(${show(wanted)}, …)\`.`,
+      `${entity} of schema ${show(wanted)} was requested in the scope of tenant ${show(current)}. No SQL was sent. ` +
+        `If you need it, enter the scope of that tenant: \`runInTenant(${show(wanted)}, …)\`.`,
       [current, wanted],
     );
   }
 
-  /** Data or a condition that holds an entity. */
+  /** An entity in data or in a condition. */
   static givenEntity(entity: string, [own, other]: readonly [string, string], property?: string): CrossTenantError {
     const place = property === undefined ? '' : ` as ${property}`;
 
     return new CrossTenantError(
-      `${entity} of schema ${nameOf(own, other)} was given to tenant ${show(own)}${place}, where its key is another row's. No SQL was sent. ` +
-        `Load the one of tenant ${show(own)} in its place.`,
+      `${entity} of schema ${nameOf(own, other)} was passed to tenant ${show(own)}${place}. In tenant ${show(own)}, its key belongs to a different row. No SQL was sent. ` +
+        `Load the entity of tenant ${show(own)} instead.`,
       [own, other],
       property,
     );
   }
 
-  /** A shared entity's collection of tenants' rows. */
+  /** A query, or a fragment of one, in the query of another tenant. */
+  static givenQuery([own, other]: readonly [string, string]): CrossTenantError {
+    return new CrossTenantError(
+      `A query that was built for tenant ${show(other)} was used in one of tenant ${show(own)}. No SQL was sent. ` +
+        `Build it in the scope of tenant ${show(own)}, or with its EntityManager.`,
+      [own, other],
+    );
+  }
+
+  /** A collection of tenant rows on a shared entity. */
   static sharedCollection(property: string, [own, wanted]: readonly [string, string]): CrossTenantError {
     return new CrossTenantError(
-      `${property} of tenant ${show(wanted)} was to be loaded by an EntityManager of tenant ${show(own)}, whose shared entities would keep it. No SQL was sent. ` +
-        `Load it in \`runInTenant(${show(wanted)}, …)\`, or by \`em.fork({ schema: ${show(wanted)} })\`.`,
+      `${property} of tenant ${show(wanted)} was requested from an EntityManager of tenant ${show(own)}. The shared entities of tenant ${show(own)} would then hold rows of tenant ${show(wanted)}. No SQL was sent. ` +
+        `Load it in \`runInTenant(${show(wanted)}, …)\`, or with \`em.fork({ schema: ${show(wanted)} })\`.`,
       [own, wanted],
       property,
     );
   }
 
-  /** A relation of an entity that is in a flush. */
+  /** A relation of an entity in a flush. */
   static relation(property: string, own: string, other: string): CrossTenantError {
     return new CrossTenantError(
-      `${property} of tenant ${show(own)} holds an entity of tenant ${nameOf(own, other)}. A foreign key has no schema, so it would be that of another row. ` +
-        `Nothing was stored. Load the one of tenant ${show(own)} in its place.`,
+      `${property} of tenant ${show(own)} refers to an entity of tenant ${nameOf(own, other)}. A foreign key has no schema, so it would point to a different row. ` +
+        `Nothing was stored. Load the entity of tenant ${show(own)} instead.`,
       [own, other],
       property,
     );
   }
 
-  /** An entity that is in another tenant's flush. */
+  /** An entity in the flush of another tenant. */
   static foreignFlush(entity: string, [own, other]: readonly [string, string], property?: string): CrossTenantError {
-    const how = property === undefined ? '' : `, by ${property}`;
+    const path = property === undefined ? '' : ` (through ${property})`;
 
     return new CrossTenantError(
-      `${entity} of tenant ${nameOf(own, other)} came into a flush of tenant ${show(own)}${how}. Nothing was stored. Flush each in its own \`runInTenant(…)\`.`,
+      `${entity} of tenant ${nameOf(own, other)} is part of a flush of tenant ${show(own)}${path}. Nothing was stored. Flush each tenant in its own \`runInTenant(…)\`.`,
       [own, other],
       property,
     );
@@ -126,7 +135,7 @@ export class CrossTenantError extends TenantError {
   }
 }
 
-// two tenants can have had one name
+// two tenants can have had the same name
 function nameOf(own: string, other: string): string {
-  return own === other ? `${show(other)} as it was before another tenant had that name` : show(other);
+  return own === other ? `${show(other)}, which was another tenant then,` : show(other);
 }

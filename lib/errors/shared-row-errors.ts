@@ -1,8 +1,8 @@
 import { TenantError, show } from './tenant-error.js';
 
-/** A shared row was to be deleted, or given another key, to which a tenant's rows refer. */
+/** A shared row cannot be deleted or get another key, because rows of a tenant refer to it. */
 export class SharedRowInUseError extends TenantError {
-  /** The schema of the tenant whose rows refer to it: the first that the database met. */
+  /** The schema of a tenant whose rows refer to it: the first one that PostgreSQL found. */
   readonly schemaName: string;
   readonly table: string;
   readonly constraint: string;
@@ -10,8 +10,8 @@ export class SharedRowInUseError extends TenantError {
   constructor(entity: string, { schema, table, constraint }: Reference, options?: ErrorOptions) {
     super(
       'SHARED_ROW_IN_USE',
-      `A row of the shared entity ${entity} is in use: rows of ${show(table)} in tenant schema ${show(schema)} refer to it by the constraint ${show(constraint)}, ` +
-        'and other tenants may as well. Nothing was stored. Change or delete the rows that refer to it first, in `forEachTenant(…)`, or give the foreign key a `deleteRule`.',
+      `A row of the shared entity ${entity} is in use: rows of ${show(table)} in tenant schema ${show(schema)} refer to it through the constraint ${show(constraint)}. ` +
+        'Rows of other tenants may refer to it too. Nothing was stored. Change or delete the referring rows first, in `forEachTenant(…)`, or give the foreign key a `deleteRule`.',
       options,
     );
     this.schemaName = schema;
@@ -20,16 +20,16 @@ export class SharedRowInUseError extends TenantError {
   }
 }
 
-/** A shared table was to be truncated to which tenants' tables refer. */
+/** A shared table cannot be truncated, because tables of tenants refer to it. */
 export class SharedTableInUseError extends TenantError {
-  /** The tenant entities that refer to it. */
+  /** The tenant entities that refer to the table. */
   readonly entities: readonly string[];
 
   constructor(entity: string, referring: readonly string[]) {
     super(
       'SHARED_TABLE_IN_USE',
-      `${entity} is a shared entity to which tenant entities refer (${referring.join(', ')}), and PostgreSQL would truncate their tables with it, every tenant's. ` +
-        'No SQL was sent. Delete the rows in its place, which is refused for those in use.',
+      `${entity} cannot be truncated: it is a shared entity, and tenant entities refer to it (${referring.join(', ')}). PostgreSQL would also truncate their tables, in every tenant. ` +
+        'No SQL was sent. Delete the rows instead. The foreign keys then decide what happens to rows that are in use.',
     );
     this.entities = referring;
   }

@@ -1,4 +1,4 @@
-/** What `error.code` of a `TenantError` can be. */
+/** The values of `code` of a `TenantError`. */
 export type TenantErrorCode =
   | 'TENANT_CONFIG'
   | 'ORM_WITHOUT_TENANTS'
@@ -11,9 +11,11 @@ export type TenantErrorCode =
   | 'SCHEMA_ALREADY_EXISTS'
   | 'SCHEMA_MISSING'
   | 'SCHEMA_PROTECTED'
+  | 'SCHEMA_IN_USE'
   | 'TENANT_ALREADY_EXISTS'
   | 'TENANT_UNKNOWN'
   | 'TENANT_NOT_PROVISIONED'
+  | 'POOLER_WITHOUT_TRANSACTIONS'
   | 'TENANT_ROLE_REFUSED'
   | 'TENANT_ROLE_EXISTS'
   | 'TENANT_CONTEXT_REQUIRED'
@@ -21,6 +23,8 @@ export type TenantErrorCode =
   | 'CROSS_TENANT'
   | 'TENANT_CHANGED'
   | 'TENANT_WRITE_REFUSED'
+  | 'TENANT_SETTING_REFUSED'
+  | 'VALUE_UNSUPPORTED'
   | 'SHARED_ROW_IN_USE'
   | 'SHARED_TABLE_IN_USE'
   | 'HOST_INVALID'
@@ -44,7 +48,7 @@ export type TenantErrorCode =
   | 'MIGRATION_FOR_ONE_TENANT'
   | 'PUBLIC_SET_BEHIND';
 
-/** The root of every error this library throws. Branch on `code`; the message says what happened, why, and what to do. */
+/** The base class of every error that this library throws. Branch on `code`. The message says what happened, why, and what to do. */
 export class TenantError extends Error {
   readonly code: TenantErrorCode;
 
@@ -55,14 +59,14 @@ export class TenantError extends Error {
   }
 }
 
-/** The message of whatever was thrown, in one line without its own closing dot. */
+/** The message of any thrown value, without a trailing full stop, to be used inside a sentence. */
 export function reasonOf(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
 
   return message.trim().replace(/\.$/, '');
 }
 
-/** A value as it reads in a message: whatever it is, in one line of printable characters, and not for ever. */
+/** Formats any value for a message: one line, printable characters only, limited in length. */
 export function show(value: unknown): string {
   const text = textOf(value).replaceAll(UNPRINTABLE, character => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 
@@ -74,12 +78,12 @@ function textOf(value: unknown): string {
     // JSON has no NaN and no Infinity
     return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   } catch {
-    // it has a BigInt or itself in it, or does not let itself be read
+    // it contains a BigInt or a cycle, or a getter throws
     return `a value of type ${typeof value}`;
   }
 }
 
 const MAX_LENGTH = 300;
 
-// JSON escapes the ASCII ones
+// JSON escapes only the ASCII ones
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;

@@ -1,6 +1,6 @@
 import { TenantError, show, type TenantErrorCode } from './tenant-error.js';
 
-/** A schema name that no tenant may have. */
+/** A schema name that a tenant must not have. */
 export class InvalidSchemaNameError extends TenantError {
   readonly schemaName: unknown;
 
@@ -8,79 +8,93 @@ export class InvalidSchemaNameError extends TenantError {
     super(
       code,
       `${show(schemaName)} cannot be a tenant's schema name: ${rule}. ` +
-        'Use lower-case ASCII letters, digits and `_`, not starting with a digit, at most 63 bytes, for example "acme_ltd".',
+        'Use at most 63 lower-case ASCII letters, digits and `_`, and do not start with a digit. Example: "acme_ltd".',
     );
     this.schemaName = schemaName;
   }
 }
 
-/** A `domainUrl` that no tenant may have. */
+/** A `domainUrl` that a tenant must not have. */
 export class InvalidDomainError extends TenantError {
   readonly domainUrl: unknown;
 
   constructor(domainUrl: unknown) {
     super(
       'DOMAIN_INVALID',
-      `${show(domainUrl)} is no host name. \`domainUrl\` takes a host name alone, without scheme, port, path or spaces, for example "acme.example.com".`,
+      `${show(domainUrl)} is not a valid host name. Set \`domainUrl\` to a host name without scheme, port, path and spaces. Example: "acme.example.com".`,
     );
     this.domainUrl = domainUrl;
   }
 }
 
-/** A `domainUrl` that already serves the public routes. */
+/** A `domainUrl` that serves the public routes. */
 export class ReservedDomainError extends TenantError {
   readonly domainUrl: string;
 
   constructor(domainUrl: string) {
     super(
       'DOMAIN_RESERVED',
-      `${show(domainUrl)} is one of \`publicHosts\`, so it serves the public routes and never reaches a tenant. Give the tenant another host, or take it off the list.`,
+      `${show(domainUrl)} is listed in \`publicHosts\`. It serves the public routes, so it would never reach the tenant. Give the tenant another host, or remove the host from \`publicHosts\`.`,
     );
     this.domainUrl = domainUrl;
   }
 }
 
-/** Another tenant has that `schemaName` or `domainUrl`. */
+/** Another tenant already has this `schemaName` or `domainUrl`. */
 export class TenantExistsError extends TenantError {
   readonly property: 'schemaName' | 'domainUrl';
 
   constructor(property: 'schemaName' | 'domainUrl', options?: ErrorOptions) {
     super(
       'TENANT_ALREADY_EXISTS',
-      `Another tenant has this \`${property}\`, which is unique. Nothing was stored. Choose another one.`,
+      `Another tenant already has this \`${property}\`, and it must be unique. Nothing was stored. Choose another value.`,
       options,
     );
     this.property = property;
   }
 }
 
-/** No tenant has that schema name. */
+/** No tenant has this schema name. */
 export class UnknownTenantError extends TenantError {
   readonly schemaNames: readonly string[];
 
   constructor(schemaNames: readonly string[]) {
     super(
       'TENANT_UNKNOWN',
-      `No tenant has the schema name ${schemaNames.map(show).join(', ')}. Nothing was run. \`tenants().list()\` gives those there are.`,
+      `No tenant has the schema name ${schemaNames.map(show).join(', ')}. Nothing was run. Call \`tenants().list()\` to see the existing tenants.`,
     );
     this.schemaNames = schemaNames;
   }
 }
 
-/** A way of writing tenants that would leave rows without schemas, or schemas without rows. */
+/** Data for a tenant that has a setting in it. */
+export class TenantSettingError extends TenantError {
+  readonly setting: string;
+
+  constructor(setting: string) {
+    super(
+      'TENANT_SETTING_REFUSED',
+      `The data for a tenant has \`${setting}\`, which is a setting: data often comes from a request, and a visitor must not decide on schemas. ` +
+        `Nothing was stored. Take it out of the data, and set it on the tenant itself (\`tenant.${setting} = …\`), on its class or in the options.`,
+    );
+    this.setting = setting;
+  }
+}
+
+/** A write to the tenant entity that could leave rows without schemas, or schemas without rows. */
 export class TenantWriteRefusedError extends TenantError {
   static withoutTransaction(action: string): TenantWriteRefusedError {
     return new TenantWriteRefusedError(
       'flush()',
-      '`em.transactional(…)`, or leave `implicitTransactions` on',
-      `was to have a tenant ${action} outside a transaction, so a failure would part the row from its schema`,
+      '`em.transactional(…)`, or turn `implicitTransactions` on. Either needs `disableTransactions` off',
+      `would have ${action} a tenant outside a transaction. A failure could then leave a row without its schema, or a schema without its row`,
     );
   }
 
   constructor(
     method: string,
     instead: string,
-    fact = 'writes tenants without the unit of work, so no schema would be created, renamed or dropped with the row',
+    fact = 'writes tenants without the unit of work. Their schemas would not be created, renamed or dropped with the rows',
   ) {
     super('TENANT_WRITE_REFUSED', `\`${method}\` ${fact}. Nothing was stored. Use ${instead}.`);
   }

@@ -1,6 +1,6 @@
 import { TenantError, show, type TenantErrorCode } from './tenant-error.js';
 
-/** An error that an HTTP client caused, in the form Koa reads. */
+/** An error that is shown to the HTTP client. Koa reads `status` and `expose`. */
 export class HttpTenantError extends TenantError {
   readonly status: number;
   readonly expose = true;
@@ -11,14 +11,18 @@ export class HttpTenantError extends TenantError {
   }
 }
 
-/** The `Host` header is no host name: 400. */
+/** The `Host` header is not a valid host name, or the request names two hosts: status 400. */
 export class InvalidHostError extends HttpTenantError {
-  constructor() {
-    super('HOST_INVALID', 400, 'The Host header of this request is not a valid host name.');
+  static severalHosts(): InvalidHostError {
+    return new InvalidHostError('This request names more than one host.');
+  }
+
+  constructor(message = 'The Host header of this request is not a valid host name.') {
+    super('HOST_INVALID', 400, message);
   }
 }
 
-/** No tenant and no public route is served on this host: 404, or what `notFoundStatus` says. */
+/** The host belongs to no tenant and is not a public host: status 404, or `notFoundStatus`. */
 export class UnknownHostError extends HttpTenantError {
   readonly host: string;
 
@@ -28,13 +32,13 @@ export class UnknownHostError extends HttpTenantError {
   }
 }
 
-/** Who is meant by a request cannot be found out, as the database cannot be reached: 503. */
+/** The tenant of a request cannot be looked up, because the database cannot be reached: status 503. */
 export class DirectoryUnavailableError extends HttpTenantError {
-  /** What Koa sends along. */
+  /** The headers that Koa sends with the response. */
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(retryAfterInSeconds: number, cause: unknown) {
-    super('DIRECTORY_UNAVAILABLE', 503, 'Which tenant this request is for cannot be looked up at the moment. Try again in a moment.');
+    super('DIRECTORY_UNAVAILABLE', 503, 'The tenant of this request cannot be looked up at the moment. Try again in a moment.');
     this.headers = { 'Retry-After': String(retryAfterInSeconds) };
 
     if (cause !== undefined) {
@@ -43,26 +47,26 @@ export class DirectoryUnavailableError extends HttpTenantError {
   }
 }
 
-/** A lookup that the database has not answered in time. The cause of a `DirectoryUnavailableError`. */
+/** The database did not answer a lookup in time. It is the cause of a `DirectoryUnavailableError`. */
 export class LookupTimeoutError extends Error {
   constructor(limitInMs: number) {
     super(`The database did not answer within ${limitInMs} ms (\`directory.lookupTimeoutMs\`).`);
   }
 }
 
-/** What was given as a router is none, or `schemaRouter()` stands before `tenantContext()`. */
+/** `schemaRouter()` got something that is not a router, or it is used before `tenantContext()`. */
 export class RoutingError extends TenantError {
   static notARouter(name: string, value: unknown): RoutingError {
     return new RoutingError(
       'NOT_A_ROUTER',
-      `\`${name}\` of schemaRouter() is ${value === null ? 'null' : typeof value}, which is neither a middleware function nor a @koa/router. Pass \`router.routes()\`.`,
+      `\`${name}\` of schemaRouter() is ${value === null ? 'null' : typeof value}, but must be a middleware function or a @koa/router. Pass \`router.routes()\`.`,
     );
   }
 
   static noContext(): RoutingError {
     return new RoutingError(
       'NO_TENANT_CONTEXT',
-      "schemaRouter() was reached outside any scope, so it cannot tell the public routes from a tenant's. Put `koa.use(tenantContext())` before it.",
+      'schemaRouter() was called outside any scope, so it cannot choose between the public and the tenant routes. Put `koa.use(tenantContext())` before it.',
     );
   }
 }

@@ -1,4 +1,4 @@
-import { RequestContext, TransactionContext, type Options } from '@mikro-orm/core';
+import { RequestContext, TransactionContext, type EntityManager, type Options } from '@mikro-orm/core';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
 import { forScope, withoutTargets } from '../connection/sql-target.js';
 import { otherEntityManagers } from './other-orms.js';
@@ -10,7 +10,7 @@ import type { TenantEntityManager } from './tenant-entity-manager.js';
  *
  * Relies on three things MikroORM 7 does not document: that a request context maps the name of an EntityManager to the one
  * to use, that a transaction context is preferred to it, and that both live in a static AsyncLocalStorage. Replacing the first
- * without ending the second would let the outer scope's transaction answer for the inner scope.
+ * without the second would let the outer scope's transaction answer for the inner scope.
  */
 export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn: (em: TenantEntityManager) => Result): Result {
   const em = global.fork({ useContext: true, keepTransactionContext: true });
@@ -20,16 +20,9 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
   const run = (): Result => RequestContext['storage'].run(context, () => forScope(scope.config, () => fn(em)));
 
   return withScope(scope, () => {
-    // a flow in no transaction has none to end, and every request would pay for it
-    if (TransactionContext.currentTransactionContext() === undefined) {
-      return run();
-    }
-
-    // another ORM's transaction stays the flow's
-    const transaction =
-      TransactionContext.getEntityManager(em.name) === undefined ? TransactionContext.currentTransactionContext() : undefined;
-
-    return TransactionContext['storage'].run(transaction, run);
+    // In no transaction of this ORM there is none to join. A context would then cost every request something, and before
+    // MikroORM 7.2.5 it would hide another ORM's transaction: a context had no outer one.
+    return TransactionContext.getEntityManager(em.name) === undefined ? run() : TransactionContext.create(em, run);
   });
 }
 
@@ -37,6 +30,17 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
 export function leaveScope<Result>(fn: () => Result): Result {
   return withScope(undefined, () =>
     TransactionContext['storage'].run(undefined as never, () => RequestContext['storage'].run(undefined, () => withoutTargets(fn))),
+  );
+}
+
+/** Whether a flush writes in a transaction: the caller's, or one that MikroORM begins for it. */
+export function flushesInTransaction(em: EntityManager): boolean {
+  // new in MikroORM 7.2.5: before, a flush began a transaction whatever `disableTransactions` of a fork said
+  const { isTransactionDisabled } = em as { isTransactionDisabled?: () => boolean };
+
+  return (
+    em.isInTransaction() ||
+    (em.config.get('implicitTransactions') === true && em.getPlatform().supportsTransactions() && isTransactionDisabled?.call(em) !== true)
   );
 }
 

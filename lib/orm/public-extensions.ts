@@ -6,7 +6,8 @@ import { refuseOtherSchemas } from './refuse-other-schemas.js';
 
 /**
  * Makes extensions of MikroORM that work on the public schema send their SQL as it is, in whatever scope they are called: what their
- * migrations name without a schema would else be a tenant's, and so would their history. In a tenant's scope they name no other one.
+ * migrations name without a schema would else be a tenant's, and so would their history.
+ * In a tenant's scope they refuse the schema of another tenant.
  *
  * Relies on MikroORM 7 taking them from `config.getExtension()`.
  */
@@ -44,10 +45,10 @@ function keep<T extends object>(extension: T, rules: TenantRules): T {
 
 function keptMethod(method: Method, { target, name, rules }: MethodOf): Method {
   const call = (args: readonly unknown[]): unknown => {
-    // on the object itself, as it may keep its state in private fields
+    // on the object itself, because it may keep its state in private fields
     const result: unknown = withoutGuard(rules.config, () => Reflect.apply(method, target, args) as unknown);
 
-    // a migrator's history names schemas too
+    // the history of a migrator takes schema names too
     return name === 'getStorage' ? keep(result as object, rules) : result;
   };
 
@@ -59,10 +60,11 @@ function keptMethod(method: Method, { target, name, rules }: MethodOf): Method {
     };
   }
 
+  // a method that returns a promise must reject and not throw
   return async (...args) => {
     const own = refuseOtherSchemas(name, args, rules);
 
-    // what makes and drops tables looks at nothing that is kept for queries
+    // SQL without the guard is not checked when it is sent
     if (own !== undefined && !(await TenantDatabase.of(rules.config).tenants.isStill(own))) {
       throw new TenantChangedError(own.schemaName);
     }

@@ -4,9 +4,9 @@ import type { TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 
 /**
- * Refuses a call of the schema generator or the migrator that names another tenant's schema from inside a tenant's scope, or all tenants with
- * the database. A schema is named among the options, or in a text of its own; which texts are none is listed here, so that what MikroORM adds
- * is refused rather than served. Returns which tenant the scope's own name has to be still, where that is named.
+ * Refuses a call of the schema generator or the migrator, inside a tenant's scope, that names another tenant's schema or drops the database.
+ * A schema is named in the options or as an argument of its own. Methods whose text arguments are no schemas are listed here, so that a method
+ * that MikroORM adds is refused rather than served. Returns the tenant of the scope if the call names its schema.
  *
  * @throws CrossTenantError `CROSS_TENANT`
  * @throws PublicContextRequiredError `PUBLIC_CONTEXT_REQUIRED`

@@ -1,8 +1,8 @@
 import type { WrappedOrm } from '../scope/wrapped-orm.js';
 
 /**
- * Makes `orm.seeder` the one of the scope it is asked for in. A seed manager forks the EntityManager when it is made, and MikroORM
- * makes one for the ORM: it would go on with whichever tenant it was first asked for in.
+ * Makes `orm.seeder` create a seed manager for the current scope. MikroORM would create one for the ORM. A seed manager forks the EntityManager
+ * when it is created, so it would work for the tenant of the first call in every later scope.
  */
 export function giveSeederOfScope(orm: WrappedOrm): void {
   Object.defineProperty(orm, 'seeder', {

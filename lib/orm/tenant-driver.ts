@@ -1,50 +1,50 @@
-import { helper, QueryFlag, type Configuration, type DriverException, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
-import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import { helper, type Configuration } from '@mikro-orm/core';
+import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
+import { refuseCarried } from '../scope/carried-tenants.js';
 import { TenantRules } from '../scope/tenant-rules.js';
+import { checkPlatform } from '../tenant/driver-check.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { surviveLostConnections } from '../connection/lost-connections.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { noticeCommits } from '../database/on-commit.js';
+import { writeLiterals } from '../connection/literal-values.js';
 import { sealValues } from '../connection/sealed-values.js';
 import { guardConnection } from '../connection/sql-guard.js';
 import { forTenant } from '../connection/sql-target.js';
-import { guardQuery, TenantQueryBuilder } from '../query/tenant-query-builder.js';
-import { tenantOfEm } from '../scope/tenant-of-em.js';
+import { carryInNativeQueries } from '../query/carrying-queries.js';
+import { guardQuery, type TenantQueryBuilder } from '../query/tenant-query-builder.js';
+import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
-
-type CreateQueryBuilderArgs = Parameters<AbstractSqlDriver['createQueryBuilder']>;
-
-type LockOptions = Parameters<AbstractSqlDriver['lockPessimistic']>[1] & { readonly schema?: string | undefined };
-
-/** The place of `options` among the arguments of what reads a pivot table. */
-const PIVOT_OPTIONS = 5;
-
-type MapPropArgs = [query: TenantQueryBuilder, prop: unknown, alias: string, meta: EntityMetadata, schema: string | undefined];
-
-type DriverClass = new (config: Configuration, ...rest: any[]) => AbstractSqlDriver;
+import type { Args, OpenDriverClass } from './open-driver.js';
 
 /**
- * The user's driver with every table name under guard. Whatever MikroORM reads or writes of an entity asks the driver for
- * its schema (`getSchemaName`), for its qualified table (`getTableName`), or for a query builder; there is no fourth way.
+ * Extends the user's driver so that it checks the schema of every table. To read or write an entity, MikroORM gets its schema from
+ * `getSchemaName`, its qualified table from `getTableName`, or a query builder. There is no other way.
  */
 export function extendDriver(Driver: DriverClass): DriverClass {
-  class TenantDriver extends Driver {
-    constructor(config: Configuration, ...rest: any[]) {
-      super(config, ...rest);
+  class TenantDriver extends (Driver as unknown as OpenDriverClass) {
+    constructor(...args: ConstructorParameters<OpenDriverClass>) {
+      super(...args);
+      const [config] = args;
+      checkPlatform(this.platform, Driver);
+      writeLiterals(this.platform);
       sealValues(this.platform);
+      carryInNativeQueries(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
         surviveLostConnections(connection);
-        guardConnection(connection, config);
+        guardConnection(connection, config, this.platform);
         noticeCommits(connection);
       });
     }
 
-    override getSchemaName(meta?: EntityMetadata, options?: { schema?: string; parentSchema?: string }): string | undefined {
+    override getSchemaName(...args: Args<'getSchemaName'>) {
+      const [meta, options] = args;
+
       if (meta === undefined || !isTenantEntity(meta)) {
-        return meta?.schema ?? super.getSchemaName(meta, options);
+        return meta?.schema ?? super.getSchemaName(...args);
       }
 
       const rules = TenantRules.of(this.config);
@@ -53,88 +53,110 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     }
 
     // MikroORM leaves the default schema out, and PostgreSQL would then look the table up on the `search_path`
-    override getTableName(meta: EntityMetadata, options: { schema?: string }, quote = true): string {
+    override getTableName(...[meta, options, quote = true]: Args<'getTableName'>) {
       const tableName = `${this.getSchemaName(meta, options)}.${meta.tableName}`;
 
       return quote ? String(this.platform.quoteIdentifier(tableName)) : tableName;
     }
 
-    // its SQL goes to the connection past the query builder
-    override async findVirtual(...args: any[]): Promise<any> {
-      return forTenant(TenantRules.of(this.config), tenantOfEm(args[2]?.em), () => (super.findVirtual as any)(...args));
+    // sends its SQL to the connection without a query builder
+    override async findVirtual(...args: Args<'findVirtual'>) {
+      const options: { readonly em?: ScopedEm } | undefined = args[2];
+
+      return forTenant(TenantRules.of(this.config), tenantOfEm(options?.em), () => super.findVirtual(...args));
     }
 
-    override createQueryBuilder(...args: any[]): any {
-      const [entityName, ctx, preferredType, convertCustomTypes, loggerContext, alias, em] = args as CreateQueryBuilderArgs;
-      const type = em === undefined ? this.resolveConnectionType({ ctx, connectionType: preferredType } as never) : preferredType;
-      const query = new TenantQueryBuilder(entityName as never, this.metadata, this as never, ctx, alias, type, em, loggerContext);
+    override createQueryBuilder(...args: Args<'createQueryBuilder'>) {
       const rules = TenantRules.of(this.config);
+      const query = super.createQueryBuilder(...args);
       guardQuery(query, { rules, scope: rules.scope });
-
-      if (convertCustomTypes !== true) {
-        query.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
-      }
 
       return query;
     }
 
-    // the library's own errors are not the database's, and stay what they are
-    override convertException(exception: Error): DriverException {
-      return exception instanceof TenantError ? exception : super.convertException(exception);
+    // the library's own errors must not be converted to database errors
+    override convertException(...args: Args<'convertException'>) {
+      const [exception] = args;
+
+      return exception instanceof TenantError ? exception : super.convertException(...args);
     }
 
-    // one statement for several rows, which is not a query builder's
-    override async nativeUpdateMany(...args: any[]): Promise<any> {
+    // this method and the next one write their SQL without a query builder
+    override async nativeInsertMany(...args: Args<'nativeInsertMany'>) {
+      this.refuseCarried([args[1]], args[2]);
+
+      return super.nativeInsertMany(...args);
+    }
+
+    override async nativeUpdateMany(...args: Args<'nativeUpdateMany'>) {
+      this.refuseCarried([args[1], args[2]], args[3]);
+
       try {
-        return await (super.nativeUpdateMany as any)(...args);
+        return await super.nativeUpdateMany(...args);
       } catch (error) {
         throw explainSharedWrite(error, this.metadata.get(args[0]), TenantRules.of(this.config));
       }
     }
 
-    // here the formulas of what is joined are written out
-    override mapPropToFieldNames(...args: any[]): any {
-      const [query, , , meta, schema] = args as MapPropArgs;
-      args[4] = query.schemaOfFormula(meta, schema);
+    // MikroORM writes the formulas of joined tables here. Every query builder of this driver is a `TenantQueryBuilder`
+    override mapPropToFieldNames(...[query, prop, alias, meta, schema, ...rest]: Args<'mapPropToFieldNames'>) {
+      const formulaSchema = (query as unknown as TenantQueryBuilder).schemaOfFormula(meta, schema);
 
-      return (super.mapPropToFieldNames as any)(...args);
+      return super.mapPropToFieldNames(query, prop, alias, meta, formulaSchema, ...rest);
     }
 
-    // MikroORM reads this kind of pivot table without the schema that it was given
-    override async loadFromUnionTargetPolymorphicPivotTable(...args: any[]): Promise<any> {
-      const schema: string | undefined = args[PIVOT_OPTIONS]?.schema;
-      const find = (entity: any, where: any, options: object): unknown => this.find(entity, where, { schema, ...options } as never);
+    // MikroORM ignores the given schema when it reads this kind of pivot table
+    override async loadFromUnionTargetPolymorphicPivotTable(...args: Args<'loadFromUnionTargetPolymorphicPivotTable'>) {
+      const schema = args[PIVOT_OPTIONS]?.schema;
+      const find = (...[entityName, where, options, ...rest]: Parameters<AbstractSqlDriver['find']>): unknown =>
+        this.find(entityName, where, schema === undefined ? options : { schema, ...options }, ...rest);
       const self = Object.create(this, { find: { value: find } }) as this;
 
-      return (super.loadFromUnionTargetPolymorphicPivotTable as any).apply(self, args);
+      return super.loadFromUnionTargetPolymorphicPivotTable.apply(self, args);
     }
 
-    // an ORM whose discovery fails never comes here, and is none to choose from afterwards
-    override setMetadata(metadata: MetadataStorage): void {
-      super.setMetadata(metadata);
+    // not called if discovery fails, so such an ORM is never registered as live
+    override setMetadata(...args: Args<'setMetadata'>) {
+      super.setMetadata(...args);
       addLiveOrm(this.config);
     }
 
-    // which closes, and so unregisters
-    override async reconnect(...args: any[]): Promise<any> {
-      const connection: unknown = await (super.reconnect as any)(...args);
+    // `reconnect` calls `close`, which unregisters the ORM
+    override async reconnect(...args: Args<'reconnect'>) {
+      const connection = await super.reconnect(...args);
       addLiveOrm(this.config);
 
       return connection;
     }
 
-    override async close(force?: boolean): Promise<void> {
+    override async close(...args: Args<'close'>) {
       removeLiveOrm(this.config);
       await TenantDatabase.of(this.config).close();
-      await super.close(force);
+      await super.close(...args);
     }
 
-    // MikroORM looks among the rows of the `em`'s own schema, and would lock the one that has the same key there
-    override async lockPessimistic<T extends object>(entity: T, options: LockOptions): Promise<void> {
-      await super.lockPessimistic(entity, { ...options, schema: helper(entity).__schema ?? options.schema } as LockOptions);
+    // MikroORM uses the schema of the `em`, and would lock the row with the same key there
+    override async lockPessimistic(...[entity, options, ...rest]: Args<'lockPessimistic'>) {
+      const schema = helper(entity).__schema ?? (options as SchemaOption).schema;
+      await super.lockPessimistic(entity, { ...options, schema } as typeof options, ...rest);
+    }
+
+    private refuseCarried(given: readonly unknown[], options: SchemaOption | undefined): void {
+      const { publicSchema, scope } = TenantRules.of(this.config);
+      const wanted = scope?.kind === 'tenant' ? scope.schemaName : options?.schema;
+      refuseCarried(given, wanted === publicSchema ? undefined : wanted);
     }
   }
 
-  // what the user chose is what logs and messages should name
-  return Object.defineProperty(TenantDriver, 'name', { value: Driver.name });
+  // logs and messages should show the name of the user's driver
+  return Object.defineProperty(TenantDriver, 'name', { value: Driver.name }) as unknown as DriverClass;
 }
+
+/** The index of `options` in the arguments of `loadFromUnionTargetPolymorphicPivotTable`. */
+const PIVOT_OPTIONS = 5;
+
+interface SchemaOption {
+  readonly schema?: string | undefined;
+}
+
+type DriverClass = new (config: Configuration) => AbstractSqlDriver;

@@ -1,17 +1,17 @@
 import type { EntityMetadata, Routine } from '@mikro-orm/core';
-import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 
 /**
- * Calls a function or procedure of the database: one with `schema: '*'` in the tenant's schema, any other where it is. What its body
- * reads without a schema is found by the path of the caller, so the call is sent as the raw SQL of the EntityManager.
+ * Calls a database function or procedure. One with `schema: '*'` is called in the tenant's schema, any other in its own. PostgreSQL resolves
+ * unqualified names in its body by the caller's `search_path`, so the call is sent like raw SQL of the EntityManager.
  *
- * Relies on `Connection.callRoutine`, which is internal to MikroORM 7, on its sending what it sends through `execute`, and on its
- * taking a routine by its properties.
+ * Relies on `Connection.callRoutine`, which is internal to MikroORM 7, on it sending its SQL through `execute`, and on it reading only the
+ * properties of the routine.
  */
-export async function callOnPath(em: SqlEntityManager, routine: Routine<any, any, any>, args: unknown): Promise<unknown> {
+export async function callOnPath(em: SqlEntityManager, routine: Routine, args: unknown): Promise<unknown> {
   const rules = TenantRules.of(em.config);
   const own = isTenantEntity(routine as Pick<EntityMetadata, 'schema'>)
     ? Object.create(routine, { schema: { value: tenantSchema(routine.name, em.schema, rules.scope, rules) } })
@@ -22,7 +22,7 @@ export async function callOnPath(em: SqlEntityManager, routine: Routine<any, any
   return connection.callRoutine(own, args as never, em.getTransactionContext());
 }
 
-/** The SQL that fills a tenant's materialized view anew. MikroORM's own names the schema `*`. */
+/** The SQL that refreshes a tenant's materialized view. MikroORM would write `*` as its schema. */
 export function refreshViewSql(em: SqlEntityManager, meta: EntityMetadata, concurrently: boolean | undefined): string {
   const driver = em.getDriver();
   const schema = driver.getSchemaName(meta, em.schema === undefined ? {} : { schema: em.schema });

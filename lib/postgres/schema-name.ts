@@ -1,22 +1,22 @@
 import { InvalidSchemaNameError } from '../errors/index.js';
 
 /**
- * A checked schema name: `^[a-z_][a-z0-9_]*$`, at most 63 bytes, not reserved. Only `parseSchemaName` makes one,
- * so what is typed `SchemaName` is safe to be quoted into SQL.
+ * A checked schema name: `^[a-z_][a-z0-9_]*$`, at most 63 bytes, not reserved. Only `parseSchemaName` returns this type, so a `SchemaName` is
+ * safe to quote into SQL.
  */
 export type SchemaName = string & { readonly [brand]: true };
 
-/** Names a tenant may not have, beside those that PostgreSQL keeps for itself. */
+/** Names that a tenant may not have, in addition to those that PostgreSQL reserves. */
 export interface ReservedNames {
   readonly publicSchema: string;
   readonly reserved: readonly (string | RegExp)[];
-  /** Schemas that shared entities have tables in. */
+  /** Schemas with tables of shared entities. */
   readonly shared?: ReadonlySet<string>;
 }
 
 /**
- * The name that stands for "the tenant" while the tenant set is generated; the generator takes it out of the SQL again.
- * No tenant may have it.
+ * Stands for the tenant's schema while a tenant migration is generated. The generator removes it from the SQL afterwards. No tenant may have
+ * this name.
  */
 export const PLACEHOLDER_SCHEMA = 'landlord_placeholder';
 
@@ -30,12 +30,12 @@ export function parseSchemaName(name: unknown, names: ReservedNames): SchemaName
     throw new InvalidSchemaNameError(name, 'it is not a string');
   }
 
-  // an unanchored or multi-line pattern would let `acme\n` pass, which PostgreSQL takes as another identifier
+  // an unanchored or multi-line pattern would accept `acme\n`, which is a different identifier in PostgreSQL
   if (!/^[a-z_][a-z0-9_]*$/.test(name)) {
     throw new InvalidSchemaNameError(name, 'it does not match ^[a-z_][a-z0-9_]*$');
   }
 
-  // PostgreSQL truncates longer identifiers without an error, so two of them could mean one schema
+  // PostgreSQL truncates longer identifiers without an error, so two names could mean the same schema
   if (name.length > MAX_BYTES) {
     throw new InvalidSchemaNameError(name, `it is longer than ${MAX_BYTES} bytes`);
   }
@@ -49,12 +49,12 @@ export function parseSchemaName(name: unknown, names: ReservedNames): SchemaName
   return name as SchemaName;
 }
 
-/** Quotes a name as an SQL identifier. The only place where a name becomes SQL. */
+/** Quotes a name as an SQL identifier. No other code does so. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** Quotes a table with the schema it lives in. */
+/** Quotes a table name with its schema. */
 export function quoteTable(schemaName: string, tableName: string): string {
   return `${quoteIdentifier(schemaName)}.${quoteIdentifier(tableName)}`;
 }
@@ -62,7 +62,7 @@ export function quoteTable(schemaName: string, tableName: string): string {
 /**
  * The role of a tenant.
  *
- * @throws InvalidSchemaNameError `SCHEMA_NAME_INVALID` where PostgreSQL would truncate it, so that two tenants could have one role.
+ * @throws InvalidSchemaNameError `SCHEMA_NAME_INVALID` if PostgreSQL would truncate the name, because two tenants could then have the same role.
  */
 export function roleOfTenant({ prefix }: { readonly prefix: string }, schemaName: string): string {
   const role = `${prefix}${schemaName}`;
@@ -74,7 +74,7 @@ export function roleOfTenant({ prefix }: { readonly prefix: string }, schemaName
   return role;
 }
 
-/** The `search_path` that has the given schemas and no others, each quoted: a bare name would fold case. */
+/** A `search_path` of exactly these schemas. Each is quoted, because PostgreSQL folds the case of unquoted names. */
 export function searchPathOf(...schemaNames: readonly string[]): string {
   return schemaNames.map(quoteIdentifier).join(', ');
 }
@@ -85,7 +85,7 @@ function reservedBy(name: string, { publicSchema, reserved, shared }: ReservedNa
   }
 
   if (name.startsWith('pg_')) {
-    return 'PostgreSQL keeps names that start with pg_ for itself';
+    return 'names that start with pg_ are reserved for PostgreSQL';
   }
 
   if (name === 'information_schema') {
@@ -102,10 +102,10 @@ function reservedBy(name: string, { publicSchema, reserved, shared }: ReservedNa
 
   const own = reserved.find(rule => (typeof rule === 'string' ? rule === name : occursIn(name, rule)));
 
-  return own === undefined ? undefined : `\`reservedSchemaNames\` has ${String(own)}`;
+  return own === undefined ? undefined : `\`reservedSchemaNames\` contains ${String(own)}`;
 }
 
-// neither from where a global pattern's last match ended, nor at one place alone, as a sticky one would
+// `test()` would start at the last match of a global pattern, and a sticky pattern matches at one position only
 function occursIn(name: string, pattern: RegExp): boolean {
   return name.search(pattern.sticky ? new RegExp(pattern.source, pattern.flags.replace('y', '')) : pattern) !== -1;
 }

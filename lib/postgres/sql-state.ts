@@ -1,4 +1,4 @@
-/** Whether the error, or one it was caused by, is of PostgreSQL with one of these SQLSTATEs. */
+/** Whether the error, or an error that caused it, has one of these SQLSTATEs. */
 export function hasSqlState(error: unknown, states: readonly string[]): boolean {
   const state = sqlStateOf(error);
 
@@ -18,17 +18,17 @@ export function sqlStateOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether the statement itself was wrong, by a value in it or by its words: classes 22 and 42. */
+/** Whether the statement itself was wrong: data exceptions (class 22), and syntax errors or access violations (class 42). */
 export function isOfDataOrSyntax(error: unknown): boolean {
   return /^(22|42)/.test(sqlStateOf(error) ?? '');
 }
 
-/** Whether the same work may succeed when it is tried again: it met somebody else, or the server went away for a moment. */
+/** Whether a retry may succeed: after a conflict with another transaction, or after a lost connection. */
 export function isWorthRetrying(error: unknown): boolean {
-  return hasSqlState(error, PASSING) || connectionWasLost(error);
+  return hasSqlState(error, RETRYABLE) || connectionWasLost(error);
 }
 
-/** Whether the connection is gone, so that nothing more can be said on it. */
+/** Whether the connection is lost, so that it cannot be used any more. */
 export function connectionWasLost(error: unknown): boolean {
   if (hasSqlState(error, CONNECTION_LOST) || hasNodeCode(error, LOST)) {
     return true;
@@ -39,6 +39,11 @@ export function connectionWasLost(error: unknown): boolean {
   return rollbackError !== undefined && connectionWasLost(rollbackError);
 }
 
+/** Whether a pooler that gives each statement another connection has refused a transaction. PgBouncer says it in words alone. */
+export function refusesTransactions(error: unknown): boolean {
+  return hasSqlState(error, [PROTOCOL_VIOLATION]) && /statement pooling/i.test((error as Error).message);
+}
+
 /** Whether the database could not be asked at all, so that the error says nothing of what was asked. */
 function isUnreachable(error: unknown): boolean {
   return (
@@ -46,17 +51,17 @@ function isUnreachable(error: unknown): boolean {
   );
 }
 
-// for any reason, such as a server's own socket that is not there
+// with any error code, such as ENOENT for the socket file of a server
 function failedToConnect(error: unknown): boolean {
   return error instanceof Error && ((error as { readonly syscall?: unknown }).syscall === 'connect' || failedToConnect(error.cause));
 }
 
-/** Whether the database could not be asked, or has not found the time to answer: a statement was cancelled, or waited for a lock in vain. */
+/** Whether the database could not be reached, or did not answer in time: a statement was cancelled, or did not get a lock. */
 export function hasNotAnswered(error: unknown): boolean {
-  return isUnreachable(error) || hasSqlState(error, NOT_IN_TIME);
+  return isUnreachable(error) || hasSqlState(error, TIMED_OUT);
 }
 
-/** Keeps what went wrong in rolling back with the error that it was rolled back for, as its `rollbackError`. */
+/** Stores the error of a failed rollback on the error that caused the rollback, as its `rollbackError`. */
 export function attachRollbackError(error: unknown, rollbackError: unknown): void {
   if (error instanceof Error && Object.isExtensible(error)) {
     Object.defineProperty(error, 'rollbackError', { value: rollbackError, configurable: true });
@@ -67,7 +72,7 @@ function hasNodeCode(error: unknown, { codes, messages }: typeof LOST): boolean 
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as { readonly code?: unknown };
 
-    // what `pg` throws for a socket that closed, or that it waited for in vain, has no code at all
+    // `pg` throws errors without a code if a socket closed or timed out
     if (codes.includes(String(code)) || messages.includes(cause.message)) {
       return true;
     }
@@ -77,14 +82,16 @@ function hasNodeCode(error: unknown, { codes, messages }: typeof LOST): boolean 
 }
 
 /** Query canceled, as by `statement_timeout`; lock not available. */
-const NOT_IN_TIME = ['57014', '55P03'] as const;
+const TIMED_OUT = ['57014', '55P03'] as const;
+
+const PROTOCOL_VIOLATION = '08P01';
 
 const TOO_MANY_CONNECTIONS = '53300';
 
 /** Lock not available, deadlock detected, serialization failure, too many connections. */
-const PASSING = ['55P03', '40P01', '40001', TOO_MANY_CONNECTIONS] as const;
+const RETRYABLE = ['55P03', '40P01', '40001', TOO_MANY_CONNECTIONS] as const;
 
-/** Class 08 (PgBouncer says 08P01 of all its own), the shutdowns and time-outs that end a session of class 57 and of class 25. */
+/** Class 08 (PgBouncer uses 08P01 for all its own errors), and those of classes 57 and 25 that end a session: shutdowns and time-outs. */
 const CONNECTION_LOST = '08000 08001 08003 08004 08006 08P01 57P01 57P02 57P03 57P04 57P05 25P03 25P04'.split(' ');
 
 const LOST: { readonly codes: readonly string[]; readonly messages: readonly string[] } = {

@@ -10,10 +10,10 @@ import { createRoleSql, explainRoleError } from './roles.js';
 import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA } from './schemas.js';
 
 /**
- * Creates a tenant's schema and runs the tenant set in it, all in the given transaction and, where the migrations allow it, in one message.
- * Takes the tenant's lock, as a run does.
+ * Creates a tenant's schema and runs the tenant set in it, in the given transaction. If the migrations allow it, everything is sent in one
+ * message. Takes the tenant's lock, like a run of migrations.
  *
- * @throws ProvisioningError `TENANT_NOT_PROVISIONED` naming tenant, schema, migration and cause.
+ * @throws ProvisioningError `TENANT_NOT_PROVISIONED` with tenant, schema, migration and cause.
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
  * @throws TenantRoleError `TENANT_ROLE_EXISTS`
  */
@@ -33,18 +33,18 @@ export async function provision(database: TenantDatabase, tenant: TenantMixin<un
       isNew: true,
     });
   } catch (error) {
-    throw explain(explainRoleError(error, database, schemaName), tenant);
+    throw toProvisioningError(explainRoleError(error, database, schemaName), tenant);
   }
 }
 
-function explain(error: unknown, { domainUrl, schemaName }: TenantMixin<unknown>): unknown {
+function toProvisioningError(error: unknown, { domainUrl, schemaName }: TenantMixin<unknown>): unknown {
   if (!(error instanceof MigrationError) && hasSqlState(error, DUPLICATE_SCHEMA)) {
     return new SchemaExistsError(schemaName, { cause: error });
   }
 
   const migration = error instanceof MigrationError ? error.migration : undefined;
 
-  // what already says what happened needs no second wrapping
+  // such an error already explains the failure
   if (error instanceof TenantError && migration === undefined) {
     return error;
   }

@@ -5,8 +5,8 @@ import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 
 /**
- * What creates a tenant's role, where `roles` is set: to be run after its schema was made, and before anything is in it. What its
- * migrations make later is covered by default privileges, which hold for what the role makes that runs this.
+ * The statements that create a tenant's role, if `roles` is set. Run them after the schema is created and before it has tables. Tables of
+ * later migrations get their privileges by default privileges. These apply only to objects created by the role that runs these statements.
  */
 export function createRoleSql({ options: { roles } }: TenantDatabase, schemaName: string): string[] {
   if (roles === undefined) {
@@ -21,13 +21,13 @@ export function createRoleSql({ options: { roles } }: TenantDatabase, schemaName
     `grant ${role} to session_user`,
     ...(roles.shared === undefined ? [] : [`grant ${quoteIdentifier(roles.shared)} to ${role}`]),
     `grant usage on schema ${schema} to ${role}`,
-    `alter default privileges in schema ${schema} grant ${ON_TABLES} on tables to ${role}`,
-    `alter default privileges in schema ${schema} grant ${ON_SEQUENCES} on sequences to ${role}`,
+    `alter default privileges in schema ${schema} grant ${TABLE_PRIVILEGES} on tables to ${role}`,
+    `alter default privileges in schema ${schema} grant ${SEQUENCE_PRIVILEGES} on sequences to ${role}`,
   ];
 }
 
 /**
- * Creates the role of a tenant whose schema is there already.
+ * Creates the role of a tenant whose schema already exists.
  *
  * @throws TenantRoleError `TENANT_ROLE_EXISTS`
  */
@@ -38,19 +38,19 @@ export async function createRole(database: TenantDatabase, schemaName: string, c
   if (roles !== undefined) {
     const [role, schema] = [quoteIdentifier(roleOfTenant(roles, schemaName)), quoteIdentifier(schemaName)];
     sql.push(
-      `grant ${ON_TABLES} on all tables in schema ${schema} to ${role}`,
-      `grant ${ON_SEQUENCES} on all sequences in schema ${schema} to ${role}`,
+      `grant ${TABLE_PRIVILEGES} on all tables in schema ${schema} to ${role}`,
+      `grant ${SEQUENCE_PRIVILEGES} on all sequences in schema ${schema} to ${role}`,
     );
   }
 
-  await explained(database, schemaName, async () => {
+  await withRoleErrors(database, schemaName, async () => {
     for (const statement of sql) {
       await database.execute(statement, [], ctx);
     }
   });
 }
 
-/** Drops the role of a tenant whose schema is gone. One that is not there, as of a tenant older than `roles`, is taken as dropped. */
+/** Drops the role of a tenant after its schema. The role may be missing, because the tenant may be older than the option `roles`. */
 export async function dropRole(database: TenantDatabase, schemaName: string, ctx: Transaction | undefined): Promise<void> {
   const { roles } = database.options;
 
@@ -71,18 +71,19 @@ export async function renameRole(database: TenantDatabase, from: string, to: str
   const found = await database.execute('select 1 from pg_roles where rolname = ?', [former], ctx);
 
   if (found.length > 0) {
-    await explained(database, to, () =>
+    await withRoleErrors(database, to, () =>
       database.execute(`alter role ${quoteIdentifier(former)} rename to ${quoteIdentifier(role)}`, [], ctx),
     );
   }
 }
 
-/** The error that tells of a role that is there already, where it is that. */
+/** Returns a `TenantRoleError` if the error is about a role that already exists, and the error itself otherwise. */
 export function explainRoleError(error: unknown, { options: { roles } }: TenantDatabase, schemaName: string): unknown {
   return roles !== undefined && hasSqlState(error, DUPLICATE_ROLE) ? TenantRoleError.exists(roleOfTenant(roles, schemaName), error) : error;
 }
 
-async function explained(database: TenantDatabase, schemaName: string, fn: () => Promise<unknown>): Promise<void> {
+/** Runs `fn` and translates an error about an existing role. */
+async function withRoleErrors(database: TenantDatabase, schemaName: string, fn: () => Promise<unknown>): Promise<void> {
   try {
     await fn();
   } catch (error) {
@@ -90,8 +91,8 @@ async function explained(database: TenantDatabase, schemaName: string, fn: () =>
   }
 }
 
-const ON_TABLES = 'select, insert, update, delete, truncate';
+const TABLE_PRIVILEGES = 'select, insert, update, delete, truncate';
 
-const ON_SEQUENCES = 'usage, select, update';
+const SEQUENCE_PRIVILEGES = 'usage, select, update';
 
 const DUPLICATE_ROLE = ['42710'] as const;

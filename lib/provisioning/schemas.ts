@@ -1,41 +1,69 @@
 import type { Transaction } from '@mikro-orm/core';
+import { dependentsOf, lockTables, namedIn } from '../database/dependents.js';
 import { isOwned, SCHEMA_COMMENT } from '../database/owned-schemas.js';
-import { InvalidSchemaNameError, SchemaExistsError } from '../errors/index.js';
+import { InvalidSchemaNameError, SchemaExistsError, SchemaInUseError, SchemaMissingError } from '../errors/index.js';
 import { lockTenant } from '../database/tenant-lock.js';
 import { quoteIdentifier, roleOfTenant, type SchemaName } from '../postgres/schema-name.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { dropRole, renameRole } from './roles.js';
 
-/** What creates a tenant's schema. Without `if not exists`: a schema that is there is somebody's, and the statement fails with `DUPLICATE_SCHEMA`. */
+/** The statements that create a tenant's schema. Without `if not exists`, so that they fail with `DUPLICATE_SCHEMA` if the schema already exists. */
 export function createSchemaSql(database: TenantDatabase, schemaName: string): string[] {
   const quoted = quoteIdentifier(database.rules.checkSchemaName(schemaName));
 
   return [`create schema ${quoted}`, `comment on schema ${quoted} is '${SCHEMA_COMMENT}'`];
 }
 
-/** Drops a tenant's schema with all that is in it. One that is not there is taken as dropped. */
-export async function dropSchema(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<void> {
-  // a run that is in the tenant finishes with it, and one that comes finds it as it is then
+/**
+ * Drops a tenant's schema with all data. A missing schema is not an error.
+ *
+ * @throws SchemaInUseError `SCHEMA_IN_USE` if something outside of it depends on it, unless `cascade` is set.
+ */
+export async function dropSchema(
+  database: TenantDatabase,
+  schemaName: string,
+  { ctx, cascade = false }: { readonly ctx: Transaction; readonly cascade?: boolean | undefined },
+): Promise<void> {
+  // waits for a run that is migrating the tenant. A later run sees the result
   await lockTenant(database, schemaName, ctx);
 
   if (await isOwned(database, schemaName, 'drop', ctx)) {
+    if (!cascade) {
+      await lockTables(database, schemaName, ctx);
+      refuseInUse(schemaName, 'drop', await dependentsOf(database, schemaName, ctx));
+    }
+
     await database.execute(`drop schema ${quoteIdentifier(schemaName)} cascade`, [], ctx);
     await dropRole(database, schemaName, ctx);
   }
 }
 
 /**
- * Renames a tenant's schema. One that is not there, as with `autoCreateSchema: false`, has nothing to rename.
+ * Renames a tenant's schema. A missing schema, as with `autoCreateSchema: false`, is not an error. In that case no schema may have the new
+ * name either, because the tenant would get it.
  *
+ * @throws SchemaInUseError `SCHEMA_IN_USE` where others have the name in their text, unless `force` says that they may keep it.
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
- * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` for the name of the database role.
+ * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` if the new name is that of the database role or is on its `search_path`.
  */
-export async function renameSchema(database: TenantDatabase, from: string, to: string, ctx: Transaction): Promise<void> {
+export async function renameSchema(
+  database: TenantDatabase,
+  {
+    from,
+    to,
+    ctx,
+    force = false,
+  }: { readonly from: string; readonly to: string; readonly ctx: Transaction; readonly force?: boolean | undefined },
+): Promise<void> {
   await lockTenant(database, from, ctx);
 
   if (!(await isOwned(database, from, 'rename', ctx))) {
-    return;
+    return refuseExisting(database, to, ctx);
+  }
+
+  if (!force) {
+    refuseInUse(from, 'rename', await namedIn(database, from, ctx));
   }
 
   const quoted = quoteIdentifier(await checkNewName(database, to, ctx));
@@ -50,8 +78,36 @@ export async function renameSchema(database: TenantDatabase, from: string, to: s
 }
 
 /**
- * Checks a name that a schema is about to get. What the connections have on their path is refused too, so that outside of tenants nothing
- * finds a tenant's tables: the schemas that it names, and the database role, as the default path begins with "$user".
+ * Refuses a tenant whose schema is not created now if that schema exists, because it may hold other data.
+ *
+ * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
+ */
+export async function refuseExisting(database: TenantDatabase, schemaName: string, ctx: Transaction | undefined): Promise<void> {
+  const found = await database.execute('select 1 from pg_namespace where nspname = ?', [schemaName], ctx);
+
+  if (found.length > 0) {
+    throw new SchemaExistsError(schemaName);
+  }
+}
+
+/**
+ * Checks that a tenant may have the schema that exists, which its caller has asked for.
+ *
+ * @throws SchemaMissingError `SCHEMA_MISSING`
+ * @throws SchemaProtectedError `SCHEMA_PROTECTED` if the library did not create it.
+ */
+export async function adoptSchema(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<void> {
+  await lockTenant(database, schemaName, ctx);
+
+  if (!(await isOwned(database, schemaName, 'adopt', ctx))) {
+    throw new SchemaMissingError(schemaName);
+  }
+}
+
+/**
+ * Checks the name of a schema before it is created or renamed. Also refuses names on the `search_path` of the connections. Otherwise
+ * unqualified SQL outside of tenants would find the tables of this tenant. The name of the database role is one of them, because the default
+ * path begins with "$user".
  *
  * @throws InvalidSchemaNameError
  */
@@ -75,5 +131,11 @@ export async function checkNewName(database: TenantDatabase, schemaName: string,
   return checked;
 }
 
-/** SQLSTATEs of a schema that exists already; the second is what PostgreSQL says to the later of two transactions that take one name at once. */
+function refuseInUse(schemaName: string, action: 'drop' | 'rename', dependents: readonly string[]): void {
+  if (dependents.length > 0) {
+    throw new SchemaInUseError(schemaName, action, dependents);
+  }
+}
+
+/** SQLSTATEs of a schema that already exists. PostgreSQL raises the second one if two transactions create the same name concurrently. */
 export const DUPLICATE_SCHEMA = ['42P06', '23505'] as const;

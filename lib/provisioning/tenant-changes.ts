@@ -1,14 +1,15 @@
 import { ChangeSetType, type ChangeSet, type UnitOfWork } from '@mikro-orm/core';
 import { checkFlush, type Flush } from '../entities/flush-check.js';
 import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError, TenantWriteRefusedError } from '../errors/index.js';
+import { flushesInTransaction } from '../orm/mikro-context.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 
 type Tenant = TenantMixin<unknown>;
 
 /**
- * Refuses a flush that is not of one tenant, and what it may not do to tenants. Stores their hosts in canonical form. To be called before
- * the flush's transaction begins.
+ * Refuses a flush that mixes tenants or changes tenants in a forbidden way. Also puts their hosts into canonical form. Call it before the
+ * transaction of the flush begins.
  */
 export function checkFlushOfTenants(flush: Flush): void {
   const { uow, em, rules } = flush;
@@ -17,9 +18,9 @@ export function checkFlushOfTenants(flush: Flush): void {
   for (const change of [...changesOf(uow, rules), ...postponedChangesOf(uow, rules)]) {
     checkChange(change, rules);
 
-    // where MikroORM is told to begin no transactions, the flush is in one only if the caller has begun it
-    if (isOfSchema(change) && !em.isInTransaction() && !em.config.get('implicitTransactions')) {
-      throw TenantWriteRefusedError.withoutTransaction(wordFor(change));
+    // with `implicitTransactions: false`, the flush is in a transaction only if the caller began one
+    if (changesSchema(change) && !flushesInTransaction(em)) {
+      throw TenantWriteRefusedError.withoutTransaction(pastTenseOf(change));
     }
   }
 }
@@ -42,8 +43,8 @@ function changesOf(uow: UnitOfWork, rules: TenantRules): TenantChange[] {
 }
 
 /**
- * Where several tenants change a unique property in one flush, MikroORM takes it off the entity and its change set, and writes it
- * after the others; until then it stands in the unit of work's extra updates alone.
+ * When several tenants change a unique property in one flush, MikroORM removes the value from the entity and the change set, and writes it
+ * last. Until then, only the extra updates of the unit of work contain it.
  */
 function postponedChangesOf(uow: UnitOfWork, rules: TenantRules): TenantChange[] {
   const postponed: TenantChange[] = [];
@@ -74,8 +75,8 @@ function checkChange(change: TenantChange, rules: TenantRules): void {
   const { action, schemaName, domainUrl, former } = change;
   const { scope } = rules;
 
-  if (scope?.kind === 'tenant' && isOfSchema(change)) {
-    throw new PublicContextRequiredError(wordFor(change), scope.schemaName);
+  if (scope?.kind === 'tenant' && changesSchema(change)) {
+    throw new PublicContextRequiredError(pastTenseOf(change), scope.schemaName);
   }
 
   if (action === 'deleted') {
@@ -93,12 +94,12 @@ function checkChange(change: TenantChange, rules: TenantRules): void {
   }
 }
 
-/** Whether the change is one of the tenant's schema too. */
-function isOfSchema(change: TenantChange): boolean {
+/** Whether the change also affects the tenant's schema. */
+function changesSchema(change: TenantChange): boolean {
   return change.action !== 'updated' || isRenamed(change);
 }
 
-function wordFor({ action }: TenantChange): string {
+function pastTenseOf({ action }: TenantChange): string {
   return action === 'updated' ? 'renamed' : action;
 }
 
@@ -120,13 +121,13 @@ function checkDomain(domainUrl: unknown, isPublic: boolean, rules: TenantRules):
   return canonical;
 }
 
-/** What a flush is about to do to one tenant. */
+/** A change that a flush is about to make to one tenant. */
 interface TenantChange {
   readonly entity: Tenant;
   readonly action: 'created' | 'updated' | 'deleted';
-  /** The schema name in the rules, of a row that is there. */
+  /** The schema name that an existing row was loaded with. */
   readonly former: string | undefined;
-  /** What is about to be written; what is not written is undefined. */
+  /** The new value. Undefined if it is not written. */
   readonly schemaName: unknown;
   readonly domainUrl: unknown;
   writeDomain(canonical: string): void;

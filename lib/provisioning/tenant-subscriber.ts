@@ -8,10 +8,12 @@ import {
   type EventSubscriber,
   type FilterQuery,
   type FlushEventArgs,
+  type Transaction,
 } from '@mikro-orm/core';
 import { tellChanges } from '../database/tell-changes.js';
 import { provision } from './provision.js';
-import { dropSchema, renameSchema } from './schemas.js';
+import { consentFor } from './consent.js';
+import { adoptSchema, dropSchema, refuseExisting, renameSchema } from './schemas.js';
 import { checkFlushOfTenants } from './tenant-changes.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
@@ -23,13 +25,13 @@ import { assignSchemaToNewItems } from '../entities/new-items.js';
 type Tenant = TenantMixin<unknown>;
 
 /**
- * Makes the rows of the tenant entity and their schemas one thing: what a flush does to a row it does to the schema, in the
- * same transaction. Everything that can be refused is refused in `onFlush`, before the transaction begins.
+ * Keeps tenant rows and their schemas in step: a flush that creates, renames or deletes a row does the same to the schema, in the same
+ * transaction. As many errors as possible are found in `onFlush`, before the transaction begins.
  */
 export class TenantSubscriber implements EventSubscriber<Tenant> {
   /**
-   * The schema names in the rows that the flush is about to change. What the entity was loaded with may be out of date, or may
-   * not have been loaded, and the schema that it names may be another tenant's by now.
+   * The schema names in the database, for the rows that the flush is about to change. The name in the entity may be out of date or not
+   * loaded, and may belong to another tenant by now.
    */
   readonly #storedNames = new WeakMap<Tenant, string>();
 
@@ -41,7 +43,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     const flush = { uow, em, rules: TenantRules.of(em.config) };
     checkFlushOfTenants(flush);
     guardFlush(flush, () => {
-      // with no other subscriber nothing has changed since
+      // other subscribers may have changed entities since the check
       if ([...em.getEventManager().getSubscribers()].some(subscriber => subscriber !== this && 'onFlush' in subscriber)) {
         checkFlushOfTenants(flush);
       }
@@ -55,8 +57,8 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
       return;
     }
 
-    if (!database.rules.isPublicTenant(entity) && database.rules.settingOf(entity, 'autoCreateSchema')) {
-      await provision(database, entity, em.getTransactionContext());
+    if (!database.rules.isPublicTenant(entity)) {
+      await giveSchema(database, entity, em.getTransactionContext());
     }
 
     await tellChanges(database, [entity.schemaName], em.getTransactionContext());
@@ -75,11 +77,11 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     const database = TenantDatabase.of(em.config);
 
     if (stored !== undefined && stored !== entity.schemaName) {
-      await renameSchema(database, stored, entity.schemaName, em.getTransactionContext());
+      await renameSchema(database, { from: stored, to: entity.schemaName, ctx: em.getTransactionContext(), ...consentFor(entity) });
     }
 
     if (database.rules.isTenantClass(meta)) {
-      // others hold it by the name in the row, which another process may have changed since the entity was loaded
+      // other processes cache the tenant under the name in the row, which may have changed since the entity was loaded
       const now = await storedName(entity, em);
       await tellChanges(database, [stored ?? formerName(changeSet) ?? now, now], em.getTransactionContext());
     }
@@ -104,12 +106,12 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
       database.rules.settingOf(entity, 'autoDropSchema') &&
       !database.rules.isPublicTenant({ schemaName: stored })
     ) {
-      await dropSchema(database, stored, em.getTransactionContext());
+      await dropSchema(database, stored, { ctx: em.getTransactionContext() });
     }
   }
 
   async #readStoredName(entity: Tenant, em: EntityManager): Promise<void> {
-    // the lock keeps the name until the transaction ends
+    // the lock keeps the name unchanged until the transaction ends
     const name = await storedName(entity, em, { lockMode: LockMode.PESSIMISTIC_WRITE });
 
     if (name === undefined) {
@@ -127,14 +129,25 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   }
 }
 
-/** The schema name in the tenant's row, past the flush's identity map. */
+/** Gives a tenant whose row was just stored its schema: creates it, adopts the existing one if the caller asked for it, or leaves it for later. */
+async function giveSchema(database: TenantDatabase, tenant: Tenant, ctx: Transaction): Promise<void> {
+  if (consentFor(tenant).adoptSchema === true) {
+    await adoptSchema(database, tenant.schemaName, ctx);
+  } else if (database.rules.settingOf(tenant, 'autoCreateSchema')) {
+    await provision(database, tenant, ctx);
+  } else {
+    await refuseExisting(database, tenant.schemaName, ctx);
+  }
+}
+
+/** The schema name in the tenant's row, read from the database and not from the identity map of the flush. */
 async function storedName(entity: Tenant, em: EntityManager, options: { readonly lockMode?: LockMode } = {}): Promise<string | undefined> {
   const registry = em.fork({ keepTransactionContext: true, disableContextResolution: true, flushMode: FlushMode.COMMIT });
   const key = wrap(entity, true).getPrimaryKey() as FilterQuery<Tenant>;
   const row = await registry.findOne(TenantRules.of(em.config).tenantMeta.class, key, {
     fields: ['schemaName'],
     filters: false,
-    // outside a transaction too it is what was just written, and not what a replica has
+    // outside a transaction MikroORM would read from a replica, which may not have the write yet
     connectionType: 'write',
     ...NOT_CACHED,
     ...options,
@@ -143,7 +156,7 @@ async function storedName(entity: Tenant, em: EntityManager, options: { readonly
   return row?.schemaName;
 }
 
-// of an entity that was not loaded it is not known
+// undefined for an entity that was not loaded
 function formerName(change: ChangeSet<Tenant> | undefined): string | undefined {
   const name: unknown = change?.originalEntity?.schemaName;
 

@@ -1,37 +1,38 @@
-import type { EntityMetadata, EntityName } from '@mikro-orm/core';
-import { QueryBuilderHelper } from '@mikro-orm/sql';
+import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
+import { QueryBuilderHelper } from '@mikro-orm/postgresql';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 
-/** MikroORM's helper of a query builder, which writes out its joins, with every table of a tenant in the schema that the query may use. */
-export class GuardedQueryHelper extends (QueryBuilderHelper as unknown as OpenHelperClass) {
+/** MikroORM's query builder helper, which writes the joins. Here every tenant table gets the schema that the query may use. */
+export class GuardedQueryHelper extends QueryBuilderHelper {
   declare query: GuardedQuery;
 
-  override createFormulaTable(alias: string, meta: EntityMetadata, schema?: string): object {
-    return super.createFormulaTable(alias, meta, this.query.schemaOfFormula(meta, schema));
+  override createFormulaTable(...[alias, meta, schema, ...rest]: Args<'createFormulaTable'>): ReturnType<Mikro['createFormulaTable']> {
+    return super.createFormulaTable(alias, meta, this.query.schemaOfFormula(meta, schema), ...rest);
   }
 
-  override getTableName(entityName: EntityName): string {
-    const meta = this.query.guard.rules.metadata.find(entityName);
+  override getTableName(...args: Args<'getTableName'>): string {
+    const meta = this.query.guard.rules.metadata.find(args[0]);
 
-    return meta?.schema === DEFAULT_SCHEMA ? `${DEFAULT_SCHEMA}.${meta.tableName}` : super.getTableName(entityName);
+    return meta?.schema === DEFAULT_SCHEMA ? `${DEFAULT_SCHEMA}.${meta.tableName}` : super.getTableName(...args);
   }
 
-  override createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown {
+  override createJoinExpression(...args: Args<'createJoinExpression'>): ReturnType<Mikro['createJoinExpression']> {
+    const [join, joins, schema, override, ...rest] = args;
     const { guard } = this.query;
     const meta = joinedMeta(join, guard.rules);
 
     if (meta?.schema === undefined) {
-      return super.createJoinExpression(join, joins, schema, override);
+      return super.createJoinExpression(...args);
     }
 
-    const resolved = isTenantEntity(meta) ? resolve(guard, meta, wantedSchema(join, [override, schema], guard)) : meta.schema;
-    // the schema goes in with the table, and the default one in its place, which MikroORM does not write
+    const resolved = isTenantEntity(meta) ? resolve(guard, meta, schemaOfJoin(join, [override, schema], guard)) : meta.schema;
+    // `table` contains the schema. `schema` is the default one, because MikroORM does not write that
     const qualified = { ...join, table: `${resolved}.${meta.tableName}`, schema: DEFAULT_SCHEMA };
 
-    return super.createJoinExpression(qualified, joins, schema, override);
+    return super.createJoinExpression(qualified, joins, schema, override, ...rest);
   }
 }
 
@@ -44,7 +45,7 @@ export function guardHelper(helper: object, query: GuardedQuery): GuardedQueryHe
   return guarded;
 }
 
-// sub-queries and CTEs are joined under a property that no entity has
+// undefined for sub-queries and CTEs, whose property has no entity
 function joinedMeta(join: Join, rules: TenantRules): EntityMetadata | undefined {
   return join.path?.endsWith('[pivot]') === true && join.prop.pivotEntity !== undefined
     ? rules.metadata.find(join.prop.pivotEntity)
@@ -52,32 +53,30 @@ function joinedMeta(join: Join, rules: TenantRules): EntityMetadata | undefined 
 }
 
 /**
- * The tenant that a joined table is asked of. A query that starts from a shared entity has the public schema, which says nothing
- * of the tenant whose rows it joins: that is then the scope's.
+ * The schema to read a joined tenant table in. The schema of a query for a shared entity is the public one, and does not show which tenant's
+ * rows are joined. The scope's tenant is used then.
  */
-function wantedSchema(join: Join, ofQuery: readonly (string | undefined)[], guard: GuardContext): string | undefined {
-  return join.schema !== undefined && join.schema !== '*' ? join.schema : tenantAmong(ofQuery, guard);
+function schemaOfJoin(join: Join, querySchemas: readonly (string | undefined)[], guard: GuardContext): string | undefined {
+  return join.schema !== undefined && join.schema !== '*' ? join.schema : tenantAmong(querySchemas, guard);
 }
 
-/** The first of the schemas that is a tenant's, else the scope's. */
+/** The first schema that is a tenant's, else the scope's. */
 export function tenantAmong(schemas: readonly (string | undefined)[], { scope, rules }: GuardContext): string | undefined {
   const named = schemas.find(schema => schema !== undefined && ![rules.publicSchema, DEFAULT_SCHEMA, '*'].includes(schema));
 
   return named ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
 }
 
-export function resolve({ rules, scope }: GuardContext, meta: EntityMetadata, wanted: string | undefined): string {
-  return tenantSchema(meta.className, wanted, scope, rules);
+export function resolve({ rules, scope }: GuardContext, meta: EntityMetadata, requested: string | undefined): string {
+  return tenantSchema(meta.className, requested, scope, rules);
 }
 
-/** What MikroORM takes a PostgreSQL database's default schema to be, whatever `publicSchema` is. */
+/** MikroORM's constant for the default schema of PostgreSQL. It does not depend on `publicSchema`. */
 export const DEFAULT_SCHEMA = 'public';
 
-type OpenHelperClass = new (...args: ConstructorParameters<typeof QueryBuilderHelper>) => {
-  createFormulaTable(alias: string, meta: EntityMetadata, schema?: string): object;
-  createJoinExpression(join: Join, joins: object, schema?: string, override?: string): unknown;
-  getTableName(entityName: EntityName): string;
-};
+type Args<Name extends 'createFormulaTable' | 'createJoinExpression' | 'getTableName'> = Parameters<Mikro[Name]>;
+
+type Mikro = QueryBuilderHelper;
 
 /** The query that a helper belongs to. */
 interface GuardedQuery {
@@ -87,7 +86,7 @@ interface GuardedQuery {
 
 export interface Join {
   readonly path?: string;
-  readonly prop: { readonly pivotEntity?: EntityMetadata['class']; readonly targetMeta?: EntityMetadata };
+  readonly prop: Pick<EntityProperty, 'pivotEntity' | 'targetMeta'>;
   readonly schema?: string;
   readonly table: string;
 }

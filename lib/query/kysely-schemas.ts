@@ -2,20 +2,23 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import { PLACEHOLDER_SCHEMA } from '../postgres/schema-name.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import { forTenantsKysely } from '../connection/sql-guard.js';
+import { forTenantsKysely, tenantOfKysely } from '../connection/sql-guard.js';
+import { refuseTenants } from '../scope/carried-tenants.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
 import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
+import { guardBelowPlugins, type GuardableKysely } from './kysely-executor.js';
 
 /**
  * Puts a Kysely instance under guard: every table that an entity has gets the schema its scope may use. Kysely's own `withSchema`
- * knows which names are tables and which are aliases, so it marks the unqualified ones, and the plugin after it decides. What the
- * user qualifies, also by a `withSchema` of their own, comes to the plugin as it is, and is refused if it is another tenant's.
+ * knows which names are tables and which are aliases, so it marks the unqualified ones, and what comes after it decides. What the
+ * user qualifies, also by a `withSchema` of their own or a plugin, is left as it is, and is refused if it is another tenant's. So is a
+ * query that was built by another tenant's instance.
  *
  * It leaves out every name that a CTE of the query has, while PostgreSQL sees a CTE only from the next one on: the tables before are
  * qualified here. Of a raw fragment of SQL, what `sql.table()` names is qualified where an entity has it; the rest is left to the path.
  */
-export function guardKysely<K extends KyselyLike>(kysely: K, em: ScopedEm, guard: GuardContext): K {
+export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, guard: GuardContext): K {
   const tables = tablesOf(guard);
   const own = em.schema;
   const resolve = (name: string, asked: string | undefined): string | undefined => {
@@ -31,25 +34,54 @@ export function guardKysely<K extends KyselyLike>(kysely: K, em: ScopedEm, guard
     return tenant === undefined ? (asked ?? own) : tenantSchema(tenant.className, asked ?? own, guard.scope, guard.rules);
   };
 
-  return kysely.withSchema(PLACEHOLDER_SCHEMA).withPlugin({
-    transformQuery: ({ node, queryId }) => {
-      forTenantsKysely(queryId, tenantOf(em, guard));
+  const marking = kysely.withoutPlugins().withSchema(PLACEHOLDER_SCHEMA).getExecutor();
 
-      return qualify(node, { resolve, isKnown: name => tables.has(name), ctes: new Set(), hidden: new Set() });
+  return guardBelowPlugins(kysely, {
+    transform: (node, queryId, plugins) => {
+      const tenant = tenantOf(em, guard);
+      const mine = tenant?.schemaName ?? scopesOwn(guard);
+      const built = builtFor(node, new Set());
+      refuse(built, mine);
+      const marked = marking.transformQuery(plugins(node), queryId) as object;
+      const qualified = qualify(marked, { resolve, isKnown: name => tables.has(name), ctes: new Set(), hidden: new Set() });
+      forTenantsKysely(queryId, tenant);
+      tenantsOfNode.set(qualified, mine === undefined ? [...built] : [mine]);
+
+      return qualified;
     },
-    transformResult: async ({ result }) => result,
-  }) as K;
+    check: queryId => refuse(new Set(tenantOfKysely(queryId)), scopesOwn(guard) ?? own),
+  });
+}
+
+function refuse(built: ReadonlySet<string>, mine: string | undefined): void {
+  if (mine !== undefined) {
+    refuseTenants([...built], mine);
+  }
+}
+
+/** The tenants whose instances built the queries in this one, before any plugin has copied their nodes. */
+function builtFor(node: unknown, found: Set<string>): Set<string> {
+  if (Array.isArray(node)) {
+    node.forEach(item => builtFor(item, found));
+  } else if (isNode(node)) {
+    tenantsOfNode.get(node)?.forEach(tenant => found.add(tenant));
+    Object.values(node).forEach(value => builtFor(value, found));
+  }
+
+  return found;
+}
+
+function scopesOwn({ scope }: GuardContext): string | undefined {
+  return scope?.kind === 'tenant' ? scope.schemaName : undefined;
 }
 
 // what raw SQL in a query is for
 function tenantOf(em: ScopedEm, { scope, rules }: GuardContext): TenantRef | undefined {
   const own = tenantOfEm(em);
 
-  if (own === undefined || own.schemaName === rules.publicSchema) {
-    return undefined;
-  }
-
-  return { schemaName: tenantSchema('Raw SQL', own.schemaName, scope, rules), identity: own.identity };
+  return own === undefined || own.schemaName === rules.publicSchema
+    ? undefined
+    : { schemaName: tenantSchema('Raw SQL', own.schemaName, scope, rules), identity: own.identity };
 }
 
 /** The entities of each table, as they are when it is asked for: `orm.discoverEntity()` adds some later, and replaces some. */
@@ -182,6 +214,8 @@ function isNode(value: unknown): value is OperationNode {
 
 const NONE: ReadonlySet<string> = new Set();
 
+const tenantsOfNode = new WeakMap<object, readonly string[]>();
+
 const tablesOfOrm = new WeakMap<object, { readonly metas: readonly EntityMetadata[]; readonly tables: Map<string, EntityMetadata[]> }>();
 
 type Tables = Pick<ReadonlyMap<string, readonly EntityMetadata[]>, 'get' | 'has'>;
@@ -209,13 +243,4 @@ interface OperationNode {
 interface WithNode {
   readonly expressions: readonly { readonly name: { readonly table: OperationNode }; readonly expression: unknown }[];
   readonly recursive?: boolean;
-}
-
-/** The parts of a Kysely instance, or of its transaction, that are used here. */
-interface KyselyLike {
-  withSchema(schema: string): KyselyLike;
-  withPlugin(plugin: {
-    transformQuery(args: { readonly node: any; readonly queryId: object }): any;
-    transformResult(args: { readonly result: any }): Promise<any>;
-  }): KyselyLike;
 }

@@ -1,12 +1,11 @@
-import type { EntityManager } from '@mikro-orm/core';
+import type { EntityData, EntityManager, EntityName } from '@mikro-orm/core';
 
 /** What `cache` of a query can be: whether, how long in milliseconds, or under which name and how long. */
 export type CacheConfig = boolean | number | [name: string, expiration: number] | undefined;
 
 /**
- * The tenants that a query may read, of its EntityManager's schema and of the key that MikroORM computes for its result: the schema
- * among the options of a `find` or `count`, and for a QueryBuilder its SQL, in which every table has its schema. SQL of the user's
- * own within it can read the EntityManager's tenant without being told apart here.
+ * The tenants that a query names, of its EntityManager's schema and of the key that MikroORM computes for its result: the schema among the
+ * options of a `find` or `count`, and for a QueryBuilder its SQL, in which every table has its schema.
  */
 export function tenantsOfCacheKey(key: unknown, own: string | undefined, publicSchema: string): string[] {
   const [kind, text, options] = key as [kind: unknown, text: unknown, options: { readonly schema?: string } | undefined];
@@ -17,22 +16,23 @@ export function tenantsOfCacheKey(key: unknown, own: string | undefined, publicS
 }
 
 /**
- * A name that a user gave a cached result, for each tenant another. What parts it from the tenants is doubled where the name has it, or
- * a name that comes from outside, such as a search for `x|acme` on the public site, would be the name of a tenant's result.
+ * The key of a cached result, by the name that a user gave it or by the text that MikroORM computes for its query, for each owner another. What parts
+ * the name from the owners is doubled where the name has it, or a name that comes from outside, such as a search for `x|acme` on the public
+ * site, would be the name of a tenant's result.
  */
-export function cacheNameOf(name: string, tenants: readonly string[]): string {
-  return [name.replaceAll('|', '||'), ...tenants].join('|');
+export function cacheKeyOf(name: string, owners: readonly string[]): string {
+  return [name.replaceAll('|', '||'), ...owners].join('|');
 }
 
 /** Makes entities of a cached result again, in the schema they were read from. */
 export function fromCache(
   em: EntityManager,
-  entityName: any,
-  cached: unknown,
+  entityName: EntityName<object>,
+  cached: object,
   refresh: boolean | undefined,
   schema: string | undefined,
-): any {
-  const create = (data: any): unknown =>
+): object {
+  const create = (data: EntityData<object>): object =>
     em.getEntityFactory().create(entityName, data, {
       merge: true,
       convertCustomTypes: false,

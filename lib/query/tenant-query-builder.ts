@@ -1,17 +1,20 @@
-import type { EntityMetadata, QueryFlag, Transaction } from '@mikro-orm/core';
-import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/sql';
+import type { EntityMetadata, RawQueryFragment } from '@mikro-orm/core';
+import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { withScope } from '../scope/scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
-import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
+import { tenantOfEm } from '../scope/tenant-of-em.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { CARRIED, carriedBy, carry, carryInFragment, refuseTenants } from '../scope/carried-tenants.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { refuseForeign } from '../entities/foreign-entities.js';
-import { guardHelper, type GuardedQueryHelper, resolve, tenantAmong, type Join } from './guarded-query-helper.js';
-import { refuseForeignCollectionsOfQuery, tenantsThatReferTo, type PopulateHint } from '../entities/shared-relations.js';
+import { guardHelper, type GuardedQueryHelper, resolve, tenantAmong } from './guarded-query-helper.js';
+import { refuseForeignCollectionsOfQuery, tenantsThatReferTo } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
+import { takeQueries } from './carrying-queries.js';
+import type { Args, OpenQueryBuilderClass, Result } from './open-query-builder.js';
 import { updateTenants } from './update-tenants.js';
 
 /**
@@ -26,19 +29,60 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   // nothing here is `#private`: a clone never went through this constructor
   declare guard: GuardContext;
 
-  override clone(...args: unknown[]): this {
-    return guardQuery(super.clone(...args), this.guard) as this;
+  /** The tenants of the queries that this one is made of. */
+  declare taken: readonly string[] | undefined;
+
+  /** The tenant that this one was cloned from, whose schema a clone may have lost. */
+  declare clonedFrom: string | undefined;
+
+  /** The tenants that it was built for: its own, or if it has none those of the queries in it. */
+  get [CARRIED](): readonly string[] {
+    const own = this.ownTenant();
+
+    return own === undefined ? (this.taken ?? []) : [own];
   }
 
-  override getSchema(alias: { readonly meta: EntityMetadata }): string | undefined {
-    if (isTenantEntity(alias.meta)) {
-      return resolve(this.guard, alias.meta, super.getSchema(alias) ?? this.scopesOwn());
+  override clone(...args: Args<'clone'>): this {
+    const clone = guardQuery(super.clone(...args), this.guard) as this;
+    clone.taken = this.taken;
+    clone.clonedFrom = this.ownTenant();
+
+    return clone;
+  }
+
+  override toRaw(...args: Args<'toRaw'>): RawQueryFragment {
+    return carryInFragment(super.toRaw(...args), this[CARRIED]);
+  }
+
+  override toQuery(...args: Args<'toQuery'>): Result<'toQuery'> {
+    this.refuseTaken();
+
+    return super.toQuery(...args);
+  }
+
+  /** Is shown all that MikroORM's methods are given. @throws CrossTenantError for a query of another tenant */
+  take(given: readonly unknown[]): void {
+    const carried = carriedBy(given);
+
+    if (carried.length > 0) {
+      this.taken = [...new Set([...(this.taken ?? []), ...carried])];
+      this.refuseTaken();
+    }
+  }
+
+  override getSchema(...args: Args<'getSchema'>): string | undefined {
+    const [{ meta }] = args;
+
+    if (isTenantEntity(meta)) {
+      return resolve(this.guard, meta, super.getSchema(...args) ?? this.scopesOwn());
     }
 
-    return alias.meta.schema ?? super.getSchema(alias);
+    return meta.schema ?? super.getSchema(...args);
   }
 
-  override update(data: object): this {
+  override update(...args: Args<'update'>): this {
+    const [data] = args;
+
     if (this.writesTenants() && this.guard.rules.hasIdentity(data)) {
       throw new TenantWriteRefusedError(
         `em.qb(${this.mainAlias.meta.className}) with ${QueryType.UPDATE}`,
@@ -48,53 +92,54 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
     this.refuseForeign(data);
 
-    return super.update(data);
+    return super.update(...args);
   }
 
-  override insert(data: object): this {
-    this.refuseForeign(data);
+  override insert(...args: Args<'insert'>): this {
+    this.refuseForeign(args[0]);
 
-    return super.insert(data);
+    return super.insert(...args);
   }
 
-  override merge(data?: object): this {
-    this.refuseForeign(data);
+  override merge(...args: Args<'merge'>): this {
+    this.refuseForeign(args[0]);
 
-    return super.merge(data);
+    return super.merge(...args);
   }
 
-  override where(condition: unknown, ...rest: unknown[]): this {
-    this.refuseForeign(condition, rest[0]);
+  override where(...args: Args<'where'>): this {
+    this.refuseForeign(args[0], args[1]);
 
-    return super.where(condition, ...rest);
+    return super.where(...args);
   }
 
-  override having(condition?: unknown, ...rest: unknown[]): this {
-    this.refuseForeign(condition, rest[0]);
+  override having(...args: Args<'having'>): this {
+    this.refuseForeign(args[0], args[1]);
 
-    return super.having(condition, ...rest);
+    return super.having(...args);
   }
 
-  override joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): object {
-    this.refuseForeign(condition);
+  override joinReference(...args: Args<'joinReference'>): object {
+    this.refuseForeign(args[2]);
 
-    return super.joinReference(field, alias, condition, ...rest);
+    return super.joinReference(...args);
   }
 
-  override createQueryBuilderHelper(): GuardedQueryHelper {
-    return guardHelper(super.createQueryBuilderHelper(), this);
+  override createQueryBuilderHelper(...args: Args<'createQueryBuilderHelper'>): GuardedQueryHelper {
+    return guardHelper(super.createQueryBuilderHelper(...args), this);
   }
 
-  override getNativeQuery(...args: unknown[]): unknown {
+  override getNativeQuery(...args: Args<'getNativeQuery'>): object {
+    this.refuseTaken();
     this.refuseTenantWrites();
     this.refuseTruncation();
     refuseForeignCollectionsOfQuery(this, asked => tenantAmong([asked], this.guard));
 
-    return super.getNativeQuery(...args);
+    return carry(super.getNativeQuery(...args), this[CARRIED]);
   }
 
   // what is run later, or in another scope, is run as if in the scope the query was made in
-  override async execute(...args: unknown[]): Promise<unknown> {
+  override async execute(...args: Args<'execute'>): Promise<unknown> {
     try {
       return await withScope(this.guard.scope, () => forTenant(this.guard.rules, this.tenantOfSql(), () => this.send(args)));
     } catch (error) {
@@ -102,19 +147,19 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     }
   }
 
-  override getResultList(...args: unknown[]): Promise<unknown> {
+  override getResultList(...args: Args<'getResultList'>): Promise<unknown> {
     return withScope(this.guard.scope, () => super.getResultList(...args));
   }
 
-  override getSingleResult(...args: unknown[]): Promise<unknown> {
+  override getSingleResult(...args: Args<'getSingleResult'>): Promise<unknown> {
     return withScope(this.guard.scope, () => super.getSingleResult(...args));
   }
 
-  override getCount(...args: unknown[]): Promise<unknown> {
+  override getCount(...args: Args<'getCount'>): Promise<unknown> {
     return withScope(this.guard.scope, () => super.getCount(...args));
   }
 
-  override stream(...args: unknown[]): AsyncGenerator<unknown> {
+  override stream(...args: Args<'stream'>): AsyncGenerator<unknown> {
     return withScope(this.guard.scope, () =>
       forTenant(this.guard.rules, this.tenantOfSql(), () => readThere(readInScope(super.stream(...args), this.guard.scope))),
     );
@@ -148,11 +193,11 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     return this.em === undefined && scope?.kind === 'tenant' ? scope.schemaName : undefined;
   }
 
-  private send(args: unknown[]): Promise<unknown> {
+  private send(args: Args<'execute'>): Promise<unknown> {
     return this.type === QueryType.UPDATE && this.writesTenants() ? this.updateTenants(args) : super.execute(...args);
   }
 
-  private updateTenants(args: unknown[]): Promise<unknown> {
+  private updateTenants(args: Args<'execute'>): Promise<unknown> {
     const { context } = this;
 
     return updateTenants(this.em as SqlEntityManager, { ctx: context }, async ctx => {
@@ -166,8 +211,23 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     });
   }
 
+  private ownTenant(): string | undefined {
+    const { scope } = this.guard;
+
+    return scope?.kind === 'tenant' ? scope.schemaName : tenantAmong([this.state.schema, this.clonedFrom, this.em?.schema], this.guard);
+  }
+
+  // asked again when the query is written out: which tenant it is of may have been said after what it is made of
+  private refuseTaken(): void {
+    const own = this.taken === undefined ? undefined : this.ownTenant();
+
+    if (own !== undefined) {
+      refuseTenants(this.taken ?? [], own);
+    }
+  }
+
   private refuseForeign(...given: unknown[]): void {
-    refuseForeign(given, this.em?.schema, { ...this.guard, entity: this.mainAlias.meta.className });
+    refuseForeign(given, this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
   }
 
   private refuseTenantWrites(): void {
@@ -200,6 +260,8 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 }
 
+takeQueries(TenantQueryBuilder.prototype, (query: TenantQueryBuilder, given) => query.take(given));
+
 /** Puts a query under guard. A clone is made by MikroORM as a plain QueryBuilder, and becomes a guarded one here. */
 export function guardQuery(query: object, guard: GuardContext): TenantQueryBuilder {
   const guarded = (
@@ -212,35 +274,3 @@ export function guardQuery(query: object, guard: GuardContext): TenantQueryBuild
 }
 
 const WRITES: ReadonlySet<QueryType> = new Set([QueryType.INSERT, QueryType.DELETE, QueryType.TRUNCATE, QueryType.UPSERT]);
-
-/** The parts of MikroORM's QueryBuilder that are overridden or read here, private ones among them. */
-interface OpenQueryBuilder {
-  context: Transaction | undefined;
-  readonly em: ScopedEm | undefined;
-  readonly helper: object;
-  readonly mainAlias: { readonly meta: EntityMetadata };
-  readonly state: {
-    readonly joins: Readonly<Record<string, Join>>;
-    readonly populate: readonly PopulateHint[];
-    readonly schema?: string;
-  };
-  readonly type: QueryType;
-  clone(...args: unknown[]): object;
-  createQueryBuilderHelper(): object;
-  execute(...args: unknown[]): Promise<unknown>;
-  getCount(...args: unknown[]): Promise<unknown>;
-  getNativeQuery(...args: unknown[]): unknown;
-  getResultList(...args: unknown[]): Promise<unknown>;
-  getSchema(alias: { readonly meta: EntityMetadata }): string | undefined;
-  getSingleResult(...args: unknown[]): Promise<unknown>;
-  having(condition?: unknown, ...rest: unknown[]): this;
-  insert(data: object): this;
-  joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): object;
-  merge(data?: object): this;
-  stream(...args: unknown[]): AsyncGenerator<unknown>;
-  unsetFlag(flag: QueryFlag): this;
-  update(data: object): this;
-  where(condition: unknown, ...rest: unknown[]): this;
-}
-
-type OpenQueryBuilderClass = new (...args: ConstructorParameters<typeof QueryBuilder>) => OpenQueryBuilder;

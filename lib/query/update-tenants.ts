@@ -1,12 +1,12 @@
 import type { Transaction } from '@mikro-orm/core';
-import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { tellChanges } from '../database/tell-changes.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { forScope } from '../connection/sql-target.js';
 
 /**
- * Runs an update of tenants past the unit of work, and tells in its transaction that tenants have changed: all, as which is not known.
- * Where there is no transaction one is made, so that neither is done without the other.
+ * Runs an update of tenants that bypasses the unit of work, and sends the change notice in the same transaction. The notice reports all tenants,
+ * because it is not known which ones changed. Without a transaction, one is started, so that both succeed or fail together.
  */
 export async function updateTenants<Result>(
   em: SqlEntityManager,
@@ -29,7 +29,7 @@ export async function updateTenants<Result>(
   return inOwnTransaction(em, run);
 }
 
-// where the statement is what failed it is its error that is thrown, also of a connection that was killed under it
+// if the statement failed, its own error is thrown, not the error of the rollback on a connection that was killed
 async function inOwnTransaction<Result>(em: SqlEntityManager, fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
   const sessionContext = em.getTransactionSessionContext();
   const failures: unknown[] = [];

@@ -2,13 +2,13 @@ import type { Configuration } from '@mikro-orm/core';
 import type { Scope } from './scope.js';
 import { TenantRules } from './tenant-rules.js';
 
-/** What a guard decides by: the rules of its ORM, and the scope that a query was made in or that the flow is in. */
+/** The input of every guard: the rules of its ORM, and the scope. The scope is that of the query, or else the current one. */
 export interface GuardContext {
   readonly rules: TenantRules;
   readonly scope: Scope | undefined;
 }
 
-/** The context of now. */
+/** The guard context of the current async flow. */
 export function guardContextOf(config: Configuration): GuardContext {
   const rules = TenantRules.of(config);
 

@@ -1,12 +1,12 @@
 import { OrmSelectionError } from '../errors/index.js';
 import { innermostScope } from './scope.js';
 
-/** Says which ORM is meant where there are several. */
+/** Selects an ORM if the process has more than one. */
 export interface OrmOption {
   readonly orm?: { readonly config: object };
 }
 
-/** The configs of the ORMs with tenants that are initialised and not closed. */
+/** The configs of all ORMs with tenants that are initialised and not yet closed. */
 const live = new Set<object>();
 
 export function addLiveOrm(config: object): void {
@@ -18,8 +18,7 @@ export function removeLiveOrm(config: object): void {
 }
 
 /**
- * The config of the ORM to work with: the one of `{ orm }`, else the one of the scope the flow is in, else the only live one. A scope outlives
- * its ORM where an application is loaded anew in one process; it then says nothing of which ORM is meant.
+ * The config of the ORM to work with: the one of `{ orm }`, else the one of the scope the flow is in, else the only live one.
  *
  * @throws OrmSelectionError `ORM_WITHOUT_TENANTS`, `NO_ORM` or `SEVERAL_ORMS`.
  */
@@ -32,6 +31,7 @@ export function selectOrm({ orm }: OrmOption = {}): object {
     return orm.config;
   }
 
+  // a scope may outlive its ORM, if an application is loaded anew in one process
   for (let scope = innermostScope(); scope !== undefined; scope = scope.outer) {
     if (live.has(scope.config)) {
       return scope.config;

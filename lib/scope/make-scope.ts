@@ -1,23 +1,22 @@
+import type { Configuration } from '@mikro-orm/core';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { innermostScope, type Scope, type TenantScope } from './scope.js';
 import type { TenantIdentity } from './tenant-identity.js';
 import type { TenantRules } from './tenant-rules.js';
 
-/** The scope of a tenant whose row was just found. */
+/** The scope for a tenant whose row was just looked up. */
 export function scopeOf(rules: ScopeRules, { row, identity }: IdentifiedTenant): Scope {
-  const { schemaName } = row;
-
-  return rules.isPublicTenant(row) ? publicScope(rules) : { ...tenantScope(rules, schemaName, row), identity };
+  return rules.isPublicTenant(row) ? publicScope(rules) : { ...tenantScope(rules, row.schemaName, row), identity };
 }
 
-/** The scope of a schema name, whose tenant is locked meanwhile; `tenant` is its row, or what is known of it. */
+/** The scope for a schema name whose tenant is locked as long as the scope lives. `tenant` is its row, or the data that is known. */
 export function tenantScope(rules: ScopeRules, schemaName: string, tenant: unknown = { schemaName }): TenantScope {
   const checked = rules.checkSchemaName(schemaName);
 
   return { kind: 'tenant', config: rules.config, outer: innermostScope(), tenant, schemaName: checked, identity: undefined };
 }
 
-/** The scope of a tenant that is held without its row, which is made when it is first asked for. */
+/** The scope for a tenant from the directory. Its entity is created when it is first read. */
 export function heldScopeOf(rules: ScopeRules, held: HeldTenant): Scope {
   return rules.isPublicTenant(held) ? publicScope(rules) : new HeldScope(rules, held);
 }
@@ -28,7 +27,7 @@ export function publicScope({ config }: Pick<ScopeRules, 'config'>): Scope {
 
 class HeldScope implements TenantScope<TenantMixin<unknown>> {
   readonly kind = 'tenant';
-  readonly config: object;
+  readonly config: Configuration;
   readonly outer: Scope | undefined;
   readonly schemaName: string;
   readonly identity: TenantIdentity | undefined;

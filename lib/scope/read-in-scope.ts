@@ -1,21 +1,21 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { withScope, type Scope } from './scope.js';
 
-/** Reads a generator as if each read were made in the scope it was opened in. */
+/** Wraps a generator so that each read runs in the given scope. */
 export function readInScope<T>(source: AsyncGenerator<T>, scope: Scope | undefined): AsyncGenerator<T> {
-  return readVia(source, fn => withScope(scope, fn));
+  return wrapReads(source, fn => withScope(scope, fn));
 }
 
-/** Reads a generator as if each read were made where it was opened, in all that a flow carries along. */
+/** Wraps a generator so that each read runs in the async context of this call: its scope, its transaction, and every other AsyncLocalStorage. */
 export function readThere<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
-  return readVia(source, AsyncLocalStorage.snapshot());
+  return wrapReads(source, AsyncLocalStorage.snapshot());
 }
 
-function readVia<T>(source: AsyncGenerator<T>, via: <Result>(fn: () => Result) => Result): AsyncGenerator<T> {
+function wrapReads<T>(source: AsyncGenerator<T>, runRead: <Result>(fn: () => Result) => Result): AsyncGenerator<T> {
   return {
-    next: (...args) => via(() => source.next(...args)),
-    return: value => via(() => source.return(value)),
-    throw: error => via(() => source.throw(error)),
+    next: (...args) => runRead(() => source.next(...args)),
+    return: value => runRead(() => source.return(value)),
+    throw: error => runRead(() => source.throw(error)),
     [Symbol.asyncIterator]() {
       return this;
     },

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Configuration } from '@mikro-orm/core';
 import type { TenantIdentity } from './tenant-identity.js';
 
 /**
@@ -9,17 +10,17 @@ export type Scope<Tenant = unknown> = PublicScope | TenantScope<Tenant>;
 
 export interface PublicScope {
   readonly kind: 'public';
-  readonly config: object;
+  readonly config: Configuration;
   readonly outer: Scope | undefined;
 }
 
 export interface TenantScope<Tenant = unknown> {
   readonly kind: 'tenant';
-  readonly config: object;
+  readonly config: Configuration;
   readonly outer: Scope | undefined;
   readonly tenant: Tenant;
   readonly schemaName: string;
-  /** Which tenant it is, whoever has the name later; undefined where the tenant is locked for as long as the scope lives. */
+  /** Which tenant it is, whoever has its name later. Undefined if the tenant is locked as long as the scope lives. */
   readonly identity?: TenantIdentity | undefined;
 }
 
@@ -29,7 +30,7 @@ export function innermostScope(): Scope | undefined {
 }
 
 /** The innermost scope of this async flow that belongs to the ORM of `config`. */
-export function currentScope(config: object): Scope | undefined {
+export function currentScope(config: Configuration): Scope | undefined {
   let scope = storage.getStore();
 
   while (scope !== undefined && scope.config !== config) {

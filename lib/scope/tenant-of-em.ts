@@ -12,6 +12,11 @@ export function tenantOfEm(em: ScopedEm | undefined): TenantRef | undefined {
   return scope?.kind === 'tenant' && scope.schemaName === em.schema ? scope : { schemaName: em.schema };
 }
 
+/** What an EntityManager is now, if its schema is changed later. */
+export function scopedEm({ schema, boundScope }: ScopedEm): ScopedEm {
+  return { schema, boundScope };
+}
+
 /** What is read of an EntityManager. */
 export interface ScopedEm {
   readonly schema: string | undefined;

@@ -4,6 +4,7 @@ import { parseSchemaName, type SchemaName } from '../postgres/schema-name.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { canonicalHostname } from '../tenant/hostname.js';
 import type { ResolvedTenantsOptions } from '../tenant/options.js';
+import { settingOf, type TenantSetting } from '../tenant/settings.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { currentScope, type Scope } from './scope.js';
 import { TenantIdentities } from './tenant-identities.js';
@@ -113,7 +114,7 @@ export class TenantRules {
   }
 
   /** What holds for this tenant: what the instance says, else its class, else the option. */
-  settingOf(tenant: TenantMixin<unknown>, name: 'autoCreateSchema' | 'autoDropSchema'): boolean {
-    return tenant[name] ?? (tenant.constructor as typeof TenantMixin)[name] ?? this.options[name];
+  settingOf(tenant: TenantMixin<unknown>, name: TenantSetting): boolean {
+    return settingOf(tenant, name) ?? this.options[name];
   }
 }

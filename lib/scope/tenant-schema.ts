@@ -1,33 +1,33 @@
 import { CrossTenantError, TenantContextRequiredError } from '../errors/index.js';
 import type { Scope } from './scope.js';
 
-/** The names a schema is checked against. */
+/** The rules that schema names are checked against. */
 export interface SchemaRules {
   readonly publicSchema: string;
   checkSchemaName(schemaName: unknown): string;
 }
 
 /**
- * The one place that decides which schema a tenant entity is read from or written to. `wanted` is what the EntityManager, the
- * query or the caller asks for; it is never filled in from the scope, because an EntityManager that has no tenant has an
- * identity map that belongs to none.
+ * Decides which schema a tenant entity is read from or written to. No other code decides it. `requested` is the schema of the EntityManager,
+ * of the query or of the call. The scope never supplies a missing one: an EntityManager without a tenant has an identity map that belongs to
+ * no tenant, and must not load a tenant's rows.
  *
- * @throws TenantContextRequiredError when no tenant is named.
- * @throws CrossTenantError when another tenant than the scope's is named.
- * @throws InvalidSchemaNameError for a name no tenant can have.
+ * @throws TenantContextRequiredError if no tenant is requested.
+ * @throws CrossTenantError if a different tenant than the scope's is requested.
+ * @throws InvalidSchemaNameError if no tenant can have the requested name.
  */
-export function tenantSchema(entity: string, wanted: string | undefined, scope: Scope | undefined, rules: SchemaRules): string {
-  if (scope?.kind === 'tenant' && wanted === scope.schemaName) {
-    return wanted;
+export function tenantSchema(entity: string, requested: string | undefined, scope: Scope | undefined, rules: SchemaRules): string {
+  if (scope?.kind === 'tenant' && requested === scope.schemaName) {
+    return requested;
   }
 
-  if (wanted === undefined || wanted === '*' || wanted === rules.publicSchema) {
+  if (requested === undefined || requested === '*' || requested === rules.publicSchema) {
     throw TenantContextRequiredError.forEntity(entity, scope?.kind ?? 'none');
   }
 
   if (scope?.kind === 'tenant') {
-    throw CrossTenantError.otherSchema(entity, wanted, scope.schemaName);
+    throw CrossTenantError.otherSchema(entity, requested, scope.schemaName);
   }
 
-  return rules.checkSchemaName(wanted);
+  return rules.checkSchemaName(requested);
 }

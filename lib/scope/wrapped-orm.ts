@@ -1,24 +1,21 @@
-import type { Configuration, MikroORM } from '@mikro-orm/core';
-import type { AbstractSqlDriver, BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import type { MikroORM } from '@mikro-orm/core';
+import type { AbstractSqlDriver, BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 import type { Scope } from './scope.js';
 
-/** What an EntityManager with tenants has beside MikroORM's own. */
+/** The methods that an EntityManager with tenants adds to MikroORM's own. */
 export interface TenantEntityManagerMethods {
-  /** Marks the entities for storing and stores them at once, with whatever else is pending: `em.persist(…).flush()`. */
+  /** Persists the entities and flushes: `em.persist(…).flush()`. All other pending changes are stored too. */
   persistAndFlush(entities: object | Iterable<object>): Promise<void>;
 
-  /** Marks the entities for removal and removes them at once, with whatever else is pending: `em.remove(…).flush()`. */
+  /** Removes the entities and flushes: `em.remove(…).flush()`. All other pending changes are stored too. */
   removeAndFlush(entities: object | Iterable<object>): Promise<void>;
 
-  /** @internal Makes this fork the one of a scope. */
+  /** @internal Binds this fork to a scope. */
   bindToScope(scope: Scope): void;
 }
 
-/** The EntityManager of a wrapped ORM, for the rooms below the one that makes its class. */
+/** The EntityManager of a wrapped ORM, for code that cannot import its class from `lib/orm`. */
 export type WrappedEntityManager = BasePostgreSqlEntityManager & TenantEntityManagerMethods;
 
 /** An ORM that was initialised from a config that `withTenants()` has wrapped. */
 export type WrappedOrm = MikroORM<AbstractSqlDriver, WrappedEntityManager>;
-
-/** The config of an ORM stands for the ORM itself wherever two of them have to be told apart. */
-export type OrmConfig = Configuration;

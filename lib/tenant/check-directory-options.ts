@@ -1,24 +1,24 @@
 import { show } from '../errors/tenant-error.js';
 import type { DirectoryOptions } from './directory-options.js';
 
-/** All that is wrong with the options of the directory. */
+/** Returns every problem of the `directory` options. */
 export function directoryProblems(options: DirectoryOptions = {}): string[] {
   const { listen, trigger, onUnavailable } = options;
-  const problems = COUNTS.filter(
+  const problems = POSITIVE_INTEGERS.filter(
     name => options[name] !== undefined && !(Number.isInteger(options[name]) && Number(options[name]) > 0),
-  ).map(name => `\`directory.${name}\` is ${show(options[name])}. Give a whole number above zero.`);
+  ).map(name => `\`directory.${name}\` is ${show(options[name])}, but must be a whole number above zero.`);
 
   if (listen !== undefined && typeof listen !== 'boolean' && !isPostgresUrl(listen?.url)) {
-    // not shown, as there may be a password in it
-    problems.push('`directory.listen` is neither true, false nor `{ url }` with the URL of a PostgreSQL database: `postgres://…`.');
+    // the value is not shown, because a URL may contain a password
+    problems.push('`directory.listen` must be true, false or `{ url }` with the URL of a PostgreSQL database (`postgres://…`).');
   }
 
   if (trigger !== undefined && typeof trigger !== 'boolean') {
-    problems.push(`\`directory.trigger\` is ${show(trigger)}. Give true or false.`);
+    problems.push(`\`directory.trigger\` is ${show(trigger)}, but must be true or false.`);
   }
 
   if (onUnavailable !== undefined && !['serve', 'refuse'].includes(onUnavailable)) {
-    problems.push(`\`directory.onUnavailable\` is ${show(onUnavailable)}. Give 'serve' or 'refuse'.`);
+    problems.push(`\`directory.onUnavailable\` is ${show(onUnavailable)}, but must be 'serve' or 'refuse'.`);
   }
 
   return problems;
@@ -28,4 +28,4 @@ function isPostgresUrl(url: unknown): boolean {
   return typeof url === 'string' && /^postgres(ql)?:/.test(url) && URL.canParse(url);
 }
 
-const COUNTS = ['max', 'ttlMs', 'unknownMax', 'unknownTtlMs', 'lookupTimeoutMs'] as const;
+const POSITIVE_INTEGERS = ['max', 'ttlMs', 'unknownMax', 'unknownTtlMs', 'lookupTimeoutMs'] as const;

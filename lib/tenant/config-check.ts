@@ -1,16 +1,17 @@
 import { resolve } from 'node:path';
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
-import { AbstractSqlDriver } from '@mikro-orm/sql';
 import { directoryProblems } from './check-directory-options.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
+import { driverProblems } from './driver-check.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { canonicalHostname } from './hostname.js';
+import { TENANT_SETTINGS } from './settings.js';
 import { TenantMixin } from './tenant-mixin.js';
 
-/** All that is wrong with what `withTenants` was given, as far as it shows before the entities are known. */
+/** Returns every problem of the config and the options that can be found before the entities are known. */
 export function checkConfig(config: AnyConfig, options: TenantsOptions | undefined): string[] {
   return [
-    ...driverProblems(config),
+    ...driverProblems(config.driver),
     ...clientProblems(config),
     ...optionProblems(options),
     ...folderProblems(config, options),
@@ -18,7 +19,7 @@ export function checkConfig(config: AnyConfig, options: TenantsOptions | undefin
   ];
 }
 
-/** All that is wrong with the entities. */
+/** Returns every problem of the entities. */
 export function checkEntities(storage: MetadataStorage, options: ResolvedTenantsOptions): string[] {
   const entities = [...storage.getAll().values()].filter(meta => meta.abstract !== true && meta.embeddable !== true);
 
@@ -30,38 +31,28 @@ export function checkEntities(storage: MetadataStorage, options: ResolvedTenants
   ];
 }
 
-function driverProblems({ driver }: AnyConfig): string[] {
-  const isSupported =
-    typeof driver === 'function' && driver.prototype instanceof AbstractSqlDriver && /^(PostgreSql|Pglite|Tenant)/.test(driver.name);
-
-  return isSupported
-    ? []
-    : [
-        `\`driver\` is ${typeof driver === 'function' ? driver.name : 'not set'}; the PostgreSQL and PGlite drivers are supported. ` +
-          'Use the `defineConfig` of @mikro-orm/postgresql or @mikro-orm/pglite.',
-      ];
-}
-
 function clientProblems({ driverOptions }: AnyConfig): string[] {
   return typeof driverOptions === 'object' && driverOptions !== null && 'getExecutor' in driverOptions ? [KYSELY_INSTANCE] : [];
 }
 
 function optionProblems(options: TenantsOptions | undefined): string[] {
   if (options === undefined || options.tenant === undefined) {
-    return ['`tenant` is not set. Pass the entity that has a row for each tenant: `{ tenant: Client }`.'];
+    return ['`tenant` is not set. Pass the entity that has one row per tenant: `{ tenant: Client }`.'];
   }
 
   if (typeof options.tenant !== 'function' || !(options.tenant.prototype instanceof TenantMixin)) {
     const name = typeof options.tenant === 'function' ? options.tenant.name : JSON.stringify(options.tenant);
 
     return [
-      `\`tenant\` is ${name}, which does not extend TenantMixin. Write \`class ${CLASS_NAME.test(name) ? name : 'Client'} extends TenantMixin\`.`,
+      `\`tenant\` is ${name}, which does not extend TenantMixin. Declare it as \`class ${CLASS_NAME.test(name) ? name : 'Client'} extends TenantMixin\`.`,
     ];
   }
 
   const hosts = (options.publicHosts ?? [])
     .filter(host => canonicalHostname(host, { stripWww: false }) === undefined)
-    .map(host => `\`publicHosts\` has ${JSON.stringify(host)}, which is no host name. Give it without scheme, port and path.`);
+    .map(
+      host => `\`publicHosts\` contains ${JSON.stringify(host)}, which is not a valid host name. Write it without scheme, port and path.`,
+    );
 
   return [...hosts, ...directoryProblems(options.directory), ...roleProblems(options.roles)];
 }
@@ -79,14 +70,14 @@ function roleProblems(roles: TenantsOptions['roles']): string[] {
       .filter(([, name]) => typeof name !== 'string' || !ROLE_NAME.test(name))
       .map(
         ([key, name]) =>
-          `\`roles.${key}\` is ${JSON.stringify(name)}. Give lower-case ASCII letters, digits and \`_\`, not starting with a digit or \`pg_\`, at most 62 of them.`,
+          `\`roles.${key}\` is ${JSON.stringify(name)}. Use at most 62 lower-case ASCII letters, digits and \`_\`, and do not start with a digit or \`pg_\`.`,
       ),
-    // a tenant could else have it as its own
+    // otherwise a tenant could get this role as its own
     ...Object.entries(others)
       .filter(([, name]) => name?.startsWith(prefix) === true)
       .map(
         ([key, name]) =>
-          `\`roles.${key}\` is ${JSON.stringify(name)}, which begins with \`roles.prefix\` as the tenants' roles do. Name it otherwise.`,
+          `\`roles.${key}\` is ${JSON.stringify(name)}, which starts with \`roles.prefix\` like the roles of the tenants. Choose a name without this prefix.`,
       ),
   ];
 }
@@ -100,16 +91,18 @@ function folderProblems(config: AnyConfig, options: TenantsOptions | undefined):
   const both = tenant.filter(path => shared.some(other => resolve(baseDir, other) === resolve(baseDir, path)));
   const problems = both.map(
     path =>
-      `Both migration sets are in ${JSON.stringify(path)}, and each would run the other's. Give \`migrations.path\` of the tenants another folder.`,
+      `Both migration sets use the folder ${JSON.stringify(path)}, so each would run the migrations of the other. Set \`migrations.path\` in the options of withTenants() to another folder.`,
   );
 
   if (own.tableName?.includes('.') === true) {
-    problems.push('`migrations.tableName` of the tenants names a schema, and each tenant has a history of its own. Give the table alone.');
+    problems.push(
+      '`migrations.tableName` of the tenants contains a schema, but each tenant keeps its history in its own schema. Give only the table name.',
+    );
   }
 
   if (own.snapshot === false) {
     problems.push(
-      '`migrations.snapshot` of the tenants is false, and the next migration is what has changed since the snapshot. Leave it on.',
+      '`migrations.snapshot` of the tenants is false, but the next migration is generated by comparison with the snapshot. Remove the option.',
     );
   }
 
@@ -121,12 +114,12 @@ function schemaProblems(config: AnyConfig, options: TenantsOptions | undefined):
   const publicSchema = options?.publicSchema;
 
   if (schema === '*' || publicSchema === '*') {
-    return ['The public schema is "*", which stands for each tenant\'s. Name one, for example "public".'];
+    return ['The public schema is "*", which stands for the schema of each tenant. Give the name of one schema, for example "public".'];
   }
 
   return schema !== undefined && publicSchema !== undefined && schema !== publicSchema
     ? [
-        `\`schema\` of the config is ${JSON.stringify(schema)} and \`publicSchema\` is ${JSON.stringify(publicSchema)}. They mean the same; drop one.`,
+        `\`schema\` of the config is ${JSON.stringify(schema)} and \`publicSchema\` is ${JSON.stringify(publicSchema)}. Both set the public schema. Remove one of them.`,
       ]
     : [];
 }
@@ -136,25 +129,31 @@ function tenantProblems(entities: readonly EntityMetadata[], { tenant, publicSch
   const problems: string[] = [];
 
   if (meta === undefined) {
-    problems.push(`The tenant entity ${tenant.name} is not among the entities. Add it to \`entities\`.`);
+    problems.push(`The tenant entity ${tenant.name} is not in \`entities\`. Add it.`);
   } else if (isTenantEntity(meta)) {
-    problems.push(
-      `The tenant entity ${meta.className} has \`schema: '*'\`, so it would need a tenant to be found in. Drop its \`schema\`.`,
-    );
+    problems.push(`The tenant entity ${meta.className} has \`schema: '*'\`, so it could only be found in a tenant. Remove its \`schema\`.`);
   } else if (meta.schema !== publicSchema) {
     problems.push(
-      `The tenant entity ${meta.className} is in schema ${JSON.stringify(meta.schema)}. Drop its \`schema\`, or set \`publicSchema\` to it.`,
+      `The tenant entity ${meta.className} is in schema ${JSON.stringify(meta.schema)}, which is not the public schema. Remove its \`schema\`, or set \`publicSchema\` to it.`,
     );
   }
 
+  // as a column it would be data, which may come from a request
+  const own = meta?.properties as Readonly<Record<string, EntityProperty>> | undefined;
+  problems.push(
+    ...TENANT_SETTINGS.filter(name => own?.[name] !== undefined && own[name].getter !== true).map(
+      name => `${tenant.name}.${name} is mapped as a property, and it is a setting that no data may have. Give the property another name.`,
+    ),
+  );
+
   if (!entities.some(isTenantEntity)) {
-    problems.push("No entity is a tenant's. Give those that each tenant has of its own `schema: '*'`.");
+    problems.push("No entity is a tenant entity. Set `schema: '*'` on each entity that exists once per tenant.");
   }
 
   return problems;
 }
 
-// a tenant's row may go with its schema, and a shared table cannot refer to as many tables as there are tenants
+// a foreign key refers to one table, but a tenant entity has one table per tenant, which may be dropped with its schema
 function relationProblems(meta: EntityMetadata): string[] {
   if (isTenantEntity(meta.root)) {
     return [];
@@ -166,12 +165,12 @@ function relationProblems(meta: EntityMetadata): string[] {
     .filter(({ target }) => target !== undefined)
     .map(
       ({ property, target }) =>
-        `${meta.className}.${property.name} is a foreign key from a shared entity to ${target?.className}, of which there is one for each tenant. ` +
-        `Make ${meta.className} a tenant entity (\`schema: '*'\`), or keep the key on the other side.`,
+        `${meta.className}.${property.name} is a foreign key from a shared entity to the tenant entity ${target?.className}, which has one table per tenant. ` +
+        `Make ${meta.className} a tenant entity (\`schema: '*'\`), or move the foreign key to the other side.`,
     );
 }
 
-// a relation to one of several entities has the first of them as its `targetMeta`
+// the `targetMeta` of a polymorphic relation is only the first of its targets
 function targetsOf({ polymorphTargets, targetMeta }: EntityProperty): EntityMetadata[] {
   return polymorphTargets ?? (targetMeta === undefined ? [] : [targetMeta]);
 }
@@ -190,12 +189,12 @@ function enumProblems(meta: EntityMetadata): string[] {
         .filter(({ nativeEnumName }) => nativeEnumName?.includes('.') === true)
         .map(
           ({ name, nativeEnumName }) =>
-            `${meta.className}.${name} has its enum type in a schema of its own (${JSON.stringify(nativeEnumName)}), and each tenant has its own types. Give the name alone.`,
+            `${meta.className}.${name} has an enum type with a schema (${JSON.stringify(nativeEnumName)}), but each tenant has its own enum types. Give the name without the schema.`,
         )
     : [];
 }
 
-// the SQL is sent as it is, so a table without a schema would be the public one, whoever's scope it is
+// MikroORM sends this SQL unchanged, so a table without a schema would be the public one in every scope
 function virtualProblems({ className, expression, view, schema }: EntityMetadata, entities: readonly EntityMetadata[]): string[] {
   if (typeof expression !== 'string' || (view !== undefined && view !== false)) {
     return [];
@@ -207,16 +206,15 @@ function virtualProblems({ className, expression, view, schema }: EntityMetadata
   return tenants.length === 0 && schema !== '*'
     ? []
     : [
-        `${className} is a virtual entity of SQL that cannot say whose ${tenants.length === 0 ? 'rows' : tenants.join(' and ')} it reads. ` +
-          'Make its `expression` a function, which gets the `em`: `em => em.createQueryBuilder(…)`, or SQL that names `em.schema`.',
+        `${className} is a virtual entity with fixed SQL, which cannot say from which tenant it reads ${tenants.length === 0 ? 'its rows' : tenants.join(' and ')}. ` +
+          'Make `expression` a function of the `em`: `em => em.createQueryBuilder(…)`, or SQL that names `em.schema`.',
       ];
 }
 
 const UNQUALIFIED_TABLE = /\b(?:from|join)\s+(?:only\s+|lateral\s+)?\(*\s*(?:"([^"]+)"|([a-z_]\w*))(?!\w|\s*\.)/gi;
 
-/** Of a Kysely instance nothing can be said about what runs on a connection of it. */
-export const KYSELY_INSTANCE =
-  '`driverOptions` is a Kysely instance, whose connections cannot be put under guard. Pass its dialect in its place.';
+/** The library cannot control what runs on the connections of a Kysely instance. */
+export const KYSELY_INSTANCE = '`driverOptions` is a Kysely instance. Its connections cannot be guarded. Pass its dialect instead.';
 
 const ROLE_NAME = /^(?!pg_)[a-z_][a-z0-9_]{0,61}$/;
 

@@ -1,64 +1,136 @@
+import { fieldsOf, isFieldDefinition } from './class-fields.js';
+import { assignable } from './settings.js';
+
 /**
- * Assigns what a constructor was given, so that it survives the class fields of the subclasses. A subclass that declares its properties as
- * class fields sets them after the constructor of its base class, each to its own initial value or `undefined`, and what was passed to
- * that constructor would be lost. The first definition of each passed property therefore keeps the passed value, and so does the first
- * assignment of a field that was compiled to one. Any other assignment is the user's, and ends the matter.
+ * Assigns the data that a constructor was given, and protects it from the class fields of subclasses. A subclass sets its class fields after
+ * the constructor of its base class, each to its initial value or `undefined`. Without protection, the data would be lost. Other assignments
+ * by a constructor or by the user take effect as usual.
+ *
+ * If the compiled fields are assigned, the instance is an ordinary object. If they are defined, it is a `Proxy`, because a definition replaces
+ * any property of an ordinary object, or throws. `structuredClone()` refuses a `Proxy`. An accessor of a private field needs a `Proxy` too,
+ * because it accepts no value before this field exists.
  */
 export function assignConstructorData<T extends object>(
   instance: T,
   data: Readonly<Record<string, unknown>>,
-  { TenantClass, base }: { readonly TenantClass: Function; readonly base: object },
+  { TenantClass, root }: { readonly TenantClass: Function; readonly root: Function },
 ): T {
-  const assigned = fieldsAssignedBy(TenantClass, base);
-  const pending = new Set<PropertyKey>();
-  const entity = new Proxy(instance, {
-    // not left to `defineProperty`: on an entity that MikroORM has discovered the property may be an accessor by now
-    set: (target, key, value, receiver) => (pending.delete(key) && assigned.has(key)) || Reflect.set(target, key, value, receiver),
-    defineProperty: (target, key, descriptor) => {
-      const isField = pending.delete(key) && 'value' in descriptor;
+  const { assigned, defined, unseen } = fieldsOf(TenantClass, root);
+  const pending: Pending = { definitions: new Map(), values: new Map() };
+  const values = assignable(data);
+  const keys = values.map(([key]) => key);
+  const accessors = new Set(keys.filter(key => hasAccessor(TenantClass, key, root)));
+  // an accessor counts as a defined field, because its setter may store the value in a field of any name
+  const needsProxy = keys.some(key => accessors.has(key) || defined.has(key) || unseen > 0);
+  const entity = needsProxy ? protect(instance, pending) : instance;
 
-      return Reflect.defineProperty(target, key, isField ? { ...descriptor, value: data[key as string] } : descriptor);
-    },
-  });
+  // on `entity`, because the accessors of relations would otherwise add the instance behind the `Proxy` to the other side. It would be stored twice
+  for (const [key, value] of values) {
+    if (accessors.has(key) && !isReadable(entity, key)) {
+      pending.values.set(key, value);
+    } else {
+      Object.assign(entity, { [key]: value });
+    }
+  }
 
-  // not on the instance itself: the accessors of relations would tell the other side of an entity that nobody has, to be stored twice
-  Object.assign(entity, data);
-  Object.keys(data).forEach(key => pending.add(key));
+  for (const key of Reflect.ownKeys(instance)) {
+    pending.definitions.set(key, (defined.get(key) ?? 0) + unseen);
+    ignoreAssignments(instance, key, assigned.get(key) ?? 0);
+  }
 
   return entity;
 }
 
-/**
- * The fields that a class assigns, as compilers make assignments of them under `useDefineForClassFields: false`. They show only
- * on an instance, so one is made for each class. A class with a constructor of its own is left alone: what that assigns is meant.
- */
-function fieldsAssignedBy(TenantClass: Function, base: object): ReadonlySet<PropertyKey> {
-  let fields = ASSIGNED.get(TenantClass);
+// ignores the definitions of fields whose values were passed, and assigns delayed values when they are read
+function protect<T extends object>(instance: T, { definitions, values }: Pending): T {
+  const entity = new Proxy(instance, {
+    defineProperty: (target, key, descriptor) => {
+      const left = definitions.get(key) ?? 0;
 
-  if (fields === undefined) {
-    fields = new Set(hasCompiledConstructor(TenantClass, base) ? Reflect.ownKeys(Reflect.construct(TenantClass, []) as object) : []);
-    ASSIGNED.set(TenantClass, fields);
+      if (left === 0 || !isFieldDefinition(descriptor) || !Object.hasOwn(target, key)) {
+        return Reflect.defineProperty(target, key, descriptor);
+      }
+
+      definitions.set(key, left - 1);
+
+      return true;
+    },
+    get: (target, key, receiver) => {
+      assignPending();
+
+      return Reflect.get(target, key, receiver) as unknown;
+    },
+    set: (target, key, value, receiver) => {
+      values.delete(key);
+
+      return Reflect.set(target, key, value, receiver);
+    },
+  });
+
+  function assignPending(): void {
+    // a copy, because values that still have to wait are added again
+    for (const [key, value] of Array.from(values)) {
+      // deleted first, because reading the property calls this function again
+      values.delete(key);
+
+      if (isReadable(entity, key)) {
+        Object.assign(entity, { [key]: value });
+      } else {
+        values.set(key, value);
+      }
+    }
   }
 
-  return fields;
+  return entity;
 }
 
-// whether some class up to the base got a constructor from a compiler, and none got one by hand
-function hasCompiledConstructor(TenantClass: object, base: object): boolean {
-  const sources: string[] = [];
-
-  for (let each = TenantClass; each !== base; each = Object.getPrototypeOf(each) as object) {
-    sources.push(Function.prototype.toString.call(each));
+// an accessor replaces the property until all assignments of class fields have happened
+function ignoreAssignments(instance: object, key: PropertyKey, times: number): void {
+  if (times === 0) {
+    return;
   }
 
-  const withConstructor = sources.filter(source => CONSTRUCTOR.test(source));
+  const property = Object.getOwnPropertyDescriptor(instance, key)!;
+  const passed = Object.defineProperty({}, key, property);
+  let left = times;
 
-  return withConstructor.length > 0 && withConstructor.every(source => COMPILED_CONSTRUCTOR.test(source));
+  Object.defineProperty(instance, key, {
+    configurable: true,
+    enumerable: true,
+    get: () => Reflect.get(passed, key, instance) as unknown,
+    set: () => {
+      if (--left === 0) {
+        Object.defineProperty(instance, key, property);
+      }
+    },
+  });
 }
 
-const ASSIGNED = new WeakMap<object, ReadonlySet<PropertyKey>>();
+function hasAccessor(TenantClass: Function, key: string, root: Function): boolean {
+  for (let each = TenantClass.prototype as object; each !== root.prototype; each = Object.getPrototypeOf(each) as object) {
+    if (Object.getOwnPropertyDescriptor(each, key)?.get !== undefined) {
+      return true;
+    }
+  }
 
-const CONSTRUCTOR = /(?<![.\w])constructor\s*\(/;
+  return false;
+}
 
-// as TypeScript and esbuild write it for a class that had none
-const COMPILED_CONSTRUCTOR = /(?<![.\w])constructor\s*\(\)\s*\{\s*super\(\.\.\.arguments\)/;
+// whether an accessor already works: it throws while its private field is missing
+function isReadable(entity: object, key: PropertyKey): boolean {
+  try {
+    Reflect.get(entity, key);
+
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface Pending {
+  /** How many more definitions of a property to ignore. */
+  readonly definitions: Map<PropertyKey, number>;
+
+  /** The values of accessors that do not work yet. */
+  readonly values: Map<PropertyKey, unknown>;
+}

@@ -1,57 +1,59 @@
-/** How the web edge finds out who is meant by a request. */
+/** How the web edge finds the tenant of a request. */
 export interface DirectoryOptions {
   /**
-   * How many tenants a process holds, the least recently used giving way. One that is not held costs a query, so start with as many as
-   * are in use at a time; each takes as much memory as its row.
+   * The maximum number of tenants that a process caches. The least recently used tenant is evicted first. A tenant that is not cached
+   * costs one query. Start with the number of tenants that are in use at the same time. Each takes as much memory as its row.
    *
    * @default 10_000
    */
   readonly max?: number;
 
   /**
-   * For how many milliseconds a tenant is held at most. Changes are told by the database within a second, so this matters where they are
-   * not: without `listen`, behind a transaction pooler, and for changes by plain SQL without `trigger`. It is also for how long known
-   * tenants are served while the database cannot be reached.
+   * The maximum time a tenant is cached, in milliseconds. The database reports changes within a second, so this limit matters only for
+   * changes that are not reported: without `listen`, behind a transaction pooler, and for plain SQL without `trigger`. It also limits how
+   * long cached tenants are served while the database cannot be reached.
    *
    * @default 60_000
    */
   readonly ttlMs?: number;
 
-  /** How many hosts that no tenant has are remembered, in a table of their own: a flood of them pushes no tenant out. @default 1_000 */
+  /** The maximum number of unknown hosts that are cached. They have a separate cache, so a flood of them evicts no tenant. @default 1_000 */
   readonly unknownMax?: number;
 
-  /** For how many milliseconds it is remembered that no tenant has a host. A tenant that is created or changed ends it for all. @default 5_000 */
+  /** The maximum time an unknown host is cached, in milliseconds. A tenant that is created or changed clears this cache. @default 5_000 */
   readonly unknownTtlMs?: number;
 
   /**
-   * How many milliseconds a request waits for the database to say who is meant, before it goes on as `onUnavailable` says.
-   * Shorter than your proxy waits.
+   * The maximum time a request waits for the lookup of its tenant, in milliseconds. Then `onUnavailable` applies. Choose a value below
+   * the timeout of your proxy.
    *
    * @default 5_000
    */
   readonly lookupTimeoutMs?: number;
 
   /**
-   * Whether each process that serves requests keeps one connection beside the pool on which the database tells it of changed tenants.
-   * A transaction pooler such as PgBouncer does not pass on what it tells: give the URL of the database itself then. Where nothing can be
-   * heard, that is logged once, and what has changed is seen when `ttlMs` is over, as with `false`. PGlite needs no connection for it.
+   * Whether each process that serves requests keeps one connection outside the pool, on which the database reports changed tenants.
+   * A transaction pooler such as PgBouncer does not forward these notifications. In that case give the URL of the database itself.
+   * If no notification arrives, a warning is logged once, and changes take effect after `ttlMs`, as with `false`. PGlite needs no extra
+   * connection.
    *
    * @default true
    */
   readonly listen?: boolean | { readonly url: string };
 
   /**
-   * Whether the tenant entity has a trigger that tells of changes by plain SQL too: by `psql`, other programs, raw SQL and data migrations.
-   * The next `migration:create` of the public set writes it, and after this is turned off, drops it. `truncate` fires none.
+   * Whether the tenants' table gets a trigger. It also reports changes by plain SQL: from `psql`, other programs, raw SQL and data
+   * migrations. The next `migration:create` of the public set adds the trigger, or drops it after this option is turned off. `truncate`
+   * does not fire it.
    *
    * @default false
    */
   readonly trigger?: boolean;
 
   /**
-   * What happens while the database cannot be reached. `'serve'`: a tenant that is held is served until its `ttlMs` is over, and every
-   * other request is answered with 503 and `Retry-After`. `'refuse'`: every request whose tenant was not looked up within the last second is;
-   * where nothing is listened to, within `ttlMs`, as nobody says there that the database is away.
+   * What happens while the database cannot be reached. `'serve'`: a cached tenant is served until its `ttlMs` ends. Every other request
+   * gets status 503 with `Retry-After`. `'refuse'`: a tenant is served only if it was looked up within the last second. Every other request
+   * gets status 503. Without `listen`, the process does not notice that the database is gone, so this limit is `ttlMs` instead of a second.
    *
    * @default 'serve'
    */

@@ -1,17 +1,17 @@
 import { EntitySchema, MetadataStorage, type EntityMetadata, type EntityName } from '@mikro-orm/core';
 
-/** Whether the entity exists once per tenant. The root says it for every class of an inheritance tree. */
+/** Whether the entity exists once per tenant. In an inheritance tree, pass the root. */
 export function isTenantEntity(meta: Pick<EntityMetadata, 'schema'>): boolean {
   return meta.schema === WILDCARD;
 }
 
 /**
- * Pins an entity that names no schema to the public one, unless a class it extends names one: MikroORM would let it follow
- * the schema of the `em`, as if it were a tenant's. To be called for each entity before its relations are worked out, as
- * pivot tables and foreign keys take their schema from it.
+ * Pins an entity without a schema to the public schema, unless one of its base classes names a schema. Otherwise MikroORM would let it
+ * follow the schema of the `em`, like a tenant entity. Call this for each entity before its relations are resolved: pivot tables and
+ * foreign keys take their schema from it.
  */
 export function pinToSchema(meta: EntityMetadata, publicSchema: string): void {
-  // not by `abstract`: an abstract root of a tree has a table, while a class that only hands down its properties has lost its name
+  // `abstract` does not tell: the abstract root of an inheritance tree has a table. A mere base class has no name at this point
   if (meta.name === undefined || meta.embeddable === true) {
     return;
   }
@@ -20,8 +20,8 @@ export function pinToSchema(meta: EntityMetadata, publicSchema: string): void {
 }
 
 /**
- * Gives the tenant entity the integer key `id` if it has declared none. It cannot be a property of the mixin, as a key of
- * another name in the subclass would then make a composite one.
+ * Gives the tenant entity the integer key `id` if it declares no key. The mixin cannot declare it: together with a key of another name
+ * in the subclass, it would become a composite key.
  */
 export function ensurePrimaryKey(meta: EntityMetadata): void {
   if (Object.values<{ readonly primary?: boolean }>(meta.properties).some(property => property.primary === true)) {
@@ -31,7 +31,7 @@ export function ensurePrimaryKey(meta: EntityMetadata): void {
   meta.addProperty({ name: 'id', type: 'integer', runtimeType: 'number', primary: true });
 }
 
-// relies on where MikroORM 7 keeps what classes declared: the registry of `defineEntity`, and the symbol of the decorators
+// relies on where MikroORM 7 stores declarations: the registry of `defineEntity`, and the symbol that the decorators use
 function inheritedSchema(meta: EntityMetadata): string | undefined {
   for (let parent = parentOf(meta); parent !== undefined; parent = parentOf(parent)) {
     if (parent.schema !== undefined) {
@@ -48,7 +48,7 @@ function parentOf(meta: EntityMetadata): EntityMetadata | undefined {
   }
 
   for (let parent = Object.getPrototypeOf(meta.class); typeof parent === 'function'; parent = Object.getPrototypeOf(parent)) {
-    const found = EntitySchema.REGISTRY.get(parent)?.meta ?? decorated(parent);
+    const found = EntitySchema.REGISTRY.get(parent)?.meta ?? decoratorMetadataOf(parent);
 
     if (found !== undefined && found !== meta && found.className !== meta.className) {
       return found;
@@ -58,7 +58,7 @@ function parentOf(meta: EntityMetadata): EntityMetadata | undefined {
   return undefined;
 }
 
-function decorated(entity: object): EntityMetadata | undefined {
+function decoratorMetadataOf(entity: object): EntityMetadata | undefined {
   return Object.hasOwn(entity, MetadataStorage.META_SYMBOL)
     ? (entity as Record<symbol, EntityMetadata>)[MetadataStorage.META_SYMBOL as symbol]
     : undefined;
@@ -66,7 +66,7 @@ function decorated(entity: object): EntityMetadata | undefined {
 
 const WILDCARD = '*';
 
-/** A class or a `defineEntity` schema names an entity, everything else is one. */
+/** Whether the value names an entity (a class or a `defineEntity` schema). Any other object is an entity itself. */
 export function isName(value: object): value is EntityName<object> & object {
   return typeof value === 'function' || EntitySchema.is(value);
 }

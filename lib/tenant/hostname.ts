@@ -2,30 +2,30 @@ import { isIPv6 } from 'node:net';
 import { domainToASCII, domainToUnicode } from 'node:url';
 
 /**
- * The canonical form of a host: lower-case, ASCII (IDNA), without trailing dot and, if asked, without a leading `www.`;
- * an IPv6 address keeps its brackets, and an IPv4 address in another notation (`127.1`, `0x7f000001`) is that address, as in the
- * URL Standard. Undefined for what is no host name. The canonical form of a canonical form is itself.
+ * The canonical form of a host: lower-case ASCII (IDNA), without a trailing dot and, with `stripWww`, without a leading `www.`.
+ * An IPv6 address keeps its brackets. An IPv4 address in another notation (`127.1`, `0x7f000001`) is normalised, as in the URL
+ * Standard. Returns undefined for an invalid host name. A canonical form is its own canonical form.
  *
- * Labels are those of RFC 1123, with `_` allowed, as it occurs in service names.
+ * Labels follow RFC 1123. `_` is allowed too, because it occurs in service names.
  */
 export function canonicalHostname(host: string, { stripWww }: { readonly stripWww: boolean }): string | undefined {
   if (host.startsWith('[')) {
     return canonicalIPv6(host);
   }
 
-  // only what a host name can be made of may reach the conversion: it would cut at `/`, `\`, `?` and `#`, and decode `%`
+  // checked before the conversion, which would cut the text at `/`, `\`, `?` and `#`, and decode `%`
   if (host === '' || FORBIDDEN.test(host)) {
     return undefined;
   }
 
   const name = host.endsWith('.') ? host.slice(0, -1) : host;
 
-  // of an address the conversion would take a second dot off
+  // the conversion would remove a second dot from an IPv4 address
   if (DOT_AT_END.test(name)) {
     return undefined;
   }
 
-  // what is in its ASCII form already, as of nearly every request, is not converted: that would take most of the time that all of this does
+  // nearly every request sends plain ASCII. The conversion is skipped then, because it takes most of the time of this function
   const isPlain = PLAIN.test(name);
   const ascii = isPlain ? name : domainToASCII(name);
 
@@ -33,11 +33,11 @@ export function canonicalHostname(host: string, { stripWww }: { readonly stripWw
     return undefined;
   }
 
-  // of two, neither: what is stored has to be found by itself again
+  // `www.www.` keeps both, so that a canonical form stays its own canonical form
   return stripWww && /^www\.(?!www\.)/.test(ascii) ? ascii.slice('www.'.length) : ascii;
 }
 
-/** Takes the port off a `Host` header. Undefined where what follows the colon is no port. */
+/** Removes the port from a `Host` header. Returns undefined if the text after the colon is not a port. */
 export function withoutPort(host: string): string | undefined {
   const match = /^(\[[^\]]*\]|[^:]*)(?::(\d{0,5}))?$/.exec(host);
 
@@ -48,7 +48,7 @@ function isLabel(label: string): boolean {
   return LABEL.test(label) && (!label.startsWith('xn--') || isPunycode(label));
 }
 
-// the conversion passes Punycode that stands for nothing, or for what is written otherwise; browsers have no such host
+// the conversion accepts Punycode that is invalid or not canonical, but browsers do not
 function isPunycode(label: string): boolean {
   const unicode = domainToUnicode(label);
 
@@ -58,16 +58,16 @@ function isPunycode(label: string): boolean {
 function canonicalIPv6(host: string): string | undefined {
   const address = host.endsWith(']') ? host.slice(1, -1) : '';
 
-  // the URL parser compresses, so that `[0:0:0:0:0:0:0:1]` and `[::1]` are one host
+  // the URL parser compresses the address, so `[0:0:0:0:0:0:0:1]` and `[::1]` are the same host
   return isIPv6(address) && !address.includes('%') ? new URL(`http://[${address}]`).hostname : undefined;
 }
 
-// eslint-disable-next-line no-control-regex -- control characters are what has to be found
+// eslint-disable-next-line no-control-regex -- this finds control characters
 const FORBIDDEN = /[\s\u0000-\u002c\u002f:-@[\\\]^`{|}~\u007f]/;
 
 const DOT_AT_END = /[.\u3002\uff0e\uff61]$/;
 
-// lower-case labels, none of them encoded, and the last no number, as the conversion reads an address in one that ends with a number
+// lower-case labels without Punycode. The last label is not a number, because the conversion reads a host that ends with one as an address
 const PLAIN = /^(?:(?!xn--)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?!xn--)[a-z](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;

@@ -2,106 +2,106 @@ import type { EntityClass, MigrationsOptions, Options } from '@mikro-orm/core';
 import type { DirectoryOptions } from './directory-options.js';
 import type { TenantMixin } from './tenant-mixin.js';
 
-/** What `withTenants(config, options)` takes. */
+/** The options of `withTenants(config, options)`. */
 export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
-  /** The entity that has a row for each tenant. It extends `TenantMixin` and lives in the public schema. */
+  /** The entity that has one row per tenant. It extends `TenantMixin` and lives in the public schema. */
   readonly tenant: EntityClass<Tenant>;
 
   /**
-   * The tenant set: MikroORM's own migration options, for the migrations that run once in each tenant's schema.
-   * What is not given is taken from the config's `migrations`, except the folder: the two sets never share one.
-   * `snapshotOnMigrate` and `allOrNothing` have no effect here: a tenant is always migrated whole or not at all.
+   * The tenant set: the migrations that run in the schema of each tenant. It takes MikroORM's migration options.
+   * An option that is missing here comes from `migrations` of the config, except the folder: the two sets never share a folder.
+   * `snapshotOnMigrate` and `allOrNothing` have no effect here: a tenant is always migrated completely or not at all.
    *
    * @default { path: './migrations/tenant' }
    */
   readonly migrations?: MigrationsOptions;
 
   /**
-   * The schema that shared entities live in, the tenants' table among them.
-   * Changing it later means moving those tables by hand.
+   * The schema of the shared entities, including the tenants' table. If you change it later, move these tables by hand.
    *
-   * @default the config's `schema`, else 'public'
+   * @default the `schema` of the config, or 'public'
    */
   readonly publicSchema?: string;
 
   /**
-   * Whether persisting a tenant creates its schema. With `false` the row stands alone until `tenants().provision(tenant)`,
-   * and its host answers with database errors until then. A tenant class or instance can say otherwise.
+   * Whether persisting a tenant creates its schema. With `false`, call `tenants().provision(tenant)` to create it. Until then, requests
+   * to the tenant's host fail with database errors. A tenant class or instance can override this option.
    *
    * @default true
    */
   readonly autoCreateSchema?: boolean;
 
   /**
-   * Whether deleting a tenant drops its schema with all that is in it, in the same transaction.
-   * There is no way back but a backup. A tenant class or instance can say otherwise.
+   * Whether deleting a tenant drops its schema with all data, in the same transaction. Only a backup can bring the data back.
+   * A tenant class or instance can override this option.
    *
    * @default false
    */
   readonly autoDropSchema?: boolean;
 
   /**
-   * Schema names no tenant may have, beside `public`, `pg_*` and `information_schema`.
-   * A pattern has to be anchored, or it refuses every name it occurs in.
+   * Schema names that no tenant may have, in addition to `public`, `pg_*` and `information_schema`.
+   * Anchor a pattern with `^` and `$`. Otherwise it refuses every name that contains a match.
    *
    * @default []
    */
   readonly reservedSchemaNames?: readonly (string | RegExp)[];
 
   /**
-   * Hosts that serve the public routes. They win over a tenant's row, so that a row cannot take the front door.
+   * Hosts that serve the public routes. They take precedence over the hosts of tenants, so no tenant can take over a public host.
    *
    * @default ['localhost', '127.0.0.1', '[::1]']
    */
   readonly publicHosts?: readonly string[];
 
   /**
-   * Whether `www.acme.com` and `acme.com` are one host. With `false` each needs a tenant of its own.
-   * Rows stored under one setting are not found under the other.
+   * Whether `www.acme.com` and `acme.com` are the same host. With `false`, they are two hosts, and each needs its own tenant.
+   * Rows that were stored with one setting are not found with the other.
    *
    * @default true
    */
   readonly stripWww?: boolean;
 
   /**
-   * Schemas that raw SQL finds after the tenant's own and the public one, and the tenant set's migrations after the tenant's own, in this
-   * order: where extensions live, for example. A table that the tenant lacks is then looked for there too, so name a schema without tables
-   * of the tenants' names.
+   * Additional schemas for the `search_path`, in this order, for example the schema of your extensions. Raw SQL searches them after the
+   * tenant's schema and the public schema. Migrations of the tenant set search them after the tenant's schema. PostgreSQL also looks there
+   * for a table that a tenant lacks, so choose schemas that contain no tables with the names of tenant tables.
    *
    * @default []
    */
   readonly searchPath?: readonly string[];
 
   /**
-   * A database role for each tenant, which everything in its scope runs as: PostgreSQL itself then refuses another tenant's tables, also to
-   * raw SQL that names them. Each query outside a transaction becomes a transaction of its own, at three more round trips.
+   * Gives each tenant a database role. Everything in the tenant's scope runs as this role, so PostgreSQL itself refuses access to tables
+   * of other tenants, even to raw SQL that names them. Each query outside a transaction then runs in its own transaction, which costs
+   * three more round trips.
    *
-   * @default none: everything runs as the role that the ORM is connected as
+   * @default none: everything runs as the role of the connection
    */
   readonly roles?: RolesOptions;
 
-  /** The directory of tenants that `tenantContext()` looks hosts up in: what a process holds of it, and how it is told of changes. */
+  /** The directory in which `tenantContext()` looks up hosts: how much of it a process caches, and how the process learns of changes. */
   readonly directory?: DirectoryOptions;
 }
 
-/** The roles of a database whose tenants have one each. */
+/** The database roles of the tenants. */
 export interface RolesOptions {
   /**
-   * What the roles' names begin with; the schema name follows. Roles belong to the whole cluster, so that two databases with tenants of the
-   * same names need two prefixes. Role names have 63 bytes: a schema name has what the prefix leaves.
+   * The prefix of each role name. The schema name follows it. All databases of a cluster share their roles, so two databases whose tenants
+   * have the same schema names need different prefixes. A role name has at most 63 bytes, so a long prefix limits the length of schema names.
    */
   readonly prefix: string;
 
   /**
-   * A role of yours that every tenant's role is made a member of: what it may do in the public schema, tenants may. Without it shared
-   * tables cannot be read in a tenant's scope, unless everybody may read them.
+   * An existing role for access to the shared tables. Each tenant's role becomes a member of it, and so gets its privileges in the public
+   * schema. Without it, a tenant's scope can read only those shared tables that every role may read.
    */
   readonly shared?: string;
 
   /**
-   * The role that makes tenants' schemas and tables, and so owns them. It needs `create` on the database and the attribute `createrole`, and
-   * the role that the ORM is connected as has to be a member of it. Without it that role itself makes them, and may therefore read all
-   * tenants outside of their scopes.
+   * The role that creates the schemas and tables of tenants, and so owns them. It needs the privilege `create` on the database and the
+   * attribute `createrole`. The role of the connection must be a member of it. Without this option, the role of the connection creates and
+   * owns the tables, so it can read all tenants outside their scopes.
    */
   readonly ddl?: string;
 }
@@ -113,10 +113,10 @@ export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles'>> & {
   readonly directory: Required<DirectoryOptions>;
 };
 
-/** A MikroORM config of whatever driver. */
+/** A MikroORM config of any driver. */
 export type AnyConfig = Partial<Options<any, any, any>>;
 
-/** Which tenants: a condition on the tenant entity, in MikroORM's terms. */
+/** A MikroORM condition on the tenant entity. */
 export type TenantFilter = Readonly<Record<string, unknown>>;
 
 export const DEFAULTS = {
@@ -140,10 +140,10 @@ export const DEFAULTS = {
   },
 } as const satisfies Omit<ResolvedTenantsOptions, 'tenant' | 'publicSchema'>;
 
-/** Where the tenant set lives when nothing is said. */
+/** The default folder of the tenant set. */
 export const DEFAULT_TENANT_MIGRATIONS_PATH = './migrations/tenant';
 
-/** Fills in the defaults; an explicit `undefined` means absent. */
+/** Fills in the defaults. An explicit `undefined` counts as absent. */
 export function resolveOptions(options: TenantsOptions, configSchema: string | undefined): ResolvedTenantsOptions {
   return {
     tenant: options.tenant,
@@ -156,10 +156,10 @@ export function resolveOptions(options: TenantsOptions, configSchema: string | u
     stripWww: options.stripWww ?? DEFAULTS.stripWww,
     searchPath: options.searchPath ?? DEFAULTS.searchPath,
     roles: options.roles ?? DEFAULTS.roles,
-    directory: { ...DEFAULTS.directory, ...definedOf(options.directory ?? {}) },
+    directory: { ...DEFAULTS.directory, ...withoutUndefined(options.directory ?? {}) },
   };
 }
 
-function definedOf(options: DirectoryOptions): DirectoryOptions {
+function withoutUndefined(options: DirectoryOptions): DirectoryOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

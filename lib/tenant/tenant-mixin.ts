@@ -1,15 +1,16 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import { watchTrial } from './class-fields.js';
 import { assignConstructorData } from './constructor-data.js';
 
 /**
- * The abstract entity that the tenants' entity extends: a class, a host and a schema.
+ * The abstract base class of the tenant entity. It adds a host and a schema name.
  *
- * `Id` is the type of the primary key. Without a key of its own a subclass gets `id`, an auto-incremented integer; one that
- * declares its key (`id` as a uuid, or another name) keeps that.
+ * `Id` is the type of the primary key. A subclass can declare its own key, for example a uuid or a key of another name. Otherwise it gets
+ * `id`, an auto-incremented integer.
  *
- * A subclass works in all of MikroORM's styles: `defineEntity` and a class, legacy decorators, ES decorators.
+ * A subclass works with all of MikroORM's styles: `defineEntity` and a class, legacy decorators, ES decorators.
  */
-// oxlint-disable-next-line typescript/no-unsafe-declaration-merging, no-unused-vars -- the interface below has the properties, and uses `Id`
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging, no-unused-vars -- the interface below declares the properties and uses `Id`
 export abstract class TenantMixin<Id = number> {
   /** Overrides the option of the same name for this class and its instances. */
   static autoCreateSchema?: boolean;
@@ -17,40 +18,55 @@ export abstract class TenantMixin<Id = number> {
   /** Overrides the option of the same name for this class and its instances. */
   static autoDropSchema?: boolean;
 
-  /** Takes the values of the new tenant's properties, those of the subclass too. */
+  /**
+   * Takes the property values of the new tenant, including those of the subclass. They override the initial values of class fields.
+   *
+   * @throws TenantSettingError `TENANT_SETTING_REFUSED` for `autoCreateSchema` and `autoDropSchema`, because data may come from a request.
+   */
   constructor(data?: TenantData) {
-    if (data === undefined) {
-      return;
+    const trial = watchTrial(new.target, this, arguments);
+
+    if (trial !== undefined) {
+      return trial;
     }
 
-    return assignConstructorData(this, data, { TenantClass: new.target, base: TenantMixin });
+    if (data !== undefined) {
+      return assignConstructorData(this, data, { TenantClass: new.target, root: TenantMixin });
+    }
   }
 }
 
-// not in the class: TypeScript would refuse a subclass its key as a field without an initial value, as decorators need it (TS2612)
-// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- no field is set by the class, with or without it
+// not in the class: TypeScript would then reject a key that a subclass declares as a field without an initial value (TS2612), which decorators need
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the class sets no fields
 export interface TenantMixin<Id = number> {
   id: Id;
 
-  /** The host that serves this tenant: a host name alone, for example `acme.example.com`. Stored lower-case, in ASCII form; unique. */
+  /** The host of this tenant: a host name only, for example `acme.example.com`. Unique. Stored in lower-case ASCII form. */
   domainUrl: string;
 
-  /** The PostgreSQL schema that holds this tenant: `^[a-z_][a-z0-9_]*$`, at most 63 bytes; unique. Changing it renames the schema. */
+  /** The PostgreSQL schema of this tenant: `^[a-z_][a-z0-9_]*$`, at most 63 bytes. Unique. A change renames the schema. */
   schemaName: string;
 
-  /** Overrides the option and the class for this one tenant. Not stored. */
+  /** Overrides the option and the class for this tenant. Not stored, and never taken from data: assign it. */
   autoCreateSchema?: boolean;
 
-  /** Overrides the option and the class for this one tenant. Not stored. */
+  /** Overrides the option and the class for this tenant. Not stored, and never taken from data: assign it. */
   autoDropSchema?: boolean;
 }
 
-/** What the constructor of a tenant takes. */
+/** The data that the constructor of a tenant takes. */
 export interface TenantData {
   readonly domainUrl: string;
   readonly schemaName: string;
+  /** A setting, and no data: set it on the tenant. */
+  readonly autoCreateSchema?: never;
+  /** A setting, and no data: set it on the tenant. */
+  readonly autoDropSchema?: never;
   readonly [property: string]: unknown;
 }
+
+// MikroORM's `assign()` writes any key that it is given, except that of a property without a setter
+const setting = () => p.boolean().persist(false).nullable().hidden().getter();
 
 const TenantMixinSchema = defineEntity({
   name: 'TenantMixin',
@@ -58,8 +74,8 @@ const TenantMixinSchema = defineEntity({
   properties: {
     domainUrl: p.string().unique(),
     schemaName: p.string().length(63).unique(),
-    autoCreateSchema: p.boolean().persist(false).nullable(),
-    autoDropSchema: p.boolean().persist(false).nullable(),
+    autoCreateSchema: setting(),
+    autoDropSchema: setting(),
   },
 });
 

@@ -1,10 +1,12 @@
 import { currentTenant, forEachTenant, runInPublic, runInTenant, tenants } from '@landlord/mikro-orm';
-import { MikroORM } from '@mikro-orm/core';
+import type { MikroORM } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Book, Genre } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { openBeside, openPlainOrm } from '../support/orm/open-orm.ts';
 
 onDatabasesAndPooler('choosing an ORM', database => {
   let open: MikroORM[] = [];
@@ -49,7 +51,7 @@ onDatabasesAndPooler('choosing an ORM', database => {
 
   it('W2 refuses to choose between two, unless told which or inside a scope', async () => {
     const first = opened(await openTwins(database));
-    const second = opened((await MikroORM.init({ ...first.config.getAll(), contextName: 'second' } as never)) as unknown as LibraryOrm);
+    const second = opened(await openBeside(database, first, { contextName: 'second' }));
 
     for (const ask of asked()) {
       await refusal(ask, 'SEVERAL_ORMS');
@@ -76,7 +78,6 @@ onDatabasesAndPooler('choosing an ORM', database => {
 
   it('W2 takes the one that is live where the scope’s was closed, as where an application is loaded anew in development', async () => {
     const first = await openTwins(database);
-    const config = first.config.getAll();
     let second: LibraryOrm | undefined;
 
     try {
@@ -89,7 +90,7 @@ onDatabasesAndPooler('choosing an ORM', database => {
             await refusal(ask, 'NO_ORM');
           }
 
-          second = opened(await MikroORM.init(config));
+          second = opened(await openBeside(database, first, {}));
           expect((await runInTenant('bob', () => second?.em.findOneOrFail(Book, 1)))?.title).to.equal('bob book 1');
           expect(await runInPublic(() => second?.em.count(Genre))).to.equal(1);
           expect((await tenants().list()).map(({ schemaName }) => schemaName)).to.deep.equal(['acme', 'bob']);
@@ -106,7 +107,7 @@ onDatabasesAndPooler('choosing an ORM', database => {
   });
 
   it('W2 refuses an ORM that `withTenants` has not wrapped', async () => {
-    const plain = opened(await MikroORM.init({ ...database.options(), entities: [Genre] } as never)) as unknown as LibraryOrm;
+    const plain = opened(await openPlainOrm(database, { entities: [Genre] })) as unknown as LibraryOrm;
 
     for (const ask of asked({ orm: plain })) {
       await refusal(ask, 'ORM_WITHOUT_TENANTS');

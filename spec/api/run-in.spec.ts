@@ -6,7 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Book, Library } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { failureOf } from '../support/assertions/failure.ts';
 
 onDatabasesAndPooler('scopes', database => {
   let orm: LibraryOrm;
@@ -18,8 +20,6 @@ onDatabasesAndPooler('scopes', database => {
     orm = await openTwins(database);
   });
 
-  after(() => orm.close());
-
   it('S1 reads the tenant’s rows through the global `em`, and through the one given', async () => {
     await runInTenant('acme', async (em, tenant) => {
       expect(await titleNow()).to.equal('acme book 1');
@@ -30,10 +30,12 @@ onDatabasesAndPooler('scopes', database => {
   });
 
   it('S1 restores the outer scope after a nested one, also after a throw', async () => {
+    const thrown = new Error('inner');
+
     await runInTenant('acme', async () => {
       expect(await runInTenant('bob', titleNow)).to.equal('bob book 1');
       expect(await titleNow()).to.equal('acme book 1');
-      await runInTenant('bob', () => Promise.reject(new Error('inner'))).catch(() => undefined);
+      expect(await failureOf(runInTenant('bob', () => Promise.reject(thrown)))).to.equal(thrown);
       expect([schemaNow(), await titleNow()]).to.deep.equal(['acme', 'acme book 1']);
       await runInPublic(async () => {
         expect([schemaNow(), currentSchema()]).to.deep.equal([undefined, 'public']);
@@ -44,10 +46,12 @@ onDatabasesAndPooler('scopes', database => {
   });
 
   it('S2 returns to none when the outermost scope is left, also by a throw', async () => {
-    await runInTenant('acme', () => Promise.reject(new Error('thrown'))).catch(() => undefined);
-    await runInTenant('acme', () => {
-      throw new Error('thrown at once');
-    }).catch(() => undefined);
+    const thrown = new Error('thrown');
+    expect(await failureOf(runInTenant('acme', () => Promise.reject(thrown)))).to.equal(thrown);
+    const thrownAtOnce = runInTenant('acme', () => {
+      throw thrown;
+    });
+    expect(await failureOf(thrownAtOnce)).to.equal(thrown);
 
     expect([currentTenant(), currentSchema()]).to.deep.equal([undefined, undefined]);
     expect((await refusal(() => requireTenant(), 'TENANT_CONTEXT_REQUIRED')).message).to.include('called outside any scope');
@@ -80,6 +84,7 @@ onDatabasesAndPooler('scopes', database => {
     seen.forEach((outcome, index) => {
       const name = index % 2 === 0 ? 'acme' : 'bob';
       const text = outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as Error).message;
+      expect(outcome.status).to.equal(index % 5 === 0 ? 'rejected' : 'fulfilled');
       expect(text).to.equal(`${name} ${name} book 1 ${name}`);
     });
     expect(currentTenant()).to.equal(undefined);

@@ -3,12 +3,12 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
+import { historyOf, schemaNames, storedTenants } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { migrationsFolder, openEvolving } from '../support/orm/evolving-orm.ts';
 import { newLibrary } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { historyOf, openTenantSet, sqlMigration, type TenantSet } from '../support/orm/tenant-set.ts';
+import { openTenantSet, sqlMigration, type TenantSet } from '../support/orm/tenant-set.ts';
 
 onDatabases('tenants()', database => {
   let set: TenantSet;
@@ -19,8 +19,6 @@ onDatabases('tenants()', database => {
     set.use(sqlMigration('M2', 'alter table "tag" add column "colour" text'));
     await set.create('carl');
   });
-
-  after(() => set.close());
 
   it('M10 `preview` tells what each group of tenants would get, and changes nothing', async () => {
     const statement = 'alter table "tag" add column "colour" text';

@@ -2,17 +2,17 @@ import { forEachTenant, runInPublic, tenants, TenantMixin, type TenantEntityMana
 import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
-import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { Note, openTenants } from '../support/orm/tenants-orm.ts';
+import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
+import type { SpecOrm } from '../support/orm/open-orm.ts';
 
 class Town extends TenantMixin {}
 defineEntity({ class: Town, extends: TenantMixin, properties: {} });
 
 onDatabasesAndPooler('forEachTenant in a transaction', database => {
-  let orm: LibraryOrm;
+  let orm: SpecOrm;
 
   before(async () => {
-    orm = await openTenants(database, Town);
+    orm = await openNoteOrm(database, Town);
 
     for (const name of ['a', 'b', 'c']) {
       await tenants(orm).create({ schemaName: name, domainUrl: `${name}.example.com` });
@@ -24,8 +24,6 @@ onDatabasesAndPooler('forEachTenant in a transaction', database => {
       await database.query(`delete from ${name}.note`);
     }
   });
-
-  after(() => orm.close());
 
   /** Visits in a transaction, each of which writes and then does what is given for it. Resolves to whether each was told as done. */
   async function visit(then: Record<string, (em: TenantEntityManager) => unknown>): Promise<Record<string, boolean>> {

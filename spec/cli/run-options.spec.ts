@@ -1,9 +1,10 @@
 import { expect } from 'chai';
-import pg from 'pg';
 import { createCliProject, type CliProcess, type CliProject, type CliResult } from '../support/processes/cli-project.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary } from '../support/orm/library-orm.ts';
-import { historyOf, until } from '../support/orm/tenant-set.ts';
+import { historyOf } from '../support/databases/catalog.ts';
+import { until } from '../support/assertions/until.ts';
+import { countLockWaits, openSession } from '../support/databases/sessions.ts';
 
 const [FIRST, SECOND] = ['Migration20261123063104', 'Migration20991231000000'];
 const NAMES = ['acme', 'bob', 'carl', 'dora'];
@@ -75,11 +76,11 @@ onDatabases(
       const { stdout, stderr } = await up('--lock-timeout', '1000', '--busy-timeout', '60000', '--statement-timeout', '10000');
 
       const lines = stdout.trim().split('\n');
-      expect(lines[0]).to.equal('4 tenants, 4 with something to do');
+      expect(lines[0]).to.equal('4 tenants, 4 to migrate');
       expect(lines.slice(1, -1).map(line => line.replace(/\d+ ms|[\d.]+ s/, 'N'))).to.have.members(
         NAMES.map(name => `${name}: ${SECOND} (N)`),
       );
-      expect(lines.at(-1)).to.match(/^4 tenants: 4 migrated up, 0 with nothing to do, 0 failed in [\d.]+ m?s; slowest \w+ \([\d.]+ m?s\)$/);
+      expect(lines.at(-1)).to.match(/^4 tenants: 4 migrated up, 0 up to date, 0 failed in [\d.]+ m?s; slowest \w+ \([\d.]+ m?s\)$/);
       expect(stderr).to.equal('');
     });
 
@@ -121,7 +122,7 @@ onDatabases(
 
       const release = await holdTenant('acme');
       const running = project.startOnTerminal('migration:up', '--tenants', '--lock-timeout', '20000');
-      await until(() => /3\/4 tenants, \d+\/s, .* left, 1 failed/.test(running.output()), 'the bar shows three of four done');
+      await until('the bar shows three of four done', () => /3\/4 tenants, \d+\/s, .* left, 1 failed/.test(running.output()));
       await release();
       const { code, output } = await running.ended;
 
@@ -151,11 +152,11 @@ onDatabases(
 
       const fast = await up('--fail-fast', '--concurrency', '1');
       expect([fast.code, await migrated()]).to.deep.equal([1, []]);
-      expect(fast.output).to.contain('1 failed, 3 not begun');
+      expect(fast.output).to.contain('1 failed, 3 not started');
 
       const canary = await up('--canary', 'bob', 'acme');
       expect([canary.code, await migrated()]).to.deep.equal([1, ['bob']]);
-      expect(canary.output).to.contain('1 failed, 2 not begun');
+      expect(canary.output).to.contain('1 failed, 2 not started');
 
       const first = await up('--canary', '1');
       expect([first.code, await migrated()]).to.deep.equal([1, ['bob']]);
@@ -168,12 +169,12 @@ onDatabases(
       const running = await startHeld();
 
       running.signal('SIGINT');
-      await until(() => running.stderr().includes('Stopping'), 'the first Ctrl-C is heard');
+      await until('the first Ctrl-C is heard', () => running.stderr().includes('Stopping'));
       await running.release();
       const { code, output } = await running.ended;
 
       expect(code, output).to.equal(1);
-      expect(output).to.contain('1 migrated up, 0 with nothing to do, 0 failed, 3 not begun');
+      expect(output).to.contain('1 migrated up, 0 up to date, 0 failed, 3 not started');
       expect(await migrated()).to.deep.equal(['acme']);
     });
 
@@ -181,12 +182,12 @@ onDatabases(
       const running = await startHeld();
 
       running.signal('SIGINT');
-      await until(() => running.stderr().includes('Stopping'), 'the first Ctrl-C is heard');
+      await until('the first Ctrl-C is heard', () => running.stderr().includes('Stopping'));
       running.signal('SIGINT');
       const { code } = await running.ended;
-      await until(async () => (await waiting()) === 0, 'the server has rolled it back');
+      await until('the server has rolled it back', async () => (await countLockWaits(database, `relation = 'acme.book'::regclass`)) === 0);
       await running.release();
-      await until(async () => (await sessions()) === 0, 'nobody is left');
+      await until('nobody is left', async () => (await sessions()) === 0);
 
       expect(code).to.equal(130);
       expect(await migrated()).to.deep.equal([]);
@@ -217,27 +218,18 @@ onDatabases(
     async function startHeld(): Promise<CliProcess & { release(): Promise<void> }> {
       const release = await holdTenant('acme');
       const running = project.start('migration:up', '--tenants', '--concurrency', '1', '--lock-timeout', '20000');
-      await until(async () => (await waiting()) > 0, 'the first tenant waits');
+      await until('the first tenant waits', async () => (await countLockWaits(database, `relation = 'acme.book'::regclass`)) > 0);
 
       return { ...running, release };
     }
 
     /** Keeps a tenant's table locked until it is released. */
     async function holdTenant(schemaName: string): Promise<() => Promise<void>> {
-      const other = new pg.Client({ connectionString: database.url ?? '' });
-      await other.connect();
+      const other = await openSession(database);
       await other.query('begin');
       await other.query(`lock table ${schemaName}.book`);
 
       return () => other.end();
-    }
-
-    async function waiting(): Promise<number> {
-      const [row] = await database.query<{ count: number }>(
-        `select count(*)::int as count from pg_locks where not granted and relation = 'acme.book'::regclass`,
-      );
-
-      return row?.count ?? 0;
     }
 
     async function sessions(): Promise<number> {

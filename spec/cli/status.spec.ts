@@ -73,7 +73,7 @@ onDatabases(
 
       expect(code).to.equal(1);
       expect(stderr).to.contain('bob: failed').and.contain('has no schema');
-      expect(stdout).to.contain(`carl: ${SECOND}`).and.contain('carl: its history names MigrationOfTomorrow');
+      expect(stdout).to.contain(`carl: ${SECOND}`).and.contain('carl: its history contains MigrationOfTomorrow');
     });
   },
   ['postgresql'],

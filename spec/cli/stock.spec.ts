@@ -61,7 +61,7 @@ onDatabases(
       const { code, output } = await project.run('migration:create', '--tenants', 'acme');
 
       expect(code, output).to.equal(2);
-      expect(output).to.contain('there is one tenant set');
+      expect(output).to.contain('all tenants share one tenant set');
     });
 
     it('M2 writes a change of a tenant entity into the tenant set alone, and one of a shared entity into the public set alone', async () => {
@@ -93,7 +93,7 @@ onDatabases(
   ['postgresql'],
 );
 
-// help is wrapped to the terminal, so an option's words are compared with those of its line alone
+// help is wrapped to the terminal width, so only the first line of an option is compared
 function linesOf(output: string): string[] {
   return output.split('\n').map(line => line.trimEnd());
 }

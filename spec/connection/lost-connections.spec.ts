@@ -9,13 +9,14 @@ import { expectSound } from '../support/databases/sound-pool.ts';
 import { openTcpProxy, type MessageFate, type TcpProxy } from '../support/faults/tcp-proxy.ts';
 import { openTwins } from '../support/orm/twins.ts';
 import { serve, type WebServer } from '../support/web/web-server.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 
-/** One piece of work. `n` is another number each time, to tell what is written by. */
+/** One piece of work. `n` is a new number each time, to identify the written rows. */
 interface Operation {
   prepare?(orm: LibraryOrm, n: number, web: WebServer): Promise<unknown>;
-  /** Rejects where it, or any part of it, has failed. */
+  /** Rejects if any part of it fails. */
   run(orm: LibraryOrm, n: number, web: WebServer): Promise<unknown>;
-  /** SQL for how much of it there is. It has to be one of `whole`: as it was before, or as it is after. */
+  /** SQL that counts its results. The count must be one of `whole`: the state before, or the state after. */
   readonly written?: string;
   readonly whole?: readonly [before: unknown, after: unknown];
 }
@@ -80,7 +81,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
         await em.transactional(async inner => {
           await inner.execute(`update tag set name = name || ' inner' where id = ?`, [n]);
         });
-        await em.transactional(() => Promise.reject(new Error('back'))).catch((error: Error) => expect(error.message).to.equal('back'));
+        await rollBackAfter(em, () => undefined);
       }),
     ),
     written: `select count(*)::int as found from acme.tag where id = $1 and name like '% inner'`,
@@ -140,7 +141,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       const failed = outcomes.filter(outcome => !outcome.ok);
 
       if (failed.length > 0) {
-        // what befalls one is not the other's
+        // a lost connection must not affect the other one
         expect(failed).to.have.length(1);
         throw failed[0]?.error;
       }
@@ -162,7 +163,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
 };
 
-/** How PostgreSQL and `pg` say it, and a request that may not. */
+/** The messages of PostgreSQL and `pg` for a lost connection, and the answer to a request, which does not show them. */
 const OF_CONNECTION = /terminat|not queryable|answered with 500/i;
 
 onDatabases(
@@ -185,6 +186,7 @@ onDatabases(
 
     before(async () => {
       proxy = await openTcpProxy(database.url ?? '');
+      database.atEnd(() => proxy.close());
       // the connection that listens has messages of its own, and specs of its own
       orm = await openTwins(database, { ...POOL_OF_ONE, clientUrl: proxy.url }, { directory: { listen: false } });
       const app = new Koa();
@@ -198,17 +200,11 @@ onDatabases(
         ctx.body = 'done';
       };
       app.use(tenantContext()).use(schemaRouter({ public: insert, tenant: insert }));
-      web = await serve(app);
+      web = await serve(app, database);
     });
 
     afterEach(() => {
       proxy.decide = undefined;
-    });
-
-    after(async () => {
-      await web.close();
-      await orm.close();
-      await proxy.close();
     });
 
     for (const [name, operation] of Object.entries(OPERATIONS)) {

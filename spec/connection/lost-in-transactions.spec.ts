@@ -29,8 +29,6 @@ onDatabases(
 
     afterEach(() => expectSound(orm, database));
 
-    after(() => orm.close());
-
     it('N3 the user’s own `onPoolCreated` gets each pool', async () => {
       await runInTenant('acme', em => em.find(Book, {}));
 

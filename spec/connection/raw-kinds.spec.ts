@@ -1,12 +1,12 @@
-import { runInPublic, runInTenant, TenantMixin, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import { defineEntity, MikroORM, p, raw, Routine, type Options } from '@mikro-orm/core';
+import { runInPublic, runInTenant, TenantMixin, type TenantEntityManager } from '@landlord/mikro-orm';
+import { defineEntity, p, raw, Routine } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { onDatabases, SERVER_AND_POOLER, type SpecDatabase } from '../support/databases/database.ts';
-import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { refusal } from '../support/orm/twins.ts';
+import { openOrm, type OrmConfig, type SpecOrm } from '../support/orm/open-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 class Shop extends TenantMixin {}
 
@@ -48,32 +48,13 @@ class CreatePrice extends Migration {
   }
 }
 
-async function openShops(database: SpecDatabase, publicSchema: string, config: Partial<Options<any, any, any>> = {}): Promise<LibraryOrm> {
+async function openShops(database: SpecDatabase, publicSchema: string, config: OrmConfig = {}): Promise<SpecOrm> {
   await database.query(`create schema if not exists ${publicSchema}`);
-  const orm = (await MikroORM.init(
-    withTenants(
-      {
-        ...database.options(),
-        pool: { min: 1, max: 1 },
-        entities: [ShopSchema, Price, Currency, PriceList],
-        routines: [Highest],
-        ...config,
-      },
-      { tenant: Shop, publicSchema, migrations: { migrationsList: [CreatePrice] } },
-    ),
-  )) as unknown as LibraryOrm;
-
-  try {
-    await fillShops(database, orm, publicSchema);
-  } catch (error) {
-    await orm.close();
-    throw error;
-  }
-
-  return orm;
-}
-
-async function fillShops(database: SpecDatabase, orm: LibraryOrm, publicSchema: string): Promise<void> {
+  const orm = await openOrm(
+    database,
+    { tenant: Shop, publicSchema, migrations: { migrationsList: [CreatePrice] } },
+    { pool: { min: 1, max: 1 }, entities: [ShopSchema, Price, Currency, PriceList], routines: [Highest], ...config },
+  );
   await orm.schema.execute(
     `create table ${publicSchema}.shop (id serial primary key, domain_url varchar(255) unique, schema_name varchar(63) unique)`,
   );
@@ -94,9 +75,11 @@ async function fillShops(database: SpecDatabase, orm: LibraryOrm, publicSchema: 
   await database.query(
     `create function ${database.kind === 'pglite' ? publicSchema : 'public'}.highest() returns int language plpgsql as 'begin return (select max(amount) from price); end'`,
   );
+
+  return orm;
 }
 
-async function closeShops(database: SpecDatabase, orm: LibraryOrm, publicSchema: string): Promise<void> {
+async function closeShops(database: SpecDatabase, orm: SpecOrm, publicSchema: string): Promise<void> {
   await orm.close();
   await database.query(`drop schema if exists acme, bob, public, ${publicSchema} cascade`);
   await database.query('create schema public');

@@ -1,19 +1,21 @@
-import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
+import { runInPublic, runInTenant, TenantError, type TenantEntityManager } from '@landlord/mikro-orm';
 import { raw } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Author, Book, Genre } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { FRAGMENTS, STATEMENTS } from '../support/orm/raw-paths.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
-import { undone } from '../support/assertions/undone.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
+import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 
 onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database => {
   let orm: LibraryOrm;
   let connection: { path: string; role: string };
 
   const onTheConnection = async (): Promise<typeof connection> => {
-    const [row] = await orm.em.getConnection().execute<(typeof connection)[]>(AS_IT_IS);
+    const [row] = await orm.em.getConnection().execute<(typeof connection)[]>(PATH_AND_ROLE);
 
     return row as typeof connection;
   };
@@ -31,10 +33,8 @@ onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database 
     expect(await onTheConnection(), 'N3: the connection').to.deep.equal(connection);
   });
 
-  after(() => orm.close());
-
   for (const [name, path] of Object.entries({ ...STATEMENTS, ...FRAGMENTS })) {
-    // a transaction of the connection's own waits for ever for the only connection, where the flow is in one
+    // inside a transaction, the connection's own `transactional()` would wait forever for the only connection
     const needsConnection =
       /getConnection\(\)\.(transactional|begin|executeDump|getClient)|a transaction|\("read"\)|getConnection\(\)\.execute$/.test(name);
 
@@ -67,7 +67,9 @@ onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database 
         await runInTenant(tenant, em => em.execute('select title from book'));
 
         for (const answer of [await attempt(orm.em.fork(), path), await runInPublic(em => attempt(em, path))]) {
-          expect(JSON.stringify(answer)).not.to.contain('acme').and.not.to.contain('bob');
+          expect(JSON.stringify(answer ?? 'refused'))
+            .not.to.contain('acme')
+            .and.not.to.contain('bob');
         }
       }
     });
@@ -128,13 +130,12 @@ onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database 
   it('S11 a savepoint rolled back after a switch leaves raw SQL on its tenant', async () => {
     await runInTenant('acme', em =>
       em.transactional(async () => {
-        await orm.em
-          .transactional(async tx => {
-            await tx.execute(TITLE);
-            await runInTenant('bob', bob => bob.execute(TITLE));
-            await tx.execute('select * from nothing');
-          })
-          .catch(() => undefined);
+        const failed = orm.em.transactional(async tx => {
+          await tx.execute(TITLE);
+          await runInTenant('bob', bob => bob.execute(TITLE));
+          await tx.execute('select * from nothing');
+        });
+        expect(sqlStateOf(await failureOf(failed))).to.equal('42P01');
         expect(await orm.em.execute(TITLE)).to.deep.equal([{ title: 'acme book 1' }]);
         expect(await orm.em.qb(Author, 'a').select(sqlTitle()).where({ id: 1 }).execute()).to.deep.equal([{ title: 'acme book 1' }]);
       }),
@@ -250,18 +251,22 @@ function sqlIds(): never {
   return raw('(select author_id from book)') as never;
 }
 
+/** The answer, or nothing if the path is refused. */
 async function attempt(em: TenantEntityManager, path: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> {
-  return path(em).catch((error: unknown) => String(error));
+  return path(em).catch((error: unknown) => {
+    // like a query for an entity, which has no schema there
+    expect(error).to.be.instanceOf(TenantError).with.property('code', 'TENANT_CONTEXT_REQUIRED');
+  });
 }
 
-// what is compared are plain values
+// plain values can be compared
 async function inSavepoint(em: TenantEntityManager, path: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> {
-  return undone(em, async tx =>
+  return rollBackAfter(em, async tx =>
     JSON.parse(JSON.stringify(await path(tx), (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))),
   );
 }
 
 const TITLE = 'select title from book where id = 1';
 
-// with schemas and in quotes, so that it is sent as it is, in a scope too
-const AS_IT_IS = `select pg_catalog.current_setting('search_path') as "path", pg_catalog.current_setting('role') as "role"`;
+// qualified and quoted, so that the guard sends it unchanged in a scope too
+const PATH_AND_ROLE = `select pg_catalog.current_setting('search_path') as "path", pg_catalog.current_setting('role') as "role"`;

@@ -20,8 +20,6 @@ onDatabasesAndPooler('raw SQL that sets or loses its connection, on a pool of on
     defaultPath = await pathNow();
   });
 
-  after(() => orm.close());
-
   for (const statement of [
     `select set_config('search_path', 'bob', false)`,
     `select pg_catalog.set_config('search_path', 'bob', false)`,
@@ -80,10 +78,7 @@ onDatabasesAndPooler('raw SQL that sets or loses its connection, on a pool of on
       return;
     }
 
-    const lost = runInTenant('acme', em => em.execute('select pg_sleep(60)')).then(
-      () => undefined,
-      (error: unknown) => error,
-    );
+    const lost = failureOf(runInTenant('acme', em => em.execute('select pg_sleep(60)')));
     await until('the statement is running', async () => {
       const killed = await database.query(
         `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(60)'`,

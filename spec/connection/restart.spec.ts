@@ -12,28 +12,32 @@ import { expectSound, poolOf } from '../support/databases/sound-pool.ts';
 import { openTwins } from '../support/orm/twins.ts';
 import { until } from '../support/assertions/until.ts';
 import { serve, type WebServer } from '../support/web/web-server.ts';
+import { openSession } from '../support/databases/sessions.ts';
 
 describe('a server that is restarted', () => {
   let server: EmbeddedServer;
   let database: SpecDatabase;
   let orm: LibraryOrm;
   let web: WebServer;
+  const opened: (() => unknown)[] = [];
 
   before(async () => {
     server = await startEmbeddedServer();
-    database = databaseOf(server.url);
+    database = databaseOf(server.url, close => opened.unshift(close));
     orm = await openTwins(database, { pool: { min: 0, max: 3 } });
     const app = new Koa();
     const titles = async (ctx: Koa.Context): Promise<void> => {
       ctx.body = (await orm.em.find(Book, {}, { orderBy: { id: 'asc' } })).map(({ title }) => title);
     };
     app.use(tenantContext()).use(schemaRouter({ public: titles, tenant: titles }));
-    web = await serve(app);
+    web = await serve(app, database);
   });
 
   after(async () => {
-    await web.close();
-    await orm.close();
+    for (const close of opened) {
+      await close();
+    }
+
     await server.remove();
   });
 
@@ -58,10 +62,9 @@ describe('a server that is restarted', () => {
   });
 
   it('T5, N3, N4 what was under way is there whole or not at all, and no place of the pool is lost', async () => {
-    const blocker = new pg.Client({ connectionString: server.url });
+    const blocker = await openSession(database);
     // it is ended with all others
     blocker.on('error', () => undefined);
-    await blocker.connect();
     await blocker.query('begin');
     await blocker.query('lock table public.genre, acme.tag in access exclusive mode');
     const work = [
@@ -82,7 +85,6 @@ describe('a server that is restarted', () => {
     await server.stop();
     const results = await ended;
     await server.start();
-    await blocker.end().catch(() => undefined);
 
     for (const result of results.filter(({ status }) => status === 'rejected')) {
       expect(String((result as PromiseRejectedResult).reason)).to.match(/terminat|connection/i);
@@ -106,8 +108,9 @@ describe('a server that is restarted', () => {
 });
 
 /** The one database of a server, asked anew each time. */
-function databaseOf(url: string): SpecDatabase {
+function databaseOf(url: string, atEnd: SpecDatabase['atEnd']): SpecDatabase {
   return {
+    atEnd,
     kind: 'postgresql',
     url,
     statements: [],

@@ -5,7 +5,9 @@ import { Author, Book, Library } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { AddShelf, AddShelfIndex, loadTenantSet, rolesOf } from '../support/orm/roles.ts';
+import { rolesOf } from '../support/orm/roles.ts';
+import { ADD_SHELF, ADD_SHELF_INDEX, loadTenantSet } from '../support/orm/tenant-set.ts';
+import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 
 onDatabases(
   'a login role that owns nothing, and a role that makes the tenants',
@@ -21,11 +23,7 @@ onDatabases(
 
       return url.href;
     };
-    const stateOf = async (work: Promise<unknown>): Promise<string | undefined> =>
-      work.then(
-        rows => expect.fail(`answered with ${JSON.stringify(rows)}`),
-        (error: unknown) => (error as { readonly code?: string }).code,
-      );
+    const stateOf = async (work: Promise<unknown>): Promise<string> => sqlStateOf(await failureOf(work));
     const roleNow = async (): Promise<unknown> =>
       orm.em.getConnection().execute(`select current_user as role, current_setting('search_path') as path`);
 
@@ -70,12 +68,12 @@ onDatabases(
       expect(await runInTenant('acme', em => em.count(Author))).to.equal(0);
 
       for (const work of [
-        orm.em.fork().execute('select * from bob.author'),
-        runInPublic(em => em.execute('select * from bob.author')),
-        runInTenant('acme', em => em.execute('select * from bob.author')),
-        runInTenant('acme', em => em.execute('select * from public.library')),
+        () => orm.em.fork().execute('select * from bob.author'),
+        () => runInPublic(em => em.execute('select * from bob.author')),
+        () => runInTenant('acme', em => em.execute('select * from bob.author')),
+        () => runInTenant('acme', em => em.execute('select * from public.library')),
       ]) {
-        expect(await stateOf(work)).to.equal('42501');
+        expect(await stateOf(work())).to.equal('42501');
       }
     });
 
@@ -102,11 +100,7 @@ onDatabases(
         {
           roles,
           migrations: {
-            migrationsList: [
-              ...(await loadTenantSet()),
-              { name: 'Migration20990101000000', class: AddShelf },
-              { name: 'Migration20990101000001', class: AddShelfIndex },
-            ],
+            migrationsList: [...(await loadTenantSet()), ADD_SHELF, ADD_SHELF_INDEX],
           },
         },
         { clientUrl: clientUrl(), pool: { min: 1, max: 1 } },
@@ -163,7 +157,7 @@ describe('the option `roles`', () => {
     [{ prefix: '' }, '`roles.prefix` is ""'],
     [{ prefix: 'pg_x' }, '`roles.prefix` is "pg_x"'],
     [{ prefix: 't_', shared: 'x"; drop' }, '`roles.shared` is'],
-    [{ prefix: 't_', ddl: 't_owner' }, 'begins with `roles.prefix`'],
+    [{ prefix: 't_', ddl: 't_owner' }, 'starts with `roles.prefix`'],
   ] as const) {
     it(`W1 is refused as ${JSON.stringify(roles)}`, async () => {
       const error = await refusal(() =>

@@ -1,11 +1,13 @@
 import { runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { defineEntity, p, raw, sql } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../../fixtures/entities/index.ts';
+import { Author } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { asObserver } from '../support/assertions/statement-watch.ts';
 import { openTwins } from '../support/orm/twins.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
+import { LIBRARY_ENTITIES } from '../support/orm/library-orm.ts';
 
 type Use = (em: TenantEntityManager, value: string) => unknown;
 
@@ -155,21 +157,16 @@ const VALUES = [
 const Note = defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary(), data: p.json<object>() } });
 
 onDatabasesAndPooler('keys of JSON', database => {
-  let orm: LibraryOrm;
-
   before(async () => {
-    orm = await openTwins(database, { entities: [Library, Genre, Author, Book, Tag, Member, Loan, LoanSummary, Note] } as never);
+    await openTwins(database, { entities: [...LIBRARY_ENTITIES, Note] });
     await database.query('create table acme.note (id int primary key, data jsonb)');
   });
 
-  after(() => orm.close());
-
   it('N1 a key with a question mark stays that key, as a condition and as an order, and at any depth', async () => {
     for (const key of VALUES) {
-      const stop = new Error('stop');
       await runInTenant('acme', em =>
-        em.transactional(async tx => {
-          await asObserver(async () => {
+        rollBackAfter(em, tx =>
+          asObserver(async () => {
             tx.create(Note, { id: 1, data: { [key]: 'b', inner: { [key]: key } } });
             tx.create(Note, { id: 2, data: { [key]: 'a', inner: {} } });
             await tx.flush();
@@ -180,10 +177,9 @@ onDatabasesAndPooler('keys of JSON', database => {
             expect(await idsOf({ data: { [key]: 'a' }, id: { $gt: 0 } }), key).to.deep.equal([2]);
             expect(await idsOf({ data: { [key]: ' or true --' }, id: 1 }), key).to.deep.equal([]);
             expect(await idsOf({ data: { inner: { [key]: key } } }), key).to.deep.equal([1]);
-          });
-          throw stop;
-        }),
-      ).catch((error: unknown) => expect(error, `${key}: ${String(error)}`).to.equal(stop));
+          }),
+        ),
+      );
     }
   });
 });
@@ -196,20 +192,11 @@ onDatabasesAndPooler('values of fragments of SQL', database => {
     await database.query(`select setval('acme.author_id_seq', 1000)`);
   });
 
-  after(() => orm.close());
-
   for (const [name, use] of Object.entries(FRAGMENTS)) {
     it(`N1 a value with a question mark stays that value in a fragment: ${name}`, async () => {
       for (const value of VALUES) {
-        const stop = new Error('stop');
-        let found: unknown;
-        await runInTenant('acme', em =>
-          em.transactional(async tx => {
-            // MikroORM fills these in before the query, which the watch over all statements looks at
-            found = await asObserver(async () => use(tx, value));
-            throw stop;
-          }),
-        ).catch((error: unknown) => expect(error, `${value}: ${String(error)}`).to.equal(stop));
+        // MikroORM fills these in before the query, which the watch over all statements looks at
+        const found = await runInTenant('acme', em => rollBackAfter(em, tx => asObserver(async () => use(tx, value))));
 
         expect((found as { found: unknown }[]).map(row => row.found)).to.deep.equal([value], value);
       }

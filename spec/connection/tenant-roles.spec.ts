@@ -1,5 +1,5 @@
 import { runInPublic, runInTenant, tenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import { raw, type MigrationObject } from '@mikro-orm/core';
+import { raw } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { sql as kyselySql } from 'kysely';
 import { Book, Genre } from '../../fixtures/entities/index.ts';
@@ -7,9 +7,12 @@ import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { addMatrixTables } from '../laws/matrix/entities.ts';
 import { ormPaths, PATHS_CONFIG } from '../support/orm/orm-paths.ts';
-import { AddShelf, loadTenantSet, rolesOf } from '../support/orm/roles.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
-import { undone } from '../support/assertions/undone.ts';
+import { rolesOf } from '../support/orm/roles.ts';
+import { ADD_SHELF, loadTenantSet, type MigrationEntry } from '../support/orm/tenant-set.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
+import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 
 /** PostgreSQL lets none but the owner restart a sequence, or refresh a materialized view. */
 const TRUNCATE = 'QueryBuilder.truncate';
@@ -28,11 +31,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     return row?.role;
   };
   const refused = async (work: Promise<unknown>): Promise<void> => {
-    const error = await work.then(
-      rows => expect.fail(`answered with ${JSON.stringify(rows)}`),
-      (thrown: unknown) => thrown as { readonly code?: string },
-    );
-    expect(error.code, JSON.stringify(error)).to.equal('42501');
+    expect(sqlStateOf(await failureOf(work))).to.equal('42501');
   };
 
   before(async () => {
@@ -59,7 +58,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
 
   for (const [name, { run, writes, varies }] of Object.entries(paths)) {
     it(`law 2, N3: "${name}" works as the tenant's role, in a transaction and without`, async () => {
-      const inside = await runInTenant('acme', em => undone(em, run));
+      const inside = await runInTenant('acme', em => rollBackAfter(em, run));
 
       if (!writes && !varies) {
         expect(JSON.stringify(await runInTenant('acme', em => run(em)))).to.equal(JSON.stringify(inside));
@@ -103,12 +102,11 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     await runInTenant('acme', em =>
       em.transactional(async tx => {
         expect(await roleNow(tx)).to.equal(`${names.prefix}acme`);
-        await tx
-          .transactional(async inner => {
-            expect(await runInTenant('bob', bob => roleNow(bob))).to.equal(`${names.prefix}bob`);
-            await inner.execute('select * from nothing');
-          })
-          .catch(() => undefined);
+        const failed = tx.transactional(async inner => {
+          expect(await runInTenant('bob', bob => roleNow(bob))).to.equal(`${names.prefix}bob`);
+          await inner.execute('select * from nothing');
+        });
+        expect(sqlStateOf(await failureOf(failed))).to.equal('42P01');
         expect(await roleNow(tx)).to.equal(`${names.prefix}acme`);
         expect(await runInPublic(inner => roleNow(inner))).to.equal('postgres');
         const all = Array.from({ length: 12 }, (_, index) => ['acme', 'bob'][index % 2] as string);
@@ -147,13 +145,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
 
   it('T5, T7 a creation that fails or is rolled back leaves no role, and one whose role is there is refused', async () => {
     const before = await names.list();
-    await orm.em
-      .fork()
-      .transactional(async em => {
-        await em.persistAndFlush(newLibrary('erin'));
-        throw new Error('no erin');
-      })
-      .catch(() => undefined);
+    await rollBackAfter(orm.em.fork(), em => em.persistAndFlush(newLibrary('erin')));
     expect(await names.list()).to.deep.equal(before);
 
     await database.query(`create role "${names.prefix}frank"`);
@@ -211,7 +203,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
 
   it('M3 what later migrations make is the tenant’s too', async () => {
     await orm.close();
-    orm = await reopen([{ name: 'Migration20990101000000', class: AddShelf }]);
+    orm = await reopen([ADD_SHELF]);
     await tenants(orm).migrate();
     await runInTenant('acme', async em => {
       await em.execute(`insert into shelf (label) values ('one')`);
@@ -220,7 +212,7 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     await refused(runInTenant('bob', em => em.execute('select * from acme.shelf')));
   });
 
-  const reopen = async (later: MigrationObject[]): Promise<LibraryOrm> => {
+  const reopen = async (later: MigrationEntry[]): Promise<LibraryOrm> => {
     return openLibrary(
       database,
       { roles: { prefix: names.prefix, shared: names.shared }, migrations: { migrationsList: [...(await loadTenantSet()), ...later] } },

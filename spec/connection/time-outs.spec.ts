@@ -1,6 +1,6 @@
 import { forEachTenant, runInTenant, type ProvisioningError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import pg from 'pg';
+import type pg from 'pg';
 import { Book, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
@@ -11,6 +11,7 @@ import { expectSound, poolOf } from '../support/databases/sound-pool.ts';
 import { openTcpProxy, type TcpProxy } from '../support/faults/tcp-proxy.ts';
 import { openTwins } from '../support/orm/twins.ts';
 import { until } from '../support/assertions/until.ts';
+import { openSession } from '../support/databases/sessions.ts';
 
 onDatabases(
   'what takes too long, on a pool of one',
@@ -20,18 +21,12 @@ onDatabases(
 
     before(async () => {
       orm = await openTwins(database, { ...POOL_OF_ONE, driverOptions: { connectionTimeoutMillis: 300 } });
-      other = new pg.Client({ connectionString: database.url ?? '' });
-      await other.connect();
+      other = await openSession(database);
     });
 
     afterEach(async () => {
       await other.query('rollback');
       await expectSound(orm, database);
-    });
-
-    after(async () => {
-      await other.end();
-      await orm.close();
     });
 
     /** What is set for all connections that are opened while `fn` runs; the pool has those alone. */
@@ -173,6 +168,7 @@ onDatabases(
 
     before(async () => {
       proxy = await openTcpProxy(database.url ?? '');
+      database.atEnd(() => proxy.close());
       orm = await openTwins(database, {
         ...POOL_OF_ONE,
         clientUrl: proxy.url,
@@ -181,11 +177,6 @@ onDatabases(
     });
 
     afterEach(() => expectSound(orm, database));
-
-    after(async () => {
-      await orm.close();
-      await proxy.close();
-    });
 
     const connectionNow = async (): Promise<number> =>
       (await orm.em.fork().execute<{ pid: number }[]>('select pg_backend_pid() as pid'))[0]?.pid ?? 0;

@@ -1,11 +1,12 @@
 import { tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import pg from 'pg';
+import type pg from 'pg';
 import { Library } from '../../fixtures/entities/index.ts';
 import { storedTenants } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
-import { until } from '../support/orm/tenant-set.ts';
+import { until } from '../support/assertions/until.ts';
+import { countLockWaits, openSession } from '../support/databases/sessions.ts';
 
 onDatabases(
   'the lock of a tenant that is renamed or dropped',
@@ -16,13 +17,7 @@ onDatabases(
     before(async () => {
       orm = await openLibrary(database);
       await orm.em.fork().persistAndFlush(['acme', 'bob', 'carl', 'dora'].map(name => newLibrary(name)));
-      other = new pg.Client({ connectionString: database.url ?? '' });
-      await other.connect();
-    });
-
-    after(async () => {
-      await other.end();
-      await orm.close();
+      other = await openSession(database);
     });
 
     for (const [title, from, change, left] of [
@@ -34,7 +29,10 @@ onDatabases(
         await other.query(`select pg_advisory_lock(hashtextextended($1, 0))`, [`landlord:${from}`]);
         let isDone = false;
         const changing = change().then(() => (isDone = true));
-        await until(async () => isDone || (await waiting()) > 0, 'it waits for the lock or is done');
+        await until(
+          'it waits for the lock or is done',
+          async () => isDone || (await countLockWaits(database, `locktype = 'advisory'`)) > 0,
+        );
 
         expect([isDone, await schemas()]).to.deep.equal([false, before]);
         await other.query('select pg_advisory_unlock_all()');
@@ -49,7 +47,7 @@ onDatabases(
       await other.query(`update public.library set schema_name = 'dorothy' where schema_name = 'dora'`);
       await other.query('alter schema dora rename to dorothy');
       const dropping = tenants<Library>(orm).drop(dora);
-      await until(async () => (await waiting('transactionid')) > 0, 'it waits for the row');
+      await until('it waits for the row', async () => (await countLockWaits(database, `locktype = 'transactionid'`)) > 0);
       await other.query('commit');
       await dropping;
 
@@ -65,7 +63,7 @@ onDatabases(
       await other.query('alter schema carl rename to carlos');
       carl.schemaName = 'charles';
       const renaming = em.flush();
-      await until(async () => (await waiting('transactionid')) > 0, 'it waits for the row');
+      await until('it waits for the row', async () => (await countLockWaits(database, `locktype = 'transactionid'`)) > 0);
       await other.query('commit');
       await renaming;
 
@@ -79,15 +77,6 @@ onDatabases(
       );
 
       return rows.map(({ name }) => name);
-    }
-
-    async function waiting(kind = 'advisory'): Promise<number> {
-      const [row] = await database.query<{ count: number }>(
-        `select count(*)::int as count from pg_locks join pg_stat_activity using (pid) where not granted and locktype = $1 and datname = current_database()`,
-        [kind],
-      );
-
-      return row?.count ?? 0;
     }
   },
   ['postgresql'],

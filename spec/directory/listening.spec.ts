@@ -134,7 +134,7 @@ onDatabases(
           await em.rollback();
           // longer than a notice is waited for, and an answer
           await until('it is given up', () => logged.some(line => line.includes('cannot listen')));
-          expect(logged.join()).to.not.include('hears of no changes');
+          expect(logged.join()).to.not.include('receives no notifications');
           await proxy.mend();
 
           await visit('acme.example.com');
@@ -208,8 +208,8 @@ onDatabases(
       try {
         await open({ listen: { url: astray.url }, ttlMs: 4_000, unknownTtlMs: 1_000 });
         await visit('acme.example.com');
-        await until('it says so', () => logged.some(line => line.includes('hears of no changes')));
-        expect(logged.filter(line => line.includes('hears of no changes'))).to.have.length(1);
+        await until('it says so', () => logged.some(line => line.includes('receives no notifications')));
+        expect(logged.filter(line => line.includes('receives no notifications'))).to.have.length(1);
         expect(logged.join())
           .to.match(/listen: \{ url \}/)
           .and.to.not.contain('password');
@@ -332,7 +332,7 @@ onDatabases(
     it('N3 leaves nothing listening on the server’s connection, says once that it hears nothing, and sees what another process changes when `ttlMs` is over', async () => {
       await open({ ttlMs: 1_500, unknownTtlMs: 1_500 });
       expect((await visit('acme.example.com')).served).to.equal('acme');
-      await until('it says so', () => logged.some(line => line.includes('hears of no changes')));
+      await until('it says so', () => logged.some(line => line.includes('receives no notifications')));
       // the lookup before it was known; from now on the time to live counts
       expect((await visit('acme.example.com')).served).to.equal('acme');
       expect((await visit('moved.example.com')).served).to.equal('HOST_UNKNOWN');
@@ -347,7 +347,7 @@ onDatabases(
       // the one connection that every transaction gets
       expect(await other.em.fork().execute('select pg_listening_channels()')).to.deep.equal([]);
       expect(await listeners()).to.have.length(0);
-      expect(logged.filter(line => line.includes('hears of no changes'))).to.have.length(1);
+      expect(logged.filter(line => line.includes('receives no notifications'))).to.have.length(1);
       await move('acme.example.com');
     });
 

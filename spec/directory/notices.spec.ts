@@ -19,8 +19,6 @@ onDatabases('notices of whoever may send them', database => {
     await visit('acme.example.com');
   });
 
-  after(() => orm.close());
-
   const FLOODS: Readonly<Record<string, string>> = {
     'long texts, each another': `repeat('x', 7000) || n`,
     'short names, each another': `'n' || n`,

@@ -6,6 +6,7 @@ import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { until } from '../support/assertions/until.ts';
 import { visitorOf, type Visit } from '../support/web/visitor.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 
 onDatabases('a directory that is told of changes', database => {
   let orm: LibraryOrm;
@@ -22,11 +23,6 @@ onDatabases('a directory that is told of changes', database => {
     await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
     await knows(visit, 'acme');
     await knows(visitOther, 'acme');
-  });
-
-  after(async () => {
-    await orm.close();
-    await other.close();
   });
 
   const changes: Record<string, { readonly change: () => Promise<unknown>; readonly whose: Readonly<Record<string, string>> }> = {
@@ -142,16 +138,12 @@ onDatabases('a directory that is told of changes', database => {
   }
 
   it('H10 sees nothing of a change that is rolled back, and the change of a savepoint when all is committed', async () => {
-    await orm.em
-      .fork()
-      .transactional(async em => {
-        await em.transactional(async inner => {
-          (await inner.findOneOrFail(Library, { schemaName: 'acme' })).name = 'Rolled back';
-        });
-        await visitOther('new-acme.example.com');
-        throw new Error('back');
-      })
-      .catch(() => undefined);
+    await rollBackAfter(orm.em.fork(), async em => {
+      await em.transactional(async inner => {
+        (await inner.findOneOrFail(Library, { schemaName: 'acme' })).name = 'Rolled back';
+      });
+      await visitOther('new-acme.example.com');
+    });
     expect((await visit('new-acme.example.com')).tenant).to.include({ name: 'acme' });
 
     await orm.em.fork().transactional(async em => {
@@ -219,8 +211,6 @@ onDatabases(
       await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
     });
 
-    after(() => orm.close());
-
     const commits: Record<string, (inside: (em: LibraryOrm['em']) => Promise<void>) => Promise<unknown>> = {
       'a transaction of an EntityManager': inside => orm.em.fork().transactional(em => inside(em as never)),
       'one within another': inside => orm.em.fork().transactional(outer => outer.transactional(em => inside(em as never))),
@@ -243,7 +233,7 @@ onDatabases(
         await commit(async em => {
           (await em.findOneOrFail(Library, { schemaName: 'acme' })).domainUrl = `${to}.example.com`;
           await em.flush();
-          // somebody else's, in a flow of its own
+          // another transaction, in a separate flow
           await elsewhere(async () => {
             const theirs = orm.em.fork();
             const bob = await theirs.findOneOrFail(Library, { schemaName: 'bob' });

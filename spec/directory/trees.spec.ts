@@ -3,7 +3,7 @@ import { defineEntity, p, type EntityClass } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { Note, openTenants } from '../support/orm/tenants-orm.ts';
+import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
 import { until } from '../support/assertions/until.ts';
 import { visitorOf } from '../support/web/visitor.ts';
 
@@ -76,6 +76,6 @@ onDatabases('tenants of several classes', database => {
 
   async function open(root: EntityClass<TenantMixin>, child: EntityClass<TenantMixin>): Promise<void> {
     const directory: TenantsOptions['directory'] = { trigger: true, ttlMs: 600_000 };
-    orm = await openTenants(database, root, { directory }, { entities: [root, child, Note] as never });
+    orm = await openNoteOrm(database, root, { directory }, { entities: [root, child, Note] as never });
   }
 });

@@ -10,6 +10,8 @@ import { proxyTo, type BreakableProxy } from '../support/faults/breakable-proxy.
 import { until } from '../support/assertions/until.ts';
 import { visitorOf } from '../support/web/visitor.ts';
 import { serve } from '../support/web/web-server.ts';
+import { failureOf } from '../support/assertions/failure.ts';
+import { findListeners } from '../support/databases/sessions.ts';
 
 onDatabases(
   'a directory whose database cannot be reached',
@@ -169,9 +171,9 @@ onDatabases(
       const askedAt = performance.now();
       expect((await visit('acme.example.com')).served).to.equal('acme');
       await until('it listens', async () => {
-        const rows = await database.query(`select query from pg_stat_activity where application_name = 'landlord directory'`);
+        const [listener] = await findListeners(database);
 
-        return rows[0]?.['query'] === 'select 1';
+        return listener?.query === 'select 1';
       });
       proxy.freeze();
       // it was asked for before it listened, so it is asked for again
@@ -190,7 +192,7 @@ onDatabases(
       await database.query('alter table library rename to archive');
 
       try {
-        const error = await visit('acme.example.com').catch((thrown: unknown) => thrown);
+        const error = await failureOf(visit('acme.example.com'));
 
         expect(error).to.be.instanceOf(Error).and.to.include({ code: '42P01' }).and.to.not.have.property('status');
       } finally {
@@ -218,7 +220,7 @@ onDatabases(
   ['postgresql'],
 );
 
-const UNAVAILABLE = '503, 1, Which tenant this request is for cannot be looked up at the moment. Try again in a moment.';
+const UNAVAILABLE = '503, 1, The tenant of this request cannot be looked up at the moment. Try again in a moment.';
 
 interface Pool {
   readonly totalCount: number;

@@ -4,7 +4,8 @@ import { expect } from 'chai';
 import { Author, Book, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { openTwins } from '../support/orm/twins.ts';
 
 /** Whom the config's own filter is about, which no parameter says. */
 let current: Author | undefined;
@@ -24,8 +25,6 @@ onDatabases('filters that are given entities', database => {
     current = undefined;
     database.statements.length = 0;
   });
-
-  after(() => orm.close());
 
   const SHAPES: Readonly<Record<string, (author: Author) => object>> = {
     itself: author => ({ author }),

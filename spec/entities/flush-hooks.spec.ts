@@ -3,7 +3,8 @@ import type { EventSubscriber } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { everyRow, Label, openWriters, Volume, Writer, type WritersOrm } from '../support/orm/writers.ts';
+import { everyRow, Label, openWriters, Volume, Writer } from '../support/orm/writers.ts';
+import type { SpecOrm } from '../support/orm/open-orm.ts';
 
 type Hook = 'beforeFlush' | 'onFlush' | 'beforeCreate' | 'beforeUpdate' | 'beforeDelete';
 
@@ -73,7 +74,7 @@ const HOOKS: Readonly<Record<string, { readonly hook: Hook; readonly by: readonl
 type Act = (given: { own: Volume; created: Volume; theirs: Theirs; uow: any }) => unknown;
 
 onDatabasesAndPooler('hooks of users in a flush', database => {
-  let orm: WritersOrm;
+  let orm: SpecOrm;
   let untouched: unknown;
   let act: { readonly hook: Hook; readonly run: (uow: unknown) => void } | undefined;
 
@@ -96,8 +97,6 @@ onDatabasesAndPooler('hooks of users in a flush', database => {
     orm.em.getEventManager().registerSubscriber(subscriber);
     untouched = await everyRow(database);
   });
-
-  after(() => orm.close());
 
   for (const [name, { hook, by, begun, act: acts }] of Object.entries(HOOKS)) {
     for (const place of ['a tenant’s scope', 'no scope']) {

@@ -3,7 +3,7 @@ import { defineEntity, p, type EntitySchema } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { Note, openTenants } from '../support/orm/tenants-orm.ts';
+import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
 
 class Client extends TenantMixin {}
 
@@ -24,7 +24,7 @@ onDatabases('the inverse side of a 1:1 on a shared entity', database => {
   let orm: LibraryOrm;
 
   before(async () => {
-    orm = await openTenants(database, Client, {}, { entities: [ClientSchema, Note, Country, Anthem] as never });
+    orm = await openNoteOrm(database, Client, {}, { entities: [ClientSchema, Note, Country, Anthem] as never });
     const names = ['acme', 'bob'];
     await orm.em.fork().persistAndFlush(names.map(name => new Client({ schemaName: name, domainUrl: `${name}.example.com` })));
     await database.query('insert into country (id) values (1)');
@@ -34,8 +34,6 @@ onDatabases('the inverse side of a 1:1 on a shared entity', database => {
       await database.query(`insert into ${name}.anthem values (1, 1, 'of ${name}')`);
     }
   });
-
-  after(() => orm.close());
 
   it('S6, R1 is not read with the entity, which is found without a tenant', async () => {
     for (const find of [() => orm.em.fork().find(Country, {}), () => runInPublic(em => em.find(Country, {}))]) {

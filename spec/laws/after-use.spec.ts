@@ -1,9 +1,11 @@
-import { currentTenant, runInTenant } from '@landlord/mikro-orm';
+import { currentTenant, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Book, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabases, SERVER_AND_POOLER } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { openTwins } from '../support/orm/twins.ts';
+import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 onDatabases(
   'connections after use',
@@ -21,25 +23,33 @@ onDatabases(
       orm = await openTwins(database, { pool: { min: 1, max: 1 } });
     });
 
-    after(() => orm.close());
-
     it('law 8, N3: with a pool of one the next user finds path, role and transaction as they were, whatever came before', async () => {
       const fresh = await state();
-      const uses: (() => Promise<unknown>)[] = [
-        () => runInTenant('acme', em => em.execute('select * from book')),
-        () => runInTenant('acme', em => em.execute('select * from nothing')),
-        () => runInTenant('acme', em => em.transactional(tx => tx.execute('select * from nothing'))),
-        () => runInTenant('acme', em => em.transactional(tx => tx.transactional(inner => inner.execute('select 1 / 0')))),
-        () => runInTenant('acme', em => em.persistAndFlush(em.create(Tag, { id: 1, name: 'taken' }))),
-        () => runInTenant('acme', () => Promise.reject(new Error('thrown'))),
-        () => runInTenant('bob', em => em.getKysely<{ book: object }>().selectFrom('book').selectAll().execute()),
-      ];
-
-      for (const use of uses) {
-        await use().catch(() => undefined);
+      const unchanged = async (): Promise<void> => {
         expect(await state()).to.deep.equal(fresh);
         expect(currentTenant()).to.equal(undefined);
+      };
+      const failures: readonly (readonly [string, (em: TenantEntityManager) => Promise<unknown>])[] = [
+        ['42P01', em => em.execute('select * from nothing')],
+        ['42P01', em => em.transactional(tx => tx.execute('select * from nothing'))],
+        ['22012', em => em.transactional(tx => tx.transactional(inner => inner.execute('select 1 / 0')))],
+        ['23505', em => em.persistAndFlush(em.create(Tag, { id: 1, name: 'taken' }))],
+        ['Error: thrown', () => Promise.reject(new Error('thrown'))],
+      ];
+
+      expect(await runInTenant('acme', em => em.execute('select title from book order by id'))).to.deep.equal(titlesOf('acme'));
+      await unchanged();
+
+      for (const [failure, use] of failures) {
+        expect(sqlStateOf(await failureOf(runInTenant('acme', use)))).to.equal(failure);
+        await unchanged();
       }
+
+      const byKysely = await runInTenant('bob', em =>
+        em.getKysely<{ book: { title: string; id: number } }>().selectFrom('book').select('title').orderBy('id').execute(),
+      );
+      expect(byKysely).to.deep.equal(titlesOf('bob'));
+      await unchanged();
     });
 
     it('N1 a value is data and never SQL, and a name is quoted wherever it stands', async () => {
@@ -51,7 +61,7 @@ onDatabases(
         await em.nativeUpdate(Book, { title: hostile }, { title: hostile });
         await em.execute('select * from book where title = ?', [hostile]);
       });
-      await runInTenant(hostile, () => undefined).catch(() => undefined);
+      await refusal(() => runInTenant(hostile, () => undefined), 'TENANT_UNKNOWN');
 
       expect((await runInTenant('bob', em => em.findOneOrFail(Book, 1))).title).to.equal('bob book 1');
       const bare = database.statements.filter(sql => /(?<!["\w])(acme|bob)\./.test(sql.replaceAll(/'(?:[^']|'')*'/g, '')));
@@ -60,3 +70,7 @@ onDatabases(
   },
   SERVER_AND_POOLER,
 );
+
+function titlesOf(name: string): unknown {
+  return [{ title: `${name} book 1` }, { title: `${name} book 2` }];
+}

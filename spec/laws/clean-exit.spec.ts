@@ -10,7 +10,7 @@ onDatabases(
   database => {
     it('N4 leaves no timer, no open handle and no unhandled rejection: the process ends by itself', async () => {
       const script = join(ROOT, 'spec/support/processes/run-and-close.mjs');
-      // ended by the signal, the promise is rejected
+      // the promise is rejected if the signal ended the process
       const { stdout, stderr } = await promisify(execFile)(process.execPath, [script], {
         env: { ...process.env, DATABASE_URL: database.url },
         timeout: 20_000,

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { failureOf } from '../support/generators/property.ts';
+import { describeFailure } from '../support/generators/property.ts';
 import { LEAKY_WORLDS, soundWorld } from '../support/models/scope-model/leaky-worlds.ts';
 import { scopeModel, type ScopeModelOptions } from '../support/models/scope-model/run.ts';
 import { tenantsOf } from '../support/models/scope-model/tenants.ts';
 import { KEPT_PATHS } from '../support/models/scope-model/world.ts';
 
-// what is shown of the model has to be shown again in the next run
+// the numbers must be the same in every run
 const SEED = 20_260_101;
 
 describe('the model of the scopes', function () {
@@ -16,7 +16,7 @@ describe('the model of the scopes', function () {
     tenants: () => tenantsOf(['t00', 't01', 't02', 't03']),
     changes: 40,
     flows: 4,
-    // what takes no time, so that a case cut down fails again or does not
+    // no timers, so that a shrunk case fails reproducibly
     waits: ['promise', 'nextTick', 'microtask', 'generator'],
     maxCommands: 200,
     maxTransactions: 3,
@@ -35,7 +35,9 @@ describe('the model of the scopes', function () {
       expect(details.failed, 'the leak was found').to.equal(true);
       const steps = [...details.counterexample![0]].map(String);
       expect(steps.length, steps.join(', ')).to.be.at.most(8);
-      expect(failureOf(details)).to.match(/^seed 20260101, path [\d:]+, \d+ times shrunk, fails with .*\n\[(flow|rename|re-create|swap) \d/);
+      expect(describeFailure(details)).to.match(
+        /^seed 20260101, path [\d:]+, \d+ times shrunk, fails with .*\n\[(flow|rename|re-create|swap) \d/,
+      );
     });
   }
 });

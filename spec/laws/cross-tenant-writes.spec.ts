@@ -1,11 +1,14 @@
 import { CrossTenantError, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
-import { ref, Reference, wrap } from '@mikro-orm/core';
+import { ref, Reference, UniqueConstraintViolationException, wrap } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { failureOf } from '../support/assertions/failure.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { Essay, everyRow, Imprint, Label, openWriters, Portrait, Volume, Writer, type WritersOrm } from '../support/orm/writers.ts';
+import { Essay, everyRow, Imprint, Label, openWriters, Portrait, Volume, Writer } from '../support/orm/writers.ts';
+import type { SpecOrm } from '../support/orm/open-orm.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 
-/** What a tenant has, loaded. */
+/** The loaded entities of a tenant. */
 interface Shelf {
   readonly em: TenantEntityManager;
   readonly writer: Writer;
@@ -18,14 +21,16 @@ interface Shelf {
   readonly portrait: Portrait;
   readonly loose: Portrait;
   readonly essay: Essay;
-  /** Nothing but a key. */
+  /** A reference with only a key. */
   readonly reference: Writer;
 }
 
 interface Case {
-  /** The properties that the error may name: those of either side of the relation. None where no property leads there. */
+  /** Whether the database refuses it among the tenant's own entities. */
+  readonly violatesUnique?: boolean;
+  /** The properties that the error may name: either side of the relation. None if no property refers to the entity. */
   readonly by: readonly string[];
-  /** Writes with what `theirs` has of theirs; the flush comes after it. */
+  /** Changes entities, using some of `theirs`. The flush follows. */
   readonly write: (own: Shelf, theirs: Shelf) => unknown;
 }
 
@@ -34,7 +39,7 @@ const portraits = ['Portrait.sitter', 'Writer.portrait'];
 const labels = ['Volume.labels', 'Label.volumes'];
 const essays = ['Essay.writer', 'Writer.essays'];
 
-/** A relation that is set to another tenant's entity, in whichever way. Nothing of it may be stored. */
+/** The ways to set a relation to another tenant's entity. Nothing may be stored. */
 const RELATIONS: Readonly<Record<string, Case>> = {
   'm:1': { by: volumes, write: ({ volume }, { other }) => (volume.writer = other) },
   'm:1 to the same key': { by: volumes, write: ({ volume }, { writer }) => (volume.writer = writer) },
@@ -48,12 +53,14 @@ const RELATIONS: Readonly<Record<string, Case>> = {
   '1:1, its inverse side': { by: portraits, write: ({ bare }, { loose }) => (bare.portrait = loose) },
   '1:1, two that swap': {
     by: portraits,
+    // MikroORM writes the two one after the other, also without tenants
+    violatesUnique: true,
     write: ({ portrait, loose, writer }, { bare }) => {
       portrait.sitter = bare;
       loose.sitter = writer;
     },
   },
-  // a value that is unique is taken off its entity until the others are written
+  // MikroORM removes a unique value from its entity until the other changes are written
   '1:1 without an inverse side, of several that change': {
     by: ['Portrait.painter'],
     write: ({ portrait, loose, writer }, { other }) => {
@@ -149,7 +156,7 @@ const RELATIONS: Readonly<Record<string, Case>> = {
   },
 };
 
-/** An entity of another tenant that comes into the flush by itself. */
+/** The ways in which an entity of another tenant gets into the flush without a relation. */
 const ENTITIES: Readonly<Record<string, Case>> = {
   'em.persist, as it was': { by: [], write: ({ em }, { label }) => em.persist(label) },
   'em.persist, changed': { by: [], write: ({ em }, { label }) => em.persist(Object.assign(label, { name: 'x' })) },
@@ -195,15 +202,13 @@ const ENTITIES: Readonly<Record<string, Case>> = {
 const CASES = { ...RELATIONS, ...ENTITIES };
 
 onDatabasesAndPooler('writes across tenants', database => {
-  let orm: WritersOrm;
+  let orm: SpecOrm;
   let untouched: unknown;
 
   before(async () => {
     orm = await openWriters(database);
     untouched = await everyRow(database);
   });
-
-  after(() => orm.close());
 
   const inScope = (fn: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> =>
     runInTenant('acme', em => fn(em.fork()), { orm });
@@ -241,21 +246,22 @@ onDatabasesAndPooler('writes across tenants', database => {
     }
   }
 
-  for (const [name, { write }] of Object.entries(RELATIONS)) {
+  for (const [name, { write, violatesUnique }] of Object.entries(RELATIONS)) {
     it(`law 2: ${name} within a tenant is taken`, async () => {
       for (const run of [inScope, inNone]) {
-        await run(em =>
-          em
-            .transactional(async inner => {
-              const own = await shelfOf(inner);
-              await write(own, own);
-              await inner.flush();
-              throw new Stop();
-            })
-            .catch((error: unknown) => {
-              expect((error as { code?: unknown }).code, String(error)).not.to.equal('CROSS_TENANT');
-            }),
+        const written = run(em =>
+          rollBackAfter(em, async inner => {
+            const own = await shelfOf(inner);
+            await write(own, own);
+            await inner.flush();
+          }),
         );
+
+        if (violatesUnique === true) {
+          expect(await failureOf(written)).to.be.instanceOf(UniqueConstraintViolationException);
+        } else {
+          await written;
+        }
       }
 
       expect(await everyRow(database)).to.deep.equal(untouched);
@@ -320,5 +326,3 @@ async function shelfOf(em: TenantEntityManager): Promise<Shelf> {
     reference: em.fork().getReference(Writer, 2),
   };
 }
-
-class Stop extends Error {}

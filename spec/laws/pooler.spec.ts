@@ -26,7 +26,6 @@ onDatabases(
       await careless.end();
       await next.end();
       await database.query(`drop role careless_${process.pid}`);
-      await orm.close();
     });
 
     it('N3 both clients are given the one server connection', async () => {
@@ -42,7 +41,7 @@ onDatabases(
         { title: 'bob book 1' },
         { title: 'bob book 2' },
       ]);
-      // outside a tenant's scope this is `public.book`, whose rows are decoys
+      // outside a tenant's scope this reads `public.book`, whose rows are decoys
       expect(await orm.em.fork().execute('select title from book where id = 1')).to.deep.equal([{ title: 'bob book 1' }]);
     });
 

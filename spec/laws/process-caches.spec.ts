@@ -19,11 +19,13 @@ import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { addMatrixTables } from './matrix/entities.ts';
 import { ormPaths, PATHS_CONFIG } from '../support/orm/orm-paths.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 
 /*
- * What MikroORM 7.2.1, Kysely and pg keep for longer than one EntityManager, found by reading them for static fields, variables of
- * modules, and whatever has "cache" in its name:
+ * Everything that MikroORM 7.2.1, Kysely and pg keep longer than one EntityManager. Found by reading their sources for static fields, module
+ * variables, and names that contain "cache":
  *
  * | kept                                                     | by                         | told apart by                 | S10 here                 |
  * | -------------------------------------------------------- | -------------------------- | ----------------------------- | ------------------------ |
@@ -64,21 +66,13 @@ onDatabasesAndPooler('process-wide caches', database => {
     database.statements.length = 0;
   });
 
-  after(() => orm.close());
-
   describe('metadata', () => {
     it('S10 nothing that is read or written in a tenant changes it', async () => {
       const before = metadataOf(orm);
 
       for (const name of ['acme', 'bob']) {
         for (const { run } of Object.values(ormPaths(database.kind))) {
-          const undone = new Error('undone');
-          await runInTenant(name, em =>
-            em.transactional(async () => {
-              await run(orm.em);
-              throw undone;
-            }),
-          ).catch((error: unknown) => expect(error).to.equal(undone));
+          await runInTenant(name, em => rollBackAfter(em, () => run(orm.em)));
         }
       }
 
@@ -388,7 +382,7 @@ onDatabasesAndPooler('process-wide caches', database => {
       }
 
       await both(em => em.execute('select title from book where id = ?', [1]));
-      // of the ORM's one connection
+      // on the ORM's only connection
       expect(await orm.em.fork().execute('select name, statement from pg_prepared_statements')).to.deep.equal([]);
     });
 
@@ -463,13 +457,13 @@ const PosterSchema = defineEntity({ name: 'Poster', properties: { id: p.integer(
 class Poster extends PosterSchema.class {}
 PosterSchema.setClass(Poster);
 
-// a shared one that refers to a tenant's
+// a shared entity that refers to a tenant's
 const ReceiptSchema = defineEntity({ name: 'Receipt', properties: { id: p.integer().primary(), book: () => p.manyToOne(Book) } });
 
 class Receipt extends ReceiptSchema.class {}
 ReceiptSchema.setClass(Receipt);
 
-/** All that the metadata says, as text; functions by their source. */
+/** All metadata as text, with the source of functions. */
 function metadataOf(orm: LibraryOrm): string {
   const seen = new Set<object>();
   const all = [...orm.getMetadata().getAll().values()].map((meta: EntityMetadata) => Object.fromEntries(Object.entries(meta)));

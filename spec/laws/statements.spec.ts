@@ -2,14 +2,13 @@ import { runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Author, Tag } from '../../fixtures/entities/index.ts';
-import { anyText, holds } from '../support/generators/corpus.ts';
+import { anyText, forAll } from '../support/generators/corpus.ts';
 import { onDatabases } from '../support/databases/database.ts';
-import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { isFilledIn, valuesIn } from '../support/assertions/statement-rule.ts';
 import { offences } from '../support/assertions/statement-watch.ts';
 import { contentsOf, openTwins } from '../support/orm/twins.ts';
 
-/** Built here, as a statement that stands in a source file is one that somebody wrote. */
+/** Built at run time, because the rule accepts every literal that is written in a source file. */
 const value = ['it', 'is', 'a', 'value'].join(' ');
 
 describe('the watch over every statement of the run', () => {
@@ -55,13 +54,7 @@ describe('the watch over every statement of the run', () => {
 });
 
 onDatabases('values in statements', database => {
-  let orm: LibraryOrm;
-
-  before(async () => {
-    orm = await openTwins(database);
-  });
-
-  after(() => orm.close());
+  before(() => openTwins(database));
 
   it('N1 the watch sees what an ORM of this run sends, by whichever way', async () => {
     const known = offences.length;
@@ -70,7 +63,7 @@ onDatabases('values in statements', database => {
       await em.find(Tag, { name: value });
       const kysely = em.getKysely<{ tag: { name: string } }>();
       await kysely.selectFrom('tag').selectAll().where('name', '=', value).execute();
-      // past what MikroORM fills in
+      // not written by MikroORM
       await em.getConnection().executeDump(`select '${value} too'`);
     });
     const seen = offences.splice(known);
@@ -82,7 +75,7 @@ onDatabases('values in statements', database => {
     await database.query(`select setval('acme.author_id_seq', 1000000)`);
     const neighbours = [await contentsOf(database, 'bob'), await contentsOf(database, 'public')];
     let id = 1_000;
-    // but what PostgreSQL has no text for, and the byte order mark that PGlite takes off the front
+    // except characters that PostgreSQL text cannot contain, and the leading byte order mark that PGlite removes
     const storable = fc
       .oneof(
         anyText,
@@ -103,7 +96,7 @@ onDatabases('values in statements', database => {
       )
       .filter(text => !/[\0\p{Surrogate}]|^\ufeff/u.test(text) && text !== '');
 
-    await holds(
+    await forAll(
       storable,
       name =>
         runInTenant('acme', async em => {

@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { contentsOf, openTwins, refusal } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { contentsOf, openTwins } from '../support/orm/twins.ts';
 
 /** What takes a text that is no schema's name: a migration, a file, an event, a database, SQL. */
 const TAKE_OTHER_TEXTS = [
@@ -34,8 +35,6 @@ onDatabases('the schema generator and the migrator in a scope', database => {
   beforeEach(() => {
     database.statements.length = 0;
   });
-
-  after(() => orm.close());
 
   it('S15 every method of theirs refuses another tenant’s schema among its options', async () => {
     const before = await contentsOf(database, 'bob');
@@ -124,6 +123,9 @@ onDatabases('the schema generator and the migrator in a scope', database => {
   });
 });
 
+/** Runs `fn` in no scope. */
+const leave = AsyncLocalStorage.snapshot() as <Result>(fn: () => Result) => Result;
+
 /** Every method of the object and of its classes. */
 function methodsOf(object: object): [string, (...args: unknown[]) => unknown][] {
   const names = new Set<string>();
@@ -138,6 +140,3 @@ function methodsOf(object: object): [string, (...args: unknown[]) => unknown][] 
     .map(name => [name, (object as Record<string, unknown>)[name]] as const)
     .filter((entry): entry is [string, (...args: unknown[]) => unknown] => typeof entry[1] === 'function');
 }
-
-/** Runs `fn` in no scope. */
-const leave = AsyncLocalStorage.snapshot() as <Result>(fn: () => Result) => Result;

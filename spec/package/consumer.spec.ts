@@ -61,7 +61,7 @@ describe('the package in a project of a user', function () {
     const problems = lines.filter(line => /\(\d+,\d+\): error TS/.test(line));
 
     expect(lines.filter(line => line.endsWith('/@landlord/mikro-orm/dist/index.d.ts'))).to.have.length(1);
-    // MikroORM's own under `exactOptionalPropertyTypes`, and those that name types of packages which they do not bring
+    // errors of MikroORM's own types under `exactOptionalPropertyTypes`, and of types from packages that are not installed
     expect(problems.filter(line => !OTHERS.test(line))).to.deep.equal([]);
   });
 });

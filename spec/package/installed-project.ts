@@ -5,13 +5,13 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
 
-/** A project of a user: the packed package and what it stands on, installed by npm into an empty folder. */
+/** A user's project: the packed package and its dependencies, installed by npm into an empty folder. */
 export interface InstalledProject {
   readonly folder: string;
   readonly tarball: string;
-  /** What npm says is in the tarball. */
+  /** The files in the tarball, as listed by npm. */
   readonly files: readonly string[];
-  /** Runs a program in the project's folder, with its own bins on the path and nothing of this repository. */
+  /** Runs a program in the project's folder. Only the project's own bins are on the path. */
   run(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Finished>;
 }
 
@@ -21,50 +21,57 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** The project with everything that is optional; made once for the run. */
+/** The project with all optional peers. Created once per run. */
 export function fullProject(): Promise<InstalledProject> {
   full ??= install([
     ...pinned('@koa/router', 'koa', '@types/koa', '@types/node', 'typescript'),
-    ...pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/decorators', '@mikro-orm/migrations', '@mikro-orm/sql'),
+    ...pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/decorators', '@mikro-orm/migrations'),
     ...pinned('@electric-sql/pglite', '@mikro-orm/pglite', '@mikro-orm/postgresql'),
-    // the legacy decorators of MikroORM load it
+    // MikroORM's legacy decorators import it
     'reflect-metadata@0.2.2',
   ]);
 
   return full;
 }
 
-/** The project of one who has PostgreSQL and no Koa: nothing that is optional but the driver. Made once for the run. */
+/** The project with the PostgreSQL driver and no other optional peer. Created once per run. */
 export function bareProject(): Promise<InstalledProject> {
-  bare ??= install(
-    pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/migrations', '@mikro-orm/postgresql', '@mikro-orm/sql', 'typescript'),
-  );
+  bare ??= install(pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/migrations', '@mikro-orm/postgresql', 'typescript'));
 
   return bare;
 }
 
 /** Copies a user's own files into a project. */
-export function addFiles(project: InstalledProject, folder: 'cli-project' | 'consumer'): void {
+export function addFiles(project: Pick<InstalledProject, 'folder'>, folder: 'cli-project' | 'consumer' | 'server-project'): void {
   cpSync(fileURLToPath(new URL(folder, import.meta.url)), project.folder, { recursive: true });
 }
 
 let full: Promise<InstalledProject> | undefined;
 let bare: Promise<InstalledProject> | undefined;
-let packed: Promise<{ readonly tarball: string; readonly files: readonly string[] }> | undefined;
+let packed: Promise<Packed> | undefined;
 
 async function install(packages: readonly string[]): Promise<InstalledProject> {
-  packed ??= pack();
-  const { tarball, files } = await packed;
+  const { tarball, files } = await packedPackage();
   const folder = temporaryFolder();
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', private: true, type: 'module' }));
+  // if the specs run on several versions of MikroORM packages, the project gets one version of each
+  const { overrides } = packageJson as { readonly overrides?: object };
+  const manifest = { name: 'consumer', version: '1.0.0', private: true, type: 'module', overrides };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   const run: InstalledProject['run'] = (command, args, env) => runIn(folder, command, args, env);
-  succeeded(await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, ...packages]));
+  succeeded(await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--save-exact', tarball, ...packages]));
 
   return { folder, tarball, files, run };
 }
 
-// as it is built: `prepack` would build it anew under the feet of the specs that run from it
-async function pack(): Promise<{ tarball: string; files: string[] }> {
+/** The tarball as npm would publish it, with the list of its files. Packed once per run. */
+export function packedPackage(): Promise<Packed> {
+  packed ??= pack();
+
+  return packed;
+}
+
+// without `prepack`, which would rebuild `dist` while other specs import it
+async function pack(): Promise<Packed> {
   const folder = temporaryFolder();
   const { stdout } = succeeded(await runIn(ROOT, 'npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]));
   const [report] = Object.values<PackReport>(JSON.parse(stdout));
@@ -76,7 +83,8 @@ async function pack(): Promise<{ tarball: string; files: string[] }> {
   return { tarball: join(folder, report.filename), files: report.files.map(({ path }) => path) };
 }
 
-function runIn(cwd: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
+/** Runs a program in a folder. Only the folder's own bins are on the path. */
+export function runIn(cwd: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
   return new Promise(resolve => {
     execFile(command, args, { cwd, env: { ...userEnvironment(cwd), ...env }, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }),
@@ -84,10 +92,13 @@ function runIn(cwd: string, command: string, args: readonly string[], env: NodeJ
   });
 }
 
-/** The environment without what `npm test` and the specs add to it; with the Node that runs the specs, as another may be too old. */
+/** The environment without the variables of `npm test` and the specs, but with the same Node, because another may be too old. */
 function userEnvironment(folder: string): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
-    ([name]) => !/^(npm_(package|lifecycle|command|config_local_prefix)|INIT_CWD$|MIKRO_ORM_|DATABASE_URL$|NODE_OPTIONS$)/.test(name),
+    ([name]) =>
+      !/^(npm_(package|lifecycle|command|config_local_prefix)|INIT_CWD$|MIKRO_ORM_(?!ALLOW_VERSION_MISMATCH)|DATABASE_URL$|NODE_OPTIONS$)/.test(
+        name,
+      ),
   );
   const path = (process.env['PATH'] ?? '').split(delimiter).filter(entry => !/node_modules[\\/]\.bin/.test(entry));
 
@@ -102,23 +113,32 @@ export function succeeded(finished: Finished): Finished {
   return finished;
 }
 
-function temporaryFolder(): string {
+/** A folder that is removed after a successful run. */
+export function temporaryFolder(): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'landlord-package-')));
 
-  process.once('exit', code => {
-    if (code === 0) {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
+  if (folders.push(folder) === 1) {
+    process.once('exit', removeFolders);
+  }
 
   return folder;
 }
+
+function removeFolders(code: number): void {
+  for (const folder of code === 0 ? folders : []) {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const folders: string[] = [];
 
 function pinned(...names: readonly (keyof typeof packageJson.devDependencies)[]): string[] {
   return names.map(name => `${name}@${packageJson.devDependencies[name]}`);
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+export type Packed = Pick<InstalledProject, 'tarball' | 'files'>;
 
 interface PackReport {
   readonly filename: string;

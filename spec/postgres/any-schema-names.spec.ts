@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Book } from '../../fixtures/entities/index.ts';
 import { parseSchemaName, quoteIdentifier } from '../../dist/postgres/schema-name.js';
 import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
-import { anyText, given, holds, noText, SEED, type Given } from '../support/generators/corpus.ts';
+import { anyText, lazily, forAll, nonText, SEED, type LazyValue } from '../support/generators/corpus.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
@@ -12,7 +12,7 @@ import { refusal } from '../support/assertions/refusal.ts';
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz_';
 const WORD = `${LETTERS}0123456789`;
 
-/** The documented rule, in other words than the library's. */
+/** The documented rule, implemented differently than in the library. */
 function isTenantsName(name: unknown, reserved: readonly (string | RegExp)[] = []): boolean {
   if (typeof name !== 'string' || name === '' || Buffer.byteLength(name) > 63) {
     return false;
@@ -38,10 +38,10 @@ const good = fc
   .map(parts => parts.join(''));
 
 const near = fc.oneof(
-  // one character of a good name is replaced, added or taken away
+  // one character of a valid name is replaced, added or removed
   fc.tuple(good, fc.nat(62), anyText).map(([name, at, text]) => name.slice(0, at) + text + name.slice(at + 1)),
   fc.tuple(good, fc.constantFrom('\n', '\0', ' ', '"', '\u200b', '\u212a')).map(parts => parts.join('')),
-  // lengths about the limit, in bytes and in characters
+  // lengths around the limit, in bytes and in characters
   fc
     .tuple(fc.integer({ min: 61, max: 66 }), fc.constantFrom('a', '_', 'é', 'ａ', '\u{1d41a}'))
     .map(([length, letter]) => letter.repeat(length)),
@@ -53,11 +53,11 @@ const near = fc.oneof(
     .map(parts => parts.join('')),
 );
 
-const names: fc.Arbitrary<Given> = fc.oneof(
-  { weight: 2, arbitrary: good.map(given) },
-  { weight: 4, arbitrary: near.map(given) },
-  { weight: 3, arbitrary: anyText.map(given) },
-  { weight: 2, arbitrary: noText },
+const names: fc.Arbitrary<LazyValue> = fc.oneof(
+  { weight: 2, arbitrary: good.map(lazily) },
+  { weight: 4, arbitrary: near.map(lazily) },
+  { weight: 3, arbitrary: anyText.map(lazily) },
+  { weight: 2, arbitrary: nonText },
 );
 
 const patterns = fc.array(
@@ -72,11 +72,11 @@ const patterns = fc.array(
 
 describe('generated schema names', () => {
   it('T11 T12 a name is taken if and only if the documented rule has it', async () => {
-    await holds(names, name => expect(outcomeOf(name())).to.equal(isTenantsName(name())), 5_000);
+    await forAll(names, name => expect(outcomeOf(name())).to.equal(isTenantsName(name())), 5_000);
   });
 
   it('T11 a name is taken if and only if no reserved name or pattern has it, each time it is asked for', async () => {
-    await holds(
+    await forAll(
       fc.tuple(good, patterns),
       ([name, reserved]) => {
         for (let time = 0; time < 3; time++) {
@@ -88,7 +88,7 @@ describe('generated schema names', () => {
   });
 
   it('T11 a refusal is of one printable line, whatever was given, and keeps it', async () => {
-    await holds(
+    await forAll(
       names.filter(name => !isTenantsName(name())),
       make => {
         const name = make();
@@ -102,7 +102,7 @@ describe('generated schema names', () => {
   });
 
   it('N1 a quoted name is one identifier, whatever is in it', async () => {
-    await holds(
+    await forAll(
       anyText,
       name => {
         const quoted = quoteIdentifier(name);
@@ -123,8 +123,6 @@ onDatabases('generated schema names', database => {
     orm = await openLibrary(database, { migrations: { migrationsList: [] } });
   });
 
-  after(() => orm.close());
-
   it('T11 what the rule refuses is refused on every way in, before any SQL', async () => {
     const before = [await schemaNames(database), await storedTenants(database)];
     const ways: readonly ((name: any) => unknown)[] = [
@@ -137,8 +135,8 @@ onDatabases('generated schema names', database => {
     ];
     database.statements.length = 0;
 
-    await holds(
-      // the public schema's name makes the public tenant
+    await forAll(
+      // a tenant with the public schema's name is the public tenant
       names.filter(name => !isTenantsName(name()) && name() !== 'public'),
       async make => {
         const name = make();
@@ -146,7 +144,7 @@ onDatabases('generated schema names', database => {
         for (const way of ways) {
           const error = await failureOf(() => way(name));
 
-          // what is no string at all, MikroORM may refuse itself
+          // MikroORM itself may refuse a value that is not a string
           if (typeof name === 'string' || error instanceof TenantError) {
             expect(error).to.be.instanceOf(TenantError);
             expect((error as TenantError).code).to.match(/^(SCHEMA_NAME_(INVALID|RESERVED)|TENANT_CONTEXT_REQUIRED)$/);
@@ -162,7 +160,7 @@ onDatabases('generated schema names', database => {
   });
 
   it('S4 a text that is no tenant’s name is nobody’s, in the library’s own words', async () => {
-    await holds(
+    await forAll(
       anyText.filter(name => name !== 'public'),
       async name => {
         expect(await refusal(() => runInTenant(name, () => expect.fail('it ran'), { orm }))).to.include({ code: 'TENANT_UNKNOWN' });

@@ -11,9 +11,9 @@ const RESERVED: Readonly<Record<string, string>> = {
   pg_: 'names that start with pg_',
   information_schema: 'the SQL standard’s own',
   landlord_placeholder: 'the migration generator uses it',
-  www: '`reservedSchemaNames` has www',
-  tmp_1: '`reservedSchemaNames` has /^tmp_/',
-  api: '`reservedSchemaNames` has /^api$/g',
+  www: '`reservedSchemaNames` contains www',
+  tmp_1: '`reservedSchemaNames` contains /^tmp_/',
+  api: '`reservedSchemaNames` contains /^api$/g',
 };
 
 describe('parseSchemaName', () => {

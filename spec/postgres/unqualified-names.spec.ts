@@ -79,6 +79,14 @@ const UNQUALIFIED = [
   'select * from nowait',
   'select * from skip',
   'select * from of',
+  `set "search_path" = 'bob'`,
+  `set "role" = 'pg_monitor'`,
+  '/* one */ set "search_path" = default',
+  'fetch "c"',
+  `update "pg_catalog"."pg_settings" set "setting" = 'bob' where "name" = 'search_path'`,
+  String.raw`select '\'' ; commit; --'`,
+  `update only pg_catalog.PG_SETTINGS as s set "setting" = $1`,
+  `with "x" as (update pg_catalog . "pg_settings" set "setting" = $1 returning *) select * from "acme"."book" as "b0"`,
 ];
 
 describe('names that the search path decides', () => {

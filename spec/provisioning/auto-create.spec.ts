@@ -6,7 +6,8 @@ import { schemaNames, schemasWith, storedTenants } from '../support/databases/ca
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { openTenants } from '../support/orm/tenants-orm.ts';
+import { openNoteOrm } from '../support/orm/note-orm.ts';
+import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 
 class Applicant extends TenantMixin {
   static override autoCreateSchema = false;
@@ -20,8 +21,6 @@ onDatabases('a tenant without `autoCreateSchema`', database => {
   before(async () => {
     orm = await openLibrary(database);
   });
-
-  after(() => orm.close());
 
   it('T2 is stored alone, and its schema is made by `provision`', async () => {
     await orm.em.fork().persistAndFlush([newLibrary('later', { autoCreateSchema: false }), newLibrary('now')]);
@@ -57,8 +56,7 @@ onDatabases('a tenant without `autoCreateSchema`', database => {
     await database.query(`insert into public.author values (1, 'somebody else')`);
 
     try {
-      const attempt = runInTenant('empty', em => em.findAll(Author));
-      expect(await attempt.catch((error: unknown) => error)).to.have.property('code', '42P01');
+      expect(sqlStateOf(await failureOf(runInTenant('empty', em => em.findAll(Author))))).to.equal('42P01');
     } finally {
       await database.query('drop table public.author');
     }
@@ -72,8 +70,6 @@ onDatabases('tenants with `autoCreateSchema: false` in the options', database =>
     orm = await openLibrary(database, { autoCreateSchema: false });
   });
 
-  after(() => orm.close());
-
   it('T2 have no schema, except the one that says otherwise', async () => {
     await orm.em.fork().persistAndFlush([newLibrary('without'), newLibrary('with', { autoCreateSchema: true })]);
 
@@ -86,18 +82,13 @@ onDatabases('tenants of a class with `autoCreateSchema: false`', database => {
   let orm: LibraryOrm;
 
   before(async () => {
-    orm = await openTenants(database, ApplicantSchema.class);
+    orm = await openNoteOrm(database, ApplicantSchema.class);
   });
 
-  after(() => orm.close());
-
   it('T2 have no schema, except the one that says otherwise', async () => {
-    await orm.em
-      .fork()
-      .persistAndFlush([
-        new Applicant({ schemaName: 'without', domainUrl: 'without.example.com' }),
-        new Applicant({ schemaName: 'with', domainUrl: 'with.example.com', autoCreateSchema: true }),
-      ]);
+    const given = new Applicant({ schemaName: 'with', domainUrl: 'with.example.com' });
+    given.autoCreateSchema = true;
+    await orm.em.fork().persistAndFlush([new Applicant({ schemaName: 'without', domainUrl: 'without.example.com' }), given]);
 
     expect(await storedTenants(database, 'applicant')).to.deep.equal(['with', 'without']);
     expect(await schemaNames(database)).to.deep.equal(['with']);

@@ -48,8 +48,6 @@ onDatabases('the domain of a tenant', database => {
     await orm.em.fork().persistAndFlush(newLibrary('acme'));
   });
 
-  after(() => orm.close());
-
   for (const [domainUrl, reason] of REFUSED) {
     it(`T13 refuses ${JSON.stringify(domainUrl) ?? 'undefined'}, which ${reason}, before any SQL`, async () => {
       database.statements.length = 0;
@@ -154,8 +152,6 @@ onDatabases('the domain of a tenant with `stripWww: false`', database => {
   before(async () => {
     orm = await openLibrary(database, { stripWww: false });
   });
-
-  after(() => orm.close());
 
   it('T13 takes www.acme.example.com and acme.example.com as two hosts', async () => {
     const [plain, www] = [newLibrary('plain', { domainUrl: 'acme.example.com' }), newLibrary('www', { domainUrl: 'WWW.acme.example.com' })];

@@ -5,7 +5,7 @@ import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { Note, openTenants } from '../support/orm/tenants-orm.ts';
+import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
 
 class Client extends TenantMixin {
   name!: string;
@@ -92,10 +92,8 @@ onDatabases('a tenant of another entity', database => {
   let orm: LibraryOrm;
 
   before(async () => {
-    orm = await openTenants(database, ClientSchema.class, {}, { entities: [ClientSchema, GroupSchema, Note] });
+    orm = await openNoteOrm(database, ClientSchema.class, {}, { entities: [ClientSchema, GroupSchema, Note] });
   });
-
-  after(() => orm.close());
 
   it('T1 is created with the entity that it is persisted through', async () => {
     const em = orm.em.fork();

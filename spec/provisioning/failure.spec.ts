@@ -9,7 +9,7 @@ import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { CreateNote } from '../support/orm/tenants-orm.ts';
+import { CreateNote } from '../support/orm/note-orm.ts';
 
 class FailsInAcme extends Migration {
   override async up(): Promise<void> {
@@ -34,8 +34,6 @@ onDatabasesAndPooler('a migration that fails while a tenant is created', databas
   before(async () => {
     orm = await openLibrary(database, { migrations: { migrationsList: [CreateNote, FailsInAcme] } });
   });
-
-  after(() => orm.close());
 
   it('T5, law 4: leaves no row, no schema and no history', async () => {
     await refusal(orm.em.fork().persistAndFlush(newLibrary('acme')));

@@ -14,8 +14,6 @@ onDatabases('tenants that a filter of MikroORM hides', database => {
     await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob', { onTrial: false })]);
   });
 
-  after(() => orm.close());
-
   it('S10 a hidden tenant is in no list, no loop and no run, and its schema is no orphan', async () => {
     const of = tenants<Library>(orm);
     const seen: string[] = [];

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { schemaNames, schemasWith, storedTenants } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { Note, openTenants } from '../support/orm/tenants-orm.ts';
+import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
 
 class Counted extends TenantMixin {}
 const CountedSchema = defineEntity({ class: Counted, extends: TenantMixin, properties: { note: p.string().nullable() } });
@@ -65,10 +65,8 @@ for (const { title, tenant: Tenant, table, key, type, assigned } of CASES) {
     let orm: LibraryOrm;
 
     before(async () => {
-      orm = await openTenants(database, Tenant, { autoDropSchema: true });
+      orm = await openNoteOrm(database, Tenant, { autoDropSchema: true });
     });
-
-    after(() => orm.close());
 
     it('T4 is created, worked in, renamed and deleted', async () => {
       const em = orm.em.fork();

@@ -13,8 +13,6 @@ onDatabases(
       orm = await openLibrary(database);
     });
 
-    after(() => orm.close());
-
     it('T19 is dropped whole, and its neighbour kept', async () => {
       await orm.em.fork().persistAndFlush([newLibrary('large'), newLibrary('small')]);
       await database.query(

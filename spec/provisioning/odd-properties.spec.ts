@@ -1,8 +1,9 @@
-import { TenantMixin, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import { defineEntity, MikroORM, p, type Options } from '@mikro-orm/core';
+import { TenantMixin } from '@landlord/mikro-orm';
+import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import { refusal } from '../support/assertions/refusal.ts';
+import { openOrm } from '../support/orm/open-orm.ts';
 
 class Shop extends TenantMixin {
   meta!: object;
@@ -13,20 +14,12 @@ const NoteSchema = defineEntity({ name: 'Note', schema: '*', properties: { id: p
 
 onDatabases('a tenant with a property that MikroORM’s schemas have too', database => {
   it('T15 is refused as an entity by what writes past the unit of work', async () => {
-    const options = withTenants({ ...database.options(), entities: [ShopSchema, NoteSchema] } as Partial<Options<any, any, any>>, {
-      tenant: Shop,
-    });
-    const orm = (await MikroORM.init(options)) as unknown as MikroORM<any, TenantEntityManager>;
+    const orm = await openOrm(database, { tenant: Shop }, { entities: [ShopSchema, NoteSchema] });
+    const shop = new Shop({ domainUrl: 'shop.example.com', schemaName: 'shop', meta: { colour: 'red' } });
+    database.statements.length = 0;
 
-    try {
-      const shop = new Shop({ domainUrl: 'shop.example.com', schemaName: 'shop', meta: { colour: 'red' } });
-      database.statements.length = 0;
-
-      expect(await refusal(orm.em.fork().insert(shop))).to.include({ code: 'TENANT_WRITE_REFUSED' });
-      expect(await refusal(orm.em.fork().upsertMany([shop]))).to.include({ code: 'TENANT_WRITE_REFUSED' });
-      expect(database.statements).to.deep.equal([]);
-    } finally {
-      await orm.close();
-    }
+    expect(await refusal(orm.em.fork().insert(shop))).to.include({ code: 'TENANT_WRITE_REFUSED' });
+    expect(await refusal(orm.em.fork().upsertMany([shop]))).to.include({ code: 'TENANT_WRITE_REFUSED' });
+    expect(database.statements).to.deep.equal([]);
   });
 });

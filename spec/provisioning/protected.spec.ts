@@ -6,7 +6,7 @@ import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 
-/** Schemas that are not the library's, and that a row may name all the same when it was written by hand. */
+/** Schemas that the library did not create. A row that was written by hand can still name them. */
 const NOT_OURS = ['public', 'information_schema', 'pg_catalog', 'by_hand'];
 
 type Em = LibraryOrm['em'];
@@ -15,8 +15,10 @@ const load = (em: Em, schemaName: string): Promise<Library> => em.findOneOrFail(
 
 const OF_THE_DATABASE = 'it belongs to the whole database, not to a tenant';
 
+const REMEDY = `If it is a tenant's schema that was created by hand, mark it first: \`comment on schema "by_hand" is '${SCHEMA_COMMENT}'\`.`;
+
 const REASONS: Readonly<Record<string, string>> = {
-  by_hand: `this library did not make it (if a tenant's was made by hand, mark it first: comment on schema "by_hand" is '${SCHEMA_COMMENT}')`,
+  by_hand: 'this library did not create it',
 };
 
 const PATHS: Readonly<Record<string, (orm: LibraryOrm, schemaName: string) => Promise<unknown>>> = {
@@ -46,8 +48,6 @@ onDatabases('a schema that the library did not make', database => {
     untouched = await tables();
   });
 
-  after(() => orm.close());
-
   async function tables(): Promise<unknown> {
     return database.query(
       `select table_schema::text, table_name::text from information_schema.tables where table_schema !~ '^(pg_.*|information_schema)$' order by 1, 2`,
@@ -61,7 +61,7 @@ onDatabases('a schema that the library did not make', database => {
 
         expect(error).to.include({ code: 'SCHEMA_PROTECTED', name: 'SchemaProtectedError', schemaName });
         expect(error.message).to.equal(
-          `Refused to ${path.includes('drop') ? 'drop' : 'rename'} schema "${schemaName}": ${REASONS[schemaName] ?? OF_THE_DATABASE}. Nothing was changed.`,
+          `Refused to ${path.includes('drop') ? 'drop' : 'rename'} schema "${schemaName}": ${REASONS[schemaName] ?? OF_THE_DATABASE}. Nothing was changed.${schemaName === 'by_hand' ? ` ${REMEDY}` : ''}`,
         );
         expect(await tables()).to.deep.equal(untouched);
         expect(await storedTenants(database))
@@ -122,9 +122,8 @@ onDatabases('a schema that the library did not make', database => {
     const result = await tenants(orm).migrate({ only: ['by_hand'] });
 
     expect(result.failed.map(({ error }) => (error as Error).message)).to.deep.equal([
-      `Refused to migrate schema "by_hand": this library did not make it (if a tenant's was made by hand, mark it first: ` +
-        `comment on schema "by_hand" is '${SCHEMA_COMMENT}'; if it is somebody else's, rename it and create the tenant's with ` +
-        '`tenants().provision(…)`). Nothing was changed.',
+      `Refused to migrate schema "by_hand": this library did not create it. Nothing was changed. ${REMEDY} ` +
+        "Otherwise rename it, and create the tenant's schema with `tenants().provision(…)`.",
     ]);
     expect(await tables()).to.deep.equal(untouched);
   });
@@ -164,7 +163,7 @@ onDatabases('a schema that the library did not make', database => {
   it('T16 becomes the library’s when its comment says so by hand', async () => {
     await database.query('create schema handed_over');
     await database.query(`comment on schema handed_over is '${SCHEMA_COMMENT}'`);
-    await orm.em.fork().persistAndFlush(newLibrary('handed_over', { autoCreateSchema: false }));
+    await tenants(orm).create({ name: 'Handed over', domainUrl: 'handed.example.com', schemaName: 'handed_over' }, { adoptSchema: true });
     await tenants(orm).migrate({ only: ['handed_over'] });
     await runInTenant('handed_over', async () => undefined);
     await tenants(orm).drop('handed_over');

@@ -18,7 +18,7 @@ import { schemaNames, schemasWith, storedTenants } from '../support/databases/ca
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { openTenants } from '../support/orm/tenants-orm.ts';
+import { openNoteOrm } from '../support/orm/note-orm.ts';
 
 class Site extends TenantMixin {}
 
@@ -31,8 +31,6 @@ onDatabases('the public tenant', database => {
     orm = await openLibrary(database, { autoDropSchema: true, publicHosts: ['www.libraries.example'] });
     await orm.em.fork().persistAndFlush([newLibrary('public', { domainUrl: 'front.example.com' }), newLibrary('acme')]);
   });
-
-  after(() => orm.close());
 
   it('T18 is stored without a schema, and without tables of tenants in public', async () => {
     expect(await storedTenants(database)).to.deep.equal(['acme', 'public']);
@@ -123,10 +121,8 @@ onDatabases('the public tenant of another public schema', database => {
   let orm: LibraryOrm;
 
   before(async () => {
-    orm = await openTenants(database, SiteSchema.class, { publicSchema: 'shared', autoDropSchema: true });
+    orm = await openNoteOrm(database, SiteSchema.class, { publicSchema: 'shared', autoDropSchema: true });
   });
-
-  after(() => orm.close());
 
   it('T18 has the name of that schema, and public is no name of a tenant all the same', async () => {
     const em = orm.em.fork();

@@ -6,7 +6,7 @@ import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 
-/** Each refused name with what it would do, and the rule that the error shows. */
+/** Each refused name with the damage that it would do, and the rule in the error. */
 const INVALID: readonly (readonly [name: unknown, damage: string, rule: string])[] = [
   ['a"; drop schema public cascade; --', 'ends the quoted identifier', '^[a-z_][a-z0-9_]*$'],
   ["a'b", 'ends a string', '^[a-z_][a-z0-9_]*$'],
@@ -37,8 +37,8 @@ const RESERVED: readonly (readonly [name: string, rule: string])[] = [
   ['pg_acme', 'pg_'],
   ['information_schema', 'SQL standard'],
   ['landlord_placeholder', 'generator'],
-  ['www', '`reservedSchemaNames` has www'],
-  ['tmp_acme', '`reservedSchemaNames` has /^tmp_/g'],
+  ['www', '`reservedSchemaNames` contains www'],
+  ['tmp_acme', '`reservedSchemaNames` contains /^tmp_/g'],
 ];
 
 onDatabases('refusing a schema name', database => {
@@ -48,8 +48,6 @@ onDatabases('refusing a schema name', database => {
     orm = await openLibrary(database, { reservedSchemaNames: ['www', /^tmp_/g] });
     await orm.em.fork().persistAndFlush(newLibrary('acme'));
   });
-
-  after(() => orm.close());
 
   beforeEach(() => {
     database.statements.length = 0;

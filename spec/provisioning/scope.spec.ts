@@ -14,8 +14,6 @@ onDatabases("tenants from inside a tenant's scope", database => {
     await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
   });
 
-  after(() => orm.close());
-
   beforeEach(() => {
     database.statements.length = 0;
   });
@@ -28,7 +26,7 @@ onDatabases("tenants from inside a tenant's scope", database => {
   function expectRefused(error: Error, action: string): void {
     expect(error).to.include({ code: 'PUBLIC_CONTEXT_REQUIRED' });
     expect(error.message).to.equal(
-      `A tenant cannot be ${action} from inside the scope of tenant "acme". Nothing was stored. Do it in \`runInPublic(…)\`.`,
+      `A tenant cannot be ${action} in the scope of tenant "acme". Nothing was stored. Use \`runInPublic(…)\`.`,
     );
   }
 

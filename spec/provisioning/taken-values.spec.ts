@@ -4,7 +4,8 @@ import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { openTenants } from '../support/orm/tenants-orm.ts';
+import { openNoteOrm } from '../support/orm/note-orm.ts';
+import { failureOf } from '../support/assertions/failure.ts';
 
 class Shop extends TenantMixin {
   vat!: string;
@@ -20,11 +21,9 @@ onDatabases('values that only one tenant may have', database => {
   let orm: LibraryOrm;
 
   before(async () => {
-    orm = await openTenants(database, ShopSchema.class);
+    orm = await openNoteOrm(database, ShopSchema.class);
     await orm.em.fork().persistAndFlush(new Shop({ schemaName: 'acme', domainUrl: 'acme.example.com', vat: '1' }));
   });
-
-  after(() => orm.close());
 
   for (const [property, data] of [
     ['schemaName', { schemaName: 'acme', domainUrl: 'bob.example.com', vat: '2' }],
@@ -39,10 +38,7 @@ onDatabases('values that only one tenant may have', database => {
 
   it('T9 leaves the error of any other property as MikroORM has it', async () => {
     const shop = new Shop({ schemaName: 'bob', domainUrl: 'bob.example.com', vat: '1' });
-    const error = await orm.em
-      .fork()
-      .persistAndFlush(shop)
-      .catch((thrown: unknown) => thrown);
+    const error = await failureOf(orm.em.fork().persistAndFlush(shop));
 
     expect(error).to.be.instanceOf(UniqueConstraintViolationException);
     expect(error).not.to.have.property('property');

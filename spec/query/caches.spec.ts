@@ -1,10 +1,12 @@
 import { forEachTenant, runInPublic, runInTenant, tenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import { raw } from '@mikro-orm/core';
+import { defineEntity, p, raw } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { Author, Book, Genre } from '../../fixtures/entities/index.ts';
-import { onDatabasesAndPooler } from '../support/databases/database.ts';
-import { newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
+import { Author, Book, Genre, type Library } from '../../fixtures/entities/index.ts';
+import { onDatabases, onDatabasesAndPooler } from '../support/databases/database.ts';
+import { LIBRARY_ENTITIES, newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { until } from '../support/assertions/until.ts';
 
 type Query = (em: TenantEntityManager) => Promise<unknown>;
 
@@ -15,8 +17,6 @@ onDatabasesAndPooler('result caches', database => {
     orm = await openTwins(database);
     await database.query(`insert into bob.author (id, name) values (3, 'bob author 3')`);
   });
-
-  after(() => orm.close());
 
   const queries: Readonly<Record<string, Query>> = {
     find: em => em.find(Author, {}, { cache: 60_000 }),
@@ -56,7 +56,7 @@ onDatabasesAndPooler('result caches', database => {
         await runInTenant(tenant, async em => {
           database.statements.length = 0;
           expect(JSON.stringify(await query(em))).to.equal(first);
-          expect(database.statements, 'answered by the cache').to.deep.equal([]);
+          expect(readsIn(database.statements), 'answered by the cache').to.deep.equal([]);
         });
       }
     });
@@ -115,7 +115,7 @@ onDatabasesAndPooler('result caches', database => {
       expect(bob).not.to.equal(acme);
       expect(JSON.stringify(await query(orm.em.fork(), 'acme'))).to.equal(acme);
       expect(JSON.stringify(await query(orm.em.fork(), 'bob'))).to.equal(bob);
-      expect(database.statements, 'answered by the cache').to.deep.equal([]);
+      expect(readsIn(database.statements), 'answered by the cache').to.deep.equal([]);
     });
   }
 
@@ -153,7 +153,7 @@ onDatabasesAndPooler('result caches', database => {
     database.statements.length = 0;
     await runInPublic(em => genres(em));
 
-    expect(database.statements).to.have.length(1);
+    expect(readsIn(database.statements)).to.have.length(1);
   });
 
   it('S10 what is loaded is read anew from the cache where it is asked for, as MikroORM does', async () => {
@@ -179,7 +179,7 @@ onDatabasesAndPooler('result caches', database => {
         database.statements.length = 0;
         await count(em);
 
-        return database.statements.length;
+        return readsIn(database.statements).length;
       });
 
     expect([await asked('acme'), await asked('bob')]).to.deep.equal([1, 0]);
@@ -203,6 +203,180 @@ onDatabasesAndPooler('result caches', database => {
   });
 });
 
+/** A shared entity with a formula that reads whichever tenant's table the path leads to. */
+const Shelf = defineEntity({
+  name: 'Shelf',
+  properties: {
+    id: p.integer().primary(),
+    first: p
+      .string()
+      .formula(() => '(select a.name from author a order by a.id limit 1)')
+      .persist(false),
+  },
+});
+
+/** How a query of a shared entity reads the tenant by SQL that has no schema; the cache sees the same query in each scope. */
+const SHARED: Readonly<Record<string, (em: TenantEntityManager, cache: Cache) => Promise<unknown>>> = {
+  'select(raw)': (em, cache) => em.qb(Genre, 'g').select(raw(`(select name from author order by id limit 1) as x`)).cache(cache).execute(),
+  'where(string)': (em, cache) => em.qb(Genre, 'g').where(`exists (select 1 from author where name like 'acme%')`).cache(cache).execute(),
+  getCount: (em, cache) => em.qb(Genre, 'g').where(`exists (select 1 from author where name like 'acme%')`).cache(cache).getCount(),
+  'a CTE': (em, cache) =>
+    em
+      .qb(Genre, 'g')
+      .with('first', raw('select name from author order by id limit 1'))
+      .select(raw('(select name from first) as x'))
+      .cache(cache)
+      .execute(),
+  find: (em, cache) => em.find(Genre, { [raw(`(select name from author order by id limit 1)`)]: 'acme author 1' }, cached(cache)),
+  count: (em, cache) => em.count(Genre, { [raw(`(select name from author order by id limit 1)`)]: 'acme author 1' }, cached(cache)),
+  findOne: (em, cache) => em.findOne(Genre, { [raw(`(select name from author order by id limit 1)`)]: 'acme author 1' }, cached(cache)),
+  countBy: em => em.countBy(Genre, 'name', { where: { [raw(`(select name from author order by id limit 1)`)]: 'acme author 1' } as never }),
+  'a formula': (em, cache) => em.find(Shelf, {}, { ...cached(cache), disableIdentityMap: true }),
+  'a formula in a query': (em, cache) => em.qb(Shelf, 's').select(['s.id', 's.first']).cache(cache).execute(),
+};
+
+type Cache = number | [string, number] | undefined;
+
+function cached(cache: Cache): { cache?: number | [string, number] } {
+  return cache === undefined ? {} : { cache };
+}
+
+/** Who can ask, and whose data the answer may have. */
+const READERS: Readonly<Record<string, (orm: LibraryOrm, read: Query) => Promise<unknown>>> = {
+  'acme’s scope': (_, read) => runInTenant('acme', em => read(em)),
+  'bob’s scope': (_, read) => runInTenant('bob', em => read(em)),
+  'acme’s fork': (orm, read) => read(orm.em.fork({ schema: 'acme' })),
+  'bob’s fork': (orm, read) => read(orm.em.fork({ schema: 'bob' })),
+  'the public scope': (_, read) => runInPublic(em => read(em)),
+  'no scope': (orm, read) => read(orm.em.fork()),
+};
+
+for (const [title, global] of [
+  ['cached queries of shared entities', undefined],
+  ['cached queries of shared entities where every query is cached', 60_000],
+] as const) {
+  onDatabasesAndPooler(title, database => {
+    let orm: LibraryOrm;
+
+    before(async () => {
+      orm = await openTwins(database, {
+        entities: [...LIBRARY_ENTITIES, Shelf],
+        ...(global === undefined ? {} : { resultCache: { global } }),
+      });
+      await database.query('create table public.shelf (id int primary key)');
+      await database.query('insert into public.shelf (id) values (1)');
+    });
+
+    for (const [name, query] of Object.entries(SHARED)) {
+      if (name === 'countBy' && global === undefined) {
+        continue;
+      }
+
+      const caches = global === undefined ? { 'for a while': 60_000, 'by name': [`shared ${name}`, 60_000] } : { 'by itself': undefined };
+
+      for (const [how, cache] of Object.entries(caches) as [string, Cache][]) {
+        it(`S13 ${name}, cached ${how}, answers each scope as the database would`, async () => {
+          const read: Query = async em => JSON.stringify(await query(em, cache));
+          const answers = new Map<string, unknown>();
+
+          for (const round of [1, 2]) {
+            for (const [reader, enter] of Object.entries(READERS)) {
+              // the answer is the database's own the first time, and what was cached for this reader the second
+              const answer = await enter(orm, read);
+              expect(answer, `${reader}, round ${round}`).to.equal(answers.get(reader) ?? answer);
+              answers.set(reader, answer);
+            }
+          }
+
+          expect(answers.get('acme’s scope')).to.equal(answers.get('acme’s fork'));
+          expect(answers.get('bob’s scope')).to.equal(answers.get('bob’s fork'));
+          expect(answers.get('acme’s scope')).not.to.equal(answers.get('bob’s scope'));
+          expect(String(answers.get('the public scope'))).not.to.match(/acme|bob/);
+        });
+      }
+    }
+  });
+}
+
+onDatabasesAndPooler('cached results and the names of tenants', database => {
+  const caches = { 'for a while': 60_000, 'by name': ['kept', 60_000] as [string, number] };
+  let orm: LibraryOrm;
+
+  before(async () => {
+    orm = await openTwins(database);
+  });
+
+  for (const [how, cache] of Object.entries(caches)) {
+    const readers: Readonly<Record<string, (name: string, read: Query) => Promise<unknown>>> = {
+      'in its scope': (name, read) => runInTenant(name, em => read(em)),
+      'by a fork': (name, read) => read(orm.em.fork({ schema: name })),
+      'in a transaction': (name, read) => runInTenant(name, em => em.transactional(tx => read(tx))),
+    };
+
+    for (const [where, enter] of Object.entries(readers)) {
+      it(`S13 what was cached ${how}, read ${where}, is not the next tenant’s of the name`, async () => {
+        const read: Query = em => em.count(Author, {}, { cache });
+        const raws: Query = em => em.qb(Genre, 'g').select(raw('(select count(*)::int from author) as x')).cache(cache).execute();
+        const [name, renamed] = [`t${++made}`, `t${++made}`];
+        await orm.em.fork().persistAndFlush(named(name));
+        await database.query(`insert into ${name}.author (id, name) values (1, 'of the first')`);
+        const counts = async (of: string): Promise<unknown> => {
+          const [count] = [await enter(of, read)];
+          await enter(of, em => em.clearCache('kept'));
+          const [rows] = (await enter(of, raws)) as [{ x: number }];
+
+          return [count, rows.x];
+        };
+        expect(await counts(name)).to.deep.equal([1, 1]);
+
+        await tenants(orm).rename(name, renamed);
+        await orm.em.fork().persistAndFlush(named(name));
+        expect(await counts(name), 'a name that was another’s').to.deep.equal([0, 0]);
+        expect(await counts(renamed), 'the renamed one').to.deep.equal([1, 1]);
+
+        await tenants(orm).drop(renamed);
+        await orm.em.fork().persistAndFlush(named(renamed));
+        expect(await counts(renamed), 'the name of a dropped one').to.deep.equal([0, 0]);
+      });
+    }
+  }
+
+  it('S13 a name that is cleared by a fork is cleared for the tenant’s scope, and the other way', async () => {
+    const count: Query = em => em.count(Book, {}, { cache: ['to clear by a fork', 60_000] });
+    const read = (): Promise<unknown> => runInTenant('acme', em => count(em));
+    const asked = async (): Promise<number> => {
+      database.statements.length = 0;
+      await read();
+
+      return database.statements.filter(text => text.includes('"book"')).length;
+    };
+    await read();
+    expect(await asked()).to.equal(0);
+    await orm.em.fork({ schema: 'acme' }).clearCache('to clear by a fork');
+    expect(await asked()).to.equal(1);
+    await runInTenant('acme', em => em.clearCache('to clear by a fork'));
+    expect(await asked()).to.equal(1);
+  });
+});
+
+onDatabases(
+  'cached results and another process',
+  database => {
+    it('S13 what was cached is not the next tenant’s of the name that another process has dropped and created', async () => {
+      const [orm, other] = [await openTwins(database), await openLibrary(database)];
+      const read = (): Promise<number> => runInTenant('carol', em => em.count(Author, {}, { cache: ['elsewhere', 60_000] }), { orm });
+      await orm.em.fork().persistAndFlush(newLibrary('carol'));
+      await database.query(`insert into carol.author (id, name) values (1, 'of the first')`);
+      expect(await read()).to.equal(1);
+      await tenants(other).drop('carol');
+      await other.em.fork().persistAndFlush(named('carol'));
+
+      await until('this process is told', async () => (await read()) === 0);
+    });
+  },
+  ['postgresql'],
+);
+
 onDatabasesAndPooler('a result cache of the user’s', database => {
   const entries = new Map<string, unknown>();
   let orm: LibraryOrm;
@@ -213,7 +387,7 @@ onDatabasesAndPooler('a result cache of the user’s', database => {
     }
 
     async set(key: string, data: unknown): Promise<void> {
-      // as one that is out of the process would
+      // like a cache outside the process
       entries.set(key, JSON.parse(JSON.stringify(data)));
     }
 
@@ -231,8 +405,6 @@ onDatabasesAndPooler('a result cache of the user’s', database => {
   });
 
   beforeEach(() => entries.clear());
-
-  after(() => orm.close());
 
   it('S10 is given keys that are each tenant’s own, also where every query is cached', async () => {
     const keysOf = async (query: Query): Promise<string[][]> => {
@@ -292,7 +464,7 @@ onDatabasesAndPooler('a result cache of the user’s', database => {
     const before = await tenants(orm).list();
     await forEachTenant(() => undefined);
     await tenants(orm).rename('carol', 'erin');
-    // as another process would
+    // like another process
     await database.query(`delete from library where schema_name = 'dave'`);
 
     expect(before.map(({ schemaName }) => schemaName)).to.include.members(['carol', 'dave']);
@@ -305,3 +477,15 @@ onDatabasesAndPooler('a result cache of the user’s', database => {
     expect(await database.query(`select from pg_namespace where nspname in ('carol', 'erin')`)).to.deep.equal([]);
   });
 });
+
+// which schema has a tenant's name now is asked for now and then
+function readsIn(statements: readonly string[]): string[] {
+  return statements.filter(text => !text.includes('pg_catalog.pg_namespace'));
+}
+
+/** A tenant on a host that no other has had. */
+function named(schemaName: string): Library {
+  return newLibrary(schemaName, { domainUrl: `d${++made}.example.com` });
+}
+
+let made = 0;

@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { sql, type Kysely } from 'kysely';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 interface Tables {
   book: { id: number; title: string; sequel_of_id: number | null };
@@ -79,8 +80,6 @@ onDatabasesAndPooler('names in Kysely', database => {
   before(async () => {
     orm = await openTwins(database);
   });
-
-  after(() => orm.close());
 
   for (const [name, query] of Object.entries(QUERIES)) {
     it(`law 1, law 2, law 3: ${name} is read from the tenant, and refused without one`, async () => {

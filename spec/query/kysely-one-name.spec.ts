@@ -5,7 +5,7 @@ import type { Kysely } from 'kysely';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { Note, openTenants } from '../support/orm/tenants-orm.ts';
+import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
 
 class Client extends TenantMixin {}
 
@@ -23,7 +23,7 @@ onDatabasesAndPooler('a table name that tenants have, and shared schemas too, in
   };
 
   before(async () => {
-    orm = await openTenants(database, Client, {}, { entities: [ClientSchema, Note, SharedNote, ArchivedNote] as never });
+    orm = await openNoteOrm(database, Client, {}, { entities: [ClientSchema, Note, SharedNote, ArchivedNote] as never });
     const names = ['acme', 'bob'];
     await orm.em.fork().persistAndFlush(names.map(name => new Client({ schemaName: name, domainUrl: `${name}.example.com` })));
 
@@ -31,8 +31,6 @@ onDatabasesAndPooler('a table name that tenants have, and shared schemas too, in
       await database.query(`insert into ${schema}.note (id, text) values (1, 'of ${schema}')`);
     }
   });
-
-  after(() => orm.close());
 
   it('law 2, S6 unqualified it is the tenant’s in its scope, and the shared one elsewhere', async () => {
     for (const name of ['acme', 'bob']) {

@@ -2,14 +2,16 @@ import { runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { defineEntity, p, raw, sql } from '@mikro-orm/core';
 import { QueryBuilder, QueryBuilderHelper } from '@mikro-orm/sql';
 import { expect } from 'chai';
-import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../../fixtures/entities/index.ts';
+import { Author, Book, Loan, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { openTwins, refusal, schemasIn } from '../support/orm/twins.ts';
+import { openTwins, schemasIn } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { LIBRARY_ENTITIES } from '../support/orm/library-orm.ts';
 
 type Built = { getFormattedQuery(): string };
 
-/** A shared entity that tenants' rows hang on, to start a query from. */
+/** A shared entity that tenants' rows refer to, to start a query from. */
 const Topic = defineEntity({
   name: 'Topic',
   properties: { id: p.integer().primary(), name: p.string(), notes: () => p.oneToMany(Note).mappedBy('topic') },
@@ -58,11 +60,9 @@ onDatabasesAndPooler('the query builder', database => {
 
   before(async () => {
     orm = await openTwins(database, {
-      entities: [Library, Genre, Author, Book, Tag, Member, Loan, LoanSummary, Topic, Note, Shelf, LowShelf, Vehicle, Van],
+      entities: [...LIBRARY_ENTITIES, Topic, Note, Shelf, LowShelf, Vehicle, Van],
     });
   });
-
-  after(() => orm.close());
 
   it('G1 overrides what MikroORM still has', () => {
     const query = QueryBuilder.prototype as unknown as Record<string, unknown>;

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { Note, openTenants } from '../support/orm/tenants-orm.ts';
+import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
 
 class Client extends TenantMixin {}
 
@@ -31,10 +31,8 @@ onDatabases('truncating shared tables', database => {
 
   before(async () => {
     const entities = [ClientSchema, Note, Continent, Country, Flag, Currency, Visit, Office, Account];
-    orm = await openTenants(database, Client, {}, { entities: entities as never });
+    orm = await openNoteOrm(database, Client, {}, { entities: entities as never });
   });
-
-  after(() => orm.close());
 
   for (const [title, entity, referring] of [
     ['by way of other shared tables, some of them in a circle', Continent, 'Office'],

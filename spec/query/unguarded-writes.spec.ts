@@ -54,8 +54,6 @@ onDatabases('writing tenants without the unit of work', database => {
     await orm.em.fork().persistAndFlush(newLibrary('acme'));
   });
 
-  after(() => orm.close());
-
   for (const [way, write] of Object.entries(WRITES)) {
     it(`T15 refuses ${way}, which would leave row and schema apart`, async () => {
       database.statements.length = 0;

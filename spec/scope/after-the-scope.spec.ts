@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { Author, Book } from '../../fixtures/entities/index.ts';
 import { onDatabases, onDatabasesAndPooler, SERVER_AND_POOLER } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { openTwins, refusal, schemasIn } from '../support/orm/twins.ts';
+import { openTwins, schemasIn } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 onDatabasesAndPooler('what outlives its scope', database => {
   let orm: LibraryOrm;
@@ -15,8 +16,6 @@ onDatabasesAndPooler('what outlives its scope', database => {
   beforeEach(() => {
     database.statements.length = 0;
   });
-
-  after(() => orm.close());
 
   it('S9 a query builder stays on the tenant of the scope it was made in', async () => {
     const made = (): Promise<() => Promise<Book[]>> =>
@@ -152,8 +151,6 @@ onDatabases(
     before(async () => {
       orm = await openTwins(database);
     });
-
-    after(() => orm.close());
 
     for (const [kind, open] of [
       ['em.stream()', () => orm.em.stream(Book, { orderBy: { id: 'asc' } })],

@@ -3,7 +3,7 @@ import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { Note, openTenants } from '../support/orm/tenants-orm.ts';
+import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
 
 class Town extends TenantMixin {}
 defineEntity({ class: Town, extends: TenantMixin, properties: {} });
@@ -20,7 +20,7 @@ onDatabasesAndPooler('tenants that one transaction works for and changes', datab
   const inTransaction = <Result>(fn: () => Promise<Result>): Promise<Result> => runInPublic(em => em.transactional(fn));
 
   before(async () => {
-    orm = await openTenants(database, Town);
+    orm = await openNoteOrm(database, Town);
   });
 
   beforeEach(async () => {
@@ -33,8 +33,6 @@ onDatabasesAndPooler('tenants that one transaction works for and changes', datab
       await tenants(orm).drop(schemaName);
     }
   });
-
-  after(() => orm.close());
 
   it('S12, T7 one that is created in it', async () => {
     await inTransaction(async () => {

@@ -1,12 +1,13 @@
 import { currentTenant, forEachTenant, runInTenant, tenants, TenantMixin, UnknownTenantError } from '@landlord/mikro-orm';
-import { defineEntity, MikroORM, p } from '@mikro-orm/core';
+import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { TenantRules } from '../../dist/scope/tenant-rules.js';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { Note, openTenants } from '../support/orm/tenants-orm.ts';
-import { refusal } from '../support/orm/twins.ts';
+import { openBeside } from '../support/orm/open-orm.ts';
+import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 /** Of which a later one can have the key of one that was dropped. */
 class Coded extends TenantMixin<string> {
@@ -27,7 +28,7 @@ onDatabases('a tenant whose row is older than the scope', database => {
   const textsHere = async (): Promise<string[]> => (await orm.em.find(Note, {})).map(({ text }) => text);
 
   before(async () => {
-    orm = await openTenants(database, Coded, { directory: { listen: false } });
+    orm = await openNoteOrm(database, Coded, { directory: { listen: false } });
   });
 
   afterEach(async () => {
@@ -35,8 +36,6 @@ onDatabases('a tenant whose row is older than the scope', database => {
       await tenants(orm).drop(schemaName);
     }
   });
-
-  after(() => orm.close());
 
   it('S12 is worked for under the name that it has, where it was renamed and another has its old name', async () => {
     const acme = await create('acme');
@@ -90,7 +89,7 @@ onDatabases('a tenant whose row is older than the scope', database => {
   });
 
   it('S12, S7 is visited as itself by forEachTenant, whatever happens to those that are listed already', async () => {
-    const other = database.kind === 'pglite' ? orm : await MikroORM.init(orm.config.getAll());
+    const other = database.kind === 'pglite' ? orm : await openBeside(database, orm, {});
 
     try {
       for (const name of ['a', 'b', 'c', 'd', 'e']) {
@@ -99,12 +98,12 @@ onDatabases('a tenant whose row is older than the scope', database => {
 
       const changes: Record<string, () => Promise<unknown>> = {
         a: async () => {
-          await tenants(other as LibraryOrm).rename('b', 'elsewhere');
-          await tenants(other as LibraryOrm).rename('c', 'b');
-          await tenants(other as LibraryOrm).rename('elsewhere', 'c');
+          await tenants(other).rename('b', 'elsewhere');
+          await tenants(other).rename('c', 'b');
+          await tenants(other).rename('elsewhere', 'c');
         },
-        b: () => tenants(other as LibraryOrm).drop('d'),
-        c: () => tenants(other as LibraryOrm).rename('e', 'f'),
+        b: () => tenants(other).drop('d'),
+        c: () => tenants(other).rename('e', 'f'),
       };
       const outcomes = await forEachTenant<unknown, Coded>(
         async (em, tenant) => {

@@ -5,7 +5,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Author, Book, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { contentsOf, openTwins, refusal } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { contentsOf, openTwins } from '../support/orm/twins.ts';
 
 /** What can be done with entities that were loaded for a tenant which had the name before. */
 const USES: Readonly<Record<string, (em: TenantEntityManager, former: { author: Author; book: Book; tag: Tag }) => unknown>> = {
@@ -42,8 +43,6 @@ onDatabases('entities of a tenant whose name is another’s', database => {
   before(async () => {
     orm = await openTwins(database);
   });
-
-  after(() => orm.close());
 
   for (const [use, tryIt] of Object.entries(USES)) {
     it(`S12, law 2: are that tenant’s still, and refused: ${use}`, async () => {

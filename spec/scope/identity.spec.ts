@@ -1,5 +1,5 @@
 import { runInTenant, tenants, TenantMixin, type TenantEntityManager } from '@landlord/mikro-orm';
-import { defineEntity, IsolationLevel, MikroORM } from '@mikro-orm/core';
+import { defineEntity, IsolationLevel } from '@mikro-orm/core';
 import type { Generated } from 'kysely';
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -7,8 +7,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { failureOf } from '../support/assertions/failure.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { Note, openTenants } from '../support/orm/tenants-orm.ts';
-import { refusal } from '../support/orm/twins.ts';
+import { openBeside } from '../support/orm/open-orm.ts';
+import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 class Town extends TenantMixin {}
 defineEntity({ class: Town, extends: TenantMixin, properties: {} });
@@ -77,8 +78,8 @@ for (const who of ['this process', 'another'] as const) {
       let other: LibraryOrm;
 
       before(async () => {
-        orm = await openTenants(database, Town, { directory: { listen: false } });
-        other = who === 'another' ? await MikroORM.init(orm.config.getAll()) : orm;
+        orm = await openNoteOrm(database, Town, { directory: { listen: false } });
+        other = who === 'another' ? await openBeside(database, orm, {}) : orm;
       });
 
       beforeEach(async () => {
@@ -90,11 +91,6 @@ for (const who of ['this process', 'another'] as const) {
         for (const { schemaName } of await tenants(orm).list()) {
           await tenants(orm).drop(schemaName);
         }
-      });
-
-      after(async () => {
-        await (other === orm ? undefined : other.close());
-        await orm.close();
       });
 
       for (const [change, make] of Object.entries(CHANGES)) {

@@ -4,7 +4,10 @@ import { expect } from 'chai';
 import { Book, Genre, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
-import { openTwins, refusal } from '../support/orm/twins.ts';
+import { openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
+import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 
 onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
   let orm: LibraryOrm;
@@ -29,8 +32,6 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
     expect(await pathNow(), 'N3: the path of the connection').to.equal(defaultPath);
   });
 
-  after(() => orm.close());
-
   it('N3, law 3: raw SQL in a scope finds the tenant’s tables, and leaves the connection as it was', async () => {
     expect(await runInTenant('acme', rawTitles)).to.deep.equal(['acme book 1', 'acme book 2']);
     expect(await pathNow()).to.equal(defaultPath);
@@ -39,11 +40,7 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
 
   it('N3 raw SQL that fails leaves the connection as it was', async () => {
     await runInTenant('acme', async em => {
-      const error = await em.execute('select * from nothing').then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      );
-      expect(error).to.be.instanceOf(Error);
+      expect(sqlStateOf(await failureOf(em.execute('select * from nothing')))).to.equal('42P01');
       expect(await pathNow()).to.equal(defaultPath);
       expect(await rawTitles()).to.deep.equal(['acme book 1', 'acme book 2']);
     });
@@ -59,7 +56,8 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
             throw new Error('not sent');
           },
         };
-        await tx.execute('select ?', [Object.assign(Object.create(Date.prototype), hostile)]).catch(() => undefined);
+        const failed = tx.execute('select ?', [Object.assign(Object.create(Date.prototype), hostile)]);
+        expect(String(await failureOf(failed))).to.include('not sent');
         const afterwards = await tx.getDriver().execute<{ path: string }[]>(PATH, [], 'all', tx.getTransactionContext());
         expect(afterwards).to.deep.equal(before);
       }),
@@ -81,18 +79,15 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
       em.transactional(async () => {
         await runInTenant('acme', async acme => {
           await rawTitles();
-          await acme
-            .transactional(async tx => {
-              (await tx.findOneOrFail(Book, 1)).title = 'undone';
-              await tx.flush();
-              await runInTenant('bob', async () => expect([await titleNow(), ...(await rawTitles())]).to.include('bob book 1'));
-              await rawTitles();
-              throw new Error('back to the savepoint');
-            })
-            .catch(() => undefined);
+          await rollBackAfter(acme, async tx => {
+            (await tx.findOneOrFail(Book, 1)).title = 'undone';
+            await tx.flush();
+            await runInTenant('bob', async () => expect([await titleNow(), ...(await rawTitles())]).to.include('bob book 1'));
+            await rawTitles();
+          });
           acme.clear();
           expect([await titleNow(), (await rawTitles())[0]]).to.deep.equal(['acme book 1', 'acme book 1']);
-          await acme.transactional(tx => tx.execute('select * from nothing')).catch(() => undefined);
+          expect(sqlStateOf(await failureOf(acme.transactional(tx => tx.execute('select * from nothing'))))).to.equal('42P01');
           expect([await titleNow(), (await rawTitles())[0]]).to.deep.equal(['acme book 1', 'acme book 1']);
         });
         await runInTenant('bob', async () =>
@@ -104,27 +99,20 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
   });
 
   it('S11 what scopes write in a transaction around them is stored or undone with it', async () => {
-    const write = (fail: boolean): Promise<unknown> =>
-      runInPublic(em =>
-        em.transactional(async () => {
-          for (const name of ['acme', 'bob']) {
-            await runInTenant(name, inner => inner.persistAndFlush(inner.create(Tag, { id: 300, name: `${name} in one` })));
-          }
-
-          if (fail) {
-            throw new Error('undo both');
-          }
-        }),
-      ).catch(() => undefined);
+    const write = async (): Promise<void> => {
+      for (const name of ['acme', 'bob']) {
+        await runInTenant(name, em => em.persistAndFlush(em.create(Tag, { id: 300, name: `${name} in one` })));
+      }
+    };
     const stored = async (): Promise<unknown[]> => [
       ...(await database.query(`select name from acme.tag where id = 300`)),
       ...(await database.query(`select name from bob.tag where id = 300`)),
       ...(await database.query(`select name from public.tag where id = 300`)),
     ];
 
-    await write(true);
+    await runInPublic(em => rollBackAfter(em, write));
     expect(await stored()).to.deep.equal([]);
-    await write(false);
+    await runInPublic(em => em.transactional(write));
     expect(await stored()).to.deep.equal([{ name: 'acme in one' }, { name: 'bob in one' }]);
   });
 
@@ -156,15 +144,14 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
 
   it('S11, T7 a tenant created in a transaction is worked on in it, and is gone with it', async () => {
     await runInPublic(em =>
-      em.transactional(async tx => {
+      rollBackAfter(em, async tx => {
         await tx.persistAndFlush(newLibrary('carol'));
         await runInTenant('carol', async inner => {
           await inner.persistAndFlush(inner.create(Tag, { id: 1, name: 'carol tag' }));
           expect(await inner.execute('select name from tag')).to.deep.equal([{ name: 'carol tag' }]);
         });
-        throw new Error('no carol');
       }),
-    ).catch(() => undefined);
+    );
 
     await refusal(() => runInTenant('carol', () => undefined), 'TENANT_UNKNOWN');
     expect(await database.query(`select 1 from pg_namespace where nspname = 'carol'`)).to.deep.equal([]);
@@ -181,5 +168,5 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
   });
 });
 
-// with its schema and in quotes, so that it is sent as it is, in a scope too
+// qualified and quoted, so that the guard sends it unchanged in a scope too
 const PATH = `select pg_catalog.current_setting('search_path') as "path"`;

@@ -3,6 +3,7 @@ import { defineEntity, MikroORM, p } from '@mikro-orm/core';
 import { defineConfig } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { Author, Book, Genre, Library, Tag } from '../../fixtures/entities/index.ts';
+import { failureOf } from '../support/assertions/failure.ts';
 
 describe('checking the configuration', () => {
   it('W1 reports all that is wrong with the options at once', () => {
@@ -91,14 +92,17 @@ describe('checking the configuration', () => {
       virtual('Asked', () => 'select title from book'),
       virtual('AskedStar', () => 'select title from book', '*'),
     ];
-    const error = await MikroORM.init(
-      withTenants(
-        defineConfig({ dbName: 'never_connected', port: 1, entities: [Library, Author, Book, Genre, Tag, ...refused, ...taken] as never }),
-        { tenant: Library },
+    const error = await failureOf(
+      MikroORM.init(
+        withTenants(
+          defineConfig({
+            dbName: 'never_connected',
+            port: 1,
+            entities: [Library, Author, Book, Genre, Tag, ...refused, ...taken] as never,
+          }),
+          { tenant: Library },
+        ),
       ),
-    ).then(
-      () => undefined,
-      (thrown: unknown) => thrown,
     );
 
     expect(error).to.be.instanceOf(TenantConfigError);
@@ -123,7 +127,7 @@ describe('checking the configuration', () => {
         id: p.integer().primary(),
         book: () => p.manyToOne(Book),
         tags: () => p.manyToMany(Tag),
-        // MikroORM's declarations know one target alone
+        // MikroORM's types accept only one target
         about: () => p.manyToOne([Genre, Author] as unknown as typeof Genre),
         shelf: () => p.manyToMany([Genre, Author] as unknown as typeof Genre),
       },
@@ -136,14 +140,13 @@ describe('checking the configuration', () => {
         kind: p.enum(() => ({ one: 'one' })).nativeEnumName('public.kind'),
       },
     });
-    const error = await MikroORM.init(
-      withTenants(
-        defineConfig({ dbName: 'never_connected', port: 1, entities: [ShopSchema, Pinned, Enumerated, Author, Book, Genre, Tag] }),
-        { tenant: Shop },
+    const error = await failureOf(
+      MikroORM.init(
+        withTenants(
+          defineConfig({ dbName: 'never_connected', port: 1, entities: [ShopSchema, Pinned, Enumerated, Author, Book, Genre, Tag] }),
+          { tenant: Shop },
+        ),
       ),
-    ).then(
-      () => undefined,
-      (thrown: unknown) => thrown,
     );
 
     expect(error).to.be.instanceOf(TenantConfigError);
@@ -156,28 +159,27 @@ describe('checking the configuration', () => {
   });
 
   it('W1 reports a tenant entity that is not among the entities, and that none is a tenant’s', async () => {
-    const error = await MikroORM.init(
-      withTenants(defineConfig({ dbName: 'never_connected', port: 1, entities: [Genre] }), { tenant: Library }),
-    ).then(
-      () => undefined,
-      (thrown: unknown) => thrown,
+    const error = await failureOf(
+      MikroORM.init(withTenants(defineConfig({ dbName: 'never_connected', port: 1, entities: [Genre] }), { tenant: Library })),
     );
 
     expect((error as TenantConfigError).code).to.equal('TENANT_CONFIG');
     expect((error as TenantConfigError).problems.join())
-      .to.contain('Library is not among the entities')
-      .and.to.contain("No entity is a tenant's");
+      .to.contain('Library is not in `entities`')
+      .and.to.contain('No entity is a tenant entity');
   });
 });
 
 function problemsOf(fn: () => unknown): readonly string[] {
+  let thrown: unknown;
+
   try {
     fn();
   } catch (error) {
-    expect(error).to.be.instanceOf(TenantConfigError);
-
-    return (error as TenantConfigError).problems;
+    thrown = error;
   }
 
-  return [];
+  expect(thrown).to.be.instanceOf(TenantConfigError);
+
+  return (thrown as TenantConfigError).problems;
 }

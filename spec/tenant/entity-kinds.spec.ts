@@ -1,6 +1,5 @@
 import { expect } from 'chai';
-import { runInPublic, runInTenant, TenantContextRequiredError, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import { MikroORM, type Options } from '@mikro-orm/core';
+import { runInPublic, runInTenant, TenantContextRequiredError, type TenantEntityManager } from '@landlord/mikro-orm';
 import { onDatabasesAndPooler, type SpecDatabase } from '../support/databases/database.ts';
 import {
   Account,
@@ -13,31 +12,31 @@ import {
   PaidPlan,
   Person,
   Plan,
-  SHARED,
+  SHARED_ENTITIES,
   Savings,
   Setting,
   Shelf,
-  TENANTS_OWN,
+  TENANT_ENTITIES,
   Tables,
   Truck,
   Van,
   Vehicle,
   type AnyClass,
 } from '../support/orm/entity-kinds.ts';
+import { failureOf } from '../support/assertions/failure.ts';
+import { openOrm, type SpecOrm } from '../support/orm/open-orm.ts';
 
 onDatabasesAndPooler('the kinds of entities', database => {
-  let orm: Orm;
+  let orm: SpecOrm;
 
   before(async () => {
-    orm = await openOrm(database, 'public');
+    orm = await openKinds(database, 'public');
     await orm.em
       .fork()
       .persistAndFlush(['acme', 'bob'].map(schemaName => new Client({ schemaName, domainUrl: `${schemaName}.example.com` })));
   });
 
-  after(() => orm.close());
-
-  for (const entity of TENANTS_OWN) {
+  for (const entity of TENANT_ENTITIES) {
     it(`N2 ${entity.name} is a tenant entity: refused outside a tenant before any SQL`, async () => {
       database.statements.length = 0;
       const em = orm.em.fork();
@@ -77,7 +76,7 @@ onDatabasesAndPooler('the kinds of entities', database => {
       ),
     ).to.deep.equal([]);
 
-    for (const entity of TENANTS_OWN) {
+    for (const entity of TENANT_ENTITIES) {
       const [own, neighbours] = [await inTenant('acme', em => em.find(entity, {})), await inTenant('bob', em => em.find(entity, {}))];
       expect(own, entity.name).to.have.length(entity === Vehicle || entity === Van ? 2 : 1);
       expect(neighbours, entity.name).to.deep.equal([]);
@@ -116,35 +115,31 @@ onDatabasesAndPooler('the kinds of entities', database => {
   });
 
   it('S10 ORMs of other public schemas, made of the same classes, keep to their own', async () => {
-    const orms: Orm[] = [];
+    const orms: SpecOrm[] = [];
 
-    try {
-      for (const publicSchema of ['north', 'south']) {
-        orms.push(await openOrm(database, publicSchema));
-      }
-
-      for (const [index, publicSchema] of ['north', 'south', 'public'].entries()) {
-        const own = orms[index] ?? orm;
-        expect(SHARED.map(entity => own.getMetadata(entity).schema)).to.deep.equal(SHARED.map(() => publicSchema));
-        expect(TENANTS_OWN.map(entity => own.getMetadata(entity).schema)).to.deep.equal(TENANTS_OWN.map(() => '*'));
-        expect(own.getMetadata(Client).primaryKeys).to.deep.equal(['id']);
-      }
-
-      const [north, south] = orms as [Orm, Orm];
-      const em = north.em.fork();
-      await em.persistAndFlush([
-        new Client({ schemaName: 'north_acme', domainUrl: 'acme.example.com' }),
-        em.create(Setting, { title: 'north' }),
-      ]);
-
-      expect(await north.em.fork().count(Setting)).to.equal(1);
-      expect(await south.em.fork().count(Setting)).to.equal(0);
-      expect((await north.em.fork().find(Client, {})).map(client => client.schemaName)).to.deep.equal(['north_acme']);
-      expect(await south.em.fork().count(Client)).to.equal(0);
-      expect(await orm.em.fork().count(Client)).to.equal(2);
-    } finally {
-      await Promise.all(orms.map(each => each.close()));
+    for (const publicSchema of ['north', 'south']) {
+      orms.push(await openKinds(database, publicSchema));
     }
+
+    for (const [index, publicSchema] of ['north', 'south', 'public'].entries()) {
+      const own = orms[index] ?? orm;
+      expect(SHARED_ENTITIES.map(entity => own.getMetadata(entity).schema)).to.deep.equal(SHARED_ENTITIES.map(() => publicSchema));
+      expect(TENANT_ENTITIES.map(entity => own.getMetadata(entity).schema)).to.deep.equal(TENANT_ENTITIES.map(() => '*'));
+      expect(own.getMetadata(Client).primaryKeys).to.deep.equal(['id']);
+    }
+
+    const [north, south] = orms as [SpecOrm, SpecOrm];
+    const em = north.em.fork();
+    await em.persistAndFlush([
+      new Client({ schemaName: 'north_acme', domainUrl: 'acme.example.com' }),
+      em.create(Setting, { title: 'north' }),
+    ]);
+
+    expect(await north.em.fork().count(Setting)).to.equal(1);
+    expect(await south.em.fork().count(Setting)).to.equal(0);
+    expect((await north.em.fork().find(Client, {})).map(client => client.schemaName)).to.deep.equal(['north_acme']);
+    expect(await south.em.fork().count(Client)).to.equal(0);
+    expect(await orm.em.fork().count(Client)).to.equal(2);
   });
 
   function inTenant<Result>(schemaName: string, fn: (em: TenantEntityManager) => Promise<Result>): Promise<Result> {
@@ -161,26 +156,15 @@ onDatabasesAndPooler('the kinds of entities', database => {
   }
 });
 
-async function openOrm(database: SpecDatabase, publicSchema: string): Promise<Orm> {
-  const orm = (await MikroORM.init(
-    withTenants({ ...database.options(), entities: [...TENANTS_OWN, ...SHARED] } as Partial<Options<any, any, any>>, {
-      tenant: Client,
-      publicSchema,
-      migrations: { migrationsList: [{ name: 'tables', class: Tables }] },
-    }),
-  )) as unknown as Orm;
+async function openKinds(database: SpecDatabase, publicSchema: string): Promise<SpecOrm> {
+  const orm = await openOrm(
+    database,
+    { tenant: Client, publicSchema, migrations: { migrationsList: [{ name: 'tables', class: Tables }] } },
+    { entities: [...TENANT_ENTITIES, ...SHARED_ENTITIES] },
+  );
   await orm.schema.create();
 
   return orm;
 }
 
-async function failureOf(work: () => Promise<unknown>): Promise<unknown> {
-  return work().then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-}
-
 const OWN_TABLES = `'note', 'memo', 'shelf', 'vehicle', 'person', 'employee'`;
-
-type Orm = MikroORM<any, TenantEntityManager>;

@@ -1,9 +1,11 @@
 import { expect } from 'chai';
-import { runInTenant, TenantMixin, withTenants, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
-import { defineEntity, MikroORM, p, type EntityClass, type Options } from '@mikro-orm/core';
+import { runInTenant, TenantMixin, type TenantData } from '@landlord/mikro-orm';
+import { defineEntity, p, type EntityClass } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { randomUUID } from 'node:crypto';
-import { onDatabases, type SpecDatabase } from '../support/databases/database.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { openOrm, type SpecOrm } from '../support/orm/open-orm.ts';
+import { tablesOf } from '../support/databases/catalog.ts';
 
 const BookSchema = defineEntity({ name: 'Book', schema: '*', properties: { id: p.integer().primary(), title: p.string() } });
 
@@ -69,12 +71,17 @@ const KEYS: readonly KeyCase[] = [
 
 onDatabases('the entity of the tenants', database => {
   let counter = 0;
-  let orm: Orm;
+  let orm: SpecOrm;
 
-  // each in a public schema of its own, as all share one database
+  // each has a public schema of its own, because all share one database
   async function open(tenant: EntityClass<TenantMixin<any>>): Promise<string> {
     const publicSchema = `front_${++counter}`;
-    orm = await openOrm(database, { tenant, publicSchema });
+    orm = await openOrm(
+      database,
+      { tenant, publicSchema, migrations: { migrationsList: [{ name: 'books', class: Books }] } },
+      { entities: [tenant, Book] },
+    );
+    await orm.schema.create();
 
     return publicSchema;
   }
@@ -232,36 +239,91 @@ describe('the data that a new tenant is given', () => {
     expect(tenant.use()).to.equal(2);
   });
 
+  it('W3 is told to nobody but the tenant: a constructor that is written by hand uses it once', () => {
+    const names: string[] = [];
+
+    class Listed extends TenantMixin {
+      name!: string;
+
+      constructor(data: { name: string; domainUrl: string; schemaName: string }) {
+        super(data);
+        names.push(data.name);
+      }
+    }
+
+    const listed = [new Listed({ ...place, name: 'Acme' }), new Listed({ ...place, name: 'Bob' })];
+
+    expect(listed.map(({ name }: { name?: string }) => name))
+      .to.deep.equal(names)
+      .and.to.deep.equal(['Acme', 'Bob']);
+  });
+
+  it('W3 is kept where a constructor works only with data, and where it loops over what the data links', () => {
+    class Strict extends Client {
+      override onTrial = true;
+
+      constructor(data: TenantData) {
+        super(data);
+
+        if (typeof this.name !== 'string') {
+          throw new Error('A tenant needs a name.');
+        }
+      }
+    }
+
+    class Nested extends TenantMixin {
+      parent?: Nested;
+      depth = depthOf(this);
+      onTrial = true;
+    }
+
+    function depthOf(tenant: Nested): number {
+      let depth = 0;
+
+      for (let each = tenant.parent; each !== undefined; each = each.parent) {
+        depth += 1;
+      }
+
+      return depth;
+    }
+
+    const parent = new Nested({ ...place, onTrial: false });
+
+    expect(new Strict({ ...place, name: 'Acme', onTrial: false })).to.include({ name: 'Acme', onTrial: false });
+    expect(() => new Strict(place)).to.throw('A tenant needs a name.');
+    expect(new Nested({ ...place, parent, onTrial: false })).to.include({ depth: 1, onTrial: false, parent });
+    expect(parent).to.include({ depth: 0, onTrial: false });
+  });
+
+  it('W3 throws what a setter throws', () => {
+    class Checked extends TenantMixin {
+      #seats = 1;
+
+      get seats(): number {
+        return this.#seats;
+      }
+
+      set seats(seats: number) {
+        if (seats < 1) {
+          throw new RangeError('A tenant needs a seat.');
+        }
+
+        this.#seats = seats;
+      }
+    }
+
+    expect(() => new Checked({ ...place, seats: 0 }).seats).to.throw(RangeError, 'A tenant needs a seat.');
+    expect(new Checked({ ...place, seats: 2 }).seats).to.equal(2);
+  });
+
   it('W3 is not needed', () => {
     expect(Object.fromEntries(Object.entries(new Client()))).to.deep.equal({ name: undefined, paidUntil: undefined, onTrial: true });
   });
 });
 
-async function openOrm(database: SpecDatabase, options: TenantsOptions<TenantMixin<any>>): Promise<Orm> {
-  const orm = (await MikroORM.init(
-    withTenants({ ...database.options(), entities: [options.tenant, Book] } as Partial<Options<any, any, any>>, {
-      migrations: { migrationsList: [{ name: 'books', class: Books }] },
-      ...options,
-    }),
-  )) as unknown as Orm;
-  await orm.schema.create();
-
-  return orm;
-}
-
-async function tablesOf(database: SpecDatabase, schemaName: string): Promise<string[]> {
-  const rows = await database.query<{ table_name: string }>(
-    `select table_name from information_schema.tables where table_schema = '${schemaName}' order by 1`,
-  );
-
-  return rows.map(row => row.table_name);
-}
-
 function UUID(): string {
   return '0d9e1f5e-4f6c-4a53-9d5b-2f8b4f3f4c11';
 }
-
-type Orm = MikroORM<any, TenantEntityManager>;
 
 type ClientClass = new (data: Record<string, unknown>) => TenantMixin<unknown> & Record<string, unknown>;
 

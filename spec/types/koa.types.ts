@@ -3,7 +3,7 @@ import { schemaRouter, tenantContext, type RouterLike, type TenantMixin } from '
 import Koa, { type Context, type DefaultContext, type DefaultState, type ParameterizedContext } from 'koa';
 import compose from 'koa-compose';
 
-// What is said here is checked by `npm run types`; nothing of it runs.
+// `npm run types` checks this file. It never runs.
 
 type Tenant = TenantMixin<unknown> | undefined;
 
@@ -31,7 +31,7 @@ new Router().get('/books/:id', ctx => {
   ctx.body = [ctx.params['id'], ctx.state.tenant?.domainUrl];
 });
 
-// an application with a state and a context of its own takes both middlewares, and its routers are routers
+// both middlewares can be used in an application with a state and a context of its own, and in its routers
 interface OwnState extends DefaultState {
   readonly user: string;
 }

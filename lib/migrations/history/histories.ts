@@ -6,29 +6,29 @@ import { quoteTable } from '../../postgres/schema-name.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { tenantMigrationsOptions } from '../set/migration-set.js';
 
-/** What one schema has. */
+/** The migration history of one schema. */
 export interface SchemaHistory {
   readonly schemaName: string;
   readonly hasSchema: boolean;
-  /** The names of its migrations, oldest first, one a line: equal histories are equal strings. Empty where there is none. */
+  /** The names of its migrations, oldest first, one per line, so that equal histories are equal strings. Empty if there are none. */
   readonly executed: string;
-  /** Whether nothing says that the schema is a tenant's: it has no history, and the library did not make it. */
+  /** Whether the schema may belong to something else: it has no history, and the library did not create it. */
   readonly isForeign: boolean;
-  /** Why the history could not be read, where it could not. */
+  /** Why the history could not be read. */
   readonly error: MigrationError | undefined;
 }
 
 export interface ReadOptions {
-  /** How long to wait for a history that another session has locked. */
+  /** How long to wait for a history table that another session has locked. */
   readonly lockTimeoutMs: number;
-  /** Aborted, no other batch is read. */
+  /** After an abort, no further batch is read. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Reads the histories of many schemas in a handful of round trips: one look at the catalog for all of a batch, and one statement for
- * all histories of it. Yields them batch by batch, a few of which are read ahead, so that no more are in memory. A history that cannot be
- * read is given with its error, and hides no other.
+ * Reads the histories of many schemas in a few round trips: one catalog query per batch, and one query for all histories of the batch.
+ * Yields batch by batch, and reads only a few batches ahead, to limit memory. A history that cannot be read is yielded with its error.
+ * The other histories of its batch are still read.
  */
 export function readHistories(
   database: TenantDatabase,
@@ -36,16 +36,16 @@ export function readHistories(
   options: ReadOptions,
 ): AsyncIterable<readonly SchemaHistory[]> {
   return pMapIterable(batchesOf(schemaNames, options.signal), batch => readBatch(database, batch, options.lockTimeoutMs), {
-    concurrency: Math.min(READERS, database.engine.connectionsAtOnce()),
+    concurrency: Math.min(CONCURRENT_BATCHES, database.engine.connectionsAtOnce()),
   });
 }
 
-/** The names in a history as `readHistories` gives it. */
+/** The migration names in a history from `readHistories`. */
 export function namesOf({ executed }: Pick<SchemaHistory, 'executed'>): string[] {
   return executed === '' ? [] : executed.split('\n').map(name => name.replace(/\.[jt]s$/, ''));
 }
 
-/** Reads them all at once; where that fails, one half after the other, down to the one that it fails for. */
+/** Reads all histories at once. If that fails, reads each half separately, down to the history that fails. */
 async function readBatch(database: TenantDatabase, schemaNames: readonly string[], lockTimeoutMs: number): Promise<SchemaHistory[]> {
   try {
     return await database.inTransaction(ctx => readTogether(database, schemaNames, lockTimeoutMs, ctx));
@@ -59,7 +59,7 @@ async function readBatch(database: TenantDatabase, schemaNames: readonly string[
     }
 
     const middle = Math.ceil(schemaNames.length / 2);
-    // half as long each time, so that looking for one that is locked does not take many times as long as waiting for it
+    // halved in each step, so that the search for a locked table does not take many times the time-out
     const half = Math.ceil(lockTimeoutMs / 2);
 
     return [
@@ -94,7 +94,7 @@ async function readTogether(
   });
 }
 
-/** The histories of these schemas, all of which have one. */
+/** Reads the histories of these schemas. Each must have a history table. */
 async function readTables(
   database: TenantDatabase,
   tableName: string,
@@ -105,8 +105,8 @@ async function readTables(
     return new Map();
   }
 
-  // rows as they are: aggregated and ordered by the server, each of so many sub-queries would take three times as long to plan.
-  // The position says which schema a row is of, as a name would have to be quoted as a value
+  // plain rows: with aggregation and sorting on the server, planning so many sub-queries takes three times as long. A position identifies
+  // the schema, because a name would have to be quoted as a value
   const selects = schemaNames.map((name, position) => `select ${position} as position, id, name from ${quoteTable(name, tableName)}`);
   const rows = await database.execute<{ position: number; id: number; name: string }>(selects.join(' union all '), [], ctx);
   const names = new Map<string, string[]>();
@@ -120,12 +120,12 @@ async function readTables(
 }
 
 function* batchesOf(schemaNames: readonly string[], signal: AbortSignal | undefined): Generator<readonly string[]> {
-  for (let start = 0; start < schemaNames.length && signal?.aborted !== true; start += BATCH) {
-    yield schemaNames.slice(start, start + BATCH);
+  for (let start = 0; start < schemaNames.length && signal?.aborted !== true; start += BATCH_SIZE) {
+    yield schemaNames.slice(start, start + BATCH_SIZE);
   }
 }
 
-// by name, so that what is looked at does not grow with the schemas in the database
+// by name, so that the cost does not grow with the number of schemas in the database
 function findTables(
   database: TenantDatabase,
   tableName: string,
@@ -141,8 +141,8 @@ function findTables(
   );
 }
 
-/** As large as pays: planning grows with the statement, and each table of it takes a place in the server's lock table. */
-const BATCH = 250;
+/** Larger batches gain nothing: planning time grows with the statement, and each table takes an entry in the server's lock table. */
+const BATCH_SIZE = 250;
 
 /** How many batches are read at once. */
-const READERS = 2;
+const CONCURRENT_BATCHES = 2;

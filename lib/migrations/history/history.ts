@@ -3,15 +3,15 @@ import { quoteTable } from '../../postgres/schema-name.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { tenantMigrationsOptions } from '../set/migration-set.js';
 
-/** A migration that a schema has, as its history tells. */
+/** A migration that is recorded in a schema's history. */
 export interface ExecutedMigration {
   readonly name: string;
   readonly executedAt: Date;
 }
 
-/** The history table of a tenant: MikroORM's own layout, in the tenant's schema, so that its tools can read it. */
+/** The history table in a tenant's schema. It has MikroORM's own layout, so that MikroORM's tools can read it. */
 export class History {
-  /** The table, quoted, with its schema. */
+  /** The quoted name of the table, with its schema. */
   readonly table: string;
   readonly #database: TenantDatabase;
 
@@ -20,14 +20,14 @@ export class History {
     this.table = quoteTable(schemaName, tenantMigrationsOptions(database).tableName);
   }
 
-  /** What the schema has, oldest first; empty where there is no history yet. */
+  /** The executed migrations, oldest first. Empty if there is no history table yet. */
   async executed(ctx?: Transaction): Promise<ExecutedMigration[]> {
     const [found] = await this.#database.execute<{ there: boolean }>('select to_regclass(?) is not null as there', [this.table], ctx);
 
     return found?.there === true ? this.read(ctx) : [];
   }
 
-  /** The same, where there is a history. */
+  /** The executed migrations of an existing history table. */
   async read(ctx?: Transaction): Promise<ExecutedMigration[]> {
     const rows = await this.#database.execute<{ name: string; executed_at: Date | string }>(
       `select name, executed_at from ${this.table} order by id`,
@@ -53,7 +53,7 @@ export class History {
     return `delete from ${this.table} where name in (${[name, `${name}.js`, `${name}.ts`].map(each => this.#literal(each)).join(', ')})`;
   }
 
-  // as text, for what is sent in one message with other statements; parameters would need a message of their own
+  // not a parameter: a statement with parameters cannot be sent in one message with others
   #literal(value: string): string {
     return this.#database.orm.em.getPlatform().quoteValue(value);
   }

@@ -1,6 +1,6 @@
 import type { MigrateOptions, RunPlan, TenantRunResult } from './run-types.js';
 
-/** Who is told of a run. One that throws does not end it, or what is in flight would go on unseen; it has its say when the run is over. */
+/** The callbacks of a run. An error in a callback does not end the run, because the tenants in progress would continue unnoticed. It is rethrown at the end. */
 export class Listeners {
   readonly #options: Pick<MigrateOptions, 'onPlan' | 'onProgress'>;
   readonly #errors: unknown[] = [];
@@ -17,7 +17,7 @@ export class Listeners {
     this.#tell(() => this.#options.onProgress?.(result));
   }
 
-  /** Throws the first of what they have thrown. */
+  /** Throws the first error of a callback. */
   rethrow(): void {
     if (this.#errors.length > 0) {
       throw this.#errors[0];

@@ -14,26 +14,26 @@ import { findSessionStatement } from '../../postgres/session-statement.js';
 
 export interface SchemaRun {
   readonly schemaName: string;
-  /** The tenant's row where it is at hand; what is known of it otherwise. */
+  /** The tenant's row, or the data that is known. */
   readonly tenant?: unknown;
   readonly direction: 'up' | 'down';
-  /** What is to run, in this order. */
+  /** The migrations to run, in this order. */
   readonly planned: readonly TenantMigration[];
-  /** The transaction that everything runs in; whoever began it commits it. */
+  /** The transaction for everything. The caller commits it. */
   readonly ctx: Transaction;
-  /** Statements that go before the first migration, in the same message. */
+  /** Statements to send before the first migration, in the same message. */
   readonly before?: readonly string[];
-  /** Whether the history table is known to be there. */
+  /** Whether the history table is known to exist. */
   readonly hasHistory?: boolean;
-  /** Whether the schema is new, so that its tables are empty and nobody is using them. */
+  /** Whether the schema is new, so that its tables are empty and unused. */
   readonly isNew?: boolean;
 }
 
 /**
- * Runs migrations in one schema, in the given transaction. What they queue is sent in as few messages as the database takes; one that
- * reads, or uses the ORM, finds all that those before it have queued.
+ * Runs migrations in one schema, in the given transaction. The queued statements are sent in as few messages as possible. Before a migration
+ * reads the database or uses the ORM, everything that was queued before it is sent.
  *
- * @throws MigrationError `MIGRATION_FAILED` with migration, statement and cause; the transaction is then good for nothing but a rollback.
+ * @throws MigrationError `MIGRATION_FAILED` with migration, statement and cause. The transaction then has to be rolled back.
  */
 export function migrateSchema(database: TenantDatabase, run: SchemaRun): Promise<void> {
   return forLibrary(database.orm.config, () => migrate(database, run));
@@ -54,7 +54,7 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
   }
 
   for (const migration of planned) {
-    // for each anew, as the one before it may have set another
+    // set again for each migration, because the previous one may have changed it
     script.add(`set local search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`);
 
     try {
@@ -66,12 +66,13 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
     script.add(direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name));
   }
 
-  // a caller's transaction goes on with the path it had; a run's own ends, and what is then put back is the session's
+  // a new tenant is created in the caller's transaction, which continues with its former path. Otherwise the transaction ends here, and the
+  // path of the session is restored
   script.add(run.isNew === true ? RESTORE_PATH : RESTORE_SESSION_PATH);
   await script.send();
 }
 
-/** The SQL that a migration queues in a tenant's scope, without a database; not complete where it goes on to read one. */
+/** The SQL that a migration queues in a tenant's scope, without using the database. It is incomplete if the migration reads the database. */
 export async function queuedSql(
   database: TenantDatabase,
   migration: TenantMigration,
@@ -81,7 +82,7 @@ export async function queuedSql(
   const { instance, wasStopped } = newMigration(database, migration, {
     ctx: undefined,
     scope: undefined,
-    mayTouch: () => false,
+    mayUseDatabase: () => false,
     mayEndTransaction: !migration.transactional,
   });
 
@@ -113,8 +114,8 @@ function textOf(database: TenantDatabase, query: ReturnType<Migration['getQuerie
 }
 
 /**
- * Runs one migration on a connection that is not in a transaction, in the tenant's scope. Sets no path and records nothing. Tells of each
- * statement that was queued before it is sent.
+ * Runs one migration in the tenant's scope, on a connection without a transaction. Does not set the path, and does not record the migration.
+ * Calls `onStatement` before each queued statement is sent.
  */
 export async function runOnConnection(
   database: TenantDatabase,
@@ -127,7 +128,7 @@ export async function runOnConnection(
   }: Pick<SchemaRun, 'schemaName' | 'direction' | 'ctx'> & { readonly onStatement: (sql: string) => void },
 ): Promise<void> {
   const scope = tenantScope(database.rules, schemaName);
-  const { instance } = newMigration(database, migration, { ctx, scope, mayTouch: () => true, mayEndTransaction: true });
+  const { instance } = newMigration(database, migration, { ctx, scope, mayUseDatabase: () => true, mayEndTransaction: true });
   await withScope(scope, async () => instance[direction]());
 
   for (const query of instance.getQueries()) {
@@ -146,7 +147,7 @@ interface QueuedMigration {
 async function queueMigration(database: TenantDatabase, queued: QueuedMigration): Promise<void> {
   const { script, run, migration } = queued;
   const connection = { ctx: run.ctx, scope: queued.scope };
-  const probe = newMigration(database, migration, { ...connection, mayTouch: () => script.isEmpty });
+  const probe = newMigration(database, migration, { ...connection, mayUseDatabase: () => script.isEmpty });
   let instance = probe.instance;
 
   try {
@@ -158,9 +159,9 @@ async function queueMigration(database: TenantDatabase, queued: QueuedMigration)
   }
 
   if (probe.wasStopped()) {
-    // it wants the connection: now that what was queued before it has run, it may have it. Up to here it had only queued
+    // the migration uses the database, so everything queued before it is sent first. It runs again from the start: until now it only queued
     await script.send();
-    instance = newMigration(database, migration, { ...connection, mayTouch: () => true }).instance;
+    instance = newMigration(database, migration, { ...connection, mayUseDatabase: () => true }).instance;
     await instance[run.direction]();
   }
 
@@ -175,19 +176,19 @@ async function queueMigration(database: TenantDatabase, queued: QueuedMigration)
   }
 }
 
-/** A migration whose transaction is at hand only while `mayTouch` says so. */
+/** Creates a migration that can use its transaction only while `mayUseDatabase()` returns true. */
 function newMigration(
   database: TenantDatabase,
   { MigrationClass, name }: TenantMigration,
   {
     ctx,
     scope,
-    mayTouch,
+    mayUseDatabase,
     mayEndTransaction = false,
   }: {
     readonly ctx: Transaction | undefined;
     readonly scope: Scope | undefined;
-    readonly mayTouch: () => boolean;
+    readonly mayUseDatabase: () => boolean;
     readonly mayEndTransaction?: boolean;
   },
 ): { readonly instance: Migration; readonly wasStopped: () => boolean } {
@@ -197,12 +198,12 @@ function newMigration(
   let stopped = false;
   instance.reset();
 
-  // everything that reaches the database from a migration reads this property first; relies on MikroORM 7's `Migration` in that
+  // relies on MikroORM 7's `Migration`: all its methods that use the database read this property first
   Object.defineProperty(instance, 'ctx', {
     get: () => {
-      if (!mayTouch()) {
+      if (!mayUseDatabase()) {
         stopped = true;
-        throw new Error('a migration is waiting for those before it');
+        throw new Error('the migration has to wait for the statements before it');
       }
 
       return ctx;
@@ -229,7 +230,7 @@ function newMigration(
 }
 
 /**
- * Refuses what would outlive the migration on its connection, or end the transaction that holds the tenant together.
+ * Refuses a statement that would end the transaction of the tenant, or whose effect on the connection would outlive the migration.
  *
  * @throws MigrationError `MIGRATION_SESSION_STATE`
  */
@@ -241,15 +242,15 @@ function refuseSessionStatement(sql: unknown, migration: string): void {
   }
 }
 
-// in a new tenant nobody is there to be concurrent with, and its creation is one transaction
+// nobody else uses a new tenant, and its creation is one transaction, in which `concurrently` is not allowed
 function withoutConcurrently(sql: string): string {
   return sql.replace(/^(\s*(?:create\s+(?:unique\s+)?index|drop\s+index))\s+concurrently\b/i, '$1');
 }
 
-/** Remembers the path, in a setting of the transaction's: PostgreSQL takes any that has a dot in its name. */
+/** Saves the path in a setting that is local to the transaction. PostgreSQL accepts any setting with a dot in its name. */
 export const KEEP_PATH = `select set_config('landlord.search_path', current_setting('search_path'), true)`;
 
 const RESTORE_PATH = `select set_config('search_path', current_setting('landlord.search_path'), true)`;
 
-/** Also undoes what a function that a migration called has set for the session, as the first line of a dump does. */
+/** Also resets a path that a migration has set for the session by `set_config`, as the first line of a dump does. */
 export const RESTORE_SESSION_PATH = `select set_config('search_path', current_setting('landlord.search_path'), false)`;

@@ -10,16 +10,16 @@ import type { TenantMigration } from '../set/migration-set.js';
 import { planMigrations } from './plan.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
 
-/** What of a tenant's plan ran in one transaction. */
+/** The part of a tenant's plan that ran in one transaction. */
 export interface Step {
   readonly done: readonly string[];
-  /** The migration that comes next and cannot run in a transaction. */
+  /** The next migration, if it cannot run in a transaction. */
   readonly next: TenantMigration | undefined;
 }
 
 /**
- * Takes the tenant's lock, looks again what there is to do, and does it in the given transaction: up to the first migration that cannot
- * run in one. With `whole`, a plan that has such a migration is not begun, and nothing is done.
+ * Takes the tenant's lock, plans again, and runs the migrations in the given transaction, up to the first one that cannot run in a
+ * transaction. With `whole`, nothing runs if the plan contains such a migration.
  *
  * @throws SchemaMissingError, MigrationError
  */
@@ -40,10 +40,10 @@ export async function migrateStep(
     return 'busy';
   }
 
-  // in a statement of its own, that begins under the lock and so sees whatever another run has done
+  // a separate statement after the lock, so that it sees the changes of another run
   const history = new History(database, schemaName);
   const executed = state.has_history ? await history.read(ctx) : await history.executed(ctx);
-  const planned = planAgain(
+  const planned = replan(
     work,
     executed.map(({ name }) => name),
     run,
@@ -60,19 +60,19 @@ export async function migrateStep(
 }
 
 /**
- * What is left to do. Downwards that is never more than what was planned: without a target, what comes last after another run, or after a
- * commit whose answer was lost, is the next one that nobody meant.
+ * The migrations that are left to run. Downwards, never more than was planned: without a target, the last migration is reverted. After
+ * another run, or after a commit whose response was lost, the last migration would be a different one.
  */
-function planAgain({ planned, executed: before }: TenantWork, executed: readonly string[], { set, target }: TenantRun): TenantMigration[] {
+function replan({ planned, executed: before }: TenantWork, executed: readonly string[], { set, target }: TenantRun): TenantMigration[] {
   if (target.direction === 'up') {
     return planMigrations(set, executed, target);
   }
 
   const had = namesOf({ executed: before });
-  const isCovered = target.only === undefined && executed.some(name => !had.includes(name));
+  const hasNewer = target.only === undefined && executed.some(name => !had.includes(name));
 
-  // what has come on top since would have to be reverted first
-  return isCovered ? [] : planned.filter(({ name }) => executed.includes(name));
+  // newer migrations would have to be reverted first
+  return hasNewer ? [] : planned.filter(({ name }) => executed.includes(name));
 }
 
 interface OpenedRun {
@@ -81,7 +81,7 @@ interface OpenedRun {
   readonly has_history: boolean;
 }
 
-/** Sets what holds for the run, tries the lock, and looks what is there: in one round trip. */
+/** Applies the settings of the run, tries to lock the tenant, and checks for schema and history. One round trip. */
 async function openRun(database: TenantDatabase, schemaName: string, run: TenantRun & { readonly ctx: Transaction }): Promise<OpenedRun> {
   const { settings, ctx } = run;
   const set = settings.map(([name, value]) => `set_config('${name}', '${value}', true)`);

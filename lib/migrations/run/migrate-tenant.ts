@@ -8,8 +8,8 @@ import { migrateInOneMessage } from './one-message.js';
 import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
 
 /**
- * Migrates one tenant, in a transaction that holds the tenant's lock: two runs at once never do a tenant twice, and the one that comes
- * second finds nothing left.
+ * Migrates one tenant in a transaction that holds the tenant's lock. So two concurrent runs never migrate a tenant twice: the second one
+ * finds nothing left to do.
  *
  * @throws SchemaMissingError, MigrationError
  */
@@ -18,16 +18,16 @@ export async function migrateTenant(database: TenantDatabase, work: TenantWork, 
     return work.planned.map(({ name }) => name);
   }
 
-  // over all tries: what one has committed, the next one does not find to do
+  // shared by all attempts, because an attempt does not repeat what an earlier one has committed
   const done: string[] = [];
 
   return pRetry(() => migrateOnce(database, work, { ...run, done }), {
     retries: run.retries,
     minTimeout: 100,
     maxTimeout: 5_000,
-    // two that met must not meet again
+    // two runs that collided must not collide again
     randomize: true,
-    // the signal itself is not for p-retry: it would give out what has succeeded meanwhile as aborted
+    // the signal is not passed to p-retry, which would report an attempt that has succeeded meanwhile as aborted
     shouldRetry: ({ error }) => run.signal?.aborted !== true && isWorthRetrying(error) && !isHalfDone(error),
   });
 }

@@ -12,15 +12,15 @@ import { isBehindPooler } from '../../connection/pooled-connection.js';
 import { tryLockForSession, unlockForSession } from '../../database/tenant-lock.js';
 
 /**
- * Migrates a tenant whose plan has migrations that cannot run in a transaction, on one connection that is its alone and holds the
- * tenant's lock from first to last: those migrations by themselves, and what is between them in transactions.
+ * Migrates a tenant whose plan contains migrations that cannot run in a transaction. Uses one reserved connection, which holds the tenant's
+ * lock during the whole plan. Each of these migrations runs alone, and the migrations between them run in transactions.
  *
- * @throws SchemaMissingError, MigrationError that names what stands, or `MIGRATION_NEEDS_SESSION`
+ * @throws SchemaMissingError, MigrationError with the migrations that remain committed, or `MIGRATION_NEEDS_SESSION`
  */
 export async function migrateOnOneConnection(database: TenantDatabase, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
   const { schemaName } = work;
 
-  // behind a transaction pooler it is not one: the path would be set for whoever comes next, and the lock never be given back
+  // behind a transaction pooler this is not one session: another client would get the path, and the lock would never be released
   if (await isBehindPooler(database)) {
     throw MigrationError.needsSession(work.planned.find(({ transactional }) => !transactional)?.name ?? '', schemaName);
   }
@@ -30,7 +30,7 @@ export async function migrateOnOneConnection(database: TenantDatabase, work: Ten
       return 'busy';
     }
 
-    return cleaningUp(
+    return withCleanUp(
       () => migrateStepByStep(database, work, { ...run, ctx }),
       async () => {
         await endTransaction(database, ctx);
@@ -40,7 +40,7 @@ export async function migrateOnOneConnection(database: TenantDatabase, work: Ten
   });
 }
 
-/** A run that keeps what it has committed in the tenant, for its next try too. */
+/** A run that records the migrations it has committed in the tenant, across its attempts. */
 export type StepwiseRun = TenantRun & { readonly done: string[] };
 
 type PinnedRun = StepwiseRun & { readonly ctx: Transaction };
@@ -75,8 +75,8 @@ async function migrateStepByStep(database: TenantDatabase, work: TenantWork, run
 }
 
 /**
- * Runs one migration statement by statement, with the tenant's path set for the session and reset whatever happens. It is recorded when it
- * has succeeded as a whole; what a failure leaves behind is named, and it is not tried again, as it may be half done.
+ * Runs one migration statement by statement. The tenant's path is set for the session, and always reset. The migration is recorded only if
+ * it succeeds completely. After a failure it is not retried, because it may be half done, and the error names what it left behind.
  */
 async function migrateOutsideTransaction(
   database: TenantDatabase,
@@ -104,7 +104,7 @@ async function migrateOutsideTransaction(
   };
 
   try {
-    await cleaningUp(migrate, () => reset(database, ['search_path', ...settings.map(([name]) => name)], ctx));
+    await withCleanUp(migrate, () => reset(database, ['search_path', ...settings.map(([name]) => name)], ctx));
   } catch (error) {
     const left = connectionWasLost(error) ? [] : await invalidIndexes(database, schemaName, ctx).catch(() => []);
     throw MigrationError.failedOutsideTransaction(migration.name, schemaName, error, { statement, invalidIndexes: left, done });
@@ -119,30 +119,30 @@ async function reset(database: TenantDatabase, settings: readonly string[], ctx:
   }
 }
 
-/** Ends a transaction that a migration began and left, in which nothing can be cleaned up where it has failed; else a warning nobody sees. */
+/** Ends a transaction that a migration left open, because nothing can be cleaned up in a failed one. Without a transaction, PostgreSQL only warns. */
 async function endTransaction(database: TenantDatabase, ctx: Transaction): Promise<void> {
   await database.execute('rollback', [], ctx);
 }
 
-/** @throws Error where the migration, and so what records it, is in a transaction that it has not ended. */
+/** @throws Error if the migration left a transaction open. The entry in the history is then part of this transaction. */
 async function refuseOpenTransaction(database: TenantDatabase, ctx: Transaction): Promise<void> {
-  // a statement by itself is no transaction of a number until it writes
+  // a single statement gets a transaction id only when it writes, so an id means an open transaction
   const [row] = await database.execute<{ open: boolean }>('select txid_current_if_assigned() is not null as open', [], ctx);
 
   if (row?.open === true) {
-    throw new Error('it began a transaction and did not end it, so that was rolled back');
+    throw new Error('it began a transaction and did not end it, so the transaction was rolled back');
   }
 }
 
-/** Runs `fn`, then `cleanUp` whatever happened, unless the connection is gone: then there is nothing to clean, and nothing to do it on. */
-async function cleaningUp<Result>(fn: () => Promise<Result>, cleanUp: () => Promise<unknown>): Promise<Result> {
+/** Runs `fn` and then always `cleanUp`, unless the connection is lost, because its session is then gone too. */
+async function withCleanUp<Result>(fn: () => Promise<Result>, cleanUp: () => Promise<unknown>): Promise<Result> {
   let result: Result;
 
   try {
     result = await fn();
   } catch (error) {
     if (!connectionWasLost(error)) {
-      // what it failed of is what counts, whatever comes of cleaning up
+      // an error of the clean-up must not hide the first error
       await cleanUp().catch(() => undefined);
     }
 
@@ -154,7 +154,7 @@ async function cleaningUp<Result>(fn: () => Promise<Result>, cleanUp: () => Prom
   return result;
 }
 
-/** What `create index concurrently` leaves where it failed. */
+/** The invalid indexes that a failed `create index concurrently` leaves behind. */
 async function invalidIndexes(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<string[]> {
   const rows = await database.execute<{ name: string }>(
     'select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid where not i.indisvalid and c.relnamespace = to_regnamespace(?) order by 1',

@@ -9,15 +9,15 @@ import { LOCK_KEY } from '../../database/tenant-lock.js';
 
 export interface OneMessageRun extends TenantRun {
   readonly schemaName: string;
-  /** The history that `planned` was planned on, one name a line. */
+  /** The history from which `planned` was planned, one name per line. */
   readonly executed: string;
   readonly planned: readonly TenantMigration[];
 }
 
 /**
- * Migrates a tenant upwards in one message: begin, lock, check that nobody has run these migrations meanwhile, migrate, record, commit.
- * That is possible where the database takes several commands in a message and the migrations only queue SQL. False tells that nothing was
- * done, which is so after every failure too: the caller then takes the long way, which finds out what it is.
+ * Migrates a tenant upwards in one message: begin, lock, check that no other run has applied these migrations, migrate, record, commit.
+ * This requires a database that accepts several commands in one message, and migrations that only queue SQL. Returns false if nothing was
+ * done, which includes every failure. The caller then migrates step by step, which finds the cause.
  */
 export async function migrateInOneMessage(database: TenantDatabase, run: OneMessageRun): Promise<boolean> {
   const script = await scriptOf(database, run);
@@ -32,7 +32,7 @@ export async function migrateInOneMessage(database: TenantDatabase, run: OneMess
 
       return true;
     } catch {
-      // the message ended inside the transaction that it began; a connection that is gone took that with it
+      // the failed message left its transaction open. On a lost connection the transaction is gone too
       await database.execute('rollback', [], ctx).catch(() => undefined);
 
       return false;
@@ -46,7 +46,7 @@ async function scriptOf(database: TenantDatabase, run: OneMessageRun): Promise<s
   const platform = database.orm.em.getPlatform();
   const statements: string[] = [];
 
-  // without a history there is no table to look into; and what comes last is to be reverted only as long as it is the last
+  // without a history there is no table for the check. A migration is reverted only if it is still the last one, which the check cannot tell
   if (executed === '' || target.direction === 'down') {
     return undefined;
   }
@@ -65,7 +65,7 @@ async function scriptOf(database: TenantDatabase, run: OneMessageRun): Promise<s
     );
   }
 
-  // a path that is set for the session can be set by this function alone: as a statement it is refused
+  // only `set_config` can change the path of the session, because `set search_path` is refused
   const keepsPath = statements.some(sql => /set_config/i.test(sql));
   const lock = platform.formatQuery(LOCK_KEY, [schemaName]);
 
@@ -73,8 +73,8 @@ async function scriptOf(database: TenantDatabase, run: OneMessageRun): Promise<s
     'begin',
     ...(keepsPath ? [KEEP_PATH] : []),
     ...settings.map(([name, value]) => `set local ${name} to ${value}`),
-    // each of these two divides by zero where the message must not go on. The second is a statement of its own, so it begins under the lock
-    // and sees whatever another run has done
+    // each of these two divides by zero to stop the message. The second one is a separate statement after the lock, so that it sees the
+    // changes of another run
     `select 1 / pg_try_advisory_xact_lock(${lock})::int`,
     `select 1 / (count(*) = 0)::int from ${history.table} where name in (${planned.map(({ name }) => platform.quoteValue(name)).join(', ')})`,
     ...statements,

@@ -6,18 +6,18 @@ import type { TenantWork } from './tenant-run.js';
 import type { MigrationSet, TenantMigration } from '../set/migration-set.js';
 import { planMigrations, unknownMigrations, type MigrationTarget } from './plan.js';
 
-/** What a run found: who has something to do, and who cannot be helped. The rest is up to date. */
+/** The plan of a run: the tenants to migrate, and those that cannot be migrated. All others are up to date. */
 export interface PlannedRun {
   readonly total: number;
-  /** Tenants that were not looked at, as the run was stopped. */
+  /** Tenants whose history was not read, because the run was stopped. */
   readonly unread: readonly string[];
   readonly work: readonly TenantWork[];
   readonly refused: readonly { readonly schemaName: string; readonly error: unknown }[];
-  /** Tenants whose history names migrations that the set does not have. */
+  /** Tenants whose history contains migrations that are not in the set. */
   readonly unknown: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[];
 }
 
-/** Looks at all histories and plans what is to run in each. Changes nothing. */
+/** Reads all histories and plans the migrations for each tenant. Changes nothing. */
 export async function planRun(
   database: TenantDatabase,
   set: MigrationSet,
@@ -36,7 +36,7 @@ export async function planRun(
     for (const history of batch) {
       const { schemaName, executed } = history;
       unread.delete(schemaName);
-      // most tenants have the same history: it is planned, and kept, once
+      // most tenants have the same history, so each history is planned and stored only once
       const plan = plans.get(executed) ?? planHistory(set, target, executed);
       plans.set(executed, plan);
       const error = refusalOf(history, target) ?? plan.error;
@@ -56,13 +56,13 @@ export async function planRun(
   return { total: schemaNames.length, unread: [...unread], work, refused, unknown };
 }
 
-/** What keeps a run from a tenant, whatever is to run. */
+/** The reason why a tenant cannot be migrated, whatever the plan is. */
 function refusalOf({ schemaName, hasSchema, isForeign, error }: SchemaHistory, { direction }: MigrationTarget): Error | undefined {
   if (!hasSchema) {
     return new SchemaMissingError(schemaName);
   }
 
-  // downwards there is nothing in it to revert
+  // downwards, such a schema has nothing to revert
   return isForeign && direction === 'up' ? notOwned(schemaName, 'migrate') : error;
 }
 
@@ -80,7 +80,7 @@ function planHistory(set: MigrationSet, target: MigrationTarget, executed: strin
   try {
     return { ...plan, planned: planMigrations(set, names, target), error: undefined };
   } catch (error) {
-    // what came last would have to be reverted first, and it is not in the set
+    // a later migration would have to be reverted first, but it is not in the set
     if (error instanceof MigrationError) {
       return { ...plan, planned: [], error };
     }

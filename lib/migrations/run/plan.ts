@@ -1,21 +1,21 @@
 import { MigrationError } from '../../errors/index.js';
 import type { MigrationSet, TenantMigration } from '../set/migration-set.js';
 
-/** How far a run goes, in the terms of MikroORM's migrator. Names are those of the history. */
+/** The target of a run, like in MikroORM's migrator. Names are those in the history. */
 export interface MigrationTarget {
   readonly direction: 'up' | 'down';
-  /** Up: the last one to run. Down: the last one to keep; `0` keeps none. */
+  /** Up: the last migration to run. Down: the last migration to keep; `0` keeps none. */
   readonly to?: string | 0;
-  /** Up only: those after this one. */
+  /** Up only: run the migrations after this one. */
   readonly from?: string;
-  /** These and no others. */
+  /** Only these migrations. */
   readonly only?: readonly string[];
 }
 
 /**
- * What is to run in a schema that has `executed`, in order. Down without a target reverts the latest one.
+ * The migrations to run in a schema with the history `executed`, in order. Down without a target reverts the latest migration.
  *
- * @throws MigrationError `MIGRATION_UNKNOWN` where a later one would have to be reverted first that the set does not have.
+ * @throws MigrationError `MIGRATION_UNKNOWN` if a later migration would have to be reverted first and is not in the set.
  */
 export function planMigrations(set: MigrationSet, executed: readonly string[], target: MigrationTarget): TenantMigration[] {
   const has = new Set(executed);
@@ -27,28 +27,28 @@ export function planMigrations(set: MigrationSet, executed: readonly string[], t
   const applied = executed.toReversed();
 
   if (target.only !== undefined) {
-    return inOrder(
+    return migrationsNamed(
       set,
       applied.filter(name => target.only?.includes(name)),
     );
   }
 
   if (target.to === undefined) {
-    return inOrder(set, applied.slice(0, 1));
+    return migrationsNamed(set, applied.slice(0, 1));
   }
 
-  // by the order of the set: a schema that never had `to` keeps what comes before it all the same
+  // in the order of the set, so that a schema that never had `to` still keeps the migrations before it
   const kept = target.to === 0 ? [] : set.slice(0, set.findIndex(({ name }) => name === target.to) + 1).map(({ name }) => name);
   const last = applied.findLastIndex(name => !kept.includes(name) && set.some(migration => migration.name === name));
 
-  // those of the set that are kept may lie between, where migrations ran out of order
-  return inOrder(
+  // migrations may have run out of order, so some of these are kept
+  return migrationsNamed(
     set,
     applied.slice(0, last + 1).filter(name => !kept.includes(name)),
   );
 }
 
-/** The names in a history that the set does not have, as after going back to an older version of the application. */
+/** The names in a history that are not in the set, for example after a return to an older version of the application. */
 export function unknownMigrations(set: MigrationSet, executed: readonly string[]): string[] {
   const known = new Set(set.map(({ name }) => name));
 
@@ -56,7 +56,7 @@ export function unknownMigrations(set: MigrationSet, executed: readonly string[]
 }
 
 /**
- * Throws unless every migration the target names is in the set.
+ * Checks that the set contains every migration that the target names.
  *
  * @throws MigrationError `MIGRATION_UNKNOWN`
  */
@@ -69,7 +69,7 @@ export function checkTarget(set: MigrationSet, { to, from, only = [] }: Migratio
   }
 }
 
-function inOrder(set: MigrationSet, names: readonly string[]): TenantMigration[] {
+function migrationsNamed(set: MigrationSet, names: readonly string[]): TenantMigration[] {
   return names.map(name => {
     const found = set.find(migration => migration.name === name);
 

@@ -9,15 +9,15 @@ import { readOptionsOf, targetOf } from './run-options.js';
 import type { MigrateOptions } from './run-types.js';
 import { selectSchemaNames } from './selection.js';
 
-/** What tenants with the same history would get. */
+/** The migrations that would run in tenants with the same history. */
 export interface RunPreview {
   readonly schemaNames: readonly string[];
   readonly migrations: readonly string[];
-  /** The SQL for the first of them. What cannot be known without running it is a comment. */
+  /** The SQL for the first tenant. A comment stands for SQL that cannot be known without running the migration. */
   readonly sql: readonly string[];
 }
 
-/** What a run would do, without doing it: no lock is taken and nothing is changed. */
+/** Returns what a run would do. Takes no lock and changes nothing. */
 export async function previewRun(database: TenantDatabase, options: MigrateOptions = {}): Promise<RunPreview[]> {
   const target = targetOf(options);
   const set = await loadMigrationSet(database);
@@ -55,4 +55,4 @@ export async function previewRun(database: TenantDatabase, options: MigrateOptio
   );
 }
 
-const REST = '-- from here it reads the database or uses the ORM, so the rest depends on the tenant';
+const REST = '-- from here the migration reads the database or uses the ORM, so the remaining SQL depends on the tenant';

@@ -20,17 +20,25 @@ export function readOptionsOf({ lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS, signal 
   return { lockTimeoutMs, signal };
 }
 
-function checkNumbers(options: Readonly<Partial<Record<keyof typeof LEAST, number | undefined>>>): void {
-  for (const name of Object.keys(LEAST) as (keyof typeof LEAST)[]) {
+function checkNumbers(options: Readonly<Partial<Record<keyof typeof MINIMUM, number | undefined>>>): void {
+  for (const name of Object.keys(MINIMUM) as (keyof typeof MINIMUM)[]) {
     const value = options[name];
 
-    if (value !== undefined && !(Number.isInteger(value) && value >= LEAST[name] && value <= MOST)) {
-      throw RunUsageError.option(name, value, `a whole number, at least ${LEAST[name]}`);
+    if (value !== undefined && !(Number.isInteger(value) && value >= MINIMUM[name] && value <= MAXIMUM)) {
+      throw RunUsageError.option(name, value, `a whole number, at least ${MINIMUM[name]}`);
     }
   }
 }
 
-const LEAST = { concurrency: 1, maxFailures: 1, canary: 1, retries: 0, lockTimeoutMs: 0, busyTimeoutMs: 0, statementTimeoutMs: 0 } as const;
+const MINIMUM = {
+  concurrency: 1,
+  maxFailures: 1,
+  canary: 1,
+  retries: 0,
+  lockTimeoutMs: 0,
+  busyTimeoutMs: 0,
+  statementTimeoutMs: 0,
+} as const;
 
-/** As much as PostgreSQL takes for a time-out. */
-const MOST = 2_147_483_647;
+/** The largest time-out that PostgreSQL accepts. */
+const MAXIMUM = 2_147_483_647;

@@ -1,12 +1,12 @@
 import { hasSqlState } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
-/** Settings of PostgreSQL, as name and value, that hold while a run works on a tenant. */
+/** PostgreSQL settings (name and value) that apply while a run migrates a tenant. */
 export type RunSettings = readonly (readonly [name: string, value: number | string])[];
 
 /**
- * The time-outs, and that the server looks now and then whether the client is still there: without that a run that was killed is still
- * waiting for a lock on the server, and migrates the tenant after its end.
+ * The time-outs, and a regular check of the server whether the client is still connected. Without this check, the statement of a killed run
+ * could keep waiting for a lock on the server, and still migrate the tenant later.
  */
 export async function runSettings(
   database: TenantDatabase,
@@ -15,18 +15,18 @@ export async function runSettings(
   const { roles } = database.options;
 
   return [
-    // what a migration makes is that role's
+    // this role becomes the owner of what a migration creates
     ...(roles?.ddl === undefined ? [] : [['role', roles.ddl] as const]),
     ['lock_timeout', lockTimeoutMs],
     ...(statementTimeoutMs === undefined ? [] : [['statement_timeout', statementTimeoutMs] as const]),
-    ...((await canNoticeLostClients(database)) ? [[NOTICE, NOTICE_AFTER_MS] as const] : []),
+    ...((await canNoticeLostClients(database)) ? [[CLIENT_CHECK, CLIENT_CHECK_MS] as const] : []),
   ];
 }
 
-// since PostgreSQL 14, and not on every system that it runs on: so it is tried, for one statement
+// tried in one statement, because it needs PostgreSQL 14 and is not available on every operating system
 async function canNoticeLostClients(database: TenantDatabase): Promise<boolean> {
   try {
-    await database.execute(`select set_config('${NOTICE}', '${NOTICE_AFTER_MS}', true)`, [], undefined);
+    await database.execute(`select set_config('${CLIENT_CHECK}', '${CLIENT_CHECK_MS}', true)`, [], undefined);
 
     return true;
   } catch (error) {
@@ -38,10 +38,10 @@ async function canNoticeLostClients(database: TenantDatabase): Promise<boolean> 
   }
 }
 
-/** How long to wait for a lock of another session, where nothing is said. */
+/** The default time to wait for a lock of another session. */
 export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 
-const NOTICE = 'client_connection_check_interval';
-const NOTICE_AFTER_MS = 1_000;
+const CLIENT_CHECK = 'client_connection_check_interval';
+const CLIENT_CHECK_MS = 1_000;
 
 const UNKNOWN_OR_INVALID_SETTING = ['42704', '22023'] as const;

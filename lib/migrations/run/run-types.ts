@@ -5,44 +5,44 @@ export interface MigrateOptions extends TenantSelection {
   readonly direction?: 'up' | 'down';
   /** Up: the last migration to run. Down: the last one to keep; `0` keeps none. Down without it reverts one. */
   readonly to?: string | 0;
-  /** Up only: the migration after which to begin. */
+  /** Up only: start after this migration. */
   readonly from?: string;
-  /** These migrations and no others. */
+  /** Run only these migrations. */
   readonly migrations?: readonly string[];
-  /** Whether to run though the public set is behind. @default false */
+  /** Whether to run even if the public set has pending migrations. @default false */
   readonly skipPublicCheck?: boolean;
-  /** How many tenants at once. Each holds a connection of the pool. @default what the pool has, 1 on PGlite */
+  /** How many tenants are migrated at once. Each takes a connection of the pool. @default the size of the pool, 1 on PGlite */
   readonly concurrency?: number;
-  /** How long a statement waits for a lock that another session holds, in milliseconds; 0 for ever. A tenant that another run has is waited for longer. @default 5000 */
+  /** How long a statement waits for a lock of another session, in milliseconds; 0 means for ever. For a tenant that another run is migrating, see `busyTimeoutMs`. @default 5000 */
   readonly lockTimeoutMs?: number;
-  /** How long a tenant that another run or session has is asked for again and again, in milliseconds; 0 for ever. @default 600000 */
+  /** How long the run waits for a tenant that another run or session has locked, in milliseconds; 0 means for ever. @default 600000 */
   readonly busyTimeoutMs?: number;
-  /** How long a statement may take, in milliseconds. @default the server's own setting */
+  /** The maximum duration of a statement, in milliseconds. @default the setting of the server */
   readonly statementTimeoutMs?: number;
-  /** How often a tenant that met another session is tried again. @default 3 */
+  /** How often a tenant is retried after a conflict with another session or a lost connection. @default 3 */
   readonly retries?: number;
-  /** Stop after so many failures: what is in flight is finished, the rest is not begun. @default never */
+  /** The run stops after this number of failures: tenants in progress are finished, the others are not started. @default no limit */
   readonly maxFailures?: number;
-  /** These first, by schema name or that many of them; if one fails, no other is begun. */
+  /** The tenants to migrate first: schema names, or a number of tenants. If one of them fails, no other tenant is started. */
   readonly canary?: number | readonly string[];
-  /** Aborted, what is in flight is finished and the rest is not begun. */
+  /** After an abort, tenants in progress are finished, and the others are not started. */
   readonly signal?: AbortSignal;
-  /** Told how many there are, before the first is begun. What it throws is thrown again when the run is over. */
+  /** Called with the numbers of tenants before the first one is started. If it throws, the error is rethrown at the end of the run. */
   readonly onPlan?: (plan: RunPlan) => void;
-  /** Told of each tenant when it is done. What it throws is thrown again when the run is over. */
+  /** Called for each tenant that was migrated or failed. If it throws, the error is rethrown at the end of the run. */
   readonly onProgress?: (result: TenantRunResult) => void;
 }
 
-/** What a run found to do. */
+/** The numbers of tenants in a run. */
 export interface RunPlan {
   readonly total: number;
-  /** How many have nothing to do. */
+  /** How many tenants are up to date. */
   readonly upToDate: number;
-  /** How many have something to do. */
+  /** How many tenants have pending migrations. */
   readonly work: number;
 }
 
-/** What a run did in one tenant's schema. Tenants with nothing to do have no result of their own. */
+/** The result for one tenant. Tenants that are up to date have no result. */
 export type TenantRunResult = { readonly schemaName: string; readonly durationMs: number } & (
   | { readonly ok: true; readonly migrations: readonly string[] }
   | { readonly ok: false; readonly error: unknown }
@@ -50,16 +50,16 @@ export type TenantRunResult = { readonly schemaName: string; readonly durationMs
 
 export type TenantRunFailure = Extract<TenantRunResult, { ok: false }>;
 
-/** What a run did. */
+/** The result of a run. */
 export interface RunResult {
   readonly total: number;
-  /** How many had nothing to do, at the start or because another run had done it. */
+  /** How many tenants were up to date: from the start, or because another run had migrated them. */
   readonly upToDate: number;
   readonly migrated: readonly Extract<TenantRunResult, { ok: true }>[];
   readonly failed: readonly TenantRunFailure[];
-  /** Schema names that were not begun, as the run was stopped. */
+  /** The schema names of tenants that were not started, because the run was stopped. */
   readonly notBegun: readonly string[];
-  /** Tenants whose history names migrations that the set does not have. */
+  /** Tenants whose history contains migrations that are not in the set. */
   readonly unknown: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[];
   readonly durationMs: number;
 }

@@ -14,8 +14,9 @@ import type { MigrateOptions, RunResult, TenantRunFailure, TenantRunResult } fro
 import { requirePublicSet, selectSchemaNames } from './selection.js';
 
 /**
- * Runs the tenant set in every selected tenant, a bounded number at once, each in a transaction of its own under the tenant's lock.
- * One look at all histories says where there is anything to do. A tenant that fails is rolled back and reported, and the rest go on.
+ * Runs the tenant set in every selected tenant, with limited concurrency. Each tenant is migrated in its own transaction, under its lock.
+ * All histories are read first, and only tenants with pending migrations are visited. A tenant that fails is rolled back and reported. The
+ * others continue.
  *
  * @throws UnknownTenantError, MigrationError, RunUsageError before anything runs.
  */
@@ -23,7 +24,7 @@ export async function migrateTenants(database: TenantDatabase, options: MigrateO
   const start = performance.now();
   const target = targetOf(options);
 
-  // whoever is in one may have its only connection, and has it for as long as he likes
+  // the caller's transaction may hold the only connection
   if (database.isInTransaction) {
     throw RunUsageError.inTransaction();
   }
@@ -51,7 +52,7 @@ export async function migrateTenants(database: TenantDatabase, options: MigrateO
   const canary = canaryOf(plan, options.canary);
   await run.migrate(work.filter(({ schemaName }) => canary.has(schemaName)));
 
-  // a canary that fails has done its work: nobody else meets what killed it
+  // if a canary fails, no other tenant is started
   if (!run.hasFailed(canary)) {
     await run.migrate(work.filter(({ schemaName }) => !canary.has(schemaName)));
   }
@@ -67,8 +68,8 @@ class Run {
   readonly #run: TenantRun;
   readonly #migrated: Extract<TenantRunResult, { ok: true }>[] = [];
   readonly #failed: TenantRunFailure[] = [];
-  readonly #settled = new Set<string>();
-  /** When each was first found taken. */
+  readonly #finished = new Set<string>();
+  /** When each tenant was first found busy. */
   readonly #busySince = new Map<string, number>();
   readonly #listeners: Listeners;
 
@@ -83,11 +84,11 @@ class Run {
     return this.#failed.some(({ schemaName }) => schemaNames.has(schemaName));
   }
 
-  /** Migrates these. Those that another run has at the moment are left for the end, and then asked for again until it has done with them or has had them for too long. */
+  /** Migrates these tenants. A tenant that is busy in another run is retried at the end, until it is free or the time-out is over. */
   async migrate(work: readonly TenantWork[]): Promise<void> {
     let left = await this.#migrateFree(work);
 
-    for (let pause = 50; left.length > 0 && !this.#isStopped(); pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    for (let pause = 50; left.length > 0 && !this.#isStopped(); pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
       await sleep(pause, undefined, this.#options).catch(() => undefined);
       left = await this.#migrateFree(left);
     }
@@ -95,7 +96,7 @@ class Run {
 
   fail(schemaName: string, error: unknown, durationMs: number): void {
     const result = { schemaName, ok: false, error, durationMs } as const;
-    this.#settled.add(schemaName);
+    this.#finished.add(schemaName);
     this.#failed.push(result);
     this.#listeners.progress(result);
   }
@@ -108,19 +109,19 @@ class Run {
       upToDate: total - unread.length - work.length - refused.length + this.#migrated.length - migrated.length,
       migrated,
       failed: this.#failed.toSorted(byName),
-      notBegun: [...work.map(({ schemaName }) => schemaName).filter(name => !this.#settled.has(name)), ...unread],
+      notBegun: [...work.map(({ schemaName }) => schemaName).filter(name => !this.#finished.has(name)), ...unread],
       unknown,
       durationMs,
     };
   }
 
-  /** Those that were not to be had. */
+  /** Migrates these tenants and returns those that are busy or were not started. */
   async #migrateFree(work: readonly TenantWork[]): Promise<TenantWork[]> {
     const busy: TenantWork[] = [];
     await pMap(
       work,
       async each => {
-        if (this.#isStopped() || ((await this.#migrateOne(each)) === 'busy' && !this.#gaveUp(each))) {
+        if (this.#isStopped() || ((await this.#migrateOne(each)) === 'busy' && !this.#failIfBusyTooLong(each))) {
           busy.push(each);
         }
       },
@@ -147,15 +148,15 @@ class Run {
     }
 
     const result = { schemaName, ok: true, migrations: outcome, durationMs: performance.now() - start } as const;
-    this.#settled.add(schemaName);
+    this.#finished.add(schemaName);
     this.#migrated.push(result);
     this.#listeners.progress(result);
 
     return 'done';
   }
 
-  /** Whether it has been taken for so long that whoever has it may never give it back. */
-  #gaveUp({ schemaName }: TenantWork): boolean {
+  /** Reports a tenant as failed if it has been busy for longer than the time-out. */
+  #failIfBusyTooLong({ schemaName }: TenantWork): boolean {
     const now = performance.now();
     const since = this.#busySince.get(schemaName) ?? now;
     const limit = this.#options.busyTimeoutMs ?? DEFAULTS.busyTimeoutMs;
@@ -175,13 +176,13 @@ class Run {
   }
 
   #concurrency(): number {
-    const most = this.#database.engine.connectionsAtOnce();
+    const available = this.#database.engine.connectionsAtOnce();
 
-    return most === 1 ? 1 : (this.#options.concurrency ?? most);
+    return available === 1 ? 1 : (this.#options.concurrency ?? available);
   }
 }
 
-/** One that cannot be helped is a canary too. */
+/** A tenant that cannot be migrated counts as a canary too. */
 function canaryOf({ work, refused }: PlannedRun, canary: MigrateOptions['canary']): ReadonlySet<string> {
   if (typeof canary !== 'number') {
     return new Set(canary);
@@ -195,7 +196,7 @@ function canaryOf({ work, refused }: PlannedRun, canary: MigrateOptions['canary'
   );
 }
 
-// a canary that is not among them would be none, and all the others would go first
+// an unknown canary would be ignored, and all tenants would be migrated without one
 function checkCanary(schemaNames: readonly string[], canary: MigrateOptions['canary']): void {
   const known = new Set(schemaNames);
   const unknown = typeof canary === 'object' ? canary.filter(name => !known.has(name)) : [];
@@ -209,7 +210,7 @@ function byName(a: { readonly schemaName: string }, b: { readonly schemaName: st
   return a.schemaName < b.schemaName ? -1 : 1;
 }
 
-/** How long a run waits, at most, before it asks again for a tenant that another one has. */
-const LONGEST_PAUSE_MS = 1_000;
+/** The longest pause between two attempts at a busy tenant. */
+const MAX_PAUSE_MS = 1_000;
 
 const DEFAULTS = { retries: 3, busyTimeoutMs: 600_000 } as const;

@@ -3,15 +3,15 @@ import { MigrationError } from '../../errors/index.js';
 import { connectionWasLost, isWorthRetrying } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
-/** A statement, and the migration it is of; the library's own have none. */
+/** A statement and its migration. Statements of the library have no migration. */
 interface Statement {
   readonly sql: string;
   readonly migration: string | undefined;
 }
 
 /**
- * Statements of one transaction, collected and sent in as few messages as the database takes: all in one where it takes several
- * commands in a message, else one by one. What runs before them has to `send()` them first.
+ * Collects the statements of one transaction and sends them in as few messages as possible: all in one message if the database accepts
+ * several commands in a message, otherwise one by one. Call `send()` before any other statement that has to run after them.
  */
 export class Script {
   readonly #database: TenantDatabase;
@@ -46,12 +46,12 @@ export class Script {
   }
 
   /**
-   * In one message. An error does not say which command it is of, so what failed is rolled back and sent again one by one: the
-   * failure is then found where it is, or was a passing one.
+   * Sends all statements in one message. An error does not say which command failed. So the message is rolled back and its statements are
+   * sent again one by one. Then the failing statement is known, or the failure was temporary.
    */
   async #sendTogether(statements: readonly Statement[]): Promise<void> {
     const script = scriptFrom([...statements.map(({ sql }) => sql), `release savepoint ${SAVEPOINT}`]);
-    // a message of its own: of one that does not parse, nothing runs
+    // a separate message, because nothing runs of a message that does not parse
     await this.#execute(`savepoint ${SAVEPOINT}`);
 
     try {
@@ -81,7 +81,7 @@ export class Script {
   }
 }
 
-/** Statements as one message. Each ends on a line of its own, as a comment at its end would take the semicolon along. */
+/** Joins statements to one message. The semicolon goes on its own line, because a statement may end with a comment. */
 export function scriptFrom(statements: readonly string[]): string {
   return statements.map(sql => sql.replace(/;\s*$/, '')).join('\n;\n');
 }

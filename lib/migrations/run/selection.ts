@@ -4,21 +4,21 @@ import type { TenantFilter } from '../../tenant/options.js';
 import { isOfDataOrSyntax } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
-/** Which tenants a run or a report is about: all of them, unless something is given. */
+/** Selects the tenants of a run or a report. By default, all tenants. */
 export interface TenantSelection {
-  /** Schema names. One that no tenant has is an error before anything runs. */
+  /** Schema names to include. An unknown name is an error before anything runs. */
   readonly only?: readonly string[];
-  /** Schema names to leave out. One that no tenant has is an error before anything runs. */
+  /** Schema names to exclude. An unknown name is an error before anything runs. */
   readonly skip?: readonly string[];
   /** A condition on the tenant entity. */
   readonly where?: TenantFilter;
 }
 
 /**
- * The schema names of the selected tenants, in order; the public one is never among them.
+ * The schema names of the selected tenants, in order, without public tenants.
  *
  * @throws UnknownTenantError `TENANT_UNKNOWN`
- * @throws RunUsageError `RUN_USAGE` for a condition that the tenant entity cannot be asked.
+ * @throws RunUsageError `RUN_USAGE` for a condition that is not valid for the tenant entity.
  */
 export async function selectSchemaNames(database: TenantDatabase, { only = [], skip = [], where }: TenantSelection): Promise<string[]> {
   const all = await findNames(database, where);
@@ -41,7 +41,7 @@ export async function requirePublicSet(database: TenantDatabase): Promise<void> 
   }
 }
 
-// before the public set has run there is no table of tenants either
+// before the public set has run, the tenants' table does not exist
 async function findNames(database: TenantDatabase, where: TenantFilter | undefined): Promise<string[]> {
   try {
     return await database.tenants.findSchemaNames(where);

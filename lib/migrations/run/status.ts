@@ -7,26 +7,26 @@ import { loadMigrationSet } from '../set/migration-set.js';
 import { planMigrations, unknownMigrations } from './plan.js';
 import { selectSchemaNames, type TenantSelection } from './selection.js';
 
-/** What one tenant has and lacks. */
+/** The migrations of one tenant. */
 export interface TenantMigrationStatus {
   readonly schemaName: string;
   readonly hasSchema: boolean;
   /** Names of the migrations in its history, oldest first. */
   readonly executed: readonly string[];
   readonly pending: readonly string[];
-  /** Migrations in the history that the set does not have, as after going back to an older version of the application. */
+  /** Migrations in the history that are not in the set, for example after a return to an older version of the application. */
   readonly unknown: readonly string[];
-  /** Why its history could not be read, where it could not; nothing is known of it then. */
+  /** Why the history could not be read. Its migrations are then not known. */
   readonly error?: MigrationError;
 }
 
 export interface MigrationStatus {
   readonly tenants: readonly TenantMigrationStatus[];
-  /** Schemas that the library made and no tenant has any more. */
+  /** Schemas created by the library that no longer have a tenant. */
   readonly orphans: readonly string[];
 }
 
-/** What each selected tenant has and lacks. Changes nothing. */
+/** Returns the applied and pending migrations of each selected tenant. Changes nothing. */
 export async function migrationStatus(database: TenantDatabase, selection: TenantSelection = {}): Promise<MigrationStatus> {
   const set = await loadMigrationSet(database);
   const statuses: TenantMigrationStatus[] = [];
@@ -51,7 +51,7 @@ export async function migrationStatus(database: TenantDatabase, selection: Tenan
 }
 
 async function findOrphans(database: TenantDatabase): Promise<string[]> {
-  // the schema of a tenant that a filter hides, as a deleted one, is still that tenant's
+  // without filters: a tenant that a filter hides, such as a soft-deleted one, still owns its schema
   const names = new Set(await database.tenants.findSchemaNames({}, { filters: false }));
 
   return [...(await findOwnedSchemas(database))].filter(name => !names.has(name)).toSorted();

@@ -5,20 +5,20 @@ import type { RunSettings } from './run-settings.js';
 export interface TenantRun {
   readonly set: MigrationSet;
   readonly target: MigrationTarget;
-  /** Time-outs and the like, which hold for each tenant's transaction. */
+  /** Settings such as time-outs, for the transaction of each tenant. */
   readonly settings: RunSettings;
-  /** How often what met another session, or lost its connection, is tried again. */
+  /** How often a tenant is retried after a conflict with another session or a lost connection. */
   readonly retries: number;
-  /** Aborted, what fails is not tried again. */
+  /** After an abort, failures are not retried. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A tenant, and what is to run in it on the history it had when the run was planned. */
+/** A tenant, its history when the run was planned, and the migrations that were planned from it. */
 export interface TenantWork {
   readonly schemaName: string;
   readonly executed: string;
   readonly planned: readonly TenantMigration[];
 }
 
-/** The names of the migrations that ran; or that another run has the tenant at this moment. */
+/** The names of the migrations that ran, or `'busy'` if another run has locked the tenant. */
 export type TenantRunOutcome = readonly string[] | 'busy';

@@ -5,19 +5,19 @@ import { MigrationError } from '../../errors/index.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH } from '../../tenant/options.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
-/** A migration of the tenant set. An object is made of it for each tenant, as MikroORM's keep their state. */
+/** A migration of the tenant set. Each tenant gets its own instance, because MikroORM's migrations have state. */
 export interface TenantMigration {
-  /** The name in the history: the file's, without its ending. */
+  /** The name in the history: the file name without its extension. */
   readonly name: string;
   readonly MigrationClass: Constructor<Migration>;
-  /** Whether it runs in a transaction with the others; false for what PostgreSQL refuses in one, such as `create index concurrently`. */
+  /** Whether it runs in the transaction of the tenant. False for statements that PostgreSQL refuses there, such as `create index concurrently`. */
   readonly transactional: boolean;
 }
 
-/** The tenant set, in the order it runs in. */
+/** The migrations of the tenant set, in the order in which they run. */
 export type MigrationSet = readonly TenantMigration[];
 
-/** The tenant set's options: what is given for it, else what the config says for migrations, but never its folders. */
+/** The options of the tenant set. Missing options come from `migrations` of the config, except the folders. */
 export function tenantMigrationsOptions(
   database: TenantDatabase,
 ): Required<Pick<MigrationsOptions, 'glob' | 'path' | 'tableName'>> & MigrationsOptions {
@@ -36,17 +36,17 @@ export function tenantMigrationsOptions(
     tableName: 'mikro_orm_migrations',
     path: DEFAULT_TENANT_MIGRATIONS_PATH,
     ...shared,
-    // the public history may be given with its schema; each tenant's is in its own
+    // the table name of the public history may contain a schema. Each tenant has its history in its own schema
     ...(shared.tableName === undefined ? {} : { tableName: shared.tableName.split('.').at(-1) }),
     ...(Object.fromEntries(given) as MigrationsOptions),
-    // the history lies in each tenant; the folder is found, not guessed
     includeWildcardSchema: true,
     snapshotOnMigrate: false,
   } as never;
 }
 
 /**
- * Loads the tenant set, from its list or its folder, which has to be there: one that was moved would else be a set that all have.
+ * Loads the tenant set from its list or its folder. A missing folder is an error. Otherwise a moved folder would be an empty set, and every
+ * tenant would count as up to date.
  *
  * @throws MigrationError `MIGRATION_FOLDER_MISSING`, `MIGRATION_NOT_LOADABLE`, `MIGRATION_DUPLICATE`
  */
@@ -57,9 +57,9 @@ export async function loadMigrationSet(database: TenantDatabase): Promise<Migrat
   const names = new Set<string>();
 
   for (const { name } of set) {
-    // the history is read as lines
+    // histories are compared as lines of text
     if (/[\r\n]/.test(name)) {
-      throw MigrationError.notLoadable(name, 'its name has a line break');
+      throw MigrationError.notLoadable(name, 'its name contains a line break');
     }
 
     if (names.has(name)) {
@@ -72,14 +72,14 @@ export async function loadMigrationSet(database: TenantDatabase): Promise<Migrat
   return set;
 }
 
-/** Whether there is a set to load: one that is not written yet has no folder. */
+/** Whether there is a set to load. Before the first migration is written, there is no folder. */
 export function hasMigrationSet(database: TenantDatabase): boolean {
   const options = tenantMigrationsOptions(database);
 
   return options.migrationsList !== undefined || fs.pathExists(migrationsFolder(database, options));
 }
 
-/** The folder of the tenant set, absolute. */
+/** The absolute path of the tenant set's folder. */
 export function migrationsFolder(database: TenantDatabase, options: MigrationsOptions): string {
   const { config } = database.orm;
   const preferTs = config.get('preferTs', Utils.detectTypeScriptSupport());
@@ -107,7 +107,7 @@ async function fromFolder(database: TenantDatabase, options: MigrationsOptions):
 }
 
 async function fromFile(file: string): Promise<FoundMigration> {
-  const name = withoutEnding(file.replaceAll('\\', '/').split('/').at(-1) ?? file);
+  const name = withoutExtension(file.replaceAll('\\', '/').split('/').at(-1) ?? file);
   let exported: object;
 
   try {
@@ -127,14 +127,14 @@ async function fromFile(file: string): Promise<FoundMigration> {
 
 function fromList({ orm }: TenantDatabase, entry: NonNullable<MigrationsOptions['migrationsList']>[number]): FoundMigration {
   if ('class' in entry) {
-    return { name: withoutEnding(entry.name), MigrationClass: entry.class as Constructor<Migration> };
+    return { name: withoutExtension(entry.name), MigrationClass: entry.class as Constructor<Migration> };
   }
 
   const MigrationClass = entry as Constructor<Migration>;
-  // what the generated class says of itself first: a bundler may have shortened its own name
+  // prefers the `name` that the generated class sets, because a bundler may have shortened the class name
   const { name = entry.name } = new MigrationClass(orm.driver, orm.config) as { readonly name?: string };
 
-  return { name: withoutEnding(name), MigrationClass };
+  return { name: withoutExtension(name), MigrationClass };
 }
 
 function isTransactional({ orm }: TenantDatabase, MigrationClass: Constructor<Migration>): boolean {
@@ -143,11 +143,11 @@ function isTransactional({ orm }: TenantDatabase, MigrationClass: Constructor<Mi
 
 type FoundMigration = Omit<TenantMigration, 'transactional'>;
 
-// by its methods, as the user's `Migration` may be another copy of the package than ours
+// checks a method, because the user's `Migration` may come from another copy of the package
 function isMigration(value: unknown): value is Constructor<Migration> {
   return typeof value === 'function' && typeof (value.prototype as Partial<Migration> | undefined)?.addSql === 'function';
 }
 
-function withoutEnding(name: string): string {
+function withoutExtension(name: string): string {
   return name.replace(/\.[cm]?[jt]s$/, '');
 }

@@ -1,19 +1,17 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/sql';
+import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { tenantMigrationsOptions } from './migration-set.js';
 
 type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
 
-type ClearOptions = NonNullable<Parameters<SqlSchemaGenerator['clear']>[0]>;
-
 type GeneratorClass = new (em: unknown) => SqlSchemaGenerator;
 
 /**
- * The schema generator of the driver, for shared tables: what `orm.schema` and the public set are made by. MikroORM takes whatever
- * it finds in the database and not among the entities for something to drop, schemas and all, and what belongs to tenants it tells by
- * the bare name of the table. Here it sees the schemas that shared entities live in, whole, and no others.
+ * The driver's schema generator, restricted to shared tables. It serves `orm.schema` and the public set. MikroORM would drop every table and
+ * schema in the database that has no entity, and recognises tenant tables only by their bare names. This generator sees only the schemas of
+ * shared entities, but all of their tables.
  */
 export function createPublicSchemaGenerator(database: TenantDatabase): SqlSchemaGenerator {
   const { orm } = database;
@@ -25,38 +23,40 @@ export function createPublicSchemaGenerator(database: TenantDatabase): SqlSchema
 
 function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDatabase): GeneratorClass {
   return class PublicSchemaGenerator extends Generator {
-    // never with the tenants' tables, whatever `includeWildcardSchema` says
-    override getTargetSchema(schema?: string): DatabaseSchema {
-      return super.getTargetSchema(schema, false);
+    // never includes tenant tables, whatever `includeWildcardSchema` says
+    override getTargetSchema(...[schema, , ...rest]: Parameters<SqlSchemaGenerator['getTargetSchema']>): DatabaseSchema {
+      return super.getTargetSchema(schema, false, ...rest);
     }
 
-    override async getUpdateSchemaSQL(options: UpdateOptions = {}): Promise<string> {
-      return super.getUpdateSchemaSQL(await this.#compare(options));
+    override async getUpdateSchemaSQL(...[options, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaSQL']>): Promise<string> {
+      return super.getUpdateSchemaSQL(await this.#comparisonOptions(options), ...rest);
     }
 
-    override async getUpdateSchemaMigrationSQL(options: UpdateOptions = {}): Promise<{ up: string; down: string }> {
-      return super.getUpdateSchemaMigrationSQL(await this.#compare(options));
+    override async getUpdateSchemaMigrationSQL(
+      ...[options, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>
+    ): Promise<{ up: string; down: string }> {
+      return super.getUpdateSchemaMigrationSQL(await this.#comparisonOptions(options), ...rest);
     }
 
-    // asked for the public schema by name, MikroORM would put the tenants' tables into it
-    protected override getOrderedMetadata(schema?: string): EntityMetadata[] {
-      const metadata = super.getOrderedMetadata(schema, false);
+    // for the public schema by name, MikroORM would include the tenant tables
+    protected override getOrderedMetadata(...[schema, , ...rest]: Parameters<SqlSchemaGenerator['getOrderedMetadata']>): EntityMetadata[] {
+      const metadata = super.getOrderedMetadata(schema, false, ...rest);
 
       return schema === database.publicSchema ? metadata.filter(meta => !isTenantEntity(meta)) : metadata;
     }
 
-    // by deleting: `truncate … cascade` would empty every tenant's tables that refer to a shared one
-    override async clear(options?: ClearOptions): Promise<void> {
+    // deletes rows, because `truncate … cascade` would also empty tenant tables that refer to a shared one
+    override async clear(...[options, ...rest]: Parameters<SqlSchemaGenerator['clear']>): Promise<void> {
       const isShared = options?.schema === undefined || options.schema === database.publicSchema;
 
-      return super.clear(isShared ? { ...options, truncate: false } : options);
+      return super.clear(isShared ? { ...options, truncate: false } : options, ...rest);
     }
 
-    async #compare(options: UpdateOptions): Promise<UpdateOptions> {
+    async #comparisonOptions(options: UpdateOptions = {}): Promise<UpdateOptions> {
       return {
         ...options,
         fromSchema: options.fromSchema ?? (await this.#introspect(options.schema)),
-        // else every table that has the name of a tenants' one is left out of the comparison
+        // otherwise a shared table with the same name as a tenant table would be left out of the comparison
         includeWildcardSchema: true,
       };
     }
@@ -65,7 +65,7 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
       await this.ensureDatabase();
       const schemas = schemaName === undefined ? [database.publicSchema, ...this.getTargetSchema().getNamespaces()] : [schemaName];
       const { skipTables = [], skipViews } = this.options;
-      // in a schema that is asked for by name, the tenant's history is not among the entities either
+      // a schema given by name may be a tenant's, whose history table has no entity
       const skip = schemaName === undefined ? skipTables : [...skipTables, tenantMigrationsOptions(database).tableName];
       const found = await DatabaseSchema.create(
         this.connection,

@@ -8,19 +8,19 @@ import type { TenantDatabase } from '../../database/tenant-database.js';
 import { hasMigrationSet, loadMigrationSet, tenantMigrationsOptions } from './migration-set.js';
 import { TenantSchemaGenerator } from './tenant-schema-generator.js';
 
-/** What `migration:create` made; `fileName` is empty where nothing has changed. */
+/** The result of `migration:create`. `fileName` is empty if nothing has changed. */
 export type CreatedMigration = Awaited<ReturnType<Migrator['create']>>;
 
 export interface CreateMigrationOptions {
   readonly path?: string;
   readonly name?: string;
-  /** Whether the file is made without comparing anything, to be filled by hand. */
+  /** Creates a file without generated SQL, to be filled in by hand. */
   readonly blank?: boolean;
-  /** Whether to refuse unless it is the first one. */
+  /** Refuses if the set already has migrations. */
   readonly initial?: boolean;
 }
 
-/** Writes the next migration of the tenant set: what the tenant entities are now against what its snapshot says they were. */
+/** Writes the next migration of the tenant set: the difference between the tenant entities and the snapshot. */
 export async function createTenantMigration(database: TenantDatabase, options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
   if (options.initial === true && hasMigrationSet(database) && (await loadMigrationSet(database)).length > 0) {
     throw MigrationError.notInitial();
@@ -29,17 +29,17 @@ export async function createTenantMigration(database: TenantDatabase, options: C
   return withMigrator(database, migrator => migrator.create(options.path, options.blank, false, options.name));
 }
 
-/** Whether the tenant entities have changed since the tenant set's snapshot. */
+/** Whether the tenant entities differ from the snapshot of the tenant set. */
 export async function hasTenantChanges(database: TenantDatabase): Promise<boolean> {
   return withMigrator(database, migrator => migrator.checkSchema());
 }
 
 /**
- * MikroORM's own migrator, over a view of the config in which the tenant set is the only one. It is used to write migrations, never
- * to run them: it keeps the schema of a run in its own state, so that two runs at once would put one tenant's tables into the other.
+ * MikroORM's own migrator, with a view of the config in which the tenant set is the only set. It only writes migrations, and never runs
+ * them: it stores the schema of a run in its own state, so two concurrent runs would mix up their tenants.
  */
 async function withMigrator<Result>(database: TenantDatabase, fn: (migrator: Migrator) => Promise<Result>): Promise<Result> {
-  // in the scope of the placeholder, as views may be written with a query builder of the `em`
+  // in the scope of the placeholder schema, because a view may be defined by a query builder of the `em`
   const scope = {
     kind: 'tenant',
     config: database.orm.config,
@@ -50,14 +50,14 @@ async function withMigrator<Result>(database: TenantDatabase, fn: (migrator: Mig
 
   return enterScope(database.orm.em, scope, async em => {
     const generator = new TenantSchemaGenerator(em, database.publicSchema);
-    // this fork is nobody else's, so its config can be the view
+    // safe, because nothing else uses this fork
     Object.defineProperty(em, 'config', { value: tenantSetConfig(database, generator) });
 
     return fn(new OfflineMigrator(em));
   });
 }
 
-// what is compared is the snapshot and the entities, so no database is needed, nor a history in the public schema
+// compares only the snapshot with the entities, so it needs no database and no history table
 class OfflineMigrator extends Migrator {
   override async init(): Promise<void> {
     await this.initPaths();
@@ -78,7 +78,7 @@ function tenantSetConfig(database: TenantDatabase, generator: TenantSchemaGenera
         return (name: string) => (name === '@mikro-orm/schema-generator' ? generator : target.getExtension(name));
       }
 
-      // bound, as the config keeps its state in private fields
+      // bound to the config, which has private fields
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },

@@ -1,18 +1,16 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { DatabaseSchema, SqlSchemaGenerator, type SchemaDifference } from '@mikro-orm/sql';
+import { DatabaseSchema, SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { MigrationError } from '../../errors/index.js';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
 import { PLACEHOLDER_SCHEMA, quoteIdentifier } from '../../postgres/schema-name.js';
 
-type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
-
 /**
- * Generates the SQL of the tenant set. To MikroORM the tenant entities live in one fixed schema of a placeholder's name, and the
- * shared tables they refer to in another: that is the case it qualifies completely. The first name is then taken out of the SQL, so
- * that everything lands in whichever schema the migration runs in; the second becomes the public schema.
+ * Generates the SQL of the tenant set. It tells MikroORM that the tenant entities are in one placeholder schema, and the shared tables in
+ * another. MikroORM then qualifies every name. Afterwards the first placeholder is removed from the SQL, so that each statement applies to
+ * the schema in which the migration runs. The second one is replaced by the public schema.
  *
- * Relies on `getOrderedMetadata` and `getTargetSchema` being what MikroORM 7 builds every diff from.
+ * Relies on MikroORM 7, which builds every diff from `getOrderedMetadata` and `getTargetSchema`.
  */
 export class TenantSchemaGenerator extends SqlSchemaGenerator {
   readonly #publicSchema: string;
@@ -23,7 +21,7 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
   }
 
   override getTargetSchema(): DatabaseSchema {
-    // not `super`'s, which adds the routines of the config: those are shared
+    // MikroORM's own method also adds the routines of the config, which are shared
     const target = DatabaseSchema.fromMetadata(this.getOrderedMetadata(), this.platform, this.config, PLACEHOLDER_SCHEMA, this.em);
 
     for (const table of target.getTables()) {
@@ -35,23 +33,22 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
     return target;
   }
 
-  override async getUpdateSchemaMigrationSQL(options: UpdateOptions = {}): Promise<{ up: string; down: string }> {
-    const { up, down } = await super.getUpdateSchemaMigrationSQL({
-      ...options,
-      schema: PLACEHOLDER_SCHEMA,
-      fromSchema: this.#asPlaceholder(options.fromSchema),
-    });
+  override async getUpdateSchemaMigrationSQL(
+    ...[given, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>
+  ): Promise<{ up: string; down: string }> {
+    const options = { ...given, schema: PLACEHOLDER_SCHEMA, fromSchema: this.#asPlaceholder(given?.fromSchema) };
+    const { up, down } = await super.getUpdateSchemaMigrationSQL(options, ...rest);
 
     return { up: this.#relative(up), down: this.#relative(down) };
   }
 
-  // the schema is there already: to create or drop it is not the migrations' work
-  override diffToSQL(diff: SchemaDifference, options: UpdateOptions): string {
-    return super.diffToSQL({ ...diff, newNamespaces: new Set(), removedNamespaces: new Set() }, options);
+  // migrations must not create or drop the schema itself
+  override diffToSQL(...[diff, ...rest]: Parameters<SqlSchemaGenerator['diffToSQL']>): string {
+    return super.diffToSQL({ ...diff, newNamespaces: new Set(), removedNamespaces: new Set() }, ...rest);
   }
 
   protected override getOrderedMetadata(): EntityMetadata[] {
-    // an object of its own that differs in the schema alone: the metadata itself is everybody's
+    // derived objects with another schema, because the metadata itself is shared
     return super
       .getOrderedMetadata(PLACEHOLDER_SCHEMA)
       .filter(isTenantEntity)
@@ -59,13 +56,13 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
   }
 
   #withSchema(tableName: string): string {
-    // a shared table always has a schema; the parent table of an inheritance tree is given without the tenant's
+    // a shared table always has a schema. A name without one is the parent table of an inheritance tree, in the tenant
     const [schemaName, name] = tableName.includes('.') ? tableName.split('.') : [PLACEHOLDER_SCHEMA, tableName];
 
     return `${schemaName === this.#publicSchema ? SHARED_PLACEHOLDER : schemaName}.${name}`;
   }
 
-  // MikroORM reads a snapshot as the config's schema, and takes enums of a schema of another name for somebody else's
+  // MikroORM gives a snapshot the schema of the config, and ignores enums in other schemas
   #asPlaceholder(snapshot: DatabaseSchema | undefined): DatabaseSchema {
     const schema = new DatabaseSchema(this.platform, PLACEHOLDER_SCHEMA);
 
@@ -92,5 +89,5 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
 
 const SHARED_PLACEHOLDER = `${PLACEHOLDER_SCHEMA}_shared`;
 
-// quoted where MikroORM writes it, bare where an expression of the user's was given the table's qualified name
+// MikroORM quotes the name. An expression of the user may contain the qualified table name without quotes
 const OWN_PREFIX = new RegExp(`"${PLACEHOLDER_SCHEMA}"\\.|\\b${PLACEHOLDER_SCHEMA}\\.`, 'g');

@@ -3,13 +3,13 @@ import { Readable } from 'node:stream';
 import type { Context } from 'koa';
 
 /**
- * Koa reads a streamed body after the middleware has returned, outside of every scope; so its reads, and what ends it, are bound
- * to the scope of now. Bound twice, a body stays with the scope it was bound to first, which is the inner one.
+ * Binds a streamed body to the current scope: its reads, and its destruction. Koa reads the body after the middleware has returned, outside
+ * any scope. A body that is bound twice stays in the first scope, which is the inner one.
  */
 export function keepScope(ctx: Context): void {
   const web: unknown = ctx.body instanceof Response ? ctx.body.body : ctx.body;
 
-  // a locked one has a reader already, in whichever scope that was started
+  // a locked stream already has a reader, in the scope where it was started
   if (web instanceof ReadableStream && !web.locked) {
     replaceBody(ctx, Readable.fromWeb(web as never));
   }
@@ -21,7 +21,7 @@ export function keepScope(ctx: Context): void {
   }
 }
 
-// Koa takes the length off when one body replaces another
+// Koa removes the content length when one body replaces another
 function replaceBody(ctx: Context, body: Readable): void {
   const length = ctx.res.getHeader('Content-Length');
   ctx.body = body;
@@ -31,7 +31,7 @@ function replaceBody(ctx: Context, body: Readable): void {
   }
 }
 
-// by its methods, as the readable-stream package has a class of its own
+// checks the methods, because the readable-stream package has its own class
 function isReadable(body: unknown): body is Readable {
   const { _read, _destroy } = (body ?? {}) as Partial<Readable>;
 

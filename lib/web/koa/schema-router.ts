@@ -4,22 +4,22 @@ import { innermostScope } from '../../scope/scope.js';
 import { keepScope } from './keep-scope.js';
 
 /**
- * A Koa middleware, or a router that makes one; @koa/router's do. To have the router answer 405 and 501 too, compose it with its
- * `allowedMethods()`: `compose([router.routes(), router.allowedMethods()])`, with koa-compose.
+ * A Koa middleware, or a router with `routes()`, such as @koa/router. To answer with 405 and 501 too, combine the router with its
+ * `allowedMethods()` by koa-compose: `compose([router.routes(), router.allowedMethods()])`.
  */
 export type RouterLike = Middleware<any, any> | { routes(): Middleware<any, any> };
 
 export interface SchemaRouterOptions {
-  /** Serves the public scope: the public hosts, and a public tenant's. */
+  /** Serves the public scope: the public hosts, and the host of a public tenant. */
   readonly public: RouterLike;
   /** Serves the tenants' hosts. */
   readonly tenant: RouterLike;
 }
 
 /**
- * Two routers, of which each request gets the one of its scope: both may hold the same paths. Goes behind `tenantContext()`.
+ * Sends each request to the router of its scope. Both routers may have the same paths. Use it after `tenantContext()`.
  *
- * @throws RoutingError `NOT_A_ROUTER` at once; `NO_TENANT_CONTEXT` on a request outside any scope.
+ * @throws RoutingError `NOT_A_ROUTER` immediately; `NO_TENANT_CONTEXT` for a request outside any scope.
  */
 export function schemaRouter(options: SchemaRouterOptions): Middleware {
   const routers = { public: toMiddleware('public', options.public), tenant: toMiddleware('tenant', options.tenant) };
@@ -34,7 +34,7 @@ export function schemaRouter(options: SchemaRouterOptions): Middleware {
     try {
       await routers[scope.kind](ctx, next);
     } finally {
-      // the scope need not be one that `tenantContext()` entered
+      // `tenantContext()` does this only for scopes that it entered itself
       keepScope(ctx);
     }
   };

@@ -11,39 +11,40 @@ import { keepScope } from './keep-scope.js';
 
 export interface TenantContextOptions extends OrmOption {
   /**
-   * What happens on a host that no tenant has: `'error'` answers with `notFoundStatus`, `'public'` serves the public routes, and a
-   * function decides itself, in no scope, as a middleware would. To go on it says as whom: `runInPublic(() => next())` or
-   * `runInTenant('acme', () => next())`; behind a bare `next()` there is no scope, and `schemaRouter()` refuses.
+   * What happens on a host that no tenant has. `'error'` answers with `notFoundStatus`. `'public'` serves the public routes. A function
+   * handles the request like a middleware, outside any scope. It can choose the scope: `runInPublic(() => next())` or
+   * `runInTenant('acme', () => next())`. After a plain `next()` there is no scope, and `schemaRouter()` throws.
    *
    * @default 'error'
    */
   readonly notFound?: 'error' | 'public' | ((ctx: Context, next: Next) => unknown);
 
-  /** The HTTP status for an unknown host, for example 400 for suspicious ones. @default 404 */
+  /** The HTTP status for an unknown host, for example 400. @default 404 */
   readonly notFoundStatus?: number;
 }
 
 declare module 'koa' {
   interface DefaultState {
     /**
-     * The tenant whose host the request came to; undefined on public hosts, a public tenant's among them. `currentTenant<Client>()`
-     * gives the same entity as your own class. It is this request's own, made when it is first looked at, and belongs to no
-     * EntityManager of it: what is done to it nobody else sees, and nobody stores. To change the tenant, load it.
+     * The tenant of the request's host. Undefined on public hosts, including the host of a public tenant. `currentTenant<Client>()` returns
+     * the same entity, typed as your class. The entity is created when it is first read, for this request only. No EntityManager of the
+     * request manages it, so changes to it are not stored. To change the tenant, load it.
      */
     tenant?: TenantMixin<unknown>;
   }
 }
 
 /**
- * Runs the rest of the request in the scope of the tenant whose host it came to, or in the public scope on a public host.
- * The host is read off the headers as Koa reads it: `X-Forwarded-Host` counts with `app.proxy` only, and of several its first. A streamed body keeps the scope
- * until it ends, whichever kind of stream Koa takes. A listener on the request, the response or their socket is called in whichever
- * scope the event comes from: bind what has to be the tenant's there with `AsyncResource.bind()`.
+ * Runs the rest of the request in the scope of the tenant that has the request's host, or in the public scope on a public host.
+ * The host is read from the headers like in Koa: `X-Forwarded-Host` counts only with `app.proxy`, and only its first value. A streamed body
+ * keeps the scope until it ends, for every kind of stream that Koa accepts. A listener on the request, the response or their socket runs in
+ * the scope of the event. If it needs the tenant's scope, bind it with `AsyncResource.bind()`.
  *
- * A known host costs no query: what a process holds of the tenants is told of changes by the database (`directory` of the options).
+ * A known host costs no query: each process caches tenants, and the database reports changes (see the option `directory`).
  *
- * Errors, as Koa reads them: `InvalidHostError` (400), `UnknownHostError` (404, or `notFoundStatus`), `DirectoryUnavailableError` (503). The visitor is told nothing of
- * any other, such as the `OrmSelectionError` of a request that comes before there is an ORM: a 500, and the app's `error` event.
+ * Errors that Koa shows to the client: `InvalidHostError` (400), `UnknownHostError` (404, or `notFoundStatus`) and
+ * `DirectoryUnavailableError` (503). For any other error, such as an `OrmSelectionError` before the ORM is open, the client gets only a
+ * 500, and the app emits `error`.
  */
 export function tenantContext(options: TenantContextOptions = {}): Middleware {
   return async (ctx, next) => {
@@ -55,7 +56,7 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
     }
 
     const found = tenancy.findHeld({ property: 'domainUrl', value: host });
-    // without a promise where none is needed, which is for nearly every request
+    // nearly every request finds a cached tenant, and then needs no promise
     const tenant = found instanceof Promise ? await found : found;
 
     if (tenant === undefined) {
@@ -72,11 +73,11 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
   };
 }
 
-// made when it is first looked at, which many requests never do. With functions of its own each request's state would have a hidden class of
-// its own in V8, which shows in the time of the whole request
+// a getter, because many requests never read the tenant. It is shared by all requests: with functions of its own, each state would get its
+// own hidden class in V8, which makes the whole request measurably slower
 function exposeTenant(state: Context['state'], scope: TenantScope): void {
   Object.defineProperty(state, SCOPE, { value: scope, configurable: true });
-  Object.defineProperty(state, 'tenant', TENANT);
+  Object.defineProperty(state, 'tenant', TENANT_PROPERTY);
 }
 
 function replaceTenant(this: Context['state'], value: unknown): void {
@@ -92,14 +93,40 @@ function requestHost(ctx: Context, tenancy: Tenancy): string {
     throw new InvalidHostError();
   }
 
+  for (const other of otherHosts(ctx)) {
+    const name = other === undefined ? undefined : withoutPort(other);
+
+    if (name === undefined || tenancy.rules.canonicalHost(name) !== canonical) {
+      throw InvalidHostError.severalHosts();
+    }
+  }
+
   return canonical;
 }
 
 /**
- * The host that Koa reads too, port and all; undefined where a proxy in front may have read, and guarded, another one. Of several `Host`
- * headers Node takes the first. Of one header Koa takes the first of a list, and drops user info and the space without a break that
- * JavaScript counts as one and HTTP does not: no host name has those in it, so what was sent is taken as it is, but for forwarded hosts,
- * which come in lists.
+ * The other hosts that the request names; undefined for one that cannot be read. All have to belong to the same tenant. A request line may
+ * contain a host (`GET http://acme.example.com/ HTTP/1.1`). By RFC 9112 it replaces the `Host` header, but Koa returns it in `ctx.href` and
+ * `ctx.URL`, and the header in `ctx.host`. If they differed, a cache would store one tenant's page under another tenant's URL. An HTTP/2
+ * request has an authority, and may have a `Host` too (RFC 9113, 8.3.1).
+ */
+function otherHosts({ app, originalUrl, req }: Context): readonly (string | undefined)[] {
+  const { ':authority': authority, host, 'x-forwarded-host': forwarded } = req.headers;
+  // a forwarded host replaces both
+  const isHostUsed = !(app.proxy && forwarded);
+  const others = isHostUsed && req.httpVersionMajor >= 2 && authority && host !== undefined ? [host] : [];
+
+  if (originalUrl.startsWith('/') || originalUrl === '*') {
+    return others;
+  }
+
+  return [...others, ABSOLUTE_URL.exec(originalUrl)?.[1]];
+}
+
+/**
+ * The host as Koa reads it, with its port. Undefined if a proxy in front may have read, and checked, another host: with several `Host`
+ * headers, Node takes the first one. Within one header, Koa takes the first item of a list, and drops user info and a no-break space. No
+ * host name contains these, so a `Host` header is taken unchanged. Only forwarded hosts come in lists.
  */
 function sentHost(ctx: Context): string | undefined {
   const forwarded = ctx.app.proxy ? ctx.get('X-Forwarded-Host') : '';
@@ -114,7 +141,7 @@ function sentHost(ctx: Context): string | undefined {
   return countHosts(rawHeaders) > 1 ? undefined : authority || headers.host;
 }
 
-// names and values take turns
+// names and values alternate
 function countHosts(rawHeaders: readonly string[]): number {
   let count = 0;
 
@@ -148,7 +175,7 @@ function serve(ctx: Context, next: Next, tenancy: Tenancy, scope: Scope): Promis
     try {
       await next();
     } finally {
-      // also after a throw: the body that was set is then destroyed, and its clean-up is the tenant's work too
+      // also after a throw: the body is then destroyed, and its clean-up belongs in the tenant's scope too
       keepScope(ctx);
     }
   });
@@ -156,7 +183,7 @@ function serve(ctx: Context, next: Next, tenancy: Tenancy, scope: Scope): Promis
 
 const SCOPE = Symbol('scope');
 
-const TENANT: PropertyDescriptor & ThisType<{ readonly [SCOPE]: TenantScope }> = {
+const TENANT_PROPERTY: PropertyDescriptor & ThisType<{ readonly [SCOPE]: TenantScope }> = {
   configurable: true,
   enumerable: true,
   get() {
@@ -166,5 +193,8 @@ const TENANT: PropertyDescriptor & ThisType<{ readonly [SCOPE]: TenantScope }> =
 };
 
 const HOST_HEADER = 'host';
+
+// up to where the authority ends by RFC 3986; user info and what browsers read otherwise stay in it, and are no host name
+const ABSOLUTE_URL = /^https?:\/\/([^/?#]*)/i;
 
 type TenantScope = Scope & { readonly kind: 'tenant' };

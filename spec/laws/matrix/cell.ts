@@ -9,26 +9,29 @@ import { enterScope } from '../../../dist/orm/mikro-context.js';
 import type { TenantIdentity } from '../../../dist/scope/tenant-identity.js';
 import { TenantRules } from '../../../dist/scope/tenant-rules.js';
 import { contentsQuery } from './entities.ts';
+import { rollBackAfter } from '../../support/orm/roll-back-after.ts';
 
-/** One method, or one way to call it. What is made in one scope may be used in another. */
+/** One method, or one way to call it. The object may be created in one scope and used in another. */
 export interface Row<Subject = any> {
   make(em: TenantEntityManager, options: SchemaOption): Subject | Promise<Subject>;
   use(subject: Subject, options: SchemaOption): unknown;
-  /** It changes rows, so it runs in a transaction that is rolled back, and no other schema may have changed in it. */
+  /** Whether it changes rows. It then runs in a transaction that is rolled back, and must not change any other schema. */
   readonly writes?: boolean;
-  /** It reads what it then writes, which may be served where the write is refused. */
+  /** Whether it reads before it writes. The read may succeed if the write is refused. */
   readonly readsFirst?: boolean;
-  /** It sends no SQL that names a table, or none at all. */
+  /** Whether it sends no SQL, or only SQL without a table. */
   readonly quiet?: boolean;
-  /** Its answer has a number of a sequence. */
+  /** Whether its result contains a value of a sequence. */
   readonly varies?: boolean;
-  /** It streams or calls a routine, which MikroORM's driver for PGlite does not. */
+  /** Whether it streams or calls a routine, which MikroORM's PGlite driver does not support. */
   readonly notOnPglite?: boolean;
-  /** Whether it, or what it is used on, can be asked for a schema by name. */
+  /** Whether it, or its object, accepts a schema option. */
   readonly takesSchema?: boolean;
-  /** Where it differs from what a situation says. */
+  /** `make` makes several queries, and this one becomes part of another. */
+  readonly embeds?: string;
+  /** The situations in which it differs from the others. */
   readonly expect?: Expected;
-  /** The situations that it cannot be in. */
+  /** The situations that are impossible for it. */
   readonly except?: readonly Situation[];
 }
 
@@ -36,7 +39,7 @@ export type Expected = Partial<Readonly<Record<Situation, Outcome>>>;
 
 export type Table = Readonly<Record<string, Row>>;
 
-/** Whose rows it works on, or the code it is refused with. */
+/** The schema of the rows that it uses, or the code that it is refused with. */
 export type Outcome = 'acme' | 'bob' | 'public' | TenantErrorCode;
 
 export interface SchemaOption {
@@ -48,7 +51,7 @@ export interface World {
   readonly orm: LibraryOrm;
   readonly acme: Library;
   readonly bob: Library;
-  /** What every schema holds, by schema and table. */
+  /** The contents of every schema, by schema and table. */
   readonly untouched: Contents;
   /** Who was acme before. */
   former?: TenantIdentity | undefined;
@@ -58,14 +61,16 @@ type Contents = Readonly<Record<string, string>>;
 
 interface SituationOf {
   readonly outcome: Outcome;
-  /** Whether a schema is named in the call. */
+  /** Whether the call has a schema option. */
   readonly namesSchema?: boolean;
   /** Whether it is the database that tells, so that what asks nothing of it is told nothing. */
   readonly isTold?: boolean;
+  /** Whether one query becomes part of another. */
+  readonly embeds?: boolean;
   readonly run: (world: World, row: Row) => Promise<unknown>;
 }
 
-/** Where a method can be called from, and what it does there unless its row says another thing. */
+/** The situations in which a method can be called, and the expected result unless its row overrides it. */
 export const SITUATIONS = {
   'in no scope': { outcome: 'TENANT_CONTEXT_REQUIRED', run: (world, row) => call(world, world.orm.em.fork(), row) },
   'in no scope, of the public schema by name': {
@@ -135,18 +140,18 @@ export const SITUATIONS = {
   },
   'in a transaction': {
     outcome: 'acme',
-    run: (world, row) => inAcme(world, em => undone(em, tx => call(world, tx, row))),
+    run: (world, row) => inAcme(world, em => rollBackAfter(em, tx => call(world, tx, row))),
   },
   'after a nested transaction was rolled back, with another scope in it': {
     outcome: 'acme',
     run: (world, row) =>
       inAcme(world, em =>
-        undone(em, async tx => {
-          await undone(tx, async inner => {
+        rollBackAfter(em, async tx => {
+          await rollBackAfter(tx, async inner => {
             await call(world, inner, row);
             await inBob(world, async bobs => {
               await call(world, bobs, row);
-              await undone(bobs, innermost => call(world, innermost, row));
+              await rollBackAfter(bobs, innermost => call(world, innermost, row));
             });
           });
           world.database.statements.length = 0;
@@ -227,22 +232,40 @@ export const SITUATIONS = {
     isTold: true,
     run: (world, row) => inFormer(world, em => call(world, em, row, {}, () => endFormer(world))),
   },
+  'in a scope, with a query in it that was made in another': {
+    outcome: 'CROSS_TENANT',
+    embeds: true,
+    run: (world, row) => mixed(world, row, make => inBob(world, make)),
+  },
+  'in a scope, with a query in it that was made by a fork of another tenant': {
+    outcome: 'CROSS_TENANT',
+    embeds: true,
+    run: (world, row) => mixed(world, row, make => make(world.orm.em.fork({ schema: 'bob' }))),
+  },
+  'in a scope, with a query in it that was made by another fork of its tenant': {
+    outcome: 'acme',
+    embeds: true,
+    run: (world, row) => mixed(world, row, make => make(world.orm.em.fork({ schema: 'acme' }))),
+  },
 } as const satisfies Readonly<Record<string, SituationOf>>;
 
 export type Situation = keyof typeof SITUATIONS;
 
-/** The situations that a row is in. */
+/** The situations of a row. */
 export function situationsOf(row: Row): Situation[] {
   return (Object.keys(SITUATIONS) as Situation[]).filter(name => {
-    const { namesSchema, isTold }: SituationOf = SITUATIONS[name];
+    const { embeds, isTold, namesSchema }: SituationOf = SITUATIONS[name];
 
     return (
-      row.except?.includes(name) !== true && (namesSchema !== true || row.takesSchema !== false) && (isTold !== true || row.quiet !== true)
+      row.except?.includes(name) !== true &&
+      (namesSchema !== true || row.takesSchema !== false) &&
+      (embeds !== true || row.embeds !== undefined) &&
+      (isTold !== true || row.quiet !== true)
     );
   });
 }
 
-/** Runs the row in the situation, and fails unless it does there what it has to. Resolves to the answer as text, or the refusal. */
+/** Runs the row in the situation, and checks the expectation. Resolves to the result as text, or to the refusal. */
 export async function checkCell(
   world: World,
   row: Row,
@@ -293,7 +316,7 @@ export async function checkCell(
   return { expected, text };
 }
 
-// the situation's own transactions, and the tenant that a scope is entered with
+// the transactions of the situation, and the query for the scope's tenant
 function isWork(sql: string): boolean {
   return !/^\[query\] (begin|savepoint|rollback|release|commit)|"pg_namespace"/.test(sql);
 }
@@ -326,7 +349,17 @@ async function passed(world: World, row: Row, make: Enter, use: Enter): Promise<
   );
 }
 
-/** What is written is looked at in its transaction, and taken back. */
+/** The row in acme's scope. The query that becomes part of another is made elsewhere. */
+async function mixed(world: World, row: Row, enter: Enter): Promise<unknown> {
+  const other = (await enter(async em => [await row.make(em, {})])) as [Record<string, unknown>];
+  const embedded = row.embeds as string;
+
+  return inAcme(world, em =>
+    call(world, em, { ...row, make: async (...args) => ({ ...(await row.make(...args)), [embedded]: other[0][embedded] }) }),
+  );
+}
+
+/** Written rows are compared in their transaction, which is then rolled back. */
 async function within(
   world: World,
   em: TenantEntityManager,
@@ -338,7 +371,7 @@ async function within(
     return fn(em);
   }
 
-  return undone(em, async tx => {
+  return rollBackAfter(em, async tx => {
     const answer = await fn(tx);
     const kept = [...world.database.statements];
     const own = schema ?? tx.schema;
@@ -353,25 +386,6 @@ async function within(
 
     return answer;
   });
-}
-
-// what is written is taken back, so that every cell starts from the same rows
-async function undone(em: TenantEntityManager, fn: (em: TenantEntityManager) => Promise<unknown>): Promise<unknown> {
-  const undo = new Error('undo');
-  let answer: unknown;
-
-  await em
-    .transactional(async tx => {
-      answer = await fn(tx);
-      throw undo;
-    })
-    .catch((error: unknown) => {
-      if (error !== undo) {
-        throw error;
-      }
-    });
-
-  return answer;
 }
 
 type Enter = (fn: (em: TenantEntityManager) => unknown) => unknown;
@@ -412,7 +426,7 @@ function inPublic(world: World, fn: (em: TenantEntityManager) => unknown): Promi
   return runInPublic(fn, world);
 }
 
-/** Stands among the statements where what is used has been made. */
+/** Marks the point in the statements at which the object has been created. */
 const MADE = 'made';
 
 const FOREIGN = { acme: /bob|decoy/, bob: /acme|decoy/, public: /acme|bob/ } as const;

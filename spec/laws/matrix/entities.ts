@@ -1,9 +1,10 @@
 import { defineEntity, p, Routine } from '@mikro-orm/core';
-import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../../../fixtures/entities/index.ts';
+import { Author } from '../../../fixtures/entities/index.ts';
 import type { SpecDatabase } from '../../support/databases/database.ts';
 import { TABLES } from '../../support/orm/twins.ts';
+import { LIBRARY_ENTITIES } from '../../support/orm/library-orm.ts';
 
-/** What the lending library has not: a lazy scalar, a relation that is a reference, and what only a query gives. */
+/** Entities with features that the lending library lacks: a lazy scalar, a relation that is a reference, and a property that only a query fills. */
 const MemoSchema = defineEntity({
   name: 'Memo',
   schema: '*',
@@ -29,7 +30,7 @@ const DigestSchema = defineEntity({
 export class Digest extends DigestSchema.class {}
 DigestSchema.setClass(Digest);
 
-/** A function that is in the public schema once, and reads the table it finds. */
+/** A function in the public schema, which reads the table that the path leads to. */
 export const SharedRoutine = new Routine({
   name: 'first_title',
   type: 'function',
@@ -38,7 +39,7 @@ export const SharedRoutine = new Routine({
   body: 'select title from book order by id limit 1',
 });
 
-/** A function that every tenant has. */
+/** A function in every tenant's schema. */
 export const TenantRoutine = new Routine({
   name: 'own_title',
   schema: '*',
@@ -48,9 +49,9 @@ export const TenantRoutine = new Routine({
   body: 'select title from book order by id limit 1',
 });
 
-export const ENTITIES = [Library, Genre, Author, Book, Tag, Member, Loan, LoanSummary, Memo, Digest];
+export const ENTITIES = [...LIBRARY_ENTITIES, Memo, Digest];
 
-/** Makes what the tenant set of the lending library does not, in the tenants' schemas and, as a decoy, in the public one. */
+/** Creates the additional tables in the tenants' schemas and, as decoys, in the public schema. */
 export async function addMatrixTables(database: SpecDatabase): Promise<void> {
   for (const [schema, name] of [
     ['acme', 'acme'],
@@ -68,7 +69,7 @@ export async function addMatrixTables(database: SpecDatabase): Promise<void> {
   await database.query(`create function public.first_title() returns text language sql as 'select title from book order by id limit 1'`);
 }
 
-/** A statement of one row, which has what every schema holds. */
+/** A statement that returns one row with the contents of every schema. */
 export function contentsQuery(): string {
   const tables = ['acme', 'bob', 'public'].flatMap(schema => [...TABLES, 'memo'].map(table => `${schema}.${table}`));
 

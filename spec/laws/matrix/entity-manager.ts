@@ -13,7 +13,7 @@ const TWO_TAGS = [
   { id: 105, name: 'two' },
 ];
 
-/** Raw SQL reads what it names: what the schema of that scope has, in which it is sent. */
+/** Raw SQL with unqualified names reads the schema of the scope in which it is sent. */
 const RAW: Expected = {
   'in no scope': 'public',
   'in the public scope': 'public',
@@ -21,20 +21,20 @@ const RAW: Expected = {
   'made in the public scope, used in a tenant’s': 'acme',
 };
 
-/** What MikroORM would load without saying of which schema is refused where the EntityManager's own is another or none. */
+/** MikroORM would load this without a schema, so it is refused if the EntityManager has another schema or none. */
 export const UNLOADED: Expected = {
   'in no scope, with { schema } of a tenant': 'TENANT_CONTEXT_REQUIRED',
   'in the public scope, with { schema } of a tenant': 'TENANT_CONTEXT_REQUIRED',
   'in no scope, by a fork of a tenant with { schema } of another': 'CROSS_TENANT',
 };
 
-/** An EntityManager of one tenant stores that tenant's entities alone, also outside of scopes. */
+/** A tenant's EntityManager stores only that tenant's entities, also outside scopes. */
 export const FLUSHED: Expected = { 'in no scope, by a fork of a tenant with { schema } of another': 'CROSS_TENANT' };
 
-/** `em.begin()` ends whatever transaction the EntityManager had. */
+/** `em.begin()` replaces the transaction of the EntityManager. */
 const IN_TRANSACTIONS: readonly Situation[] = ['in a transaction', 'after a nested transaction was rolled back, with another scope in it'];
 
-/** The ways in which an EntityManager reaches the database. The name of a row begins with the method's. */
+/** The ways in which an EntityManager reaches the database. The name of each row begins with the method's name. */
 export const ENTITY_MANAGER: Table = {
   find: read((em, o) => em.find(Book, {}, o)),
   'find, by related': read((em, o) =>
@@ -164,7 +164,7 @@ export const ENTITY_MANAGER: Table = {
   }),
 };
 
-/** A row of which the answer alone counts. */
+/** A row of which only the result is compared. */
 function read(use: Use, more: Partial<Row> = {}): Row<TenantEntityManager> {
   return { make: em => em, use, ...more };
 }
@@ -173,7 +173,7 @@ function write(use: Use, more: Partial<Row> = {}): Row<TenantEntityManager> {
   return { make: em => em, use, writes: true, ...more };
 }
 
-/** A row that flushes, which an EntityManager of one tenant does for that tenant alone. */
+/** A row that flushes. A tenant's EntityManager flushes only for that tenant. */
 function flush(use: Use, more: Partial<Row> = {}): Row<TenantEntityManager> {
   return write(use, { expect: FLUSHED, ...more });
 }

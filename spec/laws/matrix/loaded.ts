@@ -5,7 +5,7 @@ import type { Expected, Row, SchemaOption, Table } from './cell.ts';
 import { FLUSHED, UNLOADED } from './entity-manager.ts';
 import { Memo } from './entities.ts';
 
-/** What is loaded from an entity that is there goes to the entity's own tenant, or is refused where MikroORM would not say which that is. */
+/** Loading from a loaded entity reads the entity's own tenant. It is refused if MikroORM does not pass the schema. */
 const OF_ITS_TENANT: Expected = { 'in no scope, by a fork of a tenant with { schema } of another': 'CROSS_TENANT' };
 
 /** The ways in which a collection reaches the database. */
@@ -24,7 +24,7 @@ export const COLLECTION: Table = {
   'matching, one to many': ofAuthor((books, more) => books.matching({ ...more, where: { title: { $ne: '' } } }), { expect: UNLOADED }),
   'matching, stored': items((tags, _, more) => tags.matching({ ...more, store: true }), {
     expect: UNLOADED,
-    // the book is the one that the nested transaction has made read-only
+    // the nested transaction has made this book read-only
     except: ['after a nested transaction was rolled back, with another scope in it'],
   }),
   add: changed((tags, em, o) => tags.add(em.getReference(Tag, 2, o as object)), 1),
@@ -79,7 +79,7 @@ export const BASE_ENTITY: Table = {
   },
 };
 
-/** The EntityLoader is MikroORM's own, and public all the same. */
+/** The EntityLoader is internal to MikroORM, but users can get one. */
 export const ENTITY_LOADER: Table = {
   populate: loaded(Book, 'author', OF_ITS_TENANT),
   'populate, many to many': loaded(Book, 'tags', OF_ITS_TENANT),
@@ -87,7 +87,7 @@ export const ENTITY_LOADER: Table = {
   'populate, a lazy scalar': loaded(Memo, 'text', UNLOADED),
 };
 
-/** What the table has that loads, with the dataloader. */
+/** The rows of the table that load entities, with the dataloader. */
 export function withDataloader(table: Table): Table {
   return Object.fromEntries(
     Object.entries(table)
@@ -97,14 +97,14 @@ export function withDataloader(table: Table): Table {
         {
           ...row,
           use: (subject: unknown, options: SchemaOption) => row.use(subject, { ...options, dataloader: true } as SchemaOption),
-          // which is told the schema
+          // the schema is passed to the dataloader
           ...(name.startsWith('loadCount') ? { expect: OF_ITS_TENANT } : {}),
         },
       ]),
   );
 }
 
-/** What a call is given beside the schema, which is said where the entity is loaded. */
+/** The options of a call except the schema, which is passed when the entity is loaded. */
 type More = { readonly dataloader?: boolean };
 
 function moreOf(options: SchemaOption): More {

@@ -11,15 +11,15 @@ const STAYS: Expected = {
   'made in no scope of a tenant by name, used in the scope of another': 'acme',
 };
 
-/** A query of books under the alias `b`, and of the same EntityManager a query of authors under `a`. */
+/** A query for books with alias `b`, and one for authors with alias `a`, of the same EntityManager. */
 interface Queries {
   readonly books: QueryBuilder<Book, 'b'>;
   readonly authors: QueryBuilder<Author, 'a'>;
 }
 
 /**
- * The ways in which a QueryBuilder reaches the database. What it is made in is what it is run in, so that it goes on with its own
- * tenant in the scope of another.
+ * The ways in which a QueryBuilder reaches the database. It runs in the scope that it was created in, so in another tenant's scope it still
+ * uses its own tenant.
  */
 export const QUERY_BUILDER: Table = {
   execute: query(({ books }) => books.execute()),
@@ -32,21 +32,25 @@ export const QUERY_BUILDER: Table = {
   count: query(({ books }) => books.count('b.id', true).execute()),
   select: query(({ books }) => books.select(['b.id', 'b.title']).execute()),
   addSelect: query(({ books }) => books.select('b.id').addSelect('b.title').execute()),
-  'select, a sub-query': query(({ books, authors }) =>
-    books
-      .select([
-        raw('b.id'),
-        authors
-          .count('a.id')
-          .where({ id: sql.ref('b.author_id') })
-          .as('n'),
-      ])
-      .execute(),
+  'select, a sub-query': query(
+    ({ books, authors }) =>
+      books
+        .select([
+          raw('b.id'),
+          authors
+            .count('a.id')
+            .where({ id: sql.ref('b.author_id') })
+            .as('n'),
+        ])
+        .execute(),
+    { embeds: 'authors' },
   ),
   distinct: query(({ books }) => books.select('b.title').distinct().execute()),
   distinctOn: query(({ books }) => books.select(['b.id', 'b.title']).distinctOn('b.id').execute()),
   where: query(({ books }) => books.where({ author: { name: { $ne: '' } }, tags: { name: { $ne: '' } } }).getResult()),
-  'where, a sub-query': query(({ books, authors }) => books.where({ author: { $in: authors.select('a.id') } }).getResult()),
+  'where, a sub-query': query(({ books, authors }) => books.where({ author: { $in: authors.select('a.id') } }).getResult(), {
+    embeds: 'authors',
+  }),
   'where, $some': query(({ books }) => books.where({ tags: { $some: { name: { $ne: '' } } } }).getResult()),
   andWhere: query(({ books }) =>
     books
@@ -102,13 +106,19 @@ export const QUERY_BUILDER: Table = {
   joinAndSelect: query(({ books }) => books.joinAndSelect('b.author', 'x').getResult()),
   innerJoinAndSelect: query(({ books }) => books.innerJoinAndSelect('b.tags', 't').getResult()),
   leftJoinAndSelect: query(({ books }) => books.leftJoinAndSelect('b.tags', 't').leftJoinAndSelect('b.author', 'x').limit(1).getResult()),
-  innerJoinLateral: query(({ books, authors }) => books.innerJoinLateral(authors.limit(1), 'x', { 'x.id': { $gt: 0 } }).execute()),
-  leftJoinLateral: query(({ books, authors }) => books.leftJoinLateral(authors.limit(1), 'x', { 'x.id': { $gt: 0 } }).execute()),
-  innerJoinLateralAndSelect: query(({ books, authors }) =>
-    books.innerJoinLateralAndSelect(['b.author', authors.where({ id: 1 })] as never, 'x').getResult(),
+  innerJoinLateral: query(({ books, authors }) => books.innerJoinLateral(authors.limit(1), 'x', { 'x.id': { $gt: 0 } }).execute(), {
+    embeds: 'authors',
+  }),
+  leftJoinLateral: query(({ books, authors }) => books.leftJoinLateral(authors.limit(1), 'x', { 'x.id': { $gt: 0 } }).execute(), {
+    embeds: 'authors',
+  }),
+  innerJoinLateralAndSelect: query(
+    ({ books, authors }) => books.innerJoinLateralAndSelect(['b.author', authors.where({ id: 1 })] as never, 'x').getResult(),
+    { embeds: 'authors' },
   ),
-  leftJoinLateralAndSelect: query(({ books, authors }) =>
-    books.leftJoinLateralAndSelect(['b.author', authors.where({ id: 1 })] as never, 'x').getResult(),
+  leftJoinLateralAndSelect: query(
+    ({ books, authors }) => books.leftJoinLateralAndSelect(['b.author', authors.where({ id: 1 })] as never, 'x').getResult(),
+    { embeds: 'authors' },
   ),
   withSubQuery: {
     ...query(() => undefined),
@@ -120,18 +130,22 @@ export const QUERY_BUILDER: Table = {
         .where({ authors: { $gte: 0 } }),
     use: (made: { getResult(): unknown }) => made.getResult(),
   },
-  from: query(({ books, authors }) => authors.from(books as never).execute()),
+  from: query(({ books, authors }) => authors.from(books as never).execute(), { embeds: 'books' }),
   'from, an entity': query(({ books }) => books.from(Author as never).execute()),
-  with: query(({ books, authors }) =>
-    books
-      .with('prolific', authors.select('a.id'))
-      .where({ author: { $in: raw('(select id from prolific)') } })
-      .getResult(),
+  with: query(
+    ({ books, authors }) =>
+      books
+        .with('prolific', authors.select('a.id'))
+        .where({ author: { $in: raw('(select id from prolific)') } })
+        .getResult(),
+    { embeds: 'authors' },
   ),
-  withRecursive: query(({ books, authors }) => books.withRecursive('prolific', authors.select('a.id')).getResult()),
-  union: query(({ books, authors }) => books.select('b.id').union(authors.select('a.id')).execute()),
-  unionAll: query(({ books, authors }) => books.select('b.id').unionAll(authors.select('a.id')).execute()),
-  as: query(({ books, authors }) => books.select(['b.id', authors.select('a.name').where({ id: 1 }).as('name')]).execute()),
+  withRecursive: query(({ books, authors }) => books.withRecursive('prolific', authors.select('a.id')).getResult(), { embeds: 'authors' }),
+  union: query(({ books, authors }) => books.select('b.id').union(authors.select('a.id')).execute(), { embeds: 'authors' }),
+  unionAll: query(({ books, authors }) => books.select('b.id').unionAll(authors.select('a.id')).execute(), { embeds: 'authors' }),
+  as: query(({ books, authors }) => books.select(['b.id', authors.select('a.name').where({ id: 1 }).as('name')]).execute(), {
+    embeds: 'authors',
+  }),
   clone: query(({ books }) => books.leftJoin('tags', 't').clone().where({ 't.id': 1 }).getResult()),
   populate: query(({ books }) => {
     const hints = [{ field: 'author' }, { field: 'tags' }] as never;

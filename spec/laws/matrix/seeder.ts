@@ -3,10 +3,10 @@ import { Factory, SeedManager, Seeder } from '@mikro-orm/seeder';
 import { Book, Tag } from '../../../fixtures/entities/index.ts';
 import type { Row, Situation, Table } from './cell.ts';
 
-/** What the seeders below have read. */
+/** The rows that the seeders below have read. */
 let seen: unknown;
 
-/** A seeder that reads: a seed manager and `call()` work in forks, whose transactions are their own. */
+/** A seeder that reads. A seed manager and `call()` use forks with transactions of their own. */
 class Reading extends Seeder {
   async run(em: TenantEntityManager): Promise<void> {
     seen = await em.find(Book, {});
@@ -27,7 +27,7 @@ class TagFactory extends Factory<Tag> {
   }
 }
 
-/** A fork is outside of the transaction that it is made in, and PGlite has one connection. */
+/** A fork does not join the current transaction, so it would wait forever for the only connection of PGlite. */
 const OWN_TRANSACTIONS: readonly Situation[] = ['in a transaction', 'after a nested transaction was rolled back, with another scope in it'];
 
 export const SEED_MANAGER: Table = {

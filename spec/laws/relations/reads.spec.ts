@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../../support/databases/database.ts';
 import { openRelated, TWINS, type Related, type Twin } from '../../support/models/relations/open.ts';
 import { OTHER_READS } from '../../support/models/relations/other-reads.ts';
-import { RELATIONS, waysOf, WAYS_IN_SHORT, type Read } from '../../support/models/relations/reads.ts';
+import { RELATIONS, waysOf, REPRESENTATIVE_WAYS, type Read } from '../../support/models/relations/reads.ts';
 import { ownSql, plainSql } from '../../support/models/relations/statements.ts';
 
 onDatabasesAndPooler('reading relations', database => {
@@ -13,13 +13,11 @@ onDatabasesAndPooler('reading relations', database => {
     related = await openRelated(database);
   });
 
-  after(() => related?.close());
-
   for (const [kind, relation] of Object.entries(RELATIONS)) {
-    const ways = waysOf(relation).filter(([name]) => database.kind === 'postgresql' || WAYS_IN_SHORT.includes(name));
+    const ways = waysOf(relation).filter(([name]) => database.kind === 'postgresql' || REPRESENTATIVE_WAYS.includes(name));
 
     for (const [index, [way, read]] of ways.entries()) {
-      // one tenant and the other in turn, and now and then both
+      // the tenants alternate, and sometimes both are read
       const twins = index % 4 === 0 ? TWINS : TWINS.slice(index % 2).slice(0, 1);
       const isSteady = relation.unsteady?.includes(way) !== true;
 
@@ -43,7 +41,7 @@ onDatabasesAndPooler('reading relations', database => {
     expect(FAILING).to.include.members([...failing]);
   });
 
-  // as MikroORM without tenants answers on a database that has this tenant's rows alone, and by the same SQL
+  // the result and the SQL must be those of MikroORM without tenants on a database with only this tenant's rows
   async function expectOwn(twin: Twin, read: Read, { isSteady, relation }: { isSteady: boolean; relation: string }): Promise<void> {
     const expected = await related.plain[twin].run(read);
     const found = await related.run(twin, read);
@@ -62,7 +60,7 @@ onDatabasesAndPooler('reading relations', database => {
       expect(found.answer).to.deep.equal(expected.answer);
       expect(found.failure).to.equal(expected.failure);
 
-      // of what fails, what else was under way may come after it
+      // a failure may have prevented other statements
       if (expected.failure === undefined) {
         expect(readsOf(ownSql(found.statements, twin))).to.deep.equal(readsOf(plainSql(expected.statements)));
       }
@@ -70,12 +68,12 @@ onDatabasesAndPooler('reading relations', database => {
   }
 });
 
-// a statement with SQL of its own has its path in a transaction
+// a statement with raw SQL runs in a transaction that sets the path
 function readsOf(statements: readonly string[]): string[] {
   return statements.filter(statement => !/^(begin|commit|rollback)\b/.test(statement)).toSorted();
 }
 
-/** What fails in one way or another where there are no tenants, and has to fail in the same way with them. */
+/** Reads that fail without tenants too. With tenants, they must fail in the same way. */
 const FAILING: readonly string[] = [
   'Album.items',
   'Comment.on',

@@ -1,14 +1,16 @@
 import { runInPublic, runInTenant, SharedRowInUseError, type TenantEntityManager } from '@landlord/mikro-orm';
-import { ForeignKeyConstraintViolationException } from '@mikro-orm/core';
+import { ForeignKeyConstraintViolationException, UniqueConstraintViolationException } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Book, Genre, Tag } from '../../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../../support/databases/database.ts';
 import type { LibraryOrm } from '../../support/orm/library-orm.ts';
-import { contentsOf, openTwins, refusal } from '../../support/orm/twins.ts';
+import { everyRowOfTwins, openTwins } from '../../support/orm/twins.ts';
+import { refusal } from '../../support/assertions/refusal.ts';
+import { failureOf } from '../../support/assertions/failure.ts';
 
 type Write = (em: TenantEntityManager) => unknown;
 
-/** The ways to take away a shared row, or its key. */
+/** The ways to delete a shared row, or to change its key. */
 const REMOVALS: Readonly<Record<string, Write>> = {
   'em.remove': async em => em.removeAndFlush(await em.findOneOrFail(Genre, 1)),
   'em.remove of a reference': em => em.removeAndFlush(em.getReference(Genre, 1)),
@@ -24,25 +26,17 @@ onDatabasesAndPooler('shared rows that tenants refer to', database => {
   let orm: LibraryOrm;
   let untouched: unknown;
 
-  const everything = async (): Promise<unknown> => [
-    await contentsOf(database, 'acme'),
-    await contentsOf(database, 'bob'),
-    await database.query('select * from public.genre order by id'),
-  ];
-
   before(async () => {
     orm = await openTwins(database);
-    // the fixtures' own key sets null
+    // the foreign key of the fixtures is `on delete set null`
     for (const tenant of ['acme', 'bob']) {
       await database.query(
         `alter table ${tenant}.book drop constraint book_genre_id_foreign, add constraint book_genre_id_foreign foreign key (genre_id) references public.genre (id)`,
       );
     }
     await database.query(`insert into public.genre (id, name) values (2, 'unused')`);
-    untouched = await everything();
+    untouched = await everyRowOfTwins(database);
   });
-
-  after(() => orm.close());
 
   for (const [name, remove] of Object.entries(REMOVALS)) {
     it(`R4 "${name}" of a shared row in use names the constraint and the tenant's schema, and changes nothing`, async () => {
@@ -61,7 +55,7 @@ onDatabasesAndPooler('shared rows that tenants refer to', database => {
           .and.to.include(`"${(error as SharedRowInUseError).schemaName}"`)
           .and.to.include('forEachTenant');
         expect(error.cause).to.be.instanceOf(ForeignKeyConstraintViolationException);
-        expect(await everything()).to.deep.equal(untouched);
+        expect(await everyRowOfTwins(database)).to.deep.equal(untouched);
       }
     });
   }
@@ -75,7 +69,7 @@ onDatabasesAndPooler('shared rows that tenants refer to', database => {
     }
 
     await database.query('update acme.book set genre_id = 1');
-    expect(await everything()).to.deep.equal(untouched);
+    expect(await everyRowOfTwins(database)).to.deep.equal(untouched);
   });
 
   it('R4 restricting keys, which PostgreSQL has a code of its own for, are named too', async () => {
@@ -91,7 +85,7 @@ onDatabasesAndPooler('shared rows that tenants refer to', database => {
   it('R4 a shared row that nobody refers to is deleted', async () => {
     await runInPublic(em => em.transactional(async tx => expect(await tx.nativeDelete(Genre, { id: 2 })).to.equal(1)));
     await database.query(`insert into public.genre (id, name) values (2, 'unused')`);
-    expect(await everything()).to.deep.equal(untouched);
+    expect(await everyRowOfTwins(database)).to.deep.equal(untouched);
   });
 
   it('R4 a tenant row that refers to a shared row that is not there, or a tenant row in use, stays MikroORM’s own error', async () => {
@@ -100,18 +94,17 @@ onDatabasesAndPooler('shared rows that tenants refer to', database => {
       em => em.persistAndFlush(em.create(Book, { id: 9, title: 'x', author: 1, genre: 99 } as never)),
       em => em.nativeUpdate(Book, { id: 1 }, { genre: 99 }),
       em => em.nativeDelete(Book, { id: 1 }),
-      em => em.insert(Tag, { id: 1, name: 'again' }).catch(() => em.nativeDelete(Book, { id: 1 })),
+      async em => {
+        expect(await failureOf(em.insert(Tag, { id: 1, name: 'again' }))).to.be.instanceOf(UniqueConstraintViolationException);
+        await em.nativeDelete(Book, { id: 1 });
+      },
     ];
 
     for (const work of works) {
-      const error: unknown = await runInTenant('acme', async em => work(em)).then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      );
-      expect(error).to.be.instanceOf(ForeignKeyConstraintViolationException);
+      expect(await failureOf(runInTenant('acme', async em => work(em)))).to.be.instanceOf(ForeignKeyConstraintViolationException);
     }
 
-    expect(await everything()).to.deep.equal(untouched);
+    expect(await everyRowOfTwins(database)).to.deep.equal(untouched);
   });
 
   it('law 2: a shared table that tenants refer to is not truncated, which would empty every tenant’s with it', async () => {
@@ -127,6 +120,6 @@ onDatabasesAndPooler('shared rows that tenants refer to', database => {
     }
 
     expect(database.statements.filter(sql => sql.includes('truncate'))).to.deep.equal([]);
-    expect(await everything()).to.deep.equal(untouched);
+    expect(await everyRowOfTwins(database)).to.deep.equal(untouched);
   });
 });

@@ -1,8 +1,12 @@
-import { MigrationError, SCHEMA_COMMENT, SchemaMissingError, SchemaProtectedError, type RunResult } from '@landlord/mikro-orm';
+import { MigrationError, SCHEMA_COMMENT, SchemaMissingError, SchemaProtectedError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import pg from 'pg';
+import type pg from 'pg';
 import { onDatabases } from '../../support/databases/database.ts';
-import { historyOf, migrationOf, openTenantSet, schemasWith, sqlMigration, until, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
+import { until } from '../../support/assertions/until.ts';
+import { countLockWaits, openSession } from '../../support/databases/sessions.ts';
+import { errorIn, schemaNamesOf } from '../../support/assertions/run-result.ts';
 
 const NAMES = ['t1', 't2', 't3', 't4', 't5'];
 const M2 = sqlMigration('M2', 'alter table "tag" add column "colour" text', 'alter table "tag" drop column "colour"');
@@ -20,17 +24,15 @@ onDatabases('histories that cannot be read', database => {
   });
 
   afterEach(() => set.clear());
-  after(() => set.close());
-
   it('M9 one that is broken is reported with its cause, and the others are migrated', async () => {
     await database.query('alter table t2.mikro_orm_migrations rename column name to nom');
 
     const result = await set.tenants.migrate();
 
-    expect(namesOf(result.migrated)).to.deep.equal(['t1', 't3', 't4', 't5']);
-    expect(failureOf(result, 't2')).to.be.instanceOf(MigrationError).with.property('code', 'MIGRATION_HISTORY_UNREADABLE');
-    expect(failureOf(result, 't2').cause).to.include({ code: '42703' });
-    expect(failureOf(result, 't2').message).to.contain('"t2"').and.contain('column "name" does not exist');
+    expect(schemaNamesOf(result.migrated)).to.deep.equal(['t1', 't3', 't4', 't5']);
+    expect(errorIn(result, 't2')).to.be.instanceOf(MigrationError).with.property('code', 'MIGRATION_HISTORY_UNREADABLE');
+    expect(errorIn(result, 't2').cause).to.include({ code: '42703' });
+    expect(errorIn(result, 't2').message).to.contain('"t2"').and.contain('column "name" does not exist');
     expect([result.total, result.upToDate, result.notBegun]).to.deep.equal([5, 0, []]);
     expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['t1', 't3', 't4', 't5']);
   });
@@ -63,9 +65,9 @@ onDatabases('histories that cannot be read', database => {
 
     const result = await set.tenants.migrate();
 
-    expect(namesOf(result.migrated)).to.deep.equal(['t1', 't3', 't4', 't5']);
-    expect(failureOf(result, 't2')).to.be.instanceOf(SchemaProtectedError).with.property('code', 'SCHEMA_PROTECTED');
-    expect(failureOf(result, 't2').message).to.contain('migrate schema "t2"').and.contain('provision').and.contain(SCHEMA_COMMENT);
+    expect(schemaNamesOf(result.migrated)).to.deep.equal(['t1', 't3', 't4', 't5']);
+    expect(errorIn(result, 't2')).to.be.instanceOf(SchemaProtectedError).with.property('code', 'SCHEMA_PROTECTED');
+    expect(errorIn(result, 't2').message).to.contain('migrate schema "t2"').and.contain('provision').and.contain(SCHEMA_COMMENT);
     expect([await historyOf(database, 't2'), await schemasWith(database, 'precious')]).to.deep.equal([undefined, ['t2']]);
 
     await database.query(`comment on schema t2 is '${SCHEMA_COMMENT}'`);
@@ -82,22 +84,21 @@ onDatabases('histories that cannot be read', database => {
     for (const canary of [['t2'], ['t1'], ['t1', 't2'], 1]) {
       const result = await set.tenants.migrate({ canary });
 
-      expect([namesOf(result.migrated), namesOf(result.failed), result.notBegun], JSON.stringify(canary)).to.deep.equal([
+      expect([schemaNamesOf(result.migrated), schemaNamesOf(result.failed), result.notBegun], JSON.stringify(canary)).to.deep.equal([
         [],
         ['t1', 't2'],
         ['t3', 't4', 't5'],
       ]);
     }
 
-    expect(namesOf((await set.tenants.migrate({ canary: ['t3'] })).migrated)).to.deep.equal(['t3', 't4', 't5']);
+    expect(schemaNamesOf((await set.tenants.migrate({ canary: ['t3'] })).migrated)).to.deep.equal(['t3', 't4', 't5']);
   });
 
   if (database.kind === 'postgresql') {
     let other: pg.Client;
 
     beforeEach(async () => {
-      other = new pg.Client({ connectionString: database.url ?? '' });
-      await other.connect();
+      other = await openSession(database);
       await other.query('begin');
     });
 
@@ -109,20 +110,20 @@ onDatabases('histories that cannot be read', database => {
       const result = await set.tenants.migrate({ lockTimeoutMs: 50 });
       await other.query('rollback');
 
-      expect(namesOf(result.migrated)).to.deep.equal(['t1', 't2', 't4', 't5']);
-      expect(failureOf(result, 't3')).to.have.property('code', 'MIGRATION_HISTORY_UNREADABLE');
-      expect(failureOf(result, 't3').cause).to.include({ code: '55P03' });
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(['t1', 't2', 't4', 't5']);
+      expect(errorIn(result, 't3')).to.have.property('code', 'MIGRATION_HISTORY_UNREADABLE');
+      expect(errorIn(result, 't3').cause).to.include({ code: '55P03' });
     });
 
     it('M9 a schema that is dropped while it is looked at is reported as missing, and the others are migrated', async () => {
       await other.query('drop schema t3 cascade');
       const run = set.tenants.migrate();
-      await until(async () => (await waiting()) > 0, 'the run waits for the history');
+      await until('the run waits for the history', async () => (await countLockWaits(database)) > 0);
       await other.query('commit');
       const result = await run;
 
-      expect(namesOf(result.migrated)).to.deep.equal(['t1', 't2', 't4', 't5']);
-      expect(failureOf(result, 't3')).to.be.instanceOf(SchemaMissingError);
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(['t1', 't2', 't4', 't5']);
+      expect(errorIn(result, 't3')).to.be.instanceOf(SchemaMissingError);
     });
   }
 
@@ -137,23 +138,4 @@ onDatabases('histories that cannot be read', database => {
     expect([result.upToDate, result.failed, result.notBegun]).to.deep.equal([0, [], NAMES]);
     expect(database.statements.filter(sql => sql.includes('union all'))).to.deep.equal([]);
   });
-
-  async function waiting(): Promise<number> {
-    const [row] = await database.query<{ count: number }>(
-      `select count(*)::int as count from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())`,
-    );
-
-    return row?.count ?? 0;
-  }
 });
-
-function namesOf(results: readonly { readonly schemaName: string }[]): string[] {
-  return results.map(({ schemaName }) => schemaName);
-}
-
-function failureOf({ failed }: RunResult, schemaName: string): Error {
-  const error = failed.find(failure => failure.schemaName === schemaName)?.error;
-  expect(error, String(error)).to.be.instanceOf(Error);
-
-  return error as Error;
-}

@@ -2,12 +2,14 @@ import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
 import { startMigrating } from '../../support/processes/migrate-process.ts';
 import { openTenantSet, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { randomNumbers } from '../../support/generators/random.ts';
+import { REPLAY } from '../../support/generators/property.ts';
 
 type Entry = readonly [name: string, ...statements: string[]];
 
 const NAMES = Array.from({ length: 20 }, (_, n) => `t${String(n).padStart(2, '0')}`);
 const KILLS = 50;
-const SEED = Number(process.env['LANDLORD_SEED'] ?? 20_261_123);
+const SEED = REPLAY.seed ?? 20_261_123;
 
 onDatabases(
   'a run that is killed',
@@ -20,15 +22,13 @@ onDatabases(
       await set.create(...NAMES);
     });
 
-    after(() => set.close());
-
-    it(`M6 leaves no tenant half-migrated, ${KILLS} times over (LANDLORD_SEED=${SEED}), and the next run does what is left`, async function () {
+    it(`M6 leaves no tenant half-migrated, ${KILLS} times over (FC_SEED=${SEED}), and the next run does what is left`, async function () {
       this.timeout(180_000);
-      const random = randomOf(SEED);
+      const random = randomNumbers(SEED);
       let cut = 0;
 
       for (let kills = 0; kills < KILLS;) {
-        // there is always work: what the run before has left, and else a few migrations more
+        // there is always work: the rest of the last run, or else a few new migrations
         if ((await migratedBy()).every(count => count === entries.length)) {
           addMigrations();
         }
@@ -54,7 +54,7 @@ onDatabases(
         }
       }
 
-      // else the kills would have come too late to show anything
+      // otherwise the kills came too late to prove anything
       expect(cut).to.be.above(KILLS / 2);
 
       const last = await startMigrating(database.url ?? '', entries).ended;
@@ -63,7 +63,7 @@ onDatabases(
       expect(await disagreeing()).to.deep.equal([]);
     });
 
-    // by turns such as go in one message, and such as take the long way
+    // alternately migrations that are sent in one message, and others
     function addMigrations(): void {
       const reads = entries.length % 2 === 0 ? ['read'] : [];
 
@@ -79,7 +79,7 @@ onDatabases(
       }
     }
 
-    /** How many migrations each tenant has. */
+    /** The number of migrations of each tenant. */
     async function migratedBy(): Promise<number[]> {
       const rows = await database.query<{ count: number }>(
         NAMES.map(name => `select count(*)::int as count from ${name}.mikro_orm_migrations`).join(' union all '),
@@ -88,7 +88,7 @@ onDatabases(
       return rows.map(({ count }) => count);
     }
 
-    /** Tenants whose history is not what their tables are: each migration but the first makes two. */
+    /** Tenants whose history does not match their tables: each migration except the first creates two. */
     async function disagreeing(): Promise<string[]> {
       const rows = await database.query<{ name: string; tables: string[] }>(
         `select schemaname::text as name, array_agg(tablename::text) as tables from pg_tables where schemaname ~ '^t[0-9]{2}$' and tablename ~ '^(before|after)_' group by 1`,
@@ -108,7 +108,7 @@ onDatabases(
         .map(({ schema }) => schema);
     }
 
-    /** Waits until the run has migrated so many times, from nothing to all there is to do, so that the kill comes at any moment of it. */
+    /** Waits until the run has finished a random number of migrations, from none to all, so that the kill can come at any moment. */
     async function somethingHappened(before: number, more: number, hasEnded: () => boolean): Promise<void> {
       while (!hasEnded() && !((await isAtWork()) && sum(await migratedBy()) >= before + more)) {
         await new Promise(resolve => setImmediate(resolve));
@@ -119,7 +119,7 @@ onDatabases(
       return (await otherSessions(`and state = 'active'`)) > 0;
     }
 
-    /** Ends what the server still does for the killed client, which has a whole migration of it in one message. */
+    /** Ends the sessions of the killed client, in which the server may still run a whole migration. */
     async function noneInFlight(): Promise<void> {
       await database.query(
         `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and application_name = 'spec child'`,
@@ -142,13 +142,4 @@ function sum(counts: readonly number[]): number {
   return counts.reduce((total, count) => total + count, 0);
 }
 
-/** Numbers from 0 to 1 that are the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-
-    return state / 2 ** 32;
-  };
-}
+/** Random numbers from 0 to 1, reproducible by their seed. */

@@ -1,9 +1,13 @@
-import { MigrationError, type RunResult } from '@landlord/mikro-orm';
+import { MigrationError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import pg from 'pg';
+import type pg from 'pg';
 import { onDatabases } from '../../support/databases/database.ts';
 import { startMigrating } from '../../support/processes/migrate-process.ts';
-import { historyOf, migrationOf, openTenantSet, schemasWith, sqlMigration, until, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
+import { until } from '../../support/assertions/until.ts';
+import { countLockWaits, openSession } from '../../support/databases/sessions.ts';
+import { errorIn, schemaNamesOf } from '../../support/assertions/run-result.ts';
 
 const NAMES = Array.from({ length: 20 }, (_, n) => `t${String(n).padStart(2, '0')}`);
 const FIRST = ['M1', 'create table "tag" ("id" serial primary key, "name" varchar(255) not null unique)'] as const;
@@ -20,8 +24,7 @@ onDatabases(
       set = await openTenantSet(database);
       await database.query('create table public.ran (schema_name text)');
       await database.query('create table public.gate (id int)');
-      other = new pg.Client({ connectionString: database.url ?? '' });
-      await other.connect();
+      other = await openSession(database);
     });
 
     afterEach(async () => {
@@ -29,11 +32,6 @@ onDatabases(
       await other.query('select pg_advisory_unlock_all()');
       await database.query('truncate public.ran');
       await set.clear();
-    });
-
-    after(async () => {
-      await other.end();
-      await set.close();
     });
 
     for (const [kind, prelude] of [
@@ -58,7 +56,7 @@ onDatabases(
           second.tenants.migrate({ concurrency: 3 }),
           set.tenants.migrate({ concurrency: 3 }),
         ]);
-        await second.close();
+        await second.orm.close();
 
         expect(results.flatMap(({ failed }) => failed.map(({ error }) => String(error)))).to.deep.equal([]);
         expect(results.flatMap(({ migrated }) => migrated.map(({ schemaName }) => schemaName)).toSorted()).to.deep.equal(NAMES);
@@ -85,13 +83,13 @@ onDatabases(
 
       const run = set.tenants.migrate({ lockTimeoutMs: 1, retries: 0 });
       await until(
-        () => database.statements.filter(sql => sql.includes('pg_try_advisory_xact_lock') && sql.includes(`'bob'`)).length > 3,
         'the run asks for bob again',
+        () => database.statements.filter(sql => sql.includes('pg_try_advisory_xact_lock') && sql.includes(`'bob'`)).length > 3,
       );
       expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['acme']);
       await other.query(`select pg_advisory_unlock(${keyOf('bob')})`);
 
-      expect(namesOf((await run).migrated)).to.deep.equal(['acme', 'bob']);
+      expect(schemaNamesOf((await run).migrated)).to.deep.equal(['acme', 'bob']);
     });
 
     it('M5, M9 reports a tenant that somebody has for too long, and does all others', async () => {
@@ -100,8 +98,8 @@ onDatabases(
       await other.query(`select pg_advisory_lock(${keyOf('acme')})`);
       const result = await set.tenants.migrate({ busyTimeoutMs: 100 });
 
-      expect([namesOf(result.migrated), namesOf(result.failed), result.notBegun]).to.deep.equal([['bob'], ['acme'], []]);
-      expect(failureOf(result, 'acme')).to.include({ code: 'TENANT_BUSY' });
+      expect([schemaNamesOf(result.migrated), schemaNamesOf(result.failed), result.notBegun]).to.deep.equal([['bob'], ['acme'], []]);
+      expect(errorIn(result, 'acme', MigrationError)).to.include({ code: 'TENANT_BUSY' });
       expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['bob']);
     });
 
@@ -112,18 +110,18 @@ onDatabases(
       const stop = new AbortController();
 
       const run = set.tenants.migrate({ signal: stop.signal });
-      await until(async () => (await schemasWith(database, 'tag', 'colour')).length > 0, 'acme is migrated');
+      await until('acme is migrated', async () => (await schemasWith(database, 'tag', 'colour')).length > 0);
       stop.abort();
       const result = await run;
 
-      expect([namesOf(result.migrated), result.failed, result.notBegun]).to.deep.equal([['acme'], [], ['bob']]);
+      expect([schemaNamesOf(result.migrated), result.failed, result.notBegun]).to.deep.equal([['acme'], [], ['bob']]);
     });
 
     it('M5 creating a tenant takes the same lock', async () => {
       await other.query(`select pg_advisory_lock(${keyOf('newbie')})`);
 
       const creation = set.create('newbie');
-      await until(async () => (await waiting(`locktype = 'advisory'`)) > 0, 'the creation waits');
+      await until('the creation waits', async () => (await countLockWaits(database, `locktype = 'advisory'`)) > 0);
       expect(await schemasWith(database, 'tag')).to.deep.equal([]);
       await other.query(`select pg_advisory_unlock(${keyOf('newbie')})`);
       await creation;
@@ -149,9 +147,9 @@ onDatabases(
 
       const result = await set.tenants.migrate({ lockTimeoutMs: 30, retries: 1 });
 
-      expect(namesOf(result.migrated)).to.deep.equal(['acme', 'carl']);
-      expect(failureOf(result, 'bob')).to.include({ code: 'MIGRATION_FAILED', migration: 'M2' });
-      expect(failureOf(result, 'bob').cause).to.include({ code: '55P03' });
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(['acme', 'carl']);
+      expect(errorIn(result, 'bob', MigrationError)).to.include({ code: 'MIGRATION_FAILED', migration: 'M2' });
+      expect(errorIn(result, 'bob', MigrationError).cause).to.include({ code: '55P03' });
       const tries = database.statements.filter(sql => sql.includes('to_regnamespace') && sql.includes('"bob"'));
       expect(tries).to.have.length(2);
       expect(await historyOf(database, 'bob')).to.deep.equal(['M1']);
@@ -165,16 +163,16 @@ onDatabases(
 
       const run = set.tenants.migrate({ lockTimeoutMs: 100, retries: 10 });
 
-      // the second time is by the long way, so that what succeeds is a try after that
+      // the second try does not use one message, so a later try must succeed
       for (const time of ['first', 'second']) {
-        await until(async () => (await waiting(`relation = 'bob.tag'::regclass`)) > 0, `bob waits the ${time} time`);
-        await until(async () => (await waiting(`relation = 'bob.tag'::regclass`)) === 0, `bob gives up the ${time} time`);
+        await until(`bob waits the ${time} time`, async () => (await countLockWaits(database, `relation = 'bob.tag'::regclass`)) > 0);
+        await until(`bob gives up the ${time} time`, async () => (await countLockWaits(database, `relation = 'bob.tag'::regclass`)) === 0);
       }
 
       await other.query('rollback');
       const result = await run;
 
-      expect([namesOf(result.migrated), result.failed]).to.deep.equal([['acme', 'bob'], []]);
+      expect([schemaNamesOf(result.migrated), result.failed]).to.deep.equal([['acme', 'bob'], []]);
     });
 
     it('M9 a statement that takes too long is reported with its SQLSTATE, and not tried again', async () => {
@@ -184,8 +182,8 @@ onDatabases(
 
       const result = await set.tenants.migrate({ statementTimeoutMs: 50 });
 
-      expect(namesOf(result.migrated)).to.deep.equal(['acme']);
-      expect(failureOf(result, 'bob').cause).to.include({ code: '57014' });
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(['acme']);
+      expect(errorIn(result, 'bob', MigrationError).cause).to.include({ code: '57014' });
       expect(database.statements.filter(sql => sql.includes('to_regnamespace') && sql.includes('"bob"'))).to.have.length(1);
     });
 
@@ -208,14 +206,14 @@ onDatabases(
       );
 
       const run = set.tenants.migrate();
-      await until(async () => (await waiting(`relation = 'public.gate'::regclass`)) > 0, 'bob waits for the gate');
+      await until('bob waits for the gate', async () => (await countLockWaits(database, `relation = 'public.gate'::regclass`)) > 0);
       otherDone = other.query('lock table bob.tag');
       await otherDone;
       await other.query('rollback');
       const result = await run;
 
       expect(tries).to.equal(2);
-      expect([namesOf(result.migrated), result.failed]).to.deep.equal([['acme', 'bob'], []]);
+      expect([schemaNamesOf(result.migrated), result.failed]).to.deep.equal([['acme', 'bob'], []]);
     });
 
     it('M9 a tenant whose connection is lost is tried again, in the middle of a migration that reads and of one that queues', async () => {
@@ -233,7 +231,7 @@ onDatabases(
         }),
       );
       const reading = await set.tenants.migrate();
-      expect([tries, namesOf(reading.migrated), reading.failed]).to.deep.equal([2, ['acme', 'bob'], []]);
+      expect([tries, schemaNamesOf(reading.migrated), reading.failed]).to.deep.equal([2, ['acme', 'bob'], []]);
 
       set.use(
         migrationOf('M2', () => undefined),
@@ -242,13 +240,13 @@ onDatabases(
       await other.query('begin');
       await other.query('lock table bob.tag');
       const run = set.tenants.migrate();
-      await until(async () => (await waiting(`relation = 'bob.tag'::regclass`)) > 0, 'bob waits');
+      await until('bob waits', async () => (await countLockWaits(database, `relation = 'bob.tag'::regclass`)) > 0);
       await database.query(
         `select pg_terminate_backend(pid, 5000) from pg_locks where not granted and relation = 'bob.tag'::regclass and pid <> pg_backend_pid()`,
       );
       await other.query('rollback');
       const queueing = await run;
-      expect([namesOf(queueing.migrated), queueing.failed]).to.deep.equal([['acme', 'bob'], []]);
+      expect([schemaNamesOf(queueing.migrated), queueing.failed]).to.deep.equal([['acme', 'bob'], []]);
       expect(await historyOf(database, 'bob')).to.deep.equal(['M1', 'M2', 'M3']);
     });
 
@@ -261,19 +259,11 @@ onDatabases(
 
       const result = await set.tenants.migrate();
 
-      expect([namesOf(result.migrated), result.failed]).to.deep.equal([['acme', 'bob'], []]);
+      expect([schemaNamesOf(result.migrated), result.failed]).to.deep.equal([['acme', 'bob'], []]);
     });
 
     async function ran(): Promise<string[]> {
       return (await database.query<{ name: string }>('select schema_name as name from public.ran order by 1')).map(({ name }) => name);
-    }
-
-    async function waiting(lock: string): Promise<number> {
-      const [row] = await database.query<{ count: number }>(
-        `select count(*)::int as count from pg_locks where not granted and database = (select oid from pg_database where datname = current_database()) and ${lock}`,
-      );
-
-      return row?.count ?? 0;
     }
   },
   ['postgresql'],
@@ -286,15 +276,4 @@ async function pidOf(client: pg.Client): Promise<number> {
 /** The key of a tenant's lock, as the documentation gives it. */
 function keyOf(schemaName: string): string {
   return `hashtextextended('landlord:${schemaName}', 0)`;
-}
-
-function namesOf(results: readonly { readonly schemaName: string }[]): string[] {
-  return results.map(({ schemaName }) => schemaName);
-}
-
-function failureOf({ failed }: RunResult, schemaName: string): MigrationError {
-  const error = failed.find(failure => failure.schemaName === schemaName)?.error;
-  expect(error, String(error)).to.be.instanceOf(MigrationError);
-
-  return error as MigrationError;
 }

@@ -3,7 +3,9 @@ import type { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { Genre, Tag } from '../../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../../support/databases/database.ts';
-import { historyOf, migrationOf, openTenantSet, schemasWith, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
+import { failureOf } from '../../support/assertions/failure.ts';
 
 const queues = sqlMigration('M2', [
   `insert into "tag" ("name") values ('queued') -- as SQL`,
@@ -33,15 +35,13 @@ onDatabasesAndPooler('what migrations do in a run', database => {
   let settingsBefore: unknown;
 
   before(async () => {
-    // one connection, so that whoever comes next gets the one that was used
+    // one connection, so that the next user gets the same one
     set = await openTenantSet(database, database.kind === 'pglite' ? {} : { pool: { max: 1 } });
     settingsBefore = await settings();
   });
 
   beforeEach(() => set.create('acme', 'bob'));
   afterEach(() => set.clear());
-  after(() => set.close());
-
   for (const sql of [
     'set search_path to public',
     'SET ROLE nobody',
@@ -184,7 +184,7 @@ onDatabasesAndPooler('what migrations do in a run', database => {
   it('M11 a creation that fails in a data migration leaves nothing, and the connection clean', async () => {
     set.use(queues, usesOrm, sqlMigration('M6', 'select 1 / 0'));
 
-    expect(String(await set.create('newbie').catch((error: unknown) => error))).to.contain('"M6"');
+    expect(String(await failureOf(set.create('newbie')))).to.contain('"M6"');
 
     expect(await schemasWith(database, 'tag')).to.deep.equal(['acme', 'bob']);
     expect(await database.query(`select 1 from public.library where schema_name = 'newbie'`)).to.deep.equal([]);
@@ -197,7 +197,7 @@ onDatabasesAndPooler('what migrations do in a run', database => {
     const preview = await tenants(set.orm).preview({ only: ['acme'] });
 
     expect(preview.map(({ schemaNames, migrations }) => [schemaNames, migrations])).to.deep.equal([[['acme'], ['M2', 'M3']]]);
-    expect(preview[0]?.sql.join('\n')).to.contain(`values ('queued')`).and.contain('from here it reads');
+    expect(preview[0]?.sql.join('\n')).to.contain(`values ('queued')`).and.contain('from here the migration reads');
     expect(await tagsOf('acme')).to.deep.equal([]);
     expect(await historyOf(database, 'acme')).to.deep.equal(['M1']);
   });
@@ -206,7 +206,7 @@ onDatabasesAndPooler('what migrations do in a run', database => {
     return (await database.query<{ name: string }>(`select name from ${schemaName}.tag order by id`)).map(({ name }) => name);
   }
 
-  /** The only connection is as it was at first. */
+  /** The only connection is in its initial state. */
   async function expectClean(): Promise<void> {
     expect(await settings()).to.deep.equal(settingsBefore);
   }

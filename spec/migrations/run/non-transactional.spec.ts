@@ -1,17 +1,11 @@
 import { MigrationError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import pg from 'pg';
 import { onDatabases } from '../../support/databases/database.ts';
-import {
-  historyOf,
-  migrationOf,
-  openTenantSet,
-  schemasWith,
-  sqlMigration,
-  until,
-  type MigrationEntry,
-  type TenantSet,
-} from '../../support/orm/tenant-set.ts';
+import { migrationOf, openTenantSet, sqlMigration, type MigrationEntry, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
+import { until } from '../../support/assertions/until.ts';
+import { openSession } from '../../support/databases/sessions.ts';
+import { failureOf } from '../../support/assertions/failure.ts';
 
 const COLOUR = sqlMigration('M2', 'alter table "tag" add column "colour" text', 'alter table "tag" drop column "colour"');
 const INDEX = outside(
@@ -25,14 +19,12 @@ onDatabases('migrations outside a transaction', database => {
   let set: TenantSet;
 
   before(async () => {
-    // one connection, so that whoever comes next gets the one that was used
+    // one connection, so that the next user gets the same one
     set = await openTenantSet(database, database.kind === 'pglite' ? {} : { pool: { max: 1 } });
   });
 
   beforeEach(() => set.create('acme', 'bob'));
   afterEach(() => set.clear());
-  after(() => set.close());
-
   it('M3 an index is created concurrently in each tenant, is recorded, and leaves the connection clean', async () => {
     const defaults = await settings();
     set.use(COLOUR, INDEX);
@@ -115,7 +107,7 @@ onDatabases('migrations outside a transaction', database => {
     const error = (await set.tenants.migrate({ only: ['acme'] })).failed[0]?.error as MigrationError;
 
     expect(error).to.deep.include({ code: 'MIGRATION_FAILED', migration: 'M4', done: ['M2', 'M3'] });
-    expect(error.message).to.contain('stands: "M2", "M3"').and.not.contain('left as it was');
+    expect(error.message).to.contain('remain applied: "M2", "M3"').and.not.contain('left as it was');
     expect(await historyOf(database, 'acme')).to.deep.equal(['M1', 'M2', 'M3']);
 
     const again = (await set.tenants.migrate({ only: ['acme'] })).failed[0]?.error as MigrationError;
@@ -197,7 +189,7 @@ onDatabases('migrations outside a transaction', database => {
     expect(await historyOf(database, 'newbie')).to.deep.equal(['M1', 'M2', 'M3', 'M4']);
 
     set.use(COLOUR, INDEX, sqlMigration('M4', 'select 1 / 0'));
-    expect(await set.create('never').catch((error: unknown) => String(error))).to.contain('division by zero');
+    expect(String(await failureOf(set.create('never')))).to.contain('division by zero');
     expect(await indexes()).to.deep.equal(['newbie.tag_colour_index']);
     expect(await schemasWith(database, 'tag')).to.not.include('never');
   });
@@ -211,7 +203,7 @@ onDatabases('migrations outside a transaction', database => {
       second.use(...entries);
 
       const results = await Promise.all([set.tenants.migrate(), second.tenants.migrate({ concurrency: 2 })]);
-      await second.close();
+      await second.orm.close();
 
       expect(results.flatMap(({ failed }) => failed.map(({ error }) => String(error)))).to.deep.equal([]);
       expect(results.flatMap(({ migrated }) => migrated.map(({ schemaName }) => schemaName)).toSorted()).to.deep.equal(['acme', 'bob']);
@@ -223,8 +215,7 @@ onDatabases('migrations outside a transaction', database => {
     });
 
     it('M9 one that waits too long for a lock is reported with what it left, and not tried again', async () => {
-      const other = new pg.Client({ connectionString: database.url ?? '' });
-      await other.connect();
+      const other = await openSession(database);
       await other.query('begin');
       await other.query('lock table bob.tag in row exclusive mode');
       set.use(outside('M3', 'create index concurrently "tag_name_index" on "tag" ("name")'));
@@ -241,7 +232,7 @@ onDatabases('migrations outside a transaction', database => {
       set.use(outside('M3', 'select pg_sleep(30)'));
 
       const run = set.tenants.migrate({ only: ['acme'] });
-      await until(async () => (await sleeping()).length > 0, 'the migration sleeps');
+      await until('the migration sleeps', async () => (await sleeping()).length > 0);
       await database.query('select pg_terminate_backend($1, 5000)', [(await sleeping())[0]?.pid]);
       const result = await run;
 
@@ -263,7 +254,7 @@ onDatabases('migrations outside a transaction', database => {
     return rows.map(({ name }) => name);
   }
 
-  /** What the next user of the only connection finds. */
+  /** The state that the next user of the only connection finds. */
   function settings(): Promise<unknown> {
     return set.orm.em
       .getConnection()
@@ -295,10 +286,7 @@ onDatabases(
       set = await openTenantSet(database);
     });
 
-    after(async () => {
-      await set.clear();
-      await set.close();
-    });
+    after(() => set.clear());
 
     it('N3 they are refused before anything runs in the tenant, as path and lock would stay on a connection of everybody', async () => {
       await set.create('acme');
@@ -309,7 +297,7 @@ onDatabases(
 
       expect(error?.code, String(error)).to.equal('MIGRATION_NEEDS_SESSION');
       expect(error).to.include({ migration: 'M3', isRolledBack: true });
-      expect(error?.message).to.contain('"acme"').and.to.contain('straight to PostgreSQL');
+      expect(error?.message).to.contain('"acme"').and.to.contain('directly to PostgreSQL');
       expect(await historyOf(database, 'acme')).to.deep.equal(['M1']);
     });
 

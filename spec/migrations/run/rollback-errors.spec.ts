@@ -1,7 +1,8 @@
 import type { MigrationError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
-import { historyOf, migrationOf, openTenantSet, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { migrationOf, openTenantSet, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { historyOf } from '../../support/databases/catalog.ts';
 
 onDatabases(
   'errors whose rollback fails',
@@ -12,10 +13,7 @@ onDatabases(
       set = await openTenantSet(database);
     });
 
-    after(async () => {
-      await set.clear();
-      await set.close();
-    });
+    after(() => set.clear());
 
     it('M9 the first error is reported, with that of the rollback beside it, and a lost connection is tried again', async () => {
       let tries = 0;

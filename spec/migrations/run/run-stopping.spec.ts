@@ -1,7 +1,10 @@
 import { RunUsageError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
-import { migrationOf, openTenantSet, schemasWith, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { schemasWith } from '../../support/databases/catalog.ts';
+import { schemaNamesOf } from '../../support/assertions/run-result.ts';
+import { failureOf } from '../../support/assertions/failure.ts';
 
 const NAMES = ['t1', 't2', 't3', 't4', 't5'];
 const M2 = sqlMigration('M2', 'alter table "tag" add column "colour" text');
@@ -19,23 +22,25 @@ onDatabases('stopping a run', database => {
   });
 
   afterEach(() => set.clear());
-  after(() => set.close());
-
   it('M4 begins no other tenant after so many failures, and tells which were not begun', async () => {
     await breakTenants('t1', 't2');
 
     const one = await set.tenants.migrate({ concurrency: 1, maxFailures: 1 });
-    expect([namesOf(one.failed), namesOf(one.migrated), one.notBegun]).to.deep.equal([['t1'], [], ['t2', 't3', 't4', 't5']]);
+    expect([schemaNamesOf(one.failed), schemaNamesOf(one.migrated), one.notBegun]).to.deep.equal([['t1'], [], ['t2', 't3', 't4', 't5']]);
     expect(await migrated()).to.deep.equal([]);
 
     const two = await set.tenants.migrate({ concurrency: 1, maxFailures: 2, skip: ['t3'] });
-    expect([namesOf(two.failed), two.notBegun]).to.deep.equal([
+    expect([schemaNamesOf(two.failed), two.notBegun]).to.deep.equal([
       ['t1', 't2'],
       ['t4', 't5'],
     ]);
 
     const three = await set.tenants.migrate({ concurrency: 1, maxFailures: 3 });
-    expect([namesOf(three.failed), namesOf(three.migrated), three.notBegun]).to.deep.equal([['t1', 't2'], ['t3', 't4', 't5'], []]);
+    expect([schemaNamesOf(three.failed), schemaNamesOf(three.migrated), three.notBegun]).to.deep.equal([
+      ['t1', 't2'],
+      ['t3', 't4', 't5'],
+      [],
+    ]);
   });
 
   it('M4 migrates a canary of so many first, and no other tenant if it fails', async () => {
@@ -43,7 +48,11 @@ onDatabases('stopping a run', database => {
 
     const result = await set.tenants.migrate({ canary: 2 });
 
-    expect([namesOf(result.migrated), namesOf(result.failed), result.notBegun]).to.deep.equal([['t1'], ['t2'], ['t3', 't4', 't5']]);
+    expect([schemaNamesOf(result.migrated), schemaNamesOf(result.failed), result.notBegun]).to.deep.equal([
+      ['t1'],
+      ['t2'],
+      ['t3', 't4', 't5'],
+    ]);
     expect(await migrated()).to.deep.equal(['t1']);
   });
 
@@ -54,13 +63,17 @@ onDatabases('stopping a run', database => {
     const result = await set.tenants.migrate({ canary: ['t4', 't5'], onProgress: ({ schemaName }) => order.push(schemaName) });
 
     expect(order.slice(0, 2)).to.have.members(['t4', 't5']);
-    expect([namesOf(result.migrated), namesOf(result.failed), result.notBegun]).to.deep.equal([['t2', 't3', 't4', 't5'], ['t1'], []]);
+    expect([schemaNamesOf(result.migrated), schemaNamesOf(result.failed), result.notBegun]).to.deep.equal([
+      ['t2', 't3', 't4', 't5'],
+      ['t1'],
+      [],
+    ]);
   });
 
   it('M4 takes a canary with nothing to do for one that lives', async () => {
     await set.tenants.migrate({ only: ['t3'] });
 
-    expect(namesOf((await set.tenants.migrate({ canary: ['t3'] })).migrated)).to.deep.equal(['t1', 't2', 't4', 't5']);
+    expect(schemaNamesOf((await set.tenants.migrate({ canary: ['t3'] })).migrated)).to.deep.equal(['t1', 't2', 't4', 't5']);
   });
 
   it('M6 begins nothing where it was aborted before', async () => {
@@ -89,28 +102,27 @@ onDatabases('stopping a run', database => {
 
       const result = await set.tenants.migrate({ signal: stop.signal, concurrency: 1 });
 
-      expect([namesOf(result.migrated), result.failed, result.notBegun]).to.deep.equal([['t1'], [], ['t2', 't3', 't4', 't5']]);
+      expect([schemaNamesOf(result.migrated), result.failed, result.notBegun]).to.deep.equal([['t1'], [], ['t2', 't3', 't4', 't5']]);
       expect(await migrated()).to.deep.equal(['t1']);
-      expect(namesOf((await set.tenants.migrate()).migrated)).to.deep.equal(['t2', 't3', 't4', 't5']);
+      expect(schemaNamesOf((await set.tenants.migrate()).migrated)).to.deep.equal(['t2', 't3', 't4', 't5']);
     });
   }
 
   it('M6 a listener that throws does not end the run, and what it threw comes when all is done', async () => {
     const told: string[] = [];
     let wasPlanned = false;
-    const error = await set.tenants
-      .migrate({
-        concurrency: 2,
-        onPlan: () => {
-          wasPlanned = true;
-          throw new Error('of the plan');
-        },
-        onProgress: ({ schemaName }) => {
-          told.push(schemaName);
-          throw new Error('of a tenant');
-        },
-      })
-      .catch((thrown: unknown) => thrown);
+    const run = set.tenants.migrate({
+      concurrency: 2,
+      onPlan: () => {
+        wasPlanned = true;
+        throw new Error('of the plan');
+      },
+      onProgress: ({ schemaName }) => {
+        told.push(schemaName);
+        throw new Error('of a tenant');
+      },
+    });
+    const error = await failureOf(run);
 
     expect(error).to.be.instanceOf(Error).with.property('message', 'of the plan');
     expect([wasPlanned, told.toSorted()]).to.deep.equal([true, NAMES]);
@@ -129,7 +141,7 @@ onDatabases('stopping a run', database => {
     ];
 
     for (const options of wrong) {
-      const error = await set.tenants.migrate(options).catch((thrown: unknown) => thrown);
+      const error = await failureOf(set.tenants.migrate(options));
       expect(error, JSON.stringify(options)).to.be.instanceOf(RunUsageError);
       expect(String(error))
         .to.contain(Object.keys(options)[0])
@@ -149,7 +161,3 @@ onDatabases('stopping a run', database => {
     return schemasWith(database, 'tag', 'colour');
   }
 });
-
-function namesOf(results: readonly { readonly schemaName: string }[]): string[] {
-  return results.map(({ schemaName }) => schemaName);
-}

@@ -1,12 +1,16 @@
 import { MigrationError, SchemaMissingError, type RunPlan, type RunResult, type TenantRunResult } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
-import { historyOf, migrationOf, openTenantSet, schemasWith, sqlMigration, until, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
+import { until } from '../../support/assertions/until.ts';
+import { errorIn } from '../../support/assertions/run-result.ts';
+import { refusal } from '../../support/assertions/refusal.ts';
 
 const M2 = sqlMigration('M2', 'alter table "tag" add column "colour" text', 'alter table "tag" drop column "colour"');
 const M3 = sqlMigration('M3', 'alter table "tag" add column "shape" text', 'alter table "tag" drop column "shape"');
 
-// not through the pooler, whose one connection lets no two tenants be in work at once
+// not through the pooler: with its one connection, only one tenant can be migrated at a time
 onDatabases('a run over tenants', database => {
   let set: TenantSet;
 
@@ -16,8 +20,6 @@ onDatabases('a run over tenants', database => {
 
   beforeEach(() => set.create('acme', 'bob', 'carl'));
   afterEach(() => set.clear());
-  after(() => set.close());
-
   it('M3 runs what is pending in each tenant, in order, and nothing in public', async () => {
     set.use(M2);
     await set.tenants.migrate({ only: ['acme'] });
@@ -70,12 +72,12 @@ onDatabases('a run over tenants', database => {
       { canary: ['nobody'] },
       { skip: ['bob'], canary: ['bob'] },
     ]) {
-      expect((await thrownBy(set.tenants.migrate(options))).code).to.equal('TENANT_UNKNOWN');
+      await refusal(set.tenants.migrate(options), 'TENANT_UNKNOWN');
     }
 
-    expect((await thrownBy(set.tenants.migrate({ to: 'M9' }))).code).to.equal('MIGRATION_UNKNOWN');
+    await refusal(set.tenants.migrate({ to: 'M9' }), 'MIGRATION_UNKNOWN');
     for (const where of [{ nope: 1 }, { name: { $nope: 1 } }, { id: 'x' }]) {
-      expect((await thrownBy(set.tenants.migrate({ where }))).code, JSON.stringify(where)).to.equal('RUN_USAGE');
+      await refusal(set.tenants.migrate({ where }), 'RUN_USAGE', JSON.stringify(where));
     }
 
     expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal([]);
@@ -111,7 +113,7 @@ onDatabases('a run over tenants', database => {
     await database.query('alter table bob.tag add column shape int');
 
     const result = await set.tenants.migrate();
-    const error = failureOf(result, 'bob');
+    const error = errorIn(result, 'bob', MigrationError);
 
     expect(done(result)).to.have.keys('acme', 'carl');
     expect([error.code, error.migration, error.statement]).to.deep.equal([
@@ -144,8 +146,8 @@ onDatabases('a run over tenants', database => {
     const result = await set.tenants.migrate();
 
     expect(done(result)).to.have.keys('acme', 'carl');
-    expect(failureOf(result, 'bob').migration).to.equal('M3');
-    expect(failureOf(result, 'bob').cause).to.equal(thrown);
+    expect(errorIn(result, 'bob', MigrationError).migration).to.equal('M3');
+    expect(errorIn(result, 'bob', MigrationError).cause).to.equal(thrown);
     expect(await historyOf(database, 'bob')).to.deep.equal(['M1']);
     expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['acme', 'carl']);
   });
@@ -180,7 +182,7 @@ onDatabases('a run over tenants', database => {
 
     const result = await set.tenants.migrate({ direction: 'down', to: 0 });
 
-    expect(failureOf(result, 'bob').code).to.equal('MIGRATION_UNKNOWN');
+    expect(errorIn(result, 'bob', MigrationError).code).to.equal('MIGRATION_UNKNOWN');
     expect(await schemasWith(database, 'tag')).to.deep.equal(['bob']);
     expect(await historyOf(database, 'bob')).to.deep.equal(['M1', 'M7']);
   });
@@ -188,7 +190,7 @@ onDatabases('a run over tenants', database => {
   it('M3 refuses to run in a transaction of the caller, which each tenant would have to share', async () => {
     set.use(M2);
 
-    const error = await set.orm.em.fork().transactional(() => thrownBy(set.tenants.migrate()));
+    const error = await set.orm.em.fork().transactional(() => refusal(set.tenants.migrate()));
 
     expect(error.code).to.equal('RUN_IN_TRANSACTION');
     expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal([]);
@@ -203,7 +205,7 @@ onDatabases('a run over tenants', database => {
         await migration.execute('select 1');
         now += 1;
         peak = Math.max(peak, now);
-        await until(() => peak >= limit, 'as many at once as may be');
+        await until('as many at once as may be', () => peak >= limit);
         now -= 1;
       }),
     );
@@ -230,21 +232,4 @@ onDatabases('a run over tenants', database => {
 
 function done({ migrated }: RunResult): Record<string, readonly string[]> {
   return Object.fromEntries(migrated.map(({ schemaName, migrations }) => [schemaName, migrations]));
-}
-
-function failureOf({ failed }: RunResult, schemaName: string): MigrationError {
-  const error = failed.find(failure => failure.schemaName === schemaName)?.error;
-  expect(error).to.be.instanceOf(MigrationError);
-
-  return error as MigrationError;
-}
-
-async function thrownBy(promise: Promise<unknown>): Promise<Error & { readonly code?: string }> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  expect(error).to.be.instanceOf(Error);
-
-  return error as Error;
 }

@@ -1,7 +1,10 @@
 import { expect } from 'chai';
-import pg from 'pg';
+import type pg from 'pg';
 import { onDatabases } from '../../support/databases/database.ts';
-import { historyOf, migrationOf, openTenantSet, schemasWith, sqlMigration, until, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
+import { until } from '../../support/assertions/until.ts';
+import { countLockWaits, openSession } from '../../support/databases/sessions.ts';
 
 const COLUMNS = ['colour', 'shape'] as const;
 const [COLOUR, SHAPE] = [column('M2', 'colour'), column('M3', 'shape')];
@@ -14,8 +17,7 @@ onDatabases(
 
     before(async () => {
       set = await openTenantSet(database);
-      other = new pg.Client({ connectionString: database.url ?? '' });
-      await other.connect();
+      other = await openSession(database);
     });
 
     beforeEach(async () => {
@@ -29,17 +31,12 @@ onDatabases(
       await set.clear();
     });
 
-    after(async () => {
-      await other.end();
-      await set.close();
-    });
-
     it('M5, M8 revert the latest migration once, and none that was not the latest when they looked', async () => {
       await other.query('begin');
       await other.query('lock table acme.tag');
       const runs = [set.tenants.migrate({ direction: 'down', only: ['acme'] }), set.tenants.migrate({ direction: 'down', only: ['acme'] })];
-      await until(async () => (await waiting()) > 0, 'one run waits in the tenant');
-      await until(() => timesAsked() > 1, 'the other has looked and found the tenant taken');
+      await until('one run waits in the tenant', async () => (await countLockWaits(database, `relation = 'acme.tag'::regclass`)) > 0);
+      await until('the other has looked and found the tenant taken', () => timesAsked() > 1);
       await other.query('rollback');
       const results = await Promise.all(runs);
 
@@ -57,7 +54,7 @@ onDatabases(
         migrationOf('M3', () => undefined, {
           down: async migration => {
             reverted += 1;
-            // as if the server had committed and gone away before it could say so
+            // as if the server had committed, and the connection had been lost before its answer
             await database.query('alter table acme.tag drop column shape');
             await database.query(`delete from acme.mikro_orm_migrations where name = 'M3'`);
             migration.addSql('select 1');
@@ -77,7 +74,7 @@ onDatabases(
       database.statements.length = 0;
       await other.query('select pg_advisory_lock($1)', [await keyOf('acme')]);
       const run = set.tenants.migrate({ direction: 'down', only: ['acme'] });
-      await until(() => timesAsked() > 0, 'the run has looked and found the tenant taken');
+      await until('the run has looked and found the tenant taken', () => timesAsked() > 0);
       await database.query(`insert into acme.mikro_orm_migrations (name) values ('M3')`);
       await other.query('select pg_advisory_unlock_all()');
 
@@ -85,21 +82,13 @@ onDatabases(
       expect(await historyOf(database, 'acme')).to.deep.equal(['M1', 'M2', 'M3']);
     });
 
-    async function waiting(): Promise<number> {
-      const [row] = await database.query<{ count: number }>(
-        `select count(*)::int as count from pg_locks where not granted and relation = 'acme.tag'::regclass`,
-      );
-
-      return row?.count ?? 0;
-    }
-
     async function keyOf(schemaName: string): Promise<string> {
       const [row] = await database.query<{ key: string }>(`select hashtextextended('landlord:' || $1, 0)::text as key`, [schemaName]);
 
       return row?.key ?? '';
     }
 
-    /** How often runs have asked for the tenant, since the last spec. */
+    /** How often runs have queried the tenant since the last spec. */
     function timesAsked(): number {
       return database.statements.filter(sql => sql.includes('pg_try_advisory_xact_lock') && sql.includes('landlord:')).length;
     }

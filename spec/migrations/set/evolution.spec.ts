@@ -3,7 +3,8 @@ import type { MikroORM } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { readCatalog, readReferencesOut } from '../../support/databases/schema-contents.ts';
 import { createDatabase, onDatabases } from '../../support/databases/database.ts';
-import { client, migrationsFolder, openEvolving, openPlain, type EntityFactory, type EvolvingOrm } from '../../support/orm/evolving-orm.ts';
+import { newClient, migrationsFolder, openEvolving, openPlain, type EntityFactory } from '../../support/orm/evolving-orm.ts';
+import type { SpecOrm } from '../../support/orm/open-orm.ts';
 import { EVOLUTIONS } from './evolutions.ts';
 
 onDatabases(
@@ -35,7 +36,7 @@ onDatabases(
             await migrator.up();
 
             if (step === 0) {
-              await orm.value.em.fork().persistAndFlush([client('acme'), client('bob')]);
+              await orm.value.em.fork().persistAndFlush([newClient('acme'), newClient('bob')]);
             }
 
             const before = await readCatalog(own, publicSchema);
@@ -68,7 +69,7 @@ onDatabases(
           failed = false;
         } finally {
           await folder.remove();
-          // the second also where the first fails: an observer that stays would end the run when the server stops
+          // close the second even if the first fails: an observer that stays open would crash the run when the server stops
           try {
             await own.close(failed);
           } finally {
@@ -76,7 +77,7 @@ onDatabases(
           }
         }
 
-        function evolve(factory: EntityFactory): Promise<EvolvingOrm> {
+        function evolve(factory: EntityFactory): Promise<SpecOrm> {
           return openEvolving({ ...database, options: () => ownOptions }, folder.path, factory({ schema: '*' }), {
             options: { publicSchema },
           });

@@ -9,11 +9,11 @@ export interface Evolution {
   /** The tables among them that are shared. */
   readonly shared?: readonly string[];
   readonly publicSchema?: string;
-  /** How many of the first versions have no way back. */
+  /** The number of first versions that cannot be reverted. */
   readonly keeps?: number;
-  /** What MikroORM's own way down leaves behind. */
+  /** The objects that MikroORM's own down migration leaves behind. */
   readonly leaves?: string;
-  /** Whether MikroORM sees a change where there is none, as its snapshot does not keep how a table is partitioned. */
+  /** Whether MikroORM reports a change where there is none, because its snapshot does not store how a table is partitioned. */
   readonly neverSettles?: boolean;
 }
 
@@ -65,7 +65,7 @@ export const EVOLUTIONS: readonly Evolution[] = [
   },
   {
     title: 'shares an enum between two tables, adds values and drops it',
-    // PostgreSQL cannot take a value out of an enum
+    // PostgreSQL cannot remove a value from an enum
     keeps: 2,
     steps: [['low', 'high'], ['low', 'middle', 'high'], undefined].map(items => own => {
       const level =

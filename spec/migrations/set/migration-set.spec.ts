@@ -1,11 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TenantError, tenants } from '@landlord/mikro-orm';
+import { tenants, type TenantErrorCode } from '@landlord/mikro-orm';
 import { defineEntity, p, type MigrationsOptions } from '@mikro-orm/core';
 import { Migration, TSMigrationGenerator } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
-import { client, migrationsFolder, openEvolving, type EvolvingOrm } from '../../support/orm/evolving-orm.ts';
+import { newClient, migrationsFolder, openEvolving } from '../../support/orm/evolving-orm.ts';
+import type { SpecOrm } from '../../support/orm/open-orm.ts';
+import { refusal } from '../../support/assertions/refusal.ts';
+import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
 
 class First extends Migration {
   override up(): void {
@@ -22,7 +25,7 @@ class Minified extends Migration {
 }
 
 onDatabases('loading the tenant set', database => {
-  let orm: EvolvingOrm;
+  let orm: SpecOrm;
   let folder: Awaited<ReturnType<typeof migrationsFolder>>;
 
   before(async () => {
@@ -30,24 +33,25 @@ onDatabases('loading the tenant set', database => {
     await open({});
     await orm.migrator.create();
     await orm.migrator.up();
-    await orm.em.fork().persistAndFlush([client('acme'), client('bob')]);
+    await orm.em.fork().persistAndFlush([newClient('acme'), newClient('bob')]);
   });
 
   afterEach(async () => {
     await database.query('drop table if exists acme.mikro_orm_migrations, bob.mikro_orm_migrations, acme.history, bob.history');
   });
 
-  after(async () => {
-    await orm.close();
-    await folder.remove();
-  });
+  after(() => folder.remove());
 
   it('M3, T1 a folder that is not there is refused by whoever needs the set, and writing a migration makes it', async () => {
     await open({ path: './nowhere' });
     await refused('MIGRATION_FOLDER_MISSING', /nowhere.*migrations\.path/);
 
-    for (const attempt of [tenants(orm).status(), tenants(orm).preview(), orm.em.fork().persistAndFlush(client('newbie'))]) {
-      expect(await attempt.catch((error: unknown) => error)).to.include({ code: 'MIGRATION_FOLDER_MISSING' });
+    for (const attempt of [
+      () => tenants(orm).status(),
+      () => tenants(orm).preview(),
+      () => orm.em.fork().persistAndFlush(newClient('newbie')),
+    ]) {
+      await refusal(attempt, 'MIGRATION_FOLDER_MISSING');
     }
 
     expect(await database.query(`select 1 from pg_namespace where nspname = 'newbie'`)).to.deep.equal([]);
@@ -92,8 +96,8 @@ onDatabases('loading the tenant set', database => {
 
     expect(status.tenants[0]?.pending).to.deep.equal(['First', 'Migration20260101000000', 'Named']);
     await tenants(orm).migrate({ only: ['acme'], migrations: ['Migration20260101000000'] });
-    expect(await tables('minified')).to.deep.equal(['acme']);
-    expect(await history('acme', 'mikro_orm_migrations')).to.deep.equal(['Migration20260101000000']);
+    expect(await schemasWith(database, 'minified')).to.deep.equal(['acme']);
+    expect(await historyOf(database, 'acme')).to.deep.equal(['Migration20260101000000']);
     await database.query('drop table acme.minified');
   });
 
@@ -103,7 +107,7 @@ onDatabases('loading the tenant set', database => {
     await refused('MIGRATION_UNKNOWN', /"Nowhere"/, { migrate: { to: 'Nowhere' } });
     await refused('MIGRATION_UNKNOWN', /"Nowhere"/, { migrate: { from: 'Nowhere' } });
     await refused('MIGRATION_UNKNOWN', /"Nowhere"/, { migrate: { direction: 'down', to: 'Nowhere' } });
-    expect(await tables('first')).to.deep.equal([]);
+    expect(await schemasWith(database, 'first')).to.deep.equal([]);
   });
 
   it('M3 `glob` says which files are migrations', async () => {
@@ -135,19 +139,14 @@ onDatabases('loading the tenant set', database => {
   it('M2 a first migration is refused where there is one, and none is needed to write the first', async () => {
     await open({ path: './initial' });
     expect((await tenants(orm).createMigration({ initial: true, name: 'first' })).diff.up).to.have.length(1);
-    let error: unknown;
-    await tenants(orm)
-      .createMigration({ initial: true })
-      .catch((cause: unknown) => (error = cause));
-    expect(error).to.be.instanceOf(Error).with.property('message');
-    expect(error).to.have.property('code', 'MIGRATION_NOT_INITIAL');
+    await refusal(() => tenants(orm).createMigration({ initial: true }), 'MIGRATION_NOT_INITIAL');
   });
 
   it('M1 the history has the name it is given, in the tenant, also where the public one names its schema', async () => {
     await open({ migrationsList: [First], tableName: 'history' });
     await tenants(orm).migrate();
-    expect(await history('bob', 'history')).to.deep.equal(['First']);
-    expect(await tables('history')).to.deep.equal(['acme', 'bob']);
+    expect(await historyOf(database, 'bob', 'history')).to.deep.equal(['First']);
+    expect(await schemasWith(database, 'history')).to.deep.equal(['acme', 'bob']);
     await database.query('drop table acme.first, bob.first');
 
     await orm.close();
@@ -156,7 +155,7 @@ onDatabases('loading the tenant set', database => {
       options: { migrations: { migrationsList: [First] } },
     });
     await tenants(orm).migrate();
-    expect(await history('bob', 'mikro_orm_migrations')).to.deep.equal(['First']);
+    expect(await historyOf(database, 'bob')).to.deep.equal(['First']);
     await database.query('drop table acme.first, bob.first');
   });
 
@@ -171,35 +170,19 @@ onDatabases('loading the tenant set', database => {
   }
 
   async function refused(
-    code: string,
+    code: TenantErrorCode,
     message: RegExp,
     { migrate, cause }: { migrate?: Parameters<ReturnType<typeof tenants>['migrate']>[0]; cause?: string } = {},
   ): Promise<void> {
     const told: unknown[] = [];
-    let error: unknown;
-    await tenants(orm)
-      .migrate({ ...migrate, onProgress: result => told.push(result) })
-      .catch((thrown: unknown) => (error = thrown));
+    const error = await refusal(() => tenants(orm).migrate({ ...migrate, onProgress: result => told.push(result) }), code);
 
-    expect(error).to.be.instanceOf(TenantError).with.property('code', code);
-    expect((error as TenantError).message).to.match(message);
+    expect(error.message).to.match(message);
     expect(told).to.deep.equal([]);
 
     if (cause !== undefined) {
-      expect((error as TenantError).cause).to.have.property('message', cause);
+      expect(error.cause).to.have.property('message', cause);
     }
-  }
-
-  async function tables(name: string): Promise<string[]> {
-    const rows = await database.query<{ name: string }>('select schemaname as name from pg_tables where tablename = $1 order by 1', [name]);
-
-    return rows.map(row => row.name);
-  }
-
-  async function history(schemaName: string, tableName: string): Promise<string[]> {
-    const rows = await database.query<{ name: string }>(`select name from ${schemaName}.${tableName} order by id`);
-
-    return rows.map(row => row.name);
   }
 });
 

@@ -5,7 +5,10 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { readCatalog } from '../../support/databases/schema-contents.ts';
 import { onDatabases, type DatabaseKind } from '../../support/databases/database.ts';
-import { client, migrationsFolder, openEvolving, type Entities, type EvolvingOrm } from '../../support/orm/evolving-orm.ts';
+import { newClient, migrationsFolder, openEvolving, type Entities } from '../../support/orm/evolving-orm.ts';
+import type { SpecOrm } from '../../support/orm/open-orm.ts';
+import { failureOf } from '../../support/assertions/failure.ts';
+import { tablesOf } from '../../support/databases/catalog.ts';
 
 describeSets('public', ['postgresql', 'pglite']);
 describeSets('commons', ['postgresql']);
@@ -15,12 +18,12 @@ function describeSets(publicSchema: string, kinds: readonly DatabaseKind[]): voi
     `the two migration sets with ${publicSchema}`,
     database => {
       const prefix = publicSchema === 'public' ? '' : `"${publicSchema}".`;
-      let orm: EvolvingOrm;
+      let orm: SpecOrm;
       let folder: Awaited<ReturnType<typeof migrationsFolder>>;
 
       before(async () => {
         folder = await migrationsFolder();
-        // what the library does not know, in a schema of its own and among a tenant's
+        // tables that the library does not know, in a separate schema and in a tenant's
         await database.query('create schema elsewhere');
         await database.query(`create type elsewhere.mood as enum ('good')`);
         await database.query('create table elsewhere.thing (id int primary key, mood elsewhere.mood)');
@@ -28,19 +31,16 @@ function describeSets(publicSchema: string, kinds: readonly DatabaseKind[]): voi
         await orm.migrator.create();
         await tenants(orm).createMigration();
         await orm.migrator.up();
-        await orm.em.fork().persistAndFlush([client('acme'), client('bob')]);
+        await orm.em.fork().persistAndFlush([newClient('acme'), newClient('bob')]);
         await database.query('create table acme.by_hand (id int primary key)');
         await database.query('create view acme.seen_by_hand as select * from acme.by_hand');
       });
 
-      after(async () => {
-        await orm.close();
-        await folder.remove();
-      });
+      after(() => folder.remove());
 
       it('M1 the public set creates shared tables alone, the tenant set tenants’ alone', async () => {
-        expect(await tablesOf(publicSchema)).to.deep.equal(['client', 'label', 'mikro_orm_migrations', 'plan']);
-        expect(await tablesOf('bob')).to.deep.equal(['label', 'mikro_orm_migrations', 'note', 'note_labels']);
+        expect(await tablesOf(database, publicSchema)).to.deep.equal(['client', 'label', 'mikro_orm_migrations', 'plan']);
+        expect(await tablesOf(database, 'bob')).to.deep.equal(['label', 'mikro_orm_migrations', 'note', 'note_labels']);
       });
 
       it('M1 each history lists its own set alone', async () => {
@@ -63,7 +63,7 @@ function describeSets(publicSchema: string, kinds: readonly DatabaseKind[]): voi
         );
 
         expect(columns).to.deep.equal(['column note.mood mood mood true']);
-        // the schema's own name is left out, so each is of its own
+        // the schema's own name is omitted, so every dependency is inside its own schema
         expect(shared).to.deep.equal(['column plan.mood mood mood true']);
         expect(keys.map(({ key }) => key.replaceAll('commons.', ''))).to.deep.equal([
           'bob.label -> label',
@@ -155,14 +155,10 @@ function describeSets(publicSchema: string, kinds: readonly DatabaseKind[]): voi
         await database.query(`insert into ${publicSchema}.plan (id, kind, mood) values (1, 'free', 'calm')`);
         await database.query(`insert into acme.note (mood, plan_id) values ('good', 1)`);
         await database.query(`insert into ${publicSchema}.label (id, text) values (1, 'shared')`);
-        let error: unknown;
-        await orm.schema.clear().catch((cause: unknown) => (error = cause));
 
-        const named = await orm.schema.clear({ schema: publicSchema }).catch((cause: unknown) => cause);
-
-        expect(named).to.be.instanceOf(SharedRowInUseError);
+        expect(await failureOf(orm.schema.clear())).to.be.instanceOf(SharedRowInUseError);
+        expect(await failureOf(orm.schema.clear({ schema: publicSchema }))).to.be.instanceOf(SharedRowInUseError);
         expect(await database.query('select plan_id from acme.note')).to.deep.equal([{ plan_id: 1 }]);
-        expect(error).to.be.instanceOf(SharedRowInUseError);
 
         await database.query('delete from acme.note');
         await orm.schema.clear();
@@ -172,14 +168,6 @@ function describeSets(publicSchema: string, kinds: readonly DatabaseKind[]): voi
       async function open(changed: Entities, migrations: Record<string, unknown> = {}): Promise<void> {
         await orm?.close();
         orm = await openEvolving(database, folder.path, changed, { config: { migrations }, options: { publicSchema } });
-      }
-
-      async function tablesOf(schemaName: string): Promise<string[]> {
-        const rows = await database.query<{ name: string }>('select tablename as name from pg_tables where schemaname = $1 order by 1', [
-          schemaName,
-        ]);
-
-        return rows.map(({ name }) => name);
       }
     },
     kinds,

@@ -11,7 +11,9 @@ import { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { readCatalog } from '../../support/databases/schema-contents.ts';
 import { onDatabasesAndPooler } from '../../support/databases/database.ts';
-import { client, Client, migrationsFolder, openEvolving, type EvolvingOrm } from '../../support/orm/evolving-orm.ts';
+import { newClient, Client, migrationsFolder, openEvolving } from '../../support/orm/evolving-orm.ts';
+import type { SpecOrm } from '../../support/orm/open-orm.ts';
+import { refusal } from '../../support/assertions/refusal.ts';
 
 const Note = defineEntity({ schema: '*', name: 'Note', properties: { id: p.integer().primary(), text: p.string() } });
 
@@ -54,7 +56,7 @@ class M3 extends Migration {
     const [same] = await this.execute('select count(*)::int as count from note');
     const clients = await em.find(Client, {});
     seen.push({ ...raw, same: same?.count, clients: clients.length });
-    // a path set by a migration is not the next one's
+    // a path that a migration sets must not affect the next one
     await this.execute(`select set_config('search_path', 'public', true)`);
   }
 
@@ -74,7 +76,7 @@ class M4 extends Migration {
 }
 
 onDatabasesAndPooler('running the tenant set', database => {
-  let orm: EvolvingOrm;
+  let orm: SpecOrm;
   let folder: Awaited<ReturnType<typeof migrationsFolder>>;
   let defaultPath: string | undefined;
 
@@ -84,18 +86,15 @@ onDatabasesAndPooler('running the tenant set', database => {
     await open([]);
     await orm.migrator.create();
     await orm.migrator.up();
-    await orm.em.fork().persistAndFlush(['acme', 'bob', 'carol'].map(client));
-    // a table of the same name in public, which no migration of a tenant may touch
+    await orm.em.fork().persistAndFlush(['acme', 'bob', 'carol'].map(newClient));
+    // a decoy in public, which no migration of a tenant may change
     await database.query(`create table public.note (id serial primary key, text varchar(255) not null)`);
     await database.query(`insert into public.note (text) values ('public')`);
   });
 
   beforeEach(() => (seen.length = 0));
 
-  after(async () => {
-    await orm.close();
-    await folder.remove();
-  });
+  after(() => folder.remove());
 
   it('M3 migrates every tenant, by schema name, and tells of each when it is done', async () => {
     await open([M1]);
@@ -126,7 +125,7 @@ onDatabasesAndPooler('running the tenant set', database => {
 
   it('M3 an unknown tenant is an error before anything runs', async () => {
     await open([M1, M2, M3]);
-    const error = await thrownBy(tenants(orm).migrate({ only: ['acme', 'acne'] }));
+    const error = await refusal(tenants(orm).migrate({ only: ['acme', 'acne'] }));
 
     expect(error).to.be.instanceOf(UnknownTenantError).with.property('code', 'TENANT_UNKNOWN');
     expect((error as Error).message)
@@ -199,8 +198,8 @@ onDatabasesAndPooler('running the tenant set', database => {
   });
 
   it('M7 a tenant without its schema fails alone, and `status` tells of it and of a schema without its tenant', async () => {
-    await orm.em.fork().persistAndFlush(Object.assign(client('dave'), { autoCreateSchema: false }));
-    await orm.em.fork().persistAndFlush(client('erin'));
+    await orm.em.fork().persistAndFlush(Object.assign(newClient('dave'), { autoCreateSchema: false }));
+    await orm.em.fork().persistAndFlush(newClient('erin'));
     await database.query(`delete from public.client where schema_name = 'erin'`);
     await database.query('create schema somebody_elses');
     const { failed, upToDate } = await tenants(orm).migrate();
@@ -241,12 +240,12 @@ onDatabasesAndPooler('running the tenant set', database => {
     await open([M1, M2, M3, M4]);
     await tenants(orm).migrate({ direction: 'down', only: ['acme'] });
     await orm.migrator.create('./public', true, false, 'later');
-    const error = await thrownBy(tenants(orm).migrate());
+    const error = await refusal(tenants(orm).migrate());
 
     expect(error).to.be.instanceOf(MigrationError).with.property('code', 'PUBLIC_SET_BEHIND');
     expect((error as MigrationError).message).to.match(/_later/);
     expect(await behind()).to.deep.include({ acme: ['M4'] });
-    // the way back needs nothing of the public set
+    // down migrations need no tables of the public set
     await tenants(orm).migrate({ direction: 'down', only: ['acme'] });
     await tenants(orm).migrate({ skipPublicCheck: true });
     expect(await behind()).to.deep.equal({ acme: [], bob: [], carol: [] });
@@ -255,7 +254,7 @@ onDatabasesAndPooler('running the tenant set', database => {
 
   it('M1 a tenant that is created gets the whole set, in its own schema alone', async () => {
     seen.length = 0;
-    await orm.em.fork().persistAndFlush(client('frank'));
+    await orm.em.fork().persistAndFlush(newClient('frank'));
 
     expect(await notes('frank')).to.deep.equal(['first', 'after first']);
     expect(seen[0]).to.deep.equal({ path: 'frank', schema: 'frank' });
@@ -267,7 +266,7 @@ onDatabasesAndPooler('running the tenant set', database => {
     await orm?.close();
     orm = await openEvolving(database, folder.path, [Note], {
       options: { migrations: { migrationsList }, ...options },
-      // what stays on the one connection would be the next user's
+      // the next user would get whatever stays on the one connection
       config: { pool: { min: 1, max: 1 } },
     });
   }
@@ -284,13 +283,6 @@ onDatabasesAndPooler('running the tenant set', database => {
     return Object.fromEntries(status.tenants.map(({ schemaName, pending }) => [schemaName, pending]));
   }
 });
-
-async function thrownBy(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => expect.fail('nothing was thrown'),
-    (error: unknown) => error,
-  );
-}
 
 async function pathOf(query: (sql: string) => Promise<{ path: string }[]>): Promise<string | undefined> {
   const [row] = await query(`select current_setting('search_path') as path`);

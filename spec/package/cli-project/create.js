@@ -1,5 +1,6 @@
-import { MikroORM } from '@mikro-orm/pglite';
-import config, { Client } from './mikro-orm.config.js';
+import { MikroORM } from '@mikro-orm/core';
+import { Client } from './entities.js';
+import config from './mikro-orm.config.js';
 
 const orm = await MikroORM.init(config);
 

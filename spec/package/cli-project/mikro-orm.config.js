@@ -1,20 +1,6 @@
-import { TenantMixin, withTenants } from '@landlord/mikro-orm';
-import { defineEntity, p } from '@mikro-orm/core';
+import { withTenants } from '@landlord/mikro-orm';
 import { defineConfig } from '@mikro-orm/pglite';
-
-const ClientSchema = defineEntity({ name: 'Client', extends: TenantMixin, properties: { name: p.string() } });
-
-export class Client extends ClientSchema.class {}
-ClientSchema.setClass(Client);
-
-const BookSchema = defineEntity({
-  name: 'Book',
-  schema: '*',
-  properties: { id: p.integer().primary(), title: p.string(), subtitle: p.string().nullable() },
-});
-
-export class Book extends BookSchema.class {}
-BookSchema.setClass(Book);
+import { Book, Client } from './entities.js';
 
 export default withTenants(defineConfig({ entities: [Client, Book], dbName: '.data', migrations: { path: 'migrations/public' } }), {
   tenant: Client,

@@ -1,16 +1,20 @@
+import { inspect } from 'node:util';
 import { expect } from 'chai';
 
-/** What the work is rejected with. Fails where it succeeds. */
-export async function failureOf(work: Promise<unknown>): Promise<unknown> {
-  const outcome = await work.then(
-    value => ({ value }),
-    (error: unknown) => ({ error }),
-  );
+/** The error of the work. Fails if the work succeeds. */
+export async function failureOf(work: Promise<unknown> | (() => unknown), label = 'the work'): Promise<unknown> {
+  let answer: unknown;
 
-  return 'error' in outcome ? outcome.error : expect.fail(`It succeeded with ${JSON.stringify(outcome.value)}.`);
+  try {
+    answer = await (typeof work === 'function' ? work() : work);
+  } catch (error) {
+    return error;
+  }
+
+  return expect.fail(`${label} did not fail, and was answered with ${inspect(answer)}`);
 }
 
-/** The SQLSTATE of the error or of what caused it; else its words, which tell more where another one was expected. */
+/** The SQLSTATE of the error or of its cause. Otherwise its message, which is more useful in a failed assertion. */
 export function sqlStateOf(error: unknown): string {
   const { code, cause } = error as { readonly code?: unknown; readonly cause?: unknown };
 

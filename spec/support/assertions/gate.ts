@@ -1,4 +1,4 @@
-/** Lets those who wait at it pass one by one, in the order they came. */
+/** A gate that waiting callers pass one by one, in order of arrival. */
 export class Gate {
   readonly #waiting: (() => void)[] = [];
   #passes = 0;
@@ -16,7 +16,7 @@ export class Gate {
     await new Promise<void>(resolve => this.#waiting.push(resolve));
   }
 
-  /** For the next one, who may be yet to come. */
+  /** Opens the gate for the next caller, who may not be waiting yet. */
   open(): void {
     const next = this.#waiting.shift();
 

@@ -1,16 +1,20 @@
-import { TenantError } from '@landlord/mikro-orm';
+import { TenantError, type TenantErrorCode } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { failureOf } from './failure.ts';
 
-/** The library's own error that the work is refused with. Fails where the work succeeds, and passes any other error on. */
-export async function refusal(work: Promise<unknown> | (() => unknown)): Promise<TenantError> {
-  try {
-    await (typeof work === 'function' ? work() : work);
-  } catch (error) {
-    if (error instanceof TenantError) {
-      return error;
-    }
+/** The library's own error of the refused work. Fails if the work succeeds, fails with another error, or has another code than the given one. */
+export async function refusal(
+  work: Promise<unknown> | (() => unknown),
+  code?: TenantErrorCode,
+  label: string = code ?? 'the work',
+): Promise<TenantError> {
+  const error = await failureOf(work, label);
 
+  if (!(error instanceof TenantError)) {
     throw error;
   }
 
-  throw new Error('It was not refused.');
+  expect(error.code, `${label}: ${error.message}`).to.equal(code ?? error.code);
+
+  return error;
 }

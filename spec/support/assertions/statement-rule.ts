@@ -83,6 +83,8 @@ function isDeclared(statement: string, index: number, token: string): boolean {
     (/^insert into "\w+"\."\w+" \([^)]*\) select /.test(command) && statement.slice(index + token.length).startsWith(' as "')) ||
     // the path of a dump, which takes no parameters
     (/\bset_config\('search_path', $/.test(before) && /^'("\w+"(, )?)+'$/.test(token)) ||
+    // the path that there was, which a statement that takes no snapshot takes no parameter for
+    (token === '"$user"' && /\bset local search_path to (?:"\w+", )*$/.test(before)) ||
     // a channel, which takes no parameter
     (/^listen $/i.test(command) && /^"landlord:[\w.]+"$/.test(token)) ||
     statement === "set names 'utf8';" ||

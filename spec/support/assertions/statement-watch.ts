@@ -23,7 +23,7 @@ export function asObserver<Result>(fn: () => Result): Result {
 const observing = new AsyncLocalStorage<boolean>();
 
 /** Looks at a statement, and remembers it if a value stands in it. */
-export function watch(statement: unknown): void {
+function watch(statement: unknown): void {
   if (typeof statement !== 'string' || observing.getStore() === true) {
     return;
   }

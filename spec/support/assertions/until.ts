@@ -1,16 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 
-/** Waits for a condition, and says which when it does not come about. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + LIMIT_IN_MS;
+/** Waits for a condition. On a time-out, the error names the condition. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>, limitInMs = 15_000): Promise<void> {
+  const end = Date.now() + limitInMs;
 
   while (!(await condition())) {
     if (Date.now() > end) {
-      throw new Error(`waited ${LIMIT_IN_MS} ms in vain until ${what}`);
+      throw new Error(`waited ${limitInMs} ms in vain until ${what}`);
     }
 
     await setTimeout(5);
   }
 }
-
-const LIMIT_IN_MS = 10_000;

@@ -4,7 +4,7 @@ import type { Options } from '@mikro-orm/core';
 import { PgliteDriver } from '@mikro-orm/pglite';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import pg from 'pg';
-import { mustHaveAll } from './debian.ts';
+import { requiresAllPrograms } from './debian.ts';
 import { openPooler, poolerRemedy } from './pooler.ts';
 import { asObserver } from '../assertions/statement-watch.ts';
 import { until } from '../assertions/until.ts';
@@ -26,6 +26,8 @@ export interface SpecDatabase {
   options(): Pick<Partial<Options<any, any, any>>, 'driver'> & Partial<Options<any, any, any>>;
   /** Runs SQL past every ORM and pooler, as somebody else would. */
   query<Row = Record<string, any>>(sql: string, params?: unknown[]): Promise<Row[]>;
+  /** Closes what was opened on the database when the specs of the `describe` have ended, the latest first. What is closed by then is closed again. */
+  atEnd(close: () => unknown): void;
 }
 
 /**
@@ -59,6 +61,7 @@ export function onDatabases(
         colors: false,
         logger: (message: string) => statements.push(message),
       };
+      const opened: (() => unknown)[] = [];
       let close: (failed: boolean) => Promise<void> = async () => undefined;
       let url: string | undefined;
       let options: () => Partial<Options<any, any, any>>;
@@ -96,23 +99,46 @@ export function onDatabases(
         },
         options: () => options(),
         query: (sql, params) => query(sql, params),
+        atEnd: each => opened.push(each),
       });
 
       after(async function () {
         // PostgreSQL drops no database while anybody on the server is being asked for a password, which it waits for up to a minute
         this.timeout(90_000);
         const failed = this.test?.parent?.tests.some(test => test.isFailed()) ?? false;
-        await close(failed);
-        statements.length = 0;
+
+        try {
+          await closeAll(opened.splice(0).toReversed());
+        } finally {
+          await close(failed);
+          statements.length = 0;
+        }
       });
     });
+  }
+}
+
+/** Closes the others too where one fails, and passes on what failed first. */
+async function closeAll(opened: readonly (() => unknown)[]): Promise<void> {
+  const errors: unknown[] = [];
+
+  for (const close of opened) {
+    try {
+      await close();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+
+  if (errors.length > 0) {
+    throw errors[0];
   }
 }
 
 /** Without the program the specs fail where they have to run, and say elsewhere that they did not. */
 function describeMissing(title: string, remedy: string): void {
   describe(title, () => {
-    if (mustHaveAll()) {
+    if (requiresAllPrograms()) {
       it('has what it needs', () => {
         throw new Error(remedy);
       });

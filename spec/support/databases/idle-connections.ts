@@ -1,10 +1,10 @@
 import type { SpecDatabase } from './database.ts';
 import { until } from '../assertions/until.ts';
 
-/** With one connection in the pool, the next request waits for ever for one that is not given back. */
+/** With one connection in the pool, the next request would wait forever for a connection that was not released. */
 export const POOL_OF_ONE = { pool: { min: 0, max: 1 } };
 
-/** No connection but the observer's own does anything, or is in a transaction. */
+/** Every connection except the observer's is idle and in no transaction. */
 export async function expectIdle(database: SpecDatabase): Promise<void> {
   if (database.kind !== 'pglite') {
     await until('every connection is idle', async () => {

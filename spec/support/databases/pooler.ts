@@ -10,7 +10,7 @@ import { freePort } from '../web/free-port.ts';
 import { until } from '../assertions/until.ts';
 
 /**
- * PgBouncer in transaction mode in front of the run's server, with ONE server connection for each database: whatever is left on that
+ * PgBouncer, in transaction mode where nothing else is said, in front of the run's server, with ONE server connection for each database: whatever is left on that
  * one, the next transaction of anybody finds.
  */
 export interface Pooler {
@@ -25,18 +25,26 @@ export function poolerRemedy(): string | undefined {
   return findProgram(PGBOUNCER) === undefined ? REMEDY : undefined;
 }
 
-/** The pooler of the run, which the first who asks starts. */
-export async function openPooler(): Promise<Pooler> {
-  running ??= start();
+/** How long a client keeps a server connection. */
+export type PoolMode = 'transaction' | 'statement';
 
-  return (await running).pooler;
+/** The pooler of the run, which the first who asks starts. */
+export async function openPooler(mode: PoolMode = 'transaction'): Promise<Pooler> {
+  const started = running.get(mode) ?? start(mode);
+  running.set(mode, started);
+
+  return (await started).pooler;
 }
 
-/** Stops it, where it was started. */
+/** Stops them, where they were started. */
 export async function stopPooler(): Promise<void> {
-  const started = await running?.catch(() => undefined);
-  running = undefined;
-  await started?.stop();
+  const all = [...running.values()];
+  running.clear();
+
+  for (const each of all) {
+    const started = await each.catch(() => undefined);
+    await started?.stop();
+  }
 }
 
 interface RunningPooler {
@@ -44,7 +52,7 @@ interface RunningPooler {
   stop(): Promise<void>;
 }
 
-async function start(): Promise<RunningPooler> {
+async function start(mode: PoolMode): Promise<RunningPooler> {
   const executable = findProgram(PGBOUNCER);
 
   if (executable === undefined) {
@@ -54,7 +62,7 @@ async function start(): Promise<RunningPooler> {
   const folder = await mkdtemp(join(tmpdir(), 'landlord-pooler-'));
   const port = await freePort();
   const password = randomBytes(16).toString('hex');
-  await writeConfig(folder, { port, password });
+  await writeConfig(folder, { port, password, mode });
   // PgBouncer refuses to run as root
   const child = spawn(executable, [join(folder, 'pgbouncer.ini')], { stdio: 'ignore', ...(isRoot() ? NOBODY : {}) });
   const kill = (): void => void child.kill('SIGKILL');
@@ -89,7 +97,10 @@ async function start(): Promise<RunningPooler> {
   return { pooler: { urlOf, clientsOf }, stop };
 }
 
-async function writeConfig(folder: string, { port, password }: { readonly port: number; readonly password: string }): Promise<void> {
+async function writeConfig(
+  folder: string,
+  { port, password, mode }: { readonly port: number; readonly password: string; readonly mode: PoolMode },
+): Promise<void> {
   const server = new URL(process.env['DATABASE_URL'] ?? '');
   const target = {
     host: decodeURIComponent(server.hostname),
@@ -111,7 +122,7 @@ async function writeConfig(folder: string, { port, password }: { readonly port: 
       'auth_type = scram-sha-256',
       `auth_file = ${join(folder, 'users')}`,
       `admin_users = ${CLIENT}`,
-      'pool_mode = transaction',
+      `pool_mode = ${mode}`,
       'default_pool_size = 1',
       'max_client_conn = 500',
       // a spec that needs a second connection while it has the first is told so, and does not wait for ever
@@ -158,7 +169,7 @@ function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-let running: Promise<RunningPooler> | undefined;
+const running = new Map<PoolMode, Promise<RunningPooler>>();
 
 const REMEDY =
   'These specs need PgBouncer, and there is none. Install it (`apt-get install pgbouncer`), or set PGBOUNCER_PATH to one; ' +

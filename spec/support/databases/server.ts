@@ -1,21 +1,25 @@
 import { installMissing } from './debian.ts';
 import { startEmbeddedServer, type EmbeddedServer } from './embedded-server.ts';
 import { stopPooler } from './pooler.ts';
+import { versionsInUse } from '../versions/in-use.ts';
 
 let server: EmbeddedServer | undefined;
 
 /** Starts a PostgreSQL for the run, unless `DATABASE_URL` names one. */
 export async function mochaGlobalSetup(): Promise<void> {
-  if (process.env['npm_lifecycle_event'] === 'test') {
+  if (/^test(?::(?:mikro-orm|postgres|node))?$/.test(process.env['npm_lifecycle_event'] ?? '')) {
     installMissing();
   }
 
-  if (process.env['DATABASE_URL'] !== undefined) {
-    return;
-  }
+  process.env['DATABASE_URL'] ??= await startServer();
+  console.error(`Running on ${await versionsInUse(process.env['DATABASE_URL'])}`);
+}
 
+async function startServer(): Promise<string> {
   try {
     server = await startEmbeddedServer();
+
+    return server.url;
   } catch (cause) {
     throw new Error(
       'The specs need a PostgreSQL, and the one from npm did not start. ' +
@@ -23,8 +27,6 @@ export async function mochaGlobalSetup(): Promise<void> {
       { cause },
     );
   }
-
-  process.env['DATABASE_URL'] = server.url;
 }
 
 export async function mochaGlobalTeardown(): Promise<void> {

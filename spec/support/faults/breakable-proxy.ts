@@ -1,15 +1,15 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** Stands between an ORM and its server, and breaks in the ways a network does. Whoever opens it closes it. */
+/** A proxy between an ORM and its server that fails like a network. The caller must close it. */
 export interface BreakableProxy {
   /** The URL of the database through the proxy. */
   readonly url: string;
-  /** As a server that went away: every connection is reset, and no other is taken. */
+  /** Acts like a stopped server: every connection is reset, and new ones are refused. */
   cut(): Promise<void>;
-  /** As a cable that was pulled: nothing comes through, and nobody is told. */
+  /** Acts like a pulled cable: no data passes, and no end is notified. */
   freeze(): void;
-  /** Lets everything through again. */
+  /** Passes data again. */
   mend(): Promise<void>;
   close(): Promise<void>;
 }
@@ -70,7 +70,7 @@ export async function proxyTo(databaseUrl: string): Promise<BreakableProxy> {
       isFrozen = true;
       sockets.forEach(socket => socket.unpipe().pause());
     },
-    // what was frozen is lost, as on a network that came back too late
+    // the data that was held back is lost, as on a network that recovered too late
     mend: async () => {
       isFrozen = false;
       await cut();

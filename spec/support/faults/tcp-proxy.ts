@@ -1,18 +1,18 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** What becomes of a message to the server. */
+/** What the proxy does with a message to the server. */
 export type MessageFate = 'pass' | 'cut before' | 'cut after';
 
-/** A network between a client and the server of a URL, of which a spec says what it does. Whoever opens it closes it. */
+/** A proxy between a client and a server, controlled by a spec. The caller must close it. */
 export interface TcpProxy {
   /** The URL, through the proxy. */
   readonly url: string;
-  /** Is asked of each message to the server, in their order. */
+  /** Called for each message to the server, in order. */
   decide: (() => MessageFate | Promise<MessageFate>) | undefined;
-  /** Lets nothing through any more, in either direction, and closes nothing. */
+  /** Stops passing data in both directions, and closes no connection. */
   stall(): void;
-  /** Lets through what it held back, and everything from now on. */
+  /** Passes the data that it held back, and all new data. */
   resume(): void;
   close(): Promise<void>;
 }
@@ -27,12 +27,12 @@ export async function openTcpProxy(serverUrl: string): Promise<TcpProxy> {
     const pair = [client, upstream] as const;
     const cut = (): void => pair.forEach(socket => void socket.destroy());
     let cutAtAnswer = false;
-    // one after the other, as they came
+    // one after the other, in order
     let sent: Promise<unknown> = Promise.resolve();
     pairs.add(pair);
 
     for (const socket of pair) {
-      // what breaks one end ends the other
+      // an error at one end closes the other end
       socket.on('error', cut);
       socket.on('close', () => {
         pairs.delete(pair);
@@ -63,7 +63,7 @@ export async function openTcpProxy(serverUrl: string): Promise<TcpProxy> {
         client.write(chunk);
       }
     });
-    // what the server says last comes before the end of its socket
+    // the last data of the server must arrive before its socket ends
     upstream.on('end', () => client.end());
   });
   server.listen(0, '127.0.0.1');

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { REPLAY } from './property.ts';
 
-/** `FC_SEED=… npm test` generates again what a run has generated. */
+/** `FC_SEED=… npm test` repeats the generated values of a run. */
 export const SEED = REPLAY.seed ?? Date.now() % 0x7fffffff;
 
 console.log(`  seed of the values of this file: ${SEED}`);
 
-/** Checks a law on generated values, and says which; a failure is shrunk to the least that still fails. */
-export async function holds<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => unknown, numRuns: number): Promise<void> {
+/** Checks a law on generated values, and reports the values. A failure is shrunk to the smallest value that still fails. */
+export async function forAll<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => unknown, numRuns: number): Promise<void> {
   await fc.assert(
     fc.asyncProperty(arbitrary, async value => {
       await law(value);
@@ -16,7 +16,7 @@ export async function holds<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => un
   );
 }
 
-/** Text of any kind: every class of Unicode, lone surrogates, controls, and what looks like a letter. */
+/** Text of any kind: every class of Unicode, lone surrogates, control characters, and lookalikes of letters. */
 export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 70 }),
   fc.string({ unit: 'grapheme', maxLength: 70 }),
@@ -25,18 +25,18 @@ export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: fc.constantFrom(...SPECIAL()), maxLength: 12 }),
 );
 
-/** A value that is made when it is asked for: some cannot even be looked at, and fast-check looks at all it makes. */
-export type Given = () => unknown;
+/** Creates the value on demand, because fast-check inspects every generated value, and some of these throw when inspected. */
+export type LazyValue = () => unknown;
 
-export const given = (value: unknown): Given => Object.assign(() => value, { [fc.toStringMethod]: () => fc.stringify(value) });
+export const lazily = (value: unknown): LazyValue => Object.assign(() => value, { [fc.toStringMethod]: () => fc.stringify(value) });
 
-/** Nothing of it is a string, however much it resembles one. */
-export const noText: fc.Arbitrary<Given> = fc.oneof(
+/** Values that resemble strings, but are not. */
+export const nonText: fc.Arbitrary<LazyValue> = fc.oneof(
   fc
     .anything({ withBigInt: true, withNullPrototype: true, withDate: true, withBoxedValues: true })
     .filter(value => typeof value !== 'string')
-    .map(given),
-  fc.constantFrom<Given>(
+    .map(lazily),
+  fc.constantFrom<LazyValue>(
     () => new String('acme'),
     () => ['acme'],
     () => ({ toString: () => 'acme' }),

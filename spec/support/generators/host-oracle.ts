@@ -1,8 +1,8 @@
 import tr46 from 'tr46';
 
 /**
- * The canonical form of a host by the documented rule, told in other words than the library's: characters by hand, IDNA by another
- * implementation, addresses by their definition in the URL Standard and RFC 5952.
+ * The canonical form of a host by the documented rule, implemented differently than in the library: characters by hand, IDNA by another
+ * implementation, addresses by the URL Standard and RFC 5952.
  */
 export function canonicalByRule(host: string): string | undefined {
   if (host.startsWith('[')) {
@@ -32,10 +32,10 @@ export function canonicalByRule(host: string): string | undefined {
 }
 
 /**
- * Whether implementations of IDNA agree on the host: each has the tables of some version of Unicode, and they differ in scripts that
- * came late, and in what may stand beside a label that is written from right to left.
+ * Whether implementations of IDNA agree on the host. Each uses the tables of some version of Unicode. They differ in recently added scripts, and
+ * in which labels may stand beside a right-to-left label.
  */
-export function isSettled(host: string): boolean {
+export function hasOneCanonicalForm(host: string): boolean {
   return [host, tr46.toUnicode(host, IDNA).domain].every(
     text => SETTLED.test(text) && !(RIGHT_TO_LEFT.test(text) && /[.。．｡]/.test(text)),
   );

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { anyText } from './corpus.ts';
-import { isSettled } from './host-oracle.ts';
+import { hasOneCanonicalForm } from './host-oracle.ts';
 
 const ascii = fc.string({ unit: fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz0123456789_-'.split('')), minLength: 1, maxLength: 10 });
 
@@ -37,7 +37,7 @@ const foreign = fc.constantFrom(
 
 const punycode = fc.oneof(
   fc.constantFrom('xn--bcher-kva', 'XN--BCHER-KVA', 'xn--zca', 'xn--fa-hia', 'xn--r8jz45g', 'xn--zckzah', 'xn--80ak6aa92e'),
-  // most of it stands for nothing
+  // mostly invalid
   ascii.map(text => `xn--${text}`),
 );
 
@@ -151,7 +151,7 @@ const edge = fc.constantFrom(
   '*',
 );
 
-/** Hosts, and what was meant to be one. */
+/** Hosts, and failed attempts at one. */
 export const hosts: fc.Arbitrary<string> = fc
   .oneof(
     { weight: 6, arbitrary: name },
@@ -161,9 +161,9 @@ export const hosts: fc.Arbitrary<string> = fc
     { weight: 1, arbitrary: fc.integer({ min: 60, max: 70 }).map(length => Array.from({ length }, () => 'abc').join('.')) },
     { weight: 1, arbitrary: anyText },
   )
-  .filter(isSettled);
+  .filter(hasOneCanonicalForm);
 
-/** Spellings of a host that all mean it, and are written differently. */
+/** Different spellings of the same host. */
 export const spellingsOf = (host: string): fc.Arbitrary<string> =>
   fc
     .tuple(fc.mixedCase(fc.constant(host)), fc.constantFrom('', 'www.', 'WWW.', 'wWw.'), fc.constantFrom('', '.'))

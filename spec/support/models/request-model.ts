@@ -6,30 +6,32 @@ export const KINDS = ['answer', 'throw', 'error', 'generator', 'SSE', 'web strea
 
 export type Kind = (typeof KINDS)[number];
 
-/** Those that hold a connection until they have ended. */
+/** The kinds that hold a connection until they end. */
 const HOLDING: readonly Kind[] = ['transaction', 'rows'];
 
 export interface RequestSpec {
   readonly host: string;
   readonly kind: Kind;
-  /** How often it waits and looks where it is. */
+  /** How often it waits and checks its scope. */
   readonly steps: number;
-  /** Whether each line is more than a socket takes at once. */
+  /** Whether each line is larger than a socket's buffers. */
   readonly padded: boolean;
-  /** Whether it comes on a connection that another request may have come on before. */
+  /** Whether it may reuse the connection of another request. */
   readonly kept: boolean;
+  /** Whether the request line has the host too, as a proxy is asked: `GET http://acme.example.com/ HTTP/1.1`. */
+  readonly absolute: boolean;
 }
 
 /** A request on its way. */
 export interface Sent {
-  /** Lets it take one step more. */
+  /** Lets it take one more step. */
   step(): void;
   hangUp(): void;
-  /** Lets it come to its end, and checks the answer. */
+  /** Lets it finish, and checks the answer. */
   finish(): Promise<void>;
 }
 
-/** What requests are sent to. */
+/** The server under test. */
 export interface Site {
   /** Resolves when the route has begun. */
   send(request: RequestSpec): Promise<Sent>;
@@ -84,9 +86,9 @@ class Send extends Command {
   }
 
   toString(): string {
-    const { host, kind, steps, padded, kept } = this.request;
+    const { host, kind, steps, padded, kept, absolute } = this.request;
 
-    return `send ${kind} of ${steps} ${padded ? 'long' : 'short'} lines to ${host}${kept ? ' on a kept connection' : ''}`;
+    return `send ${kind} of ${steps} ${padded ? 'long' : 'short'} lines to ${host}${kept ? ' on a kept connection' : ''}${absolute ? ', named in the request line' : ''}`;
   }
 
   private get holds(): boolean {
@@ -138,7 +140,7 @@ class HangUp extends Command {
   }
 }
 
-/** Lets things go on for as long as the event loop takes to go round. */
+/** Waits for one turn of the event loop. */
 class Turn extends Command {
   check(): boolean {
     return true;
@@ -162,7 +164,7 @@ export interface RequestModelOptions {
   readonly count: { operations: number };
 }
 
-/** That requests which come, go on and go away in any order are each answered for their own host, and leave nothing behind. */
+/** Checks that requests which start, continue and stop in any order are answered for their own host, and leave nothing behind. */
 export function requestModel(site: () => Site, options: RequestModelOptions): IAsyncProperty<[Iterable<AsyncCommand<Model, Real>>]> {
   const { hosts, kinds, maxCommands, maxHolding, count } = options;
   const request = fc.record({
@@ -171,6 +173,7 @@ export function requestModel(site: () => Site, options: RequestModelOptions): IA
     steps: fc.integer({ min: 1, max: 4 }),
     padded: fc.boolean(),
     kept: fc.boolean(),
+    absolute: fc.boolean(),
   });
   const command = fc.oneof(
     { weight: 5, arbitrary: request.map(spec => new Send(spec)) },

@@ -11,7 +11,7 @@ import type { RequestSpec, Sent, Site } from './request-model.ts';
 import { until } from '../assertions/until.ts';
 import type { WebServer } from '../web/web-server.ts';
 
-/** The routes, and what they have seen. */
+/** The routes, and their observations. */
 export class Visits {
   readonly failures: unknown[] = [];
   active = 0;
@@ -35,7 +35,7 @@ export class Visits {
     this.#agent.destroy();
   }
 
-  /** Notes it as a failure where the flow is not there. */
+  /** Records a failure if the flow is not in this scope. */
   look(ctx: Koa.Context, schema: string | undefined): void {
     if (currentSchema() !== schema) {
       this.failures.push(new Error(`${ctx.host}${ctx.url} was in ${currentSchema()} where it had to be in ${schema}`));
@@ -45,6 +45,11 @@ export class Visits {
   async serve(ctx: Koa.Context): Promise<void> {
     const visit = this.#visits.get(ctx.path)!;
     visit.begun = true;
+
+    if (ctx.URL.hostname !== visit.spec.host || ctx.hostname !== visit.spec.host) {
+      this.failures.push(new Error(`${visit.spec.host} was asked, and Koa says ${ctx.hostname} and ${ctx.href}`));
+    }
+
     await this.#during(() => this.#answer(ctx, visit));
   }
 
@@ -54,11 +59,15 @@ export class Visits {
     this.#visits.set(path, visit);
     const controller = new AbortController();
     const answer = server
-      .open(spec.host, path, { signal: controller.signal, ...(spec.kept ? { agent: this.#agent } : {}) })
+      .open(spec.host, spec.absolute ? `http://${spec.host}${path}` : path, {
+        signal: controller.signal,
+        ...(spec.kept ? { agent: this.#agent } : {}),
+      })
       .then(async message => ({
         status: message.statusCode,
         body: await text(message),
       }));
+    // checked when the request is finished
     answer.catch(() => undefined);
     await until('the route has begun', () => visit.begun);
 
@@ -71,7 +80,8 @@ export class Visits {
         }
 
         if (controller.signal.aborted) {
-          await answer.catch(() => undefined);
+          // it may have been answered before
+          await answer.catch((error: unknown) => expect(error).to.satisfy(isHangUp));
         } else {
           expectOwn(await answer, spec);
         }
@@ -210,7 +220,7 @@ const STATUS: Partial<Record<RequestSpec['kind'], number>> = { throw: 418, error
 /** How many lines an answer has where it is not as many as it has steps. */
 const LINES: Partial<Record<RequestSpec['kind'], number>> = { detached: 1, rows: 1 };
 
-/** More than a socket's buffers take at once. */
+/** Larger than a socket's buffers. */
 const PADDING = 'x'.repeat(100_000);
 
 function expectOwn({ status, body }: { status: number | undefined; body: string }, { host, kind, steps }: RequestSpec): void {
@@ -222,6 +232,10 @@ function expectOwn({ status, body }: { status: number | undefined; body: string 
     status: STATUS[kind] ?? 200,
     lines: Array.from({ length: LINES[kind] ?? steps }, () => own),
   });
+}
+
+function isHangUp(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || (error as NodeJS.ErrnoException).code === 'ECONNRESET');
 }
 
 export function schemaOf(host: string): string {

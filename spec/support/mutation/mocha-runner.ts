@@ -13,8 +13,8 @@ import {
 import Mocha from 'mocha';
 
 /**
- * Runs the specs for StrykerJS, whose own runner does not know this Mocha. What the hooks of a `describe` reach is counted as reached by
- * its first specs: most of a spec's ORM is opened in `before`, and Stryker would otherwise run every spec for it.
+ * Runs the specs for StrykerJS, whose own runner does not support this version of Mocha. Code that the hooks of a `describe` reach is attributed
+ * to its first specs. Most ORMs are opened in `before`, so Stryker would otherwise run every spec for that code.
  */
 class SpecRunner implements TestRunner {
   readonly #mocha = new Mocha({ timeout: 30_000, reporter: class {} as never });
@@ -100,7 +100,7 @@ class SpecRunner implements TestRunner {
 
 export const strykerPlugins = [declareClassPlugin(PluginKind.TestRunner, 'specs', SpecRunner)];
 
-/** The specs that stand for the hooks of each `describe`. */
+/** The specs that represent the hooks of each `describe`. */
 function firstTests(suite: Mocha.Suite, found = new Map<string, string[]>()): Map<string, string[]> {
   const all: string[] = [];
   suite.eachTest(test => void all.push(test.fullTitle()));
@@ -127,7 +127,7 @@ function escaped(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 }
 
-/** Where code under mutation says what was reached, and asks which mutant is in force. */
+/** Mutated code records its coverage here, and reads the active mutant. */
 function coverage(): Coverage {
   const global = globalThis as { __stryker__?: Coverage };
 

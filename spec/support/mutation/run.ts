@@ -5,7 +5,7 @@ import { Stryker } from '@stryker-mutator/core';
 import { mochaGlobalSetup, mochaGlobalTeardown } from '../databases/server.ts';
 import { OTHER_SPECS, PARTS } from './settings.ts';
 
-// the server is this process's, as Stryker kills the processes in which a mutant does not end
+// this process starts the server, because Stryker kills processes in which a mutant does not end
 await mochaGlobalSetup();
 process.env['SPEC_DATABASES'] = 'postgresql';
 const given = process.argv.slice(2);
@@ -24,7 +24,7 @@ try {
   await mochaGlobalTeardown();
 }
 
-/** Tries mutants of these files: most are noticed by the specs of their own part, in a tenth of the time that all take. */
+/** Runs the mutants of these files. The specs of their own part detect most of them, in a tenth of the time of all specs. */
 async function mutants(name: string, files: readonly string[], specs: readonly string[]): Promise<void> {
   const first = await run(files, specs);
   const missed = first.filter(isMissed);
@@ -32,7 +32,7 @@ async function mutants(name: string, files: readonly string[], specs: readonly s
 
   if (missed.length > 0) {
     const others = (await filesOf(OTHER_SPECS)).filter(file => !specs.includes(file));
-    // what the others do not reach has survived its own all the same
+    // a mutant that the other specs do not reach has survived its own
     const noticed = (await run(missed.map(rangeOf), others)).filter(mutant => !isMissed(mutant));
     const byIdentity = new Map(noticed.map(mutant => [identityOf(mutant), mutant]));
     await report(
@@ -63,7 +63,7 @@ async function run(mutate: readonly string[], specs: readonly string[]): Promise
   } as never).runMutationTest();
 }
 
-/** The score of a part by the rule of Stryker, and each mutant that nothing noticed; whole as JSON in `.stryker-tmp`. */
+/** The mutation score of a part by Stryker's rule, and each surviving mutant. The full report is JSON in `.stryker-tmp`. */
 async function report(name: string, all: readonly MutantResult[]): Promise<void> {
   const noticed = all.filter(({ status }) => status === 'Killed' || status === 'Timeout').length;
   const missed = all.filter(isMissed);
@@ -81,7 +81,7 @@ function isMissed({ status }: MutantResult): boolean {
   return status === 'Survived' || status === 'NoCoverage';
 }
 
-/** Where a mutant is, as Stryker takes it: lines are counted from 1, and columns from 0, but in its results from 1. */
+/** The location of a mutant for Stryker. Lines start at 1. Columns start at 0 here, but at 1 in its results. */
 function rangeOf({ fileName, location: { start, end } }: MutantResult): string {
   return `${fileName}:${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`;
 }

@@ -1,4 +1,4 @@
-/** A part of the library, and the specs that say what it has to do: they are asked first. */
+/** A part of the library, and its own specs, which run first. */
 interface Part {
   readonly mutated: readonly string[];
   readonly specs: readonly string[];
@@ -6,7 +6,7 @@ interface Part {
 
 const ISOLATION = ['spec/laws/{isolation*,cross-tenant-writes,after-use}.spec.ts', 'spec/provisioning/transactions.spec.ts'];
 
-/** What is mutated: where a leak would begin. */
+/** The code to mutate: where a leak would begin. */
 export const PARTS: Readonly<Record<string, Part>> = {
   postgres: { mutated: ['lib/postgres/**/*.ts'], specs: ['spec/postgres/*.spec.ts', 'spec/connection/{raw*,tenant-roles}.spec.ts'] },
   scope: { mutated: ['lib/scope/**/*.ts'], specs: ['spec/{api,scope}/*.spec.ts', 'spec/web/koa/tenant-context.spec.ts'] },
@@ -18,7 +18,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   koa: { mutated: ['lib/web/koa/**/*.ts'], specs: ['spec/web/koa/!(any-requests).spec.ts', 'spec/directory/{held,told}.spec.ts'] },
 };
 
-/** What those let pass has to get past these too: all that are about tenants, without the long runs of chance. */
+/** The specs for mutants that survive those: all specs about tenants, without the long random runs. */
 export const OTHER_SPECS: readonly string[] = [
   'spec/*.spec.ts',
   'spec/{postgres,tenant,scope,api,connection,database,entities,query,orm,provisioning}/*.spec.ts',

@@ -138,9 +138,9 @@ export class Savings extends Account {
 
 defineEntity({ class: Savings, extends: AccountSchema, properties: { rate: p.integer() } });
 
-export const TENANTS_OWN: readonly AnyClass[] = [Note, Memo, Shelf, Vehicle, Van, Truck, Person, Employee];
+export const TENANT_ENTITIES: readonly AnyClass[] = [Note, Memo, Shelf, Vehicle, Van, Truck, Person, Employee];
 
-export const SHARED: readonly AnyClass[] = [Client, Setting, Plan, PaidPlan, Notice, Outage, Account, Savings];
+export const SHARED_ENTITIES: readonly AnyClass[] = [Client, Setting, Plan, PaidPlan, Notice, Outage, Account, Savings];
 
 export class Tables extends Migration {
   override up(): void {

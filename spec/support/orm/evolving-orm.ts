@@ -1,13 +1,11 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TenantMixin, withTenants, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
-import { defineEntity, MikroORM, p, type IDatabaseDriver, type Options } from '@mikro-orm/core';
+import { TenantMixin, type TenantsOptions } from '@landlord/mikro-orm';
+import { defineEntity, p, type MikroORM, type Options } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
-import type { SpecDatabase } from '../databases/database.ts';
 import { ROOT } from './library-orm.ts';
-
-export type EvolvingOrm = MikroORM<IDatabaseDriver, TenantEntityManager>;
+import { openOrm, openPlainOrm, type OpenedOn, type OrmConfig, type SpecOrm } from './open-orm.ts';
 
 export type Entities = NonNullable<Options['entities']>;
 
@@ -17,10 +15,10 @@ export class Client extends TenantMixin {
 
 export const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, properties: { name: p.string() } });
 
-/** Given `{ schema: '*' }` or nothing, the same entities for tenants and for a plain database of one schema. */
+/** The same entities: for tenants if given `{ schema: '*' }`, or for a plain database with one schema. */
 export type EntityFactory = (own: { schema?: '*' }) => Entities;
 
-/** A temporary folder for migrations, with one for an empty tenant set, which can import what this package can. */
+/** A temporary folder for migrations, with a folder for an empty tenant set. Its files can import this package's dependencies. */
 export async function migrationsFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'landlord-migrations-'));
   await mkdir(join(path, 'tenant'));
@@ -30,46 +28,44 @@ export async function migrationsFolder(): Promise<{ readonly path: string; remov
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** An ORM with tenants whose two sets lie in `<folder>/public` and `<folder>/tenant`. */
+/** An ORM with tenants whose migrations are in `<folder>/public` and `<folder>/tenant`. */
 export async function openEvolving(
-  database: SpecDatabase,
+  database: OpenedOn,
   folder: string,
   entities: Entities,
-  { options = {}, config = {} }: { options?: Partial<TenantsOptions<Client>>; config?: Partial<Options<IDatabaseDriver, any, any>> } = {},
-): Promise<EvolvingOrm> {
+  { options = {}, config = {} }: { options?: Partial<TenantsOptions<Client>>; config?: OrmConfig } = {},
+): Promise<SpecOrm> {
   const { migrations: publicSet, ...rest } = config;
   const { migrations: tenantSet, ...others } = options;
 
-  return MikroORM.init(
-    withTenants(
-      {
-        ...database.options(),
-        baseDir: folder,
-        entities: [ClientSchema, ...entities],
-        migrations: { path: './public', snapshotName: '.snapshot', silent: true, fileName: sequential(), ...publicSet },
-        ...rest,
-      } as Partial<Options<any, any, any>>,
-      { tenant: Client, migrations: { path: './tenant', snapshotName: '.snapshot', ...tenantSet }, ...others },
-    ),
+  return openOrm(
+    database,
+    { tenant: Client, migrations: { path: './tenant', snapshotName: '.snapshot', ...tenantSet }, ...others },
+    {
+      baseDir: folder,
+      entities: [ClientSchema, ...entities],
+      migrations: { path: './public', snapshotName: '.snapshot', silent: true, fileName: sequential(), ...publicSet },
+      ...rest,
+    },
   );
 }
 
 /** MikroORM alone on a database of its own, with the same entities in its one schema. */
-export async function openPlain(database: Pick<SpecDatabase, 'options'>, folder: string, entities: Entities): Promise<MikroORM> {
-  return MikroORM.init({
-    ...database.options(),
+export async function openPlain(database: OpenedOn, folder: string, entities: Entities): Promise<MikroORM> {
+  return openPlainOrm(database, {
     baseDir: folder,
     entities,
     extensions: [Migrator],
     migrations: { path: './plain', snapshotName: '.snapshot', silent: true, fileName: sequential() },
-  } as Partial<Options<any, any, any>>);
+  });
 }
 
-export function client(schemaName: string): Client {
+/** A client that is not stored yet, on the host `<schemaName>.example.com`. */
+export function newClient(schemaName: string): Client {
   return Object.assign(new Client(), { schemaName, domainUrl: `${schemaName}.example.com` });
 }
 
-// the time stamp alone would give two migrations of one second one name
+// with only the time stamp, two migrations of the same second would have the same name
 function sequential(): (timestamp: string, name?: string) => string {
   return (_timestamp, name) => `Migration${String(++counter).padStart(6, '0')}${name === undefined ? '' : `_${name}`}`;
 }

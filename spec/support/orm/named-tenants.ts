@@ -8,12 +8,17 @@ export async function createNamedTenants(orm: LibraryOrm): Promise<void> {
   await orm.em.fork().persistAndFlush(namedTenants());
 }
 
-/** Answers with the schema name of the request's tenant, and with `public` on the public hosts. */
-export function appThatNamesTheTenant(): Koa {
+/**
+ * Answers with the schema name of the request's tenant, and with `public` on the public hosts. The headers `x-host` and `x-url-host` have the
+ * hosts that Koa has for the request, encoded as in a URL.
+ */
+export function appThatNamesTheTenant(options: { readonly proxy?: boolean } = {}): Koa {
   const name = (ctx: Koa.Context): void => {
     ctx.body = ctx.state.tenant?.schemaName ?? 'public';
+    ctx.set('x-host', encodeURIComponent(ctx.host));
+    ctx.set('x-url-host', encodeURIComponent(ctx.URL.host ?? ''));
   };
-  const app = new Koa();
+  const app = new Koa(options);
   app.use(tenantContext()).use(schemaRouter({ public: name, tenant: name }));
 
   return app;

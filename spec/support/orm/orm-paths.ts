@@ -6,15 +6,15 @@ import { SEEDERS } from '../../laws/matrix/seeder.ts';
 import { TABLES } from '../../laws/matrix/tables.ts';
 import type { DatabaseKind } from '../databases/database.ts';
 
-/** One of the ways in which MikroORM reaches the database, as the matrix has them. */
+/** One of the matrix's ways in which MikroORM reaches the database. */
 export interface OrmPath {
   readonly run: (em: TenantEntityManager) => Promise<unknown>;
   readonly writes: boolean;
-  /** Whether its answer has a number of a sequence. */
+  /** Whether its result contains a value of a sequence. */
   readonly varies: boolean;
 }
 
-/** All that can be in a transaction, by class and method. What they read and write is there after `addMatrixTables`. */
+/** All ways that can run in a transaction, by class and method. Requires the tables of `addMatrixTables`. */
 export function ormPaths(kind: DatabaseKind): Readonly<Record<string, OrmPath>> {
   const rows = Object.entries(TABLES).flatMap(([className, table]) =>
     Object.entries(table)
@@ -33,7 +33,7 @@ export function ormPaths(kind: DatabaseKind): Readonly<Record<string, OrmPath>> 
   return Object.fromEntries(rows) as Record<string, OrmPath>;
 }
 
-/** What the ORM's config has to have for them. */
+/** The ORM's config that they need. */
 export const PATHS_CONFIG: Partial<Options<any, any, any>> = {
   entities: ENTITIES,
   routines: [SharedRoutine, TenantRoutine],

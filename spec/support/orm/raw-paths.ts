@@ -5,7 +5,7 @@ import { Author, Book, Genre, Loan, Tag } from '../../../fixtures/entities/index
 
 type Path = (em: TenantEntityManager) => Promise<unknown>;
 
-/** SQL of the user's own, sent by itself. Each answers with the titles of books, of no schema by name. */
+/** The ways to send raw SQL. Each returns the titles of books, with an unqualified table name. */
 export const STATEMENTS: Readonly<Record<string, Path>> = {
   'em.execute': em => em.execute(TITLES),
   'em.execute of raw()': em => em.execute(raw(TITLES)),
@@ -61,8 +61,8 @@ export const STATEMENTS: Readonly<Record<string, Path>> = {
 };
 
 /**
- * SQL of the user's own in a query of the ORM. Each answers with something of the tenant's alone; no other schema has what it looks for, and
- * there is no `shelf` in the public one.
+ * The ways to put raw SQL into a query of the ORM. Each returns something that only the tenant's schema contains. The public schema has no
+ * `shelf`.
  */
 export const FRAGMENTS: Readonly<Record<string, Path>> = {
   'raw() in a condition': em => em.find(Author, { id: { $in: raw(authors(em)) } }),
@@ -137,7 +137,7 @@ export const FRAGMENTS: Readonly<Record<string, Path>> = {
     em.nativeDelete(Loan, { book: { $in: raw(`(select id from book ${ofTenant(em)})`) } }).then(count => (count > 0 ? em.schema : 'none')),
 };
 
-// a key that the decoys and the other tenant have too, found by what they have not
+// the decoys and the other tenant have the same key, but not this value
 function authors(em: TenantEntityManager): string {
   return `(select author_id from book ${ofTenant(em)})`;
 }
@@ -157,7 +157,7 @@ interface Tables {
   genre: { id: number; name: string };
 }
 
-// written out, as no value stands in a statement
+// written out, because values are not allowed in statements
 function ofTenant({ schema }: TenantEntityManager): string {
   return schema === 'acme' ? "where title like 'acme%'" : "where title like 'bob%'";
 }

@@ -1,11 +1,6 @@
-import type { MigrationObject } from '@mikro-orm/core';
-import { Migration } from '@mikro-orm/migrations';
-import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
 import type { SpecDatabase } from '../databases/database.ts';
-import { ROOT } from './library-orm.ts';
 
-/** Names of roles for one spec: they belong to the whole cluster, which other specs work on too. */
+/** Unique role names for one spec. Roles belong to the whole cluster, which other specs use too. */
 export interface SpecRoles {
   readonly prefix: string;
   readonly shared: string;
@@ -45,34 +40,4 @@ export function rolesOf(database: SpecDatabase, name: string): SpecRoles {
       }
     },
   };
-}
-
-/** The fixture's tenant set as a list, to be added to. */
-export async function loadTenantSet(): Promise<MigrationObject[]> {
-  const folder = join(ROOT, 'migrations/tenant');
-  const files = (await readdir(folder)).filter(file => /^Migration.*\.ts$/.test(file)).sort();
-
-  return Promise.all(
-    files.map(async file => {
-      const module = (await import(join(folder, file))) as Record<string, MigrationObject['class']>;
-
-      return { name: basename(file, '.ts'), class: Object.values(module)[0] as MigrationObject['class'] };
-    }),
-  );
-}
-
-export class AddShelf extends Migration {
-  override up(): void {
-    this.addSql('create table shelf (id serial primary key, label text)');
-  }
-}
-
-export class AddShelfIndex extends Migration {
-  override isTransactional(): boolean {
-    return false;
-  }
-
-  override up(): void {
-    this.addSql('create index concurrently shelf_label on shelf (label)');
-  }
 }

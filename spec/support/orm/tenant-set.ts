@@ -1,9 +1,11 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { tenants, type TenantService } from '@landlord/mikro-orm';
-import type { Constructor, IDatabaseDriver, Options } from '@mikro-orm/core';
+import type { Constructor } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import type { Library } from '../../../fixtures/entities/index.ts';
-import type { SpecDatabase } from '../databases/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from './library-orm.ts';
+import { newLibrary, openLibrary, ROOT, type LibraryOrm } from './library-orm.ts';
+import type { OpenedOn, OrmConfig } from './open-orm.ts';
 
 export interface MigrationEntry {
   readonly name: string;
@@ -36,29 +38,24 @@ export function migrationOf(
   };
 }
 
-/** A migration that queues these statements, and others to revert it. */
+/** A migration that queues the first statements, and the others to revert it. */
 export function sqlMigration(name: string, up: string | readonly string[], down: string | readonly string[] = []): MigrationEntry {
   return migrationOf(name, queue(up), { down: queue(down) });
 }
 
-/** Libraries whose tenant set is a list that a spec writes: at first one migration, that creates the table of `Tag`. */
+/** Libraries whose tenant set is a list that a spec changes. Initially it has one migration, which creates the table of `Tag`. */
 export interface TenantSet {
   readonly orm: LibraryOrm;
   readonly tenants: TenantService<Library>;
-  /** Sets what comes after the first migration. */
+  /** Sets the migrations after the first one. */
   use(...migrations: readonly MigrationEntry[]): void;
-  /** Creates tenants with all that the set has at the moment. */
+  /** Creates tenants with all migrations that the set currently has. */
   create(...schemaNames: readonly string[]): Promise<void>;
-  /** Drops all tenants, and takes the set back to its first migration. */
+  /** Drops all tenants, and resets the set to its first migration. */
   clear(): Promise<void>;
-  close(): Promise<void>;
 }
 
-export async function openTenantSet(
-  database: SpecDatabase,
-  config: Partial<Options<IDatabaseDriver, any, any>> = {},
-  migrations: MigrationEntry[] = [],
-): Promise<TenantSet> {
+export async function openTenantSet(database: OpenedOn, config: OrmConfig = {}, migrations: MigrationEntry[] = []): Promise<TenantSet> {
   const list: MigrationEntry[] = [FIRST, ...migrations];
   const orm = await openLibrary(database, { migrations: { migrationsList: list } }, config);
   const service = tenants<Library>(orm);
@@ -80,53 +77,33 @@ export async function openTenantSet(
         await service.drop(schemaName);
       }
     },
-    close: () => orm.close(),
   };
 }
 
-/** The names in a tenant's history, in the order they ran; undefined where there is no history. */
-export async function historyOf(database: Pick<SpecDatabase, 'query'>, schemaName: string): Promise<string[] | undefined> {
-  const [found] = await database.query<{ there: boolean }>('select to_regclass($1) is not null as there', [
-    `${schemaName}.mikro_orm_migrations`,
-  ]);
+/** The tenant set of the lending library as a list that specs can extend. */
+export async function loadTenantSet(): Promise<MigrationEntry[]> {
+  const folder = join(ROOT, 'migrations/tenant');
+  const files = (await readdir(folder)).filter(file => /^Migration.*\.ts$/.test(file)).sort();
 
-  if (found?.there !== true) {
-    return undefined;
-  }
+  return Promise.all(
+    files.map(async file => {
+      const module = (await import(join(folder, file))) as Record<string, MigrationEntry['class']>;
 
-  return (await database.query<{ name: string }>(`select name from "${schemaName}".mikro_orm_migrations order by id`)).map(
-    ({ name }) => name,
+      return { name: basename(file, '.ts'), class: Object.values(module)[0]! };
+    }),
   );
 }
 
-/** The schemas that have a table, or that have it with this column. */
-export async function schemasWith(database: Pick<SpecDatabase, 'query'>, table: string, column?: string): Promise<string[]> {
-  const rows = await database.query<{ name: string }>(
-    `select distinct table_schema::text as name from information_schema.columns where table_name = $1 and column_name = coalesce($2::text, column_name) order by 1`,
-    [table, column],
-  );
+/** Migrations that can follow it. */
+export const ADD_SHELF = sqlMigration('Migration20990101000000', 'create table shelf (id serial primary key, label text)');
 
-  return rows.map(({ name }) => name);
-}
-
-/** Waits until the condition holds. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, limitMs = 15_000): Promise<void> {
-  const end = Date.now() + limitMs;
-
-  while (!(await condition())) {
-    if (Date.now() > end) {
-      throw new Error(`waited ${limitMs} ms in vain: ${what}`);
-    }
-
-    await new Promise(resolve => setTimeout(resolve, 5));
-  }
-}
-
-export const FIRST = sqlMigration(
-  'M1',
-  'create table "tag" ("id" serial primary key, "name" varchar(255) not null unique)',
-  'drop table "tag"',
+export const ADD_SHELF_INDEX = migrationOf(
+  'Migration20990101000001',
+  migration => migration.addSql('create index concurrently shelf_label on shelf (label)'),
+  { transactional: false },
 );
+
+const FIRST = sqlMigration('M1', 'create table "tag" ("id" serial primary key, "name" varchar(255) not null unique)', 'drop table "tag"');
 
 function queue(statements: string | readonly string[]): Step {
   return migration => [statements].flat().forEach(sql => migration.addSql(sql));

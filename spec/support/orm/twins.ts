@@ -1,9 +1,8 @@
-import { TenantError, type TenantErrorCode, type TenantsOptions } from '@landlord/mikro-orm';
-import type { IDatabaseDriver, Options } from '@mikro-orm/core';
-import { expect } from 'chai';
+import type { TenantsOptions } from '@landlord/mikro-orm';
 import type { Library } from '../../../fixtures/entities/index.ts';
 import type { SpecDatabase } from '../databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from './library-orm.ts';
+import type { OrmConfig } from './open-orm.ts';
 
 /**
  * The lending library with two tenants whose rows have the same keys and tell by their names whose they are, and with tables of
@@ -11,7 +10,7 @@ import { newLibrary, openLibrary, type LibraryOrm } from './library-orm.ts';
  */
 export async function openTwins(
   database: SpecDatabase,
-  config: Partial<Options<IDatabaseDriver, any, any>> = {},
+  config: OrmConfig = {},
   options: Partial<TenantsOptions<Library>> = {},
 ): Promise<LibraryOrm> {
   const orm = await openLibrary(database, options, config);
@@ -55,20 +54,14 @@ export async function contentsOf(database: SpecDatabase, schemaName: string): Pr
   return contents;
 }
 
-/** Runs `fn`, which has to fail with the code. */
-export async function refusal(fn: () => unknown, code: TenantErrorCode, label = code as string): Promise<TenantError> {
-  let outcome: unknown;
-
-  try {
-    outcome = await fn();
-  } catch (error) {
-    expect(error, `${label}: ${String(error)}`).to.be.instanceOf(TenantError);
-    expect((error as TenantError).code, label).to.equal(code);
-
-    return error as TenantError;
-  }
-
-  return expect.fail(`${label} was answered with ${JSON.stringify(outcome)}`);
+/** All that the tenants and the public schema hold, to be compared. */
+export async function everyRowOfTwins(database: SpecDatabase): Promise<unknown> {
+  return {
+    acme: await contentsOf(database, 'acme'),
+    bob: await contentsOf(database, 'bob'),
+    public: await contentsOf(database, 'public'),
+    genres: await database.query('select * from public.genre order by id'),
+  };
 }
 
 /**
@@ -85,6 +78,6 @@ export function schemasIn(statements: readonly string[]): string[] {
   return [...new Set(found)].filter(schema => schema !== 'pg_catalog').sort();
 }
 
-export const MEMBER = '00000000-0000-4000-8000-000000000001';
+const MEMBER = '00000000-0000-4000-8000-000000000001';
 
 export const TABLES = ['author', 'book', 'tag', 'book_tags', 'member', 'loan'] as const;

@@ -1,9 +1,10 @@
-import { TenantMixin, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import { Collection, defineEntity, MikroORM, p, type EventSubscriber, type Options, type Ref } from '@mikro-orm/core';
+import { TenantMixin } from '@landlord/mikro-orm';
+import { Collection, defineEntity, p, type EventSubscriber, type Ref } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import type { SpecDatabase } from '../databases/database.ts';
+import { openOrm, type SpecOrm } from './open-orm.ts';
 
-/** Tenant entities with a relation of every kind that can be written. */
+/** Tenant entities with every kind of writable relation. */
 export class Writer {
   id!: number;
   name!: string;
@@ -41,13 +42,13 @@ export class Label {
   volumes = new Collection<Volume>(this);
 }
 
-/** Deleted when its writer lets go of it. */
+/** Deleted when it is removed from its writer. */
 export class Essay {
   id!: number;
   writer?: Writer | null;
 }
 
-export class Patron extends TenantMixin {
+class Patron extends TenantMixin {
   name?: string;
 }
 
@@ -74,7 +75,7 @@ defineEntity({
     id: p.integer().primary(),
     text: p.string(),
     sitter: () => p.oneToOne(Writer).inversedBy('portrait').owner().nullable(),
-    // nothing leads back, and nothing pulls it into a flush
+    // no inverse side and no cascade, so nothing adds it to a flush
     painter: () => p.oneToOne(Writer).owner().ref().nullable().cascade(),
   },
 });
@@ -93,7 +94,7 @@ defineEntity({
     id: p.integer().primary(),
     title: p.string(),
     writer: () => p.manyToOne(Writer).inversedBy('volumes'),
-    // no cascade: nothing pulls it into a flush
+    // no cascade, so nothing adds it to a flush
     translator: () => p.manyToOne(Writer).ref().nullable().cascade(),
     imprint: () => p.embedded(Imprint).nullable(),
     notes: () => p.embedded(Imprint).array().nullable(),
@@ -115,20 +116,15 @@ defineEntity({
   properties: { id: p.integer().primary(), writer: () => p.manyToOne(Writer).inversedBy('essays').nullable() },
 });
 
-export type WritersOrm = MikroORM<any, TenantEntityManager>;
-
 /**
- * The tenants acme and bob whose rows have the same keys and tell by their names whose they are, and tables of the same names in the
- * public schema. Whoever opens it closes it.
+ * The tenants acme and bob. Their rows have the same keys, and names that show the tenant. The public schema has tables with the same names.
  */
-export async function openWriters(database: SpecDatabase, subscribers: EventSubscriber<any>[] = []): Promise<WritersOrm> {
-  const config = { ...database.options(), entities: [Patron, Writer, Portrait, Imprint, Volume, Label, Essay], subscribers };
-  const orm = (await MikroORM.init(
-    withTenants(config as Partial<Options<any, any, any>>, {
-      tenant: Patron,
-      migrations: { migrationsList: [{ name: 'tables', class: Tables }] },
-    }),
-  )) as unknown as WritersOrm;
+export async function openWriters(database: SpecDatabase, subscribers: EventSubscriber<any>[] = []): Promise<SpecOrm> {
+  const orm = await openOrm(
+    database,
+    { tenant: Patron, migrations: { migrationsList: [{ name: 'tables', class: Tables }] } },
+    { entities: [Patron, Writer, Portrait, Imprint, Volume, Label, Essay], subscribers },
+  );
   await orm.schema.create();
   await orm.em
     .fork()
@@ -156,7 +152,7 @@ export async function openWriters(database: SpecDatabase, subscribers: EventSubs
   return orm;
 }
 
-/** All that the tenants and the public schema hold, to be compared. */
+/** The contents of the tenants' schemas and the public schema, to compare them. */
 export async function everyRow(database: SpecDatabase): Promise<unknown> {
   const tables = ['acme', 'bob', 'public'].flatMap(schemaName => WRITERS_TABLES.map(table => `${schemaName}.${table}`));
   const [rows] = await database.query(

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type BrowserContext } from 'playwright-core';
-import { CHROMIUM, findProgram, mustHaveAll } from '../databases/debian.ts';
+import { CHROMIUM, findProgram, requiresAllPrograms } from '../databases/debian.ts';
 
 export interface SpecBrowser {
   readonly context: BrowserContext;
@@ -12,13 +12,13 @@ export interface SpecBrowser {
 
 /**
  * Starts a headless browser with a profile of its own and without JavaScript, which the pages do not need.
- * Where there is none and none may be installed, the specs that need it are pending, or fail with `CI` set.
+ * If there is no browser and none may be installed, the specs that need it are pending, or fail if `CI` is set.
  */
 export async function openBrowser(mocha: Mocha.Context): Promise<SpecBrowser> {
   const executablePath = findProgram(CHROMIUM);
 
   if (executablePath === undefined) {
-    if (mustHaveAll()) {
+    if (requiresAllPrograms()) {
       throw new Error(REMEDY);
     }
 

@@ -8,7 +8,7 @@ export interface CliResult {
   readonly code: number | null;
   /** Standard output and error as they came, without colours. */
   readonly output: string;
-  /** The two apart. */
+  /** The same, separately. */
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -16,7 +16,7 @@ export interface CliResult {
 /** A command that is running. */
 export interface CliProcess {
   readonly ended: Promise<CliResult>;
-  /** What it has said on standard error so far. */
+  /** Its standard error so far. */
   stderr(): string;
   signal(name: NodeJS.Signals): void;
 }
@@ -36,7 +36,7 @@ export interface CliProject {
   remove(): Promise<void>;
 }
 
-/** Makes a project that works on the database of this URL. It lies inside the repository, so that it finds the packages. */
+/** Creates a project for the database of this URL. It is inside the repository, so that it can import the packages. */
 export async function createCliProject(url: string): Promise<CliProject> {
   await mkdir(join(ROOT, '.data'), { recursive: true });
   const folder = await mkdtemp(join(ROOT, '.data', 'cli-'));

@@ -1,9 +1,9 @@
 // Migrates all tenants of the library by a list of migrations, as a process of its own. Started with DATABASE_URL and MIGRATIONS, a list
 // of [name, statement, …], where the statement "read" is one that is not queued. Prints what became of it as JSON.
-import { TenantMixin, tenants, withTenants } from '@landlord/mikro-orm';
-import { defineEntity, MikroORM, p } from '@mikro-orm/core';
+import { TenantMixin, tenants } from '@landlord/mikro-orm';
+import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
-import { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { openOrm } from './open-orm.mjs';
 
 class Library extends TenantMixin {}
 
@@ -23,12 +23,7 @@ const migrationsList = JSON.parse(process.env.MIGRATIONS).map(([name, ...stateme
   },
 }));
 
-const orm = await MikroORM.init(
-  withTenants(
-    { driver: PostgreSqlDriver, clientUrl: process.env.DATABASE_URL, entities: [LibrarySchema, TagSchema], pool: { max: 4 } },
-    { tenant: Library, migrations: { migrationsList } },
-  ),
-);
+const orm = await openOrm({ tenant: Library, migrations: { migrationsList } }, { entities: [LibrarySchema, TagSchema], pool: { max: 4 } });
 const { migrated, failed, upToDate } = await tenants(orm).migrate({ skipPublicCheck: true });
 console.log(
   JSON.stringify({

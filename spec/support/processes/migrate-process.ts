@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { ROOT } from '../orm/library-orm.ts';
 
-/** What a process that migrates all tenants says when it is done. */
+/** The report of a process that migrates all tenants. */
 export interface ProcessResult {
   readonly migrated: readonly string[];
   readonly failed: readonly string[];
@@ -11,7 +11,7 @@ export interface ProcessResult {
 
 export interface MigrateProcess {
   readonly process: ChildProcess;
-  /** What it said; undefined where it was killed. */
+  /** Its report. Undefined if it was killed. */
   readonly ended: Promise<ProcessResult | undefined>;
 }
 

@@ -1,9 +1,10 @@
 // Works with tenants and closes the ORM; then there must be nothing left that keeps the process alive.
-import { forEachTenant, runInTenant, tenantContext, TenantMixin, tenants, withTenants } from '@landlord/mikro-orm';
+import { rejects } from 'node:assert/strict';
+import { forEachTenant, runInTenant, tenantContext, TenantMixin, tenants } from '@landlord/mikro-orm';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
-import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import { contextOf } from '../web/request-context.ts';
+import { openOrm } from './open-orm.mjs';
 
 class Client extends TenantMixin {}
 const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, properties: {} });
@@ -22,17 +23,21 @@ process.on('unhandledRejection', error => {
   process.exitCode = 3;
 });
 
-const orm = await MikroORM.init(
-  withTenants(defineConfig({ entities: [ClientSchema, Note], clientUrl: process.env.DATABASE_URL }), {
-    tenant: Client,
-    migrations: { migrationsList: [{ name: 'First', class: First }] },
-  }),
+const orm = await openOrm(
+  { tenant: Client, migrations: { migrationsList: [{ name: 'First', class: First }] } },
+  { entities: [ClientSchema, Note] },
 );
 await orm.em.execute('create table "client" ("id" serial primary key, "domain_url" text unique, "schema_name" text unique)');
 await orm.em.fork().persistAndFlush([1, 2, 3].map(n => new Client({ domainUrl: `c${n}.example.com`, schemaName: `c${n}` })));
 await runInTenant('c1', em => em.count(Note));
-await runInTenant('c1', em => em.execute('select * from nowhere')).catch(() => undefined);
-await runInTenant('c1', () => Promise.reject(new Error('thrown in a scope'))).catch(() => undefined);
+await rejects(
+  runInTenant('c1', em => em.execute('select * from nowhere')),
+  { code: '42P01' },
+);
+await rejects(
+  runInTenant('c1', () => Promise.reject(new Error('thrown in a scope'))),
+  { message: 'thrown in a scope' },
+);
 await forEachTenant(em => em.findAll(Note));
 await tenants().migrate({ skipPublicCheck: true });
 // a request, so that the directory listens

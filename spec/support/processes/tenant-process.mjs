@@ -1,9 +1,9 @@
 // Serves requests for the tenants' hosts as a process of its own, and changes tenants, as it is told by messages of its parent.
-import { currentSchema, tenantContext, TenantMixin, withTenants } from '@landlord/mikro-orm';
-import { defineEntity, MikroORM, p } from '@mikro-orm/core';
+import { currentSchema, tenantContext, TenantMixin } from '@landlord/mikro-orm';
+import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
-import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { contextOf } from '../web/request-context.ts';
+import { openOrm } from './open-orm.mjs';
 
 class Client extends TenantMixin {}
 
@@ -16,11 +16,9 @@ class CreateNote extends Migration {
   }
 }
 
-const orm = await MikroORM.init(
-  withTenants(
-    { driver: PostgreSqlDriver, clientUrl: process.env.DATABASE_URL, entities: [ClientSchema, NoteSchema], pool: { max: 4 } },
-    { tenant: Client, migrations: { migrationsList: [{ name: 'CreateNote', class: CreateNote }] } },
-  ),
+const orm = await openOrm(
+  { tenant: Client, migrations: { migrationsList: [{ name: 'CreateNote', class: CreateNote }] } },
+  { entities: [ClientSchema, NoteSchema], pool: { max: 4 } },
 );
 const middleware = tenantContext({ orm });
 

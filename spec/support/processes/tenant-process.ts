@@ -3,17 +3,17 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { ROOT } from '../orm/library-orm.ts';
 
-/** What a request was answered with, and when by the clock that all processes share. */
+/** The answer to a request, with times from the clock that all processes share. */
 export interface Sighting {
   readonly host: string;
   readonly served: string;
   readonly begunAt: number;
   readonly servedAt: number;
-  /** When the last request began that was answered the same. */
+  /** The start of the last request with the same answer. */
   readonly lastBegunAt: number;
 }
 
-/** A process that serves tenants' hosts. Whoever starts it closes it: it then has to end by itself. */
+/** A process that serves tenants' hosts. The caller must close it. It then must end by itself. */
 export interface TenantProcess {
   visit(host: string): Promise<Sighting>;
   load(hosts: readonly string[], ms: number): Promise<{ readonly seen: Sighting[]; readonly visits: number }>;

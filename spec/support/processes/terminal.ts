@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 
 /** A command on a terminal of its own. */
 export interface TerminalProcess {
-  /** What the terminal was sent so far, standard error among it. */
+  /** The output so far, including standard error. */
   output(): string;
   readonly ended: Promise<{ readonly code: number | null; readonly output: string }>;
 }
 
-/** Runs a command on a terminal of its own, by `script` of util-linux. */
+/** Runs a command on a terminal of its own, with `script` of util-linux. */
 export function startOnTerminal(
   command: readonly string[],
   { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },

@@ -1,70 +1,57 @@
 import { once } from 'node:events';
-import { request, type IncomingHttpHeaders, type RequestListener } from 'node:http';
-import { createServer } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { request, type Agent, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 
 export interface HttpRequest {
   readonly port: number;
-  /** The `Host` header, without the port. */
-  readonly host: string;
+  /** The `Host` header without the port. `headers` can override it. */
+  readonly host?: string;
   readonly path?: string;
   readonly method?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: OutgoingHttpHeaders;
   readonly body?: string | Buffer;
+  /** Closes the connection. */
+  readonly signal?: AbortSignal;
+  /** Keeps connections for later requests. @default one connection per request */
+  readonly agent?: Agent;
 }
 
+/** An answer, read to its end. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
-/** Serves on a free port of this machine. Closing hangs up on everybody, and then waits for the work on what they asked for. */
-export async function serve(
-  listener: (...args: Parameters<RequestListener>) => unknown,
-): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const underWay = new Set<unknown>();
-  const answer = async (...args: Parameters<RequestListener>): Promise<void> => {
-    const answered = listener(...args);
-    underWay.add(answered);
-    await answered;
-    underWay.delete(answered);
-  };
-  const server = createServer((req, res) => void answer(req, res));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise(resolve => server.close(resolve));
-      await Promise.all(underWay);
-    },
-  };
+/**
+ * Sends a request to this machine with any `Host` header, which `fetch` does not allow. Resolves to the response as soon as it begins. Destroying
+ * it closes the connection.
+ */
+export function open({ port, host, headers = {}, body, ...options }: HttpRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request(
+      {
+        host: '127.0.0.1',
+        port,
+        agent: false,
+        ...options,
+        headers: { host: `${host}:${port}`, ...headers },
+        // a spec may send headers that Node's client would refuse
+        setHost: false,
+      },
+      resolve,
+    )
+      .on('error', reject)
+      .end(body);
+  });
 }
 
-/** One request on a connection of its own, to whichever host of this machine; `fetch` lets nobody set that. */
-export async function send({ port, host, path = '/', method = 'GET', headers = {}, body }: HttpRequest): Promise<HttpResponse> {
-  const req = request({
-    host: '127.0.0.1',
-    port,
-    path,
-    method,
-    headers: { host: `${host}:${port}`, ...headers },
-    agent: false,
-    // what is sent on purpose may be what a client of Node's would refuse to send
-    setHost: false,
-  });
-  req.end(body);
-  const [res] = await once(req, 'response');
-  const chunks: Buffer[] = [];
+/** The same, with the whole response. */
+export async function send(sent: HttpRequest): Promise<HttpResponse> {
+  const answer = await open(sent);
 
-  for await (const chunk of res) {
-    chunks.push(chunk as Buffer);
-  }
-
-  return { status: res.statusCode, headers: res.headers, body: Buffer.concat(chunks).toString() };
+  return { status: answer.statusCode ?? 0, headers: answer.headers, body: await text(answer) };
 }
 
 /** Sends a form as a browser does, from a page of the same host. */
@@ -82,16 +69,24 @@ export async function submit(target: HttpRequest, fields: Readonly<Record<string
   });
 }
 
-/** Sends bytes as they are and resolves to the status of the answer; undefined where the connection was closed without one. */
-export async function sendBytes(port: number, bytes: string): Promise<number | undefined> {
+/**
+ * Sends raw bytes, and resolves to all received bytes once the server closes the connection. With `end`, the sending side is closed, so that the
+ * server does not wait for the rest of a request. Requests that are not answered by then stay unanswered.
+ */
+export async function sendBytes(port: number, bytes: string, { end = false }: { readonly end?: boolean } = {}): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port });
   const chunks: Buffer[] = [];
   socket.on('data', chunk => chunks.push(chunk));
-  // a reset is an answer too
+  // a reset also counts as an answer, and `close` follows it
   socket.on('error', () => undefined);
-  socket.end(Buffer.from(bytes, 'latin1'));
+  socket[end ? 'end' : 'write'](bytes, 'latin1');
   await once(socket, 'close');
-  const status = /^HTTP\/1\.[01] (\d{3})/.exec(Buffer.concat(chunks).toString('latin1'))?.[1];
 
-  return status === undefined ? undefined : Number(status);
+  return Buffer.concat(chunks).toString('latin1');
 }
+
+/** The status of a response from `sendBytes`. NaN if it is not a response. */
+export const statusOf = (answer: string): number => Number(/^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1]);
+
+/** The body of a response from `sendBytes`. */
+export const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);

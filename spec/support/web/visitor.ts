@@ -3,14 +3,14 @@ import type { Context } from 'koa';
 import type { LibraryOrm } from '../orm/library-orm.ts';
 import { contextOf } from './request-context.ts';
 
-/** Who was served: a schema, or the code of the error. */
+/** The result of a request: a schema, or the code of the error. */
 export interface Visit {
   readonly served: string;
   readonly tenant: TenantMixin<unknown> | undefined;
   readonly error: unknown;
 }
 
-/** Requests of the ORM's application that go through `tenantContext()` without a socket, as many of them as wanted. */
+/** Sends requests through `tenantContext()` without a socket. */
 export function visitorOf(orm: LibraryOrm): (host: string, inside?: (ctx: Context) => unknown) => Promise<Visit> {
   const middleware = tenantContext({ orm });
 

@@ -1,76 +1,90 @@
-import http from 'node:http';
-import net from 'node:net';
-import { text } from 'node:stream/consumers';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type Koa from 'koa';
-import { serve as serveRequests } from './http.ts';
+import type { SpecDatabase } from '../databases/database.ts';
+import { open, send, sendBytes, type HttpRequest, type HttpResponse } from './http.ts';
 
-/** An answer, read to its end. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: http.IncomingHttpHeaders;
-  readonly body: string;
-}
+export type RequestOptions = Omit<HttpRequest, 'port' | 'host' | 'path'>;
 
-export interface RequestOptions {
-  readonly method?: string;
-  readonly headers?: http.OutgoingHttpHeaders;
-  /** Hangs up. */
-  readonly signal?: AbortSignal;
-  /** Keeps connections for the next request. @default one connection for each request */
-  readonly agent?: http.Agent;
-}
-
-/** A Koa application on 127.0.0.1, and a client that says which host it means. Whoever starts it closes it. */
+/** A server on a free local port, and a client that sets the `Host` header. */
 export interface WebServer {
-  /** What the application's `error` event was given. To be emptied with `.length = 0`. */
+  readonly port: number;
+  /** The errors of the `error` event of a Koa application. Clear it with `.length = 0`. */
   readonly errors: unknown[];
-  get(host: string, path?: string, options?: RequestOptions): Promise<Answer>;
-  /** The answer as soon as it begins; destroying it hangs up. */
-  open(host: string, path?: string, options?: RequestOptions): Promise<http.IncomingMessage>;
-  /** Sends bytes as they are, and gives those that come back until the server hangs up. */
+  get(host: string, path?: string, options?: RequestOptions): Promise<HttpResponse>;
+  /** Resolves to the response as soon as it begins. Destroying it closes the connection. */
+  open(host: string, path?: string, options?: RequestOptions): Promise<IncomingMessage>;
+  /** Sends raw bytes, and resolves to all received bytes once the server closes the connection. */
   raw(bytes: string): Promise<string>;
+  /** Closes all connections, and then waits for the work on their requests. */
   close(): Promise<void>;
 }
 
-export async function serve(app: Koa): Promise<WebServer> {
+/** Serves a Koa application or whatever listens to requests. Where a database is given, what is opened on it is closed after the server. */
+export async function serve(served: Koa | Listener, database?: Pick<SpecDatabase, 'atEnd'>): Promise<WebServer> {
   const errors: unknown[] = [];
-  app.on('error', error => errors.push(error));
-  const server = await serveRequests(app.callback());
-  const { port } = server;
 
-  const open: WebServer['open'] = (host, path = '/', { headers = {}, ...options } = {}) =>
-    new Promise((resolve, reject) => {
-      http
-        .request({ host: '127.0.0.1', port, path, agent: false, ...options, headers: { ...headers, host } }, resolve)
-        .on('error', reject)
-        .end();
-    });
+  if (typeof served !== 'function') {
+    served.on('error', error => errors.push(error));
+  }
+
+  const { port, close } = await listen(typeof served === 'function' ? served : served.callback());
+  database?.atEnd(close);
+  // as it is, so that a spec says of the port what it means to
+  const at = (host: string, path = '/', { headers, ...options }: RequestOptions = {}): HttpRequest => ({
+    port,
+    path,
+    headers: { ...headers, host },
+    ...options,
+  });
 
   return {
+    port,
     errors,
-    open,
-    get: async (...args) => {
-      const answer = await open(...args);
-
-      return { status: answer.statusCode ?? 0, headers: answer.headers, body: await text(answer) };
-    },
-    raw: bytes =>
-      new Promise((resolve, reject) => {
-        const chunks: Buffer[] = [];
-        net
-          .connect(port, '127.0.0.1', function (this: net.Socket) {
-            this.write(bytes, 'latin1');
-          })
-          .on('data', chunk => chunks.push(chunk))
-          .on('error', reject)
-          .on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
-      }),
-    close: () => server.close(),
+    get: (...args) => send(at(...args)),
+    open: (...args) => open(at(...args)),
+    raw: bytes => sendBytes(port, bytes),
+    close,
   };
 }
 
-/** The status of what `raw` gave; NaN where it is no answer. */
-export const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
+/** For the specs of a `describe`. Each server is closed after the spec that opened it. */
+export function serveUntilSpecEnds(): (served: Koa | Listener) => Promise<WebServer> {
+  const servers: WebServer[] = [];
 
-/** The body of what `raw` gave. */
-export const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map(server => server.close()));
+  });
+
+  return async served => {
+    const server = await serve(served);
+    servers.push(server);
+
+    return server;
+  };
+}
+
+type Listener = (...args: Parameters<RequestListener>) => unknown;
+
+async function listen(listener: Listener): Promise<Pick<WebServer, 'port' | 'close'>> {
+  const underWay = new Set<unknown>();
+  const answer = async (...args: Parameters<RequestListener>): Promise<void> => {
+    const answered = listener(...args);
+    underWay.add(answered);
+    await answered;
+    underWay.delete(answered);
+  };
+  const server = createServer((req, res) => void answer(req, res));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise(resolve => server.close(resolve));
+      await Promise.all(underWay);
+    },
+  };
+}

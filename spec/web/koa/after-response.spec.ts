@@ -10,24 +10,18 @@ import { expectIdle, POOL_OF_ONE } from '../../support/databases/idle-connection
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { until } from '../../support/assertions/until.ts';
 import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
-import { serve, type WebServer } from '../../support/web/web-server.ts';
+import { serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 
 type Route = (ctx: Koa.Context) => unknown;
 
 onDatabasesAndPooler('after a response', database => {
   let orm: LibraryOrm;
-  const servers: WebServer[] = [];
+  const serve = serveUntilSpecEnds();
 
   before(async () => {
     orm = await openLibrary(database, {}, POOL_OF_ONE);
     await createLibraries(orm, 'acme', 'bob');
   });
-
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map(server => server.close()));
-  });
-
-  after(() => orm.close());
 
   const endings: Record<string, { readonly route: Route; readonly status: number; readonly host?: string }> = {
     'an answer': { status: 200, route: async ctx => (ctx.body = await authorsHere(orm)) },
@@ -82,7 +76,7 @@ onDatabasesAndPooler('after a response', database => {
     const found: unknown[] = [];
     const server = await start(ctx => {
       const text = async (): Promise<string> => `${currentTenant()?.schemaName} ${await authorsHere(orm)}`;
-      // its end runs in the scope, and the next request begins with it
+      // the end of the response runs in the scope, and the next request starts from it
       ctx.body = Readable.from([1]).map(text);
     }, found);
     const request = (host: string, last = false): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n${last ? 'Connection: close\r\n' : ''}\r\n`;
@@ -102,6 +96,7 @@ onDatabasesAndPooler('after a response', database => {
   ] as const) {
     it(`H7 destroys the body as its own tenant where a middleware outside of the scope ${title}`, async () => {
       const ended: unknown[] = [];
+      const caught: string[] = [];
       const server = await start(
         ctx => {
           ctx.body = new Readable({
@@ -115,7 +110,7 @@ onDatabasesAndPooler('after a response', database => {
         },
         [],
         async (ctx, next) => {
-          await next().catch(() => undefined);
+          await next().catch((error: unknown) => caught.push(String(error)));
           ctx.body = 'replaced';
         },
       );
@@ -124,6 +119,7 @@ onDatabasesAndPooler('after a response', database => {
       await until('the body is destroyed', () => ended.length === 1);
 
       expect(ended).to.deep.equal([['Ann of acme']]);
+      expect(caught).to.deep.equal(throws ? ['Error: thrown'] : []);
       expect(server.errors).to.deep.equal([]);
     });
   }
@@ -143,7 +139,7 @@ onDatabasesAndPooler('after a response', database => {
     expect(reads).to.equal(0);
   });
 
-  /** Serves the route; `found` gets what there is of a scope before the request's own, and after it. */
+  /** Serves the route. `found` collects the scopes before and after the request's own. */
   async function start(route: Route, found: unknown[] = [], outside: Koa.Middleware = (_, next) => next()): Promise<WebServer> {
     const app = new Koa();
     app.use(async (_, next) => {
@@ -159,10 +155,8 @@ onDatabasesAndPooler('after a response', database => {
       .use(outside)
       .use(tenantContext())
       .use(schemaRouter({ public: route, tenant: route }));
-    const server = await serve(app);
-    servers.push(server);
 
-    return server;
+    return serve(app);
   }
 
   async function expectFreePool(): Promise<void> {

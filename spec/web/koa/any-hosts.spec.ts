@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { canonicalHostname, withoutPort } from '../../../dist/tenant/hostname.js';
 import { schemaNames, storedTenants } from '../../support/databases/catalog.ts';
-import { given, holds, noText, SEED } from '../../support/generators/corpus.ts';
+import { lazily, forAll, nonText, SEED } from '../../support/generators/corpus.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { canonicalByRule, hostByRule } from '../../support/generators/host-oracle.ts';
 import { hosts, spellingsOf } from '../../support/generators/hosts.ts';
@@ -12,11 +12,11 @@ const canonical = (host: string): string | undefined => canonicalHostname(host, 
 
 describe('generated hosts', () => {
   it('T13 H3 a host is taken if and only if the documented rule has it, in the form the rule gives it', async () => {
-    await holds(hosts, host => expect(canonical(host), escape(host)).to.equal(canonicalByRule(host)), 8_000);
+    await forAll(hosts, host => expect(canonical(host), escape(host)).to.equal(canonicalByRule(host)), 8_000);
   });
 
   it('T13 H3 the canonical form of a canonical form is itself, with `stripWww` and without', async () => {
-    await holds(
+    await forAll(
       hosts,
       host => {
         for (const stripWww of [true, false]) {
@@ -39,7 +39,7 @@ describe('generated hosts', () => {
     });
     const plain = labels.map(parts => parts.join('.')).filter(host => !host.startsWith('www.'));
 
-    await holds(
+    await forAll(
       plain.chain(host => fc.tuple(fc.constant(host), spellingsOf(host), spellingsOf(host), plain)),
       ([host, one, other, another]) => {
         expect(canonical(one)).to.equal(host);
@@ -51,7 +51,7 @@ describe('generated hosts', () => {
   });
 
   it('H3 the port is taken off by the rule, and nothing that is none', async () => {
-    await holds(
+    await forAll(
       fc.oneof(
         hosts,
         fc.tuple(hosts, fc.constantFrom(':0', ':80', ':65535', ':65536', ':', ':080', ':1e3', ':+1', '::')).map(parts => parts.join('')),
@@ -70,16 +70,14 @@ onDatabases('generated domains', database => {
     await orm.em.fork().persistAndFlush(newLibrary('acme'));
   });
 
-  after(() => orm.close());
-
   it('T13 what is no host is refused before any SQL, and no tenant is made', async () => {
     const before = [await schemaNames(database), await storedTenants(database)];
     database.statements.length = 0;
 
-    await holds(
+    await forAll(
       fc.oneof(
-        { weight: 6, arbitrary: hosts.filter(host => canonicalByRule(host) === undefined).map(given) },
-        { weight: 1, arbitrary: noText },
+        { weight: 6, arbitrary: hosts.filter(host => canonicalByRule(host) === undefined).map(lazily) },
+        { weight: 1, arbitrary: nonText },
       ),
       async make => {
         const domainUrl = make();
@@ -91,7 +89,7 @@ onDatabases('generated domains', database => {
             (error: unknown) => error,
           );
 
-        // what is no string at all, MikroORM may refuse itself
+        // MikroORM itself may refuse a value that is not a string
         expect(outcome).to.be.instanceOf(Error);
 
         if (typeof domainUrl === 'string') {

@@ -5,7 +5,7 @@ import Koa from 'koa';
 import { onDatabasesAndPooler } from '../../support/databases/database.ts';
 import { expectIdle } from '../../support/databases/idle-connections.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
-import { failureOf, holdForOperations } from '../../support/generators/property.ts';
+import { describeFailure, checkOperations } from '../../support/generators/property.ts';
 import { KINDS, requestModel, type RequestModelOptions } from '../../support/models/request-model.ts';
 import { until } from '../../support/assertions/until.ts';
 import { schemaOf, Visits } from '../../support/models/visits.ts';
@@ -16,7 +16,7 @@ const TENANTS = ['acme', 'bob', 'carol', 'dave', 'erin'];
 
 const HOSTS = [...TENANTS.map(hostOf), 'localhost'];
 
-/** Few, so that one that is not given back is missed at once. */
+/** Small, so that a connection leak shows at once. */
 const CONNECTIONS = 3;
 
 /** PGlite has one connection, and does not stream. */
@@ -32,7 +32,7 @@ const MAX_COMMANDS = 60;
 
 const SEED = 20_260_101;
 
-/** Ways to choose the tenant of a request that are not enough. */
+/** Wrong ways to set the tenant of a request. */
 const LEAKS: Readonly<Record<string, Koa.Middleware>> = {
   'a scope that ends before the body does': (ctx, next) =>
     ctx.hostname === 'localhost' ? runInPublic(() => next()) : runInTenant(schemaOf(ctx.hostname), () => next()),
@@ -50,7 +50,6 @@ const LEAKS: Readonly<Record<string, Koa.Middleware>> = {
 
 onDatabasesAndPooler('any requests', database => {
   let orm: LibraryOrm;
-  const servers: WebServer[] = [];
   let visits: Visits;
   const { operations, maxHolding, kinds } = SIZES[database.kind];
   const options: Omit<RequestModelOptions, 'count'> = { hosts: HOSTS, kinds, maxCommands: MAX_COMMANDS, maxHolding };
@@ -61,11 +60,7 @@ onDatabasesAndPooler('any requests', database => {
     visits = new Visits(orm);
   });
 
-  after(async () => {
-    visits.close();
-    await Promise.all(servers.map(server => server.close()));
-    await orm.close();
-  });
+  after(() => visits.close());
 
   it('H7, H9, S3 each answer is of its own tenant to its end, and leaves no scope and no connection, also where visitors hang up', async function () {
     this.timeout(300_000);
@@ -74,7 +69,7 @@ onDatabasesAndPooler('any requests', database => {
     const server = await start(tenantContext(), schemaRouter({ public: route, tenant: route }));
     const model = requestModel(() => visits.open(server, expectNothingLeft), { ...options, count });
 
-    await holdForOperations('any requests', model, { operations, maxCommands: MAX_COMMANDS, count });
+    await checkOperations('any requests', model, { operations, maxCommands: MAX_COMMANDS, count });
     console.log(`      ${count.operations} operations`);
   });
 
@@ -85,23 +80,21 @@ onDatabasesAndPooler('any requests', database => {
       const details = await fc.check(model, { seed: SEED, numRuns: 50 });
 
       expect(details.failed, 'the leak was found').to.equal(true);
-      expect(failureOf(details)).to.match(/^seed \d+, path [\d:]+, \d+ times shrunk, fails with .*\n\[send /s);
-      expect([...details.counterexample![0]].length, failureOf(details)).to.be.at.most(6);
+      expect(describeFailure(details)).to.match(/^seed \d+, path [\d:]+, \d+ times shrunk, fails with .*\n\[send /s);
+      expect([...details.counterexample![0]].length, describeFailure(details)).to.be.at.most(6);
     });
   }
 
   async function start(...middlewares: Koa.Middleware[]): Promise<WebServer> {
     const app = new Koa();
-    // outside of every scope, also after the rest of the request
+    // outside every scope, also after the request
     app.use(async (ctx, next) => {
       visits.look(ctx, undefined);
       await next().finally(() => visits.look(ctx, undefined));
     });
     middlewares.forEach(middleware => app.use(middleware));
-    const server = await serve(app);
-    servers.push(server);
 
-    return server;
+    return serve(app, database);
   }
 
   async function expectNothingLeft(): Promise<void> {
@@ -114,7 +107,7 @@ onDatabasesAndPooler('any requests', database => {
     }
   }
 
-  // each waits inside for all others, so that all have to be there
+  // each request waits inside until all others have arrived
   async function useAllConnections(): Promise<void> {
     let [inside, waited] = [0, false];
     await Promise.all(

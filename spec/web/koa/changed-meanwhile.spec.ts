@@ -1,7 +1,6 @@
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { currentTenant, schemaRouter, tenantContext, tenants } from '@landlord/mikro-orm';
-import { MikroORM } from '@mikro-orm/core';
 import { expect } from 'chai';
 import Koa from 'koa';
 import { Author } from '../../../fixtures/entities/index.ts';
@@ -9,6 +8,7 @@ import { Gate } from '../../support/assertions/gate.ts';
 import { until } from '../../support/assertions/until.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
+import { openBeside } from '../../support/orm/open-orm.ts';
 import { authorsHere, createLibraries } from '../../support/web/web-library.ts';
 import { serve, type WebServer } from '../../support/web/web-server.ts';
 
@@ -24,7 +24,7 @@ for (const who of ['this process', 'another'] as const) {
       before(async () => {
         orm = await openLibrary(database);
         await createLibraries(orm, 'acme', 'bob');
-        other = who === 'another' ? await MikroORM.init(orm.config.getAll()) : orm;
+        other = who === 'another' ? await openBeside(database, orm, {}) : orm;
         const app = new Koa();
         const routes = async (ctx: Koa.Context): Promise<void> => {
           if (ctx.path === '/events') {

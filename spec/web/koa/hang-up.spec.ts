@@ -9,24 +9,19 @@ import { expectIdle, POOL_OF_ONE } from '../../support/databases/idle-connection
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { until } from '../../support/assertions/until.ts';
 import { addAuthors, authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
-import { serve, type WebServer } from '../../support/web/web-server.ts';
+import { serve, serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
+import { failureOf } from '../../support/assertions/failure.ts';
 
 type Route = (ctx: Koa.Context) => unknown;
 
 onDatabasesAndPooler('a visitor who hangs up', database => {
   let orm: LibraryOrm;
-  const servers: WebServer[] = [];
+  const serveUntilSpecEnd = serveUntilSpecEnds();
 
   before(async () => {
     orm = await openLibrary(database, {}, POOL_OF_ONE);
     await createLibraries(orm, 'acme', 'bob');
   });
-
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map(server => server.close()));
-  });
-
-  after(() => orm.close());
 
   it('H7, H9 a visitor who hangs up mid-stream ends the generator, which cleans up as its own tenant', async () => {
     const ended: unknown[] = [];
@@ -94,12 +89,12 @@ onDatabasesAndPooler('a visitor who hangs up', database => {
     });
     const hangUp = new AbortController();
 
-    const answer = server.open(hostOf('acme'), '/', { signal: hangUp.signal }).catch(() => 'hung up');
+    const answer = failureOf(server.open(hostOf('acme'), '/', { signal: hangUp.signal }));
     await until('the route waits', () => waits);
     hangUp.abort();
     await until('the body is destroyed', () => bodies[0]?.destroyed === true);
 
-    expect(await answer).to.equal('hung up');
+    expect(await answer).to.have.property('name', 'AbortError');
     expect(ended).to.deep.equal([]);
     await expectFreePool();
   });
@@ -107,10 +102,8 @@ onDatabasesAndPooler('a visitor who hangs up', database => {
   async function start(route: Route): Promise<WebServer> {
     const app = new Koa();
     app.use(tenantContext()).use(schemaRouter({ public: route, tenant: route }));
-    const server = await serve(app);
-    servers.push(server);
 
-    return server;
+    return serveUntilSpecEnd(app);
   }
 
   async function expectFreePool(): Promise<void> {
@@ -137,12 +130,7 @@ onDatabases(
         ctx.body = rows.map(({ name }: Author) => `${name}${ctx.path === '/long' ? PADDING : ''}\n`);
       };
       app.use(tenantContext()).use(schemaRouter({ public: route, tenant: route }));
-      server = await serve(app);
-    });
-
-    after(async () => {
-      await server.close();
-      await orm.close();
+      server = await serve(app, database);
     });
 
     it('H9 reads them all, after the route has returned', async () => {
@@ -165,7 +153,7 @@ onDatabases(
 
 const NAMES = Array.from({ length: 1000 }, (_, index) => `author ${index}`);
 
-/** More than a socket's buffers take at once. */
+/** Larger than a socket's buffers. */
 const PADDING = 'x'.repeat(100_000);
 
 async function* untilEnded(read: () => Promise<string[]>, ended: unknown[]): AsyncGenerator<string> {

@@ -6,7 +6,8 @@ import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { appThatNamesTheTenant, createNamedTenants } from '../../support/orm/named-tenants.ts';
-import { bodyOf, serve, statusOf, type WebServer } from '../../support/web/web-server.ts';
+import { bodyOf, statusOf } from '../../support/web/http.ts';
+import { serve, type WebServer } from '../../support/web/web-server.ts';
 
 onDatabases('the Host header', database => {
   let orm: LibraryOrm;
@@ -15,17 +16,12 @@ onDatabases('the Host header', database => {
   before(async () => {
     orm = await openLibrary(database);
     await createNamedTenants(orm);
-    server = await serve(appThatNamesTheTenant());
+    server = await serve(appThatNamesTheTenant(), database);
   });
 
   beforeEach(() => {
     server.errors.length = 0;
     database.statements.length = 0;
-  });
-
-  after(async () => {
-    await server.close();
-    await orm.close();
   });
 
   const reaching: Record<string, readonly string[]> = {
@@ -193,8 +189,8 @@ onDatabases('the Host header', database => {
       .callback() as unknown as (req: unknown, res: unknown) => Promise<void>;
     await once(overHttp2.listen(0, '127.0.0.1'), 'listening');
     const client = connect(`http://127.0.0.1:${(overHttp2.address() as AddressInfo).port}`);
-    const get = async (authority: string): Promise<unknown> => {
-      const request = client.request({ ':path': '/', ':authority': authority });
+    const get = async (authority: string, others: Record<string, string> = {}): Promise<unknown> => {
+      const request = client.request({ ':path': '/', ':authority': authority, ...others });
       const [{ ':status': status }] = await once(request, 'response');
 
       return [status, await text(request)];
@@ -204,10 +200,20 @@ onDatabases('the Host header', database => {
       expect(await get('acme.example.com:443')).to.deep.equal([200, 'acme']);
       expect(await get('nobody.example.com')).to.have.property('0', 404);
 
-      // Node itself refuses one with user info
+      // Node itself refuses a host with user info
       for (const authority of ['acme.example.com,bob.example.com', 'acme.example.com,']) {
         expect(await get(authority), authority).to.have.property('0', 400);
       }
+
+      expect(await get('acme.example.com', { host: 'ACME.example.com.:443' })).to.deep.equal([200, 'acme']);
+
+      for (const host of ['bob.example.com', 'nobody.example.com', 'localhost']) {
+        expect(await get('acme.example.com', { host }), host).to.have.property('0', 400);
+      }
+
+      // Node itself refuses a path with a host
+      const attempt = get('acme.example.com', { ':path': 'http://bob.example.com/' });
+      expect(await attempt.catch((error: unknown) => error)).to.have.property('code', 'ERR_HTTP2_STREAM_ERROR');
     } finally {
       client.close();
       await new Promise(resolve => overHttp2.close(resolve));
@@ -228,11 +234,69 @@ onDatabases('the Host header', database => {
     }
   });
 
-  it('H3 goes by the Host header, also where the request line has a host', async () => {
-    const answer = await server.raw('GET http://bob.example.com/ HTTP/1.1\r\nHost: acme.example.com\r\nConnection: close\r\n\r\n');
+  it('H3 serves a request whose line has the host of its Host header, in whichever spelling', async () => {
+    for (const target of [
+      'http://acme.example.com/',
+      'http://acme.example.com',
+      'HTTP://ACME.example.com.:80/x?y',
+      'https://www.acme.example.com:443/',
+      'http://acme.example.com?x=http://bob.example.com/',
+    ]) {
+      expect(bodyOf(await server.raw(requestTo('acme.example.com', target))), target).to.equal('acme');
+    }
 
-    expect(bodyOf(answer)).to.equal('acme');
+    expect(bodyOf(await server.raw(requestTo('b\u00fccher.example.com', 'http://xn--bcher-kva.example.com/')))).to.equal('buecher');
+    expect(bodyOf(await server.raw(requestTo('[2001:db8::7]', 'http://[2001:DB8:0:0:0:0:0:7]:8080/')))).to.equal('six');
+    // a path that looks like a host is a path
+    expect(bodyOf(await server.raw(requestTo('acme.example.com', '//bob.example.com/')))).to.equal('acme');
+  });
+
+  it('H3 answers 400, before any SQL, to a request whose line has another host than its Host header, or one that can be read in two ways', async () => {
+    for (const target of [
+      'http://bob.example.com/',
+      'HTTPS://bob.example.com:443/',
+      'http://nobody.example.com/',
+      'http://localhost/',
+      'http://bob.example.com@acme.example.com/',
+      'http://acme.example.com@bob.example.com/',
+      'http://acme.example.com:80@bob.example.com/',
+      'http://acme.example.com\\@bob.example.com/',
+      'http://bob.example.com\\.acme.example.com/',
+      'http://acme.example.com:65536/',
+      'http://acme.example.com:http/',
+      'http://%61cme.example.com/',
+      'http:///acme.example.com/',
+      'http://',
+      'ftp://acme.example.com/',
+      'ftp://bob.example.com/',
+      'ws://bob.example.com/',
+    ]) {
+      expect(statusOf(await server.raw(requestTo('acme.example.com', target))), target).to.equal(400);
+    }
+
+    expect(statusOf(await server.raw('GET http://acme.example.com/ HTTP/1.1\r\nConnection: close\r\n\r\n'))).to.equal(400);
+    expect(database.statements).to.have.length(0);
+  });
+
+  it('H3 opens no tunnel, and answers `OPTIONS *` as a request to its Host', async () => {
+    expect(await server.raw('CONNECT bob.example.com:80 HTTP/1.1\r\nHost: acme.example.com\r\nConnection: close\r\n\r\n')).to.equal('');
+    expect(bodyOf(await server.raw('OPTIONS * HTTP/1.1\r\nHost: acme.example.com\r\nConnection: close\r\n\r\n'))).to.equal('acme');
+  });
+
+  it('H3 H4 holds the request line against the forwarded host behind a proxy, which replaces the Host header', async () => {
+    const proxied = await serve(appThatNamesTheTenant({ proxy: true }));
+    const forwarded = (target: string): Promise<string> =>
+      proxied.raw(`GET ${target} HTTP/1.1\r\nHost: backend.internal\r\nX-Forwarded-Host: acme.example.com\r\nConnection: close\r\n\r\n`);
+
+    try {
+      expect(bodyOf(await forwarded('/'))).to.equal('acme');
+      expect(bodyOf(await forwarded('http://acme.example.com/'))).to.equal('acme');
+      expect(statusOf(await forwarded('http://bob.example.com/'))).to.equal(400);
+      expect(statusOf(await forwarded('http://backend.internal/'))).to.equal(400);
+    } finally {
+      await proxied.close();
+    }
   });
 });
 
-const requestTo = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+const requestTo = (host: string, target = '/'): string => `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;

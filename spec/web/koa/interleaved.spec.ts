@@ -8,13 +8,14 @@ import { Gate } from '../../support/assertions/gate.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
 import { serve, type WebServer } from '../../support/web/web-server.ts';
+import { failureOf } from '../../support/assertions/failure.ts';
 
 const TENANTS = ['acme', 'bob', 'carol'];
 
 onDatabasesAndPooler('interleaved requests', database => {
   let orm: LibraryOrm;
   let server: WebServer;
-  /** How many requests have to be in their routes before any goes on. */
+  /** The number of requests that must be in their routes before any of them continues. */
   let toWaitFor = 0;
   const meeting = new Gate();
 
@@ -23,12 +24,7 @@ onDatabasesAndPooler('interleaved requests', database => {
     await createLibraries(orm, ...TENANTS);
     const app = new Koa();
     app.use(tenantContext()).use(schemaRouter({ public: ctx => void (ctx.body = [currentSchema()]), tenant: wander }));
-    server = await serve(app);
-  });
-
-  after(async () => {
-    await server.close();
-    await orm.close();
+    server = await serve(app, database);
   });
 
   it('S3 a hundred requests at once, over three tenants and the public host each see their own, also where some throw', async () => {
@@ -80,7 +76,7 @@ onDatabasesAndPooler('interleaved requests', database => {
     }
   }
 
-  /** Waits in every way there is, and says after each whose request this is. */
+  /** Waits in every possible way, and reports the tenant after each. */
   async function wander(ctx: Koa.Context): Promise<void> {
     const index = Number(ctx.path.slice(1));
     const seen: unknown[] = [];
@@ -92,7 +88,7 @@ onDatabasesAndPooler('interleaved requests', database => {
     }
 
     for (let step = 0; step < STEPS.length; step++) {
-      // each request in an order of its own
+      // each request uses a different order
       await STEPS[(index + step) % STEPS.length]?.(index);
       const [author] = await authorsHere(orm);
       seen.push([ctx.state.tenant?.schemaName, currentTenant()?.schemaName, author]);
@@ -110,5 +106,5 @@ const STEPS: readonly ((index: number) => unknown)[] = [
   () => new Promise(resolve => process.nextTick(resolve)),
   () => runInPublic(() => setImmediate()),
   index => runInTenant(TENANTS[(index + 1) % TENANTS.length] ?? '', em => em.find(Author, {})),
-  () => runInPublic(() => Promise.reject(new Error('in public'))).catch(() => undefined),
+  async () => expect(String(await failureOf(runInPublic(() => Promise.reject(new Error('in public')))))).to.equal('Error: in public'),
 ];

@@ -2,7 +2,9 @@ import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { appThatNamesTheTenant, createNamedTenants } from '../../support/orm/named-tenants.ts';
-import { bodyOf, serve, statusOf, type WebServer } from '../../support/web/web-server.ts';
+import { bodyOf, statusOf } from '../../support/web/http.ts';
+import { serve, type WebServer } from '../../support/web/web-server.ts';
+import { randomNumbers, randomPick } from '../../support/generators/random.ts';
 
 onDatabases('odd requests', database => {
   let orm: LibraryOrm;
@@ -11,21 +13,16 @@ onDatabases('odd requests', database => {
   before(async () => {
     orm = await openLibrary(database);
     await createNamedTenants(orm);
-    server = await serve(appThatNamesTheTenant());
+    server = await serve(appThatNamesTheTenant(), database);
   });
 
   beforeEach(() => {
     server.errors.length = 0;
   });
 
-  after(async () => {
-    await server.close();
-    await orm.close();
-  });
-
   it('H3 never answers an odd Host or URL with a 5xx, nor with the tenant of another', async () => {
-    const random = randomFrom(20_260_101);
-    const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
+    const random = randomNumbers(20_260_101);
+    const pick = randomPick(random);
     const odd = (pieces: readonly string[]): string => Array.from({ length: 1 + Math.floor(random() * 5) }, () => pick(pieces)).join('');
     const seen = new Set<number>();
 
@@ -48,7 +45,7 @@ onDatabases('odd requests', database => {
   });
 });
 
-/** What a Host has in it that reaches the tenant. */
+/** The part that every `Host` contains that reaches the tenant. */
 const TELLING: Record<string, string> = { acme: 'acme', bob: 'bob', buecher: 'cher', six: '2001:', four: '192.0.2.7' };
 
 const HOST_PIECES = [
@@ -135,16 +132,3 @@ const URL_PIECES = [
   '\u00ff',
   'x'.repeat(500),
 ];
-
-/** mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

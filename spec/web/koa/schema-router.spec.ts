@@ -10,22 +10,16 @@ import { Genre } from '../../../fixtures/entities/index.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
-import { serve, type WebServer } from '../../support/web/web-server.ts';
+import { serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 
-const servers: WebServer[] = [];
+const serve = serveUntilSpecEnds();
 
 async function start(...middleware: Koa.Middleware[]): Promise<WebServer> {
   const app = new Koa();
   middleware.forEach(each => app.use(each));
-  const server = await serve(app);
-  servers.push(server);
 
-  return server;
+  return serve(app);
 }
-
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map(server => server.close()));
-});
 
 onDatabases('schemaRouter', database => {
   let orm: LibraryOrm;
@@ -34,8 +28,6 @@ onDatabases('schemaRouter', database => {
     orm = await openLibrary(database);
     await createLibraries(orm, 'acme', 'bob');
   });
-
-  after(() => orm.close());
 
   const forms: Record<string, (router: Router) => RouterLike> = {
     'a router': router => router,

@@ -8,7 +8,7 @@ import { onDatabasesAndPooler } from '../../support/databases/database.ts';
 import { Gate } from '../../support/assertions/gate.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
-import { serve, type WebServer } from '../../support/web/web-server.ts';
+import { serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 
 type Line = () => Promise<string>;
 
@@ -55,18 +55,12 @@ const BODIES: Record<string, (line: Line) => unknown> = {
 
 onDatabasesAndPooler('streamed bodies', database => {
   let orm: LibraryOrm;
-  const servers: WebServer[] = [];
+  const serve = serveUntilSpecEnds();
 
   before(async () => {
     orm = await openLibrary(database);
     await createLibraries(orm, 'acme', 'bob');
   });
-
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map(server => server.close()));
-  });
-
-  after(() => orm.close());
 
   for (const [kind, bodyOf] of Object.entries(BODIES)) {
     it(`H9 keeps two interleaved streams on their own tenants to the end: ${kind}`, async () => {
@@ -116,7 +110,6 @@ onDatabasesAndPooler('streamed bodies', database => {
       ctx.body = Readable.from(lines(async () => `${await authorsHere(orm)}\n`));
     });
     const server = await serve(app);
-    servers.push(server);
 
     expect((await server.get(hostOf('acme'))).body).to.equal('Ann of acme\n'.repeat(1 + STEPS));
   });
@@ -178,13 +171,11 @@ onDatabasesAndPooler('streamed bodies', database => {
       throw new Error('public');
     };
     app.use(tenantContext(options)).use(schemaRouter({ public: refuse, tenant: ctx => void route(ctx) }));
-    const server = await serve(app);
-    servers.push(server);
 
-    return server;
+    return serve(app);
   }
 
-  // the answer of a body whose first line waits may begin only with that line
+  // if the first line of a body waits, the response may start only with that line
   async function linesOf(server: WebServer, name: string, gates: Record<string, Gate>): Promise<AsyncIterator<string>> {
     gates[name]?.open();
     const answer = await server.open(hostOf(name));
@@ -197,7 +188,7 @@ onDatabasesAndPooler('streamed bodies', database => {
 
 const STEPS = 6;
 
-/** More than a socket's buffers take at once, so that reading stops and is taken up again by the socket. */
+/** Larger than a socket's buffers, so that reading stops and the socket resumes it. */
 const PADDING = 'x'.repeat(100_000);
 
 async function next(lines: AsyncIterator<string, unknown>): Promise<string | undefined> {

@@ -7,11 +7,11 @@ import { Genre } from '../../../fixtures/entities/index.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { authorsHere, createLibraries } from '../../support/web/web-library.ts';
-import { serve, type WebServer } from '../../support/web/web-server.ts';
+import { serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 
 onDatabases('tenantContext', database => {
   let orm: LibraryOrm;
-  const servers: WebServer[] = [];
+  const serve = serveUntilSpecEnds();
 
   before(async () => {
     orm = await openLibrary(database, { publicHosts: ['example.com', 'localhost'] });
@@ -24,12 +24,6 @@ onDatabases('tenantContext', database => {
   beforeEach(() => {
     database.statements.length = 0;
   });
-
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map(server => server.close()));
-  });
-
-  after(() => orm.close());
 
   describe('on a known host', () => {
     it('H1 serves the tenant router with the tenant in the state, and leaves the path alone', async () => {
@@ -67,7 +61,6 @@ onDatabases('tenantContext', database => {
         ctx.body = `${(ctx.state.tenant as { schemaName: string }).schemaName} ${currentSchema()}`;
       });
       const server = await serve(app);
-      servers.push(server);
 
       expect(await server.get('acme.example.com', '/')).to.deep.include({ status: 200, body: 'acme acme' });
       expect(await server.get('bob.example.com', '/')).to.deep.include({ status: 200, body: 'bob bob' });
@@ -277,10 +270,8 @@ onDatabases('tenantContext', database => {
       };
     });
     app.use(tenantContext(options)).use(schemaRouter({ public: publicRouter, tenant: tenantRouter }));
-    const server = await serve(app);
-    servers.push(server);
 
-    return server;
+    return serve(app);
   }
 
   function tablesRead(): string {

@@ -10,7 +10,7 @@ class Books extends Migration {
   }
 }
 
-/** Prints, for each style that is named as a module and for each of its tenants, what became of a tenant that was made in it. */
+/** Creates tenants in each of the given styles, and prints the results. Each style is the name of a module. */
 const pglite = await PGlite.create('memory://');
 const outcomes: Record<string, Record<string, unknown>> = {};
 
@@ -27,7 +27,7 @@ for (const module of process.argv.slice(2)) {
 console.log(JSON.stringify(outcomes));
 await pglite.close();
 
-/** In a public schema of its own, as all share one database. */
+/** In a public schema of its own, because all share one database. */
 async function outcomeOf({ Plan, Book }: Style, tenant: TenantOfStyle, publicSchema: string): Promise<unknown> {
   const { entity } = tenant;
   const orm = await MikroORM.init(

@@ -1,14 +1,14 @@
 import type { TenantMixin } from '@landlord/mikro-orm';
 import type { EntityClass } from '@mikro-orm/core';
 
-/** One way to declare entities: the same four tenants' entities, a shared one and a tenants' own. */
+/** One way to declare entities: the same four classes of tenants, one shared entity and one tenant entity. */
 export interface Style {
   readonly Plan: EntityClass<{ id: number; title: string }>;
   readonly Book: EntityClass<{ id: number; title: string }>;
   readonly tenants: Readonly<Record<Case, TenantOfStyle>>;
 }
 
-/** The primary keys a tenant may have, and one with the default key whose initial values are passed and changed. */
+/** Tenants with each kind of primary key, and one with the default key whose initial values are passed and changed. */
 export type Case = 'integer' | 'changed' | 'uuid' | 'string' | 'named';
 
 export interface TenantOfStyle {

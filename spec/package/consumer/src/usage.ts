@@ -16,7 +16,7 @@ import * as pglite from '@mikro-orm/pglite';
 import * as postgresql from '@mikro-orm/postgresql';
 import Koa from 'koa';
 
-/** What has to be typed for a user. It is compiled and never run: a type that is lost is an error here, a check that is lost an unused `@ts-expect-error`. */
+/** The types that users rely on. Compiled and never run: a missing type is an error, a missing check an unused `@ts-expect-error`. */
 class Client extends TenantMixin {
   name!: string;
   paidUntil?: Date;
@@ -148,6 +148,9 @@ export function atTheWebEdge(): Koa {
 export function keysAndData(): unknown[] {
   const uuid: string = new UuidClient({ domainUrl: 'a.example.com', schemaName: 'a' }).id;
   const integer: number = new Client({ name: 'Acme', domainUrl: 'a.example.com', schemaName: 'a' }).id;
+  // @ts-expect-error -- a setting is no data
+  const flagged = new Client({ domainUrl: 'a.example.com', schemaName: 'a', autoDropSchema: true });
+  flagged.autoDropSchema = true;
   // @ts-expect-error -- a tenant needs a schema name
   const unnamed = new Client({ name: 'Acme', domainUrl: 'a.example.com' });
 

@@ -2,12 +2,14 @@ import { runInTenant, TenantError, tenants } from '@landlord/mikro-orm';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { createDatabase, type SpecDatabase } from '../../databases/database.ts';
-import { client, migrationsFolder, openEvolving, openPlain, type EvolvingOrm } from '../../orm/evolving-orm.ts';
+import { newClient, migrationsFolder, openEvolving, openPlain } from '../../orm/evolving-orm.ts';
+import type { SpecOrm } from '../../orm/open-orm.ts';
 import { readCatalog } from '../../databases/schema-contents.ts';
 import { relationsDomain, SHARED_ENTITIES, SHARED_TABLES, type Domain } from './domain.ts';
 import { asObserver } from '../../assertions/statement-watch.ts';
-import { pictureOf } from './picture.ts';
+import { toPlainData } from './plain-data.ts';
 import { insertOf, rowsOf, SHARED_ROWS } from './rows.ts';
+import { workDone } from '../../assertions/work-under-way.ts';
 
 export const TWINS = ['acme', 'bob'] as const;
 
@@ -31,12 +33,11 @@ export interface Outcome {
 
 /** Two tenants with all relations there are, and for each a plain database of the same rows. */
 export interface Related {
-  readonly orm: EvolvingOrm;
+  readonly orm: SpecOrm;
   readonly entities: Domain;
   readonly plain: Readonly<Record<Twin, Plain>>;
   /** Runs the work in the tenant's scope. */
   run(twin: Twin, work: Work): Promise<Outcome>;
-  close(): Promise<void>;
 }
 
 /**
@@ -44,15 +45,13 @@ export interface Related {
  * shared one in every tenant, so that whatever reads the wrong schema finds something there.
  */
 export async function openRelated(database: SpecDatabase): Promise<Related> {
-  await using stack = new AsyncDisposableStack();
   const folder = await migrationsFolder();
-  stack.defer(() => folder.remove());
+  database.atEnd(() => folder.remove());
   const entities = relationsDomain({ schema: '*' });
   const orm = await openEvolving(database, folder.path, Object.values(entities));
-  stack.defer(() => orm.close());
   await orm.schema.create();
   await tenants(orm).createMigration();
-  await orm.em.fork().persistAndFlush(TWINS.map(client));
+  await orm.em.fork().persistAndFlush(TWINS.map(newClient));
   await run(database, insertOf('public', SHARED_ROWS));
 
   for (const [index, twin] of TWINS.entries()) {
@@ -73,13 +72,10 @@ export async function openRelated(database: SpecDatabase): Promise<Related> {
   const plain = {} as Record<Twin, Plain>;
 
   for (const [index, twin] of TWINS.entries()) {
-    const opened = await openPlainTwin(twin, index === 0 ? 0 : 1, folder.path);
-    stack.defer(() => opened.close());
-    plain[twin] = opened;
+    plain[twin] = await openPlainTwin(database, twin, index === 0 ? 0 : 1, folder.path);
   }
 
   database.statements.length = 0;
-  const opened = stack.move();
 
   return {
     orm,
@@ -99,14 +95,12 @@ export async function openRelated(database: SpecDatabase): Promise<Related> {
         },
         { orm },
       ),
-    close: () => opened.disposeAsync(),
   };
 }
 
-async function openPlainTwin(twin: Twin, shift: 0 | 1, folder: string): Promise<Plain & { close(): Promise<void> }> {
-  await using stack = new AsyncDisposableStack();
+async function openPlainTwin({ atEnd }: Pick<SpecDatabase, 'atEnd'>, twin: Twin, shift: 0 | 1, folder: string): Promise<Plain> {
   const database = await createDatabase(`plain ${twin}`);
-  stack.defer(() => database.close());
+  atEnd(() => database.close());
   const statements: string[] = [];
   const options = {
     driver: PostgreSqlDriver,
@@ -116,8 +110,7 @@ async function openPlainTwin(twin: Twin, shift: 0 | 1, folder: string): Promise<
     logger: (message: string) => statements.push(message),
   };
   const entities = relationsDomain({});
-  const orm = await openPlain({ options: () => options }, folder, Object.values(entities));
-  stack.defer(() => orm.close());
+  const orm = await openPlain({ options: () => options, atEnd }, folder, Object.values(entities));
   await orm.schema.create();
   const found = await readCatalog(database, 'public', { without: ['country'] });
   // but for the shared one of the two tables of a name
@@ -125,7 +118,6 @@ async function openPlainTwin(twin: Twin, shift: 0 | 1, folder: string): Promise<
   await run(database, insertOf('public', SHARED_ROWS));
   await run(database, insertOf('public', rowsOf(twin, shift), plainTable));
   await database.query('refresh materialized view tally');
-  const opened = stack.move();
 
   return {
     catalog,
@@ -138,7 +130,6 @@ async function openPlainTwin(twin: Twin, shift: 0 | 1, folder: string): Promise<
 
       return { ...outcome, statements: [...statements] };
     },
-    close: () => opened.disposeAsync(),
   };
 }
 
@@ -148,8 +139,11 @@ async function outcomeOf(
 ): Promise<Omit<Outcome, 'statements'>> {
   try {
     // as JSON, which is what the ORM and the driver may differ in no further than
-    return { answer: JSON.parse(JSON.stringify(pictureOf(await work(), schemaOf)) ?? 'null') as unknown, failure: undefined };
+    return { answer: JSON.parse(JSON.stringify(toPlainData(await work(), schemaOf)) ?? 'null') as unknown, failure: undefined };
   } catch (error) {
+    // what fails may leave something under way, whose statement is its own and not the next one's
+    await workDone();
+
     if (error instanceof TenantError) {
       throw error;
     }
@@ -205,4 +199,4 @@ async function run(database: Pick<SpecDatabase, 'query'>, statements: readonly s
   }
 }
 
-export const TENANT_TABLES: readonly string[] = Object.keys(rowsOf('x', 0));
+const TENANT_TABLES: readonly string[] = Object.keys(rowsOf('x', 0));

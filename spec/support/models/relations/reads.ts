@@ -285,7 +285,7 @@ export function waysOf(relation: Relation): [string, Read][] {
 }
 
 /** The ways that are tried on PGlite too, of which MikroORM's driver is the same but for how it sends a statement. */
-export const WAYS_IN_SHORT: readonly string[] = [
+export const REPRESENTATIVE_WAYS: readonly string[] = [
   'populate, select-in',
   'populate further, joined',
   'Reference.load further',

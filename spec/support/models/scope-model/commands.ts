@@ -23,7 +23,7 @@ type Command = AsyncCommand<Model, Real>;
 
 const MAX_DEPTH = 6;
 
-/** A step of one flow. Where it is not `awaited`, the others go on before it is done. */
+/** A step of one flow. If it is not `awaited`, the other flows continue before it is done. */
 abstract class Step implements Command {
   readonly flow: number;
   readonly awaited: boolean;
@@ -51,7 +51,7 @@ abstract class Step implements Command {
       done.catch((error: unknown) => real.failures.push(error));
     }
 
-    // whoever gives the orders is in no scope
+    // the code that runs the commands is in no scope
     checkPlace(real.world, undefined);
 
     if (real.failures.length > 0) {
@@ -140,7 +140,7 @@ class Leave extends Step {
     return state.levels.length > 0;
   }
 
-  // or the model would have a connection free that is not free yet
+  // otherwise the model would count a connection as free too early
   protected override hasToBeAwaited(state: FlowState): boolean {
     return state.endsTransaction(1);
   }
@@ -250,7 +250,7 @@ class Write extends Step {
   }
 }
 
-/** A savepoint in which another tenant is read, and that is taken back before it is read again. */
+/** A savepoint in which another tenant is read. It is rolled back before the next read. */
 class Undo extends Step {
   readonly which: number;
 
@@ -263,7 +263,7 @@ class Undo extends Step {
     return canBegin(state, model);
   }
 
-  // it may have a transaction that the model knows nothing of
+  // it may have a transaction that the model does not know
   protected override hasToBeAwaited(): boolean {
     return true;
   }
@@ -304,7 +304,7 @@ class Abort extends Step {
     this.when = when;
   }
 
-  // a query that runs on would hold up the transaction
+  // a query that is still running would block the transaction
   protected override isPossible(state: FlowState): boolean {
     return state.entered !== undefined && (this.when === 'before' || !state.isInTransaction);
   }
@@ -326,7 +326,7 @@ class Keep extends Step {
     this.path = path;
   }
 
-  // what belongs to a transaction fails after it
+  // queries of a transaction fail after it ends
   protected override isPossible(state: FlowState, { keptPaths }: Model): boolean {
     return state.entered !== undefined && !state.isInTransaction && keptPaths.includes(this.path);
   }
@@ -438,7 +438,7 @@ class Fire extends Step {
   }
 }
 
-/** Several scopes at once within the flow's own, some of which throw. */
+/** Several concurrent scopes inside the flow's scope, some of which throw. */
 class Visit extends Step {
   readonly how: 'at once' | 'by forEachTenant';
   readonly which: readonly number[];
@@ -681,7 +681,7 @@ async function expectRead(world: World, path: ReadPath, place: Place): Promise<v
   expect(await world.read(path), `read by ${path} in ${nameOf(place) ?? 'no scope'}`).to.equal(answerIn(place));
 }
 
-/** Binds work to the scope of now. What comes back does the work, in whichever scope it is called. */
+/** Binds work to the current scope. Returns a function that does the work there, in whichever scope it is called. */
 function bindBy(by: Bind['by'], work: () => Promise<void>): () => Promise<void> {
   if (by === 'resource') {
     return AsyncResource.bind(work);

@@ -1,6 +1,6 @@
 /**
- * One flow of the program under test: an async function that does what it is told, one order after the other, and that stays in the
- * scopes it has entered while others go on. Each scope is a call within the call of the outer one, as in a program.
+ * One flow of the program under test: an async function that executes commands one after the other. It stays in its scopes while other flows
+ * continue. Each scope is a nested call, as in a program.
  */
 export class Flow {
   readonly #orders: Ticket[] = [];
@@ -10,34 +10,39 @@ export class Flow {
 
   constructor() {
     void this.#live()
-      .catch(() => undefined)
+      .catch((error: unknown) => {
+        // out of the outermost scope
+        if (!(error instanceof Unwinding)) {
+          throw error;
+        }
+      })
       .finally(() => {
         this.#hasEnded = true;
         this.#orders.splice(0).forEach(({ fail }) => fail(new Error('The flow has ended.')));
       });
   }
 
-  /** Does something where the flow is. Resolves when it is done, and `check` has been called there. */
+  /** Runs work in the current scope of the flow. Resolves when the work and `check` are done. */
   act(work: () => unknown, check: Check): Promise<void> {
     return this.#tell({ kind: 'act', work }, check);
   }
 
-  /** Goes into a scope or a transaction; `check` is called inside. */
+  /** Enters a scope or a transaction. `check` is called inside. */
   enter(into: Into, check: Check): Promise<void> {
     return this.#tell({ kind: 'enter', into }, check);
   }
 
-  /** Comes out of what was entered last; `check` is called outside. */
+  /** Leaves the innermost scope or transaction. `check` is called outside. */
   leave(check: Check): Promise<void> {
     return this.#tell({ kind: 'leave' }, check);
   }
 
-  /** Throws out of as many scopes as are said; `check` is called where the error is caught. */
+  /** Throws out of the given number of scopes. `check` is called where the error is caught. */
   throwOut(levels: number, check: Check): Promise<void> {
     return this.#tell({ kind: 'throw', levels }, check);
   }
 
-  /** Comes to its end, out of whatever it still is in. */
+  /** Ends the flow, and leaves everything that it is still in. */
   async end(): Promise<void> {
     while (!this.#hasEnded) {
       this.#push({ order: { kind: 'leave' }, check: () => undefined, done: () => undefined, fail: () => undefined });
@@ -84,7 +89,7 @@ export class Flow {
           this.#leaving = ticket;
           throw new Unwinding(order.levels);
         case 'act':
-          await settle(ticket, order.work);
+          await runOrder(ticket, order.work);
           break;
         case 'enter':
           await this.#enter(ticket, order.into);
@@ -96,7 +101,7 @@ export class Flow {
   async #enter(ticket: Ticket, into: Into): Promise<void> {
     try {
       await into(async () => {
-        await settle(ticket, () => undefined);
+        await runOrder(ticket, () => undefined);
         await this.#live();
       });
     } catch (error) {
@@ -114,12 +119,12 @@ export class Flow {
     }
 
     if (this.#leaving !== undefined) {
-      await settle(this.#leaving, () => undefined);
+      await runOrder(this.#leaving, () => undefined);
     }
   }
 }
 
-async function settle({ check, done, fail }: Ticket, work: () => unknown): Promise<void> {
+async function runOrder({ check, done, fail }: Ticket, work: () => unknown): Promise<void> {
   try {
     await work();
     check();

@@ -6,18 +6,18 @@ import { CHANGED, NO_TENANT, OTHER_TENANT, PUBLIC, type Named, type World } from
 /** Where a flow is: for a tenant, under the name that it had. */
 type Place = Named | typeof PUBLIC | undefined;
 
-/** How a scope is remembered: the one thing in which these worlds differ. */
+/** How a scope is stored. These worlds differ only in this. */
 interface Memory {
   get(): Place;
   run<Result>(place: Place, fn: () => Promise<Result>): Promise<Result>;
 }
 
-/** A world as it has to be, to show that the model finds nothing where there is nothing. */
+/** A correct world, to show that the model reports no false failures. */
 export function soundWorld(): World {
   return worldOf(soundMemory());
 }
 
-/** Worlds that leak, each in a way that a library of this kind has had; the model has to find every one. */
+/** Worlds that leak, each in a way known from libraries of this kind. The model must find every leak. */
 export const LEAKY_WORLDS: Readonly<Record<string, () => World>> = {
   'a variable of the module in place of an AsyncLocalStorage': () => {
     let current: Place;

@@ -2,28 +2,28 @@ import type { Flow } from './flow.ts';
 import { isStill, type Entered, type Tenants } from './tenants.ts';
 import { CHANGED, NO_TENANT, PUBLIC, type KeptPath, type World } from './world.ts';
 
-/** What is known of the flows without asking: where each is, and what has been written where. */
+/** The expected state: the position of each flow, and the written rows. */
 export interface Model {
   readonly flows: readonly FlowState[];
   readonly tenants: Tenants;
   /** How many transactions may be open at once. Each holds a connection. */
   readonly maxTransactions: number;
   readonly keptPaths: readonly KeptPath[];
-  /** What was made in a scope and is run later. */
+  /** Queries that were created in a scope, to run later. */
   readonly kept: { readonly entered: Entered; readonly path: KeptPath }[];
-  /** The scopes in which something was bound that is fired later. */
+  /** The scopes of bound functions that are called later. */
   readonly bound: { readonly where: Place; readonly reads: boolean }[];
   /** The rows of each tenant that were committed, by its label. */
   readonly written: Map<string, number>;
 }
 
-/** What the model is held against. */
+/** The system that is compared with the model. */
 export interface Real {
   readonly world: World;
   readonly flows: readonly Flow[];
   readonly kept: (() => Promise<string>)[];
   readonly bound: (() => Promise<void>)[];
-  /** What was not waited for yet. */
+  /** Work that was not awaited yet. */
   readonly pending: Promise<void>[];
   failures: unknown[];
   /** How many commands were run. */
@@ -35,10 +35,10 @@ export type Place = Entered | typeof PUBLIC | undefined;
 
 type Level =
   | { readonly kind: 'scope'; readonly place: Entered | typeof PUBLIC }
-  /** With the tenants of the rows that were written in it. */
+  /** With the tenants of the rows written in it. */
   | { readonly kind: 'transaction'; readonly writes: string[] };
 
-/** Where one flow is: the scopes and transactions that it has entered and not left, the innermost last. */
+/** The position of a flow: the scopes and transactions that it is in, the innermost last. */
 export class FlowState {
   readonly levels: Level[] = [];
 
@@ -82,7 +82,7 @@ export class FlowState {
   }
 }
 
-/** Fails unless the flow is told that it is there, by everything that tells. */
+/** Fails unless every API reports this position to the flow. */
 export function checkPlace(world: World, place: Place): void {
   const name = nameOf(place);
   const tenant = place === PUBLIC ? undefined : name;
@@ -93,7 +93,7 @@ export function checkPlace(world: World, place: Place): void {
   }
 }
 
-/** What a read there is answered with. */
+/** The expected result of a read there. */
 export function answerIn(place: Place): string {
   if (place === undefined || place === PUBLIC) {
     return NO_TENANT;
@@ -110,7 +110,7 @@ export function openTransactions({ flows }: Model): number {
   return flows.filter(flow => flow.isInTransaction).length;
 }
 
-/** Leaves every scope, fires what is bound, and fails for whatever has failed on the way. */
+/** Leaves every scope, calls the bound functions, and rethrows earlier failures. */
 export async function finish(model: Model, { world, flows, bound, pending, failures }: Real): Promise<void> {
   for (const [index, state] of model.flows.entries()) {
     while (state.levels.length > 0) {

@@ -24,7 +24,7 @@ export interface ScopeModelOptions {
   readonly written: Map<string, number>;
 }
 
-/** That flows which enter and leave scopes at random are each told, and each read, what the model says. */
+/** Checks that flows which enter and leave scopes at random see and read what the model predicts. */
 export function scopeModel(openWorld: () => World, options: ScopeModelOptions): IAsyncProperty<[Iterable<fc.AsyncCommand<Model, Real>>]> {
   const { tenants, flows, waits, maxCommands, maxTransactions, keptPaths, count, written, changes } = options;
 

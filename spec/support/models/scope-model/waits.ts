@@ -17,7 +17,7 @@ export const WAITS = [
 
 export type Wait = (typeof WAITS)[number];
 
-/** Waits in one of the ways there are, and comes back where it was. */
+/** The ways to wait. Each continues in the same async context. */
 export async function waitBy(wait: Wait): Promise<void> {
   await WAYS[wait]();
 }

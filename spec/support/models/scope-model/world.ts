@@ -1,25 +1,25 @@
 import type { Change } from './tenants.ts';
 
-/** What is held against the model: scopes, and what is read and written in them. */
+/** The system that is compared with the model: scopes, reads and writes. */
 export interface World {
   /** Runs `fn` in the scope of a tenant, by the name that it has, or by its row as it was when it was created. */
   inTenant(tenant: Named, by: 'name' | 'row', fn: () => Promise<void>): Promise<void>;
   inPublic(fn: () => Promise<void>): Promise<void>;
   /** Runs `fn` in a transaction, or in a savepoint of the one that the flow is in. */
   inTransaction(fn: () => Promise<void>): Promise<void>;
-  /** Runs `fn` for each of the tenants of these names, and tells the names of those it failed for. */
+  /** Runs `fn` for each tenant of these names, and returns the names for which it failed. */
   forEach(names: readonly string[], concurrency: number, fn: (name: string) => Promise<void>): Promise<string[]>;
-  /** Renames tenants, or drops one and creates another of its name. */
+  /** Renames tenants, or drops one and creates another with its name. */
   change(change: Change): Promise<void>;
-  /** What the flow is told about where it is. */
+  /** The current scope, as the library reports it to the flow. */
   here(): Here;
   /** What the flow reads: the text of the row that names its tenant, or the code of the refusal. */
   read(path: ReadPath): Promise<string>;
-  /** The same, by what was made now and is run later. */
+  /** The same for a query that is created now and run later. */
   keep(path: KeptPath): () => Promise<string>;
-  /** Resolves to the code of the refusal, if there is one. */
+  /** Resolves to the code of the refusal, if it is refused. */
   write(text: string, path: WritePath): Promise<string | undefined>;
-  /** A read that is broken off at once, or on the way. */
+  /** A read that is stopped immediately, or halfway. */
   abortedRead(when: 'before' | 'meanwhile'): Promise<void>;
 }
 
@@ -46,7 +46,7 @@ export const WRITE_PATHS = ['flush', 'insert'] as const;
 
 export const PUBLIC = 'public';
 
-/** What a read of a tenant's table is answered with where there is no tenant, and where it is another's. */
+/** The codes for a read of a tenant's table without a tenant, and in another tenant's scope. */
 export const NO_TENANT = 'TENANT_CONTEXT_REQUIRED';
 export const OTHER_TENANT = 'CROSS_TENANT';
 

@@ -4,12 +4,12 @@ import { helper, Reference, ScalarReference, Utils } from '@mikro-orm/core';
  * What came out of an ORM, as plain data that can be compared: each entity once, with its class, what is loaded of it, and
  * its schema where that is not the expected one; then by its key. References and collections that are not loaded are told from those that are.
  */
-export function pictureOf(answer: unknown, schemaOf: (className: string) => string | undefined): unknown {
+export function toPlainData(answer: unknown, schemaOf: (className: string) => string | undefined): unknown {
   const seen = new Set<object>();
 
-  return draw(answer);
+  return convert(answer);
 
-  function draw(given: unknown): unknown {
+  function convert(given: unknown): unknown {
     const value = given instanceof Reference ? given.unwrap() : given;
 
     if (typeof value !== 'object' || value === null) {
@@ -21,15 +21,15 @@ export function pictureOf(answer: unknown, schemaOf: (className: string) => stri
     }
 
     if (Utils.isCollection(value)) {
-      return value.isInitialized() ? value.getItems(false).map(draw) : 'not loaded';
+      return value.isInitialized() ? value.getItems(false).map(convert) : 'not loaded';
     }
 
     if (Utils.isEntity<Record<string, unknown>>(value)) {
-      return drawEntity(value);
+      return convertEntity(value);
     }
 
     if (Array.isArray(value)) {
-      return value.map(draw);
+      return value.map(convert);
     }
 
     if (value instanceof Date) {
@@ -39,11 +39,11 @@ export function pictureOf(answer: unknown, schemaOf: (className: string) => stri
     return Object.fromEntries(
       Object.entries(value)
         .filter(([, item]) => item !== undefined && typeof item !== 'function')
-        .map(([key, item]) => [key, draw(item)]),
+        .map(([key, item]) => [key, convert(item)]),
     );
   }
 
-  function drawEntity(entity: Record<string, unknown>): unknown {
+  function convertEntity(entity: Record<string, unknown>): unknown {
     const { __meta: meta, __schema: schema } = helper(entity as object);
     const name =
       meta.embeddable === true ? meta.className : `${meta.className} ${JSON.stringify(helper(entity as object).getPrimaryKey())}`;
@@ -64,6 +64,6 @@ export function pictureOf(answer: unknown, schemaOf: (className: string) => stri
 
     const properties = meta.props.filter(({ name: key, embedded }) => embedded === undefined && entity[key] !== undefined);
 
-    return { '': label, ...Object.fromEntries(properties.map(({ name: key }) => [key, draw(entity[key])])) };
+    return { '': label, ...Object.fromEntries(properties.map(({ name: key }) => [key, convert(entity[key])])) };
   }
 }

@@ -1,5 +1,8 @@
-/** The methods that are in no table: why they need none, and their names. What the first three groups hold is looked at on each upgrade. */
-export const ELSEWHERE: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+/** Methods that only some supported versions of MikroORM have. */
+export const NOT_IN_ALL_VERSIONS: ReadonlySet<string> = new Set(['isTransactionDisabled']);
+
+/** The methods that are in no table, grouped by the reason. Review the first three groups on each upgrade of MikroORM. */
+export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   EntityManager: {
     'hands out what is below the guard, or has none of its own: README, Limits': ['getDriver', 'getConnection', 'getPlatform'],
     'says or keeps something of the EntityManager, and sends nothing': [
@@ -22,6 +25,7 @@ export const ELSEWHERE: Readonly<Record<string, Readonly<Record<string, readonly
       'getTransactionSessionContext',
       'id',
       'isInTransaction',
+      'isTransactionDisabled',
       'mergeSessionContext',
       'resetTransactionContext',
       'schema',
@@ -33,7 +37,7 @@ export const ELSEWHERE: Readonly<Record<string, Readonly<Record<string, readonly
       'validateSessionContextStaging',
     ],
     'runs what it is given in a transaction, which has no table': ['withSessionContext'],
-    'works on the result cache, which spec/scope/caches.spec.ts is about': ['cacheKey', 'clearCache', 'storeCache', 'tryCache'],
+    'works on the result cache, which spec/query/caches.spec.ts is about': ['cacheKey', 'clearCache', 'storeCache', 'tryCache'],
     'makes conditions and options for the methods of the table': [
       'applyDiscriminatorCondition',
       'applyFilters',
@@ -128,6 +132,7 @@ export const ELSEWHERE: Readonly<Record<string, Readonly<Record<string, readonly
       'mergeOnConditions',
       'nestReferencedJoins',
       'normalizeJoinPath',
+      'ownTenant',
       'prepareFields',
       'preparePartitionLimit',
       'processNestedJoins',
@@ -138,6 +143,7 @@ export const ELSEWHERE: Readonly<Record<string, Readonly<Record<string, readonly
       'propagatePopulateHint',
       'pruneJoinsForPagination',
       'refuseForeign',
+      'refuseTaken',
       'refuseTenantWrites',
       'refuseTruncation',
       'resolveInsertFromColumns',
@@ -148,6 +154,7 @@ export const ELSEWHERE: Readonly<Record<string, Readonly<Record<string, readonly
       'schemaOfFormula',
       'scopesOwn',
       'send',
+      'take',
       'tenantOfSql',
       'transferConditionsForOrderByJoins',
       'transferConditionsToJoin',

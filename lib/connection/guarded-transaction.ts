@@ -1,0 +1,212 @@
+import { quoteIdentifier } from '../postgres/schema-name.js';
+import type { Query } from './kysely-types.js';
+import { pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql, type Settings, type Statement } from './settings-sql.js';
+
+/** Puts back what was set for a statement. */
+export type Leave = () => Promise<void>;
+
+/**
+ * A transaction of a connection, and what is set in it. It remembers nothing beyond its own end: behind a pooler the next one may be on
+ * another of the server's connections, and somebody else may have set this one.
+ */
+export class GuardedTransaction {
+  /** That of the scope which it began in; undefined for the connection's own. */
+  readonly role: string | undefined;
+  /** What its beginning failed of. */
+  failure: { readonly error: unknown } | undefined;
+  hasBegun = false;
+  /** False once raw SQL has ended it. */
+  isOpen = true;
+  /** Whether a migration has kept the path in a setting, and set its own. */
+  hasKeptPath = false;
+
+  readonly #session: GuardedSession;
+  readonly #isSingle: boolean;
+  #hasRole: boolean;
+  // what the session had before anything was set here
+  #ownRole: string | undefined;
+  #found: Settings | undefined;
+
+  /** One that is single has one statement, which it ends with. */
+  constructor(session: GuardedSession, role: string | undefined, { isSingle = false }: { readonly isSingle?: boolean } = {}) {
+    this.role = role;
+    this.#session = session;
+    this.#isSingle = isSingle;
+    this.#hasRole = role === undefined;
+  }
+
+  /** Whether a statement that wants this can be sent as it is. */
+  hasAll({ kind, path, role }: Wanted): boolean {
+    return this.isOpen
+      ? this.#hasRole &&
+          (role === KEEP || role === this.role) &&
+          (kind === 'quiet' || kind === 'keeping' || (kind === 'setting' && this.#found !== undefined))
+      : kind !== 'raw' && isOwn({ path, role });
+  }
+
+  /** A new transaction has begun in its place. */
+  renew(): void {
+    this.isOpen = true;
+    this.#hasRole = this.role === undefined;
+    this.#ownRole = undefined;
+    this.#found = undefined;
+    this.hasKeptPath = false;
+  }
+
+  /** Sets what is wanted for a statement. */
+  async enter({ kind, path, role: wantedRole }: Wanted): Promise<Leave> {
+    const role = wantedRole === KEEP ? this.role : wantedRole;
+
+    if (role !== this.role) {
+      await this.takeRole();
+    }
+
+    const isFirst = !this.#hasRole;
+    const taken = role === this.role ? (isFirst ? role : undefined) : (role ?? this.#ownRole);
+
+    if (path === undefined && taken === undefined && this.#found !== undefined) {
+      return nothing;
+    }
+
+    const { before, found } = await this.#swap(path, taken);
+    const isSwapped = taken !== undefined && !isFirst;
+
+    if (path !== undefined && kind === 'raw') {
+      // a role that raw SQL has taken is the transaction's, but not the session's
+      const goesOn = { path: before.path, role: isSwapped ? before.role : undefined };
+
+      return () => this.#send(putBackSql(found, this.#isSingle ? undefined : goesOn));
+    }
+
+    return isSwapped && !this.#isSingle ? () => this.#send(putBackRoleSql(before.role)) : nothing;
+  }
+
+  /**
+   * The same for a statement that takes no snapshot, by statements that take none: what a transaction reads after a lock has to be what
+   * others have committed before it had that.
+   */
+  async enterWithoutSnapshot({ path, role: wantedRole }: Wanted): Promise<Leave> {
+    await this.takeRole();
+
+    const role = wantedRole === KEEP ? this.role : wantedRole;
+    const taken = role === this.role ? undefined : (role ?? this.#ownRole);
+    const pathBefore = path === undefined ? undefined : pathFrom(await this.#show('search_path'));
+    const roleBefore = taken === undefined ? undefined : await this.#show('role');
+    await this.#setLocally(path, taken);
+
+    return () => this.#setLocally(pathBefore, roleBefore);
+  }
+
+  /** Takes its role, before anything that a rollback may come back to: it would else be the connection's own again. */
+  async takeRole(): Promise<void> {
+    if (this.#hasRole || !this.isOpen) {
+      return;
+    }
+
+    const ownRole = await this.#show('role');
+
+    // a statement that Kysely has sent meanwhile may have taken it
+    if (!this.#hasRole) {
+      this.#ownRole = ownRole;
+      await this.#setLocally(undefined, this.role);
+      this.#hasRole = true;
+    }
+  }
+
+  async #swap(path: string | undefined, role: string | undefined): Promise<{ readonly before: Settings; readonly found: Settings }> {
+    const before = settingsIn(await this.#try(role, () => this.#session.send(...swapSql(path, role))));
+
+    if (!this.#hasRole) {
+      this.#hasRole = true;
+      this.#ownRole = before.role;
+    }
+
+    this.#found ??= {
+      path: this.hasKeptPath ? before.kept : before.path,
+      role: this.#ownRole ?? before.role,
+      authorization: before.authorization,
+    };
+
+    return { before, found: this.#found };
+  }
+
+  async #setLocally(path: string | undefined, role: string | undefined): Promise<void> {
+    if (role !== undefined) {
+      await this.#try(role, () => this.#session.send(`set local role ${role === 'none' ? role : quoteIdentifier(role)}`, []));
+    }
+
+    if (path !== undefined) {
+      await this.#session.send(`set local search_path to ${path}`, []);
+    }
+  }
+
+  /** Where the transaction cannot have its role, all that comes after it fails of that too. */
+  async #try<Result>(role: string | undefined, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      const explained = this.#session.explain(error, role);
+
+      if (!this.#hasRole && explained !== error) {
+        this.failure = { error: explained };
+      }
+
+      throw explained;
+    }
+  }
+
+  async #show(name: 'search_path' | 'role'): Promise<string> {
+    const [row] = await this.#session.send(`show ${name}`, []);
+
+    return String(row?.[name]);
+  }
+
+  async #send([sql, values]: Statement): Promise<void> {
+    await this.#session.send(sql, values);
+  }
+}
+
+/** Stands for the role that there is, whichever it is. */
+export const KEEP = Symbol('keep');
+
+/** What a statement has to run with. */
+export interface Wanted {
+  /** Undefined where it stays as it is. */
+  readonly path: string | undefined;
+  /** Undefined for the connection's own. */
+  readonly role: string | undefined | typeof KEEP;
+  /**
+   * `raw` is SQL of the user's own, which may do anything; `setting` is what is meant to set path or role for all of the transaction;
+   * `keeping` is what keeps the path in a setting before it sets its own; all else is `quiet`.
+   */
+  readonly kind: 'raw' | 'setting' | 'keeping' | 'quiet';
+}
+
+/** Whether that is what the connection has by itself. */
+export function isOwn({ path, role }: Pick<Wanted, 'path' | 'role'>): boolean {
+  return path === undefined && (role === undefined || role === KEEP);
+}
+
+/** Decides what statements run with. */
+export interface SqlGuard {
+  /** What the statement has to run with; undefined for what, outside of a transaction, is sent as it is. */
+  wanted(query: Query, isInTransaction: boolean): Wanted | undefined;
+
+  /** The role that a transaction which begins now is of; undefined for the connection's own. */
+  roleNow(): string | undefined;
+
+  /** The error that tells what a refusal comes of: the role that could not be set, or the pooler. */
+  explain(error: unknown, role: string | undefined): unknown;
+
+  log(sql: string): void;
+}
+
+/** The connection, for statements of ours. */
+export interface GuardedSession {
+  send(sql: string, values: readonly string[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
+
+  /** The error that tells why the role could not be set, where it is that. */
+  explain(error: unknown, role: string | undefined): unknown;
+}
+
+async function nothing(): Promise<void> {}

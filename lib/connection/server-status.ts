@@ -1,0 +1,32 @@
+/**
+ * What the server last said of the transaction on a connection: whether one is open, be it a failed one. Undefined where it is not known:
+ * that is of `pg` alone, from the version on whose clients have `getTransactionStatus()`.
+ */
+export function hasOpenTransaction(connection: object): boolean | undefined {
+  const status = clients.get(connection)?.getTransactionStatus?.();
+
+  return status === 'I' ? false : status === 'T' || status === 'E' ? true : undefined;
+}
+
+/** Says which client is behind a connection of Kysely's. */
+export function setClient(connection: object, client: StatusClient): void {
+  clients.set(connection, client);
+}
+
+/** Has the connection closed when it is given back, as nobody may get it again. A connection without a pool stays as it is. */
+export function closeAfterUse(connection: object): void {
+  unusable.add(connection);
+}
+
+export function isToBeClosed(connection: object): boolean {
+  return unusable.has(connection);
+}
+
+const clients = new WeakMap<object, StatusClient>();
+
+const unusable = new WeakSet<object>();
+
+/** What is used of a client of `pg`. */
+export interface StatusClient {
+  getTransactionStatus?(): string | null;
+}

@@ -1,0 +1,164 @@
+import { attachRollbackError, sqlStateOf } from '../postgres/sql-state.js';
+import type { SqlKind } from '../postgres/transaction-statements.js';
+import { GuardedTransaction, isOwn, KEEP, type GuardedSession, type Leave, type SqlGuard, type Wanted } from './guarded-transaction.js';
+import type { DatabaseConnection, QueryResult, Transactions } from './kysely-types.js';
+import { closeAfterUse, hasOpenTransaction } from './server-status.js';
+import { queryOf } from './settings-sql.js';
+
+/** Runs statements on one connection with what they want: in the caller's transaction, or in one of their own. */
+export class StatementRunner implements GuardedSession {
+  readonly #connection: DatabaseConnection;
+  readonly #transactions: Transactions;
+  readonly #guard: SqlGuard;
+
+  constructor(connection: DatabaseConnection, transactions: Transactions, guard: SqlGuard) {
+    this.#connection = connection;
+    this.#transactions = transactions;
+    this.#guard = guard;
+  }
+
+  async send(sql: string, values: readonly string[]): Promise<readonly Record<string, unknown>[]> {
+    const { rows } = await this.#connection.executeQuery(queryOf(sql, values));
+    this.#guard.log(sql.replaceAll(/\$(\d)/g, (_, place: string) => `'${values[Number(place) - 1]}'`));
+
+    return rows;
+  }
+
+  explain(error: unknown, role: string | undefined): unknown {
+    return this.#guard.explain(error, role);
+  }
+
+  /** Begins a transaction for what has none, of which nothing goes on after its last part. */
+  async begin({ role }: Wanted, parts = 1): Promise<Unit> {
+    try {
+      await this.#transactions.beginTransaction(this.#connection, {});
+    } catch (error) {
+      throw this.explain(error, undefined);
+    }
+
+    this.#guard.log('begin');
+
+    return {
+      transaction: new GuardedTransaction(this, role === KEEP ? undefined : role, { isSingle: parts === 1 }),
+      end: async isDone => {
+        await this.#transactions[isDone ? 'commitTransaction' : 'rollbackTransaction'](this.#connection);
+        this.#guard.log(isDone ? 'commit' : 'rollback');
+      },
+    };
+  }
+
+  /** The same in the place of one that raw SQL has ended, which Kysely still takes its connection to be in. */
+  async beginAgain(transaction: GuardedTransaction): Promise<Unit> {
+    await this.send('begin', []);
+    transaction.renew();
+
+    return {
+      transaction,
+      end: async isDone => {
+        transaction.isOpen = false;
+        await this.send(isDone ? 'commit' : 'rollback', []);
+      },
+    };
+  }
+
+  /** Runs one part of what was sent, and keeps account of what it does to the transaction. */
+  async run(part: StatementPart, run: () => Promise<QueryResult>): Promise<QueryResult> {
+    const { transaction, kind, wanted } = part;
+
+    if (kind === 'savepoint' && transaction.isOpen) {
+      await transaction.takeRole();
+    }
+
+    if (kind === 'lock' || kind === 'other') {
+      return transaction.isOpen
+        ? this.#runBetween(part, run)
+        : kind === 'lock' || isOwn(wanted)
+          ? run()
+          : inUnit(await this.beginAgain(transaction), () => this.#runBetween(part, run));
+    }
+
+    try {
+      const result = await run();
+
+      if (kind === 'chain' || (kind === 'begin' && !transaction.isOpen)) {
+        transaction.renew();
+      }
+
+      return result;
+    } finally {
+      // a commit that fails is a rollback
+      transaction.isOpen &&= kind !== 'end';
+    }
+  }
+
+  /** Ends what was set for a statement that has failed, whose transaction goes on, if only to be rolled back. */
+  async leaveFailed({ transaction, sql }: Pick<StatementPart, 'transaction' | 'sql'>, leave: Leave, error: unknown): Promise<void> {
+    if (sqlStateOf(error) === undefined) {
+      // it may never have got as far as the database, and the transaction is then as good as before
+      await leave().catch(() => undefined);
+      return;
+    }
+
+    // a rollback, also to whichever savepoint, puts all back. Unless a transaction has ended in what was sent, which was not seen in it
+    if (sql.includes(';') && hasOpenTransaction(this.#connection) !== undefined) {
+      // an error comes before the server says what is open
+      await this.#connection.executeQuery(queryOf('', [])).catch(() => undefined);
+
+      if (hasOpenTransaction(this.#connection) === false) {
+        transaction.isOpen = false;
+        closeAfterUse(this.#connection);
+      }
+    }
+  }
+
+  /** Runs what goes between two statements of ours. */
+  async #runBetween(part: StatementPart, run: () => Promise<QueryResult>): Promise<QueryResult> {
+    const { transaction, kind, wanted } = part;
+    const leave = await (kind === 'lock' ? transaction.enterWithoutSnapshot(wanted) : transaction.enter(wanted));
+    let result: QueryResult;
+
+    try {
+      result = await run();
+    } catch (error) {
+      await this.leaveFailed(part, leave, error);
+      throw error;
+    }
+
+    transaction.isOpen = hasOpenTransaction(this.#connection) ?? true;
+    await leave();
+
+    return result;
+  }
+}
+
+/** Runs `fn` in what was begun for it, and ends that. */
+export async function inUnit<Result>(unit: Unit, fn: (transaction: GuardedTransaction) => Promise<Result>): Promise<Result> {
+  try {
+    const result = await fn(unit.transaction);
+    await unit.end?.(true);
+
+    return result;
+  } catch (error) {
+    await undo(unit, error);
+    throw error;
+  }
+}
+
+/** Rolls back what was begun for a statement. A connection that is lost has nothing to roll back. */
+export async function undo(unit: Unit, error: unknown): Promise<void> {
+  await unit.end?.(false).catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
+}
+
+/** The transaction that statements run in. */
+export interface Unit {
+  readonly transaction: GuardedTransaction;
+  /** Ends it, where it was begun for them. */
+  end?(isDone: boolean): Promise<void>;
+}
+
+export interface StatementPart {
+  readonly transaction: GuardedTransaction;
+  readonly kind: SqlKind;
+  readonly sql: string;
+  readonly wanted: Wanted;
+}

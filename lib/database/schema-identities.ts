@@ -1,0 +1,61 @@
+import type { Transaction } from '@mikro-orm/core';
+import type { ChangeFeed } from './change-feed.js';
+
+/**
+ * Which schema has a name now. A name is used again: by a tenant that is created where another was dropped, or that is given the name of a
+ * renamed one. PostgreSQL's own key of a schema is not.
+ *
+ * What was found is kept for as long as the directory keeps tenants.
+ */
+export class SchemaIdentities {
+  readonly #database: IdentifyingDatabase;
+  readonly #known = new Map<string, { readonly identity: string; readonly askedAt: number }>();
+  #changes = 0;
+
+  constructor(database: IdentifyingDatabase) {
+    this.#database = database;
+  }
+
+  /**
+   * The schemas' names, each with its key, or with none where there is no such schema. In a transaction each is looked up anew: it may
+   * have changed there, which nobody else sees before the commit.
+   */
+  async of(schemaNames: readonly string[], ctx: Transaction | undefined): Promise<string[]> {
+    const found: string[] = [];
+
+    for (const name of schemaNames) {
+      const known = ctx === undefined ? this.#known.get(name) : undefined;
+      found.push(known !== undefined && this.#database.changes.isTrusted(known.askedAt) ? known.identity : await this.#find(name, ctx));
+    }
+
+    return found;
+  }
+
+  forget(): void {
+    this.#known.clear();
+    this.#changes++;
+  }
+
+  async #find(name: string, ctx: Transaction | undefined): Promise<string> {
+    const changes = this.#changes;
+    const askedAt = performance.now();
+    const [row] = await this.#database.execute<{ oid: number | string }>(
+      'select n.oid from pg_catalog.pg_namespace n where n.nspname = ?',
+      [name],
+      ctx,
+    );
+    const identity = `${name}:${row?.oid ?? 'none'}`;
+
+    // what changed meanwhile may not be in the answer
+    if (ctx === undefined && changes === this.#changes && row !== undefined) {
+      this.#known.set(name, { identity, askedAt });
+    }
+
+    return identity;
+  }
+}
+
+interface IdentifyingDatabase {
+  readonly changes: Pick<ChangeFeed, 'isTrusted'>;
+  execute<Row>(sql: string, params: readonly unknown[], ctx: Transaction | undefined): Promise<Row[]>;
+}

@@ -1,0 +1,92 @@
+import { TenantDatabase } from '../database/tenant-database.js';
+import { cacheKeyOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../query/result-cache.js';
+import type { TenantIdentity } from '../scope/tenant-identity.js';
+import { tenantOfEm } from '../scope/tenant-of-em.js';
+import { TenantRules } from '../scope/tenant-rules.js';
+import type { GuardedEntityManager } from './given-entities.js';
+import type { Args, OpenEntityManager, OpenEntityManagerClass } from './open-entity-manager.js';
+
+/**
+ * The methods of an EntityManager that use the result cache. Each result belongs to where it was read: to one tenant, to the public scope, or
+ * to none, whatever the query is of. SQL of the user's own in it, or in an entity's formula, reads there without being told apart.
+ *
+ * Relies on MikroORM 7 storing a result under the key that `tryCache` returns.
+ */
+export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
+  return class GuardedCache extends EntityManagerOfMikro {
+    // a cached result is an answer like the database's: refused where that would be, and never one tenant's for another
+    override async tryCache(...[entityName, config, key, refresh, merge, ...rest]: Args<'tryCache'>) {
+      const { publicSchema } = TenantRules.of(this.config);
+      const asked: CacheConfig = config ?? this.config.get('resultCache').global;
+
+      if (asked === undefined || asked === false || asked === 0) {
+        return super.tryCache(entityName, config, key, refresh, merge, ...rest);
+      }
+
+      const tenants = tenantsOfCacheKey(key, this.getContext(false).schema, publicSchema);
+      const meta = this.getMetadata().find(entityName);
+      const schema = tenants[0];
+
+      if (meta !== undefined) {
+        this.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
+      }
+
+      const [reader, tenant] = readerOf(this);
+      const owners = [reader, ...(await identify(this, [tenant, ...tenants]))];
+      const cacheKey = Array.isArray(asked) ? cacheKeyOf(asked[0], owners) : cacheKeyOf(JSON.stringify(key), ['computed', ...owners]);
+      // how long it is kept is said when it is stored
+      const named: CacheConfig = [cacheKey, 0];
+      const cached = await super.tryCache(entityName, named, key, refresh, false, ...rest);
+
+      if (merge !== true || typeof cached?.data !== 'object' || cached.data === null) {
+        return cached;
+      }
+
+      const data = fromCache(this.getContext(), entityName, cached.data, refresh, schema);
+      await this.getUnitOfWork().dispatchOnLoadEvent();
+
+      return { key: cached.key, data };
+    }
+
+    // what was read outside of scopes and in the public one has no tenant to clear it from
+    override async clearCache(...[name, ...rest]: Args<'clearCache'>) {
+      const [reader, tenant] = readerOf(this);
+      const ofTenant = tenant === undefined ? [] : await identify(this, [tenant]);
+      const owners = [...new Set([reader, 'public', 'none'])].flatMap(each => [[each], [each, ...ofTenant]]);
+
+      for (const key of new Set(owners.map(each => cacheKeyOf(name, each)))) {
+        await super.clearCache(key, ...rest);
+      }
+    }
+  };
+}
+
+/** Whose role and path the SQL of the EntityManager has now, and the tenant if it is one's. */
+function readerOf(em: GuardedEntityManager): [kind: string, tenant?: string] {
+  const { publicSchema, scope } = TenantRules.of(em.config);
+  const { schema } = em.getContext(false);
+  const tenant = scope?.kind === 'tenant' ? scope.schemaName : schema === publicSchema ? undefined : schema;
+
+  return tenant === undefined ? [scope?.kind ?? 'none'] : ['tenant', tenant];
+}
+
+/** The names of tenants' schemas, each with its schema's key. The scope knows its own: the database knows who has that name now. */
+async function identify(em: OpenEntityManager, tenants: readonly (string | undefined)[]): Promise<string[]> {
+  const names = [...new Set(tenants.filter(name => name !== undefined))];
+  const own = knownTenantOf(em);
+  const { identities } = TenantDatabase.of(em.config);
+  const ctx = em.getTransactionContext();
+  const found: string[] = [];
+
+  for (const name of names) {
+    found.push(...(name === own?.schemaName ? [`${name}:${own.schemaOid ?? 'none'}`] : await identities.of([name], ctx)));
+  }
+
+  return found;
+}
+
+function knownTenantOf(em: OpenEntityManager): TenantIdentity | undefined {
+  const { scope } = TenantRules.of(em.config);
+
+  return scope?.kind === 'tenant' ? scope.identity : tenantOfEm(em.getContext(false))?.identity;
+}

@@ -1,0 +1,90 @@
+import { helper, Utils } from '@mikro-orm/core';
+import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
+import { withTenantSchema, refuseForeignCollections } from '../entities/shared-relations.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { TenantRules } from '../scope/tenant-rules.js';
+import { refuseForeignArguments } from './given-entities.js';
+import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
+
+/** The methods of an EntityManager that read entities, by a condition or from loaded entities. */
+export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
+  guardCollections();
+
+  return class GuardedReads extends EntityManagerOfMikro {
+    // MikroORM calls this for every condition of a read, an update or a delete, before it replaces entities by their keys
+    override async processWhere(...args: Args<'processWhere'>) {
+      const [entityName, where, options] = args;
+      // any option may hold a condition, an order or a fragment
+      refuseForeignArguments(this, [where, ...Object.values(options)], options.schema, entityName);
+      const processed = await super.processWhere(...args);
+      // now with the conditions that filters have added
+      refuseForeignArguments(this, [processed], options.schema, entityName);
+
+      return processed;
+    }
+
+    // an entity in the identity map is found without a call of `processWhere()`
+    override async findOne(...[entityName, where, options = {}, ...rest]: Args<'findOne'>) {
+      refuseForeignArguments(this, [where], options.schema, entityName);
+      const meta = this.getMetadata().find(entityName);
+      // the identity map has shared entities under their own schema, in every tenant's EntityManager
+      const schema = meta === undefined || isTenantEntity(meta.root) ? undefined : meta.schema;
+
+      return super.findOne(entityName, where, schema === undefined ? options : { schema, ...options }, ...rest);
+    }
+
+    // `Collection.matching()` calls this with the caller's options, and then passes them to the driver without a schema
+    override async preparePopulate(...args: Args<'preparePopulate'>) {
+      const [entityName, options] = args as [Args<'preparePopulate'>[0], SchemaOption];
+      const own = this.getContext(false).schema;
+      const meta = this.getMetadata().find(entityName);
+      options.schema = withTenantSchema(meta, options, own).schema ?? own;
+      const populate = await super.preparePopulate(...args);
+
+      if (options.schema !== own) {
+        const rules = TenantRules.of(this.config);
+        refuseForeignCollections(meta, populate, { schema: options.schema, own, rules, scope: rules.scope });
+      }
+
+      return populate;
+    }
+
+    override async populate(...[entities, populate, given = {}, ...rest]: Args<'populate'>) {
+      refuseForeignArguments(this, [entities], given.schema);
+      const em = this.getContext();
+      const [first]: object[] = Utils.asArray(entities);
+      const options = first === undefined ? given : withTenantSchema(this.getMetadata().find(first.constructor), given, em.schema);
+
+      if (first !== undefined && options.schema !== undefined && populate !== false) {
+        const { schema, strategy } = options;
+        await this.preparePopulate(first.constructor, { populate, schema, strategy } as Args<'preparePopulate'>[1], options.validate);
+      }
+
+      const schema = options.schema ?? em.schema ?? schemaOf(entities);
+      refuseUnlessLoaded(em, entities, { populate, schema });
+
+      return super.populate(entities, populate, schema === undefined ? options : { ...options, schema }, ...rest);
+    }
+
+    override async refresh(...args: Args<'refresh'>) {
+      const [entity, options = {}] = args;
+      const em = this.getContext();
+      const { __meta, __schema } = helper(entity);
+      const hasOtherSchema = isTenantEntity(__meta.root) && (options.schema ?? __schema) !== em.schema;
+
+      return hasOtherSchema ? refreshInSchema(em, entity, options) : super.refresh(...args);
+    }
+
+    override getEntityLoader(...args: Args<'getEntityLoader'>) {
+      return guardLoader(super.getEntityLoader(...args), this.getContext());
+    }
+
+    override async getDataLoader(...args: Args<'getDataLoader'>) {
+      return loadInSchema(await super.getDataLoader(...args), this.getContext());
+    }
+  };
+}
+
+interface SchemaOption {
+  schema?: string | undefined;
+}

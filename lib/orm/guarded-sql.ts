@@ -1,0 +1,85 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import { forTenant } from '../connection/sql-target.js';
+import { guardKysely } from '../query/kysely-schemas.js';
+import { readInScope, readThere } from '../scope/read-in-scope.js';
+import { scopedEm, tenantOfEm } from '../scope/tenant-of-em.js';
+import { tenantSchema } from '../scope/tenant-schema.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { TenantRules } from '../scope/tenant-rules.js';
+import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
+import { callOnPath, refreshViewSql } from './tenant-routines.js';
+
+/** The methods of an EntityManager that run SQL or build queries of the user. All of them run for the EntityManager's own tenant. */
+export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
+  return class GuardedSql extends EntityManagerOfMikro {
+    // uses the current EntityManager, because the query may be run in another scope
+    override createQueryBuilder(...args: Args<'createQueryBuilder'>): Result<'createQueryBuilder'> {
+      const em = this.getContext(false);
+
+      return em === this ? super.createQueryBuilder(...args) : em.createQueryBuilder(...args);
+    }
+
+    // a generator starts at its first read, which may happen in another scope or outside any scope
+    override stream(...args: Args<'stream'>): Result<'stream'> {
+      const em = this.getContext(false);
+
+      if (em !== this) {
+        return em.stream(...args);
+      }
+
+      const rules = TenantRules.of(this.config);
+
+      return forTenant(rules, tenantOfEm(em), () =>
+        readThere(readInScope(super.stream(...args) as Generated<Result<'stream'>>, rules.scope)),
+      );
+    }
+
+    override async execute(...args: Args<'execute'>) {
+      const em = this.getContext(false);
+
+      if (em.schema === undefined) {
+        return super.execute(...args);
+      }
+
+      const rules = TenantRules.of(this.config);
+      tenantSchema('Raw SQL', em.schema, rules.scope, rules);
+
+      return forTenant(rules, tenantOfEm(em), () => super.execute(...args));
+    }
+
+    // all reads and writes without a query builder of the user call this. Their values may contain raw SQL
+    override async withSessionContext(...args: Args<'withSessionContext'>) {
+      return forTenant(TenantRules.of(this.config), tenantOfEm(this.getContext(false)), () => super.withSessionContext(...args));
+    }
+
+    override getKysely(...args: Args<'getKysely'>) {
+      const em = this.getContext(false);
+      const rules = TenantRules.of(this.config);
+
+      return guardKysely(super.getKysely(...args), scopedEm(em), { rules, scope: rules.scope });
+    }
+
+    override async callRoutine(...args: Args<'callRoutine'>) {
+      const [routine, given] = args;
+      const em = this.getContext(false);
+      const readsNoTenant = em.schema === undefined && !isTenantEntity(routine as Pick<EntityMetadata, 'schema'>);
+
+      return readsNoTenant || !this.config.hasRoutine(routine) ? super.callRoutine(...args) : callOnPath(em, routine, given);
+    }
+
+    // only some of MikroORM's EntityManagers have this method
+    override async refreshMaterializedView(...args: Args<'refreshMaterializedView'>) {
+      const [entityName, options] = args;
+      const meta = this.getMetadata(entityName);
+
+      if (!isTenantEntity(meta) || meta.materialized !== true) {
+        return super.refreshMaterializedView(...args);
+      }
+
+      await this.execute(refreshViewSql(this.getContext(false), meta, options?.concurrently));
+    }
+  };
+}
+
+/** MikroORM declares its streams as iterators; each is a generator. */
+type Generated<Stream> = Stream extends AsyncIterableIterator<infer Item> ? AsyncGenerator<Item> : never;

@@ -1,0 +1,120 @@
+import { helper, type EntityName } from '@mikro-orm/core';
+import { TenantWriteRefusedError } from '../errors/index.js';
+import { refuseSettingsInData } from '../entities/settings-in-data.js';
+import { updateTenants } from '../query/update-tenants.js';
+import { isName } from '../tenant/entity-kinds.js';
+import { TenantRules } from '../scope/tenant-rules.js';
+import { metaOf, refuseForeignArguments, type GuardedEntityManager } from './given-entities.js';
+import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
+
+/**
+ * The methods of an EntityManager that write entities or create them. None accepts an entity of another tenant. The methods that bypass the
+ * unit of work refuse to write tenants, because no schema would be created, renamed or dropped with the row.
+ */
+export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
+  return class GuardedWrites extends EntityManagerOfMikro {
+    override async insert(...args: Args<'insert'>) {
+      const [entity, data, options] = args;
+      refuseTenantWrite(this, 'em.insert()', 'em.persistAndFlush(…)', entity);
+      refuseForeignArguments(this, [entity, data], options?.schema, entity);
+
+      return super.insert(...args);
+    }
+
+    override async insertMany(...args: Args<'insertMany'>) {
+      const [entities, data, options] = args;
+      refuseTenantWrite(this, 'em.insertMany()', 'em.persistAndFlush([…])', entities);
+      refuseForeignArguments(this, [entities, data], options?.schema, entities);
+
+      return super.insertMany(...args);
+    }
+
+    override async upsert(...args: Args<'upsert'>) {
+      const [entity, data, options] = args;
+      refuseTenantWrite(this, 'em.upsert()', 'em.findOne() and em.persistAndFlush(…)', entity);
+      refuseForeignArguments(this, [entity, data], options?.schema, entity);
+
+      return super.upsert(...args);
+    }
+
+    override async upsertMany(...args: Args<'upsertMany'>) {
+      const [entities, data, options] = args;
+      refuseTenantWrite(this, 'em.upsertMany()', 'em.find() and em.persistAndFlush([…])', entities);
+      refuseForeignArguments(this, [entities, data], options?.schema, entities);
+
+      return super.upsertMany(...args);
+    }
+
+    override async clone(...args: Args<'clone'>) {
+      const [entity, ...rest] = args;
+      const options: SchemaOption | undefined = rest[isName(entity) ? 2 : 1];
+      refuseTenantWrite(this, 'em.clone()', 'em.persistAndFlush(…)', entity);
+      refuseForeignArguments(this, [entity, rest[0], rest[1]], options?.schema, entity);
+
+      return super.clone(...args);
+    }
+
+    override async nativeDelete(...args: Args<'nativeDelete'>) {
+      refuseTenantWrite(this, 'em.nativeDelete()', 'em.removeAndFlush(…)', args[0]);
+
+      return super.nativeDelete(...args);
+    }
+
+    override async nativeUpdate(...[entity, where, data, options = {}, ...rest]: Args<'nativeUpdate'>) {
+      if (TenantRules.of(this.config).hasIdentity(data)) {
+        refuseTenantWrite(this, 'em.nativeUpdate()', 'em.flush() on the loaded tenant', entity);
+      }
+
+      refuseForeignArguments(this, [data], options.schema, entity);
+      const update = (given: object): Promise<number> => super.nativeUpdate(entity, where, data, { ...options, ...given }, ...rest);
+
+      return isTenantsEntity(this, entity) ? updateTenants(this.getContext(false), options, ctx => update({ ctx })) : update({});
+    }
+
+    override merge(...args: Args<'merge'>) {
+      const [entity, ...rest] = args;
+      const options: SchemaOption | undefined = rest[isName(entity) ? 1 : 0];
+      refuseForeignArguments(this, [entity, rest[0]], options?.schema, entity);
+
+      return super.merge(...args);
+    }
+
+    override create(...args: Args<'create'>) {
+      const [entityName, data, options] = args;
+      refuseForeignArguments(this, [data], options?.schema, entityName);
+      refuseSettingsInData(data, metaOf(this, entityName), TenantRules.of(this.config));
+
+      return super.create(...args);
+    }
+
+    override assign(...args: Args<'assign'>) {
+      const [entity, data] = args;
+      refuseForeignArguments(this, [data], helper(entity).__schema, entity);
+      refuseSettingsInData(data, helper(entity).__meta, TenantRules.of(this.config));
+
+      return super.assign(...args);
+    }
+  };
+}
+
+function refuseTenantWrite(
+  em: GuardedEntityManager,
+  method: string,
+  instead: string,
+  entity: EntityName | object | readonly object[],
+): void {
+  if (isTenantsEntity(em, entity)) {
+    throw new TenantWriteRefusedError(method, instead);
+  }
+}
+
+function isTenantsEntity(em: GuardedEntityManager, entity: EntityName | object | readonly object[]): boolean {
+  const first: object | undefined = Array.isArray(entity) ? entity[0] : entity;
+  const meta = first === undefined ? undefined : metaOf(em, first);
+
+  return meta !== undefined && TenantRules.of(em.config).isTenantClass(meta);
+}
+
+interface SchemaOption {
+  readonly schema?: string | undefined;
+}

@@ -1,0 +1,20 @@
+import type { TenantMixin } from '../tenant/tenant-mixin.js';
+
+/** What the caller of the service has said about one tenant, for the subscriber that acts on its row. No data can hold it. */
+export interface Consent {
+  /** The schema that is there is meant. */
+  readonly adoptSchema?: boolean | undefined;
+  /** What has the name of the schema in its text may be left with it. */
+  readonly force?: boolean | undefined;
+}
+
+/** Notes what the caller has said. */
+export function giveConsent(tenant: TenantMixin<unknown>, consent: Consent): void {
+  CONSENTS.set(tenant, consent);
+}
+
+export function consentFor(tenant: TenantMixin<unknown>): Consent {
+  return CONSENTS.get(tenant) ?? {};
+}
+
+const CONSENTS = new WeakMap<object, Consent>();

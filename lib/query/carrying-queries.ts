@@ -1,0 +1,127 @@
+import type { RawQueryFragment } from '@mikro-orm/core';
+import { CARRIED, carriedBy, carry, carryInFragment } from '../scope/carried-tenants.js';
+
+/**
+ * Defines the methods on the class of query builders so that each first shows what it is given to `take`. These are the methods of
+ * MikroORM's through which one query gets into another, as itself, as a native query, as a fragment, or in a condition or data.
+ */
+export function takeQueries(prototype: object, take: (query: never, given: readonly unknown[]) => void): void {
+  const base = Object.getPrototypeOf(prototype) as object;
+
+  for (const name of TAKING) {
+    const own = Object.hasOwn(prototype, name) ? (Reflect.get(prototype, name) as Method) : undefined;
+
+    Object.defineProperty(prototype, name, {
+      value(this: never, ...args: unknown[]): unknown {
+        take(this, args);
+
+        return Reflect.apply(own ?? (Reflect.get(base, name) as Method), this, args);
+      },
+      configurable: true,
+      writable: true,
+    });
+  }
+}
+
+/**
+ * Makes the platform's native queries carry the tenants of all that they are made of. MikroORM compiles much of it into text at once, which
+ * no longer tells.
+ */
+export function carryInNativeQueries(platform: object): void {
+  const open = platform as NativePlatform;
+  const create = open.createNativeQueryBuilder.bind(open);
+  let carrying: object | undefined;
+
+  open.createNativeQueryBuilder = () => {
+    const query = create();
+    carrying ??= carryingPrototype(Object.getPrototypeOf(query) as NativeQuery);
+
+    return Object.setPrototypeOf(query, carrying) as NativeQuery;
+  };
+}
+
+function carryingPrototype(base: NativeQuery): object {
+  const prototype = Object.create(base) as object;
+  // not enumerable: MikroORM's copies would else have each as a property of their own
+  const define = (name: string, value: (this: NativeQuery, ...args: unknown[]) => unknown): unknown =>
+    Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
+
+  for (const name of NATIVE) {
+    const method = base[name] as Method;
+
+    define(name, function (...args) {
+      carry(this, carriedBy(args));
+
+      return Reflect.apply(method, this, args);
+    });
+  }
+
+  const { toRaw } = base;
+
+  define('toRaw', function (...args) {
+    return carryInFragment(Reflect.apply(toRaw, this, args), this[CARRIED] ?? []);
+  });
+
+  return prototype;
+}
+
+/** The methods of a query builder that take queries. Those that are not named here come to one of these. */
+const TAKING = [
+  'select',
+  'addSelect',
+  'distinctOn',
+  'insert',
+  'insertFrom',
+  'update',
+  'delete',
+  'count',
+  'joinReference',
+  'joinAndSelect',
+  'withSubQuery',
+  'where',
+  'orderBy',
+  'andOrderBy',
+  'groupBy',
+  'having',
+  'onConflict',
+  'merge',
+  'returning',
+  'populate',
+  'from',
+  'with',
+  'withRecursive',
+  'union',
+  'unionAll',
+] as const;
+
+/** The same of a native query. */
+const NATIVE = [
+  'select',
+  'count',
+  'into',
+  'from',
+  'where',
+  'having',
+  'groupBy',
+  'join',
+  'orderBy',
+  'with',
+  'withRecursive',
+  'insert',
+  'insertSelect',
+  'update',
+  'distinctOn',
+  'onConflict',
+  'returning',
+] as const;
+
+type Method = (...args: unknown[]) => unknown;
+
+interface NativePlatform {
+  createNativeQueryBuilder(): NativeQuery;
+}
+
+interface NativeQuery extends Record<(typeof NATIVE)[number], unknown> {
+  readonly [CARRIED]?: readonly string[];
+  readonly toRaw: (this: NativeQuery) => RawQueryFragment;
+}

@@ -1,0 +1,116 @@
+import { isRaw, RawQueryFragment, Utils } from '@mikro-orm/core';
+import { CrossTenantError } from '../errors/index.js';
+
+/**
+ * Where a query that was built says for which tenants. A symbol: no data from outside can have it, and MikroORM's own copies of a native
+ * query keep it.
+ */
+export const CARRIED: unique symbol = Symbol('the tenants that a query was built for');
+
+/** The tenants that the queries, native queries and fragments in the values were built for, however deep they are in conditions or data. */
+export function carriedBy(given: readonly unknown[]): readonly string[] {
+  let found: Found | undefined;
+
+  for (const value of given) {
+    // most calls have only texts and numbers, and nothing is allocated for them
+    if (typeof value === 'symbol' || (typeof value === 'object' && value !== null)) {
+      found ??= { tenants: new Set(), seen: new Set() };
+      collect(value, found);
+    }
+  }
+
+  return found === undefined || found.tenants.size === 0 ? NONE : [...found.tenants];
+}
+
+/**
+ * Refuses what was built for another tenant than `own`.
+ *
+ * @throws CrossTenantError `CROSS_TENANT`
+ */
+export function refuseCarried(given: readonly unknown[], own: string | undefined): void {
+  if (own !== undefined) {
+    refuseTenants(carriedBy(given), own);
+  }
+}
+
+/** @throws CrossTenantError `CROSS_TENANT` */
+export function refuseTenants(carried: readonly string[], own: string): void {
+  for (const other of carried) {
+    if (other !== own) {
+      throw CrossTenantError.givenQuery([own, other]);
+    }
+  }
+}
+
+/** Writes down on a native query for which tenants it was built. */
+export function carry<Query extends object>(query: Query, tenants: readonly string[]): Query {
+  if (tenants.length > 0) {
+    const before = (query as Carrier)[CARRIED] ?? NONE;
+    const value = [...new Set([...before, ...tenants])];
+    Object.defineProperty(query, CARRIED, { value, configurable: true, enumerable: false });
+  }
+
+  return query;
+}
+
+/** The fragment, and what is made of it, for these tenants. */
+export function carryInFragment(fragment: RawQueryFragment, tenants: readonly string[]): RawQueryFragment {
+  return tenants.length === 0 ? fragment : new CarryingFragment(fragment.sql, fragment.params, tenants);
+}
+
+class CarryingFragment extends RawQueryFragment {
+  readonly #tenants: readonly string[];
+
+  constructor(sql: string, params: unknown[], tenants: readonly string[]) {
+    super(sql, params);
+    this.#tenants = tenants;
+  }
+
+  get [CARRIED](): readonly string[] {
+    return this.#tenants;
+  }
+
+  override as(...args: Parameters<RawQueryFragment['as']>): RawQueryFragment {
+    return carryInFragment(super.as(...args), this.#tenants);
+  }
+}
+
+function collect(given: unknown, found: Found): void {
+  // a fragment that is the key of a condition
+  const value = typeof given === 'symbol' ? RawQueryFragment.getKnownFragment(given) : given;
+
+  if (typeof value !== 'object' || value === null || found.seen.has(value)) {
+    return;
+  }
+
+  found.seen.add(value);
+
+  if (Array.isArray(value)) {
+    value.forEach(item => collect(item, found));
+  } else if (Utils.isPlainObject(value)) {
+    for (const key of Reflect.ownKeys(value)) {
+      if (typeof key === 'symbol') {
+        collect(key, found);
+      }
+
+      collect((value as Record<PropertyKey, unknown>)[key], found);
+    }
+  } else {
+    (value as Carrier)[CARRIED]?.forEach(tenant => found.tenants.add(tenant));
+
+    if (isRaw(value)) {
+      value.params.forEach(param => collect(param, found));
+    }
+  }
+}
+
+const NONE: readonly string[] = [];
+
+interface Found {
+  readonly tenants: Set<string>;
+  readonly seen: Set<object>;
+}
+
+interface Carrier {
+  readonly [CARRIED]?: readonly string[];
+}

@@ -1,0 +1,187 @@
+import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { sql, type Kysely } from 'kysely';
+import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { everyRowOfTwins, openTwins } from '../support/orm/twins.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+
+interface Tables {
+  book: { id: number; title: string };
+  'bob.book': { id: number; title: string };
+  author: { id: number; name: string };
+  /** Of no entity. */
+  ledger: { id: number; title: string };
+}
+
+type Db = Kysely<Tables>;
+
+const PASSING = { transformQuery: ({ node }: { node: any }) => node, transformResult: async ({ result }: { result: any }) => result };
+
+/** The ways from the instance that `getKysely()` returns to another. */
+const INSTANCES: Readonly<Record<string, <T>(db: Db, use: (db: Db) => Promise<T>) => Promise<T>>> = {
+  itself: (db, use) => use(db),
+  'withoutPlugins()': (db, use) => use(db.withoutPlugins()),
+  'withoutPlugins() twice': (db, use) => use(db.withoutPlugins().withoutPlugins()),
+  'withPlugin()': (db, use) => use(db.withPlugin(PASSING)),
+  'withPlugin(), withoutPlugins()': (db, use) => use(db.withPlugin(PASSING).withoutPlugins()),
+  'withTables()': (db, use) => use((db.withoutPlugins() as any).withTables()),
+  'transaction()': (db, use) =>
+    db
+      .withoutPlugins()
+      .transaction()
+      .execute(trx => use(trx as Db)),
+  'transaction(), withoutPlugins()': (db, use) => db.transaction().execute(trx => use(trx.withoutPlugins() as Db)),
+  'connection()': (db, use) => db.connection().execute(one => use(one.withoutPlugins())),
+  'startTransaction()': async (db, use) => {
+    const trx = await db.withoutPlugins().startTransaction().execute();
+
+    try {
+      return await use(trx.withoutPlugins());
+    } finally {
+      await trx.rollback().execute();
+    }
+  },
+};
+
+/** How an instance of acme's asks for bob's rows. */
+const ASKING: Readonly<Record<string, (db: Db) => Promise<unknown>>> = {
+  'a qualified name': db => db.selectFrom('bob.book').selectAll().execute(),
+  'withSchema()': db => db.withSchema('bob').selectFrom('book').selectAll().execute(),
+  'withSchema() of the query': db =>
+    db.selectFrom('book').selectAll().withPlugin(PASSING).where('id', 'in', db.withSchema('bob').selectFrom('book').select('id')).execute(),
+  update: db => db.withSchema('bob').updateTable('book').set({ title: 'x' }).execute(),
+  delete: db => db.withSchema('bob').deleteFrom('book').execute(),
+  'a table in raw SQL': db => sql`select * from ${sql.table('bob.book')}`.execute(db),
+};
+
+/** How a query that was built by bob's instance gets into acme's. */
+const EMBEDDING: Readonly<Record<string, (db: Db, bobs: any) => Promise<unknown>>> = {
+  'a table': (db, bobs) => db.selectFrom(bobs.as('x')).selectAll().execute(),
+  'a condition': (db, bobs) => db.selectFrom('book').selectAll().where('id', 'in', bobs).execute(),
+  'deep in a condition': (db, bobs) =>
+    db
+      .selectFrom('book')
+      .selectAll()
+      .where(eb => eb.or([eb('id', '=', 1), eb.not(eb.exists(bobs))]))
+      .execute(),
+  'a column': (db, bobs) => db.selectFrom('book').select(bobs.as('x')).execute(),
+  'a CTE': (db, bobs) =>
+    db
+      .with('x', () => bobs)
+      .selectFrom('x' as never)
+      .selectAll()
+      .execute(),
+  'a union': (db, bobs) => db.selectFrom('book').select('id').unionAll(bobs).execute(),
+  'an insertion': (db, bobs) => db.insertInto('book').columns(['id']).expression(bobs).execute(),
+  'raw SQL': (db, bobs) => sql`select * from (${bobs}) x`.execute(db),
+  'executeQuery()': (db, bobs) => db.executeQuery(bobs),
+  'executeQuery(), compiled': (db, bobs) => db.executeQuery(bobs.compile()),
+};
+
+onDatabasesAndPooler('the guard of Kysely', database => {
+  let orm: LibraryOrm;
+  let untouched: unknown;
+
+  before(async () => {
+    orm = await openTwins(database);
+
+    for (const name of ['acme', 'bob']) {
+      await database.query(`create table ${name}.ledger as select id, title from ${name}.book`);
+    }
+
+    untouched = await everyRowOfTwins(database);
+  });
+
+  const kyselyOf = (em: TenantEntityManager): Db => em.getKysely<Tables>();
+  const readers: Readonly<Record<string, <T>(fn: (em: TenantEntityManager) => Promise<T>) => Promise<T>>> = {
+    'in its scope': fn => runInTenant('acme', em => fn(em)),
+    'in a transaction': fn => runInTenant('acme', em => em.transactional(tx => fn(tx))),
+  };
+
+  for (const [instance, derive] of Object.entries(INSTANCES)) {
+    for (const [where, enter] of Object.entries(readers)) {
+      if (where === 'in a transaction' && /ransaction\(|connection\(/.test(instance)) {
+        continue;
+      }
+
+      it(`S13 ${instance} of a tenant’s Kysely ${where} keeps the guard`, async () => {
+        await enter(async em => {
+          await derive(kyselyOf(em), async db => {
+            const [book] = await db.selectFrom('book').selectAll().orderBy('id').execute();
+            expect(book?.title).to.equal('acme book 1');
+
+            for (const [name, ask] of Object.entries(ASKING)) {
+              await refusal(() => ask(db), 'CROSS_TENANT', name);
+            }
+          });
+        });
+        expect(await everyRowOfTwins(database)).to.deep.equal(untouched);
+      });
+    }
+
+    it(`S13 ${instance} of the public scope’s Kysely is refused a tenant’s table`, async () => {
+      await runInPublic(em =>
+        derive(kyselyOf(em), db => refusal(() => db.selectFrom('book').selectAll().execute(), 'TENANT_CONTEXT_REQUIRED')),
+      );
+    });
+  }
+
+  it('S13 a plugin of the user’s that names another tenant is refused', async () => {
+    const toBob = {
+      ...PASSING,
+      transformQuery: ({ node }: { node: any }) =>
+        JSON.parse(
+          JSON.stringify(node)
+            .replaceAll('"landlord_placeholder"', '"bob"')
+            .replaceAll(
+              '{"kind":"SchemableIdentifierNode","identifier"',
+              '{"kind":"SchemableIdentifierNode","schema":{"kind":"IdentifierNode","name":"bob"},"identifier"',
+            ),
+        ),
+    };
+    await runInTenant('acme', em => refusal(() => kyselyOf(em).withPlugin(toBob).selectFrom('book').selectAll().execute(), 'CROSS_TENANT'));
+  });
+
+  for (const table of ['book', 'ledger'] as const) {
+    for (const [place, embed] of Object.entries(EMBEDDING)) {
+      it(`S13 a Kysely query of ${table} that was built for one tenant is refused in another’s, as ${place}`, async () => {
+        const makers = {
+          'in its scope': () => runInTenant('bob', em => [kyselyOf(em)]),
+          'by a fork': async () => [kyselyOf(orm.em.fork({ schema: 'bob' }))],
+          'without plugins': () => runInTenant('bob', em => [kyselyOf(em).withoutPlugins()]),
+        };
+
+        for (const [how, make] of Object.entries(makers)) {
+          const [bob] = (await make()) as [Db];
+          const bobs = (): any => bob.selectFrom(table).select('id');
+          await runInTenant('acme', em => refusal(() => embed(kyselyOf(em), bobs()), 'CROSS_TENANT', how));
+          await refusal(() => embed(kyselyOf(orm.em.fork({ schema: 'acme' })), bobs()), 'CROSS_TENANT', `${how}, in a fork`);
+        }
+
+        expect(await everyRowOfTwins(database)).to.deep.equal(untouched);
+      });
+    }
+  }
+
+  it('S9, S13 each tenant’s own are served, also elsewhere', async () => {
+    for (const tenant of ['acme', 'bob']) {
+      const [query, raw] = await runInTenant(tenant, async em => {
+        const db = kyselyOf(em);
+        const ids = db.selectFrom('ledger').select('id').where('id', '=', 1);
+        const found = db.selectFrom('book').select('title').where('id', 'in', ids);
+        expect(await found.execute()).to.deep.equal([{ title: `${tenant} book 1` }]);
+        expect(await db.executeQuery(found.compile()))
+          .to.have.property('rows')
+          .with.length(1);
+
+        return [found, sql<{ title: string }>`select title from ledger where id in (${ids})`.compile(db)] as const;
+      });
+
+      await runInTenant(tenant === 'acme' ? 'bob' : 'acme', async () => {
+        expect(await query.execute()).to.deep.equal([{ title: `${tenant} book 1` }]);
+      });
+      expect((await runInTenant(tenant, em => kyselyOf(em).executeQuery(raw))).rows).to.deep.equal([{ title: `${tenant} book 1` }]);
+    }
+  });
+});
