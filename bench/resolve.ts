@@ -102,6 +102,7 @@ function contextOf(host: string): Context {
   return {
     host,
     app: { proxy: false },
+    originalUrl: '/',
     req: { rawHeaders, headers: { host }, httpVersionMajor: 1 },
     get: (name: string) => (name === 'Host' ? host : ''),
     state: {},

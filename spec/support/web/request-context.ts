@@ -6,6 +6,7 @@ import Koa from 'koa';
 export function contextOf(host: string): Koa.ParameterizedContext {
   const request = new IncomingMessage(new Socket());
   request.httpVersionMajor = 1;
+  request.url = '/';
   request.rawHeaders.push('Host', host);
   request.headers.host = host;
 
