@@ -23,7 +23,7 @@ onDatabases(
       orm = await openTwins(database, { pool: { min: 1, max: 1 } });
     });
 
-    it('law 8, N3: with a pool of one the next user finds path, role and transaction as they were, whatever came before', async () => {
+    it('law 8, N3, N6: with a pool of one the next user finds path, role and transaction as they were, whatever came before', async () => {
       const fresh = await state();
       const unchanged = async (): Promise<void> => {
         expect(await state()).to.deep.equal(fresh);
@@ -33,6 +33,9 @@ onDatabases(
         ['42P01', em => em.execute('select * from nothing')],
         ['42P01', em => em.transactional(tx => tx.execute('select * from nothing'))],
         ['22012', em => em.transactional(tx => tx.transactional(inner => inner.execute('select 1 / 0')))],
+        ['22012', em => em.execute('commit; set role pg_monitor; commit; select 1/0')],
+        ['22012', em => em.transactional(tx => tx.execute('set search_path to bob; commit; select 1/0'))],
+        ['42P01', em => em.execute('begin; set session authorization pg_monitor; commit; select * from nothing')],
         ['23505', em => em.persistAndFlush(em.create(Tag, { id: 1, name: 'taken' }))],
         ['Error: thrown', () => Promise.reject(new Error('thrown'))],
       ];

@@ -11,6 +11,14 @@ export const STATEMENTS: Readonly<Record<string, Path>> = {
   'em.execute of raw()': em => em.execute(raw(TITLES)),
   'em.execute with a connection type': em => em.execute(TITLES, [], { connectionType: 'read' }),
   'em.execute of a function': em => em.execute(`select string_agg(title, ', ') from (table book) as every`),
+  'em.execute after a failure that a savepoint takes back': async em => {
+    // outside of a transaction there is no savepoint, and nothing to take back
+    await em.execute('savepoint own').catch(() => undefined);
+    await em.execute('select * from nowhere').catch(() => undefined);
+    await em.execute('rollback to savepoint own').catch(() => undefined);
+
+    return em.execute(TITLES);
+  },
   'em.getConnection().execute': em => em.getConnection().execute(TITLES),
   'em.getConnection("read").execute': em => em.getConnection('read').execute(TITLES),
   'em.getDriver().execute': em => em.getDriver().execute(TITLES, [], 'all', em.getTransactionContext()),
