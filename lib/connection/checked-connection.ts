@@ -4,6 +4,7 @@ import type { TenantIdentity } from '../scope/tenant-identity.js';
 import { assertSchemasSql, CHANGED } from './schema-check-sql.js';
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
 import { queryOf } from './settings-sql.js';
+import { hasOpenTransaction } from './server-status.js';
 import { controlOf, mayWrite, schemasGivenUp, type Control } from './statement-kinds.js';
 import type { TenantCheck } from './tenant-check.js';
 import { TransactionTenants } from './transaction-tenants.js';
@@ -45,19 +46,19 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   async executeQuery(query: Query, options?: object): Promise<QueryResult> {
-    const identity = this.#check.tenantOf(query);
     const run = (): Promise<QueryResult> => this.inner.executeQuery(query, options);
-
-    if (identity === undefined) {
-      // for nearly all there is nothing to wait for
-      return this.#hasTenants ? this.#settle(query.sql).then(run) : run();
-    }
-
     const control = controlOf(query.sql);
 
-    // PostgreSQL wants some of these to be the first, and takes others in a transaction that has failed
+    // PostgreSQL requires some of these to come first, and accepts others in a failed transaction
     if (control !== undefined) {
       return this.#control(control, run);
+    }
+
+    this.#followServer();
+    const identity = this.#check.tenantOf(query);
+
+    if (identity === undefined) {
+      return this.#hasTenants ? this.#settle(query.sql).then(run) : run();
     }
 
     if (!this.#check.isTrusted(identity)) {
@@ -74,6 +75,7 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {
+    this.#followServer();
     const identity = this.#check.tenantOf(query);
 
     if (identity !== undefined && !this.#check.isTrusted(identity)) {
@@ -131,23 +133,37 @@ export class CheckedConnection implements DatabaseConnection {
     return this.#transaction !== undefined && !this.#transaction.isEmpty;
   }
 
-  // of raw SQL
-  async #control(control: Control, run: () => Promise<QueryResult>): Promise<QueryResult> {
-    if (control.kind === 'commit' && this.#hasTenants) {
-      await this.commit();
+  /** Raw SQL of several statements may begin or end a transaction unseen. Only `pg` tells what the server says. */
+  #followServer(): void {
+    const isOpen = hasOpenTransaction(this.inner);
 
-      return { rows: [] };
+    if (isOpen === false) {
+      this.#transaction = undefined;
+    } else if (isOpen === true) {
+      this.#transaction ??= new TransactionTenants();
+    }
+  }
+
+  /** Runs SQL that begins or ends a transaction, and remembers what it did. */
+  async #control(control: Control, run: () => Promise<QueryResult>): Promise<QueryResult> {
+    if ((control.kind === 'commit' || control.kind === 'commit and chain') && this.#hasTenants) {
+      await this.#assert(this.#transaction?.all ?? []);
     }
 
     const result = await run();
 
     switch (control.kind) {
       case 'begin':
+        this.#hasEnded = false;
         this.#transaction ??= new TransactionTenants();
         break;
       case 'commit':
       case 'rollback':
         this.#transaction = undefined;
+        break;
+      case 'commit and chain':
+      case 'rollback and chain':
+        this.#transaction = new TransactionTenants();
         break;
       case 'savepoint':
         this.#transaction?.savepoint(control.name);
@@ -203,10 +219,23 @@ export class CheckedConnection implements DatabaseConnection {
     } catch (error) {
       // a transaction that has failed tells nothing any more
       if (this.#transaction === undefined && hasSqlState(error, NOT_THERE)) {
-        await this.#confirm(identity, error);
+        await this.#confirm(identity, error).catch((confirmError: unknown) => {
+          if (confirmError instanceof TenantChangedError) {
+            throw confirmError;
+          }
+        });
       }
 
       throw error;
+    }
+  }
+
+  /** Before a commit that cannot be part of the same message. In a failed transaction it is a rollback, and asserts nothing. */
+  async #assert(tenants: readonly TenantIdentity[]): Promise<void> {
+    try {
+      await this.#send(queryOf(assertSchemasSql(tenants), []));
+    } catch (error) {
+      await (hasSqlState(error, IN_FAILED_TRANSACTION) ? undefined : this.#explain(error, tenants));
     }
   }
 

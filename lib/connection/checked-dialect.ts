@@ -1,5 +1,6 @@
 import { CheckedConnection, type CommitSettings } from './checked-connection.js';
 import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
+import { sendOn } from './server-status.js';
 import type { TenantCheck } from './tenant-check.js';
 
 /**
@@ -41,6 +42,7 @@ class CheckedDriver implements Driver {
 
     if (connection === undefined) {
       connection = new CheckedConnection(inner, { driver: this.#driver, check: this.#check, settings: this.#settings });
+      sendOn(connection, inner);
       this.#connections.set(inner, connection);
     }
 

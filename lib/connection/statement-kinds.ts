@@ -22,14 +22,16 @@ export function controlOf(sql: string): Control | undefined {
       return { kind: 'begin' };
     case 'commit':
     case 'end':
-      return { kind: 'commit' };
+      return { kind: CHAIN.test(rest) ? 'commit and chain' : 'commit' };
     case 'savepoint':
       return { kind: 'savepoint', name: nameIn(rest) };
     case 'abort':
     case 'rollback': {
       const savepoint = TO_SAVEPOINT.exec(rest)?.[1];
 
-      return savepoint === undefined ? { kind: 'rollback' } : { kind: 'rollback to', name: nameIn(savepoint) };
+      return savepoint !== undefined
+        ? { kind: 'rollback to', name: nameIn(savepoint) }
+        : { kind: CHAIN.test(rest) ? 'rollback and chain' : 'rollback' };
     }
     default:
       return { kind: 'other' };
@@ -72,8 +74,10 @@ const CONTROL = new RegExp(
 
 const TO_SAVEPOINT = /^\s*(?:work\s+|transaction\s+)?to\s+(?:savepoint\s+)?([\s\S]*)$/i;
 
+const CHAIN = /\band\s+chain\b/i;
+
 const GIVEN_UP = /\b(?:drop|alter) schema (?:if exists )?("(?:[^"]|"")+"|\w+)/gi;
 
 export type Control =
-  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'other' }
+  | { readonly kind: 'begin' | 'commit' | 'commit and chain' | 'rollback' | 'rollback and chain' | 'other' }
   | { readonly kind: 'savepoint' | 'rollback to'; readonly name: string };

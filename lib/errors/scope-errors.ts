@@ -137,5 +137,5 @@ export class CrossTenantError extends TenantError {
 
 // two tenants can have had the same name
 function nameOf(own: string, other: string): string {
-  return own === other ? `${show(other)}, which was another tenant then,` : show(other);
+  return own === other ? `${show(other)} (another tenant then)` : show(other);
 }

@@ -46,7 +46,7 @@ function keep<T extends object>(extension: T, rules: TenantRules): T {
 function keptMethod(method: Method, { target, name, rules }: MethodOf): Method {
   const call = (args: readonly unknown[]): unknown => {
     // on the object itself, because it may keep its state in private fields
-    const result: unknown = withoutGuard(rules.config, () => Reflect.apply(method, target, args) as unknown);
+    const result: unknown = withoutGuard(rules.config, () => Reflect.apply(method, target, args));
 
     // the history of a migrator takes schema names too
     return name === 'getStorage' ? keep(result as object, rules) : result;

@@ -36,7 +36,7 @@ export function refuseOtherSchemas(method: string, args: readonly unknown[], rul
     if (typeof arg === 'string') {
       schemasIn(method, arg, index).forEach(refuseUnless);
     } else if (Utils.isPlainObject<{ schema?: unknown }>(arg) && arg.schema !== undefined) {
-      refuseUnless(String(arg.schema));
+      refuseUnless(typeof arg.schema === 'string' ? arg.schema : JSON.stringify(arg.schema));
     }
   }
 

@@ -13,7 +13,7 @@ let current: Author | undefined;
 onDatabases('filters that are given entities', database => {
   let orm: LibraryOrm;
   let bobs: Author;
-  const own: FilterDef = { name: 'own', cond: (args: { author: Author }) => ({ author: args.author }), entity: [Book] } as never;
+  const own: FilterDef = { name: 'own', cond: (args: { author: Author }) => ({ author: args.author }), entity: [Book] };
 
   before(async () => {
     const filters = { closure: { name: 'closure', cond: () => (current === undefined ? {} : { author: current }), entity: ['Book'] } };

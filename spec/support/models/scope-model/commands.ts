@@ -653,8 +653,8 @@ export function anyCommand(flows: number, tenants: number, waits: readonly Wait[
           of(
             changes,
             fc
-              .tuple(fc.constantFrom('rename', 're-create', 'swap'), fc.tuple(tenant, tenant))
-              .map(([kind, which]) => new ChangeTenants(kind as Change['kind'], which)),
+              .tuple(fc.constantFrom<Change['kind']>('rename', 're-create', 'swap'), fc.tuple(tenant, tenant))
+              .map(([kind, which]) => new ChangeTenants(kind, which)),
           ),
         ]),
     of(
