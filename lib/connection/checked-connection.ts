@@ -1,7 +1,7 @@
 import { TenantChangedError } from '../errors/index.js';
 import { attachRollbackError, connectionWasLost, hasSqlState } from '../postgres/sql-state.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
-import { assertSchemasSql, CHANGED } from './schema-check-sql.js';
+import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
 import { queryOf } from './settings-sql.js';
 import { hasOpenTransaction } from './server-status.js';
@@ -282,9 +282,6 @@ export class CheckedConnection implements DatabaseConnection {
     return (await this.inner.executeQuery(query)).rows;
   }
 }
-
-/** SQLSTATEs of a table and of a schema that is not there. */
-const NOT_THERE = ['42P01', '3F000'] as const;
 
 const IN_FAILED_TRANSACTION = ['25P02'] as const;
 

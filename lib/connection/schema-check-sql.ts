@@ -26,3 +26,6 @@ export function assertSchemasSql(tenants: Iterable<TenantIdentity>): string {
 
 /** SQLSTATE of a division by zero. */
 export const CHANGED = ['22012'] as const;
+
+/** SQLSTATEs of a table and of a schema that is not there. */
+export const NOT_THERE = ['42P01', '3F000'] as const;
