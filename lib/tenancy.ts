@@ -66,6 +66,8 @@ export class Tenancy {
   async #findInTransaction({ property, value }: DirectoryKey): Promise<HeldRow | undefined> {
     const row = await this.database.tenants.findOne({ [property]: value });
 
-    return row && { schemaName: row.schemaName, copy: () => row };
+    const tenant = row && (await this.database.tenants.identify([row]))[0];
+
+    return tenant && { schemaName: tenant.row.schemaName, identity: tenant.identity, copy: () => tenant.row };
   }
 }

@@ -22,6 +22,7 @@ import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { keepFromScopes } from './orm/public-extensions.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
+import { guardConditions, withGuardedConditions } from './entities/filter-conditions.js';
 import { prepareRelations } from './entities/shared-relations.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from './orm/guarded-classes.js';
 import { checkSeams } from './orm/seams/check-seams.js';
@@ -70,6 +71,7 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm:
     entityManager: guardedEntityManagerOf((config.entityManager ?? BasePostgreSqlEntityManager) as never),
     hydrator: guardedHydratorOf(config.hydrator ?? ObjectHydrator),
     ...(config.context === undefined ? {} : { context: contextOfScopes(config.context) }),
+    ...(config.filters === undefined ? {} : { filters: withGuardedConditions(config.filters) }),
     subscribers: [...(config.subscribers ?? []), new TenantSubscriber()],
     extensions: [...extensions, ...(hasMigrator ? [] : [Migrator]), tenantsExtension(options, onStart)],
     discovery: wrapDiscovery(config.discovery ?? {}, options),
@@ -170,6 +172,7 @@ function finishDiscovery(storage: MetadataStorage, platform: object, options: Re
   }
 
   prepareRelations(storage, platform);
+  [...storage.getAll().values()].forEach(({ filters }) => guardConditions(filters));
 
   if (options.directory.trigger) {
     addTrigger(storage, storage.get(options.tenant), options.publicSchema);

@@ -1,9 +1,11 @@
 import pMap from 'p-map';
+import type { TenantDatabase } from '../database/tenant-database.js';
+import { UnknownTenantError } from '../errors/index.js';
 import type { TenantFilter } from '../tenant/options.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { OrmOption } from '../scope/live-orms.js';
-import { publicScope, scopeOf } from '../scope/make-scope.js';
+import { publicScope, scopeOf, type IdentifiedTenant } from '../scope/make-scope.js';
 import { Tenancy } from '../tenancy.js';
 import { inSavepoint } from './in-savepoint.js';
 
@@ -30,7 +32,11 @@ export type TenantOutcome<Result> =
 
 /**
  * Runs `fn` for each tenant, in its own scope and its own fork, with limited concurrency. A failure does not stop the others.
- * Resolves to one outcome per tenant, in the order of the schema names.
+ * Resolves to one outcome per tenant, in the order of the schema names when they were listed. A tenant that is renamed before its visit is
+ * visited under its new name. The outcome of one that is dropped before its visit is the error `TENANT_UNKNOWN`.
+ *
+ * In a transaction each visit is a savepoint. If a visit fails, only its own changes are rolled back. The changes of the others are stored when
+ * the transaction is committed.
  */
 export async function forEachTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
   fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
@@ -53,15 +59,29 @@ async function visit<Result, Tenant extends TenantMixin<unknown>>(
   tenant: Tenant | undefined,
   fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
 ): Promise<TenantOutcome<Result>> {
-  const schemaName = tenant?.schemaName ?? tenancy.rules.publicSchema;
+  const { rules, database } = tenancy;
+  let schemaName = tenant?.schemaName ?? rules.publicSchema;
 
   try {
-    const scope = tenant === undefined ? publicScope(tenancy.rules) : scopeOf(tenancy.rules, tenant);
+    const found = tenant && (await identify(database, tenant));
+    schemaName = found?.row.schemaName ?? schemaName;
+    const scope = found === undefined ? publicScope(rules) : scopeOf(rules, found);
 
-    return { schemaName, ok: true, value: await tenancy.enter(scope, async em => inSavepoint(em, () => fn(em, tenant))) };
+    return { schemaName, ok: true, value: await tenancy.enter(scope, async em => inSavepoint(em, () => fn(em, found?.row))) };
   } catch (error) {
     return { schemaName, ok: false, error };
   }
+}
+
+// the tenant may have changed since it was listed
+async function identify<Tenant extends TenantMixin<unknown>>(database: TenantDatabase, tenant: Tenant): Promise<IdentifiedTenant<Tenant>> {
+  const [found] = await database.tenants.identify([tenant]);
+
+  if (found === undefined) {
+    throw new UnknownTenantError([tenant.schemaName]);
+  }
+
+  return found;
 }
 
 const DEFAULT_CONCURRENCY = 4;

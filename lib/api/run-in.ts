@@ -1,8 +1,10 @@
+import { helper } from '@mikro-orm/core';
+import type { TenantDatabase } from '../database/tenant-database.js';
 import { TenantContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { OrmOption } from '../scope/live-orms.js';
-import { publicScope, scopeOf } from '../scope/make-scope.js';
+import { publicScope, scopeOf, type IdentifiedTenant } from '../scope/make-scope.js';
 import { innermostScope, type Scope } from '../scope/scope.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { Tenancy } from '../tenancy.js';
@@ -12,9 +14,13 @@ import { Tenancy } from '../tenancy.js';
  * the tenant's schema. `fn` gets a fork for the tenant, and the global `orm.em` is this fork too. If the caller is in a transaction, the
  * work joins it.
  *
+ * A row is found again by its key. If the tenant was renamed since the row was loaded, `fn` runs under the new name and gets the current row.
+ * The scope belongs to that tenant, not to its name: when the tenant is renamed or dropped while `fn` runs, the rest of its work fails with
+ * `TENANT_CHANGED`.
+ *
  * The row of a public tenant gives the public scope.
  *
- * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, if no tenant has this schema name.
+ * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, if no tenant has this schema name or this key.
  */
 export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
   tenant: Tenant | string,
@@ -22,9 +28,9 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
   options?: OrmOption,
 ): Promise<Result> {
   const tenancy = Tenancy.select(options);
-  const row = typeof tenant === 'string' ? await findOrFail<Tenant>(tenancy, tenant) : tenant;
+  const found = await findOrFail<Tenant>(tenancy, tenant);
 
-  return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, row), async em => fn(em, row));
+  return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, found), async em => fn(em, found.row));
 }
 
 /**
@@ -73,14 +79,38 @@ function scopeFor(options: OrmOption | undefined): Scope | undefined {
   return options?.orm === undefined ? innermostScope() : Tenancy.select(options).rules.scope;
 }
 
-async function findOrFail<Tenant>(tenancy: Tenancy, schemaName: string): Promise<Tenant> {
-  // PostgreSQL rejects text with a null byte or half a surrogate pair, with an error of its own
-  const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
-  const tenant = isText ? await tenancy.database.tenants.findOne({ schemaName }) : undefined;
+async function findOrFail<Tenant extends TenantMixin<unknown>>(
+  { rules, database }: Tenancy,
+  tenant: Tenant | string,
+): Promise<IdentifiedTenant<Tenant>> {
+  const schemaName = typeof tenant === 'string' ? tenant : tenant.schemaName;
+  let row = typeof tenant === 'string' ? undefined : tenant;
 
-  if (tenant === undefined) {
+  if (row !== undefined && rules.isPublicTenant(row)) {
+    return { row, identity: undefined };
+  }
+
+  if (row !== undefined) {
+    rules.checkSchemaName(schemaName);
+  }
+
+  // a row that was never stored may have no key
+  if (row === undefined || (helper(row).getPrimaryKey() as unknown) == null) {
+    row = await findByName<Tenant>(database, schemaName);
+  }
+
+  const found = row && (await database.tenants.identify([row]))[0];
+
+  if (found === undefined) {
     throw new UnknownTenantError([schemaName]);
   }
 
-  return tenant as Tenant;
+  return found;
+}
+
+async function findByName<Tenant>(database: TenantDatabase, schemaName: string): Promise<Tenant | undefined> {
+  // PostgreSQL rejects text with a null byte or half a surrogate pair, with an error of its own
+  const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
+
+  return isText ? ((await database.tenants.findOne({ schemaName })) as Tenant | undefined) : undefined;
 }

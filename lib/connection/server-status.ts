@@ -3,7 +3,7 @@
  * that is of `pg` alone, from the version on whose clients have `getTransactionStatus()`.
  */
 export function hasOpenTransaction(connection: object): boolean | undefined {
-  const status = clients.get(connection)?.getTransactionStatus?.();
+  const status = clients.get(realOf(connection))?.getTransactionStatus?.();
 
   return status === 'I' ? false : status === 'T' || status === 'E' ? true : undefined;
 }
@@ -15,12 +15,23 @@ export function setClient(connection: object, client: StatusClient): void {
 
 /** Has the connection closed when it is given back, as nobody may get it again. A connection without a pool stays as it is. */
 export function closeAfterUse(connection: object): void {
-  unusable.add(connection);
+  unusable.add(realOf(connection));
 }
 
 export function isToBeClosed(connection: object): boolean {
   return unusable.has(connection);
 }
+
+/** Says that one connection sends on another. What is said of the one is said of the other. */
+export function sendOn(connection: object, real: object): void {
+  reals.set(connection, real);
+}
+
+function realOf(connection: object): object {
+  return reals.get(connection) ?? connection;
+}
+
+const reals = new WeakMap<object, object>();
 
 const clients = new WeakMap<object, StatusClient>();
 

@@ -11,10 +11,13 @@ import { TenantRules } from '../scope/tenant-rules.js';
 import { KEEP, type SqlGuard, type Wanted } from './guarded-transaction.js';
 import { dumpInTransaction, type Pglite } from './pglite-dump.js';
 import { KEPT_PATH, queryOf } from './settings-sql.js';
+import { checkDialect } from './checked-dialect.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
 import { gateOf } from './start-gate.js';
 import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
+import { TenantCheck } from './tenant-check.js';
+import type { TenantIdentity, TenantRef } from '../scope/tenant-identity.js';
 import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 
 /**
@@ -27,6 +30,13 @@ import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 export function guardConnection(connection: AbstractSqlConnection, config: Configuration, platform: Platform): void {
   const open = connection as unknown as OpenConnection;
   const guard = new TenantSqlGuard(config, sql => open.logQuery(sql));
+  const check = new TenantCheck({
+    connection: open.type,
+    rules: () => TenantRules.of(config),
+    tenantOf: query => guard.identityOf(query),
+  });
+  const guarded = (dialect: Dialect, takesScripts: boolean): Dialect =>
+    guardDialect(checkDialect(dialect, check, { takesScripts, log: guard.log }), guard);
   const createKysely = open.createKysely.bind(open);
   const createKyselyDialect = open.createKyselyDialect.bind(open);
   const execute = open.execute.bind(open);
@@ -37,7 +47,9 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   open.createKyselyDialect = overrides => {
     const dialect = createKyselyDialect(overrides);
 
-    return dialect instanceof Promise ? dialect.then(each => guardDialect(each, guard)) : guardDialect(dialect, guard);
+    const takesScripts = !isPglite(platform);
+
+    return dialect instanceof Promise ? dialect.then(each => guarded(each, takesScripts)) : guarded(dialect, takesScripts);
   };
 
   open.createKysely = () => {
@@ -48,7 +60,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
       throw new TenantConfigError([KYSELY_INSTANCE]);
     }
 
-    open.options = { ...open.options, driverOptions: isDialect(own) ? guardDialect(own, guard) : own };
+    open.options = { ...open.options, driverOptions: isDialect(own) ? guarded(own, false) : own };
 
     return createKysely();
   };
@@ -82,9 +94,9 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
 }
 
 /** Says for whom a query of Kysely's is, whose builder may have been made in another scope than it is run in. */
-export function forTenantsKysely(queryId: object, schemaName: string | undefined): void {
-  if (schemaName !== undefined) {
-    targetOfQuery.set(queryId, { kind: 'tenant', schemaName });
+export function forTenantsKysely(queryId: object, tenant: TenantRef | undefined): void {
+  if (tenant !== undefined) {
+    targetOfQuery.set(queryId, { kind: 'tenant', ...tenant });
   }
 }
 
@@ -137,6 +149,13 @@ class TenantSqlGuard implements SqlGuard {
     return kind === 'none'
       ? { path: undefined, role: undefined, kind: hasUnqualifiedNames(sql) ? 'raw' : 'quiet' }
       : { path: undefined, role: KEEP, kind: SETS.test(sql) ? 'setting' : 'quiet' };
+  }
+
+  /** Which tenant the query is for, if that is known. */
+  identityOf({ queryId }: Query): TenantIdentity | undefined {
+    const target = targetOfQuery.get(queryId) ?? this.#target();
+
+    return target.kind === 'tenant' ? target.identity : undefined;
   }
 
   roleNow(): string | undefined {
@@ -199,6 +218,7 @@ const SETS = /search_path|\brole\b|session_authorization|session\s+authorization
 
 /** The parts of MikroORM's connection that are wrapped here, private ones among them. */
 interface OpenConnection {
+  readonly type: 'read' | 'write';
   options: { readonly driverOptions?: unknown };
   applySessionContext(...args: unknown[]): Promise<void>;
   createKysely(): void | Promise<void>;

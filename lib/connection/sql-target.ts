@@ -1,11 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Configuration } from '@mikro-orm/core';
 import { currentScope } from '../scope/scope.js';
+import { isSameTenant, nobody, type TenantRef } from '../scope/tenant-identity.js';
 
 /** The target of SQL: a tenant, the public schema, none, the library itself, or code that sets path and role itself. */
-export type SqlTarget =
-  | { readonly kind: 'tenant'; readonly schemaName: string }
-  | { readonly kind: 'public' | 'none' | 'library' | 'unguarded' };
+export type SqlTarget = ({ readonly kind: 'tenant' } & TenantRef) | { readonly kind: 'public' | 'none' | 'library' | 'unguarded' };
 
 /**
  * The SQL target at this point of the async flow. An EntityManager, a query or the library sets it with one of the functions below. Without
@@ -23,15 +22,32 @@ export function sqlTarget(config: Configuration): SqlTarget {
 
 /**
  * Runs `fn` with its SQL for the tenant of an EntityManager, where the flow is in no tenant's scope. In a tenant's scope the scope's tenant
- * stays the target, and what the library runs stays the library's.
+ * stays the target, and what the library runs stays the library's. If the EntityManager is of another tenant with the scope's name, a former
+ * or a later one, every statement is refused.
  */
-export function forTenant<Result>({ config, publicSchema }: TargetRules, schemaName: string | undefined, fn: () => Result): Result {
-  return schemaName === undefined ||
-    schemaName === publicSchema ||
-    currentScope(config)?.kind === 'tenant' ||
-    isOfLibrary(sqlTarget(config))
-    ? fn()
-    : withTarget(config, { kind: 'tenant', schemaName }, fn);
+export function forTenant<Result>({ config, publicSchema }: TargetRules, tenant: TenantRef | undefined, fn: () => Result): Result {
+  if (tenant === undefined || tenant.schemaName === publicSchema) {
+    return fn();
+  }
+
+  const { schemaName, identity } = tenant;
+  const scope = currentScope(config);
+
+  if (scope?.kind === 'tenant') {
+    const isOther = schemaName === scope.schemaName && !isSameTenant(identity, scope.identity);
+
+    // not refused here: work without a statement, such as the end of a transaction, has to go on
+    return isOther ? withTarget(config, { kind: 'tenant', schemaName, identity: nobody(schemaName) }, fn) : fn();
+  }
+
+  const target = sqlTarget(config);
+
+  return isOfLibrary(target) || isMoreExact(target, tenant) ? fn() : withTarget(config, { kind: 'tenant', schemaName, identity }, fn);
+}
+
+// a query of the driver itself has no EntityManager, so it does not know which tenant it is for
+function isMoreExact(target: SqlTarget, { schemaName, identity }: TenantRef): boolean {
+  return identity === undefined && target.kind === 'tenant' && target.schemaName === schemaName;
 }
 
 /** Runs `fn` with the library as the target of its SQL: the guard sets no path for it. */

@@ -41,6 +41,8 @@ export class TenantDatabase {
     this.tenants = new TenantsTable(orm, rules);
     this.identities = new SchemaIdentities(this);
     this.changes.subscribe(() => this.identities.forget());
+    this.changes.subscribe((...names) => rules.identities.outdate(names));
+    rules.identities.onEnd = name => this.changes.publish(name);
   }
 
   get options(): ResolvedTenantsOptions {

@@ -1,17 +1,22 @@
 import { forPublic } from '../connection/sql-target.js';
+import type { IdentifiedTenant } from '../scope/make-scope.js';
+import type { TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import type { WrappedEntityManager, WrappedOrm } from '../scope/wrapped-orm.js';
 import type { TenantFilter } from '../tenant/options.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { TenantIdentifier } from './identify-tenants.js';
 
 /** Reads the rows of the tenants' entity, in every scope. */
 export class TenantsTable {
   readonly #orm: WrappedOrm;
   readonly #rules: TenantRules;
+  readonly #identifier: TenantIdentifier;
 
   constructor(orm: WrappedOrm, rules: TenantRules) {
     this.#orm = orm;
     this.#rules = rules;
+    this.#identifier = new TenantIdentifier(orm, rules, where => this.findOne(where));
   }
 
   /**
@@ -38,12 +43,22 @@ export class TenantsTable {
 
   async find(where: TenantFilter = {}): Promise<readonly TenantMixin<unknown>[]> {
     return forPublic(this.#orm.config, () =>
-      this.#fork().find(this.#rules.options.tenant, where, { orderBy: { schemaName: 'asc' }, ...NOT_CACHED }),
+      this.#fork().find(this.#rules.options.tenant, where, { orderBy: { schemaName: 'asc' }, ...FROM_PRIMARY }),
     );
   }
 
   async findOne(where: TenantFilter): Promise<TenantMixin<unknown> | undefined> {
-    return (await forPublic(this.#orm.config, () => this.#fork().findOne(this.#rules.options.tenant, where, NOT_CACHED))) ?? undefined;
+    return (await forPublic(this.#orm.config, () => this.#fork().findOne(this.#rules.options.tenant, where, FROM_PRIMARY))) ?? undefined;
+  }
+
+  /** Which tenants the rows are now, whatever they were loaded as; undefined for one that is none any more. */
+  async identify<Row extends TenantMixin<unknown>>(rows: readonly Row[]): Promise<(IdentifiedTenant<Row> | undefined)[]> {
+    return this.#identifier.identify(rows);
+  }
+
+  /** Whether the tenant is the one of its name still. */
+  async isStill(identity: TenantIdentity): Promise<boolean> {
+    return this.#identifier.isStill(identity);
   }
 
   // a tenant's row for a scope must not be in the identity map of a request
@@ -54,3 +69,6 @@ export class TenantsTable {
 
 /** Tenants are never read from the result cache, even if the user caches every query. */
 export const NOT_CACHED = { cache: false } as const;
+
+/** A replica may not have been told yet. */
+const FROM_PRIMARY = { ...NOT_CACHED, connectionType: 'write' } as const;

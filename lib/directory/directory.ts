@@ -154,6 +154,9 @@ export interface ChangeListener {
   /** Whether every change after `since` would have been reported by now, except for the last second. Both are values of `performance.now()`. */
   wouldHaveReported(since: number, now: number): boolean;
 
+  /** The same, but false if notifications are known not to arrive. */
+  receives(since: number, now: number): boolean;
+
   close(): Promise<void>;
 }
 

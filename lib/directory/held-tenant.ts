@@ -1,5 +1,7 @@
 import { helper, JsonType, Reference, ReferenceKind, Utils, type EntityProperty } from '@mikro-orm/core';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
+import type { IdentifiedTenant } from '../scope/make-scope.js';
+import type { TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { HeldTenant } from './directory.js';
 
@@ -8,12 +10,15 @@ import type { HeldTenant } from './directory.js';
  * own. So no request sees the changes of another.
  */
 export interface HeldRow extends HeldTenant {
+  /** Which tenant it is, whoever has its name later. */
+  readonly identity: TenantIdentity | undefined;
+
   /** Creates an entity in a fork of its own. */
   copy(): TenantMixin<unknown>;
 }
 
 /** Stores the data of a loaded tenant. `fork` creates a new EntityManager for each copy. */
-export function holdRow(row: TenantMixin<unknown>, fork: () => TenantEntityManager): HeldRow {
+export function holdRow({ row, identity }: IdentifiedTenant, fork: () => TenantEntityManager): HeldRow {
   const data = dataOf(row, fork(), new Set());
   // only objects have to be copied, and most rows have few or none
   const objects = Object.keys(data).filter(name => typeof data[name] === 'object' && data[name] !== null);
@@ -30,6 +35,7 @@ export function holdRow(row: TenantMixin<unknown>, fork: () => TenantEntityManag
 
   return {
     schemaName: row.schemaName,
+    identity,
     copy: () =>
       fork()
         .getEntityFactory()

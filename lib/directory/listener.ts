@@ -63,7 +63,11 @@ export class Listener implements ChangeListener {
   }
 
   wouldHaveReported(since: number, now: number): boolean {
-    return this.#isSilent || (this.#since !== undefined && since >= this.#since && now - this.#inTouchAt <= GRACE_MS);
+    return this.#isSilent || this.receives(since, now);
+  }
+
+  receives(since: number, now: number): boolean {
+    return this.#since !== undefined && since >= this.#since && now - this.#inTouchAt <= GRACE_MS;
   }
 
   async close(): Promise<void> {

@@ -61,7 +61,7 @@ export class Lookups<Held extends { readonly schemaName: string }> {
   /** Marks these tenants as changed, or all tenants if none is named. Answers to lookups that were already sent may be out of date. */
   outdate(schemaNames: readonly string[]): void {
     for (const lookup of this.#sent) {
-      lookup.changed = schemaNames.length === 0 || lookup.changed === 'all' ? 'all' : [...(lookup.changed ?? []), ...schemaNames];
+      lookup.changed = merged(lookup.changed, schemaNames);
       // later requests must not get the state from before the change
       this.#close(lookup);
     }
@@ -172,7 +172,18 @@ function isOutdated(tenant: { readonly schemaName: string } | undefined, changed
     return changed !== undefined;
   }
 
-  return changed.includes(tenant.schemaName);
+  return changed.has(tenant.schemaName);
+}
+
+function merged(changed: Lookup<unknown>['changed'], schemaNames: readonly string[]): NonNullable<Lookup<unknown>['changed']> {
+  if (schemaNames.length === 0 || changed === 'all') {
+    return 'all';
+  }
+
+  const all = new Set([...(changed ?? []), ...schemaNames]);
+
+  // anybody may send notices, so their names must not fill the memory
+  return all.size > MAX_CHANGED ? 'all' : all;
 }
 
 /** Queries within their timeout. The second one lets lookups continue if the first one hangs. */
@@ -182,6 +193,8 @@ const MAX_ACTIVE_QUERIES = 2;
 const MAX_OPEN_QUERIES = 4;
 
 const BATCH_SIZE = 500;
+
+const MAX_CHANGED = 100;
 
 interface Lookup<Held> {
   readonly id: string;
@@ -193,5 +206,5 @@ interface Lookup<Held> {
   /** When the lookup was sent. Infinity until then. */
   askedAt: number;
   /** The schema names of tenants that were reported as changed since the lookup was sent. */
-  changed: readonly string[] | 'all' | undefined;
+  changed: ReadonlySet<string> | 'all' | undefined;
 }

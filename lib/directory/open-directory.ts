@@ -15,6 +15,7 @@ export function openDirectory(database: TenantDatabase): Directory<HeldRow> {
   const directory: Directory<HeldRow> = new Directory(options, sourceOf(database), listener);
   database.changes.trust((askedAt, now) => isTrusted(listener, { askedAt, now, ttlMs: options.ttlMs }));
   database.changes.subscribe((...names) => directory.forget(...names));
+  database.rules.identities.wouldHaveHeard = (since, now) => listener.receives(since, now);
   database.onClose(() => directory.close());
 
   return directory;
@@ -39,7 +40,9 @@ function sourceOf(database: TenantDatabase): LookupSource<HeldRow> {
           },
         );
 
-        return new Map(rows.map(row => [String(row[property as keyof typeof row]), holdRow(row, fork)]));
+        const tenants = (await database.tenants.identify(rows)).filter(tenant => tenant !== undefined);
+
+        return new Map(tenants.map(tenant => [String(tenant.row[property as keyof typeof tenant.row]), holdRow(tenant, fork)]));
       }),
   };
 }
@@ -80,7 +83,12 @@ function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonl
   });
 }
 
-const NOT_LISTENING: ChangeListener = { start: () => undefined, wouldHaveReported: () => true, close: async () => undefined };
+const NOT_LISTENING: ChangeListener = {
+  start: () => undefined,
+  wouldHaveReported: () => true,
+  receives: () => false,
+  close: async () => undefined,
+};
 
 /** Used with a Kysely dialect of the user, which does not expose a client class. */
 const NEVER_NOTIFIED = {

@@ -130,7 +130,7 @@ function checkEntity(entity: object, own: string | undefined, flush: Flush): voi
   checkRelations(entity, schema);
 
   // outside a scope an EntityManager can read another tenant's entity on request. It may keep it as long as it does not write it
-  if (own !== undefined && schema !== own && em !== flush.em) {
+  if (own !== undefined && em !== flush.em) {
     refuseForeignOwner(entity, own, flush);
   }
 }

@@ -1,4 +1,7 @@
 import { helper, Reference, Utils, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
+import { currentScope } from '../scope/scope.js';
+import { isSameTenant } from '../scope/tenant-identity.js';
+import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 
 /** A tenant entity, and the property that refers to it. */
@@ -37,11 +40,26 @@ export function propertyTo(entity: object, target: object): string | undefined {
   return found === undefined ? undefined : propertyName(meta, found);
 }
 
-/** The schema of a tenant entity. Undefined if it has none, or the given one. */
+/**
+ * The schema of a tenant entity. Undefined if it has none, or the given one, unless another tenant had that name when the entity was loaded.
+ */
 export function foreignSchema(entity: object, schemaName: string): string | undefined {
-  const { __meta: meta, __schema: schema } = helper(entity);
+  const { __meta: meta, __schema: schema, __em: em } = helper(entity);
 
-  return schema !== undefined && schema !== schemaName && isTenantEntity(meta.root) ? schema : undefined;
+  return schema !== undefined && (schema !== schemaName || isOfOther(em)) && isTenantEntity(meta.root) ? schema : undefined;
+}
+
+/** Whether the EntityManager belongs to another tenant than the scope, and both have or had the same name. */
+function isOfOther(em: ScopedEm | undefined): boolean {
+  const bound = em?.boundScope;
+
+  if (bound?.kind !== 'tenant') {
+    return false;
+  }
+
+  const scope = currentScope(bound.config);
+
+  return scope?.kind === 'tenant' && scope.schemaName === bound.schemaName && !isSameTenant(scope.identity, bound.identity);
 }
 
 /** The entities in the value of a relation: a reference's, a collection's, or the entity itself. */

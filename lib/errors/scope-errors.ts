@@ -39,6 +39,27 @@ export class PublicContextRequiredError extends TenantError {
   }
 }
 
+/** The tenant of the scope was renamed or dropped after the scope was entered. Another tenant may have its name now. */
+export class TenantChangedError extends TenantError {
+  /** The name that the tenant had. */
+  readonly schemaName: string;
+
+  /** For a framework that answers a request with it. The next request is served by the tenant that has the host then. */
+  readonly status = 503;
+  readonly expose = false;
+  readonly headers: Readonly<Record<string, string>> = { 'Retry-After': '1' };
+
+  constructor(schemaName: string, options?: ErrorOptions) {
+    super(
+      'TENANT_CHANGED',
+      `Tenant ${show(schemaName)} was renamed or dropped after this work began, and another tenant may have that name now. ` +
+        'The statement was not sent, or it was rolled back. Look up the tenant again by its key, and start again.',
+      options,
+    );
+    this.schemaName = schemaName;
+  }
+}
+
 /** In a tenant's scope, the data of another tenant was requested or would have been written. */
 export class CrossTenantError extends TenantError {
   /** The schema names of the two tenants: first the current one, then the other one. */
@@ -60,7 +81,7 @@ export class CrossTenantError extends TenantError {
     const place = property === undefined ? '' : ` as ${property}`;
 
     return new CrossTenantError(
-      `${entity} of schema ${show(other)} was passed to tenant ${show(own)}${place}. In tenant ${show(own)}, its key belongs to a different row. No SQL was sent. ` +
+      `${entity} of schema ${nameOf(own, other)} was passed to tenant ${show(own)}${place}. In tenant ${show(own)}, its key belongs to a different row. No SQL was sent. ` +
         `Load the entity of tenant ${show(own)} instead.`,
       [own, other],
       property,
@@ -89,7 +110,7 @@ export class CrossTenantError extends TenantError {
   /** A relation of an entity in a flush. */
   static relation(property: string, own: string, other: string): CrossTenantError {
     return new CrossTenantError(
-      `${property} of tenant ${show(own)} refers to an entity of tenant ${show(other)}. A foreign key has no schema, so it would point to a different row. ` +
+      `${property} of tenant ${show(own)} refers to an entity of tenant ${nameOf(own, other)}. A foreign key has no schema, so it would point to a different row. ` +
         `Nothing was stored. Load the entity of tenant ${show(own)} instead.`,
       [own, other],
       property,
@@ -101,7 +122,7 @@ export class CrossTenantError extends TenantError {
     const path = property === undefined ? '' : ` (through ${property})`;
 
     return new CrossTenantError(
-      `${entity} of tenant ${show(other)} is part of a flush of tenant ${show(own)}${path}. Nothing was stored. Flush each tenant in its own \`runInTenant(…)\`.`,
+      `${entity} of tenant ${nameOf(own, other)} is part of a flush of tenant ${show(own)}${path}. Nothing was stored. Flush each tenant in its own \`runInTenant(…)\`.`,
       [own, other],
       property,
     );
@@ -112,4 +133,9 @@ export class CrossTenantError extends TenantError {
     this.schemaNames = schemaNames;
     this.property = property;
   }
+}
+
+// two tenants can have had the same name
+function nameOf(own: string, other: string): string {
+  return own === other ? `${show(other)} (another tenant then)` : show(other);
 }

@@ -1,5 +1,7 @@
 import { TenantDatabase } from '../database/tenant-database.js';
 import { cacheKeyOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../query/result-cache.js';
+import type { TenantIdentity } from '../scope/tenant-identity.js';
+import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { GuardedEntityManager } from './given-entities.js';
 import type { Args, OpenEntityManager, OpenEntityManagerClass } from './open-entity-manager.js';
@@ -68,8 +70,23 @@ function readerOf(em: GuardedEntityManager): [kind: string, tenant?: string] {
   return tenant === undefined ? [scope?.kind ?? 'none'] : ['tenant', tenant];
 }
 
+/** The names of tenants' schemas, each with its schema's key. The scope knows its own: the database knows who has that name now. */
 async function identify(em: OpenEntityManager, tenants: readonly (string | undefined)[]): Promise<string[]> {
   const names = [...new Set(tenants.filter(name => name !== undefined))];
+  const own = knownTenantOf(em);
+  const { identities } = TenantDatabase.of(em.config);
+  const ctx = em.getTransactionContext();
+  const found: string[] = [];
 
-  return TenantDatabase.of(em.config).identities.of(names, em.getTransactionContext());
+  for (const name of names) {
+    found.push(...(name === own?.schemaName ? [`${name}:${own.schemaOid ?? 'none'}`] : await identities.of([name], ctx)));
+  }
+
+  return found;
+}
+
+function knownTenantOf(em: OpenEntityManager): TenantIdentity | undefined {
+  const { scope } = TenantRules.of(em.config);
+
+  return scope?.kind === 'tenant' ? scope.identity : tenantOfEm(em.getContext(false))?.identity;
 }

@@ -1,7 +1,8 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import { forTenant } from '../connection/sql-target.js';
 import { guardKysely } from '../query/kysely-schemas.js';
-import { readInScope } from '../scope/read-in-scope.js';
+import { readInScope, readThere } from '../scope/read-in-scope.js';
+import { scopedEm, tenantOfEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -22,9 +23,15 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
     override stream(...args: Args<'stream'>): Result<'stream'> {
       const em = this.getContext(false);
 
-      return em === this
-        ? readInScope(super.stream(...args) as Generated<Result<'stream'>>, TenantRules.of(this.config).scope)
-        : em.stream(...args);
+      if (em !== this) {
+        return em.stream(...args);
+      }
+
+      const rules = TenantRules.of(this.config);
+
+      return forTenant(rules, tenantOfEm(em), () =>
+        readThere(readInScope(super.stream(...args) as Generated<Result<'stream'>>, rules.scope)),
+      );
     }
 
     override async execute(...args: Args<'execute'>) {
@@ -35,21 +42,21 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       }
 
       const rules = TenantRules.of(this.config);
-      const schemaName = tenantSchema('Raw SQL', em.schema, rules.scope, rules);
+      tenantSchema('Raw SQL', em.schema, rules.scope, rules);
 
-      return forTenant(rules, schemaName, () => super.execute(...args));
+      return forTenant(rules, tenantOfEm(em), () => super.execute(...args));
     }
 
     // all reads and writes without a query builder of the user call this. Their values may contain raw SQL
     override async withSessionContext(...args: Args<'withSessionContext'>) {
-      return forTenant(TenantRules.of(this.config), this.getContext(false).schema, () => super.withSessionContext(...args));
+      return forTenant(TenantRules.of(this.config), tenantOfEm(this.getContext(false)), () => super.withSessionContext(...args));
     }
 
     override getKysely(...args: Args<'getKysely'>) {
       const em = this.getContext(false);
       const rules = TenantRules.of(this.config);
 
-      return guardKysely(super.getKysely(...args), { schema: em.schema }, { rules, scope: rules.scope });
+      return guardKysely(super.getKysely(...args), scopedEm(em), { rules, scope: rules.scope });
     }
 
     override async callRoutine(...args: Args<'callRoutine'>) {

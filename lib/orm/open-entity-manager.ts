@@ -18,6 +18,8 @@ export type Args<Name extends keyof OverriddenMethods> = Parameters<OverriddenMe
 export type Result<Name extends keyof OverriddenMethods> = ReturnType<OverriddenMethods[Name]>;
 
 interface OverriddenMethods {
+  addFilter(...args: Parameters<Mikro['addFilter']>): ReturnType<Mikro['addFilter']>;
+  applyFilters(...args: Parameters<Mikro['applyFilters']>): ReturnType<Mikro['applyFilters']>;
   assign(...args: Parameters<Mikro['assign']>): ReturnType<Mikro['assign']>;
   callRoutine(...args: Parameters<Mikro['callRoutine']>): ReturnType<Mikro['callRoutine']>;
   clearCache(...args: Parameters<Mikro['clearCache']>): ReturnType<Mikro['clearCache']>;
@@ -42,6 +44,7 @@ interface OverriddenMethods {
   processWhere(...args: Parameters<Mikro['processWhere']>): ReturnType<Mikro['processWhere']>;
   refresh(...args: Parameters<Mikro['refresh']>): ReturnType<Mikro['refresh']>;
   refreshMaterializedView(...args: Parameters<Mikro['refreshMaterializedView']>): ReturnType<Mikro['refreshMaterializedView']>;
+  setFilterParams(...args: Parameters<Mikro['setFilterParams']>): ReturnType<Mikro['setFilterParams']>;
   stream(...args: Parameters<Mikro['stream']>): ReturnType<Mikro['stream']>;
   tryCache(...args: Parameters<Mikro['tryCache']>): ReturnType<Mikro['tryCache']>;
   upsert(...args: Parameters<Mikro['upsert']>): ReturnType<Mikro['upsert']>;

@@ -1,4 +1,6 @@
 import { withoutGuard } from '../connection/sql-target.js';
+import { TenantDatabase } from '../database/tenant-database.js';
+import { TenantChangedError } from '../errors/index.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { refuseOtherSchemas } from './refuse-other-schemas.js';
 
@@ -43,7 +45,6 @@ function keep<T extends object>(extension: T, rules: TenantRules): T {
 
 function keptMethod(method: Method, { target, name, rules }: MethodOf): Method {
   const call = (args: readonly unknown[]): unknown => {
-    refuseOtherSchemas(name, args, rules);
     // on the object itself, because it may keep its state in private fields
     const result: unknown = withoutGuard(rules.config, () => Reflect.apply(method, target, args));
 
@@ -51,8 +52,25 @@ function keptMethod(method: Method, { target, name, rules }: MethodOf): Method {
     return name === 'getStorage' ? keep(result as object, rules) : result;
   };
 
+  if (method.constructor.name !== 'AsyncFunction') {
+    return (...args) => {
+      refuseOtherSchemas(name, args, rules);
+
+      return call(args);
+    };
+  }
+
   // a method that returns a promise must reject and not throw
-  return method.constructor.name === 'AsyncFunction' ? async (...args) => call(args) : (...args) => call(args);
+  return async (...args) => {
+    const own = refuseOtherSchemas(name, args, rules);
+
+    // SQL without the guard is not checked when it is sent
+    if (own !== undefined && !(await TenantDatabase.of(rules.config).tenants.isStill(own))) {
+      throw new TenantChangedError(own.schemaName);
+    }
+
+    return call(args);
+  };
 }
 
 type Method = (...args: unknown[]) => unknown;

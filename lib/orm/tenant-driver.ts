@@ -16,6 +16,7 @@ import { guardConnection } from '../connection/sql-guard.js';
 import { forTenant } from '../connection/sql-target.js';
 import { carryInNativeQueries } from '../query/carrying-queries.js';
 import { guardQuery, type TenantQueryBuilder } from '../query/tenant-query-builder.js';
+import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { requireShapes } from './seams/check-shapes.js';
 import type { Args, OpenDriverClass } from './open-driver.js';
@@ -62,9 +63,9 @@ export function extendDriver(Driver: DriverClass): DriverClass {
 
     // sends its SQL to the connection without a query builder
     override async findVirtual(...args: Args<'findVirtual'>) {
-      const options: { readonly em?: { readonly schema: string | undefined } } | undefined = args[2];
+      const options: { readonly em?: ScopedEm } | undefined = args[2];
 
-      return forTenant(TenantRules.of(this.config), options?.em?.schema, () => super.findVirtual(...args));
+      return forTenant(TenantRules.of(this.config), tenantOfEm(options?.em), () => super.findVirtual(...args));
     }
 
     override createQueryBuilder(...args: Args<'createQueryBuilder'>) {

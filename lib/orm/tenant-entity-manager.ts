@@ -3,9 +3,11 @@ import { forTenant } from '../connection/sql-target.js';
 import { explainFlushError } from '../entities/flush-errors.js';
 import type { Scope } from '../scope/scope.js';
 import type { TenantEntityManagerMethods } from '../scope/wrapped-orm.js';
+import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { contextBeside } from './other-orms.js';
 import { guardCache } from './guarded-cache.js';
+import { guardFilters } from './guarded-filters.js';
 import { guardReads } from './guarded-reads.js';
 import { guardSql } from './guarded-sql.js';
 import { guardWrites } from './guarded-writes.js';
@@ -19,7 +21,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
   EntityManagerClass: Base,
   // `any[]`: TypeScript lets a class extend an intersection of constructors only with this signature
 ): Base & (new (...args: any[]) => TenantEntityManagerMethods) {
-  const Guarded = guardCache(guardSql(guardWrites(guardReads(EntityManagerClass as unknown as OpenEntityManagerClass))));
+  const Guarded = guardCache(guardSql(guardWrites(guardReads(guardFilters(EntityManagerClass as unknown as OpenEntityManagerClass)))));
 
   class ScopedEntityManager extends Guarded implements TenantEntityManagerMethods {
     // not a private field: the base constructor calls `getContext()` before fields exist
@@ -60,7 +62,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 
     override async flush(...args: Args<'flush'>) {
       try {
-        await forTenant(TenantRules.of(this.config), this.getContext(false).schema, () => super.flush(...args));
+        await forTenant(TenantRules.of(this.config), tenantOfEm(this.getContext(false)), () => super.flush(...args));
       } catch (error) {
         throw explainFlushError(error, TenantRules.of(this.config));
       }

@@ -4,6 +4,8 @@ import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { forTenantsKysely, tenantOfKysely } from '../connection/sql-guard.js';
 import { refuseTenants } from '../scope/carried-tenants.js';
+import type { TenantRef } from '../scope/tenant-identity.js';
+import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { guardBelowPlugins, type GuardableKysely } from './kysely-executor.js';
 
@@ -16,7 +18,7 @@ import { guardBelowPlugins, type GuardableKysely } from './kysely-executor.js';
  * It leaves out every name that a CTE of the query has, while PostgreSQL sees a CTE only from the next one on: the tables before are
  * qualified here. Of a raw fragment of SQL, what `sql.table()` names is qualified where an entity has it; the rest is left to the path.
  */
-export function guardKysely<K extends GuardableKysely>(kysely: K, em: { readonly schema: string | undefined }, guard: GuardContext): K {
+export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, guard: GuardContext): K {
   const tables = tablesOf(guard);
   const own = em.schema;
   const resolve = (name: string, asked: string | undefined): string | undefined => {
@@ -36,8 +38,8 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: { readonly
 
   return guardBelowPlugins(kysely, {
     transform: (node, queryId, plugins) => {
-      const tenant = tenantOf(own, guard);
-      const mine = tenant ?? scopesOwn(guard);
+      const tenant = tenantOf(em, guard);
+      const mine = tenant?.schemaName ?? scopesOwn(guard);
       const built = builtFor(node, new Set());
       refuse(built, mine);
       const marked = marking.transformQuery(plugins(node), queryId) as object;
@@ -74,8 +76,12 @@ function scopesOwn({ scope }: GuardContext): string | undefined {
 }
 
 // what raw SQL in a query is for
-function tenantOf(own: string | undefined, { scope, rules }: GuardContext): string | undefined {
-  return own === undefined || own === rules.publicSchema ? undefined : tenantSchema('Raw SQL', own, scope, rules);
+function tenantOf(em: ScopedEm, { scope, rules }: GuardContext): TenantRef | undefined {
+  const own = tenantOfEm(em);
+
+  return own === undefined || own.schemaName === rules.publicSchema
+    ? undefined
+    : { schemaName: tenantSchema('Raw SQL', own.schemaName, scope, rules), identity: own.identity };
 }
 
 /** The entities of each table, as they are when it is asked for: `orm.discoverEntity()` adds some later, and replaces some. */

@@ -3,6 +3,8 @@ import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postg
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readThere } from '../scope/read-in-scope.js';
 import { withScope } from '../scope/scope.js';
+import type { TenantRef } from '../scope/tenant-identity.js';
+import { tenantOfEm } from '../scope/tenant-of-em.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { CARRIED, carriedBy, carry, carryInFragment, refuseTenants } from '../scope/carried-tenants.js';
@@ -164,10 +166,12 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   // whose raw SQL in the query is: a name without a schema in it is that tenant's
-  private tenantOfSql(): string | undefined {
+  private tenantOfSql(): TenantRef | undefined {
     const { meta } = this.mainAlias;
+    const own = tenantOfEm(this.em);
+    const schemaName = isTenantEntity(meta) ? tenantAmong([this.state.schema, own?.schemaName], this.guard) : own?.schemaName;
 
-    return isTenantEntity(meta) ? tenantAmong([this.state.schema, this.em?.schema], this.guard) : this.em?.schema;
+    return schemaName === undefined || schemaName === own?.schemaName ? own : { schemaName };
   }
 
   /**

@@ -1,16 +1,19 @@
 import type { Configuration } from '@mikro-orm/core';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { innermostScope, type Scope, type TenantScope } from './scope.js';
+import type { TenantIdentity } from './tenant-identity.js';
 import type { TenantRules } from './tenant-rules.js';
 
-/** The scope for a tenant's row. */
-export function scopeOf(rules: ScopeRules, tenant: TenantMixin<unknown>): Scope {
-  return rules.isPublicTenant(tenant) ? publicScope(rules) : tenantScope(rules, tenant.schemaName, tenant);
+/** The scope for a tenant whose row was just looked up. */
+export function scopeOf(rules: ScopeRules, { row, identity }: IdentifiedTenant): Scope {
+  return rules.isPublicTenant(row) ? publicScope(rules) : { ...tenantScope(rules, row.schemaName, row), identity };
 }
 
-/** The scope for a schema name. `tenant` is its row, or the data that is known. */
+/** The scope for a schema name whose tenant is locked as long as the scope lives. `tenant` is its row, or the data that is known. */
 export function tenantScope(rules: ScopeRules, schemaName: string, tenant: unknown = { schemaName }): TenantScope {
-  return { kind: 'tenant', config: rules.config, outer: innermostScope(), tenant, schemaName: rules.checkSchemaName(schemaName) };
+  const checked = rules.checkSchemaName(schemaName);
+
+  return { kind: 'tenant', config: rules.config, outer: innermostScope(), tenant, schemaName: checked, identity: undefined };
 }
 
 /** The scope for a tenant from the directory. Its entity is created when it is first read. */
@@ -27,6 +30,7 @@ class HeldScope implements TenantScope<TenantMixin<unknown>> {
   readonly config: Configuration;
   readonly outer: Scope | undefined;
   readonly schemaName: string;
+  readonly identity: TenantIdentity | undefined;
   readonly #held: HeldTenant;
   #tenant: TenantMixin<unknown> | undefined;
 
@@ -34,6 +38,7 @@ class HeldScope implements TenantScope<TenantMixin<unknown>> {
     this.config = rules.config;
     this.outer = innermostScope();
     this.schemaName = rules.checkSchemaName(held.schemaName);
+    this.identity = held.identity;
     this.#held = held;
   }
 
@@ -42,8 +47,15 @@ class HeldScope implements TenantScope<TenantMixin<unknown>> {
   }
 }
 
+/** A tenant's row, and which tenant it is. */
+export interface IdentifiedTenant<Tenant = TenantMixin<unknown>> {
+  readonly row: Tenant;
+  readonly identity: TenantIdentity | undefined;
+}
+
 interface HeldTenant {
   readonly schemaName: string;
+  readonly identity: TenantIdentity | undefined;
   copy(): TenantMixin<unknown>;
 }
 

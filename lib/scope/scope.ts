@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Configuration } from '@mikro-orm/core';
+import type { TenantIdentity } from './tenant-identity.js';
 
 /**
  * What an async flow runs in: the public scope or one tenant. None is `undefined`.
@@ -19,6 +20,8 @@ export interface TenantScope<Tenant = unknown> {
   readonly outer: Scope | undefined;
   readonly tenant: Tenant;
   readonly schemaName: string;
+  /** Which tenant it is, whoever has its name later. Undefined if the tenant is locked as long as the scope lives. */
+  readonly identity?: TenantIdentity | undefined;
 }
 
 /** The innermost scope of this async flow, of whichever ORM. */

@@ -7,6 +7,7 @@ import type { ResolvedTenantsOptions } from '../tenant/options.js';
 import { settingOf, type TenantSetting } from '../tenant/settings.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { currentScope, type Scope } from './scope.js';
+import { TenantIdentities } from './tenant-identities.js';
 import type { WrappedOrm } from './wrapped-orm.js';
 
 /**
@@ -18,6 +19,8 @@ export class TenantRules {
 
   readonly config: Configuration;
   readonly options: ResolvedTenantsOptions;
+  /** Which tenants are still those that they were. */
+  readonly identities = new TenantIdentities();
   readonly #orm: Pick<WrappedOrm, 'getMetadata'>;
   #sharedSchemas: { readonly entities: number; readonly names: ReadonlySet<string> } | undefined;
   #publicHosts: ReadonlySet<string | undefined> | undefined;

@@ -28,9 +28,23 @@ onDatabases(
       const orm = await openLibrary(database, {}, { clientUrl: proxy.url, pool: { min: 0, max: 5, idleTimeoutMillis: 1 } });
 
       try {
+        const start = new Gate();
+        const titles = [acme, bob].map(row =>
+          runInTenant(
+            row,
+            async em => {
+              await start.pass();
+
+              return (await em.findOneOrFail(Book, 1)).title;
+            },
+            { orm },
+          ),
+        );
+        await until('both are in their scopes', () => start.waiting === 2);
         await until('no connection is open', async () => (await poolOf(orm)).totalCount === 0);
         proxy.decide = () => gate.pass().then(() => 'pass');
-        const titles = [acme, bob].map(row => runInTenant(row, async em => (await em.findOneOrFail(Book, 1)).title, { orm }));
+        start.open();
+        start.open();
         await until('both connections are being made', () => gate.waiting === 2);
         const closed = orm.close();
         proxy.decide = undefined;
@@ -51,6 +65,17 @@ onDatabases(
       const gate = new Gate();
 
       try {
+        const start = new Gate();
+        const waiting = runInTenant(
+          bob,
+          async em => {
+            await start.pass();
+
+            return em.count(Tag, { id: 40 });
+          },
+          { orm },
+        );
+        await until('one is in its scope', () => start.waiting === 1);
         const written = runInTenant(
           acme,
           em =>
@@ -61,7 +86,7 @@ onDatabases(
           { orm },
         );
         await until('it is under way', () => gate.waiting === 1);
-        const waiting = runInTenant(bob, em => em.count(Tag, { id: 40 }), { orm });
+        start.open();
         await until('the other waits', async () => (await poolOf(orm)).waitingCount === 1);
         const closed = orm.close();
         gate.open();

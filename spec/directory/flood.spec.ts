@@ -126,8 +126,9 @@ onDatabases('a directory under load', database => {
     database.statements.length = 0;
   }
 
+  // without the question which tenants were found, which follows each of them
   function lookups(): string[] {
-    return database.statements.filter(statement => statement.includes('from "public"."library"'));
+    return database.statements.filter(statement => statement.includes('from "public"."library"') && !statement.includes('pg_namespace'));
   }
 });
 

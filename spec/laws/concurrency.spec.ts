@@ -1,4 +1,13 @@
-import { currentSchema, currentTenant, forEachTenant, runInPublic, runInTenant, TenantError, TenantMixin } from '@landlord/mikro-orm';
+import {
+  currentSchema,
+  currentTenant,
+  forEachTenant,
+  runInPublic,
+  runInTenant,
+  TenantError,
+  TenantMixin,
+  tenants as serviceOf,
+} from '@landlord/mikro-orm';
 import type { TenantEntityManager } from '@landlord/mikro-orm';
 import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
@@ -7,6 +16,7 @@ import { expectIdle } from '../support/databases/idle-connections.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { checkOperations } from '../support/generators/property.ts';
 import { scopeModel } from '../support/models/scope-model/run.ts';
+import { tenantsOf, type Tenants } from '../support/models/scope-model/tenants.ts';
 import { WAITS } from '../support/models/scope-model/waits.ts';
 import { KEPT_PATHS, type KeptPath, type ReadPath, type World } from '../support/models/scope-model/world.ts';
 import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
@@ -17,10 +27,10 @@ defineEntity({ class: Town, extends: TenantMixin, properties: {} });
 const TENANTS = Array.from({ length: 50 }, (_, index) => `t${String(index).padStart(2, '0')}`);
 
 /** With one connection, a transaction or a stream blocks all other flows. PGlite does not stream. */
-const ON_ONE_CONNECTION = { operations: 5_000, maxTransactions: 0, keptPaths: KEPT_PATHS.filter(path => path !== 'stream') };
+const ON_ONE_CONNECTION = { operations: 5_000, changes: 3, maxTransactions: 0, keptPaths: KEPT_PATHS.filter(path => path !== 'stream') };
 
 const SIZES = {
-  postgresql: { operations: 100_000, maxTransactions: 3, keptPaths: KEPT_PATHS },
+  postgresql: { operations: 100_000, changes: 3, maxTransactions: 3, keptPaths: KEPT_PATHS },
   pglite: ON_ONE_CONNECTION,
   pgbouncer: ON_ONE_CONNECTION,
 } as const;
@@ -30,7 +40,7 @@ const MAX_COMMANDS = 600;
 onDatabasesAndPooler('flows over fifty tenants', database => {
   let orm: LibraryOrm;
   let rows: Map<string, Town>;
-  const { operations, maxTransactions, keptPaths } = SIZES[database.kind];
+  const { operations, maxTransactions, keptPaths, changes } = SIZES[database.kind];
 
   before(async function () {
     this.timeout(60_000);
@@ -46,12 +56,15 @@ onDatabasesAndPooler('flows over fifty tenants', database => {
     }
   });
 
-  it('S1, S2, S3, S5, S7, S9, S11 each keeps its own tenant, whatever the others do meanwhile', async function () {
+  it('S1, S2, S3, S5, S7, S9, S11, S12 each keeps its own tenant, whatever the others do meanwhile', async function () {
     this.timeout(300_000);
     const count = { operations: 0 };
     const written = new Map<string, number>();
+    const tenants = tenantsOf(TENANTS);
     const model = scopeModel(() => worldOf(orm, rows, database), {
-      tenants: TENANTS,
+      // what becomes of them is there for the next run
+      tenants: () => tenants,
+      changes,
       flows: 12,
       waits: WAITS,
       maxCommands: MAX_COMMANDS,
@@ -65,38 +78,59 @@ onDatabasesAndPooler('flows over fifty tenants', database => {
 
     console.log(`      ${count.operations} operations, ${database.statements.length} statements`);
     await expectIdle(database);
-    await expectRows(database, written);
+    await expectRows(database, tenants, written);
+    expect(tenants.filter(({ label, name }) => label !== name).length, 'tenants that were changed').to.be.greaterThan(0);
   });
 });
 
-async function expectRows(database: SpecDatabase, written: ReadonlyMap<string, number>): Promise<void> {
-  for (const name of TENANTS) {
+async function expectRows(database: SpecDatabase, tenants: Tenants, written: ReadonlyMap<string, number>): Promise<void> {
+  for (const { label, name } of tenants) {
     const found = await database.query(`select text, count(*)::int from ${name}.note group by text order by text`);
-    const own = written.get(name);
+    const own = written.get(label);
 
-    expect(found).to.deep.equal([{ text: name, count: 1 }, ...(own === undefined ? [] : [{ text: `written for ${name}`, count: own }])]);
+    expect(found).to.deep.equal([{ text: label, count: 1 }, ...(own === undefined ? [] : [{ text: `written for ${label}`, count: own }])]);
   }
 
   expect(await database.query('select text from public.note')).to.deep.equal([{ text: 'decoy' }]);
 }
 
 /** The library, on a database. */
-function worldOf(orm: LibraryOrm, rows: ReadonlyMap<string, Town>, database: SpecDatabase): World {
+function worldOf(orm: LibraryOrm, rows: Map<string, Town>, database: SpecDatabase): World {
   // outside every scope, MikroORM itself refuses the global EntityManager
   const em = (): TenantEntityManager => (currentSchema() === undefined && !orm.em.isInTransaction() ? orm.em.fork() : orm.em);
 
   return {
-    inTenant: (tenant, by, fn) => runInTenant(by === 'name' ? tenant : rows.get(tenant)!, fn),
+    inTenant: ({ label, name }, by, fn) => runInTenant(by === 'name' ? name : rows.get(label)!, fn),
     inPublic: fn => runInPublic(fn),
     inTransaction: fn => (currentSchema() === undefined ? orm.em.fork({ useContext: true }) : orm.em).transactional(fn),
-    forEach: async (tenants, concurrency, fn) => {
+    forEach: async (names, concurrency, fn) => {
       const outcomes = await forEachTenant((_, tenant) => fn(tenant!.schemaName), {
         concurrency,
-        where: { schemaName: { $in: [...tenants] } },
+        where: { schemaName: { $in: [...names] } },
       });
-      expect(outcomes.map(({ schemaName }) => schemaName)).to.deep.equal([...tenants].sort());
+      expect(outcomes.map(({ schemaName }) => schemaName)).to.deep.equal([...names].sort());
 
       return outcomes.filter(({ ok }) => !ok).map(({ schemaName }) => schemaName);
+    },
+    change: async change => {
+      const service = serviceOf<Town>(orm);
+
+      switch (change.kind) {
+        case 'rename':
+          await service.rename(change.from, change.to);
+          break;
+        case 're-create':
+          await service.drop(change.name);
+          rows.set(change.newLabel, await service.create({ schemaName: change.name, domainUrl: `h${++hosts}.example.com` }));
+          await database.query(`insert into ${change.name}.note (text) values ('${change.newLabel}')`);
+          break;
+        case 'swap': {
+          const [one, other] = change.names;
+          await service.rename(one, 'on_the_way');
+          await service.rename(other, one);
+          await service.rename('on_the_way', other);
+        }
+      }
     },
     here: () => ({ tenant: currentTenant()?.schemaName, schema: currentSchema(), em: orm.em.schema }),
     read: path => textOrCode(() => READS[path](em())),
@@ -105,13 +139,8 @@ function worldOf(orm: LibraryOrm, rows: ReadonlyMap<string, Town>, database: Spe
 
       return () => textOrCode(read);
     },
-    write: async (text, path) => {
-      if (path === 'insert') {
-        await orm.em.insert(Note, { text });
-      } else {
-        await orm.em.persistAndFlush(orm.em.create(Note, { text } as never));
-      }
-    },
+    write: async (text, path) =>
+      codeOf(() => (path === 'insert' ? orm.em.insert(Note, { text }) : orm.em.persistAndFlush(orm.em.create(Note, { text } as never)))),
     abortedRead: async when => {
       const controller = new AbortController();
 
@@ -168,6 +197,16 @@ const KEPT: Readonly<Record<KeptPath, (em: TenantEntityManager) => () => Promise
   },
 };
 
+async function codeOf(write: () => Promise<unknown>): Promise<string | undefined> {
+  const answer = await textOrCode(async () => {
+    await write();
+
+    return 'done';
+  });
+
+  return answer === 'done' ? undefined : answer;
+}
+
 async function textOrCode(read: () => Promise<string | undefined>): Promise<string> {
   try {
     return (await read()) ?? 'nothing';
@@ -179,6 +218,8 @@ async function textOrCode(read: () => Promise<string | undefined>): Promise<stri
     throw error;
   }
 }
+
+let hosts = 0;
 
 interface Tables {
   note: { id: number; text: string };

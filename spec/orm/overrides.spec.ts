@@ -19,6 +19,8 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
       object: em,
       base: BasePostgreSqlEntityManager,
       args: {
+        addFilter: [{ name: 'none', cond: {} }],
+        applyFilters: [Book, {}, {}, 'read'],
         assign: [book, {}],
         callRoutine: [{ name: 'none' }, {}],
         clearCache: ['books'],
@@ -43,6 +45,7 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
         processWhere: [Book, {}, {}, 'read'],
         refresh: [genre],
         refreshMaterializedView: [Genre],
+        setFilterParams: ['none', {}],
         stream: [Book],
         tryCache: [Book, false, ['em.find']],
         upsert: [Book, {}],

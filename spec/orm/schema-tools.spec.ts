@@ -1,5 +1,6 @@
-import { runInPublic, runInTenant } from '@landlord/mikro-orm';
+import { runInPublic, runInTenant, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
@@ -108,7 +109,22 @@ onDatabases('the schema generator and the migrator in a scope', database => {
     expect(await runInPublic(() => executed('bob'))).to.deep.equal(outside[2]);
     expect(await runInTenant('acme', () => orm.migrator.getPending())).to.deep.equal(await orm.migrator.getPending());
   });
+
+  it('S15, S12 takes the scope’s own name for nobody who has it later', async () => {
+    await runInTenant('acme', async () => {
+      await leave(async () => {
+        await tenants(orm).rename('acme', 'elsewhere');
+        await tenants(orm).rename('bob', 'acme');
+      });
+      await refusal(() => orm.schema.drop({ schema: 'acme' }), 'TENANT_CHANGED');
+      await refusal(() => orm.migrator.getExecuted({ schema: 'acme' }), 'TENANT_CHANGED');
+    });
+    expect((await database.query('select title from acme.book where id = 1'))[0]).to.deep.equal({ title: 'bob book 1' });
+  });
 });
+
+/** Runs `fn` in no scope. */
+const leave = AsyncLocalStorage.snapshot() as <Result>(fn: () => Result) => Result;
 
 /** Every method of the object and of its classes. */
 function methodsOf(object: object): [string, (...args: unknown[]) => unknown][] {

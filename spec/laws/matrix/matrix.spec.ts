@@ -7,6 +7,7 @@ import { onDatabasesAndPooler } from '../../support/databases/database.ts';
 import type { LibraryOrm } from '../../support/orm/library-orm.ts';
 import { openTwins } from '../../support/orm/twins.ts';
 import { refusal } from '../../support/assertions/refusal.ts';
+import { TenantRules } from '../../../dist/scope/tenant-rules.js';
 import { checkCell, situationsOf, type Row, type World } from './cell.ts';
 import { EXEMPT_METHODS, NOT_IN_ALL_VERSIONS } from './exempt-methods.ts';
 import { addMatrixTables, contentsQuery, ENTITIES, SharedRoutine, TenantRoutine } from './entities.ts';
@@ -25,6 +26,8 @@ onDatabasesAndPooler('the matrix of methods and scopes', database => {
       seeder: { seedersList: [...SEEDERS] },
     });
     await addMatrixTables(database);
+    // as where it listens: what is told is known, and nothing else is asked
+    TenantRules.of(orm.config).identities.wouldHaveHeard = () => true;
     const [acme, bob] = await orm.em.fork().find(Library, {}, { orderBy: { schemaName: 'asc' } });
     const [untouched] = await database.query(contentsQuery());
     world = { database, orm, acme: acme!, bob: bob!, untouched: untouched! };

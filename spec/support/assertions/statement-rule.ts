@@ -112,6 +112,9 @@ const PLACES = [
   /->>?$/,
   // the lock of a tenant's migrations, in a script, which takes no parameters
   /\bhashtextextended\('landlord:' \|\| $/,
+  // the names and schemas that a commit is held to, in the message that commits, which takes no parameters
+  /\bto_regnamespace\($/,
+  /\bto_regnamespace\('\w+'\), $/,
 ];
 
 function isWritten(before: string, token: string): boolean {

@@ -64,7 +64,10 @@ export async function everyRowOfTwins(database: SpecDatabase): Promise<unknown> 
   };
 }
 
-/** Every table in the SQL after the words that a table follows: its schema where it has one, else the table itself with a question mark. */
+/**
+ * Every table in the SQL after the words that a table follows: its schema where it has one, else the table itself with a question mark. Without
+ * the catalog's, which say which tenant has which schema.
+ */
 export function schemasIn(statements: readonly string[]): string[] {
   const found = statements.flatMap(statement =>
     [...statement.matchAll(/\b(?:from|join|into|update|truncate table) "([^"]+)"(\.")?/g)].map(([, name, isSchema]) =>
@@ -72,7 +75,7 @@ export function schemasIn(statements: readonly string[]): string[] {
     ),
   );
 
-  return [...new Set(found)].sort();
+  return [...new Set(found)].filter(schema => schema !== 'pg_catalog').sort();
 }
 
 const MEMBER = '00000000-0000-4000-8000-000000000001';

@@ -2,9 +2,21 @@ import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { expect } from 'chai';
 import fc, { type Arbitrary, type AsyncCommand } from 'fast-check';
-import { answerIn, checkPlace, openTransactions, type FlowState, type Model, type Place, type Real } from './model.ts';
+import { answerIn, checkPlace, nameOf, openTransactions, type FlowState, type Model, type Place, type Real } from './model.ts';
 import type { Flow, Into } from './flow.ts';
-import { OTHER_TENANT, PUBLIC, READ_PATHS, WRITE_PATHS, type KeptPath, type ReadPath, type World, type WritePath } from './world.ts';
+import { enteredNow, isStill, newTenant, type Change, type TenantState, type Tenants } from './tenants.ts';
+import {
+  CHANGED,
+  OTHER_TENANT,
+  PUBLIC,
+  READ_PATHS,
+  WRITE_PATHS,
+  type KeptPath,
+  type Named,
+  type ReadPath,
+  type World,
+  type WritePath,
+} from './world.ts';
 import { waitBy, type Wait } from './waits.ts';
 
 type Command = AsyncCommand<Model, Real>;
@@ -73,13 +85,16 @@ abstract class Step implements Command {
   }
 }
 
+/** Which of the tenants, by its place among them, or the public scope. */
+type Which = number | typeof PUBLIC;
+
 class EnterScope extends Step {
-  readonly place: string;
+  readonly which: Which;
   readonly by: 'name' | 'row';
 
-  constructor(flow: number, awaited: boolean, place: string, by: 'name' | 'row') {
+  constructor(flow: number, awaited: boolean, which: Which, by: 'name' | 'row') {
     super(flow, awaited);
-    this.place = place;
+    this.which = which;
     this.by = by;
   }
 
@@ -88,14 +103,15 @@ class EnterScope extends Step {
   }
 
   protected does(): string {
-    return this.place === PUBLIC ? 'enters the public scope' : `enters ${this.place} by its ${this.by}`;
+    return this.which === PUBLIC ? 'enters the public scope' : `enters tenant ${this.which} by its ${this.by}`;
   }
 
-  protected start(flow: Flow, state: FlowState, _model: Model, { world }: Real): Promise<void> {
-    state.levels.push({ kind: 'scope', place: this.place });
-    const into: Into = inside => (this.place === PUBLIC ? world.inPublic(inside) : world.inTenant(this.place, this.by, inside));
+  protected start(flow: Flow, state: FlowState, { tenants }: Model, { world }: Real): Promise<void> {
+    const place = this.which === PUBLIC ? PUBLIC : enteredNow(tenants[this.which]!);
+    state.levels.push({ kind: 'scope', place });
+    const into: Into = inside => (place === PUBLIC ? world.inPublic(inside) : world.inTenant(namedNow(place.tenant), this.by, inside));
 
-    return flow.enter(into, () => checkPlace(world, this.place));
+    return flow.enter(into, () => checkPlace(world, place));
   }
 }
 
@@ -212,7 +228,7 @@ class Write extends Step {
   }
 
   protected override isPossible(state: FlowState): boolean {
-    return state.tenant !== undefined;
+    return state.entered !== undefined;
   }
 
   protected does(): string {
@@ -220,20 +236,27 @@ class Write extends Step {
   }
 
   protected start(flow: Flow, state: FlowState, model: Model, real: Real): Promise<void> {
-    const tenant = state.tenant!;
-    state.write(tenant, model);
+    const entered = state.entered!;
+    const { label } = entered.tenant;
+    const isPossible = isStill(entered);
 
-    return this.act(flow, state, real, () => real.world.write(`written for ${tenant}`, this.path));
+    if (isPossible) {
+      state.write(label, model);
+    }
+
+    return this.act(flow, state, real, async () => {
+      expect(await real.world.write(`written for ${label}`, this.path), `write by ${this.path}`).to.equal(isPossible ? undefined : CHANGED);
+    });
   }
 }
 
 /** A savepoint in which another tenant is read. It is rolled back before the next read. */
 class Undo extends Step {
-  readonly tenant: string;
+  readonly which: number;
 
-  constructor(flow: number, awaited: boolean, tenant: string) {
+  constructor(flow: number, awaited: boolean, which: number) {
     super(flow, awaited);
-    this.tenant = tenant;
+    this.which = which;
   }
 
   protected override isPossible(state: FlowState, model: Readonly<Model>): boolean {
@@ -246,13 +269,14 @@ class Undo extends Step {
   }
 
   protected does(): string {
-    return `reads ${this.tenant} in a savepoint, rolls it back and reads again`;
+    return `reads tenant ${this.which} in a savepoint, rolls it back and reads again`;
   }
 
-  protected start(flow: Flow, state: FlowState, _model: Model, real: Real): Promise<void> {
+  protected start(flow: Flow, state: FlowState, { tenants }: Model, real: Real): Promise<void> {
     const { world } = real;
     const undone = new Error('taken back');
-    const read = (): Promise<void> => world.inTenant(this.tenant, 'row', () => expectRead(world, 'find', this.tenant));
+    const entered = enteredNow(tenants[this.which]!);
+    const read = (): Promise<void> => world.inTenant(namedNow(entered.tenant), 'row', () => expectRead(world, 'find', entered));
     const readAndUndo = async (): Promise<void> => {
       await read();
       throw undone;
@@ -282,7 +306,7 @@ class Abort extends Step {
 
   // a query that is still running would block the transaction
   protected override isPossible(state: FlowState): boolean {
-    return state.tenant !== undefined && (this.when === 'before' || !state.isInTransaction);
+    return state.entered !== undefined && (this.when === 'before' || !state.isInTransaction);
   }
 
   protected does(): string {
@@ -304,7 +328,7 @@ class Keep extends Step {
 
   // queries of a transaction fail after it ends
   protected override isPossible(state: FlowState, { keptPaths }: Model): boolean {
-    return state.tenant !== undefined && !state.isInTransaction && keptPaths.includes(this.path);
+    return state.entered !== undefined && !state.isInTransaction && keptPaths.includes(this.path);
   }
 
   protected does(): string {
@@ -312,7 +336,7 @@ class Keep extends Step {
   }
 
   protected start(flow: Flow, state: FlowState, model: Model, real: Real): Promise<void> {
-    model.kept.push({ tenant: state.tenant!, path: this.path });
+    model.kept.push({ entered: state.entered!, path: this.path });
 
     return this.act(flow, state, real, () => real.kept.push(real.world.keep(this.path)));
   }
@@ -328,10 +352,17 @@ class UseKept extends Step {
   }
 
   protected start(flow: Flow, state: FlowState, model: Model, real: Real): Promise<void> {
-    const { tenant, path } = model.kept.shift()!;
+    const { entered, path } = model.kept.shift()!;
     const use = real.kept.shift()!;
+    const here = state.entered;
+    let expected = answerIn(entered);
+
     // a query stays with its tenant; an EntityManager does too, or is refused where there is another
-    const expected = path === 'fork' && state.tenant !== undefined && state.tenant !== tenant ? OTHER_TENANT : tenant;
+    if (path === 'fork' && here !== undefined && here.tenant !== entered.tenant) {
+      expected = here.name === entered.name ? CHANGED : OTHER_TENANT;
+    } else if (path === 'fork' && here !== undefined && here.name !== entered.name) {
+      expected = OTHER_TENANT;
+    }
 
     return this.act(flow, state, real, async () => expect(await use()).to.equal(expected));
   }
@@ -410,54 +441,138 @@ class Fire extends Step {
 /** Several concurrent scopes inside the flow's scope, some of which throw. */
 class Visit extends Step {
   readonly how: 'at once' | 'by forEachTenant';
-  readonly tenants: readonly string[];
+  readonly which: readonly number[];
   readonly wait: Wait;
   readonly failing: number;
 
-  constructor(flow: number, awaited: boolean, how: Visit['how'], tenants: readonly string[], wait: Wait, failing: number) {
+  constructor(flow: number, awaited: boolean, how: Visit['how'], which: readonly number[], wait: Wait, failing: number) {
     super(flow, awaited);
     this.how = how;
-    this.tenants = tenants;
+    this.which = which;
     this.wait = wait;
     this.failing = failing;
   }
 
   protected does(): string {
-    const failing = this.tenants[this.failing];
+    const failing = this.which[this.failing];
 
-    return `visits ${this.tenants.join(', ')} ${this.how}, waits by ${this.wait}${failing === undefined ? '' : ` and throws in ${failing}`}`;
+    return `visits ${this.which.join(', ')} ${this.how}, waits by ${this.wait}${failing === undefined ? '' : ` and throws in ${failing}`}`;
   }
 
-  protected start(flow: Flow, state: FlowState, _model: Model, real: Real): Promise<void> {
+  protected start(flow: Flow, state: FlowState, { tenants }: Model, real: Real): Promise<void> {
     const { world } = real;
-    const failing = this.tenants[this.failing];
-    const visit = async (tenant: string): Promise<void> => {
-      checkPlace(world, tenant);
+    const visited = new Map(this.which.map(each => [tenants[each]!.name, tenants[each]!]));
+    const failing = tenants[this.which[this.failing] ?? -1]?.name;
+    const visit = async (name: string): Promise<void> => {
+      const place = enteredNow(visited.get(name)!);
+      checkPlace(world, place);
       await waitBy(this.wait);
-      checkPlace(world, tenant);
+      checkPlace(world, place);
 
-      if (tenant === failing) {
+      if (name === failing) {
         throw new Error('thrown by a visit');
       }
     };
 
     return this.act(flow, state, real, async () => {
-      const failed = this.how === 'at once' ? await visitAtOnce(world, this.tenants, visit) : await world.forEach(this.tenants, 3, visit);
+      const failed =
+        this.how === 'at once'
+          ? await visitAtOnce(world, [...visited.values()], visit)
+          : await world.forEach([...visited.keys()], 3, visit);
       expect(failed).to.deep.equal(failing === undefined ? [] : [failing]);
     });
   }
 }
 
+/** What becomes of tenants while flows are in their scopes. Nobody is in a transaction, whose commit would say what it knows of it. */
+class ChangeTenants implements Command {
+  readonly kind: Change['kind'];
+  readonly which: readonly [number, number];
+
+  constructor(kind: Change['kind'], which: readonly [number, number]) {
+    this.kind = kind;
+    this.which = which;
+  }
+
+  check(model: Readonly<Model>): boolean {
+    const [one, other] = this.#tenants(model.tenants);
+
+    // none gets a name again, which would make who was refused under it welcome
+    return (
+      openTransactions(model) === 0 && (this.kind !== 'swap' || (one !== other && !one.names.has(other.name) && !other.names.has(one.name)))
+    );
+  }
+
+  async run(model: Model, real: Real): Promise<void> {
+    real.count.operations += 1;
+    // what is under way is done as it was begun
+    await Promise.allSettled(real.pending.splice(0));
+    await real.world.change(this.#change(model.tenants));
+    checkPlace(real.world, undefined);
+
+    if (real.failures.length > 0) {
+      throw real.failures[0];
+    }
+  }
+
+  toString(): string {
+    return `${this.kind} ${this.kind === 'swap' ? this.which.join(' and ') : this.which[0]}`;
+  }
+
+  #tenants(tenants: Tenants): [TenantState, TenantState] {
+    return [tenants[this.which[0]]!, tenants[this.which[1]]!];
+  }
+
+  #change(tenants: Tenants): Change {
+    const [one, other] = this.#tenants(tenants);
+    const { label, name } = one;
+
+    switch (this.kind) {
+      case 'rename': {
+        rename(one, `${name.replace(/_\d+$/, '')}_${++count}`);
+
+        return { kind: 'rename', label, from: name, to: one.name };
+      }
+      case 're-create': {
+        const successor = newTenant(`${label.replace(/ .*/, '')} ${++count}`, name);
+        one.isAlive = false;
+        tenants[this.which[0]] = successor;
+
+        return { kind: 're-create', label, name, newLabel: successor.label };
+      }
+      case 'swap': {
+        const names = [name, other.name] as const;
+        rename(one, names[1]);
+        rename(other, names[0]);
+
+        return { kind: 'swap', labels: [label, other.label], names };
+      }
+    }
+  }
+}
+
+function rename(tenant: TenantState, name: string): void {
+  tenant.name = name;
+  tenant.names.add(name);
+}
+
+function namedNow({ label, name }: TenantState): Named {
+  return { label, name };
+}
+
+/** For names and labels that no tenant has had. */
+let count = 0;
+
 /** Any command over so many flows and those tenants; about one of ten sends SQL. */
-export function anyCommand(flows: number, tenants: readonly string[], waits: readonly Wait[]): Arbitrary<Command> {
+export function anyCommand(flows: number, tenants: number, waits: readonly Wait[], changes: number): Arbitrary<Command> {
   const flow = fc.nat({ max: flows - 1 });
-  const tenant = fc.constantFrom(...tenants);
+  const tenant = fc.nat({ max: tenants - 1 });
   // the simpler case is the one that is waited for
   const awaited = fc.boolean().map(meanwhile => !meanwhile);
   // of those that a flow goes back to again and again, and of all
   const entered = fc
-    .tuple(flow, awaited, fc.oneof(fc.nat({ max: 1 }), fc.nat({ max: tenants.length - 1 })))
-    .map(([of, waits, nth]) => [of, waits, tenants[(of * 4 + nth) % tenants.length]!] as const);
+    .tuple(flow, awaited, fc.oneof(fc.nat({ max: 1 }), fc.nat({ max: tenants - 1 })))
+    .map(([of, waits, nth]) => [of, waits, (of * 4 + nth) % tenants] as const);
   const wait = fc.constantFrom(...waits);
   const seldom = fc.nat({ max: 9 }).map(number => number === 9);
   const some = fc.uniqueArray(tenant, { minLength: 1, maxLength: 4 });
@@ -532,6 +647,16 @@ export function anyCommand(flows: number, tenants: readonly string[], waits: rea
       40,
       fc.tuple(flow, awaited, fc.constant('at once'), some, wait, fc.nat({ max: 9 })).map(args => new Visit(...args)),
     ),
+    ...(changes === 0
+      ? []
+      : [
+          of(
+            changes,
+            fc
+              .tuple(fc.constantFrom<Change['kind']>('rename', 're-create', 'swap'), fc.tuple(tenant, tenant))
+              .map(([kind, which]) => new ChangeTenants(kind, which)),
+          ),
+        ]),
     of(
       10,
       fc.tuple(flow, awaited, fc.constant('by forEachTenant'), some, wait, fc.nat({ max: 9 })).map(args => new Visit(...args)),
@@ -553,7 +678,7 @@ async function lookAndRead(world: World, place: Place, reads: boolean): Promise<
 }
 
 async function expectRead(world: World, path: ReadPath, place: Place): Promise<void> {
-  expect(await world.read(path), `read by ${path} in ${place ?? 'no scope'}`).to.equal(answerIn(place));
+  expect(await world.read(path), `read by ${path} in ${nameOf(place) ?? 'no scope'}`).to.equal(answerIn(place));
 }
 
 /** Binds work to the current scope. Returns a function that does the work there, in whichever scope it is called. */
@@ -591,18 +716,18 @@ function bindBy(by: Bind['by'], work: () => Promise<void>): () => Promise<void> 
   };
 }
 
-async function visitAtOnce(world: World, tenants: readonly string[], visit: (tenant: string) => Promise<void>): Promise<string[]> {
+async function visitAtOnce(world: World, tenants: readonly TenantState[], visit: (name: string) => Promise<void>): Promise<string[]> {
   const failed: string[] = [];
   await Promise.all(
     tenants.map(tenant =>
       world
-        .inTenant(tenant, 'row', () => visit(tenant))
+        .inTenant(namedNow(tenant), 'row', () => visit(tenant.name))
         .catch((error: unknown) => {
           if ((error as Error).message !== 'thrown by a visit') {
             throw error;
           }
 
-          failed.push(tenant);
+          failed.push(tenant.name);
         }),
     ),
   );

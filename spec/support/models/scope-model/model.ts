@@ -1,17 +1,19 @@
 import type { Flow } from './flow.ts';
-import { NO_TENANT, PUBLIC, type KeptPath, type World } from './world.ts';
+import { isStill, type Entered, type Tenants } from './tenants.ts';
+import { CHANGED, NO_TENANT, PUBLIC, type KeptPath, type World } from './world.ts';
 
 /** The expected state: the position of each flow, and the written rows. */
 export interface Model {
   readonly flows: readonly FlowState[];
+  readonly tenants: Tenants;
   /** How many transactions may be open at once. Each holds a connection. */
   readonly maxTransactions: number;
   readonly keptPaths: readonly KeptPath[];
   /** Queries that were created in a scope, to run later. */
-  readonly kept: { readonly tenant: string; readonly path: KeptPath }[];
+  readonly kept: { readonly entered: Entered; readonly path: KeptPath }[];
   /** The scopes of bound functions that are called later. */
   readonly bound: { readonly where: Place; readonly reads: boolean }[];
-  /** The rows of each tenant that were committed. */
+  /** The rows of each tenant that were committed, by its label. */
   readonly written: Map<string, number>;
 }
 
@@ -29,10 +31,10 @@ export interface Real {
 }
 
 /** A tenant, the public scope, or none. */
-export type Place = string | undefined;
+export type Place = Entered | typeof PUBLIC | undefined;
 
 type Level =
-  | { readonly kind: 'scope'; readonly place: string }
+  | { readonly kind: 'scope'; readonly place: Entered | typeof PUBLIC }
   /** With the tenants of the rows written in it. */
   | { readonly kind: 'transaction'; readonly writes: string[] };
 
@@ -44,7 +46,7 @@ export class FlowState {
     return this.levels.findLast(level => level.kind === 'scope')?.place;
   }
 
-  get tenant(): string | undefined {
+  get entered(): Entered | undefined {
     return this.place === PUBLIC ? undefined : this.place;
   }
 
@@ -82,19 +84,26 @@ export class FlowState {
 
 /** Fails unless every API reports this position to the flow. */
 export function checkPlace(world: World, place: Place): void {
-  const tenant = place === PUBLIC ? undefined : place;
+  const name = nameOf(place);
+  const tenant = place === PUBLIC ? undefined : name;
   const here = world.here();
 
-  if (here.tenant !== tenant || here.schema !== place || here.em !== tenant) {
-    throw new Error(
-      `In ${place ?? 'no scope'} a flow was told: tenant ${here.tenant}, schema ${here.schema}, schema of the em ${here.em}.`,
-    );
+  if (here.tenant !== tenant || here.schema !== name || here.em !== tenant) {
+    throw new Error(`In ${name ?? 'no scope'} a flow was told: tenant ${here.tenant}, schema ${here.schema}, schema of the em ${here.em}.`);
   }
 }
 
 /** The expected result of a read there. */
 export function answerIn(place: Place): string {
-  return place === undefined || place === PUBLIC ? NO_TENANT : place;
+  if (place === undefined || place === PUBLIC) {
+    return NO_TENANT;
+  }
+
+  return isStill(place) ? place.tenant.label : CHANGED;
+}
+
+export function nameOf(place: Place): string | undefined {
+  return typeof place === 'object' ? place.name : place;
 }
 
 export function openTransactions({ flows }: Model): number {

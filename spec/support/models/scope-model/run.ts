@@ -3,11 +3,15 @@ import { commandLists } from '../../generators/property.ts';
 import { anyCommand } from './commands.ts';
 import { Flow } from './flow.ts';
 import { finish, FlowState, type Model, type Real } from './model.ts';
+import type { Tenants } from './tenants.ts';
 import type { Wait } from './waits.ts';
 import type { KeptPath, World } from './world.ts';
 
 export interface ScopeModelOptions {
-  readonly tenants: readonly string[];
+  /** The tenants that a run begins with, and may change. */
+  readonly tenants: () => Tenants;
+  /** How many of a thousand commands change tenants. */
+  readonly changes: number;
   readonly flows: number;
   readonly waits: readonly Wait[];
   /** The longest list of commands. */
@@ -22,10 +26,11 @@ export interface ScopeModelOptions {
 
 /** Checks that flows which enter and leave scopes at random see and read what the model predicts. */
 export function scopeModel(openWorld: () => World, options: ScopeModelOptions): IAsyncProperty<[Iterable<fc.AsyncCommand<Model, Real>>]> {
-  const { tenants, flows, waits, maxCommands, maxTransactions, keptPaths, count, written } = options;
+  const { tenants, flows, waits, maxCommands, maxTransactions, keptPaths, count, written, changes } = options;
 
-  return fc.asyncProperty(commandLists<Model, Real>([anyCommand(flows, tenants, waits)], maxCommands), async commands => {
+  return fc.asyncProperty(commandLists<Model, Real>([anyCommand(flows, tenants().length, waits, changes)], maxCommands), async commands => {
     const model: Model = {
+      tenants: tenants(),
       flows: Array.from({ length: flows }, () => new FlowState()),
       maxTransactions,
       keptPaths,

@@ -1,0 +1,298 @@
+import { TenantChangedError } from '../errors/index.js';
+import { attachRollbackError, connectionWasLost, hasSqlState } from '../postgres/sql-state.js';
+import type { TenantIdentity } from '../scope/tenant-identity.js';
+import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
+import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
+import { queryOf } from './settings-sql.js';
+import { hasOpenTransaction } from './server-status.js';
+import { controlOf, mayWrite, schemasGivenUp, type Control } from './statement-kinds.js';
+import type { TenantCheck } from './tenant-check.js';
+import { TransactionTenants } from './transaction-tenants.js';
+
+/**
+ * One connection of the pool, whose statements are held to their tenants. What reads is sent where the tenant is known to be who it was. What
+ * writes is committed only if each name that it was sent for is the same schema's then: that is asked in the message that commits, and
+ * costs no round trip. A single statement that writes gets a transaction for it.
+ */
+export class CheckedConnection implements DatabaseConnection {
+  readonly inner: DatabaseConnection;
+  declare cancelQuery?: (...args: any[]) => Promise<void>;
+  declare collectSessionInfo?: (...args: any[]) => Promise<void>;
+  declare killSession?: (...args: any[]) => Promise<void>;
+
+  readonly #driver: Driver;
+  readonly #check: TenantCheck;
+  readonly #settings: CommitSettings;
+  #transaction: TransactionTenants | undefined;
+  /** Whether the transaction is rolled back already, and whoever began it has still to say so. */
+  #hasEnded = false;
+
+  constructor(inner: DatabaseConnection, { driver, check, settings }: CheckedConnectionOptions) {
+    this.inner = inner;
+    this.#driver = driver;
+    this.#check = check;
+    this.#settings = settings;
+
+    // Kysely asks whether they are there
+    for (const name of ['cancelQuery', 'collectSessionInfo', 'killSession'] as const) {
+      if (inner[name] !== undefined) {
+        this[name] = (...args) => inner[name]?.(...args) as Promise<void>;
+      }
+    }
+  }
+
+  get transaction(): TransactionTenants | undefined {
+    return this.#transaction;
+  }
+
+  async executeQuery(query: Query, options?: object): Promise<QueryResult> {
+    const run = (): Promise<QueryResult> => this.inner.executeQuery(query, options);
+    const control = controlOf(query.sql);
+
+    // PostgreSQL requires some of these to come first, and accepts others in a failed transaction
+    if (control !== undefined) {
+      return this.#control(control, run);
+    }
+
+    this.#followServer();
+    const identity = this.#check.tenantOf(query);
+
+    if (identity === undefined) {
+      return this.#hasTenants ? this.#settle(query.sql).then(run) : run();
+    }
+
+    if (!this.#check.isTrusted(identity)) {
+      await this.#confirm(identity);
+    }
+
+    if (this.#transaction === undefined && mayWrite(query.sql)) {
+      return this.#explained(identity, this.#inOwnTransaction(identity, run));
+    }
+
+    this.#transaction?.add(identity);
+
+    return this.#transaction === undefined ? this.#explained(identity, run()) : run();
+  }
+
+  async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {
+    this.#followServer();
+    const identity = this.#check.tenantOf(query);
+
+    if (identity !== undefined && !this.#check.isTrusted(identity)) {
+      await this.#confirm(identity);
+    }
+
+    const isAlone = this.#transaction === undefined && identity !== undefined && mayWrite(query.sql);
+    let failure: unknown;
+    await (isAlone ? this.begin({}) : undefined);
+
+    if (identity !== undefined) {
+      this.#transaction?.add(identity);
+    }
+
+    try {
+      yield* this.inner.streamQuery(query, chunkSize, options);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      if (isAlone) {
+        // a reader that stops early has written all the same
+        await (failure === undefined ? this.commit() : this.rollback());
+      }
+    }
+  }
+
+  async begin(settings: object): Promise<void> {
+    this.#hasEnded = false;
+    this.#transaction = undefined;
+    await this.#driver.beginTransaction(this.inner, settings);
+    this.#transaction = new TransactionTenants();
+  }
+
+  async commit(): Promise<void> {
+    const tenants = this.#transaction?.all ?? [];
+
+    if (tenants.length === 0) {
+      await this.#driver.commitTransaction(this.inner);
+    } else {
+      await this.#commitFor(tenants);
+    }
+
+    this.#transaction = undefined;
+  }
+
+  async rollback(): Promise<void> {
+    const hasEnded = this.#hasEnded;
+    this.#hasEnded = false;
+    this.#transaction = undefined;
+    await (hasEnded ? undefined : this.#driver.rollbackTransaction(this.inner));
+  }
+
+  get #hasTenants(): boolean {
+    return this.#transaction !== undefined && !this.#transaction.isEmpty;
+  }
+
+  /** Raw SQL of several statements may begin or end a transaction unseen. Only `pg` tells what the server says. */
+  #followServer(): void {
+    const isOpen = hasOpenTransaction(this.inner);
+
+    if (isOpen === false) {
+      this.#transaction = undefined;
+    } else if (isOpen === true) {
+      this.#transaction ??= new TransactionTenants();
+    }
+  }
+
+  /** Runs SQL that begins or ends a transaction, and remembers what it did. */
+  async #control(control: Control, run: () => Promise<QueryResult>): Promise<QueryResult> {
+    if ((control.kind === 'commit' || control.kind === 'commit and chain') && this.#hasTenants) {
+      await this.#assert(this.#transaction?.all ?? []);
+    }
+
+    const result = await run();
+
+    switch (control.kind) {
+      case 'begin':
+        this.#hasEnded = false;
+        this.#transaction ??= new TransactionTenants();
+        break;
+      case 'commit':
+      case 'rollback':
+        this.#transaction = undefined;
+        break;
+      case 'commit and chain':
+      case 'rollback and chain':
+        this.#transaction = new TransactionTenants();
+        break;
+      case 'savepoint':
+        this.#transaction?.savepoint(control.name);
+        break;
+      case 'rollback to':
+        this.#transaction?.rollbackTo(control.name);
+        break;
+      case 'other':
+    }
+
+    return result;
+  }
+
+  async #inOwnTransaction(identity: TenantIdentity, run: () => Promise<QueryResult>): Promise<QueryResult> {
+    await this.begin({});
+    this.#transaction?.add(identity);
+    this.#settings.log('begin');
+
+    try {
+      const result = await run();
+      await this.commit();
+      this.#settings.log('commit');
+
+      return result;
+    } catch (error) {
+      await this.rollback().catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
+      this.#settings.log('rollback');
+      throw error;
+    }
+  }
+
+  async #confirm(identity: TenantIdentity, cause?: unknown): Promise<void> {
+    const isInTransaction = this.#transaction !== undefined;
+    await this.#check.confirm(identity, query => this.#send(query), { isInTransaction, cause });
+  }
+
+  /** What the transaction itself is about to rename or drop is looked at now, as it is not there any more at the end. */
+  async #settle(sql: string): Promise<void> {
+    for (const schemaName of schemasGivenUp(sql)) {
+      const given = this.#transaction?.take(schemaName) ?? [];
+      const changed = await this.#check.firstChanged(given, query => this.#send(query));
+
+      if (changed !== undefined) {
+        throw new TenantChangedError(changed.schemaName);
+      }
+    }
+  }
+
+  /** What PostgreSQL says of a name that is nobody's now is told as what has become of the tenant. */
+  async #explained(identity: TenantIdentity, running: Promise<QueryResult>): Promise<QueryResult> {
+    try {
+      return await running;
+    } catch (error) {
+      // a transaction that has failed tells nothing any more
+      if (this.#transaction === undefined && hasSqlState(error, NOT_THERE)) {
+        await this.#confirm(identity, error).catch((confirmError: unknown) => {
+          if (confirmError instanceof TenantChangedError) {
+            throw confirmError;
+          }
+        });
+      }
+
+      throw error;
+    }
+  }
+
+  /** Before a commit that cannot be part of the same message. In a failed transaction it is a rollback, and asserts nothing. */
+  async #assert(tenants: readonly TenantIdentity[]): Promise<void> {
+    try {
+      await this.#send(queryOf(assertSchemasSql(tenants), []));
+    } catch (error) {
+      await (hasSqlState(error, IN_FAILED_TRANSACTION) ? undefined : this.#explain(error, tenants));
+    }
+  }
+
+  async #commitFor(tenants: readonly TenantIdentity[]): Promise<void> {
+    const check = assertSchemasSql(tenants);
+
+    try {
+      if (this.#settings.takesScripts) {
+        await this.#send(queryOf(`${check}; commit`, []));
+      } else {
+        await this.#send(queryOf(check, []));
+        await this.#driver.commitTransaction(this.inner);
+      }
+    } catch (error) {
+      await this.#explain(error, tenants);
+    }
+  }
+
+  async #explain(error: unknown, tenants: readonly TenantIdentity[]): Promise<void> {
+    // in a transaction that has failed the commit is not reached, and would be a rollback
+    if (hasSqlState(error, IN_FAILED_TRANSACTION)) {
+      return this.#driver.commitTransaction(this.inner);
+    }
+
+    if (connectionWasLost(error)) {
+      // fails like any other on this connection, which is given back then
+      await this.#driver.commitTransaction(this.inner).catch(() => undefined);
+    }
+
+    // what a constraint or trigger that was deferred says is the user's
+    if (hasSqlState(error, CHANGED)) {
+      await this.#driver.rollbackTransaction(this.inner);
+      this.#hasEnded = true;
+      this.#transaction = undefined;
+      const changed = await this.#check.firstChanged(tenants, query => this.#send(query));
+
+      throw changed === undefined ? error : new TenantChangedError(changed.schemaName, { cause: error });
+    }
+
+    throw error;
+  }
+
+  async #send(query: Query): Promise<Record<string, unknown>[]> {
+    return (await this.inner.executeQuery(query)).rows;
+  }
+}
+
+const IN_FAILED_TRANSACTION = ['25P02'] as const;
+
+export interface CommitSettings {
+  /** Whether a message may have several statements. */
+  readonly takesScripts: boolean;
+  log(sql: string): void;
+}
+
+interface CheckedConnectionOptions {
+  readonly driver: Driver;
+  readonly check: TenantCheck;
+  readonly settings: CommitSettings;
+}

@@ -1,0 +1,81 @@
+import { CheckedConnection, type CommitSettings } from './checked-connection.js';
+import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
+import { sendOn } from './server-status.js';
+import type { TenantCheck } from './tenant-check.js';
+
+/**
+ * A Kysely dialect of which every connection holds its statements to the tenant that they are for. It stands below the guard: what the guard
+ * runs in a transaction of its own is held to the tenant like any other.
+ */
+export function checkDialect(dialect: Dialect, check: TenantCheck, settings: CommitSettings): Dialect {
+  return {
+    createDriver: () => new CheckedDriver(dialect.createDriver(), check, settings),
+    createAdapter: () => dialect.createAdapter(),
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+    createIntrospector: db => dialect.createIntrospector(db),
+  };
+}
+
+class CheckedDriver implements Driver {
+  readonly #driver: Driver;
+  readonly #check: TenantCheck;
+  readonly #settings: CommitSettings;
+  readonly #connections = new WeakMap<DatabaseConnection, CheckedConnection>();
+
+  constructor(driver: Driver, check: TenantCheck, settings: CommitSettings) {
+    this.#driver = driver;
+    this.#check = check;
+    this.#settings = settings;
+  }
+
+  async init(options?: object): Promise<void> {
+    await this.#driver.init(options);
+  }
+
+  async destroy(options?: object): Promise<void> {
+    await this.#driver.destroy(options);
+  }
+
+  async acquireConnection(options?: object): Promise<CheckedConnection> {
+    const inner = await this.#driver.acquireConnection(options);
+    let connection = this.#connections.get(inner);
+
+    if (connection === undefined) {
+      connection = new CheckedConnection(inner, { driver: this.#driver, check: this.#check, settings: this.#settings });
+      sendOn(connection, inner);
+      this.#connections.set(inner, connection);
+    }
+
+    return connection;
+  }
+
+  async releaseConnection({ inner }: CheckedConnection, options?: object): Promise<void> {
+    await this.#driver.releaseConnection(inner, options);
+  }
+
+  async beginTransaction(connection: CheckedConnection, settings: object): Promise<void> {
+    await connection.begin(settings);
+  }
+
+  async commitTransaction(connection: CheckedConnection): Promise<void> {
+    await connection.commit();
+  }
+
+  async rollbackTransaction(connection: CheckedConnection): Promise<void> {
+    await connection.rollback();
+  }
+
+  async savepoint(connection: CheckedConnection, name: string, compileQuery: unknown): Promise<void> {
+    await this.#driver.savepoint?.(connection.inner, name, compileQuery);
+    connection.transaction?.savepoint(name);
+  }
+
+  async rollbackToSavepoint(connection: CheckedConnection, name: string, compileQuery: unknown): Promise<void> {
+    await this.#driver.rollbackToSavepoint?.(connection.inner, name, compileQuery);
+    connection.transaction?.rollbackTo(name);
+  }
+
+  async releaseSavepoint(connection: CheckedConnection, name: string, compileQuery: unknown): Promise<void> {
+    await this.#driver.releaseSavepoint?.(connection.inner, name, compileQuery);
+  }
+}

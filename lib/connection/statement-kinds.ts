@@ -1,0 +1,83 @@
+/**
+ * Whether the statement may change data, by its first word; a message of several may. It is told too often rather than too seldom: what may
+ * write is sent in a transaction. A function that writes and is called by `select` is not seen.
+ */
+export function mayWrite(sql: string): boolean {
+  // what is only seen at a closer look is seldom there at all
+  return (
+    WRITES.test(sql) || (SEVERAL.test(sql) && SEVERAL.test(outsideOfTexts(sql))) || (CTE.test(sql) && WRITING.test(outsideOfTexts(sql)))
+  );
+}
+
+/** What the statement does to the transaction, or that it is of the session, where it does nothing else. */
+export function controlOf(sql: string): Control | undefined {
+  const [, first = '', rest = ''] = CONTROL.exec(sql) ?? [];
+  const word = first.toLowerCase();
+
+  switch (word) {
+    case '':
+      return undefined;
+    case 'begin':
+    case 'start':
+      return { kind: 'begin' };
+    case 'commit':
+    case 'end':
+      return { kind: CHAIN.test(rest) ? 'commit and chain' : 'commit' };
+    case 'savepoint':
+      return { kind: 'savepoint', name: nameIn(rest) };
+    case 'abort':
+    case 'rollback': {
+      const savepoint = TO_SAVEPOINT.exec(rest)?.[1];
+
+      return savepoint !== undefined
+        ? { kind: 'rollback to', name: nameIn(savepoint) }
+        : { kind: CHAIN.test(rest) ? 'rollback and chain' : 'rollback' };
+    }
+    default:
+      return { kind: 'other' };
+  }
+}
+
+/** The schemas that the statement renames or drops. */
+export function schemasGivenUp(sql: string): string[] {
+  return [...sql.matchAll(GIVEN_UP)].map(([, name = '']) => nameIn(name));
+}
+
+/** The statement without what stands in literals, names in quotes, bodies and comments. */
+function outsideOfTexts(sql: string): string {
+  return sql.replaceAll(TEXTS, ' ');
+}
+
+// as PostgreSQL takes it
+function nameIn(sql: string): string {
+  const name = sql.trim();
+
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name.toLowerCase();
+}
+
+const START = String.raw`^(?:\s|\/\*(?:[^*]|\*(?!\/))*\*\/|--[^\n]*\n|\()*`;
+
+const WRITES = new RegExp(String.raw`${START}(?:insert|update|delete|merge|call|do|truncate|refresh)\b`, 'i');
+
+const CTE = new RegExp(String.raw`${START}with\b`, 'i');
+
+const WRITING = /\b(?:insert|update|delete|merge)\b/i;
+
+const TEXTS = /\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]*)\$[\s\S]*?\$\1\$|--[^\n]*|\/\*[\s\S]*?\*\//gi;
+
+const SEVERAL = /;\s*[^\s;]/;
+
+const CONTROL = new RegExp(
+  String.raw`${START}(begin|start|commit|end|rollback|abort|savepoint|release|set|reset|show|discard)\b([^;]*?);?\s*$`,
+  'i',
+);
+
+const TO_SAVEPOINT = /^\s*(?:work\s+|transaction\s+)?to\s+(?:savepoint\s+)?([\s\S]*)$/i;
+
+const CHAIN = /\band\s+chain\b/i;
+
+const GIVEN_UP = /\b(?:drop|alter) schema (?:if exists )?("(?:[^"]|"")+"|\w+)/gi;
+
+export type Control =
+  | { readonly kind: 'begin' | 'commit' | 'commit and chain' | 'rollback' | 'rollback and chain' | 'other' }
+  | { readonly kind: 'savepoint' | 'rollback to'; readonly name: string };

@@ -1,0 +1,58 @@
+import type { TenantIdentity } from '../scope/tenant-identity.js';
+
+/** The tenants that the statements of one transaction were for, but for what was rolled back. */
+export class TransactionTenants {
+  readonly #steps: Step[] = [];
+  readonly #savepoints = new Map<string, number>();
+  /** By the schema; the name may be given to another one in the transaction itself. */
+  readonly #tenants = new Map<string, TenantIdentity>();
+
+  get all(): readonly TenantIdentity[] {
+    return [...this.#tenants.values()];
+  }
+
+  get isEmpty(): boolean {
+    return this.#tenants.size === 0;
+  }
+
+  add(identity: TenantIdentity): void {
+    // one that had no schema has nothing to be held to
+    if (identity.schemaOid !== undefined && !this.#tenants.has(identity.schemaOid)) {
+      this.#do({ schemaOid: identity.schemaOid, identity });
+    }
+  }
+
+  /** Takes out those of a name, which the transaction itself is about to give up. */
+  take(schemaName: string): readonly TenantIdentity[] {
+    const taken = this.all.filter(identity => identity.schemaName === schemaName);
+    taken.forEach(({ schemaOid }) => this.#do({ schemaOid, identity: undefined }));
+
+    return taken;
+  }
+
+  savepoint(name: string): void {
+    this.#savepoints.set(name, this.#steps.length);
+  }
+
+  rollbackTo(name: string): void {
+    const steps = this.#steps.splice(0).slice(0, this.#savepoints.get(name));
+    this.#tenants.clear();
+    steps.forEach(step => this.#do(step));
+  }
+
+  #do(step: Step): void {
+    this.#steps.push(step);
+
+    if (step.identity === undefined) {
+      this.#tenants.delete(String(step.schemaOid));
+    } else {
+      this.#tenants.set(String(step.schemaOid), step.identity);
+    }
+  }
+}
+
+interface Step {
+  readonly schemaOid: string | undefined;
+  /** Undefined where it was taken out. */
+  readonly identity: TenantIdentity | undefined;
+}

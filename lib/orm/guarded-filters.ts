@@ -1,0 +1,85 @@
+import { QueryHelper, Utils, type Dictionary, type FilterDef } from '@mikro-orm/core';
+import { entitiesIn, guardCondition, refuseForeignIn } from '../entities/filter-conditions.js';
+import type { Args, OpenEntityManager, OpenEntityManagerClass } from './open-entity-manager.js';
+
+/**
+ * The methods of an EntityManager that use filters. An entity in a filter is checked when it is passed, and again when the filter is used: a fork
+ * inherits filters and parameters, and the fork of a nested scope belongs to another tenant.
+ *
+ * Relies on MikroORM 7 choosing the active filters by `QueryHelper.getActiveFilters`.
+ */
+export function guardFilters(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
+  return class GuardedFilters extends EntityManagerOfMikro {
+    // declared without a value, because the base constructor runs before fields exist
+    declare given: GivenToFilters | undefined;
+
+    override addFilter(...[options, ...rest]: Args<'addFilter'>) {
+      const filter = { ...options } as FilterDef;
+      const em: Given = this.getContext(false);
+      refuseForeignIn(filter.cond, em, undefined);
+      guardCondition(filter);
+      super.addFilter(filter as typeof options, ...rest);
+      // as MikroORM stores it
+      const entity = filter.entity === undefined ? {} : { entity: Utils.asArray(filter.entity).map(each => Utils.classOrName(each)) };
+      const added = { default: true, ...filter, ...entity, entities: entitiesIn(filter.cond) } as AddedFilter;
+      em.given = { added: { ...em.given?.added, [filter.name]: added }, params: em.given?.params ?? {} };
+    }
+
+    override setFilterParams(...[name, args, ...rest]: Args<'setFilterParams'>) {
+      const em: Given = this.getContext(false);
+      refuseForeignIn(args, em, undefined);
+      const entities = entitiesIn(args);
+      super.setFilterParams(name, entities.length === 0 ? args : sharedWithForks(args), ...rest);
+      em.given = { added: em.given?.added ?? {}, params: { ...em.given?.params, [name]: entities } };
+    }
+
+    override fork(...args: Args<'fork'>) {
+      const em: Given = args[0]?.disableContextResolution === true ? this : this.getContext(false);
+      const fork = super.fork(...args);
+      (fork as Given).given = em.given;
+
+      return fork;
+    }
+
+    override async applyFilters(...args: Args<'applyFilters'>) {
+      const [entityName, , options] = args;
+
+      if (this.given !== undefined) {
+        const { added, params } = this.given;
+        const meta = this.getMetadata().get(entityName);
+
+        for (const filters of [this.config.get('filters'), added, meta.filters] as Dictionary<FilterDef>[]) {
+          for (const filter of QueryHelper.getActiveFilters(meta, options, filters)) {
+            const takesParams = typeof filter.cond === 'function' && !Utils.isPlainObject(paramsIn(options, filter.name));
+            refuseForeignIn((filter as Partial<AddedFilter>).entities, this, meta.className);
+            refuseForeignIn(takesParams ? params[filter.name] : undefined, this, meta.className);
+          }
+        }
+      }
+
+      return super.applyFilters(...args);
+    }
+  };
+}
+
+function paramsIn(options: Args<'applyFilters'>[2], name: string): unknown {
+  return (options as Readonly<Record<string, unknown>> | undefined)?.[name];
+}
+
+/**
+ * Returns parameters that forks do not copy. MikroORM 7 copies the parameters of a fork deeply. The copy of an entity has lost its schema, and its
+ * collections cannot be read. MikroORM uses the method `clone` of an object that has one.
+ */
+function sharedWithForks(args: Dictionary): Dictionary {
+  return Object.defineProperty({ ...args }, 'clone', { value: () => sharedWithForks(args) });
+}
+
+type Given = Pick<OpenEntityManager, 'config' | 'schema'> & { given?: GivenToFilters | undefined };
+
+type AddedFilter = FilterDef & { readonly entities: readonly object[] };
+
+/** The filters that were added, and the entities in the parameters of filters. */
+interface GivenToFilters {
+  readonly added: Readonly<Record<string, AddedFilter>>;
+  readonly params: Readonly<Record<string, readonly object[]>>;
+}

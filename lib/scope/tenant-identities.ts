@@ -1,0 +1,125 @@
+import type { TenantIdentity } from './tenant-identity.js';
+
+/**
+ * For how long, in milliseconds, a tenant is taken to be the one that it was a moment ago, where nobody would tell of a change. Work that
+ * sends more statements than one in this time pays one more statement for all of them.
+ */
+export const TRUST_MS = 100;
+
+/** What one ORM knows of which tenants are still those that they were, without the database. */
+export class TenantIdentities {
+  /** Whether a change since then would have been heard by now. Set by whoever listens. Both in `performance.now()`'s terms. */
+  wouldHaveHeard: (since: number, now: number) => boolean = () => false;
+
+  /** Called with the name of a tenant that was found to be another one, or none. */
+  onEnd: (schemaName: string) => void = () => undefined;
+
+  readonly #changes = new Changes();
+  readonly #ended = new WeakSet<TenantIdentity>();
+  /** What the primary has said. */
+  readonly #primary: Confirmations;
+
+  constructor() {
+    this.#primary = new Confirmations(this.#changes, (since, now) => this.wouldHaveHeard(since, now));
+  }
+
+  /** What a connection goes by. A replica may be behind what was heard, so there nothing is trusted for longer than `TRUST_MS`. */
+  confirmationsOf(connection: 'read' | 'write'): Confirmations {
+    return connection === 'write' ? this.#primary : new Confirmations(this.#changes, () => false);
+  }
+
+  /** Says that the tenants of these names have changed, or all if none is named. */
+  outdate(schemaNames: readonly string[]): void {
+    this.#changes.add(schemaNames);
+  }
+
+  /** Whether the tenant is known to be the one it was, as a change would have been heard. */
+  isHeard(identity: TenantIdentity): boolean {
+    return !this.hasEnded(identity) && this.#primary.isHeard(identity);
+  }
+
+  /** Whether the tenant is not the one of its name any more. */
+  hasEnded(identity: TenantIdentity): boolean {
+    return this.#ended.has(identity);
+  }
+
+  end(identity: TenantIdentity): void {
+    if (!this.#ended.has(identity)) {
+      this.#ended.add(identity);
+      this.onEnd(identity.schemaName);
+    }
+  }
+}
+
+/** When the database said of which tenants that they are who they were. */
+export class Confirmations {
+  readonly #changes: Changes;
+  readonly #wouldHaveHeard: (since: number, now: number) => boolean;
+  readonly #of = new WeakMap<TenantIdentity, Moment>();
+
+  constructor(changes: Changes, wouldHaveHeard: (since: number, now: number) => boolean) {
+    this.#changes = changes;
+    this.#wouldHaveHeard = wouldHaveHeard;
+  }
+
+  /** To be taken before the database is asked: what it answers is not older. */
+  now(): Moment {
+    return { at: performance.now(), changes: this.#changes.count };
+  }
+
+  confirm(identity: TenantIdentity, askedAt: Moment): void {
+    this.#of.set(identity, askedAt);
+  }
+
+  isTrusted(identity: TenantIdentity): boolean {
+    return this.#isUnchanged(identity, TRUST_MS);
+  }
+
+  isHeard(identity: TenantIdentity): boolean {
+    return this.#isUnchanged(identity, 0);
+  }
+
+  #isUnchanged(identity: TenantIdentity, trustedMs: number): boolean {
+    const confirmed = this.#of.get(identity);
+
+    if (confirmed === undefined || this.#changes.hasChanged(identity.schemaName, confirmed.changes)) {
+      return false;
+    }
+
+    const now = performance.now();
+
+    return now - confirmed.at < trustedMs || this.#wouldHaveHeard(confirmed.at, now);
+  }
+}
+
+/** Counts what was told of changed tenants. */
+class Changes {
+  count = 0;
+  readonly #latest = new Map<string, number>();
+  #latestOfAll = 0;
+
+  add(schemaNames: readonly string[]): void {
+    this.count += 1;
+
+    // nobody may make a process remember more names than it has tenants
+    if (schemaNames.length === 0 || this.#latest.size + schemaNames.length > MAX_NAMES) {
+      this.#latestOfAll = this.count;
+      this.#latest.clear();
+      return;
+    }
+
+    schemaNames.forEach(name => this.#latest.set(name, this.count));
+  }
+
+  hasChanged(schemaName: string, since: number): boolean {
+    return this.#latestOfAll > since || (this.#latest.get(schemaName) ?? 0) > since;
+  }
+}
+
+/** A point in time, and what had been told until then. */
+export interface Moment {
+  readonly at: number;
+  readonly changes: number;
+}
+
+const MAX_NAMES = 10_000;

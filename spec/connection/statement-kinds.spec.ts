@@ -1,0 +1,107 @@
+import { expect } from 'chai';
+import { controlOf, mayWrite, schemasGivenUp } from '../../dist/connection/statement-kinds.js';
+
+const WRITES = [
+  'insert into "acme"."note" ("text") values (1)',
+  '  UPDATE "acme"."note" set "text" = 1',
+  '/* why */ delete from "acme"."note"',
+  '/* a * b ** c */ -- d\n delete from "acme"."note"',
+  'merge into "acme"."note" using x on true when matched then delete',
+  'with x as (delete from "acme"."note" returning *) select * from x',
+  'with x as (select 1) insert into "acme"."note" select * from x',
+  'call "acme"."write"()',
+  'do $$ begin perform 1; end $$',
+  'truncate "acme"."note"',
+  'refresh materialized view "acme"."digest"',
+  'select 1; delete from "acme"."note"',
+  `select ';'; delete from "acme"."note"`,
+];
+
+const READS = [
+  'select * from "acme"."note"',
+  'select * from "acme"."note";',
+  `select * from "acme"."note" where "text" = '; delete from x'`,
+  `select * from "acme"."note" where "text" = E'\\'; delete from x'`,
+  'select "a;b" from "acme"."note" -- c; d',
+  'select $$a; b$$, $x$ c; $y$ d $x$',
+  'select 1 /* a; b */',
+  'with x as (select * from "acme"."note") select * from x',
+  `with x as (select 'insert') select "update" from x`,
+  '(select 1) union (select 2)',
+  'explain select 1',
+  'show search_path',
+];
+
+describe('What a statement does', () => {
+  for (const sql of WRITES) {
+    it(`S12 is seen to write: ${sql.replaceAll('\n', ' ')}`, () => expect(mayWrite(sql)).to.equal(true));
+  }
+
+  for (const sql of READS) {
+    it(`S12 is seen to read: ${sql}`, () => expect(mayWrite(sql)).to.equal(false));
+  }
+
+  it('G4 to its transaction is seen where it does nothing else', () => {
+    expect(
+      Object.fromEntries(
+        [
+          'begin',
+          'START TRANSACTION ISOLATION LEVEL SERIALIZABLE;',
+          '/* why */ commit',
+          'end',
+          'rollback',
+          'abort work',
+          'savepoint s',
+          'savepoint "A ""b"""',
+          'commit and chain',
+          'ROLLBACK WORK AND CHAIN;',
+          'commit and no chain',
+          'rollback to s',
+          'ROLLBACK WORK TO SAVEPOINT S ;',
+          'rollback to savepoint "S"',
+          'release savepoint s',
+          'set local role x',
+          'set transaction read only',
+          'show search_path',
+          'begin; delete from "acme"."note"',
+          'select 1',
+          'beginning',
+        ].map(sql => [sql, controlOf(sql)]),
+      ),
+    ).to.deep.equal({
+      begin: { kind: 'begin' },
+      'START TRANSACTION ISOLATION LEVEL SERIALIZABLE;': { kind: 'begin' },
+      '/* why */ commit': { kind: 'commit' },
+      end: { kind: 'commit' },
+      rollback: { kind: 'rollback' },
+      'abort work': { kind: 'rollback' },
+      'savepoint s': { kind: 'savepoint', name: 's' },
+      'savepoint "A ""b"""': { kind: 'savepoint', name: 'A "b"' },
+      'commit and chain': { kind: 'commit and chain' },
+      'ROLLBACK WORK AND CHAIN;': { kind: 'rollback and chain' },
+      'commit and no chain': { kind: 'commit' },
+      'rollback to s': { kind: 'rollback to', name: 's' },
+      'ROLLBACK WORK TO SAVEPOINT S ;': { kind: 'rollback to', name: 's' },
+      'rollback to savepoint "S"': { kind: 'rollback to', name: 'S' },
+      'release savepoint s': { kind: 'other' },
+      'set local role x': { kind: 'other' },
+      'set transaction read only': { kind: 'other' },
+      'show search_path': { kind: 'other' },
+      'begin; delete from "acme"."note"': undefined,
+      'select 1': undefined,
+      beginning: undefined,
+    });
+  });
+
+  it('S12 to the names of schemas is seen, in whatever statement', () => {
+    expect(
+      [
+        'drop schema "acme" cascade',
+        'DROP SCHEMA IF EXISTS acme',
+        'alter schema "a""b" rename to "c"',
+        'select 1; alter schema Bob rename to x; drop schema carol',
+        'drop table "acme"."note"',
+      ].map(schemasGivenUp),
+    ).to.deep.equal([['acme'], ['acme'], ['a"b'], ['bob', 'carol'], []]);
+  });
+});
