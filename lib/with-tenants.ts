@@ -19,7 +19,7 @@ import { MIGRATION_PROBES } from './migrations/run/seam-probes.js';
 import { createPublicSchemaGenerator } from './migrations/set/public-schema-generator.js';
 import { resolveOptions, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './tenant/options.js';
 import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
-import { keepFromScopes } from './orm/public-extensions.js';
+import { guardExtensions } from './orm/public-extensions.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
 import { guardConditions, withGuardedConditions } from './entities/filter-conditions.js';
@@ -61,9 +61,6 @@ export function withTenants<
 }
 
 function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm: WrappedOrm) => void): AnyConfig {
-  const extensions = config.extensions ?? [];
-  const hasMigrator = extensions.some(extension => (extension as { readonly name?: string }).name === Migrator.name);
-
   return {
     ...config,
     schema: options.publicSchema,
@@ -73,7 +70,8 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm:
     ...(config.context === undefined ? {} : { context: contextOfScopes(config.context) }),
     ...(config.filters === undefined ? {} : { filters: withGuardedConditions(config.filters) }),
     subscribers: [...(config.subscribers ?? []), new TenantSubscriber()],
-    extensions: [...extensions, ...(hasMigrator ? [] : [Migrator]), tenantsExtension(options, onStart)],
+    // the user's own migrator comes later, and replaces MikroORM's
+    extensions: [Migrator, ...(config.extensions ?? []), tenantsExtension(options, onStart)],
     discovery: wrapDiscovery(config.discovery ?? {}, options),
     migrations: {
       ...config.migrations,
@@ -195,7 +193,7 @@ function tenantsExtension(options: ResolvedTenantsOptions, onStart: (orm: Wrappe
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
       giveSeederOfScope(orm);
       orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(database));
-      keepFromScopes(rules, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
+      guardExtensions(rules, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
       prepareLateEntities(orm, options);
     }
   };

@@ -1,5 +1,6 @@
 import { runInTenant, withTenants } from '@landlord/mikro-orm';
 import { MikroORM, UnderscoreNamingStrategy, type EventArgs, type EventSubscriber } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
 import { PostgreSqlDriver, SqlEntityManager } from '@mikro-orm/postgresql';
 import { SeedManager } from '@mikro-orm/seeder';
 import { expect } from 'chai';
@@ -58,6 +59,18 @@ onDatabases('a config of the user’s own', database => {
 
     expect(orm.config.getNamingStrategy()).to.be.instanceOf(Shouting);
     expect(orm.config.getExtension('@mikro-orm/seeder')).to.be.instanceOf(SeedManager);
+    expect(await orm.migrator.getPending()).to.deep.equal([]);
+  });
+
+  it('G4 keeps its migrator, by whatever name its class goes', async () => {
+    class m extends Migrator {
+      static override register(given: MikroORM): void {
+        given.config.registerExtension('@mikro-orm/migrator', () => new m(given.em as never));
+      }
+    }
+    orm = await openLibrary(database, {}, { extensions: [m] });
+
+    expect(orm.migrator).to.be.instanceOf(m);
     expect(await orm.migrator.getPending()).to.deep.equal([]);
   });
 

@@ -5,7 +5,7 @@ import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
 import { queryOf } from './settings-sql.js';
 import { hasOpenTransaction } from './server-status.js';
-import { controlOf, mayWrite, schemasGivenUp, type Control } from './statement-kinds.js';
+import { controlOf, mayWrite, schemasRenamedOrDropped, type Control } from './statement-kinds.js';
 import type { TenantCheck } from './tenant-check.js';
 import { TransactionTenants } from './transaction-tenants.js';
 
@@ -58,7 +58,7 @@ export class CheckedConnection implements DatabaseConnection {
     const identity = this.#check.tenantOf(query);
 
     if (identity === undefined) {
-      return this.#hasTenants ? this.#settle(query.sql).then(run) : run();
+      return this.#hasTenants ? this.#checkNamesGivenUp(query.sql).then(run) : run();
     }
 
     if (!this.#check.isTrusted(identity)) {
@@ -201,8 +201,8 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   /** What the transaction itself is about to rename or drop is looked at now, as it is not there any more at the end. */
-  async #settle(sql: string): Promise<void> {
-    for (const schemaName of schemasGivenUp(sql)) {
+  async #checkNamesGivenUp(sql: string): Promise<void> {
+    for (const schemaName of schemasRenamedOrDropped(sql)) {
       const given = this.#transaction?.take(schemaName) ?? [];
       const changed = await this.#check.firstChanged(given, query => this.#send(query));
 

@@ -1,5 +1,5 @@
 import { partsOf, type SqlKind, type SqlPart } from '../postgres/transaction-statements.js';
-import { GuardedTransaction, type SqlGuard, type Wanted } from './guarded-transaction.js';
+import { GuardedTransaction, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
 import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
 import { inUnit, StatementRunner, undo, type Unit } from './statement-runner.js';
 
@@ -33,20 +33,22 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   async executeQuery(query: Query, options?: object): Promise<QueryResult> {
-    const wanted = this.#wanted(query);
+    const required = this.#settingsFor(query);
 
-    return wanted === undefined ? this.inner.executeQuery(query, options) : this.#alone(() => this.#execute(query, wanted, options));
+    return required === undefined
+      ? this.inner.executeQuery(query, options)
+      : this.#whileBusy(() => this.#execute(query, required, options));
   }
 
   async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {
-    const wanted = this.#wanted(query);
+    const required = this.#settingsFor(query);
 
-    if (wanted === undefined) {
+    if (required === undefined) {
       yield* this.inner.streamQuery(query, chunkSize, options);
       return;
     }
 
-    if (partsIn(query, wanted) !== undefined) {
+    if (partsIn(query, required) !== undefined) {
       // there is nothing to be read bit by bit
       yield await this.executeQuery(query, options);
       return;
@@ -56,7 +58,7 @@ export class GuardedConnection implements DatabaseConnection {
     const reading = new Promise<void>(resolve => {
       release = resolve;
     });
-    const close = await this.#open(query, wanted);
+    const close = await this.#open(query, required);
     this.#busy = reading;
     // one that the reader stops before its end has not failed
     let failure: unknown;
@@ -119,15 +121,15 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   /** What the statement has to run with; undefined where it can be sent as it is. */
-  #wanted(query: Query): Wanted | undefined {
+  #settingsFor(query: Query): RequiredSettings | undefined {
     this.#refuseFailed();
-    const wanted = this.#guard.wanted(query, this.#transaction !== undefined);
+    const required = this.#guard.settingsFor(query, this.#transaction !== undefined);
 
-    if (wanted?.kind === 'keeping' && this.#transaction !== undefined) {
+    if (required?.kind === 'keeping' && this.#transaction !== undefined) {
       this.#transaction.hasKeptPath = true;
     }
 
-    return wanted === undefined || this.#transaction?.hasAll(wanted) === true ? undefined : wanted;
+    return required === undefined || this.#transaction?.hasAll(required) === true ? undefined : required;
   }
 
   #refuseFailed(): void {
@@ -136,41 +138,44 @@ export class GuardedConnection implements DatabaseConnection {
     }
   }
 
-  #alone<Result>(fn: () => Promise<Result>): Promise<Result> {
+  #whileBusy<Result>(fn: () => Promise<Result>): Promise<Result> {
     const done = fn();
     this.#busy = done;
 
     return done;
   }
 
-  async #execute(query: Query, wanted: Wanted, options: object | undefined): Promise<QueryResult> {
-    const parts = partsIn(query, wanted) ?? [{ kind: 'other', sql: query.sql }];
+  async #execute(query: Query, required: RequiredSettings, options: object | undefined): Promise<QueryResult> {
+    const parts = partsIn(query, required) ?? [{ kind: 'other', sql: query.sql }];
     const callers = this.#transaction;
 
     if (callers === undefined && parts.length === 1 && NEEDS_NO_TRANSACTION.has(parts[0]?.kind ?? 'other')) {
       return this.inner.executeQuery(query, options);
     }
 
-    return inUnit(callers === undefined ? await this.#runner.begin(wanted, parts.length) : { transaction: callers }, async transaction => {
-      const results: QueryResult[] = [];
+    return inUnit(
+      callers === undefined ? await this.#runner.begin(required, parts.length) : { transaction: callers },
+      async transaction => {
+        const results: QueryResult[] = [];
 
-      for (const { kind, sql } of parts) {
-        const piece = parts.length === 1 ? query : { ...query, sql };
-        results.push(await this.#runner.run({ transaction, kind, sql, wanted }, () => this.inner.executeQuery(piece, options)));
-      }
+        for (const { kind, sql } of parts) {
+          const piece = parts.length === 1 ? query : { ...query, sql };
+          results.push(await this.#runner.run({ transaction, kind, sql, required }, () => this.inner.executeQuery(piece, options)));
+        }
 
-      // as `pg` and Kysely answer a message of several statements
-      return results.length === 1 && results[0] !== undefined ? results[0] : { rows: [] };
-    });
+        // as `pg` and Kysely answer a message of several statements
+        return results.length === 1 && results[0] !== undefined ? results[0] : { rows: [] };
+      },
+    );
   }
 
-  /** Sets what is wanted for what is read bit by bit. What it resolves with is to be told what the reading has failed of. */
-  async #open({ sql }: Query, wanted: Wanted): Promise<(failure: unknown) => Promise<void>> {
-    const unit = await this.#unit(wanted);
+  /** Sets what is required for what is read bit by bit. What it resolves with is to be told what the reading has failed of. */
+  async #open({ sql }: Query, required: RequiredSettings): Promise<(failure: unknown) => Promise<void>> {
+    const unit = await this.#unit(required);
     const { transaction } = unit;
 
     try {
-      const leave = await transaction.enter(wanted);
+      const leave = await transaction.enter(required);
 
       return async failure => {
         if (failure === undefined) {
@@ -188,11 +193,11 @@ export class GuardedConnection implements DatabaseConnection {
     }
   }
 
-  async #unit(wanted: Wanted): Promise<Unit> {
+  async #unit(required: RequiredSettings): Promise<Unit> {
     const callers = this.#transaction;
 
     return callers === undefined
-      ? this.#runner.begin(wanted)
+      ? this.#runner.begin(required)
       : callers.isOpen
         ? { transaction: callers }
         : this.#runner.beginAgain(callers);
@@ -200,7 +205,7 @@ export class GuardedConnection implements DatabaseConnection {
 }
 
 /** Of raw SQL alone. What has parameters is one statement, or PostgreSQL refuses it. */
-function partsIn({ sql, parameters }: Query, { kind }: Wanted): readonly SqlPart[] | undefined {
+function partsIn({ sql, parameters }: Query, { kind }: RequiredSettings): readonly SqlPart[] | undefined {
   const parts = kind === 'raw' ? partsOf(sql) : undefined;
 
   return parameters.length > 0 && (parts?.length ?? 0) > 1 ? undefined : parts;

@@ -36,7 +36,7 @@ export class GuardedTransaction {
   }
 
   /** Whether a statement that wants this can be sent as it is. */
-  hasAll({ kind, path, role }: Wanted): boolean {
+  hasAll({ kind, path, role }: RequiredSettings): boolean {
     return this.isOpen
       ? this.#hasRole &&
           (role === KEEP || role === this.role) &&
@@ -53,8 +53,8 @@ export class GuardedTransaction {
     this.hasKeptPath = false;
   }
 
-  /** Sets what is wanted for a statement. */
-  async enter({ kind, path, role: wantedRole }: Wanted): Promise<Leave> {
+  /** Sets what is required for a statement. */
+  async enter({ kind, path, role: wantedRole }: RequiredSettings): Promise<Leave> {
     const role = wantedRole === KEEP ? this.role : wantedRole;
 
     if (role !== this.role) {
@@ -85,7 +85,7 @@ export class GuardedTransaction {
    * The same for a statement that takes no snapshot, by statements that take none: what a transaction reads after a lock has to be what
    * others have committed before it had that.
    */
-  async enterWithoutSnapshot({ path, role: wantedRole }: Wanted): Promise<Leave> {
+  async enterWithoutSnapshot({ path, role: wantedRole }: RequiredSettings): Promise<Leave> {
     await this.takeRole();
 
     const role = wantedRole === KEEP ? this.role : wantedRole;
@@ -170,7 +170,7 @@ export class GuardedTransaction {
 export const KEEP = Symbol('keep');
 
 /** What a statement has to run with. */
-export interface Wanted {
+export interface RequiredSettings {
   /** Undefined where it stays as it is. */
   readonly path: string | undefined;
   /** Undefined for the connection's own. */
@@ -183,7 +183,7 @@ export interface Wanted {
 }
 
 /** Whether that is what the connection has by itself. */
-export function isOwn({ path, role }: Pick<Wanted, 'path' | 'role'>): boolean {
+export function isOwn({ path, role }: Pick<RequiredSettings, 'path' | 'role'>): boolean {
   return path === undefined && (role === undefined || role === KEEP);
 }
 
@@ -193,7 +193,7 @@ export interface SqlGuard {
   gate(): Promise<void> | undefined;
 
   /** What the statement has to run with; undefined for what, outside of a transaction, is sent as it is. */
-  wanted(query: Query, isInTransaction: boolean): Wanted | undefined;
+  settingsFor(query: Query, isInTransaction: boolean): RequiredSettings | undefined;
 
   /** The role that a transaction which begins now is of; undefined for the connection's own. */
   roleNow(): string | undefined;

@@ -33,13 +33,13 @@ export function surviveLostConnections(connection: AbstractSqlConnection): void 
 
     const pool: Pool = created;
     const createDriver = dialect.createDriver.bind(dialect);
-    dialect.createDriver = () => giveBackLost(createDriver(), pool);
+    dialect.createDriver = () => releaseLostConnections(createDriver(), pool);
 
     return dialect;
   };
 }
 
-function giveBackLost(driver: Driver, pool: Pool): Driver {
+function releaseLostConnections(driver: Driver, pool: Pool): Driver {
   const acquire = driver.acquireConnection.bind(driver);
   const begin = driver.beginTransaction.bind(driver);
   const commit = driver.commitTransaction.bind(driver);
@@ -47,17 +47,17 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
   const release = driver.releaseConnection.bind(driver);
   const connect = pool.connect.bind(pool);
   let connecting: Promise<StatusClient> | undefined;
-  const givenBack = new WeakSet<DriverConnection>();
+  const alreadyReleased = new WeakSet<DriverConnection>();
   const watched = new WeakSet<DriverConnection>();
 
-  const giveBack = async (connection: DriverConnection): Promise<void> => {
+  const releaseOrClose = async (connection: DriverConnection): Promise<void> => {
     if (!isToBeClosed(connection)) {
       return release(connection);
     }
 
     // whoever held it for longer than the transaction gives it back again
-    if (!givenBack.has(connection)) {
-      givenBack.add(connection);
+    if (!alreadyReleased.has(connection)) {
+      alreadyReleased.add(connection);
       // a client that is ending is not kept. It is released before the call returns
       pool.once('release', endClient);
       const released = release(connection);
@@ -65,12 +65,12 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
       await released;
     }
   };
-  const orGiveBack = async (connection: DriverConnection, work: Promise<void>): Promise<void> => {
+  const releaseIfItFails = async (connection: DriverConnection, work: Promise<void>): Promise<void> => {
     try {
       await work;
     } catch (error) {
       closeAfterUse(connection);
-      await giveBack(connection);
+      await releaseOrClose(connection);
       throw error;
     }
   };
@@ -79,7 +79,7 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
       await commit(connection);
     } catch (error) {
       // what the database refused to commit can still be rolled back
-      await (isToBeClosed(connection) ? giveBack(connection) : undefined);
+      await (isToBeClosed(connection) ? releaseOrClose(connection) : undefined);
       throw error;
     }
   };
@@ -109,10 +109,10 @@ function giveBackLost(driver: Driver, pool: Pool): Driver {
 
       return connection;
     },
-    beginTransaction: (connection, settings) => orGiveBack(connection, begin(connection, settings)),
+    beginTransaction: (connection, settings) => releaseIfItFails(connection, begin(connection, settings)),
     commitTransaction: commitOrGiveBack,
-    rollbackTransaction: connection => orGiveBack(connection, rollback(connection)),
-    releaseConnection: giveBack,
+    rollbackTransaction: connection => releaseIfItFails(connection, rollback(connection)),
+    releaseConnection: releaseOrClose,
   } satisfies Partial<Driver>);
 }
 

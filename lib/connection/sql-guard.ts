@@ -5,10 +5,10 @@ import { isPglite } from '../tenant/is-pglite.js';
 import { PoolerModeError, TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
-import { readThere } from '../scope/read-in-scope.js';
+import { readInThisContext } from '../scope/read-in-scope.js';
 import { hasSqlState, refusesTransactions } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { KEEP, type SqlGuard, type Wanted } from './guarded-transaction.js';
+import { KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
 import { dumpInTransaction, type Pglite } from './pglite-dump.js';
 import { KEPT_PATH, queryOf } from './settings-sql.js';
 import { checkDialect } from './checked-dialect.js';
@@ -76,7 +76,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   open.stream = (...args) => {
     guard.refuseCarried(args);
 
-    return readThere(stream(...args));
+    return readInThisContext(stream(...args));
   };
 
   // what the user sets for a transaction is set for all of it
@@ -88,20 +88,22 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
       await guard.gate();
       const query = queryOf(dump, []);
 
-      await (guard.wanted(query, false) === undefined ? executeDump(dump) : dumpInTransaction(await open.getNativeClient(), query, guard));
+      await (guard.settingsFor(query, false) === undefined
+        ? executeDump(dump)
+        : dumpInTransaction(await open.getNativeClient(), query, guard));
     };
   }
 }
 
 /** Says for whom a query of Kysely's is, whose builder may have been made in another scope than it is run in. */
-export function forTenantsKysely(queryId: object, tenant: TenantRef | undefined): void {
+export function setTenantOfKyselyQuery(queryId: object, tenant: TenantRef | undefined): void {
   if (tenant !== undefined) {
     targetOfQuery.set(queryId, { kind: 'tenant', ...tenant });
   }
 }
 
 /** The tenant that a query of Kysely's is for, in an array. */
-export function tenantOfKysely(queryId: object): readonly string[] {
+export function tenantOfKyselyQuery(queryId: object): readonly string[] {
   const target = targetOfQuery.get(queryId);
 
   return target?.kind === 'tenant' ? [target.schemaName] : [];
@@ -120,7 +122,7 @@ class TenantSqlGuard implements SqlGuard {
     return gateOf(this.#config);
   }
 
-  wanted({ sql, queryId }: Query, isInTransaction: boolean): Wanted | undefined {
+  settingsFor({ sql, queryId }: Query, isInTransaction: boolean): RequiredSettings | undefined {
     const target = targetOfQuery.get(queryId) ?? this.#target();
     const { kind } = target;
 

@@ -39,7 +39,7 @@ export function controlOf(sql: string): Control | undefined {
 }
 
 /** The schemas that the statement renames or drops. */
-export function schemasGivenUp(sql: string): string[] {
+export function schemasRenamedOrDropped(sql: string): string[] {
   return [...sql.matchAll(GIVEN_UP)].map(([, name = '']) => nameIn(name));
 }
 

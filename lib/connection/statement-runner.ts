@@ -1,6 +1,14 @@
 import { attachRollbackError, sqlStateOf } from '../postgres/sql-state.js';
 import type { SqlKind } from '../postgres/transaction-statements.js';
-import { GuardedTransaction, isOwn, KEEP, type GuardedSession, type Leave, type SqlGuard, type Wanted } from './guarded-transaction.js';
+import {
+  GuardedTransaction,
+  isOwn,
+  KEEP,
+  type GuardedSession,
+  type Leave,
+  type SqlGuard,
+  type RequiredSettings,
+} from './guarded-transaction.js';
 import type { DatabaseConnection, QueryResult, Transactions } from './kysely-types.js';
 import { closeAfterUse, hasOpenTransaction } from './server-status.js';
 import { queryOf } from './settings-sql.js';
@@ -29,7 +37,7 @@ export class StatementRunner implements GuardedSession {
   }
 
   /** Begins a transaction for what has none, of which nothing goes on after its last part. */
-  async begin({ role }: Wanted, parts = 1): Promise<Unit> {
+  async begin({ role }: RequiredSettings, parts = 1): Promise<Unit> {
     try {
       await this.#transactions.beginTransaction(this.#connection, {});
     } catch (error) {
@@ -63,7 +71,7 @@ export class StatementRunner implements GuardedSession {
 
   /** Runs one part of what was sent, and keeps account of what it does to the transaction. */
   async run(part: StatementPart, run: () => Promise<QueryResult>): Promise<QueryResult> {
-    const { transaction, kind, wanted } = part;
+    const { transaction, kind, required } = part;
 
     if (kind === 'savepoint' && transaction.isOpen) {
       await transaction.takeRole();
@@ -72,7 +80,7 @@ export class StatementRunner implements GuardedSession {
     if (kind === 'lock' || kind === 'other') {
       return transaction.isOpen
         ? this.#runBetween(part, run)
-        : kind === 'lock' || isOwn(wanted)
+        : kind === 'lock' || isOwn(required)
           ? run()
           : inUnit(await this.beginAgain(transaction), () => this.#runBetween(part, run));
     }
@@ -113,8 +121,8 @@ export class StatementRunner implements GuardedSession {
 
   /** Runs what goes between two statements of ours. */
   async #runBetween(part: StatementPart, run: () => Promise<QueryResult>): Promise<QueryResult> {
-    const { transaction, kind, wanted } = part;
-    const leave = await (kind === 'lock' ? transaction.enterWithoutSnapshot(wanted) : transaction.enter(wanted));
+    const { transaction, kind, required } = part;
+    const leave = await (kind === 'lock' ? transaction.enterWithoutSnapshot(required) : transaction.enter(required));
     let result: QueryResult;
 
     try {
@@ -160,5 +168,5 @@ export interface StatementPart {
   readonly transaction: GuardedTransaction;
   readonly kind: SqlKind;
   readonly sql: string;
-  readonly wanted: Wanted;
+  readonly required: RequiredSettings;
 }

@@ -21,7 +21,7 @@ export class TenantCheck {
   /** The tenant that the statement is for, if it is for one that is known. Throws if its name is another one's. */
   tenantOf(query: Query): TenantIdentity | undefined {
     // what comes with one that is checked
-    if (isOurs(query)) {
+    if (isOfLibrary(query)) {
       return undefined;
     }
 
@@ -86,7 +86,7 @@ async function hasSchema({ schemaName, schemaOid }: TenantIdentity, send: Send):
 }
 
 // Kysely's own have it from their class, which makes one when it is first asked for; what MikroORM streams has none
-function isOurs({ queryId }: Partial<Query>): boolean {
+function isOfLibrary({ queryId }: Partial<Query>): boolean {
   return queryId !== undefined && Object.hasOwn(queryId, 'queryId');
 }
 

@@ -95,7 +95,7 @@ export class TenantIdentifier {
   }
 
   /** Whether the tenant is the one of its name still. */
-  async isStill(identity: TenantIdentity): Promise<boolean> {
+  async isCurrent(identity: TenantIdentity): Promise<boolean> {
     const [state] = await this.#stored([identity.keyValues], this.#orm.em.getTransactionContext());
 
     return state?.name === identity.schemaName && schemaOidOf(state) === identity.schemaOid;

@@ -57,8 +57,8 @@ export class TenantsTable {
   }
 
   /** Whether the tenant is the one of its name still. */
-  async isStill(identity: TenantIdentity): Promise<boolean> {
-    return this.#identifier.isStill(identity);
+  async isCurrent(identity: TenantIdentity): Promise<boolean> {
+    return this.#identifier.isCurrent(identity);
   }
 
   // a tenant's row for a scope must not be in the identity map of a request

@@ -1,6 +1,6 @@
 import { Reference, Utils, type Dictionary, type EntityManager, type FilterDef } from '@mikro-orm/core';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { refuseForeign } from './foreign-entities.js';
+import { refuseForeignEntities } from './foreign-entities.js';
 
 /**
  * Makes a filter check each condition that its function returns. The condition may contain an entity of another tenant, from a parameter or from
@@ -41,7 +41,7 @@ export function withGuardedConditions<Filters extends Dictionary<object>>(filter
 /** @throws CrossTenantError `CROSS_TENANT` if the parameters or the condition of a filter contain an entity of another tenant. */
 export function refuseForeignIn(given: unknown, em: Pick<EntityManager, 'config' | 'schema'>, entity: string | undefined): void {
   const rules = TenantRules.of(em.config);
-  refuseForeign([given], em.schema, { rules, scope: rules.scope, entity });
+  refuseForeignEntities([given], em.schema, { rules, scope: rules.scope, entity });
 }
 
 /** The entities in the parameters or the condition of a filter. MikroORM replaces them by their keys when the filter is first used. */

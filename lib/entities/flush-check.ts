@@ -2,7 +2,7 @@ import { helper, type ChangeSet, type Collection, type EntityManager, type UnitO
 import { CrossTenantError } from '../errors/index.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import { entitiesOf, firstForeign, foreignSchema, propertyTo } from './relations.js';
+import { entitiesOf, firstForeignEntity, foreignSchema, propertyTo } from './relations.js';
 
 /** One flush of an EntityManager. */
 export interface Flush {
@@ -136,7 +136,7 @@ function checkEntity(entity: object, own: string | undefined, flush: Flush): voi
 }
 
 function checkRelations(entity: object, schemaName: string): void {
-  const foreign = firstForeign(entity, schemaName);
+  const foreign = firstForeignEntity(entity, schemaName);
 
   if (foreign !== undefined) {
     throw CrossTenantError.relation(foreign.property, schemaName, foreign.schemaName);

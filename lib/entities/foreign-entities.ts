@@ -1,6 +1,6 @@
 import { helper, Reference, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
-import { entitiesOf, firstForeign, foreignSchema } from './relations.js';
+import { entitiesOf, firstForeignEntity, foreignSchema } from './relations.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
 
@@ -11,7 +11,7 @@ import type { GuardContext } from '../scope/guard-context.js';
  *
  * @throws CrossTenantError `CROSS_TENANT`
  */
-export function refuseForeign(
+export function refuseForeignEntities(
   given: readonly unknown[],
   wanted: string | undefined,
   { rules, scope, entity }: GuardContext & { readonly entity?: string | undefined },
@@ -62,7 +62,7 @@ function refuseEntity(entity: object, own: string, { path }: Place): void {
     throw CrossTenantError.givenEntity(helper(entity).__meta.className, [own, schema], property);
   }
 
-  const foreign = firstForeign(entity, own);
+  const foreign = firstForeignEntity(entity, own);
 
   if (foreign !== undefined) {
     throw CrossTenantError.givenEntity(helper(foreign.entity).__meta.className, [own, foreign.schemaName], foreign.property);

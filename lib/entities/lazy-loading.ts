@@ -10,7 +10,7 @@ import {
 } from '@mikro-orm/core';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import { refuseForeign } from './foreign-entities.js';
+import { refuseForeignEntities } from './foreign-entities.js';
 import { guardContextOf } from '../scope/guard-context.js';
 
 /**
@@ -28,8 +28,8 @@ export function refuseUnlessLoaded(em: EntityManager, entities: unknown, { popul
   const unloaded = Utils.asArray(entities as object[]).filter(
     entity => Utils.isEntity<object>(entity) && (!helper(entity).__initialized || populatesScalar(helper(entity).__meta, populate)),
   );
-  refuseForeign([entities], schema, guard);
-  refuseForeign(unloaded, em.schema, guard);
+  refuseForeignEntities([entities], schema, guard);
+  refuseForeignEntities(unloaded, em.schema, guard);
 }
 
 /** The schema of the first entity, for an EntityManager without a schema. MikroORM uses one schema for all, so the others must have the same. */
@@ -47,7 +47,7 @@ export async function refreshInSchema(em: EntityManager, entity: object, options
   const { __em, __meta, __schema } = helper(entity);
 
   if (__em !== em) {
-    refuseForeign([entity], em.schema, guardContextOf(em.config));
+    refuseForeignEntities([entity], em.schema, guardContextOf(em.config));
   }
 
   return em.findOne(__meta.class, entity, { schema: __schema, ...options, refresh: true, flushMode: FlushMode.COMMIT } as object);
@@ -66,7 +66,7 @@ export function loadInSchema<Loader extends DataLoaderLike>(loader: Loader, em: 
 
       const schema = options?.schema ?? __schema;
       em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
-      refuseForeign([entity], schema, guardContextOf(em.config));
+      refuseForeignEntities([entity], schema, guardContextOf(em.config));
 
       return loader.load([target, schema === undefined ? options : { ...options, schema }, ...others], ...rest);
     },
@@ -85,7 +85,7 @@ export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoad
       return typeof value === 'function'
         ? (...args: unknown[]): unknown => {
             const given = args.filter(Array.isArray);
-            refuseForeign(given, em.schema ?? schemaOf(given[0]), guardContextOf(em.config));
+            refuseForeignEntities(given, em.schema ?? schemaOf(given[0]), guardContextOf(em.config));
 
             return value.apply(target, inSchemaOfOwners(String(name), args, em.schema));
           }
@@ -119,7 +119,7 @@ export function guardCollections(): void {
 
     if (required && em !== undefined) {
       if (TenantRules.find(em.config) !== undefined) {
-        refuseForeign([this.owner], em.schema, guardContextOf(em.config));
+        refuseForeignEntities([this.owner], em.schema, guardContextOf(em.config));
       }
     }
 

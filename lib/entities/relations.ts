@@ -16,7 +16,7 @@ export interface Referred {
  * The first entity of another tenant that this entity refers to directly: by a foreign key, also one of an embeddable, or in a collection. An
  * entity without a schema is accepted. It is new or only a key, and gets the tenant that it is stored in.
  */
-export function firstForeign(entity: object, schemaName: string): Referred | undefined {
+export function firstForeignEntity(entity: object, schemaName: string): Referred | undefined {
   const { __meta: meta } = helper(entity);
 
   for (const property of tenantRelationsOf(meta)) {

@@ -95,7 +95,11 @@ export function withTenantSchema<Options extends { readonly schema?: string | un
 }
 
 /** The tenant entities whose tables refer to a shared table by foreign keys, directly or through other shared tables. */
-export function tenantsThatReferTo(meta: EntityMetadata, storage: MetadataStorage, seen = new Set<EntityMetadata>()): EntityMetadata[] {
+export function tenantEntitiesReferringTo(
+  meta: EntityMetadata,
+  storage: MetadataStorage,
+  seen = new Set<EntityMetadata>(),
+): EntityMetadata[] {
   if (seen.has(meta.root)) {
     return [];
   }
@@ -103,7 +107,7 @@ export function tenantsThatReferTo(meta: EntityMetadata, storage: MetadataStorag
   seen.add(meta.root);
   const referring = [...storage.getAll().values()].filter(other => other.relations.some(property => refersTo(property, meta)));
 
-  return referring.flatMap(other => (isTenantEntity(other.root) ? [other] : tenantsThatReferTo(other, storage, seen)));
+  return referring.flatMap(other => (isTenantEntity(other.root) ? [other] : tenantEntitiesReferringTo(other, storage, seen)));
 }
 
 function refersTo({ kind, owner, targetMeta }: EntityProperty, meta: EntityMetadata): boolean {

@@ -1,5 +1,5 @@
 import type { EntityManager, EntityMetadata, EntityName } from '@mikro-orm/core';
-import { refuseForeign } from '../entities/foreign-entities.js';
+import { refuseForeignEntities } from '../entities/foreign-entities.js';
 import { isName } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 
@@ -17,7 +17,7 @@ export function refuseForeignArguments(
 ): void {
   const rules = TenantRules.of(em.config);
   const meta = entity === undefined ? undefined : metaOf(em, entity);
-  refuseForeign(given, schema ?? em.getContext(false).schema, { rules, scope: rules.scope, entity: meta?.className });
+  refuseForeignEntities(given, schema ?? em.getContext(false).schema, { rules, scope: rules.scope, entity: meta?.className });
 }
 
 /** The metadata of an entity or an entity name. */

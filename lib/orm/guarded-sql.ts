@@ -1,7 +1,7 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import { forTenant } from '../connection/sql-target.js';
 import { guardKysely } from '../query/kysely-schemas.js';
-import { readInScope, readThere } from '../scope/read-in-scope.js';
+import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
 import { scopedEm, tenantOfEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
@@ -30,7 +30,7 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       const rules = TenantRules.of(this.config);
 
       return forTenant(rules, tenantOfEm(em), () =>
-        readThere(readInScope(super.stream(...args) as Generated<Result<'stream'>>, rules.scope)),
+        readInThisContext(readInScope(super.stream(...args) as Generated<Result<'stream'>>, rules.scope)),
       );
     }
 

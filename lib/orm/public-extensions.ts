@@ -11,10 +11,10 @@ import { refuseOtherSchemas } from './refuse-other-schemas.js';
  *
  * Relies on MikroORM 7 taking them from `config.getExtension()`.
  */
-export function keepFromScopes(rules: TenantRules, names: readonly string[]): void {
+export function guardExtensions(rules: TenantRules, names: readonly string[]): void {
   const { config } = rules;
   const getExtension = config.getExtension.bind(config);
-  const kept = new Map<object, object>();
+  const guarded = new Map<object, object>();
 
   config.getExtension = <T>(name: string): T | undefined => {
     const extension = getExtension<T & object>(name);
@@ -23,33 +23,33 @@ export function keepFromScopes(rules: TenantRules, names: readonly string[]): vo
       return extension;
     }
 
-    const known = (kept.get(extension) ?? keep(extension, rules)) as T & object;
-    kept.set(extension, known);
+    const known = (guarded.get(extension) ?? guardExtension(extension, rules)) as T & object;
+    guarded.set(extension, known);
 
     return known;
   };
 }
 
-function keep<T extends object>(extension: T, rules: TenantRules): T {
+function guardExtension<T extends object>(extension: T, rules: TenantRules): T {
   return new Proxy(extension, {
     get: (target, key) => {
       const value: unknown = Reflect.get(target, key, target);
 
       return typeof value === 'function' && key !== 'constructor'
-        ? keptMethod(value as Method, { target, name: String(key), rules })
+        ? guardedMethod(value as Method, { target, name: String(key), rules })
         : value;
     },
     set: (target, key, value) => Reflect.set(target, key, value, target),
   });
 }
 
-function keptMethod(method: Method, { target, name, rules }: MethodOf): Method {
+function guardedMethod(method: Method, { target, name, rules }: MethodOf): Method {
   const call = (args: readonly unknown[]): unknown => {
     // on the object itself, because it may keep its state in private fields
     const result: unknown = withoutGuard(rules.config, () => Reflect.apply(method, target, args));
 
     // the history of a migrator takes schema names too
-    return name === 'getStorage' ? keep(result as object, rules) : result;
+    return name === 'getStorage' ? guardExtension(result as object, rules) : result;
   };
 
   if (method.constructor.name !== 'AsyncFunction') {
@@ -65,7 +65,7 @@ function keptMethod(method: Method, { target, name, rules }: MethodOf): Method {
     const own = refuseOtherSchemas(name, args, rules);
 
     // SQL without the guard is not checked when it is sent
-    if (own !== undefined && !(await TenantDatabase.of(rules.config).tenants.isStill(own))) {
+    if (own !== undefined && !(await TenantDatabase.of(rules.config).tenants.isCurrent(own))) {
       throw new TenantChangedError(own.schemaName);
     }
 

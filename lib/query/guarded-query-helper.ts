@@ -57,11 +57,11 @@ function joinedMeta(join: Join, rules: TenantRules): EntityMetadata | undefined 
  * rows are joined. The scope's tenant is used then.
  */
 function schemaOfJoin(join: Join, querySchemas: readonly (string | undefined)[], guard: GuardContext): string | undefined {
-  return join.schema !== undefined && join.schema !== '*' ? join.schema : tenantAmong(querySchemas, guard);
+  return join.schema !== undefined && join.schema !== '*' ? join.schema : tenantSchemaFrom(querySchemas, guard);
 }
 
 /** The first schema that is a tenant's, else the scope's. */
-export function tenantAmong(schemas: readonly (string | undefined)[], { scope, rules }: GuardContext): string | undefined {
+export function tenantSchemaFrom(schemas: readonly (string | undefined)[], { scope, rules }: GuardContext): string | undefined {
   const named = schemas.find(schema => schema !== undefined && ![rules.publicSchema, DEFAULT_SCHEMA, '*'].includes(schema));
 
   return named ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);

@@ -2,7 +2,7 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import { PLACEHOLDER_SCHEMA } from '../postgres/schema-name.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import { forTenantsKysely, tenantOfKysely } from '../connection/sql-guard.js';
+import { setTenantOfKyselyQuery, tenantOfKyselyQuery } from '../connection/sql-guard.js';
 import { refuseTenants } from '../scope/carried-tenants.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
 import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
@@ -39,17 +39,17 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
   return guardBelowPlugins(kysely, {
     transform: (node, queryId, plugins) => {
       const tenant = tenantOf(em, guard);
-      const mine = tenant?.schemaName ?? scopesOwn(guard);
+      const mine = tenant?.schemaName ?? schemaOfScope(guard);
       const built = builtFor(node, new Set());
       refuse(built, mine);
       const marked = marking.transformQuery(plugins(node), queryId) as object;
       const qualified = qualify(marked, { resolve, isKnown: name => tables.has(name), ctes: new Set(), hidden: new Set() });
-      forTenantsKysely(queryId, tenant);
+      setTenantOfKyselyQuery(queryId, tenant);
       tenantsOfNode.set(qualified, mine === undefined ? [...built] : [mine]);
 
       return qualified;
     },
-    check: queryId => refuse(new Set(tenantOfKysely(queryId)), scopesOwn(guard) ?? own),
+    check: queryId => refuse(new Set(tenantOfKyselyQuery(queryId)), schemaOfScope(guard) ?? own),
   });
 }
 
@@ -71,7 +71,7 @@ function builtFor(node: unknown, found: Set<string>): Set<string> {
   return found;
 }
 
-function scopesOwn({ scope }: GuardContext): string | undefined {
+function schemaOfScope({ scope }: GuardContext): string | undefined {
   return scope?.kind === 'tenant' ? scope.schemaName : undefined;
 }
 
@@ -90,7 +90,7 @@ function tablesOf({ rules }: GuardContext): Tables {
     const metas = rules.metadata.getAll();
     let known = tablesOfOrm.get(rules);
 
-    if (known === undefined || !isOf(known.metas, metas)) {
+    if (known === undefined || !isSameList(known.metas, metas)) {
       known = { metas: [...metas.values()], tables: byTable(metas) };
       tablesOfOrm.set(rules, known);
     }
@@ -113,7 +113,7 @@ function byTable(metas: ReadonlyMap<unknown, EntityMetadata>): Map<string, Entit
   return tables;
 }
 
-function isOf(known: readonly EntityMetadata[], metas: ReadonlyMap<unknown, EntityMetadata>): boolean {
+function isSameList(known: readonly EntityMetadata[], metas: ReadonlyMap<unknown, EntityMetadata>): boolean {
   let index = 0;
 
   for (const meta of metas.values()) {

@@ -1,7 +1,7 @@
 import type { EntityMetadata, RawQueryFragment } from '@mikro-orm/core';
 import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { SharedTableInUseError, TenantWriteRefusedError } from '../errors/index.js';
-import { readInScope, readThere } from '../scope/read-in-scope.js';
+import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
 import { withScope } from '../scope/scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
@@ -9,9 +9,9 @@ import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { CARRIED, carriedBy, carry, carryInFragment, refuseTenants } from '../scope/carried-tenants.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
-import { refuseForeign } from '../entities/foreign-entities.js';
-import { guardHelper, type GuardedQueryHelper, resolve, tenantAmong } from './guarded-query-helper.js';
-import { refuseForeignCollectionsOfQuery, tenantsThatReferTo } from '../entities/shared-relations.js';
+import { refuseForeignEntities } from '../entities/foreign-entities.js';
+import { guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
+import { refuseForeignCollectionsOfQuery, tenantEntitiesReferringTo } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
 import { takeQueries } from './carrying-queries.js';
 import type { Args, OpenQueryBuilderClass, Result } from './open-query-builder.js';
@@ -74,7 +74,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     const [{ meta }] = args;
 
     if (isTenantEntity(meta)) {
-      return resolve(this.guard, meta, super.getSchema(...args) ?? this.scopesOwn());
+      return resolve(this.guard, meta, super.getSchema(...args) ?? this.schemaOfDriverQuery());
     }
 
     return meta.schema ?? super.getSchema(...args);
@@ -90,37 +90,37 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
       );
     }
 
-    this.refuseForeign(data);
+    this.refuseForeignEntities(data);
 
     return super.update(...args);
   }
 
   override insert(...args: Args<'insert'>): this {
-    this.refuseForeign(args[0]);
+    this.refuseForeignEntities(args[0]);
 
     return super.insert(...args);
   }
 
   override merge(...args: Args<'merge'>): this {
-    this.refuseForeign(args[0]);
+    this.refuseForeignEntities(args[0]);
 
     return super.merge(...args);
   }
 
   override where(...args: Args<'where'>): this {
-    this.refuseForeign(args[0], args[1]);
+    this.refuseForeignEntities(args[0], args[1]);
 
     return super.where(...args);
   }
 
   override having(...args: Args<'having'>): this {
-    this.refuseForeign(args[0], args[1]);
+    this.refuseForeignEntities(args[0], args[1]);
 
     return super.having(...args);
   }
 
   override joinReference(...args: Args<'joinReference'>): object {
-    this.refuseForeign(args[2]);
+    this.refuseForeignEntities(args[2]);
 
     return super.joinReference(...args);
   }
@@ -133,7 +133,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     this.refuseTaken();
     this.refuseTenantWrites();
     this.refuseTruncation();
-    refuseForeignCollectionsOfQuery(this, asked => tenantAmong([asked], this.guard));
+    refuseForeignCollectionsOfQuery(this, asked => tenantSchemaFrom([asked], this.guard));
 
     return carry(super.getNativeQuery(...args), this[CARRIED]);
   }
@@ -161,7 +161,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
   override stream(...args: Args<'stream'>): AsyncGenerator<unknown> {
     return withScope(this.guard.scope, () =>
-      forTenant(this.guard.rules, this.tenantOfSql(), () => readThere(readInScope(super.stream(...args), this.guard.scope))),
+      forTenant(this.guard.rules, this.tenantOfSql(), () => readInThisContext(readInScope(super.stream(...args), this.guard.scope))),
     );
   }
 
@@ -169,7 +169,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   private tenantOfSql(): TenantRef | undefined {
     const { meta } = this.mainAlias;
     const own = tenantOfEm(this.em);
-    const schemaName = isTenantEntity(meta) ? tenantAmong([this.state.schema, own?.schemaName], this.guard) : own?.schemaName;
+    const schemaName = isTenantEntity(meta) ? tenantSchemaFrom([this.state.schema, own?.schemaName], this.guard) : own?.schemaName;
 
     return schemaName === undefined || schemaName === own?.schemaName ? own : { schemaName };
   }
@@ -183,11 +183,11 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
       return meta.schema ?? given;
     }
 
-    return resolve(this.guard, meta, tenantAmong([given, this.state.schema, this.em?.schema], this.guard));
+    return resolve(this.guard, meta, tenantSchemaFrom([given, this.state.schema, this.em?.schema], this.guard));
   }
 
   // a query of the driver's own has no EntityManager, so nothing that it reads ends in an identity map
-  private scopesOwn(): string | undefined {
+  private schemaOfDriverQuery(): string | undefined {
     const { scope } = this.guard;
 
     return this.em === undefined && scope?.kind === 'tenant' ? scope.schemaName : undefined;
@@ -214,7 +214,9 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   private ownTenant(): string | undefined {
     const { scope } = this.guard;
 
-    return scope?.kind === 'tenant' ? scope.schemaName : tenantAmong([this.state.schema, this.clonedFrom, this.em?.schema], this.guard);
+    return scope?.kind === 'tenant'
+      ? scope.schemaName
+      : tenantSchemaFrom([this.state.schema, this.clonedFrom, this.em?.schema], this.guard);
   }
 
   // asked again when the query is written out: which tenant it is of may have been said after what it is made of
@@ -226,8 +228,8 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     }
   }
 
-  private refuseForeign(...given: unknown[]): void {
-    refuseForeign(given, this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
+  private refuseForeignEntities(...given: unknown[]): void {
+    refuseForeignEntities(given, this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
   }
 
   private refuseTenantWrites(): void {
@@ -247,7 +249,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
       return;
     }
 
-    const referring = tenantsThatReferTo(meta, this.guard.rules.metadata);
+    const referring = tenantEntitiesReferringTo(meta, this.guard.rules.metadata);
 
     if (referring.length > 0) {
       throw new SharedTableInUseError(meta.className, [...new Set(referring.map(({ className }) => className))]);

@@ -7,7 +7,7 @@ export function readInScope<T>(source: AsyncGenerator<T>, scope: Scope | undefin
 }
 
 /** Wraps a generator so that each read runs in the async context of this call: its scope, its transaction, and every other AsyncLocalStorage. */
-export function readThere<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
+export function readInThisContext<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
   return wrapReads(source, AsyncLocalStorage.snapshot());
 }
 

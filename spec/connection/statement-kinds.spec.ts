@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { controlOf, mayWrite, schemasGivenUp } from '../../dist/connection/statement-kinds.js';
+import { controlOf, mayWrite, schemasRenamedOrDropped } from '../../dist/connection/statement-kinds.js';
 
 const WRITES = [
   'insert into "acme"."note" ("text") values (1)',
@@ -101,7 +101,7 @@ describe('What a statement does', () => {
         'alter schema "a""b" rename to "c"',
         'select 1; alter schema Bob rename to x; drop schema carol',
         'drop table "acme"."note"',
-      ].map(schemasGivenUp),
+      ].map(schemasRenamedOrDropped),
     ).to.deep.equal([['acme'], ['acme'], ['a"b'], ['bob', 'carol'], []]);
   });
 });
