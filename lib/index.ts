@@ -14,7 +14,7 @@ export type { TenantData } from './tenant/tenant-mixin.js';
 export type { TenantEntityManagerMethods } from './scope/wrapped-orm.js';
 export type { CreateTenantOptions, DropTenantOptions, RenameTenantOptions } from './api/tenant-service.js';
 export type { OrmOption } from './scope/live-orms.js';
-export type { ForEachTenantOptions, TenantOutcome } from './api/for-each-tenant.js';
+export type { ForEachTenantOptions, TenantOutcome, TenantVisit } from './api/for-each-tenant.js';
 export type { MigrateOptions, RunPlan, RunResult, TenantRunFailure, TenantRunResult } from './migrations/run/run-types.js';
 export type { ExecutedMigration } from './migrations/history/history.js';
 export type { RunPreview } from './migrations/run/preview.js';

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import type { TenantDatabase } from '../database/tenant-database.js';
-import { UnknownTenantError } from '../errors/index.js';
+import { TenantVisitsError, UnknownTenantError } from '../errors/index.js';
 import type { TenantFilter } from '../tenant/options.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
@@ -23,23 +23,52 @@ export interface ForEachTenantOptions extends OrmOption {
 
   /** Whether `fn` also runs for the public schema: first, with `tenant` undefined. @default false */
   readonly includePublic?: boolean;
+
+  /** Whether failed visits are given as outcomes, rather than thrown at the end. @default false */
+  readonly settle?: boolean;
+}
+
+/** A visit that succeeded. */
+export interface TenantVisit<Result> {
+  readonly schemaName: string;
+  readonly ok: true;
+  readonly value: Result;
 }
 
 /** The result for one tenant. */
-export type TenantOutcome<Result> =
-  | { readonly schemaName: string; readonly ok: true; readonly value: Result }
-  | { readonly schemaName: string; readonly ok: false; readonly error: unknown };
+export type TenantOutcome<Result> = TenantVisit<Result> | { readonly schemaName: string; readonly ok: false; readonly error: unknown };
 
 /**
  * Runs `fn` for each tenant, in its own scope and its own fork, with limited concurrency. A failure does not stop the others.
  * Resolves to one outcome per tenant, in the order of the schema names when they were listed. A tenant that is renamed before its visit is
  * visited under its new name. The outcome of one that is dropped before its visit is the error `TENANT_UNKNOWN`.
  *
+ * If a visit fails, the promise rejects after the last visit, unless `settle` is set: then the failures are among the outcomes.
+ *
  * In a transaction each visit is a savepoint. If a visit fails, only its own changes are rolled back. The changes of the others are stored when
  * the transaction is committed.
+ *
+ * @throws TenantVisitsError `TENANT_VISITS_FAILED`, an `AggregateError` that has all outcomes
  */
-export async function forEachTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
-  fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
+export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant>(
+  fn: Visitor<Result, Tenant>,
+  options?: ForEachTenantOptions & { readonly includePublic?: false; readonly settle?: false },
+): Promise<TenantVisit<Result>[]>;
+export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant>(
+  fn: Visitor<Result, Tenant>,
+  options: ForEachTenantOptions & { readonly includePublic?: false },
+): Promise<TenantOutcome<Result>[]>;
+export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant>(
+  fn: Visitor<Result, Tenant | undefined>,
+  options: ForEachTenantOptions & { readonly settle?: false },
+): Promise<TenantVisit<Result>[]>;
+export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant>(
+  fn: Visitor<Result, Tenant | undefined>,
+  options?: ForEachTenantOptions,
+): Promise<TenantOutcome<Result>[]>;
+export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant>(
+  // which of them it is depends on `includePublic`
+  fn: Visitor<Result, any>,
   options: ForEachTenantOptions = {},
 ): Promise<TenantOutcome<Result>[]> {
   const tenancy = Tenancy.select(options);
@@ -48,16 +77,21 @@ export async function forEachTenant<Result, Tenant extends TenantMixin<unknown> 
   // a public tenant has no schema of its own, and so no tenant tables
   const tenants = rows.filter(row => !rules.isPublicTenant(row)) as Tenant[];
   const visits: (Tenant | undefined)[] = options.includePublic === true ? [undefined, ...tenants] : tenants;
-
-  return pMap(visits, tenant => visit(tenancy, tenant, fn), {
+  const outcomes = await pMap(visits, tenant => visit(tenancy, tenant, fn), {
     concurrency: database.isInTransaction ? 1 : (options.concurrency ?? DEFAULT_CONCURRENCY),
   });
+
+  if (options.settle !== true && outcomes.some(({ ok }) => !ok)) {
+    throw new TenantVisitsError(outcomes);
+  }
+
+  return outcomes;
 }
 
 async function visit<Result, Tenant extends TenantMixin<unknown>>(
   tenancy: Tenancy,
   tenant: Tenant | undefined,
-  fn: (em: TenantEntityManager, tenant: Tenant | undefined) => Result | Promise<Result>,
+  fn: Visitor<Result, Tenant | undefined>,
 ): Promise<TenantOutcome<Result>> {
   const { rules, database } = tenancy;
   let schemaName = tenant?.schemaName ?? rules.publicSchema;
@@ -83,5 +117,9 @@ async function identify<Tenant extends TenantMixin<unknown>>(database: TenantDat
 
   return found;
 }
+
+type Visitor<Result, Tenant> = (em: TenantEntityManager, tenant: Tenant) => Result | Promise<Result>;
+
+type AnyTenant = TenantMixin<unknown>;
 
 const DEFAULT_CONCURRENCY = 4;

@@ -83,6 +83,10 @@ async function findOrFail<Tenant extends TenantMixin<unknown>>(
   { rules, database }: Tenancy,
   tenant: Tenant | string,
 ): Promise<IdentifiedTenant<Tenant>> {
+  if (typeof tenant !== 'string' && !(tenant instanceof rules.tenantMeta.root.class)) {
+    throw UnknownTenantError.notATenant(tenant);
+  }
+
   const schemaName = typeof tenant === 'string' ? tenant : tenant.schemaName;
   let row = typeof tenant === 'string' ? undefined : tenant;
 

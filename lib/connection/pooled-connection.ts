@@ -5,10 +5,7 @@ import type { WrappedOrm } from '../scope/wrapped-orm.js';
  * check: on PGlite, and with a Kysely dialect of the user's own.
  */
 export async function isBehindPooler({ orm }: { readonly orm: WrappedOrm }): Promise<boolean> {
-  const pool = await orm.em
-    .getConnection('write')
-    .getNativeClient()
-    .catch(() => undefined);
+  const pool = await nativeClientOf(orm);
 
   if (!isPool(pool)) {
     return false;
@@ -25,6 +22,15 @@ export async function isBehindPooler({ orm }: { readonly orm: WrappedOrm }): Pro
   } finally {
     client.release(failure !== undefined);
   }
+}
+
+/** The `pg` pool or the PGlite of an ORM. Undefined with a Kysely dialect of the user's own. Rejects if the database cannot be reached. */
+export async function nativeClientOf({ em }: Pick<WrappedOrm, 'em'>): Promise<unknown> {
+  const connection = em.getConnection('write');
+  // it fails of its own, so that a database that is not up yet is not taken for a dialect without a client
+  await connection.ensureConnection();
+
+  return connection.getNativeClient().catch(() => undefined);
 }
 
 /**

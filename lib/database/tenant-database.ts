@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Configuration, Transaction } from '@mikro-orm/core';
 import { forLibrary, inLibraryTransaction, withoutGuard } from '../connection/sql-target.js';
 import { OrmSelectionError } from '../errors/index.js';
@@ -21,6 +22,8 @@ export class TenantDatabase {
   /** Reports changed tenants inside this process. */
   readonly changes = new ChangeFeed();
   readonly identities: SchemaIdentities;
+  /** Runs what outlives the request that starts it in the async context in which the ORM was started. */
+  readonly inContextOfStart: <Result>(fn: () => Result) => Result = AsyncLocalStorage.snapshot();
   readonly #closers: (() => Promise<void>)[] = [];
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */

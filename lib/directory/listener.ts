@@ -22,6 +22,9 @@ export interface NoticeConnection {
 }
 
 export interface ListenerOptions {
+  /** Runs what goes on for as long as the listener does. Else it would keep whatever the first request has in its AsyncLocalStorages. */
+  runInContext<Result>(fn: () => Result): Result;
+
   /** Opens a connection that listens. Rejects if that fails, or if the signal is aborted. */
   connect(onNotice: (payload: string) => void, signal: AbortSignal): Promise<NoticeConnection>;
 
@@ -58,7 +61,7 @@ export class Listener implements ChangeListener {
   start(): void {
     if (this.#run === undefined) {
       const stop = new AbortController();
-      this.#run = { stop, ended: this.#listen(stop.signal) };
+      this.#run = { stop, ended: this.#options.runInContext(() => this.#listen(stop.signal)) };
     }
   }
 

@@ -1,3 +1,4 @@
+import { nativeClientOf } from '../connection/pooled-connection.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { leaveScope } from '../orm/mikro-context.js';
 import type { WrappedEntityManager } from '../scope/wrapped-orm.js';
@@ -54,6 +55,7 @@ function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonl
   const warn = (message: string): void => orm.config.getLogger().warn('info', message, { enabled: true });
 
   return new Listener({
+    runInContext: fn => database.inContextOfStart(fn),
     onChange,
     onNoNotices: () =>
       warn(
@@ -65,10 +67,7 @@ function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonl
         `The directory of tenants cannot listen for changes: ${String(error)}. Until it can, each tenant is looked up again after one second. It keeps trying.`,
       ),
     connect: async (onNotice, signal) => {
-      const native = await orm.em
-        .getConnection('write')
-        .getNativeClient()
-        .catch(() => undefined);
+      const native = await nativeClientOf(orm);
 
       return (
         (await listenOn(native, {

@@ -10,7 +10,13 @@ export {
   UnknownTenantError,
 } from './tenant-row-errors.js';
 export { ProvisioningError, SchemaExistsError, SchemaInUseError, SchemaMissingError, SchemaProtectedError } from './schema-errors.js';
-export { CrossTenantError, PublicContextRequiredError, TenantChangedError, TenantContextRequiredError } from './scope-errors.js';
+export {
+  CrossTenantError,
+  PublicContextRequiredError,
+  TenantChangedError,
+  TenantContextRequiredError,
+  TenantVisitsError,
+} from './scope-errors.js';
 export { SharedRowInUseError, SharedTableInUseError } from './shared-row-errors.js';
 export { PoolerModeError } from './pooler-errors.js';
 export { TenantRoleError } from './role-errors.js';

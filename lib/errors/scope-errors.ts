@@ -1,4 +1,4 @@
-import { TenantError, show } from './tenant-error.js';
+import { reasonOf, show, TenantError, type TenantErrorCode } from './tenant-error.js';
 
 /** A tenant entity was used without a tenant. */
 export class TenantContextRequiredError extends TenantError {
@@ -59,6 +59,44 @@ export class TenantChangedError extends TenantError {
     this.schemaName = schemaName;
   }
 }
+
+/**
+ * Visits of `forEachTenant()` failed. An `AggregateError`, and so no `TenantError`: what the visits threw is in `errors`, in the order of the
+ * tenants.
+ */
+export class TenantVisitsError<Outcome extends VisitOutcome = VisitOutcome> extends AggregateError {
+  readonly code: TenantErrorCode = 'TENANT_VISITS_FAILED';
+
+  /** The tenants whose visits failed. */
+  readonly schemaNames: readonly string[];
+
+  /** Of all visits, the successful ones too. */
+  readonly outcomes: readonly Outcome[];
+
+  constructor(outcomes: readonly Outcome[]) {
+    const failed = outcomes.filter(({ ok }) => !ok);
+    const first = failed.slice(0, NAMED).map(({ schemaName, error }) => `${show(schemaName)} (${reasonOf(error)})`);
+    const others = failed.length > NAMED ? `, and of ${failed.length - NAMED} more` : '';
+    super(
+      failed.map(({ error }) => error),
+      `${failed.length} of ${outcomes.length} visits failed: of ${first.join(', ')}${others}. ` +
+        'All tenants were visited. Read `outcomes` to see each result, or set `settle: true` to get them without this error.',
+    );
+    this.name = new.target.name;
+    this.schemaNames = failed.map(({ schemaName }) => schemaName);
+    this.outcomes = outcomes;
+  }
+}
+
+interface VisitOutcome {
+  readonly schemaName: string;
+  readonly ok: boolean;
+  readonly value?: unknown;
+  readonly error?: unknown;
+}
+
+/** How many failed visits a message names. */
+const NAMED = 5;
 
 /** In a tenant's scope, the data of another tenant was requested or would have been written. */
 export class CrossTenantError extends TenantError {

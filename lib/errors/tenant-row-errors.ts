@@ -54,15 +54,26 @@ export class TenantExistsError extends TenantError {
   }
 }
 
-/** No tenant has this schema name. */
+/** No tenant has this schema name. A web framework answers a request with its `status`, and does not show the message. */
 export class UnknownTenantError extends TenantError {
   readonly schemaNames: readonly string[];
 
-  constructor(schemaNames: readonly string[]) {
-    super(
-      'TENANT_UNKNOWN',
-      `No tenant has the schema name ${schemaNames.map(show).join(', ')}. Nothing was run. Call \`tenants().list()\` to see the existing tenants.`,
+  readonly status = 404;
+  readonly expose = false;
+
+  /** For what is neither a row nor a schema name. */
+  static notATenant(given: unknown): UnknownTenantError {
+    return new UnknownTenantError(
+      [],
+      `${given === undefined ? 'undefined' : show(given)} is no tenant: a tenant is given as its row or as its schema name. Nothing was run. Look up the row first.`,
     );
+  }
+
+  constructor(
+    schemaNames: readonly string[],
+    message = `No tenant has the schema name ${schemaNames.map(show).join(', ')}. Nothing was run. Call \`tenants().list()\` to see the existing tenants.`,
+  ) {
+    super('TENANT_UNKNOWN', message);
     this.schemaNames = schemaNames;
   }
 }

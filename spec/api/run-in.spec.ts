@@ -1,4 +1,12 @@
-import { currentSchema, currentTenant, forEachTenant, requireTenant, runInPublic, runInTenant } from '@landlord/mikro-orm';
+import {
+  currentSchema,
+  currentTenant,
+  forEachTenant,
+  requireTenant,
+  runInPublic,
+  runInTenant,
+  TenantVisitsError,
+} from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
@@ -105,6 +113,12 @@ onDatabasesAndPooler('scopes', database => {
       await refusal(() => run(name), 'TENANT_UNKNOWN', name);
     }
 
+    for (const given of [null, undefined, 1, {}, { schemaName: 'acme' }, new Date()]) {
+      const error = await refusal(() => runInTenant(given as never, () => (ran = true)), 'TENANT_UNKNOWN', 'is no tenant');
+      // as a framework answers it
+      expect(error).to.include({ status: 404, expose: false });
+    }
+
     expect(ran).to.equal(false);
     await refusal(() => runInTenant(newLibrary('pg_catalog'), () => (ran = true)), 'SCHEMA_NAME_RESERVED');
     expect(ran).to.equal(false);
@@ -146,18 +160,24 @@ onDatabasesAndPooler('scopes', database => {
 
   it('S7 collects a failure and goes on with the rest', async () => {
     const failure = new Error('acme alone');
-    const outcomes = await forEachTenant(async () => {
+    const visit = async (): Promise<string> => {
       if (schemaNow() === 'acme') {
         throw failure;
       }
 
       return titleNow();
-    });
-
-    expect(outcomes).to.deep.equal([
+    };
+    const outcomes = [
       { schemaName: 'acme', ok: false, error: failure },
       { schemaName: 'bob', ok: true, value: 'bob book 1' },
-    ]);
+    ];
+
+    expect(await forEachTenant(visit, { settle: true })).to.deep.equal(outcomes);
+
+    const error = await failureOf(forEachTenant(visit));
+    expect(error).to.be.instanceOf(AggregateError).and.instanceOf(TenantVisitsError);
+    expect(error).to.deep.include({ code: 'TENANT_VISITS_FAILED', errors: [failure], schemaNames: ['acme'], outcomes });
+    expect(error).to.have.property('message').that.contains('1 of 2 visits failed: of "acme" (acme alone)');
   });
 
   it('S7 takes those that `where` selects, and the public schema first where asked', async () => {

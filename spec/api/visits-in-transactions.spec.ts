@@ -3,6 +3,7 @@ import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
+import { failureOf } from '../support/assertions/failure.ts';
 import type { SpecOrm } from '../support/orm/open-orm.ts';
 
 class Town extends TenantMixin {}
@@ -29,10 +30,13 @@ onDatabasesAndPooler('forEachTenant in a transaction', database => {
   async function visit(then: Record<string, (em: TenantEntityManager) => unknown>): Promise<Record<string, boolean>> {
     return runInPublic(em =>
       em.transactional(async () => {
-        const outcomes = await forEachTenant(async inner => {
-          await inner.insert(Note, { text: 'written' });
-          await then[inner.schema ?? '']?.(inner);
-        });
+        const outcomes = await forEachTenant(
+          async inner => {
+            await inner.insert(Note, { text: 'written' });
+            await then[inner.schema ?? '']?.(inner);
+          },
+          { settle: true },
+        );
 
         return Object.fromEntries(outcomes.map(({ schemaName, ok }) => [schemaName, ok]));
       }),
@@ -64,6 +68,20 @@ onDatabasesAndPooler('forEachTenant in a transaction', database => {
       expect(await stored()).to.deep.equal({ a: 1, b: 0, c: 1 });
     });
   }
+
+  it('S14 rejects where a visit fails, so that the transaction around all visits is rolled back', async () => {
+    const run = runInPublic(em =>
+      em.transactional(() =>
+        forEachTenant(async (inner, { schemaName }) => {
+          await inner.insert(Note, { text: 'written' });
+          expect(schemaName).to.not.equal('b');
+        }),
+      ),
+    );
+
+    expect(await failureOf(run)).to.have.property('code', 'TENANT_VISITS_FAILED');
+    expect(await stored()).to.deep.equal({ a: 0, b: 0, c: 0 });
+  });
 
   it('S14 goes on where a visit fails in a transaction of its own and makes up for it', async () => {
     const makeUp = (em: TenantEntityManager): Promise<unknown> => em.transactional(tx => tx.execute('select 1 / 0')).catch(() => undefined);

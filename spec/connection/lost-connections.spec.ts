@@ -137,7 +137,10 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   '`forEachTenant`': {
     run: async (_, n) => {
-      const outcomes = await forEachTenant(em => em.insert(Tag, { id: n, name: `tag ${n}` }), { where: { schemaName: ['acme', 'bob'] } });
+      const outcomes = await forEachTenant(em => em.insert(Tag, { id: n, name: `tag ${n}` }), {
+        where: { schemaName: ['acme', 'bob'] },
+        settle: true,
+      });
       const failed = outcomes.filter(outcome => !outcome.ok);
 
       if (failed.length > 0) {

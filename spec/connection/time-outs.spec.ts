@@ -81,7 +81,7 @@ onDatabases(
           expect((await em.findOneOrFail(Book, 1)).title).to.equal('acme book 1');
         });
 
-        const outcomes = await forEachTenant(em => em.count(Tag));
+        const outcomes = await forEachTenant(em => em.count(Tag), { settle: true });
         expect(outcomes.map(({ schemaName, ok }) => [schemaName, ok])).to.deep.equal([
           ['acme', false],
           ['bob', true],

@@ -1,10 +1,11 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { runInTenant, tenantContext, tenants, type TenantsOptions } from '@landlord/mikro-orm';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
 import { createDatabase, onDatabases } from '../support/databases/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { initLibrary, newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { proxyTo, type BreakableProxy } from '../support/faults/breakable-proxy.ts';
 import { until } from '../support/assertions/until.ts';
 import { visitorOf, type Visit } from '../support/web/visitor.ts';
@@ -192,6 +193,52 @@ onDatabases(
       }
     });
 
+    it('H10 is opened as soon as the database is up, where that comes up after the process: nothing is trusted for longer than a second until then', async () => {
+      const proxy = await proxyTo(database.url ?? '');
+
+      try {
+        await proxy.cut();
+        await open({ ttlMs: 600_000 }, { clientUrl: proxy.url }, initLibrary);
+        expect((await visit('acme.example.com')).served).to.equal('DIRECTORY_UNAVAILABLE');
+        await until('it is told', () => logged.some(line => line.includes('cannot listen')));
+        await proxy.mend();
+        await until('it is served', async () => (await visit('acme.example.com')).served === 'acme');
+
+        await database.query(`update library set domain_url = 'moved.example.com' where schema_name = 'acme'`);
+        await database.query(`select pg_notify('landlord:public.library', 'acme')`);
+        const changedAt = performance.now();
+        await until("the host is nobody's", async () => (await visit('acme.example.com')).served === 'HOST_UNKNOWN');
+        expect(performance.now() - changedAt).to.be.lessThan(1_500);
+        await listening();
+        expect(logged.join()).to.not.include('receives no notifications');
+      } finally {
+        await database.query(`update library set domain_url = 'acme.example.com' where schema_name = 'acme'`);
+        await orm.close();
+        await proxy.close();
+      }
+    });
+
+    it('H10 runs in the context in which the ORM was started, and keeps nothing of the request that it is opened by', async () => {
+      const storage = new AsyncLocalStorage<string>();
+      const stores: unknown[] = [];
+      const proxy = await proxyTo(database.url ?? '');
+
+      try {
+        await proxy.cut();
+        await storage.run('the start', () =>
+          open({ listen: { url: proxy.url } }, { logger: () => stores.push(storage.getStore()), debug: ['info'] }),
+        );
+        stores.length = 0;
+        await storage.run('the first request', () => visit('acme.example.com'));
+        await until('it is told', () => stores.length > 0);
+
+        expect(stores).to.deep.equal(['the start']);
+      } finally {
+        await orm.close();
+        await proxy.close();
+      }
+    });
+
     it('H10 is not believed in when the network has cut it without a word: a change is seen within a second', async () => {
       const proxy = await proxyTo(database.url ?? '');
 
@@ -272,8 +319,12 @@ onDatabases(
       await until('it asks again', async () => (await visit('acme.example.com')).served === 'acme' && database.statements.length > 0);
     });
 
-    async function open(directory: NonNullable<TenantsOptions<Library>['directory']> = {}, config: object = {}): Promise<void> {
-      orm = await openLibrary(
+    async function open(
+      directory: NonNullable<TenantsOptions<Library>['directory']> = {},
+      config: object = {},
+      openWith: typeof openLibrary = openLibrary,
+    ): Promise<void> {
+      orm = await openWith(
         {
           ...database,
           options: () => ({

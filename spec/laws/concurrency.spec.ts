@@ -104,8 +104,9 @@ function worldOf(orm: LibraryOrm, rows: Map<string, Town>, database: SpecDatabas
     inPublic: fn => runInPublic(fn),
     inTransaction: fn => (currentSchema() === undefined ? orm.em.fork({ useContext: true }) : orm.em).transactional(fn),
     forEach: async (names, concurrency, fn) => {
-      const outcomes = await forEachTenant((_, tenant) => fn(tenant!.schemaName), {
+      const outcomes = await forEachTenant((_, tenant) => fn(tenant.schemaName), {
         concurrency,
+        settle: true,
         where: { schemaName: { $in: [...names] } },
       });
       expect(outcomes.map(({ schemaName }) => schemaName)).to.deep.equal([...names].sort());

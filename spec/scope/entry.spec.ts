@@ -111,7 +111,7 @@ onDatabases('a tenant whose row is older than the scope', database => {
 
           return [tenant?.schemaName, em?.schema, ...(await textsHere())];
         },
-        { concurrency: 1, orm },
+        { concurrency: 1, orm, settle: true },
       ).catch((error: unknown) => error);
 
       expect(outcomes).to.have.length(5);
