@@ -30,8 +30,8 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     constructor(...args: ConstructorParameters<OpenDriverClass>) {
       super(...args);
       const [config] = args;
-      requireShapes(this);
       checkPlatform(this.platform, Driver);
+      requireShapes(this);
       writeLiterals(this.platform);
       sealValues(this.platform);
       carryInNativeQueries(this.platform);

@@ -14,6 +14,7 @@ import { expect } from 'chai';
 import { onDatabasesAndPooler, type SpecDatabase } from '../support/databases/database.ts';
 import { expectIdle } from '../support/databases/idle-connections.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { effort } from '../support/generators/effort.ts';
 import { checkOperations } from '../support/generators/property.ts';
 import { scopeModel } from '../support/models/scope-model/run.ts';
 import { tenantsOf, type Tenants } from '../support/models/scope-model/tenants.ts';
@@ -27,10 +28,15 @@ defineEntity({ class: Town, extends: TenantMixin, properties: {} });
 const TENANTS = Array.from({ length: 50 }, (_, index) => `t${String(index).padStart(2, '0')}`);
 
 /** With one connection, a transaction or a stream blocks all other flows. PGlite does not stream. */
-const ON_ONE_CONNECTION = { operations: 5_000, changes: 3, maxTransactions: 0, keptPaths: KEPT_PATHS.filter(path => path !== 'stream') };
+const ON_ONE_CONNECTION = {
+  operations: effort(2_500, 5_000),
+  changes: 3,
+  maxTransactions: 0,
+  keptPaths: KEPT_PATHS.filter(path => path !== 'stream'),
+};
 
 const SIZES = {
-  postgresql: { operations: 100_000, changes: 3, maxTransactions: 3, keptPaths: KEPT_PATHS },
+  postgresql: { operations: effort(20_000, 100_000), changes: 3, maxTransactions: 3, keptPaths: KEPT_PATHS },
   pglite: ON_ONE_CONNECTION,
   pgbouncer: ON_ONE_CONNECTION,
 } as const;

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { Author, Book, Genre, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { turnsOf } from '../support/generators/effort.ts';
 import { everyRowOfTwins, openTwins } from '../support/orm/twins.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 
@@ -207,8 +208,9 @@ onDatabasesAndPooler('queries made for one tenant', database => {
     }
   };
 
-  for (const [form, make] of Object.entries(FORMS)) {
-    for (const [how, enter] of Object.entries(MADE)) {
+  for (const [index, [form, make]] of Object.entries(FORMS).entries()) {
+    // what is refused never gets to a database, so one way of making each is enough on the others
+    for (const [how, enter] of turnsOf(Object.entries(MADE), index, database.kind === 'postgresql' ? 2 : 1)) {
       it(`S13 ${form} that was made ${how} is refused in every place of another tenant’s query`, async () => {
         const fresh = (): Promise<any> => enter(orm, (em, schema) => make(em.qb(Author, 'x').withSchema(schema).select('x.id'), em));
 

@@ -2,13 +2,14 @@ import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
 import { startMigrating } from '../../support/processes/migrate-process.ts';
 import { openTenantSet, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { effort } from '../../support/generators/effort.ts';
 import { randomNumbers } from '../../support/generators/random.ts';
 import { REPLAY } from '../../support/generators/property.ts';
 
 type Entry = readonly [name: string, ...statements: string[]];
 
 const NAMES = Array.from({ length: 20 }, (_, n) => `t${String(n).padStart(2, '0')}`);
-const KILLS = 50;
+const KILLS = effort(12, 50);
 const SEED = REPLAY.seed ?? 20_261_123;
 
 onDatabases(

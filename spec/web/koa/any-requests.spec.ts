@@ -5,6 +5,7 @@ import Koa from 'koa';
 import { onDatabasesAndPooler } from '../../support/databases/database.ts';
 import { expectIdle } from '../../support/databases/idle-connections.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
+import { effort } from '../../support/generators/effort.ts';
 import { describeFailure, checkOperations } from '../../support/generators/property.ts';
 import { KINDS, requestModel, type RequestModelOptions } from '../../support/models/request-model.ts';
 import { until } from '../../support/assertions/until.ts';
@@ -20,10 +21,14 @@ const HOSTS = [...TENANTS.map(hostOf), 'localhost'];
 const CONNECTIONS = 3;
 
 /** PGlite has one connection, and does not stream. */
-const ON_ONE_CONNECTION = { operations: 500, maxHolding: 0, kinds: KINDS.filter(kind => kind !== 'transaction' && kind !== 'rows') };
+const ON_ONE_CONNECTION = {
+  operations: effort(300, 500),
+  maxHolding: 0,
+  kinds: KINDS.filter(kind => kind !== 'transaction' && kind !== 'rows'),
+};
 
 const SIZES = {
-  postgresql: { operations: 3_000, maxHolding: CONNECTIONS - 1, kinds: KINDS },
+  postgresql: { operations: effort(1_200, 3_000), maxHolding: CONNECTIONS - 1, kinds: KINDS },
   pglite: ON_ONE_CONNECTION,
   pgbouncer: ON_ONE_CONNECTION,
 } as const;
