@@ -74,7 +74,7 @@ export class ProbeWorld {
         entityManager: ProbeEntityManager,
         driverOptions: { ...driverOptions, onPoolCreated: (pool: unknown) => (this.pool = pool) },
         ensureDatabase: false,
-        replicas: [{ driverOptions: () => dialectOf(this.orm.driver.getConnection('read'), driverOptions) }],
+        ...(isWhole ? { replicas: [{ driverOptions: () => dialectOf(this.orm.driver.getConnection('read'), driverOptions) }] } : {}),
         preferReadReplicas: false,
         // MikroORM makes one of it
         resultCache: {

@@ -4,7 +4,7 @@ import { CARRIED_PROBES, RECORDED_CARRIED_PROBES, SENT_CARRIED_PROBES } from './
 import { CLOSING_PROBES, CONNECTION_PROBES, SENT_CONNECTION_PROBES } from './probes/connection.js';
 import { CONTEXT_PROBES } from './probes/contexts.js';
 import { ENTITY_MANAGER_PROBES, RECORDED_ENTITY_MANAGER_PROBES } from './probes/entity-manager.js';
-import { FILTER_PROBES, OTHER_FILTER_PROBES, RECORDED_FILTER_PROBES } from './probes/filters.js';
+import { FILTER_PROBES, OTHER_FILTER_PROBES, RECORDED_FILTER_PROBES, RECORDED_OTHER_FILTER_PROBES } from './probes/filters.js';
 import { FLUSH_PROBES } from './probes/flush.js';
 import { LOADING_PROBES, RECORDED_LOADING_PROBES } from './probes/loading.js';
 import { QUERY_PROBES, RECORDED_QUERY_PROBES } from './probes/query.js';
@@ -35,6 +35,7 @@ export const ALL: Probes = {
     ...QUERY_PROBES,
     ...CARRIED_PROBES,
     ...FILTER_PROBES,
+    ...OTHER_FILTER_PROBES,
     ...LOADING_PROBES,
     ...CONNECTION_PROBES,
   ],
@@ -43,7 +44,7 @@ export const ALL: Probes = {
     ...RECORDED_QUERY_PROBES,
     ...RECORDED_CARRIED_PROBES,
     ...RECORDED_FILTER_PROBES,
-    ...OTHER_FILTER_PROBES,
+    ...RECORDED_OTHER_FILTER_PROBES,
     ...FLUSH_PROBES,
     ...RECORDED_LOADING_PROBES,
   ],

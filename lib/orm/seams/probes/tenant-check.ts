@@ -34,8 +34,21 @@ function seeChecked({ database, isPglite }: ProbeWorld, statement: RegExp, what:
   see(begins !== -1 && runs > begins && commits > runs && isLast, `${what} was sent as ${sent.join('; ')}`);
 }
 
-/** What shows when the database is sent something, on every start: no statement is sent past the check of its tenant. */
+/** What shows when the database is to be sent something, on every start. */
 export const TENANT_CHECK_PROBES: readonly Probe[] = [
+  {
+    shows: ['KyselyConnection.executeQuery', 'KyselyDriver.acquireConnection'],
+    run: world => {
+      const tenant = identity();
+      TenantRules.of(world.orm.config).identities.end(tenant);
+
+      return world.as(OWN, em => refuses('TENANT_CHANGED', () => em.getConnection().execute('select 1')), tenant);
+    },
+  },
+];
+
+/** The same, of each way to a connection and of each kind of statement. */
+export const OTHER_TENANT_CHECK_PROBES: readonly Probe[] = [
   {
     shows: [
       'KyselyConnection.executeQuery',
@@ -52,10 +65,6 @@ export const TENANT_CHECK_PROBES: readonly Probe[] = [
         see(world.database.take().length === 0, 'a statement of a tenant that has ended was sent');
       }),
   },
-];
-
-/** The same, of each way to a connection. */
-export const OTHER_TENANT_CHECK_PROBES: readonly Probe[] = [
   {
     shows: [
       'KyselyConnection.executeQuery',
