@@ -121,12 +121,14 @@ function hashOf(object: object, functions: readonly string[], texts = new Map<st
 }
 
 function textsOf(object: object, key: string): string[] {
-  const { value, get, set } = Object.getOwnPropertyDescriptor(object, key) ?? {};
+  const descriptor = Object.getOwnPropertyDescriptor(object, key);
 
-  return [value, get, set]
+  return PARTS.map((part): unknown => descriptor?.[part])
     .filter((each): each is Replaced => typeof each === 'function' && key !== 'constructor')
     .map(each => Function.prototype.toString.call(each[GUARDED] ?? each));
 }
+
+const PARTS = ['value', 'get', 'set'] as const;
 
 /** A method that the library may have put in the place of one. */
 type Replaced = Function & { readonly [GUARDED]?: Function };

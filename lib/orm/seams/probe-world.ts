@@ -74,6 +74,7 @@ export class ProbeWorld {
         entityManager: ProbeEntityManager,
         driverOptions: { ...driverOptions, onPoolCreated: (pool: unknown) => (this.pool = pool) },
         ensureDatabase: false,
+        discovery: { inferDefaultValues: false, checkDuplicateTableNames: false, checkDuplicateFieldNames: false },
         ...(isWhole ? { replicas: [{ driverOptions: () => dialectOf(this.orm.driver.getConnection('read'), driverOptions) }] } : {}),
         preferReadReplicas: false,
         // MikroORM makes one of it

@@ -48,7 +48,7 @@ export const RECORDED_FILTER_PROBES: readonly Probe[] = [
       const { Author } = world.entities;
       const prepare = (em: ProbeEm): void => {
         // which leaves the parameter out of its condition, so that nothing else refuses it
-        addFilter(em, world, (_: object) => ({ name: 'x' }));
+        addFilter(em, world, (params: object) => ({ name: typeof params }));
         em.setFilterParams('probe', { author: world.foreign });
       };
 
@@ -82,7 +82,7 @@ export const RECORDED_OTHER_FILTER_PROBES: readonly Probe[] = [
     shows: ['FilterFunction.length'],
     run: async world => {
       const em = world.ownEm.fork();
-      addFilter(em, world, (_: object) => ({}));
+      addFilter(em, world, (params: object) => ({ name: typeof params }));
       const failure: unknown = await em.find(world.entities.Author, {}).catch((error: unknown) => error);
       world.take();
       see(failure instanceof Error, 'a filter that takes parameters was run without them');
