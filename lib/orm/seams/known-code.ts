@@ -46,6 +46,7 @@ function versionsByClass(): Map<string, KnownClass[]> {
 export function known(): KnownClass[] {
   return KNOWN_CODE.trim()
     .split('\n')
+    .filter(line => line !== '')
     .map(line => {
       const [name = '', code = ''] = line.split(': ');
       const [hash = '', ...functions] = code.split(' ');
