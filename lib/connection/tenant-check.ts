@@ -4,7 +4,7 @@ import { isNobody, type TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { SCHEMA_NOW } from './schema-check-sql.js';
 import type { Query } from './kysely-types.js';
-import { queryOf } from './settings-sql.js';
+import { isOwnQuery, queryOf } from './settings-sql.js';
 
 /**
  * Holds the statements of one of MikroORM's connections to the tenant that they are for, which another one may have taken the name of
@@ -21,7 +21,7 @@ export class TenantCheck {
   /** The tenant that the statement is for, if it is for one that is known. Throws if its name is another one's. */
   tenantOf(query: Query): TenantIdentity | undefined {
     // what comes with one that is checked
-    if (isOfLibrary(query)) {
+    if (isOwnQuery(query)) {
       return undefined;
     }
 
@@ -83,11 +83,6 @@ export class TenantCheck {
 async function hasSchema({ schemaName, schemaOid }: TenantIdentity, send: Send): Promise<boolean> {
   // what had no schema may have got one
   return schemaOid === undefined || (await send(queryOf(SCHEMA_NOW, [schemaName])))[0]?.['oid'] === schemaOid;
-}
-
-// Kysely's own have it from their class, which makes one when it is first asked for; what MikroORM streams has none
-function isOfLibrary({ queryId }: Partial<Query>): boolean {
-  return queryId !== undefined && Object.hasOwn(queryId, 'queryId');
 }
 
 interface Circumstances {

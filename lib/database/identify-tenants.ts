@@ -18,7 +18,8 @@ export class TenantIdentifier {
   readonly #orm: WrappedOrm;
   readonly #rules: TenantRules;
   readonly #findOne: (where: TenantFilter) => Promise<Tenant | undefined>;
-  readonly #known = new LRUCache<string, TenantIdentity>({ max: MAX_KNOWN });
+  /** Made when there is something to be known: it takes a place for each at once. */
+  #known: LRUCache<string, TenantIdentity> | undefined;
 
   constructor(orm: WrappedOrm, rules: TenantRules, findOne: (where: TenantFilter) => Promise<Tenant | undefined>) {
     this.#orm = orm;
@@ -89,7 +90,7 @@ export class TenantIdentifier {
   }
 
   #heard(key: string): TenantIdentity | undefined {
-    const known = this.#known.get(key);
+    const known = this.#known?.get(key);
 
     return known !== undefined && this.#identities.isHeard(known) ? known : undefined;
   }
@@ -115,6 +116,7 @@ export class TenantIdentifier {
 
       if (ctx === undefined) {
         confirmations.confirm(identity, askedAt);
+        this.#known ??= new LRUCache({ max: MAX_KNOWN });
         this.#known.set(key, identity);
       }
     }

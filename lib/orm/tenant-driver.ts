@@ -1,4 +1,4 @@
-import { helper, type Configuration } from '@mikro-orm/core';
+import { helper, Platform, type Configuration } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
@@ -30,7 +30,12 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     constructor(...args: ConstructorParameters<OpenDriverClass>) {
       super(...args);
       const [config] = args;
-      checkPlatform(this.platform, Driver);
+
+      // one of another database lacks much of what is looked at, and is told as such
+      if (this.platform instanceof Platform) {
+        checkPlatform(this.platform, Driver);
+      }
+
       requireShapes(this);
       writeLiterals(this.platform);
       sealValues(this.platform);

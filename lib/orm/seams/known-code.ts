@@ -12,30 +12,41 @@ import { SEAMS } from './register.js';
  * they are in this process, so that a change to a file and a change at run time both show.
  */
 export function isKnownCode(objects: readonly object[]): boolean {
-  const versions = known();
+  const versions = versionsByClass();
 
   return [...classesOf(objects)].every(([name, object]) => {
-    // most versions are of the same functions
+    // most versions have the same functions, and those that do not share most of them
+    const texts = new Map<string, string>();
     const hashes = new Map<string, string>();
 
-    return versions.some(version => {
-      if (version.name !== name) {
-        return false;
+    return (versions.get(name) ?? []).some(({ hash, functions }) => {
+      const key = functions.join();
+
+      if (!hashes.has(key)) {
+        hashes.set(key, functions.every(each => Object.hasOwn(object, each)) ? hashOf(object, functions, texts) : '');
       }
 
-      const key = version.functions.join();
-      const hash = hashes.get(key) ?? hashOf(object, version.functions);
-      hashes.set(key, hash);
-
-      return hash === version.hash;
+      return hashes.get(key) === hash;
     });
   });
+}
+
+/** The known versions of each class, those with the most functions first: the functions of the others may be among them. */
+function versionsByClass(): Map<string, KnownClass[]> {
+  const versions = new Map<string, KnownClass[]>();
+
+  for (const version of known().sort((one, other) => other.functions.length - one.functions.length)) {
+    versions.set(version.name, [...(versions.get(version.name) ?? []), version]);
+  }
+
+  return versions;
 }
 
 /** The code that is known: there is one entry for each version of a class. */
 export function known(): KnownClass[] {
   return KNOWN_CODE.trim()
     .split('\n')
+    .filter(line => line !== '')
     .map(line => {
       const [name = '', code = ''] = line.split(': ');
       const [hash = '', ...functions] = code.split(' ');
@@ -98,19 +109,27 @@ function classesOf(objects: readonly object[]): Map<string, object> {
   return classes;
 }
 
-function hashOf(object: object, functions: readonly string[]): string {
-  return hashText(
-    'sha256',
-    [...Object.getOwnPropertyNames(object), ...functions.flatMap(key => [key, ...textsOf(object, key)])].join('\n'),
-    'base64url',
-  ).slice(0, 16);
+function hashOf(object: object, functions: readonly string[], texts = new Map<string, string>()): string {
+  let text = Object.getOwnPropertyNames(object).join('\n');
+
+  for (const key of functions) {
+    const own = texts.get(key) ?? textsOf(object, key).join('\n');
+    texts.set(key, own);
+    text += `\n${key}\n${own}`;
+  }
+
+  return hashText('sha256', text, 'base64url').slice(0, 16);
 }
 
 function textsOf(object: object, key: string): string[] {
-  return Object.values(Object.getOwnPropertyDescriptor(object, key) ?? {})
+  const descriptor = Object.getOwnPropertyDescriptor(object, key);
+
+  return PARTS.map((part): unknown => descriptor?.[part])
     .filter((each): each is Replaced => typeof each === 'function' && key !== 'constructor')
     .map(each => Function.prototype.toString.call(each[GUARDED] ?? each));
 }
+
+const PARTS = ['value', 'get', 'set'] as const;
 
 /** A method that the library may have put in the place of one. */
 type Replaced = Function & { readonly [GUARDED]?: Function };

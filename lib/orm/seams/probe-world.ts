@@ -4,6 +4,7 @@ import { sqlTarget, type SqlTarget } from '../../connection/sql-target.js';
 import { isPglite } from '../../tenant/is-pglite.js';
 import { isLiveOrm, removeLiveOrm } from '../../scope/live-orms.js';
 import type { Scope } from '../../scope/scope.js';
+import type { TenantIdentity } from '../../scope/tenant-identity.js';
 import type { WrappedOrm } from '../../scope/wrapped-orm.js';
 import { enterScope } from '../mikro-context.js';
 import { ProbeDatabase } from './probe-database.js';
@@ -73,7 +74,8 @@ export class ProbeWorld {
         entityManager: ProbeEntityManager,
         driverOptions: { ...driverOptions, onPoolCreated: (pool: unknown) => (this.pool = pool) },
         ensureDatabase: false,
-        replicas: [{ driverOptions: () => dialectOf(this.orm.driver.getConnection('read'), driverOptions) }],
+        discovery: { inferDefaultValues: false, checkDuplicateTableNames: false, checkDuplicateFieldNames: false },
+        ...(isWhole ? { replicas: [{ driverOptions: () => dialectOf(this.orm.driver.getConnection('read'), driverOptions) }] } : {}),
         preferReadReplicas: false,
         // MikroORM makes one of it
         resultCache: {
@@ -114,9 +116,10 @@ export class ProbeWorld {
     return (this.#foreign ??= this.foreignEm.getReference(this.entities.Author, 1) as ProbeAuthor);
   }
 
-  /** Runs `fn` in the scope of a tenant. */
-  as<Result>(schemaName: string, fn: (em: ProbeEm) => Result): Result {
-    const scope: Scope = { kind: 'tenant', config: this.orm.config, outer: undefined, tenant: { schemaName }, schemaName };
+  /** Runs `fn` in the scope of a tenant, of which it is not known which one it is unless that is given. */
+  as<Result>(schemaName: string, fn: (em: ProbeEm) => Result, identity?: TenantIdentity): Result {
+    const { config } = this.orm;
+    const scope: Scope = { kind: 'tenant', config, outer: undefined, tenant: { schemaName }, schemaName, identity };
 
     return enterScope(this.orm.em, scope, fn);
   }

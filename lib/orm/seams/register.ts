@@ -4,6 +4,7 @@ import * as connection from './rows/connection.js';
 import * as contexts from './rows/contexts.js';
 import * as driver from './rows/driver.js';
 import * as entityManager from './rows/entity-manager.js';
+import * as filters from './rows/filters.js';
 import * as migrations from './rows/migrations.js';
 import * as query from './rows/query.js';
 import * as unitOfWork from './rows/unit-of-work.js';
@@ -13,7 +14,7 @@ import * as unitOfWork from './rows/unit-of-work.js';
  * in no row fails `spec/orm/seams/listed.spec.ts`.
  */
 export const SEAMS: readonly Seam[] = [
-  ...[entityManager, query, driver, unitOfWork, connection, contexts, migrations].flatMap(rows => Object.values(rows).flat()),
+  ...[entityManager, filters, query, driver, unitOfWork, connection, contexts, migrations].flatMap(rows => Object.values(rows).flat()),
   ...COMMAND_LINE_SEAMS,
 ];
 

@@ -5,6 +5,7 @@ import { QueryBuilder } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { TenantCheck } from '../../../dist/connection/tenant-check.js';
 import { guardedEntityManagerOf } from '../../../dist/orm/guarded-classes.js';
 import { BASIC } from '../../../dist/orm/seams/probes.js';
 import { ProbeEntityManager } from '../../../dist/orm/seams/probe-world.js';
@@ -141,6 +142,9 @@ describe('The start of an ORM of which a seam is broken', () => {
       getDataLoader: em,
       getSchema: [TenantQueryBuilder.prototype],
       createQueryBuilderHelper: [TenantQueryBuilder.prototype],
+      setFilterParams: em,
+      applyFilters: em,
+      tenantOf: [TenantCheck.prototype],
     })) {
       it(`G1 a guard that is not there refuses nothing, and no ORM starts: ${member}`, async () => {
         const undo = all(holders.filter(holder => Object.hasOwn(holder, member)).map(holder => remove(holder, member)));
@@ -154,12 +158,16 @@ describe('The start of an ORM of which a seam is broken', () => {
     }
 
     it('G1 one guard of each kind is looked at', () => {
-      expect([...BASIC.atOnce, ...BASIC.recorded].flatMap(({ shows }) => shows)).to.include.members([
+      expect([...BASIC.atOnce, ...BASIC.recorded, ...BASIC.sent].flatMap(({ shows }) => shows)).to.include.members([
         'AbstractSqlDriver.createQueryBuilder',
         'AbstractSqlDriver.getSchemaName',
         'Collection.getEntityManager',
         'DataLoader.load',
+        'EntityManager.applyFilters',
         'EntityManager.processWhere',
+        'EntityManager.setFilterParams',
+        'FilterParameters.clone',
+        'KyselyConnection.executeQuery',
         'QueryBuilder.getSchema',
         'QueryBuilderHelper.createJoinExpression',
         'SqlEntityManager.getKysely',

@@ -1,6 +1,8 @@
 import { ObjectHydrator } from '@mikro-orm/core';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { GuardedConnection } from '../../../dist/connection/guarded-connection.js';
+import { checkDialect } from '../../../dist/connection/checked-dialect.js';
+import { CheckedConnection } from '../../../dist/connection/checked-connection.js';
 import { guardDialect } from '../../../dist/connection/guarded-dialect.js';
 import { TenantSchemaGenerator } from '../../../dist/migrations/set/tenant-schema-generator.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from '../../../dist/orm/guarded-classes.js';
@@ -33,6 +35,7 @@ export async function breakages(): Promise<Breakage[]> {
   const owners: Open = { ...live, ...ownersOf(stock) };
   const dialect: Open = live['KyselyDialect'];
   const guardedDriver: Open = guardDialect(dialect, {} as never).createDriver();
+  const checkedDriver: Open = checkDialect(dialect, {} as never, {} as never).createDriver();
   await world.close();
 
   const own: Record<string, object[]> = {
@@ -43,8 +46,8 @@ export async function breakages(): Promise<Breakage[]> {
     QueryBuilderHelper: [GuardedQueryHelper.prototype],
     Hydrator: [guardedHydratorOf(ObjectHydrator).prototype as object],
     SqlSchemaGenerator: [TenantSchemaGenerator.prototype],
-    KyselyDriver: [Object.getPrototypeOf(guardedDriver) as object],
-    KyselyConnection: [GuardedConnection.prototype],
+    KyselyDriver: [guardedDriver, checkedDriver].map(each => Object.getPrototypeOf(each) as object),
+    KyselyConnection: [GuardedConnection.prototype, CheckedConnection.prototype],
   };
 
   return SEAMS.flatMap(seam => [
@@ -75,7 +78,7 @@ function generic(seam: Seam, owners: Open, own: Record<string, object[]>): Chang
   const ours = (own[seam.owner] ?? []).filter(each => Object.hasOwn(each, member));
 
   if (use === 'give') {
-    return ours.map(each => ({ how: 'called by another name', make: () => remove(each, member) }));
+    return ours.map(each => ({ how: `called by another name on the ${each.constructor.name}`, make: () => remove(each, member) }));
   }
 
   if (use === 'override' && ours.length > 0) {

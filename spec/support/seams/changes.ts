@@ -4,8 +4,10 @@ import {
   EntityLoader,
   EntityManager,
   EntityMetadata,
+  QueryHelper,
   RequestContext,
   TransactionContext,
+  Utils,
 } from '@mikro-orm/core';
 import { DataloaderUtils } from '@mikro-orm/core/dataloader';
 import { Migration, Migrator } from '@mikro-orm/migrations';
@@ -19,6 +21,37 @@ const NOT_CALLED = 'no longer called';
 
 /** Changes of seams that are neither a method that a class of the library's overrides, nor one that it replaces on an object. */
 export const CHANGES: Readonly<Record<string, readonly { readonly how: string; make(): () => void }[]>> = {
+  'QueryHelper.getActiveFilters': [
+    { how: 'gives none', make: () => define(QueryHelper, 'getActiveFilters', { value: () => [], writable: true }) },
+  ],
+  'Filter.cond': [{ how: 'its argument 2 moved', make: () => filtersWith(cond => shifted(cond, 2)) }],
+  'FilterFunction.length': [
+    {
+      how: 'no longer read',
+      make: () =>
+        filtersWith(
+          cond =>
+            (...args: unknown[]) =>
+              cond(...args),
+        ),
+    },
+  ],
+  'FilterParameters.clone': [
+    {
+      how: NOT_CALLED,
+      make: () => {
+        const copy = methodOf(Utils, 'copy');
+
+        return define(Utils, 'copy', { writable: true, value: (object: unknown) => copy.call(Utils, object, false) });
+      },
+    },
+  ],
+  'SimpleQuery.commit': [
+    {
+      how: 'sent as a prepared statement',
+      make: () => replace(packageOfPg('pg').Query.prototype, 'requiresPreparation', () => true),
+    },
+  ],
   'RequestContext.storage': [{ how: NOT_CALLED, make: () => noManagerOf(RequestContext) }],
   'RequestContext.getEntityManager': [{ how: NOT_CALLED, make: () => noManagerOf(RequestContext) }],
   'RequestContext.currentRequestContext': [
@@ -251,13 +284,30 @@ function initOfCollections(load: (loader: Open, key: unknown[]) => Promise<unkno
 }
 
 function renameOfCursor(member: string): () => void {
-  const { prototype }: Open = createRequire(createRequire(import.meta.url).resolve('@mikro-orm/postgresql/package.json'))('pg-cursor');
+  const { prototype } = packageOfPg('pg-cursor');
 
   return rename(prototype, member);
 }
 
+function packageOfPg(name: string): Open {
+  return createRequire(createRequire(import.meta.url).resolve('@mikro-orm/postgresql/package.json'))(name);
+}
+
+/** MikroORM calls other functions in place of those of filters. */
+function filtersWith(change: (cond: Open) => Open): () => void {
+  const getActiveFilters = methodOf(QueryHelper, 'getActiveFilters');
+
+  return define(QueryHelper, 'getActiveFilters', {
+    writable: true,
+    value: (...args: unknown[]) =>
+      getActiveFilters
+        .apply(QueryHelper, args)
+        .map((filter: Open) => (typeof filter.cond === 'function' ? { ...filter, cond: change(filter.cond) } : filter)),
+  });
+}
+
 function withoutEvent(event: string): () => void {
-  const { Pool }: Open = createRequire(createRequire(import.meta.url).resolve('@mikro-orm/postgresql/package.json'))('pg');
+  const { Pool } = packageOfPg('pg');
 
   return define(Pool.prototype, 'emit', {
     value(this: Open, name: string, ...args: unknown[]) {

@@ -38,6 +38,21 @@ export const RENAMES: Readonly<Record<string, readonly Rewrite[]>> = {
   'WrappedEntity.__meta': [{ files: MIKRO_ORM, from: '__meta\\b', to: '__metadata' }],
   'WrappedEntity.__initialized': [{ files: MIKRO_ORM, from: '__initialized\\b', to: '__loaded' }],
   'AbstractSqlConnection.options': [{ files: 'Connection\\.js', from: '(this\\.|^ {4})options\\b', to: '$1settings' }],
+  'AbstractSqlConnection.type': [{ files: 'Connection\\.js', from: '(this\\.|^ {4})type\\b', to: '$1kind' }],
+  // before MikroORM 7.2.5 there is no such method, and what it says is of no account
+  'Flush.isTransactionDisabled': [
+    { files: MIKRO_ORM, from: 'isTransactionDisabled', to: 'hasNoTransactions' },
+    {
+      files: '/core/EntityManager\\.js',
+      from: 'fork\\.#disableTransactions =$',
+      to: 'fork.isWithoutTransactions = fork.#disableTransactions =',
+    },
+    {
+      files: '/unit-of-work/UnitOfWork\\.js',
+      from: '= !this\\.#em\\.isInTransaction\\(\\)',
+      to: '= !this.#em.isWithoutTransactions && !this.#em.isInTransaction()',
+    },
+  ],
   'Configuration.getPlatform': [
     { files: MIKRO_ORM, from: 'onfig\\.getPlatform\\(', to: 'onfig.platformOf(' },
     { files: '/utils/Configuration\\.js', from: '^ {4}getPlatform\\(', to: '    platformOf(' },

@@ -4,7 +4,9 @@ const GUARD = ['connection/sql-guard.ts'];
 
 const LOST = ['connection/lost-connections.ts'];
 
-const DIALECT = ['connection/guarded-dialect.ts'];
+const DIALECTS = ['connection/guarded-dialect.ts', 'connection/checked-dialect.ts'];
+
+const CONNECTIONS = ['connection/guarded-connection.ts', 'connection/checked-connection.ts'];
 
 const PATH = "a statement with a name that has no schema is run with the path of its scope, and as the scope's role";
 
@@ -29,6 +31,12 @@ export const CONNECTION_SEAMS = seamsOf('AbstractSqlConnection', '@mikro-orm/sql
     onObject: true,
     by: 'createKysely',
     protects: 'a dialect of the user is guarded, and a Kysely instance is refused',
+    usedIn: GUARD,
+  },
+  type: {
+    use: 'read',
+    onObject: true,
+    protects: 'what a replica says of a tenant is not taken for what the primary says',
     usedIn: GUARD,
   },
   stream: {
@@ -82,71 +90,71 @@ export const CONNECTION_SEAMS = seamsOf('AbstractSqlConnection', '@mikro-orm/sql
 
 /** A dialect of Kysely's. */
 export const KYSELY_DIALECT_SEAMS = objectSeamsOf('KyselyDialect', 'kysely', {
-  createDriver: { use: 'replace', arity: 0, by: 'Kysely', protects: PATH, usedIn: [...LOST, ...DIALECT] },
-  createAdapter: { use: 'call', arity: 0, protects: PATH, usedIn: DIALECT },
-  createQueryCompiler: { use: 'call', arity: 0, protects: PATH, usedIn: DIALECT },
-  createIntrospector: { use: 'call', arity: 1, protects: PATH, usedIn: DIALECT },
+  createDriver: { use: 'replace', arity: 0, by: 'Kysely', protects: PATH, usedIn: [...LOST, ...DIALECTS] },
+  createAdapter: { use: 'call', arity: 0, protects: PATH, usedIn: DIALECTS },
+  createQueryCompiler: { use: 'call', arity: 0, protects: PATH, usedIn: DIALECTS },
+  createIntrospector: { use: 'call', arity: 1, protects: PATH, usedIn: DIALECTS },
 });
 
 /** A driver of Kysely's, as the library wraps one. */
 export const KYSELY_DRIVER_SEAMS = objectSeamsOf('KyselyDriver', 'kysely', {
-  init: { use: 'call', arity: [0, 1], by: 'Kysely', protects: PATH, usedIn: DIALECT },
+  init: { use: 'call', arity: [0, 1], by: 'Kysely', protects: PATH, usedIn: DIALECTS },
   destroy: {
     use: 'give',
     arity: [0, 1],
     by: 'Kysely, when it is closed',
     protects: 'an ORM closes while a connection is being opened',
-    usedIn: DIALECT,
+    usedIn: DIALECTS,
   },
-  acquireConnection: { use: 'give', arity: [0, 1], by: 'every statement', protects: PATH, usedIn: [...DIALECT, ...LOST] },
+  acquireConnection: { use: 'give', arity: [0, 1], by: 'every statement', protects: PATH, usedIn: [...DIALECTS, ...LOST] },
   releaseConnection: {
     use: 'give',
     arity: [0, 2],
     by: 'every statement',
     protects: 'a lost connection gives its place in the pool back',
-    usedIn: [...DIALECT, ...LOST],
+    usedIn: [...DIALECTS, ...LOST],
   },
   beginTransaction: {
     use: 'give',
     arity: [1, 2],
     by: 'every transaction',
     protects: "a transaction is run as the scope's role",
-    usedIn: [...DIALECT, ...LOST],
+    usedIn: [...DIALECTS, ...LOST],
   },
   commitTransaction: {
     use: 'give',
     arity: 1,
     by: 'every transaction',
     protects: 'nothing that raw SQL has set stays on the connection',
-    usedIn: [...DIALECT, ...LOST],
+    usedIn: [...DIALECTS, ...LOST],
   },
   rollbackTransaction: {
     use: 'give',
     arity: 1,
     by: 'every transaction',
     protects: 'a lost connection gives its place in the pool back',
-    usedIn: [...DIALECT, ...LOST],
+    usedIn: [...DIALECTS, ...LOST],
   },
   savepoint: {
     use: 'give',
     arity: 3,
     by: 'nested transactions',
     protects: 'no statement comes between another and its path',
-    usedIn: DIALECT,
+    usedIn: DIALECTS,
   },
   rollbackToSavepoint: {
     use: 'give',
     arity: 3,
     by: 'nested transactions',
     protects: 'no statement comes between another and its path',
-    usedIn: DIALECT,
+    usedIn: DIALECTS,
   },
   releaseSavepoint: {
     use: 'give',
     arity: 3,
     by: 'nested transactions',
     protects: 'no statement comes between another and its path',
-    usedIn: DIALECT,
+    usedIn: DIALECTS,
   },
 });
 
@@ -158,7 +166,7 @@ export const KYSELY_CONNECTION_SEAMS = seamsOf('KyselyConnection', 'kysely', {
     reads: [0],
     by: 'every statement',
     protects: PATH,
-    usedIn: ['connection/guarded-connection.ts', ...LOST],
+    usedIn: [...CONNECTIONS, ...LOST],
   },
   streamQuery: {
     use: 'give',
@@ -166,7 +174,7 @@ export const KYSELY_CONNECTION_SEAMS = seamsOf('KyselyConnection', 'kysely', {
     reads: [0],
     by: 'every stream',
     protects: PATH,
-    usedIn: ['connection/guarded-connection.ts', ...LOST],
+    usedIn: [...CONNECTIONS, ...LOST],
   },
 });
 
@@ -223,5 +231,15 @@ export const CURSOR_SEAMS = objectSeamsOf('Cursor', 'pg-cursor', {
     by: 'Kysely, at the end of a stream',
     protects: 'a stream over a lost connection ends',
     usedIn: ['connection/lost-cursors.ts'],
+  },
+});
+
+/** A message of `pg`'s without parameters, which PostgreSQL runs as several statements. */
+export const SIMPLE_QUERY_SEAMS = seamsOf('SimpleQuery', 'pg', {
+  commit: {
+    use: 'call',
+    by: 'Client.query, for a text without parameters',
+    protects: 'a commit is carried out only where the tenants of its transaction are still who they were',
+    usedIn: ['connection/checked-connection.ts'],
   },
 });

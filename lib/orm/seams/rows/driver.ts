@@ -176,6 +176,13 @@ export const PLATFORM_SEAMS = seamsOf('Platform', '@mikro-orm/sql', {
     protects: "a materialized view is refreshed in its tenant's schema",
     usedIn: ['orm/tenant-routines.ts'],
   },
+  supportsTransactions: {
+    use: 'call',
+    arity: 0,
+    by: 'UnitOfWork.commit',
+    protects: 'a tenant is renamed together with its schema',
+    usedIn: ['orm/mikro-context.ts'],
+  },
   getExtension: { use: 'call', arity: 4, protects: 'the seed manager is the one of the scope', usedIn: ['orm/scoped-seeder.ts'] },
 });
 

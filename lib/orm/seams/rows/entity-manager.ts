@@ -10,7 +10,11 @@ const SQL = ['orm/guarded-sql.ts'];
 
 const CACHE = ['orm/guarded-cache.ts'];
 
+const FILTERS = ['orm/guarded-filters.ts'];
+
 const FOREIGN = 'an entity of another tenant is never taken for the own row that has its key';
+
+const IN_FILTERS = "another tenant's entity in a filter is refused when it is given, and when the filter is used";
 
 const SCHEMA_OF_CALL = 'what is written goes to the tenant of the EntityManager, and to no other';
 
@@ -21,7 +25,7 @@ export const ENTITY_MANAGER_SEAMS = seamsOf('EntityManager', '@mikro-orm/core', 
     arity: 0,
     by: 'every method of an EntityManager',
     protects: 'a fork, an entity or a query that outlives its scope goes on with its own tenant',
-    usedIn: [...SCOPED, ...READS, ...WRITES, ...SQL, ...CACHE, 'orm/given-entities.ts'],
+    usedIn: [...SCOPED, ...READS, ...WRITES, ...SQL, ...CACHE, ...FILTERS, 'orm/given-entities.ts'],
   },
   fork: {
     use: 'override',
@@ -29,7 +33,7 @@ export const ENTITY_MANAGER_SEAMS = seamsOf('EntityManager', '@mikro-orm/core', 
     reads: [0],
     by: 'transactions, refresh, streams and virtual entities',
     protects: 'a fork belongs to the scope that it was made in',
-    usedIn: SCOPED,
+    usedIn: [...SCOPED, ...FILTERS],
   },
   flush: {
     use: 'override',
@@ -131,6 +135,16 @@ export const ENTITY_MANAGER_SEAMS = seamsOf('EntityManager', '@mikro-orm/core', 
     reads: [0],
     protects: "a tenant's function is called in its schema, and with its path",
     usedIn: SQL,
+  },
+  addFilter: { use: 'override', arity: 1, reads: [0], protects: IN_FILTERS, usedIn: FILTERS },
+  setFilterParams: { use: 'override', arity: 2, reads: [0, 1], protects: IN_FILTERS, usedIn: FILTERS },
+  applyFilters: {
+    use: 'override',
+    arity: 5,
+    reads: [0, 2],
+    by: 'processWhere, and whatever populates relations',
+    protects: IN_FILTERS,
+    usedIn: FILTERS,
   },
   name: {
     use: 'read',

@@ -50,6 +50,16 @@ export const UNIT_OF_WORK_SEAMS = seamsOf('UnitOfWork', '@mikro-orm/core', {
   },
 });
 
+/** What decides whether a flush begins a transaction. */
+export const FLUSH_SEAMS = seamsOf('Flush', '@mikro-orm/core', {
+  isTransactionDisabled: {
+    use: 'call',
+    by: 'UnitOfWork.commit, from MikroORM 7.2.5 on; before, a flush began a transaction whatever a fork was told',
+    protects: 'a tenant is renamed together with its schema',
+    usedIn: ['orm/mikro-context.ts'],
+  },
+});
+
 export const PERSISTER_SEAMS = seamsOf('ChangeSetPersister', '@mikro-orm/core', {
   runForEachSchema: {
     use: 'replace',
@@ -87,7 +97,7 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
     use: 'read',
     onObject: true,
     protects: 'the library knows whose entity it is',
-    usedIn: [...FLUSH_CHECK, 'entities/tenant-hydrator.ts', ...LOADING],
+    usedIn: [...FLUSH_CHECK, 'entities/tenant-hydrator.ts', 'entities/relations.ts', ...LOADING],
   },
   __initialized: { use: 'read', onObject: true, protects: 'what is loaded of an entity is not asked for again', usedIn: LOADING },
 });
