@@ -9,7 +9,7 @@ import { checkChangeSets, checkCollections, type Flush } from './flush-check.js'
  * `commitCollectionUpdates` writes the collections. `runForEachSchema` of the change set persister runs every insert, update and delete of a
  * flush, after its hooks. None of them is documented API. `spec/entities/flush-hooks.spec.ts` fails if one of them changes.
  */
-export function guardFlush(flush: Flush, beforeTransaction: () => void): void {
+export function guardFlush(flush: Flush, { beforeTransaction, beforeWrite }: FlushChecks): void {
   const uow = flush.uow as unknown as OpenUnitOfWork;
 
   if (guarded.has(flush.uow)) {
@@ -36,9 +36,19 @@ export function guardFlush(flush: Flush, beforeTransaction: () => void): void {
 
   persister.runForEachSchema = async (changeSets, ...rest) => {
     checkChangeSets(changeSets, flush);
+    beforeWrite(changeSets);
 
     return runForEachSchema(changeSets, ...rest);
   };
+}
+
+/** What else is checked, and when. */
+export interface FlushChecks {
+  /** After all hooks of `onFlush`. */
+  beforeTransaction(): void;
+
+  /** After the hooks of these changes. */
+  beforeWrite(changeSets: readonly ChangeSet<object>[]): void;
 }
 
 const guarded = new WeakSet<UnitOfWork>();

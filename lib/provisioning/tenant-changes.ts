@@ -1,4 +1,4 @@
-import { ChangeSetType, type ChangeSet, type UnitOfWork } from '@mikro-orm/core';
+import { ChangeSetType, type ChangeSet, type EntityManager, type EntityMetadata, type UnitOfWork } from '@mikro-orm/core';
 import { checkFlush, type Flush } from '../entities/flush-check.js';
 import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError, TenantWriteRefusedError } from '../errors/index.js';
 import { flushesInTransaction } from '../orm/mikro-context.js';
@@ -15,8 +15,8 @@ export function checkFlushOfTenants(flush: Flush): void {
   const { uow, em, rules } = flush;
   checkFlush(flush);
 
-  for (const change of [...changesOf(uow, rules), ...postponedChangesOf(uow, rules)]) {
-    checkChange(change, rules);
+  for (const change of [...changesOf(uow.getChangeSets(), rules), ...postponedChangesOf(uow, rules)]) {
+    checkChange(change, rules, { isComplete: change.action !== 'created' || !hasCreateHooks(em, change.meta) });
 
     // with `implicitTransactions: false`, the flush is in a transaction only if the caller began one
     if (changesSchema(change) && !flushesInTransaction(em)) {
@@ -25,12 +25,26 @@ export function checkFlushOfTenants(flush: Flush): void {
   }
 }
 
-function changesOf(uow: UnitOfWork, rules: TenantRules): TenantChange[] {
-  return uow
-    .getChangeSets()
+/** Checks what is about to be written, after the hooks of the entities: they may have set or changed names and hosts. */
+export function checkWrites(changeSets: readonly ChangeSet<object>[], rules: TenantRules): void {
+  for (const change of changesOf(changeSets, rules)) {
+    checkChange(change, rules, { isComplete: true });
+  }
+}
+
+/** Whether a hook of the user's own may set what a new tenant lacks. */
+function hasCreateHooks(em: EntityManager, { hooks }: EntityMetadata): boolean {
+  return (
+    (hooks.beforeCreate?.length ?? 0) > 0 || [...em.getEventManager().getSubscribers()].some(subscriber => 'beforeCreate' in subscriber)
+  );
+}
+
+function changesOf(changeSets: readonly ChangeSet<any>[], rules: TenantRules): TenantChange[] {
+  return changeSets
     .filter(({ meta }) => rules.isTenantClass(meta))
-    .map(({ entity, type, payload, originalEntity }: ChangeSet<any>) => ({
+    .map(({ entity, meta, type, payload, originalEntity }) => ({
       entity,
+      meta,
       action: ACTIONS[type],
       former: originalEntity?.['schemaName'],
       schemaName: payload['schemaName'],
@@ -58,6 +72,7 @@ function postponedChangesOf(uow: UnitOfWork, rules: TenantRules): TenantChange[]
     const value = (name: string): unknown => written[names.indexOf(name)];
     postponed.push({
       entity: entity as Tenant,
+      meta: changeSet.meta,
       action: 'updated',
       former: changeSet.originalEntity?.['schemaName'],
       schemaName: value('schemaName'),
@@ -71,7 +86,7 @@ function postponedChangesOf(uow: UnitOfWork, rules: TenantRules): TenantChange[]
   return postponed;
 }
 
-function checkChange(change: TenantChange, rules: TenantRules): void {
+function checkChange(change: TenantChange, rules: TenantRules, { isComplete }: { readonly isComplete: boolean }): void {
   const { action, schemaName, domainUrl, former } = change;
   const { scope } = rules;
 
@@ -85,11 +100,13 @@ function checkChange(change: TenantChange, rules: TenantRules): void {
 
   const isPublic = (schemaName ?? former) === rules.publicSchema;
 
-  if (isRenamed(change) || (action === 'created' && !isPublic)) {
+  const mayBeSetLater = (value: unknown): boolean => !isComplete && value == null;
+
+  if (isRenamed(change) || (action === 'created' && !isPublic && !mayBeSetLater(schemaName))) {
     rules.checkSchemaName(schemaName);
   }
 
-  if (action === 'created' || domainUrl !== undefined) {
+  if ((action === 'created' && !mayBeSetLater(domainUrl)) || domainUrl !== undefined) {
     change.writeDomain(checkDomain(domainUrl, isPublic, rules));
   }
 }
@@ -124,6 +141,7 @@ function checkDomain(domainUrl: unknown, isPublic: boolean, rules: TenantRules):
 /** A change that a flush is about to make to one tenant. */
 interface TenantChange {
   readonly entity: Tenant;
+  readonly meta: EntityMetadata;
   readonly action: 'created' | 'updated' | 'deleted';
   /** The schema name that an existing row was loaded with. */
   readonly former: string | undefined;

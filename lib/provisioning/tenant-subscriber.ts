@@ -14,7 +14,7 @@ import { tellChanges } from '../database/tell-changes.js';
 import { provision } from './provision.js';
 import { consentFor } from './consent.js';
 import { adoptSchema, dropSchema, refuseExisting, renameSchema } from './schemas.js';
-import { checkFlushOfTenants } from './tenant-changes.js';
+import { checkFlushOfTenants, checkWrites } from './tenant-changes.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -42,11 +42,14 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   onFlush({ uow, em }: FlushEventArgs): void {
     const flush = { uow, em, rules: TenantRules.of(em.config) };
     checkFlushOfTenants(flush);
-    guardFlush(flush, () => {
-      // other subscribers may have changed entities since the check
-      if ([...em.getEventManager().getSubscribers()].some(subscriber => subscriber !== this && 'onFlush' in subscriber)) {
-        checkFlushOfTenants(flush);
-      }
+    guardFlush(flush, {
+      beforeTransaction: () => {
+        // other subscribers may have changed entities since the check
+        if ([...em.getEventManager().getSubscribers()].some(subscriber => subscriber !== this && 'onFlush' in subscriber)) {
+          checkFlushOfTenants(flush);
+        }
+      },
+      beforeWrite: changeSets => checkWrites(changeSets, flush.rules),
     });
   }
 
