@@ -3,8 +3,15 @@ import type { Query } from './kysely-types.js';
 
 /** A statement of ours, as Kysely's connections take it. */
 export function queryOf(sql: string, parameters: readonly string[]): Query {
-  return { sql, parameters, query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] }, queryId: { queryId: 'tenants' } };
+  return { sql, parameters, query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] }, queryId: OWN };
 }
+
+/** Whether the statement is one of ours. */
+export function isOfLibrary({ queryId }: Pick<Query, 'queryId'>): boolean {
+  return queryId === OWN;
+}
+
+const OWN = { queryId: 'tenants' };
 
 /** The setting that keeps the path of a transaction, where the library sets its own there. */
 export const KEPT_PATH = 'landlord.search_path';

@@ -4,7 +4,7 @@ import { isNobody, type TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { SCHEMA_NOW } from './schema-check-sql.js';
 import type { Query } from './kysely-types.js';
-import { queryOf } from './settings-sql.js';
+import { isOfLibrary, queryOf } from './settings-sql.js';
 
 /**
  * Holds the statements of one of MikroORM's connections to the tenant that they are for, which another one may have taken the name of
@@ -83,11 +83,6 @@ export class TenantCheck {
 async function hasSchema({ schemaName, schemaOid }: TenantIdentity, send: Send): Promise<boolean> {
   // what had no schema may have got one
   return schemaOid === undefined || (await send(queryOf(SCHEMA_NOW, [schemaName])))[0]?.['oid'] === schemaOid;
-}
-
-// Kysely's own have it from their class, which makes one when it is first asked for; what MikroORM streams has none
-function isOfLibrary({ queryId }: Partial<Query>): boolean {
-  return queryId !== undefined && Object.hasOwn(queryId, 'queryId');
 }
 
 interface Circumstances {
