@@ -106,6 +106,23 @@ export const QUERY_PROBES: readonly Probe[] = [
     },
   },
   {
+    shows: ['Platform.quoteIdentifier'],
+    run: world => {
+      const filled: string = query(world).select('a.x?').where({ name: 'value' }).getFormattedQuery();
+      see(filled.includes(String.raw`U&"x\003F"`) && filled.includes("'value'"), `a name was written as ${filled}`);
+    },
+  },
+  {
+    shows: ['NativeQueryBuilder.comment', 'NativeQueryBuilder.hintComment'],
+    run: world => {
+      const filled: string = query(world).comment('*/ a?').hintComment('*/ b?').where({ name: 'value' }).getFormattedQuery();
+      see(
+        filled.includes('/* * / a%3F */') && !filled.includes('*/ b') && filled.includes("'value'"),
+        `a comment was written as ${filled}`,
+      );
+    },
+  },
+  {
     shows: ['Platform.escape'],
     run: ({ orm }) => {
       const platform = orm.driver.getPlatform();
