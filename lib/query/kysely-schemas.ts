@@ -38,7 +38,10 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
     return tenant === undefined ? (asked ?? own) : tenantSchema(tenant.className, asked ?? own, guard.scope, guard.rules);
   };
 
-  const run = <Result>(send: () => Result): Result => withScope(guard.scope, () => forTenant(guard.rules, tenantOfEm(em), send));
+  // one that was made in no scope, and for no tenant, sends raw SQL for the scope that it is used in
+  const isOfNobody = guard.scope === undefined && own === undefined;
+  const run = <Result>(send: () => Result): Result =>
+    isOfNobody ? send() : withScope(guard.scope, () => forTenant(guard.rules, tenantOfEm(em), send));
   const marking = kysely.withoutPlugins().withSchema(PLACEHOLDER_SCHEMA).getExecutor();
 
   return guardBelowPlugins(kysely, {
@@ -62,7 +65,7 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
     },
     check: queryId => refuse(new Set(tenantOfKyselyQuery(queryId)), schemaOfScope(guard) ?? own),
     run,
-    stream: send => run(() => readInThisContext(readInScope(send(), guard.scope))),
+    stream: send => run(() => readInThisContext(isOfNobody ? send() : readInScope(send(), guard.scope))),
   });
 }
 

@@ -131,7 +131,6 @@ export const PLATFORM_SEAMS = seamsOf('Platform', '@mikro-orm/sql', {
   quoteIdentifier: {
     use: 'replace',
     arity: 1,
-    reads: [0],
     by: 'whatever writes a name into SQL',
     protects: 'a question mark in a name is never taken for the place of a value',
     usedIn: ['connection/sealed-values.ts'],
