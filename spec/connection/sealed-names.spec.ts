@@ -13,10 +13,14 @@ type Use = (em: TenantEntityManager, name: string, value: string) => unknown;
 
 /** The ways by which a name that comes from outside, such as the key of a body, gets into a statement with values. */
 const USES: Readonly<Record<string, Use>> = {
-  'em.insert()': (em, name, value) => em.insert(Author, { [name]: value, name: value } as never),
-  'em.insertMany()': (em, name, value) => em.insertMany(Tag, [1, 2].map(n => ({ id: 50 + n, [name]: value, name: `${n}` })) as never),
-  'em.nativeUpdate()': (em, name, value) => em.nativeUpdate(Author, { id: 1 }, { [name]: value } as never),
-  'em.upsert()': (em, name, value) => em.upsert(Author, { id: 1, name: value, [name]: value } as never),
+  'em.insert()': (em, name, value) => em.insert(Author, { [name]: value, name: value }),
+  'em.insertMany()': (em, name, value) =>
+    em.insertMany(
+      Tag,
+      [1, 2].map(n => ({ id: 50 + n, [name]: value, name: `${n}` })),
+    ),
+  'em.nativeUpdate()': (em, name, value) => em.nativeUpdate(Author, { id: 1 }, { [name]: value }),
+  'em.upsert()': (em, name, value) => em.upsert(Author, { id: 1, name: value, [name]: value }),
   'fields of a conflict': (em, name, value) => em.upsert(Author, { id: 1, name: value }, { onConflictFields: [name as never] }),
   'em.countBy()': (em, name, value) => em.countBy(Author, name as never, { where: { name: value } }),
   'qb insert': (em, name, value) =>
@@ -27,7 +31,7 @@ const USES: Readonly<Record<string, Use>> = {
   'qb update': (em, name, value) =>
     em
       .qb(Author)
-      .update({ [name]: value } as never)
+      .update({ [name]: value })
       .where({ id: 1 })
       .execute(),
   'qb select': (em, name, value) =>

@@ -90,6 +90,15 @@ export const QUERY_PROBES: readonly Probe[] = [
     run: world => seeIn(query(world).select('first'), `"first_through"."id" from "${OWN}"."probe_author"`),
   },
   {
+    shows: ['Query.mainAlias', 'Query.state'],
+    run: world => {
+      refuses('CROSS_TENANT', () => world.as(OWN, em => em.qb(`${OTHER}.probe_author`).getNativeQuery()));
+      world.as(OWN, em => em.qb(world.entities.Topic, 't').with('probe_author', query(world)).from('probe_author').getNativeQuery());
+      const { state } = query(world).with('probe_cte', query(world));
+      see(state.ctes[0]?.name === 'probe_cte', 'the CTEs of a query do not show');
+    },
+  },
+  {
     shows: ['Query.state'],
     run: world => {
       const { state } = query(world).withSchema(OWN).leftJoinAndSelect('a.mentor', 'm', {}, ['id']);
