@@ -132,7 +132,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
   override getNativeQuery(...args: Args<'getNativeQuery'>): object {
     this.refuseTaken();
-    const entity = this.entity();
+    const entity = this.entityInUse();
     this.refuseTenantWrites(entity);
     this.refuseTruncation(entity);
     refuseForeignCollectionsOfQuery(this, asked => tenantSchemaFrom([asked], this.guard));
@@ -235,7 +235,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   /** The entity that is read or written, also where it is named by its table. */
-  private entity(): EntityMetadata {
+  private entityInUse(): EntityMetadata {
     const { meta, rawTableName } = this.mainAlias;
     const isTable = rawTableName !== undefined && !this.state.ctes.some(({ name }) => name === rawTableName);
 
