@@ -24,6 +24,7 @@ import { contextOfScopes } from './orm/mikro-context.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
 import { guardConditions, withGuardedConditions } from './entities/filter-conditions.js';
 import { prepareRelations } from './entities/shared-relations.js';
+import { guardExpression } from './entities/virtual-expressions.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from './orm/guarded-classes.js';
 import { checkSeams } from './orm/seams/check-seams.js';
 import { gateOf, sendNothingBefore } from './connection/start-gate.js';
@@ -170,7 +171,10 @@ function finishDiscovery(storage: MetadataStorage, platform: object, options: Re
   }
 
   prepareRelations(storage, platform);
-  [...storage.getAll().values()].forEach(({ filters }) => guardConditions(filters));
+  [...storage.getAll().values()].forEach(meta => {
+    guardConditions(meta.filters);
+    guardExpression(meta);
+  });
 
   if (options.directory.trigger) {
     addTrigger(storage, storage.get(options.tenant), options.publicSchema);

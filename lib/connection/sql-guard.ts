@@ -4,7 +4,7 @@ import { KYSELY_INSTANCE } from '../tenant/config-check.js';
 import { isPglite } from '../tenant/is-pglite.js';
 import { PoolerModeError, TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
-import { refuseCarried } from '../scope/carried-tenants.js';
+import { refuseCarried, refuseTenants } from '../scope/carried-tenants.js';
 import { readInThisContext } from '../scope/read-in-scope.js';
 import { hasSqlState, refusesTransactions } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -123,7 +123,7 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   settingsFor({ sql, queryId }: Query, isInTransaction: boolean): RequiredSettings | undefined {
-    const target = targetOfQuery.get(queryId) ?? this.#target();
+    const target = this.#targetOf(queryId);
     const { kind } = target;
 
     if (kind === 'tenant' || kind === 'public') {
@@ -155,7 +155,7 @@ class TenantSqlGuard implements SqlGuard {
 
   /** Which tenant the query is for, if that is known. */
   identityOf({ queryId }: Query): TenantIdentity | undefined {
-    const target = targetOfQuery.get(queryId) ?? this.#target();
+    const target = this.#targetOf(queryId);
 
     return target.kind === 'tenant' ? target.identity : undefined;
   }
@@ -176,6 +176,18 @@ class TenantSqlGuard implements SqlGuard {
   refuseCarried([query, params]: readonly unknown[]): void {
     const target = this.#target();
     refuseCarried([query, params], target.kind === 'tenant' ? target.schemaName : undefined);
+  }
+
+  /** @throws CrossTenantError for a query of Kysely's that was built for another tenant than that of the scope it is sent in */
+  #targetOf(queryId: object): SqlTarget {
+    const now = this.#target();
+    const built = targetOfQuery.get(queryId);
+
+    if (built?.kind === 'tenant' && now.kind === 'tenant') {
+      refuseTenants([built.schemaName], now.schemaName);
+    }
+
+    return built ?? now;
   }
 
   #target(): SqlTarget {

@@ -42,7 +42,7 @@ export function forTenant<Result>({ config, publicSchema }: TargetRules, tenant:
 
   const target = sqlTarget(config);
 
-  return isOfLibrary(target) || isMoreExact(target, tenant) ? fn() : withTarget(config, { kind: 'tenant', schemaName, identity }, fn);
+  return isOwnQuery(target) || isMoreExact(target, tenant) ? fn() : withTarget(config, { kind: 'tenant', schemaName, identity }, fn);
 }
 
 // a query of the driver itself has no EntityManager, so it does not know which tenant it is for
@@ -52,12 +52,12 @@ function isMoreExact(target: SqlTarget, { schemaName, identity }: TenantRef): bo
 
 /** Runs `fn` with the library as the target of its SQL: the guard sets no path for it. */
 export function forLibrary<Result>(config: Configuration, fn: () => Result): Result {
-  return isOfLibrary(sqlTarget(config)) ? fn() : withTarget(config, { kind: 'library' }, fn);
+  return isOwnQuery(sqlTarget(config)) ? fn() : withTarget(config, { kind: 'library' }, fn);
 }
 
 /** Runs `fn` with the public schema as the target of its SQL, in every scope. A tenant's role must not limit which tenants are found. */
 export function forPublic<Result>(config: Configuration, fn: () => Result): Result {
-  return isOfLibrary(sqlTarget(config)) ? fn() : withTarget(config, PUBLIC, fn);
+  return isOwnQuery(sqlTarget(config)) ? fn() : withTarget(config, PUBLIC, fn);
 }
 
 /** Runs `fn` with the library as the target of its transactions, also on a connection that is used without the guard. */
@@ -84,7 +84,7 @@ function withTarget<Result>(config: Configuration, target: SqlTarget | undefined
   return storage.run({ config, target, outer: storage.getStore() }, fn);
 }
 
-function isOfLibrary({ kind }: SqlTarget): boolean {
+function isOwnQuery({ kind }: SqlTarget): boolean {
   return kind === 'library' || kind === 'unguarded';
 }
 

@@ -1,3 +1,5 @@
+import { withoutComments } from '../postgres/transaction-statements.js';
+
 /**
  * Whether the statement may change data, by its first word; a message of several may. It is told too often rather than too seldom: what may
  * write is sent in a transaction. A function that writes and is called by `select` is not seen.
@@ -5,13 +7,17 @@
 export function mayWrite(sql: string): boolean {
   // what is only seen at a closer look is seldom there at all
   return (
-    WRITES.test(sql) || (SEVERAL.test(sql) && SEVERAL.test(outsideOfTexts(sql))) || (CTE.test(sql) && WRITING.test(outsideOfTexts(sql)))
+    WRITES.test(sql) ||
+    (SEVERAL.test(sql) && SEVERAL.test(outsideOfTexts(sql))) ||
+    (CTE.test(sql) && WRITING.test(outsideOfTexts(sql))) ||
+    (INTO.test(sql) && INTO.test(outsideOfTexts(sql)))
   );
 }
 
 /** What the statement does to the transaction, or that it is of the session, where it does nothing else. */
 export function controlOf(sql: string): Control | undefined {
-  const [, first = '', rest = ''] = CONTROL.exec(sql) ?? [];
+  // a comment may have a semicolon or another comment
+  const [, first = '', rest = ''] = (FIRST.test(sql) && CONTROL.exec(withoutComments(sql))) || [];
   const word = first.toLowerCase();
 
   switch (word) {
@@ -23,6 +29,9 @@ export function controlOf(sql: string): Control | undefined {
     case 'commit':
     case 'end':
       return { kind: CHAIN.test(rest) ? 'commit and chain' : 'commit' };
+    case 'prepare':
+      // whoever ends it later does not know for whom it was
+      return /^\s*transaction\b/i.test(rest) ? { kind: 'commit' } : undefined;
     case 'savepoint':
       return { kind: 'savepoint', name: nameIn(rest) };
     case 'abort':
@@ -67,10 +76,14 @@ const TEXTS = /\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-
 
 const SEVERAL = /;\s*[^\s;]/;
 
-const CONTROL = new RegExp(
-  String.raw`${START}(begin|start|commit|end|rollback|abort|savepoint|release|set|reset|show|discard)\b([^;]*?);?\s*$`,
-  'i',
-);
+const INTO = /\binto\b/i;
+
+const CONTROLS = 'begin|start|commit|end|rollback|abort|prepare|savepoint|release|set|reset|show|discard';
+
+// what is only seen without comments is not looked at closer in all other statements
+const FIRST = new RegExp(String.raw`^[\s;]*(?:\/\*|--|(?:${CONTROLS})\b)`, 'i');
+
+const CONTROL = new RegExp(String.raw`^[\s;]*(${CONTROLS})\b([^;]*?)[\s;]*$`, 'i');
 
 const TO_SAVEPOINT = /^\s*(?:work\s+|transaction\s+)?to\s+(?:savepoint\s+)?([\s\S]*)$/i;
 

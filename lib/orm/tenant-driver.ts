@@ -76,7 +76,8 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     override createQueryBuilder(...args: Args<'createQueryBuilder'>) {
       const rules = TenantRules.of(this.config);
       const query = super.createQueryBuilder(...args);
-      guardQuery(query, { rules, scope: rules.scope });
+      // what it is made from was given to its constructor, before it was guarded
+      guardQuery(query, { rules, scope: rules.scope }).take([args[0]]);
 
       return query;
     }

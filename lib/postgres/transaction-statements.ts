@@ -41,6 +41,23 @@ export function partsOf(sql: string): readonly SqlPart[] | undefined {
   return parts.length === 0 || (parts.length === 1 && parts[0]?.kind === 'other') ? undefined : parts;
 }
 
+/** The SQL with a space in place of each comment. */
+export function withoutComments(sql: string): string {
+  if (!sql.includes('--') && !sql.includes('/*')) {
+    return sql;
+  }
+
+  let text = '';
+
+  for (let at = 0; at < sql.length;) {
+    const [token, kind] = tokenAt(sql, at);
+    text += kind === 'comment' ? ' ' : token;
+    at += token.length;
+  }
+
+  return text;
+}
+
 // told by the first word, where that is easily found
 function isOther(sql: string): boolean {
   const start = LEADING.exec(sql)?.[0].length ?? 0;

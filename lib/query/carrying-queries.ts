@@ -1,4 +1,5 @@
-import type { RawQueryFragment } from '@mikro-orm/core';
+import { Utils, type RawQueryFragment } from '@mikro-orm/core';
+import { sealedComment } from '../connection/sealed-values.js';
 import { CARRIED, carriedBy, carry, carryInFragment } from '../scope/carried-tenants.js';
 
 /**
@@ -25,7 +26,7 @@ export function takeQueries(prototype: object, take: (query: never, given: reado
 
 /**
  * Makes the platform's native queries carry the tenants of all that they are made of. MikroORM compiles much of it into text at once, which
- * no longer tells.
+ * no longer tells. The comments of a query become text that is a comment whatever it is.
  */
 export function carryInNativeQueries(platform: object): void {
   const open = platform as NativePlatform;
@@ -53,6 +54,14 @@ function carryingPrototype(base: NativeQuery): object {
       carry(this, carriedBy(args));
 
       return Reflect.apply(method, this, args);
+    });
+  }
+
+  for (const name of COMMENTING) {
+    const method = base[name] as Method;
+
+    define(name, function (comment) {
+      return Reflect.apply(method, this, [Utils.asArray(comment).map(sealedComment)]);
     });
   }
 
@@ -115,13 +124,16 @@ const NATIVE = [
   'returning',
 ] as const;
 
+/** What of a native query writes comments. */
+const COMMENTING = ['comment', 'hintComment'] as const;
+
 type Method = (...args: unknown[]) => unknown;
 
 interface NativePlatform {
   createNativeQueryBuilder(): NativeQuery;
 }
 
-interface NativeQuery extends Record<(typeof NATIVE)[number], unknown> {
+interface NativeQuery extends Record<(typeof NATIVE | typeof COMMENTING)[number], unknown> {
   readonly [CARRIED]?: readonly string[];
   readonly toRaw: (this: NativeQuery) => RawQueryFragment;
 }

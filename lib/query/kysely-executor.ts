@@ -34,11 +34,19 @@ function guardExecutor(executor: KyselyExecutor, guard: KyselyGuard): KyselyExec
         return (node: object, queryId: object) => guard.transform(node, queryId, given => call(given, queryId) as object);
       }
 
-      if (key === 'executeQuery' || key === 'stream') {
-        return (query: { readonly queryId: object }, ...rest: unknown[]) => {
+      if (key === 'executeQuery') {
+        return (query: CompiledQuery, ...rest: unknown[]) => {
           guard.check(query.queryId);
 
-          return call(query, ...rest);
+          return guard.run(() => call(query, ...rest));
+        };
+      }
+
+      if (key === 'stream') {
+        return (query: CompiledQuery, ...rest: unknown[]) => {
+          guard.check(query.queryId);
+
+          return guard.stream(() => call(query, ...rest) as AsyncGenerator<unknown>);
         };
       }
 
@@ -56,6 +64,15 @@ export interface KyselyGuard {
 
   /** Throws unless a query that is compiled may be run by this instance. */
   check(queryId: object): void;
+
+  /** Runs a query for the tenant of the instance. One that no builder has made, such as `CompiledQuery.raw()`, does not say whose it is. */
+  run<Result>(send: () => Result): Result;
+
+  stream(send: () => AsyncGenerator<unknown>): AsyncGenerator<unknown>;
+}
+
+interface CompiledQuery {
+  readonly queryId: object;
 }
 
 /** The part of Kysely's query executor that is used here. */

@@ -3,7 +3,11 @@ import { PLACEHOLDER_SCHEMA } from '../postgres/schema-name.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { setTenantOfKyselyQuery, tenantOfKyselyQuery } from '../connection/sql-guard.js';
+import { forTenant } from '../connection/sql-target.js';
+import { CrossTenantError } from '../errors/index.js';
 import { refuseTenants } from '../scope/carried-tenants.js';
+import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
+import { withScope } from '../scope/scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
 import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
@@ -34,6 +38,10 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
     return tenant === undefined ? (asked ?? own) : tenantSchema(tenant.className, asked ?? own, guard.scope, guard.rules);
   };
 
+  // one that was made in no scope, and for no tenant, sends raw SQL for the scope that it is used in
+  const isOfNobody = guard.scope === undefined && own === undefined;
+  const run = <Result>(send: () => Result): Result =>
+    isOfNobody ? send() : withScope(guard.scope, () => forTenant(guard.rules, tenantOfEm(em), send));
   const marking = kysely.withoutPlugins().withSchema(PLACEHOLDER_SCHEMA).getExecutor();
 
   return guardBelowPlugins(kysely, {
@@ -43,13 +51,21 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
       const built = builtFor(node, new Set());
       refuse(built, mine);
       const marked = marking.transformQuery(plugins(node), queryId) as object;
-      const qualified = qualify(marked, { resolve, isKnown: name => tables.has(name), ctes: new Set(), hidden: new Set() });
+      const qualified = qualify(marked, {
+        resolve,
+        isKnown: name => tables.has(name),
+        refuseSchema: name => refuseOtherSchema(name, guard),
+        ctes: new Set(),
+        hidden: new Set(),
+      });
       setTenantOfKyselyQuery(queryId, tenant);
       tenantsOfNode.set(qualified, mine === undefined ? [...built] : [mine]);
 
       return qualified;
     },
     check: queryId => refuse(new Set(tenantOfKyselyQuery(queryId)), schemaOfScope(guard) ?? own),
+    run,
+    stream: send => run(() => readInThisContext(isOfNobody ? send() : readInScope(send(), guard.scope))),
   });
 }
 
@@ -69,6 +85,13 @@ function builtFor(node: unknown, found: Set<string>): Set<string> {
   }
 
   return found;
+}
+
+// of a statement that creates or drops a schema, or moves a table there
+function refuseOtherSchema(name: string, { scope, rules }: GuardContext): void {
+  if (scope?.kind === 'tenant' && ![scope.schemaName, rules.publicSchema, ...rules.sharedSchemas].includes(name)) {
+    throw CrossTenantError.otherSchema('A Kysely query', name, scope.schemaName);
+  }
 }
 
 function schemaOfScope({ scope }: GuardContext): string | undefined {
@@ -148,6 +171,13 @@ function qualify<T>(node: T, names: Names): T {
     return qualify(withPlaceholder(node), { ...names, hidden: NONE }) as T;
   }
 
+  const target = kind === 'AlterTableNode' ? node.setSchema : SCHEMA_NODES.has(kind) ? node.schema : undefined;
+  const schemaName = (target as OperationNode | undefined)?.identifier?.name ?? target?.name;
+
+  if (schemaName !== undefined) {
+    names.refuseSchema(schemaName);
+  }
+
   const inner = namesIn(node, names);
 
   return Object.fromEntries(
@@ -214,6 +244,8 @@ function isNode(value: unknown): value is OperationNode {
 
 const NONE: ReadonlySet<string> = new Set();
 
+const SCHEMA_NODES: ReadonlySet<string> = new Set(['CreateSchemaNode', 'DropSchemaNode']);
+
 const tenantsOfNode = new WeakMap<object, readonly string[]>();
 
 const tablesOfOrm = new WeakMap<object, { readonly metas: readonly EntityMetadata[]; readonly tables: Map<string, EntityMetadata[]> }>();
@@ -225,6 +257,7 @@ type Resolve = (name: string, asked: string | undefined) => string | undefined;
 interface Names {
   readonly resolve: Resolve;
   readonly isKnown: (table: string) => boolean;
+  readonly refuseSchema: (name: string) => void;
   /** The CTEs that may be read here. */
   readonly ctes: ReadonlySet<string>;
   /** What has the name of a CTE that cannot be read here, and is a table therefore. */
@@ -236,6 +269,7 @@ interface OperationNode {
   readonly schema?: { readonly kind?: string; readonly name: string };
   readonly identifier?: { readonly name: string };
   readonly table?: OperationNode;
+  readonly setSchema?: { readonly name: string };
   readonly with?: WithNode;
   readonly parameters?: readonly unknown[];
 }

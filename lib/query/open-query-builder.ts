@@ -8,8 +8,10 @@ export interface OpenQueryBuilder extends OverriddenMethods {
   context: Transaction | undefined;
   readonly em: { readonly schema: string | undefined } | undefined;
   readonly helper: object;
-  readonly mainAlias: { readonly meta: EntityMetadata };
+  /** `rawTableName` is the text that names a table in place of an entity. */
+  readonly mainAlias: { readonly meta: EntityMetadata; readonly rawTableName?: string };
   readonly state: {
+    readonly ctes: readonly { readonly name: string }[];
     readonly joins: Readonly<Record<string, Join>>;
     readonly populate: readonly PopulateHint[];
     readonly schema?: string;

@@ -10,6 +10,7 @@ import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { CARRIED, carriedBy, carry, carryInFragment, refuseTenants } from '../scope/carried-tenants.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { refuseForeignEntities } from '../entities/foreign-entities.js';
+import { entityOfTable } from './named-tables.js';
 import { guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
 import { refuseForeignCollectionsOfQuery, tenantEntitiesReferringTo } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
@@ -131,8 +132,9 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
   override getNativeQuery(...args: Args<'getNativeQuery'>): object {
     this.refuseTaken();
-    this.refuseTenantWrites();
-    this.refuseTruncation();
+    const entity = this.entityInUse();
+    this.refuseTenantWrites(entity);
+    this.refuseTruncation(entity);
     refuseForeignCollectionsOfQuery(this, asked => tenantSchemaFrom([asked], this.guard));
 
     return carry(super.getNativeQuery(...args), this[CARRIED]);
@@ -232,8 +234,19 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     refuseForeignEntities(given, this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
   }
 
-  private refuseTenantWrites(): void {
-    if (WRITES.has(this.type) && this.writesTenants()) {
+  /** The entity that is read or written, also where it is named by its table. */
+  private entityInUse(): EntityMetadata {
+    const { meta, rawTableName } = this.mainAlias;
+    const isTable = rawTableName !== undefined && !this.state.ctes.some(({ name }) => name === rawTableName);
+
+    // a bare name is found on the path, which `withSchema()` does not change
+    const own = this.em === undefined ? this.ownTenant() : this.em.schema;
+
+    return (isTable ? entityOfTable(rawTableName, own, this.guard) : undefined) ?? meta;
+  }
+
+  private refuseTenantWrites(entity: EntityMetadata): void {
+    if (WRITES.has(this.type) && this.writesTenants(entity)) {
       throw new TenantWriteRefusedError(
         `em.qb(${this.mainAlias.meta.className}) with ${this.type}`,
         'em.persistAndFlush(…) or em.removeAndFlush(…)',
@@ -242,9 +255,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   // MikroORM's `truncate` ends in `cascade`, which PostgreSQL carries out in every tenant
-  private refuseTruncation(): void {
-    const { meta } = this.mainAlias;
-
+  private refuseTruncation(meta: EntityMetadata): void {
     if (this.type !== QueryType.TRUNCATE || isTenantEntity(meta)) {
       return;
     }
@@ -257,8 +268,8 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   // only queries of users have an EntityManager and write; the unit of work's own writes have none
-  private writesTenants(): boolean {
-    return this.em !== undefined && this.guard.rules.isTenantClass(this.mainAlias.meta);
+  private writesTenants(entity: EntityMetadata = this.mainAlias.meta): boolean {
+    return this.em !== undefined && this.guard.rules.isTenantClass(entity);
   }
 }
 

@@ -15,6 +15,7 @@ const WRITES = [
   'refresh materialized view "acme"."digest"',
   'select 1; delete from "acme"."note"',
   `select ';'; delete from "acme"."note"`,
+  'select "id" into "acme"."copy" from "acme"."note"',
 ];
 
 const READS = [
@@ -29,6 +30,7 @@ const READS = [
   `with x as (select 'insert') select "update" from x`,
   '(select 1) union (select 2)',
   'explain select 1',
+  `select 'into', "into" from "acme"."note" -- into`,
   'show search_path',
 ];
 
@@ -48,6 +50,12 @@ describe('What a statement does', () => {
           'begin',
           'START TRANSACTION ISOLATION LEVEL SERIALIZABLE;',
           '/* why */ commit',
+          '/* a /* nested */ comment */ commit',
+          'commit /* ; */',
+          'commit -- ; why',
+          ';commit;;',
+          `prepare transaction 'x'`,
+          'prepare x as select 1',
           'end',
           'rollback',
           'abort work',
@@ -72,6 +80,12 @@ describe('What a statement does', () => {
       begin: { kind: 'begin' },
       'START TRANSACTION ISOLATION LEVEL SERIALIZABLE;': { kind: 'begin' },
       '/* why */ commit': { kind: 'commit' },
+      '/* a /* nested */ comment */ commit': { kind: 'commit' },
+      'commit /* ; */': { kind: 'commit' },
+      'commit -- ; why': { kind: 'commit' },
+      ';commit;;': { kind: 'commit' },
+      [`prepare transaction 'x'`]: { kind: 'commit' },
+      'prepare x as select 1': undefined,
       end: { kind: 'commit' },
       rollback: { kind: 'rollback' },
       'abort work': { kind: 'rollback' },

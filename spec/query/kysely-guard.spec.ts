@@ -1,6 +1,6 @@
 import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import { sql, type Kysely } from 'kysely';
+import { CompiledQuery, sql, type Kysely } from 'kysely';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { everyRowOfTwins, openTwins } from '../support/orm/twins.ts';
@@ -163,6 +163,70 @@ onDatabasesAndPooler('the guard of Kysely', database => {
       });
     }
   }
+
+  it('S13 a query that was compiled for one tenant is refused in another’s scope, by whatever sends it', async () => {
+    const [compiled] = await runInTenant('bob', em => [kyselyOf(em).selectFrom('ledger').selectAll().compile()]);
+
+    await runInTenant('acme', async em => {
+      const client = em.getConnection().getClient() as unknown as Db;
+      const sending: Readonly<Record<string, (db: Db) => Promise<unknown>>> = {
+        'executeQuery()': db => db.executeQuery(compiled),
+        'its executor': db => db.getExecutor().executeQuery(compiled),
+        'a connection': db => db.connection().execute(one => one.executeQuery(compiled)),
+        'the connection of its executor': db => db.getExecutor().provideConnection(one => one.executeQuery(compiled)),
+        'a transaction': db => db.transaction().execute(trx => trx.executeQuery(compiled)),
+      };
+
+      for (const [name, send] of Object.entries(sending)) {
+        await refusal(() => send(client), 'CROSS_TENANT', `${name} of the client`);
+        await refusal(() => send(kyselyOf(em)), 'CROSS_TENANT', name);
+      }
+    });
+  });
+
+  it('S9 SQL that no builder has made is sent for the tenant of the instance', async () => {
+    for (const tenant of ['acme', 'bob']) {
+      const expected = [{ title: `${tenant} book 1` }];
+      const query = CompiledQuery.raw('select title from book where id = 1');
+      const [inScope] = await runInTenant(tenant, em => [kyselyOf(em)]);
+
+      for (const db of [inScope, kyselyOf(orm.em.fork({ schema: tenant }))]) {
+        expect((await db.executeQuery(query)).rows).to.deep.equal(expected);
+        expect((await db.withoutPlugins().executeQuery(query)).rows).to.deep.equal(expected);
+
+        if (database.kind !== 'pglite') {
+          for await (const { rows } of db.getExecutor().stream(query, 10)) {
+            expect(rows).to.deep.equal(expected);
+          }
+        }
+      }
+
+      expect((await runInTenant('bob', () => inScope.executeQuery(query))).rows).to.deep.equal(expected);
+    }
+  });
+
+  it('S15 the schema of another tenant is not created, dropped or moved to', async () => {
+    await runInTenant('acme', async em => {
+      const { schema } = kyselyOf(em);
+
+      for (const build of [
+        () => schema.dropSchema('bob').cascade(),
+        () => schema.dropSchema('bob').ifExists(),
+        () => schema.createSchema('carol'),
+        () => schema.alterTable('book').setSchema('bob'),
+        () => schema.withSchema('acme').alterTable('book').setSchema('bob'),
+      ]) {
+        await refusal(async () => build().execute(), 'CROSS_TENANT');
+        await refusal(async () => build().compile(), 'CROSS_TENANT');
+      }
+
+      expect(schema.dropSchema('acme').compile().sql).to.equal('drop schema "acme"');
+    });
+    await runInPublic(async em => {
+      expect(kyselyOf(em).schema.dropSchema('x').compile().sql).to.equal('drop schema "x"');
+    });
+    expect(await everyRowOfTwins(database)).to.deep.equal(untouched);
+  });
 
   it('S9, S13 each tenant’s own are served, also elsewhere', async () => {
     for (const tenant of ['acme', 'bob']) {

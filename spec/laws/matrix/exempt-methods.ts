@@ -110,6 +110,7 @@ export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, rea
       'ensureFromClause',
       'ensureNotFinalized',
       'ensureTPTJoins',
+      'entityInUse',
       'finalize',
       'fromEntityName',
       'fromRawTable',

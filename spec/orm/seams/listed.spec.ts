@@ -94,7 +94,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'entities/lazy-loading.ts': ['(any)'],
     'migrations/set/tenant-migrator.ts': ['(any)'],
     'query/guarded-query-helper.ts': ['(computed)'],
-    'query/tenant-query-builder.ts': ['(computed)', 'joins', 'meta', 'populate', 'schema'],
+    'query/tenant-query-builder.ts': ['(computed)', 'ctes', 'joins', 'meta', 'name', 'populate', 'rawTableName', 'schema'],
   },
   'the rows have its name, which a list in the code has too': {
     'connection/checked-connection.ts': ['(computed)'],

@@ -89,6 +89,15 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
       },
     },
   ],
+  'VirtualEntity.expression': [
+    {
+      how: NOT_CALLED,
+      make: () =>
+        replace(AbstractSqlDriver.prototype, 'findFromVirtual', async function (this: Open, ...[, where, options, type]: Open[]) {
+          return this.wrapVirtualExpressionInSubquery(this.metadata.get('ProbeReport'), 'select 1 from probe_author', where, options, type);
+        }),
+    },
+  ],
   'EntityProperty.lazy': [{ how: 'no longer read', make: () => eachRelation('autoJoinOneToOneOwner', 'lazy') }],
   'EntityProperty.formula': [
     {

@@ -96,6 +96,27 @@ export const RECORDED_LOADING_PROBES: readonly Probe[] = [
     },
   },
   {
+    shows: ['VirtualEntity.expression'],
+    run: async world => {
+      const meta: ProbeEm = world.orm.getMetadata().get((world.entities.Report as ProbeEm).meta.class);
+      const { expression } = meta;
+      let isCalled = false;
+      meta.expression = (...args: unknown[]) => {
+        isCalled = true;
+
+        return expression(...args);
+      };
+
+      try {
+        await world.ownEm.find(world.entities.Report, {});
+      } finally {
+        meta.expression = expression;
+      }
+
+      see(isCalled, 'the expression of a virtual entity was not called');
+    },
+  },
+  {
     shows: ['AbstractSqlDriver.lockPessimistic'],
     run: async world => {
       const { ownEm } = world;

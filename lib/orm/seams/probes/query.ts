@@ -90,6 +90,15 @@ export const QUERY_PROBES: readonly Probe[] = [
     run: world => seeIn(query(world).select('first'), `"first_through"."id" from "${OWN}"."probe_author"`),
   },
   {
+    shows: ['Query.mainAlias', 'Query.state'],
+    run: world => {
+      refuses('CROSS_TENANT', () => world.as(OWN, em => em.qb(`${OTHER}.probe_author`).getNativeQuery()));
+      world.as(OWN, em => em.qb(world.entities.Topic, 't').with('probe_author', query(world)).from('probe_author').getNativeQuery());
+      const { state } = query(world).with('probe_cte', query(world));
+      see(state.ctes[0]?.name === 'probe_cte', 'the CTEs of a query do not show');
+    },
+  },
+  {
     shows: ['Query.state'],
     run: world => {
       const { state } = query(world).withSchema(OWN).leftJoinAndSelect('a.mentor', 'm', {}, ['id']);
@@ -103,6 +112,23 @@ export const QUERY_PROBES: readonly Probe[] = [
     run: ({ orm }) => {
       const filled = orm.driver.getPlatform().formatQuery('? and ?', [raw('? = 1', ['a?']), 'b']);
       see(!filled.includes('?'), `a value was filled in as ${filled}`);
+    },
+  },
+  {
+    shows: ['Platform.quoteIdentifier'],
+    run: world => {
+      const filled: string = query(world).select('a.x?').where({ name: 'value' }).getFormattedQuery();
+      see(filled.includes(String.raw`U&"x\003F"`) && filled.includes("'value'"), `a name was written as ${filled}`);
+    },
+  },
+  {
+    shows: ['NativeQueryBuilder.comment', 'NativeQueryBuilder.hintComment'],
+    run: world => {
+      const filled: string = query(world).comment('*/ a?').hintComment('*/ b?').where({ name: 'value' }).getFormattedQuery();
+      see(
+        filled.includes('/* * / a%3F */') && !filled.includes('*/ b') && filled.includes("'value'"),
+        `a comment was written as ${filled}`,
+      );
     },
   },
   {

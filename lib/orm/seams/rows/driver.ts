@@ -128,6 +128,13 @@ export const PLATFORM_SEAMS = seamsOf('Platform', '@mikro-orm/sql', {
     protects: 'a question mark in a value is never taken for the place of another',
     usedIn: ['connection/sealed-values.ts'],
   },
+  quoteIdentifier: {
+    use: 'replace',
+    arity: 1,
+    by: 'whatever writes a name into SQL',
+    protects: 'a question mark in a name is never taken for the place of a value',
+    usedIn: ['connection/sealed-values.ts'],
+  },
   formatQuery: {
     use: 'replace',
     arity: 2,
@@ -184,6 +191,16 @@ export const PLATFORM_SEAMS = seamsOf('Platform', '@mikro-orm/sql', {
     usedIn: ['orm/mikro-context.ts'],
   },
   getExtension: { use: 'call', arity: 4, protects: 'the seed manager is the one of the scope', usedIn: ['orm/scoped-seeder.ts'] },
+});
+
+/** What of a virtual entity's metadata MikroORM calls. */
+export const VIRTUAL_ENTITY_SEAMS = seamsOf('VirtualEntity', '@mikro-orm/core', {
+  expression: {
+    use: 'write',
+    by: 'every query of a virtual entity',
+    protects: 'a query that was built for one tenant, and kept, does not answer another',
+    usedIn: ['entities/virtual-expressions.ts'],
+  },
 });
 
 /** What of a property's metadata MikroORM reads. */

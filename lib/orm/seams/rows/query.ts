@@ -19,6 +19,8 @@ const FOREIGN = "another tenant's entity in a query is refused";
 const LATER = 'a query that is run later, or in another scope, is run for the tenant that it was made for';
 
 /** The methods that take other queries; `where` and others stand below with what else they are asked. */
+const COMMENTS = 'the comment of a query stays a comment';
+
 function takingRows(names: readonly string[]): Record<string, SeamRow> {
   return Object.fromEntries(names.map(name => [name, { use: 'override', protects: CARRIED, usedIn: CARRYING } as const]));
 }
@@ -85,6 +87,8 @@ export const QUERY_BUILDER_SEAMS = seamsOf('QueryBuilder', '@mikro-orm/sql', {
 export const NATIVE_QUERY_SEAMS = seamsOf('NativeQueryBuilder', '@mikro-orm/sql', {
   ...takingRows(['select', 'count', 'into', 'from', 'where', 'having', 'groupBy', 'join', 'orderBy', 'with', 'withRecursive', 'insert']),
   ...takingRows(['insertSelect', 'update', 'distinctOn', 'onConflict', 'returning', 'toRaw']),
+  comment: { use: 'override', arity: 1, reads: [0], by: 'QueryBuilder.getNativeQuery', protects: COMMENTS, usedIn: CARRYING },
+  hintComment: { use: 'override', arity: 1, reads: [0], by: 'QueryBuilder.getNativeQuery', protects: COMMENTS, usedIn: CARRYING },
 });
 
 export const FRAGMENT_SEAMS = seamsOf('RawQueryFragment', '@mikro-orm/core', {
