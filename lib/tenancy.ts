@@ -5,7 +5,7 @@ import type { Directory } from './directory/directory.js';
 import type { HeldRow } from './directory/held-tenant.js';
 import { openDirectory } from './directory/open-directory.js';
 import { OrmSelectionError } from './errors/index.js';
-import { enterScope } from './orm/mikro-context.js';
+import { enterScope, outsideEndedTransaction } from './orm/mikro-context.js';
 import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
 import { selectOrm, type OrmOption } from './scope/live-orms.js';
 import type { Scope } from './scope/scope.js';
@@ -47,6 +47,11 @@ export class Tenancy {
   /** Finds the tenant of a request. It is created on first use. */
   get directory(): Directory<HeldRow> {
     return (this.#directory ??= openDirectory(this.database));
+  }
+
+  /** Runs `fn` in the transaction that the caller is in, unless that has ended. */
+  inOpenTransaction<Result>(fn: () => Result): Result {
+    return outsideEndedTransaction(this.database.orm.em, fn);
   }
 
   enter<Result>(scope: Scope, fn: (em: TenantEntityManager) => Result): Result {

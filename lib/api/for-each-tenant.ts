@@ -66,12 +66,21 @@ export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant
   fn: Visitor<Result, Tenant | undefined>,
   options?: ForEachTenantOptions,
 ): Promise<TenantOutcome<Result>[]>;
-export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant>(
+export async function forEachTenant<Result>(
   // which of them it is depends on `includePublic`
   fn: Visitor<Result, any>,
   options: ForEachTenantOptions = {},
 ): Promise<TenantOutcome<Result>[]> {
   const tenancy = Tenancy.select(options);
+
+  return tenancy.inOpenTransaction(() => visitAll(tenancy, fn, options));
+}
+
+async function visitAll<Result, Tenant extends AnyTenant>(
+  tenancy: Tenancy,
+  fn: Visitor<Result, Tenant | undefined>,
+  options: ForEachTenantOptions,
+): Promise<TenantOutcome<Result>[]> {
   const { database, rules } = tenancy;
   const rows = await database.tenants.find(options.where);
   // a public tenant has no schema of its own, and so no tenant tables

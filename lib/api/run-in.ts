@@ -12,7 +12,7 @@ import { Tenancy } from '../tenancy.js';
 /**
  * Runs `fn` in the scope of one tenant, given as its row or its schema name. In this scope, tenant entities are read from and written to
  * the tenant's schema. `fn` gets a fork for the tenant, and the global `orm.em` is this fork too. If the caller is in a transaction, the
- * work joins it.
+ * work joins it, unless the transaction has ended: what was queued in it and runs later is outside of it.
  *
  * A row is found again by its key. If the tenant was renamed since the row was loaded, `fn` runs under the new name and gets the current row.
  * The scope belongs to that tenant, not to its name: when the tenant is renamed or dropped while `fn` runs, the rest of its work fails with
@@ -28,9 +28,12 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
   options?: OrmOption,
 ): Promise<Result> {
   const tenancy = Tenancy.select(options);
-  const found = await findOrFail<Tenant>(tenancy, tenant);
 
-  return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, found), async em => fn(em, found.row));
+  return tenancy.inOpenTransaction(async () => {
+    const found = await findOrFail<Tenant>(tenancy, tenant);
+
+    return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, found), async em => fn(em, found.row));
+  });
 }
 
 /**
@@ -40,7 +43,7 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
 export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Result | Promise<Result>, options?: OrmOption): Promise<Result> {
   const tenancy = Tenancy.select(options);
 
-  return tenancy.enter<Promise<Result>>(publicScope(tenancy.rules), async em => fn(em));
+  return tenancy.inOpenTransaction(() => tenancy.enter<Promise<Result>>(publicScope(tenancy.rules), async em => fn(em)));
 }
 
 /**

@@ -47,6 +47,13 @@ export function noticeCommits(connection: AbstractSqlConnection): void {
   };
 }
 
+/** Whether a transaction, or the one that a savepoint is in, has been committed or rolled back. Relies on Kysely saying so of its transactions. */
+export function hasEnded(ctx: Transaction): boolean {
+  const { isCommitted, isRolledBack } = outermostOf(ctx as object) as { readonly isCommitted?: boolean; readonly isRolledBack?: boolean };
+
+  return isCommitted === true || isRolledBack === true;
+}
+
 function outermostOf(ctx: object): object {
   return outermost.get(ctx) ?? ctx;
 }

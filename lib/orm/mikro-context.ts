@@ -1,4 +1,5 @@
 import { RequestContext, TransactionContext, type EntityManager, type Options } from '@mikro-orm/core';
+import { hasEnded } from '../database/on-commit.js';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
 import { forScope, withoutTargets } from '../connection/sql-target.js';
 import { otherEntityManagers } from './other-orms.js';
@@ -24,6 +25,23 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
     // MikroORM 7.2.5 it would hide another ORM's transaction: a context had no outer one.
     return TransactionContext.getEntityManager(em.name) === undefined ? run() : TransactionContext.create(em, run);
   });
+}
+
+/**
+ * Runs `fn` outside of the transaction that the flow is in, if that has ended: work that is queued in a transaction may run after it, and still
+ * has its context.
+ */
+export function outsideEndedTransaction<Result>(global: TenantEntityManager, fn: () => Result): Result {
+  const ctx = global.getTransactionContext();
+
+  if (ctx === undefined || !hasEnded(ctx)) {
+    return fn();
+  }
+
+  const em = global.fork({ useContext: true });
+  const context = new RequestContext(new Map([...otherEntityManagers(em), [em.name, em]]));
+
+  return RequestContext['storage'].run(context, () => TransactionContext.create(em, fn));
 }
 
 /** Runs `fn` in no scope and no transaction, whatever the flow was in. */

@@ -110,7 +110,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'entities/tenant-hydrator.ts': ['array', 'desc', 'type'],
   },
   'nothing is lost where it is not there': {
-    'database/on-commit.ts': ['isCommitted'],
+    'database/on-commit.ts': ['isCommitted', 'isRolledBack'],
     'entities/filter-conditions.ts': ['name'],
     // the ORM sends nothing until it has been looked at, whoever awaits that
     'with-tenants.ts': ['skipSyncDiscovery'],
