@@ -10,7 +10,7 @@ export { schemaRouter } from './web/koa/schema-router.js';
 export * from './errors/index.js';
 
 export type { RolesOptions, TenantFilter, TenantsOptions } from './tenant/options.js';
-export type { TenantData } from './tenant/tenant-mixin.js';
+export type { NewTenant, TenantData } from './tenant/tenant-mixin.js';
 export type { TenantEntityManagerMethods } from './scope/wrapped-orm.js';
 export type { CreateTenantOptions, DropTenantOptions, RenameTenantOptions } from './api/tenant-service.js';
 export type { OrmOption } from './scope/live-orms.js';

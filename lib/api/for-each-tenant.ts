@@ -9,7 +9,7 @@ import { publicScope, scopeOf, type IdentifiedTenant } from '../scope/make-scope
 import { Tenancy } from '../tenancy.js';
 import { inSavepoint } from './in-savepoint.js';
 
-export interface ForEachTenantOptions extends OrmOption {
+export interface ForEachTenantOptions<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> extends OrmOption {
   /**
    * How many tenants are processed at once. Each may use a connection, so a number above the size of the pool only makes them wait.
    * Inside a transaction it is always 1, because one connection runs one query at a time.
@@ -19,7 +19,7 @@ export interface ForEachTenantOptions extends OrmOption {
   readonly concurrency?: number;
 
   /** Selects tenants by a condition on the tenant entity. @default all */
-  readonly where?: TenantFilter;
+  readonly where?: TenantFilter<Tenant>;
 
   /** Whether `fn` also runs for the public schema: first, with `tenant` undefined. @default false */
   readonly includePublic?: boolean;
@@ -52,19 +52,19 @@ export type TenantOutcome<Result> = TenantVisit<Result> | { readonly schemaName:
  */
 export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant>(
   fn: Visitor<Result, Tenant>,
-  options?: ForEachTenantOptions & { readonly includePublic?: false; readonly settle?: false },
+  options?: ForEachTenantOptions<Tenant> & { readonly includePublic?: false; readonly settle?: false },
 ): Promise<TenantVisit<Result>[]>;
 export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant>(
   fn: Visitor<Result, Tenant>,
-  options: ForEachTenantOptions & { readonly includePublic?: false },
+  options: ForEachTenantOptions<Tenant> & { readonly includePublic?: false },
 ): Promise<TenantOutcome<Result>[]>;
 export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant>(
   fn: Visitor<Result, Tenant | undefined>,
-  options: ForEachTenantOptions & { readonly settle?: false },
+  options: ForEachTenantOptions<Tenant> & { readonly settle?: false },
 ): Promise<TenantVisit<Result>[]>;
 export async function forEachTenant<Result, Tenant extends AnyTenant = AnyTenant>(
   fn: Visitor<Result, Tenant | undefined>,
-  options?: ForEachTenantOptions,
+  options?: ForEachTenantOptions<Tenant>,
 ): Promise<TenantOutcome<Result>[]>;
 export async function forEachTenant<Result>(
   // which of them it is depends on `includePublic`

@@ -18,7 +18,7 @@ import type { TenantDatabase } from '../database/tenant-database.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
-import type { TenantData, TenantMixin } from '../tenant/tenant-mixin.js';
+import type { NewTenant, TenantMixin } from '../tenant/tenant-mixin.js';
 import { giveConsent } from '../provisioning/consent.js';
 import { provision } from '../provisioning/provision.js';
 import { createRole } from '../provisioning/roles.js';
@@ -61,14 +61,14 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   readonly #tenancy: Tenancy;
   readonly #database: TenantDatabase;
 
-  /** @internal */
+  /** For `tenants()`, which makes it. */
   constructor(tenancy: Tenancy) {
     this.#tenancy = tenancy;
     this.#database = tenancy.database;
   }
 
   /** The selected tenants, sorted by schema name, without public tenants. */
-  async list(selection: TenantSelection = {}): Promise<Tenant[]> {
+  async list(selection: TenantSelection<Tenant> = {}): Promise<Tenant[]> {
     const names = await selectSchemaNames(this.#database, selection);
 
     return (await this.#database.tenants.find({ schemaName: { $in: names } })) as Tenant[];
@@ -80,7 +80,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
    * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
    * @throws TenantSettingError `TENANT_SETTING_REFUSED` where the data has a setting in it; settings are the second argument.
    */
-  async create(data: TenantData, { autoCreateSchema, adoptSchema }: CreateTenantOptions = {}): Promise<Tenant> {
+  async create(data: NewTenant<Tenant>, { autoCreateSchema, adoptSchema }: CreateTenantOptions = {}): Promise<Tenant> {
     return this.#inPublic('created', async em => {
       const tenant = em.create(this.#database.options.tenant, data as never);
       giveConsent(tenant, { adoptSchema });
@@ -151,12 +151,12 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 
   /** Runs the migrations of the tenant set in the selected tenants. */
-  async migrate(options: MigrateOptions = {}): Promise<RunResult> {
+  async migrate(options: MigrateOptions<Tenant> = {}): Promise<RunResult> {
     return this.#inPublic('migrated', () => migrateTenants(this.#database, options));
   }
 
   /** Returns what `migrate` would do, without doing it. */
-  async preview(options: MigrateOptions = {}): Promise<RunPreview[]> {
+  async preview(options: MigrateOptions<Tenant> = {}): Promise<RunPreview[]> {
     return previewRun(this.#database, options);
   }
 
@@ -166,7 +166,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 
   /** The applied and pending migrations of each selected tenant, and the schemas created by the library that no longer have a tenant. */
-  async status(selection: TenantSelection = {}): Promise<MigrationStatus> {
+  async status(selection: TenantSelection<Tenant> = {}): Promise<MigrationStatus> {
     return migrationStatus(this.#database, selection);
   }
 

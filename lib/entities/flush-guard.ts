@@ -9,7 +9,7 @@ import { checkChangeSets, checkCollections, type Flush } from './flush-check.js'
  * `commitCollectionUpdates` writes the collections. `runForEachSchema` of the change set persister runs every insert, update and delete of a
  * flush, after its hooks. None of them is documented API. `spec/entities/flush-hooks.spec.ts` fails if one of them changes.
  */
-export function guardFlush(flush: Flush, { beforeTransaction, beforeWrite }: FlushChecks): void {
+export function guardFlush(flush: Flush, checks: FlushChecks): void {
   const uow = flush.uow as unknown as OpenUnitOfWork;
 
   if (guarded.has(flush.uow)) {
@@ -23,7 +23,7 @@ export function guardFlush(flush: Flush, { beforeTransaction, beforeWrite }: Flu
   const runForEachSchema = persister.runForEachSchema.bind(persister);
 
   uow.getChangeSetGroups = (...args) => {
-    beforeTransaction();
+    checks.beforeTransaction();
 
     return getChangeSetGroups(...args);
   };
@@ -36,7 +36,7 @@ export function guardFlush(flush: Flush, { beforeTransaction, beforeWrite }: Flu
 
   persister.runForEachSchema = async (changeSets, ...rest) => {
     checkChangeSets(changeSets, flush);
-    beforeWrite(changeSets);
+    checks.beforeWrite(changeSets);
 
     return runForEachSchema(changeSets, ...rest);
   };

@@ -1,4 +1,4 @@
-import type { EntityClass, MigrationsOptions, Options } from '@mikro-orm/core';
+import type { EntityClass, FilterQuery, MigrationsOptions, Options } from '@mikro-orm/core';
 import type { DirectoryOptions } from './directory-options.js';
 import type { TenantMixin } from './tenant-mixin.js';
 
@@ -116,8 +116,9 @@ export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles'>> & {
 /** A MikroORM config of any driver. */
 export type AnyConfig = Partial<Options<any, any, any>>;
 
-/** A MikroORM condition on the tenant entity. */
-export type TenantFilter = Readonly<Record<string, unknown>>;
+/** A MikroORM condition on the tenant entity. Where its class is not named, any condition. */
+export type TenantFilter<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> =
+  TenantMixin<unknown> extends Tenant ? object : FilterQuery<Tenant> & object;
 
 export const DEFAULTS = {
   migrations: {},

@@ -1,4 +1,4 @@
-import { defineEntity, p } from '@mikro-orm/core';
+import { defineEntity, p, type RequiredEntityData } from '@mikro-orm/core';
 import { watchTrial } from './class-fields.js';
 import { assignConstructorData } from './constructor-data.js';
 
@@ -23,7 +23,7 @@ export abstract class TenantMixin<Id = number> {
    *
    * @throws TenantSettingError `TENANT_SETTING_REFUSED` for `autoCreateSchema` and `autoDropSchema`, because data may come from a request.
    */
-  constructor(data?: TenantData) {
+  constructor(data?: TenantData | (TenantNames & NoSettings)) {
     const trial = watchTrial(new.target, this, arguments);
 
     if (trial !== undefined) {
@@ -31,7 +31,7 @@ export abstract class TenantMixin<Id = number> {
     }
 
     if (data !== undefined) {
-      return assignConstructorData(this, data, { TenantClass: new.target, root: TenantMixin });
+      return assignConstructorData(this, data as TenantData, { TenantClass: new.target, root: TenantMixin });
     }
   }
 }
@@ -55,15 +55,27 @@ export interface TenantMixin<Id = number> {
 }
 
 /** The data that the constructor of a tenant takes. */
-export interface TenantData {
+export interface TenantData extends TenantNames, NoSettings {
+  readonly [property: string]: unknown;
+}
+
+interface TenantNames {
   readonly domainUrl: string;
   readonly schemaName: string;
+}
+
+interface NoSettings {
   /** A setting, and no data: set it on the tenant. */
   readonly autoCreateSchema?: never;
   /** A setting, and no data: set it on the tenant. */
   readonly autoDropSchema?: never;
-  readonly [property: string]: unknown;
 }
+
+/** The data of a new tenant, as `em.create()` takes it. Where its class is not named, any data. */
+export type NewTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> =
+  TenantMixin<unknown> extends Tenant
+    ? TenantData
+    : RequiredEntityData<Tenant> & NoSettings & { readonly domainUrl?: string; readonly schemaName?: string };
 
 // MikroORM's `assign()` writes any key that it is given, except that of a property without a setter
 const setting = () => p.boolean().persist(false).nullable().hidden().getter();

@@ -127,7 +127,7 @@ onDatabases('generated schema names', database => {
     const before = [await schemaNames(database), await storedTenants(database)];
     const ways: readonly ((name: any) => unknown)[] = [
       name => orm.em.fork().persistAndFlush(Object.assign(newLibrary('x'), { schemaName: name })),
-      name => tenants<never>(orm).create({ name: 'x', domainUrl: 'x.example.com', schemaName: name }),
+      name => tenants(orm).create({ name: 'x', domainUrl: 'x.example.com', schemaName: name }),
       name => orm.em.fork({ schema: name }).find(Book, {}),
       name => orm.em.fork().find(Book, {}, { schema: name }),
       name => orm.em.fork().nativeDelete(Book, {}, { schema: name }),

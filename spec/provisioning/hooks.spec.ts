@@ -29,7 +29,7 @@ defineEntity({ class: Village, extends: TenantMixin, properties: { name: p.strin
 
 class Naming implements EventSubscriber<Village> {
   beforeCreate({ entity }: EventArgs<Village>): void {
-    fill(entity as never);
+    fill(entity);
   }
 }
 
@@ -65,7 +65,7 @@ onDatabases('tenants whose hooks name them', database => {
           town.domainUrl ??= `${town.name.replaceAll(' ', '-')}.Example.com`;
         };
         const em = orm.em.fork();
-        const town = em.create(Tenant, { name: 'New Town' } as never) as Town;
+        const town = em.create(Tenant, { name: 'New Town' } as never);
         await em.persistAndFlush(town);
 
         expect(town).to.include({ schemaName: 'new_town', domainUrl: 'new-town.example.com' });

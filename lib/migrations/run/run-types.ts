@@ -1,6 +1,7 @@
+import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import type { TenantSelection } from './selection.js';
 
-export interface MigrateOptions extends TenantSelection {
+export interface MigrateOptions<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> extends TenantSelection<Tenant> {
   /** @default 'up' */
   readonly direction?: 'up' | 'down';
   /** Up: the last migration to run. Down: the last one to keep; `0` keeps none. Down without it reverts one. */

@@ -1,17 +1,18 @@
 import { DriverException, TableNotFoundException } from '@mikro-orm/core';
 import { MigrationError, RunUsageError, UnknownTenantError } from '../../errors/index.js';
 import type { TenantFilter } from '../../tenant/options.js';
+import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import { isOfDataOrSyntax } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
 /** Selects the tenants of a run or a report. By default, all tenants. */
-export interface TenantSelection {
+export interface TenantSelection<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
   /** Schema names to include. An unknown name is an error before anything runs. */
   readonly only?: readonly string[];
   /** Schema names to exclude. An unknown name is an error before anything runs. */
   readonly skip?: readonly string[];
   /** A condition on the tenant entity. */
-  readonly where?: TenantFilter;
+  readonly where?: TenantFilter<Tenant>;
 }
 
 /**
