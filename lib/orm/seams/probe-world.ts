@@ -115,8 +115,8 @@ export class ProbeWorld {
   }
 
   /** Runs `fn` in the scope of a tenant. */
-  as<Result>(schemaName: string, fn: (em: ProbeEm) => Result): Result {
-    const scope: Scope = { kind: 'tenant', config: this.orm.config, outer: undefined, tenant: { schemaName }, schemaName };
+  as<Result>(schemaName: string, fn: (em: ProbeEm) => Result, tenant: object = { schemaName }): Result {
+    const scope: Scope = { kind: 'tenant', config: this.orm.config, outer: undefined, tenant, schemaName };
 
     return enterScope(this.orm.em, scope, fn);
   }

@@ -1,8 +1,10 @@
-import { ObjectHydrator } from '@mikro-orm/core';
+import { EntityFactory, ObjectHydrator, UnitOfWork } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager, PostgreSqlDriver, QueryBuilder, QueryBuilderHelper, SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { globSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
+import { TenantEntityFactory } from '../../../dist/entities/tenant-entity-factory.js';
+import { TenantUnitOfWork } from '../../../dist/entities/tenant-unit-of-work.js';
 import { TenantSchemaGenerator } from '../../../dist/migrations/set/tenant-schema-generator.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from '../../../dist/orm/guarded-classes.js';
 import { SEAMS } from '../../../dist/orm/seams/register.js';
@@ -24,6 +26,8 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'connection/statement-runner.ts': ['isOpen'],
     'connection/pooled-connection.ts': ['pid'],
     'database/change-trigger.ts': ['schemaName'],
+    'entities/tenant-entity-factory.ts': ['boundScope', 'config', 'owner', 'schema'],
+    'entities/tenant-unit-of-work.ts': ['boundScope', 'config', 'find', 'getMetadata', 'owner', 'schema'],
     'directory/lookups.ts': ['askedAt', 'changed', 'limit'],
     'directory/notice-connections.ts': ['isHeard'],
     'orm/tenant-driver.ts': ['name'],
@@ -261,6 +265,8 @@ function overridingClasses(): { readonly of: string; readonly ours: object; read
     ...before('QueryBuilder', TenantQueryBuilder, QueryBuilder),
     ...before('QueryBuilderHelper', GuardedQueryHelper, QueryBuilderHelper),
     ...before('Hydrator', guardedHydratorOf(ObjectHydrator), ObjectHydrator),
+    ...before('UnitOfWork', TenantUnitOfWork, UnitOfWork),
+    ...before('EntityFactory', TenantEntityFactory, EntityFactory),
     ...before('SqlSchemaGenerator', TenantSchemaGenerator, SqlSchemaGenerator),
   ];
 }

@@ -2,6 +2,8 @@ import { ObjectHydrator } from '@mikro-orm/core';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { GuardedConnection } from '../../../dist/connection/guarded-connection.js';
 import { guardDialect } from '../../../dist/connection/guarded-dialect.js';
+import { TenantEntityFactory } from '../../../dist/entities/tenant-entity-factory.js';
+import { TenantUnitOfWork } from '../../../dist/entities/tenant-unit-of-work.js';
 import { TenantSchemaGenerator } from '../../../dist/migrations/set/tenant-schema-generator.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from '../../../dist/orm/guarded-classes.js';
 import { liveOwnersOf, ownersOf } from '../../../dist/orm/seams/owners.js';
@@ -42,6 +44,8 @@ export async function breakages(): Promise<Breakage[]> {
     QueryBuilder: [TenantQueryBuilder.prototype],
     QueryBuilderHelper: [GuardedQueryHelper.prototype],
     Hydrator: [guardedHydratorOf(ObjectHydrator).prototype as object],
+    UnitOfWork: [TenantUnitOfWork.prototype],
+    EntityFactory: [TenantEntityFactory.prototype],
     SqlSchemaGenerator: [TenantSchemaGenerator.prototype],
     KyselyDriver: [Object.getPrototypeOf(guardedDriver) as object],
     KyselyConnection: [GuardedConnection.prototype],
