@@ -48,7 +48,8 @@ export async function runInPublic<Result>(fn: (em: TenantEntityManager) => Resul
 
 /**
  * The tenant of the current scope, with the data it had when the scope was entered. Undefined in the public scope and outside any scope.
- * No EntityManager of the scope manages this entity, and each request gets its own copy. To change the row, load it in the scope.
+ * No EntityManager of the scope manages this entity, and each request gets its own copy. In a relation it is a reference: what was changed on it
+ * is not stored with what refers to it. To change the row, load it in the scope.
  */
 export function currentTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(options?: OrmOption): Tenant | undefined {
   const scope = scopeFor(options);

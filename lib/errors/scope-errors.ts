@@ -13,7 +13,8 @@ export class TenantContextRequiredError extends TenantError {
     const where = {
       none: 'outside any scope',
       public: 'in the public scope',
-      tenant: 'with an EntityManager that was created outside the scope and has no tenant',
+      tenant:
+        'by a call that names no tenant: with an EntityManager that was created outside the scope, or of the driver, which needs `{ schema: currentSchema() }`',
     }[scope];
 
     return new TenantContextRequiredError(

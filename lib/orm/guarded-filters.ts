@@ -1,6 +1,6 @@
 import { QueryHelper, Utils, type Dictionary, type FilterDef } from '@mikro-orm/core';
 import { entitiesIn, guardCondition, refuseForeignIn } from '../entities/filter-conditions.js';
-import type { Args, OpenEntityManager, OpenEntityManagerClass } from './open-entity-manager.js';
+import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
 /**
  * The methods of an EntityManager that use filters. An entity in a filter is checked when it is passed, and again when the filter is used: a fork
@@ -41,8 +41,14 @@ export function guardFilters(EntityManagerOfMikro: OpenEntityManagerClass): Open
       return fork;
     }
 
-    override async applyFilters(...args: Args<'applyFilters'>) {
+    override async applyFilters(...args: Args<'applyFilters'>): Promise<Awaited<Result<'applyFilters'>>> {
       const [entityName, , options] = args;
+      const em = this.getContext(false);
+
+      // MikroORM asks the EntityManager that was called for the filters of joined relations, and the one of the context for all others
+      if (em !== this) {
+        return em.applyFilters(...args);
+      }
 
       if (this.given !== undefined) {
         const { added, params } = this.given;

@@ -1,6 +1,7 @@
 import { helper, Utils } from '@mikro-orm/core';
 import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
 import { withTenantSchema, refuseForeignCollections } from '../entities/shared-relations.js';
+import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { refuseForeignArguments } from './given-entities.js';
@@ -24,13 +25,11 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
     }
 
     // an entity in the identity map is found without a call of `processWhere()`
-    override async findOne(...[entityName, where, options = {}, ...rest]: Args<'findOne'>) {
-      refuseForeignArguments(this, [where], options.schema, entityName);
-      const meta = this.getMetadata().find(entityName);
-      // the identity map has shared entities under their own schema, in every tenant's EntityManager
-      const schema = meta === undefined || isTenantEntity(meta.root) ? undefined : meta.schema;
+    override async findOne(...args: Args<'findOne'>) {
+      const [entityName, where, options] = args;
+      refuseForeignArguments(this, [where], options?.schema, entityName);
 
-      return super.findOne(entityName, where, schema === undefined ? options : { schema, ...options }, ...rest);
+      return super.findOne(...args);
     }
 
     // `Collection.matching()` calls this with the caller's options, and then passes them to the driver without a schema
@@ -69,6 +68,11 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
     override async refresh(...args: Args<'refresh'>) {
       const [entity, options = {}] = args;
       const em = this.getContext();
+
+      if (options.schema === undefined) {
+        giveSchema(entity, em);
+      }
+
       const { __meta, __schema } = helper(entity);
       const hasOtherSchema = isTenantEntity(__meta.root) && (options.schema ?? __schema) !== em.schema;
 

@@ -28,9 +28,12 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       }
 
       const rules = TenantRules.of(this.config);
+      const [entityName, options, ...rest] = args;
+      // MikroORM passes the EntityManager to the function of a virtual entity when it finds, but not when it streams
+      const given = this.getMetadata().find(entityName)?.virtual === true ? ({ ...options, em } as typeof options) : options;
 
       return forTenant(rules, tenantOfEm(em), () =>
-        readInThisContext(readInScope(super.stream(...args) as Generated<Result<'stream'>>, rules.scope)),
+        readInThisContext(readInScope(super.stream(entityName, given, ...rest) as Generated<Result<'stream'>>, rules.scope)),
       );
     }
 

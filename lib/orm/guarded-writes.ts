@@ -1,5 +1,6 @@
-import { helper, type EntityName } from '@mikro-orm/core';
+import { helper, Utils, type EntityName } from '@mikro-orm/core';
 import { TenantWriteRefusedError } from '../errors/index.js';
+import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { refuseSettingsInData } from '../entities/settings-in-data.js';
 import { updateTenants } from '../query/update-tenants.js';
 import { isName } from '../tenant/entity-kinds.js';
@@ -33,6 +34,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       const [entity, data, options] = args;
       refuseTenantWrite(this, 'em.upsert()', 'em.findOne() and em.persistAndFlush(…)', entity);
       refuseForeignArguments(this, [entity, data], options?.schema, entity);
+      giveSchemaTo([data ?? entity], this, options);
 
       return super.upsert(...args);
     }
@@ -41,6 +43,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       const [entities, data, options] = args;
       refuseTenantWrite(this, 'em.upsertMany()', 'em.find() and em.persistAndFlush([…])', entities);
       refuseForeignArguments(this, [entities, data], options?.schema, entities);
+      giveSchemaTo(data ?? (entities as object[]), this, options);
 
       return super.upsertMany(...args);
     }
@@ -75,6 +78,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       const [entity, ...rest] = args;
       const options: SchemaOption | undefined = rest[isName(entity) ? 1 : 0];
       refuseForeignArguments(this, [entity, rest[0]], options?.schema, entity);
+      giveSchemaTo([isName(entity) ? rest[0] : entity], this, options);
 
       return super.merge(...args);
     }
@@ -95,6 +99,15 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       return super.assign(...args);
     }
   };
+}
+
+/** Puts new entities into the tenant that the options name. Those of the EntityManager's own tenant get their schema from its unit of work. */
+function giveSchemaTo(given: readonly unknown[], { config }: GuardedEntityManager, options: SchemaOption | undefined): void {
+  for (const entity of options?.schema === undefined ? [] : given) {
+    if (Utils.isEntity<object>(entity)) {
+      giveSchema(entity, { config, schema: options?.schema });
+    }
+  }
 }
 
 function refuseTenantWrite(

@@ -1,6 +1,8 @@
 import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { forTenant } from '../connection/sql-target.js';
 import { explainFlushError } from '../entities/flush-errors.js';
+import { giveTenantToFactory } from '../entities/tenant-entity-factory.js';
+import { giveTenantTo } from '../entities/tenant-unit-of-work.js';
 import type { Scope } from '../scope/scope.js';
 import type { TenantEntityManagerMethods } from '../scope/wrapped-orm.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
@@ -26,6 +28,14 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
   class ScopedEntityManager extends Guarded implements TenantEntityManagerMethods {
     // not a private field: the base constructor calls `getContext()` before fields exist
     declare boundScope: Scope | undefined;
+    declare isMade: true | undefined;
+
+    constructor(...args: ConstructorParameters<OpenEntityManagerClass>) {
+      super(...args);
+      giveTenantTo(this.getUnitOfWork(false), this);
+      giveTenantToFactory(this.getEntityFactory(), this);
+      this.isMade = true;
+    }
 
     bindToScope(scope: Scope): void {
       this.boundScope = scope;
@@ -42,6 +52,11 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 
     // every method of MikroORM calls this for the EntityManager to use
     override getContext(...args: Args<'getContext'>): this & BasePostgreSqlEntityManager {
+      // what it is made of is its own, whatever the context that it is made in
+      if (this.isMade === undefined) {
+        return this as typeof this & BasePostgreSqlEntityManager;
+      }
+
       const found = super.getContext(...args);
       // contexts are found by name, and two ORMs may have the same
       const em =

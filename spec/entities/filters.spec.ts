@@ -112,6 +112,38 @@ onDatabases('filters that are given entities', database => {
       expect(await em.count(Book)).to.equal(0);
     });
   });
+
+  it('S1 a filter that the global EntityManager adds in a scope is one of that scope, for joined relations too', async () => {
+    const titles = async (em: Pick<TenantEntityManager, 'find'>): Promise<unknown> => {
+      const [author] = await em.find(Author, { id: 1 }, { populate: ['books'], strategy: 'joined' });
+
+      return author?.books.getItems().map(({ title }) => title);
+    };
+
+    for (const add of [(em: TenantEntityManager) => em, () => orm.em]) {
+      for (const read of [(em: TenantEntityManager) => em, () => orm.em]) {
+        await runInTenant('acme', async em => {
+          add(em).addFilter({ name: 'second', cond: { id: 2 }, entity: [Book] } as never);
+          expect(await titles(read(em))).to.deep.equal(['acme book 2']);
+          expect(await em.transactional(() => titles(read(em)))).to.deep.equal(['acme book 2']);
+          await runInTenant('bob', async inner => expect(await titles(read(inner))).to.deep.equal(['bob book 2']));
+        });
+        await runInTenant('acme', async em => expect(await titles(read(em))).to.deep.equal(['acme book 1', 'acme book 2']));
+      }
+    }
+  });
+
+  it('S1 the filters of an outer scope apply with the EntityManager that they were added to, and with no other', async () => {
+    await runInTenant('acme', async outer => {
+      await runInTenant('bob', async inner => {
+        inner.addFilter({ name: 'second', cond: { id: 2 }, entity: [Book] } as never);
+        expect(await orm.em.count(Book)).to.equal(1);
+        expect(await orm.em.qb(Book).getCount()).to.equal(2);
+      });
+      expect(await outer.count(Book)).to.equal(2);
+      expect(await orm.em.count(Book)).to.equal(2);
+    });
+  });
 });
 
 const READS: Readonly<Record<string, (em: TenantEntityManager) => Promise<unknown>>> = {

@@ -1,5 +1,5 @@
 import { hash as hashText } from 'node:crypto';
-import { EntityFactory, EventManager, Reference } from '@mikro-orm/core';
+import { EventManager, Reference } from '@mikro-orm/core';
 import { Kysely } from '@mikro-orm/postgresql';
 import { GUARDED } from '../../entities/lazy-loading.js';
 import { KNOWN_CODE } from './known-hashes.js';
@@ -57,10 +57,9 @@ export function known(): KnownClass[] {
 
 /** What is there before an ORM is. */
 export function codeOfClasses(driver: AnyDriver): object[] {
-  return [
-    ...Object.values(ownersOf(driver)),
-    ...[EntityFactory, EventManager, Kysely, Reference].map(each => each.prototype as object),
-  ].filter(each => each !== undefined);
+  return [...Object.values(ownersOf(driver)), ...[EventManager, Kysely, Reference].map(each => each.prototype as object)].filter(
+    each => each !== undefined,
+  );
 }
 
 /** What shows once there is one. */

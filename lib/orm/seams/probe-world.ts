@@ -117,9 +117,9 @@ export class ProbeWorld {
   }
 
   /** Runs `fn` in the scope of a tenant, of which it is not known which one it is unless that is given. */
-  as<Result>(schemaName: string, fn: (em: ProbeEm) => Result, identity?: TenantIdentity): Result {
+  as<Result>(schemaName: string, fn: (em: ProbeEm) => Result, { identity, tenant = { schemaName } }: ProbeScope = {}): Result {
     const { config } = this.orm;
-    const scope: Scope = { kind: 'tenant', config, outer: undefined, tenant: { schemaName }, schemaName, identity };
+    const scope: Scope = { kind: 'tenant', config, outer: undefined, tenant, schemaName, identity };
 
     return enterScope(this.orm.em, scope, fn);
   }
@@ -219,6 +219,12 @@ export interface ProbeAuthor {
   mentor: ProbeAuthor | null;
   readonly friends: ProbeEm;
   readonly pupils: ProbeEm;
+}
+
+/** What is known of the tenant of a scope. */
+interface ProbeScope {
+  readonly identity?: TenantIdentity;
+  readonly tenant?: object;
 }
 
 interface Statement {

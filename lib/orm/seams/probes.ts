@@ -3,6 +3,7 @@ import { BASIC_PROBES, RECORDED_BASIC_PROBES } from './probes/basic.js';
 import { CARRIED_PROBES, RECORDED_CARRIED_PROBES, SENT_CARRIED_PROBES } from './probes/carried.js';
 import { CLOSING_PROBES, CONNECTION_PROBES, SENT_CONNECTION_PROBES } from './probes/connection.js';
 import { CONTEXT_PROBES } from './probes/contexts.js';
+import { ENTERING_PROBES, RECORDED_ENTERING_PROBES } from './probes/entering.js';
 import { ENTITY_MANAGER_PROBES, RECORDED_ENTITY_MANAGER_PROBES } from './probes/entity-manager.js';
 import { FILTER_PROBES, OTHER_FILTER_PROBES, RECORDED_FILTER_PROBES, RECORDED_OTHER_FILTER_PROBES } from './probes/filters.js';
 import { FLUSH_PROBES } from './probes/flush.js';
@@ -31,6 +32,7 @@ export const BASIC: Probes = {
 export const ALL: Probes = {
   atOnce: [
     ...CONTEXT_PROBES,
+    ...ENTERING_PROBES,
     ...ENTITY_MANAGER_PROBES,
     ...QUERY_PROBES,
     ...CARRIED_PROBES,
@@ -45,6 +47,7 @@ export const ALL: Probes = {
     ...RECORDED_CARRIED_PROBES,
     ...RECORDED_FILTER_PROBES,
     ...RECORDED_OTHER_FILTER_PROBES,
+    ...RECORDED_ENTERING_PROBES,
     ...FLUSH_PROBES,
     ...RECORDED_LOADING_PROBES,
   ],

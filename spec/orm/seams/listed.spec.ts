@@ -1,8 +1,10 @@
-import { ObjectHydrator } from '@mikro-orm/core';
+import { EntityFactory, ObjectHydrator, UnitOfWork } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager, PostgreSqlDriver, QueryBuilder, QueryBuilderHelper, SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { globSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
+import { TenantEntityFactory } from '../../../dist/entities/tenant-entity-factory.js';
+import { TenantUnitOfWork } from '../../../dist/entities/tenant-unit-of-work.js';
 import { TenantSchemaGenerator } from '../../../dist/migrations/set/tenant-schema-generator.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from '../../../dist/orm/guarded-classes.js';
 import { SEAMS } from '../../../dist/orm/seams/register.js';
@@ -25,6 +27,8 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'connection/pooled-connection.ts': ['pid'],
     'database/change-trigger.ts': ['schemaName'],
     'database/tenant-database.ts': ['onEnd'],
+    'entities/tenant-entity-factory.ts': ['boundScope', 'config', 'owner', 'schema'],
+    'entities/tenant-unit-of-work.ts': ['boundScope', 'config', 'find', 'getMetadata', 'owner', 'schema'],
     'directory/lookups.ts': ['askedAt', 'changed', 'limit'],
     'directory/notice-connections.ts': ['isHeard'],
     'directory/open-directory.ts': ['wouldHaveHeard'],
@@ -269,6 +273,8 @@ function overridingClasses(): { readonly of: string; readonly ours: object; read
     ...before('QueryBuilder', TenantQueryBuilder, QueryBuilder),
     ...before('QueryBuilderHelper', GuardedQueryHelper, QueryBuilderHelper),
     ...before('Hydrator', guardedHydratorOf(ObjectHydrator), ObjectHydrator),
+    ...before('UnitOfWork', TenantUnitOfWork, UnitOfWork),
+    ...before('EntityFactory', TenantEntityFactory, EntityFactory),
     ...before('SqlSchemaGenerator', TenantSchemaGenerator, SqlSchemaGenerator),
   ];
 }

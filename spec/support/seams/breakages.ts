@@ -4,6 +4,8 @@ import { GuardedConnection } from '../../../dist/connection/guarded-connection.j
 import { checkDialect } from '../../../dist/connection/checked-dialect.js';
 import { CheckedConnection } from '../../../dist/connection/checked-connection.js';
 import { guardDialect } from '../../../dist/connection/guarded-dialect.js';
+import { TenantEntityFactory } from '../../../dist/entities/tenant-entity-factory.js';
+import { TenantUnitOfWork } from '../../../dist/entities/tenant-unit-of-work.js';
 import { TenantSchemaGenerator } from '../../../dist/migrations/set/tenant-schema-generator.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from '../../../dist/orm/guarded-classes.js';
 import { liveOwnersOf, ownersOf } from '../../../dist/orm/seams/owners.js';
@@ -45,6 +47,8 @@ export async function breakages(): Promise<Breakage[]> {
     QueryBuilder: [TenantQueryBuilder.prototype],
     QueryBuilderHelper: [GuardedQueryHelper.prototype],
     Hydrator: [guardedHydratorOf(ObjectHydrator).prototype as object],
+    UnitOfWork: [TenantUnitOfWork.prototype],
+    EntityFactory: [TenantEntityFactory.prototype],
     SqlSchemaGenerator: [TenantSchemaGenerator.prototype],
     KyselyDriver: [guardedDriver, checkedDriver].map(each => Object.getPrototypeOf(each) as object),
     KyselyConnection: [GuardedConnection.prototype, CheckedConnection.prototype],

@@ -20,7 +20,7 @@ function asIdentified<Result>(world: ProbeWorld, oid: string, fn: (em: ProbeEm, 
   const tenant = identity();
   world.database.answer(CATALOG, [{ oid }]);
 
-  return world.as(OWN, em => fn(em, tenant), tenant);
+  return world.as(OWN, em => fn(em, tenant), { identity: tenant });
 }
 
 /** Looks that what was sent is a transaction with this statement, whose commit comes with a check of the tenant. */
@@ -42,7 +42,7 @@ export const TENANT_CHECK_PROBES: readonly Probe[] = [
       const tenant = identity();
       TenantRules.of(world.orm.config).identities.end(tenant);
 
-      return world.as(OWN, em => refuses('TENANT_CHANGED', () => em.getConnection().execute('select 1')), tenant);
+      return world.as(OWN, em => refuses('TENANT_CHANGED', () => em.getConnection().execute('select 1')), { identity: tenant });
     },
   },
 ];
@@ -144,9 +144,11 @@ export const OTHER_TENANT_CHECK_PROBES: readonly Probe[] = [
   {
     shows: ['WrappedEntity.__em'],
     run: async world => {
-      const former = world.as(OWN, em => world.authorIn(em, 21), identity());
+      const former = world.as(OWN, em => world.authorIn(em, 21), { identity: identity() });
       const later = { ...identity(), key: '2', schemaOid: '16385' };
-      await world.as(OWN, em => refuses('CROSS_TENANT', () => em.create(world.entities.Author, { name: 'x', mentor: former })), later);
+      await world.as(OWN, em => refuses('CROSS_TENANT', () => em.create(world.entities.Author, { name: 'x', mentor: former })), {
+        identity: later,
+      });
     },
   },
   {

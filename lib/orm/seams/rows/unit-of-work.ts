@@ -8,6 +8,12 @@ const LOADING = ['entities/lazy-loading.ts'];
 
 const OF_ENTITIES = ['entities/relations.ts', 'entities/new-items.ts', 'entities/tenant-hydrator.ts'];
 
+const ENTERING = ['entities/tenant-unit-of-work.ts'];
+
+const FACTORY = ['entities/tenant-entity-factory.ts'];
+
+const ONE_KEY = 'a new entity is in the identity map under its tenant, and comes back from nowhere when it was removed';
+
 const ONE_TENANT = 'a flush writes one tenant, and no relation to another';
 
 export const UNIT_OF_WORK_SEAMS = seamsOf('UnitOfWork', '@mikro-orm/core', {
@@ -34,7 +40,7 @@ export const UNIT_OF_WORK_SEAMS = seamsOf('UnitOfWork', '@mikro-orm/core', {
   getChangeSets: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'provisioning/tenant-changes.ts'] },
   getCollectionUpdates: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: FLUSH_CHECK },
   getExtraUpdates: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'provisioning/tenant-changes.ts'] },
-  getPersistStack: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'entities/new-items.ts'] },
+  getPersistStack: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'entities/new-items.ts', ...ENTERING] },
   getRemoveStack: { use: 'call', arity: 0, protects: 'a refusal of a flush names the way to the entity', usedIn: FLUSH_CHECK },
   dispatchOnLoadEvent: {
     use: 'call',
@@ -46,7 +52,7 @@ export const UNIT_OF_WORK_SEAMS = seamsOf('UnitOfWork', '@mikro-orm/core', {
     use: 'call',
     arity: 0,
     protects: 'new rows in the collection of a shared entity are of the own tenant',
-    usedIn: ['entities/new-items.ts'],
+    usedIn: ['entities/new-items.ts', ...ENTERING],
   },
 });
 
@@ -78,7 +84,16 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
     onObject: true,
     by: 'identity maps, change sets and relations',
     protects: 'the library knows which tenant an entity is of',
-    usedIn: [...FLUSH_CHECK, ...LOADING, ...OF_ENTITIES, 'orm/tenant-driver.ts', 'orm/guarded-reads.ts', 'orm/guarded-writes.ts'],
+    usedIn: [
+      ...FLUSH_CHECK,
+      ...LOADING,
+      ...OF_ENTITIES,
+      ...ENTERING,
+      ...FACTORY,
+      'orm/tenant-driver.ts',
+      'orm/guarded-reads.ts',
+      'orm/guarded-writes.ts',
+    ],
   },
   __meta: {
     use: 'read',
@@ -87,6 +102,7 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
       ...FLUSH_CHECK,
       ...LOADING,
       ...OF_ENTITIES,
+      ...ENTERING,
       'entities/foreign-entities.ts',
       'orm/guarded-reads.ts',
       'orm/guarded-writes.ts',
@@ -97,9 +113,14 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
     use: 'read',
     onObject: true,
     protects: 'the library knows whose entity it is',
-    usedIn: [...FLUSH_CHECK, 'entities/tenant-hydrator.ts', 'entities/relations.ts', ...LOADING],
+    usedIn: [...FLUSH_CHECK, 'entities/tenant-hydrator.ts', 'entities/relations.ts', ...LOADING, ...ENTERING],
   },
-  __initialized: { use: 'read', onObject: true, protects: 'what is loaded of an entity is not asked for again', usedIn: LOADING },
+  __initialized: {
+    use: 'read',
+    onObject: true,
+    protects: 'what is loaded of an entity is not asked for again',
+    usedIn: [...LOADING, ...ENTERING],
+  },
 });
 
 export const COLLECTION_SEAMS = seamsOf('Collection', '@mikro-orm/core', {
@@ -159,4 +180,64 @@ export const HYDRATOR_SEAMS = seamsOf('Hydrator', '@mikro-orm/core', {
 
 export const COMPARATOR_SEAMS = seamsOf('EntityComparator', '@mikro-orm/core', {
   prepareEntity: { use: 'call', arity: 1, protects: 'the tenant of a request is as its row was', usedIn: ['directory/held-tenant.ts'] },
+});
+
+/** What an entity enters the unit of work by, and is found by. */
+export const ENTERING_SEAMS = seamsOf('UnitOfWork', '@mikro-orm/core', {
+  persist: { use: 'override', arity: 2, reads: [0], by: 'em.persist, em.create and cascades', protects: ONE_KEY, usedIn: ENTERING },
+  merge: { use: 'override', arity: 2, reads: [0], by: 'em.merge and cascades', protects: ONE_KEY, usedIn: ENTERING },
+  register: { use: 'override', arity: 3, reads: [0], by: 'em.upsert, forks and flushes', protects: ONE_KEY, usedIn: ENTERING },
+  computeChangeSet: {
+    use: 'override',
+    arity: 2,
+    reads: [0],
+    by: 'every deletion of a flush',
+    protects: 'an entity that no EntityManager had is removed from the own tenant',
+    usedIn: ENTERING,
+  },
+  getById: { use: 'override', arity: 4, reads: [0, 2], by: 'findOne, merge, upsert and references', protects: ONE_KEY, usedIn: ENTERING },
+  getByKey: { use: 'override', arity: 5, reads: [0, 3], by: 'references by another key', protects: ONE_KEY, usedIn: ENTERING },
+  cascade: {
+    use: 'override',
+    arity: 2,
+    reads: [0, 1],
+    by: 'flushes and em.merge',
+    protects: 'what is changed on the tenant of a scope is not stored with what refers to it',
+    usedIn: ENTERING,
+  },
+  fixMissingReference: {
+    use: 'override',
+    arity: 2,
+    reads: [0, 1],
+    by: 'cascades',
+    protects: "another tenant's reference is never taken for a reference to the own row that has its key",
+    usedIn: ENTERING,
+  },
+});
+
+export const FACTORY_SEAMS = seamsOf('EntityFactory', '@mikro-orm/core', {
+  create: {
+    use: 'override',
+    arity: 2,
+    reads: [2],
+    by: 'queries, em.create and em.merge',
+    protects: 'a reference that a class has from the beginning is of the tenant that its entity is made for',
+    usedIn: FACTORY,
+  },
+  createReference: {
+    use: 'override',
+    arity: 2,
+    reads: [2],
+    by: 'ref(), rel(), Reference.createFromPK() and the hydrator',
+    protects: 'a reference that names no tenant is of the own one',
+    usedIn: FACTORY,
+  },
+  mergeData: {
+    use: 'override',
+    arity: 3,
+    reads: [1, 3],
+    by: 'em.upsert() of an entity that is managed',
+    protects: 'what an entity refers to is of its own tenant',
+    usedIn: FACTORY,
+  },
 });
