@@ -90,7 +90,9 @@ onDatabases(
       const { code, stdout, stderr } = await up('--quiet');
 
       expect([code, stdout]).to.deep.equal([1, '']);
-      expect(stderr).to.contain('bob: failed').and.contain('SQLSTATE 42701').and.contain('statement: alter table').and.not.contain('acme');
+      expect(stderr).to.contain('bob: failed').and.contain('SQLSTATE 42701').and.contain('statement: alter table');
+      // the summary may name it as the slowest
+      expect(stderr).to.not.match(/^acme/m);
       expect((await up('--quiet', '--skip', 'bob')).output).to.equal('');
     });
 

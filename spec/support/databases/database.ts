@@ -1,9 +1,9 @@
 import { deepStrictEqual } from 'node:assert/strict';
-import { PGlite } from '@electric-sql/pglite';
 import type { Options } from '@mikro-orm/core';
 import { PgliteDriver } from '@mikro-orm/pglite';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import pg from 'pg';
+import { emptyPglite } from './empty-pglite.ts';
 import { requiresAllPrograms } from './debian.ts';
 import { openPooler, poolerRemedy } from './pooler.ts';
 import { asObserver } from '../assertions/statement-watch.ts';
@@ -69,7 +69,7 @@ export function onDatabases(
 
       before(async () => {
         if (kind === 'pglite') {
-          const pglite = await PGlite.create('memory://');
+          const pglite = await emptyPglite();
           options = () => ({ driver: PgliteDriver, dbName: 'memory://', driverOptions: { pglite }, ...logging });
           query = (sql, params = []) => asObserver(async () => (await pglite.query(sql, params)).rows as any);
           close = async () => pglite.close();

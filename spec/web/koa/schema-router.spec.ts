@@ -1,4 +1,3 @@
-import { PGlite } from '@electric-sql/pglite';
 import Router from '@koa/router';
 import { currentSchema, OrmSelectionError, RoutingError, schemaRouter, tenantContext, type RouterLike } from '@landlord/mikro-orm';
 import { MikroORM } from '@mikro-orm/core';
@@ -7,6 +6,7 @@ import { expect } from 'chai';
 import Koa from 'koa';
 import compose from 'koa-compose';
 import { Genre } from '../../../fixtures/entities/index.ts';
+import { emptyPglite } from '../../support/databases/empty-pglite.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
@@ -108,7 +108,7 @@ onDatabases('schemaRouter', database => {
   });
 
   it('H1 asks which ORM is meant where two are live, and serves the one it is given', async () => {
-    const pglite = await PGlite.create('memory://');
+    const pglite = await emptyPglite();
     const other = await openLibrary({
       ...database,
       options: () => ({ driver: PgliteDriver, dbName: 'memory://', driverOptions: { pglite } }),

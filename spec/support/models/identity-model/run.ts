@@ -1,6 +1,6 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import { runInTenant } from '@landlord/mikro-orm';
-import { PGlite } from '@electric-sql/pglite';
+import { emptyPglite } from '../../databases/empty-pglite.ts';
 import { RequestContext, type EntityManager, type MikroORM } from '@mikro-orm/core';
 import { PgliteDriver } from '@mikro-orm/pglite';
 import fc, { type IAsyncProperty } from 'fast-check';
@@ -69,7 +69,7 @@ async function openPlain(database: SpecDatabase): Promise<Side> {
 }
 
 async function ownPglite(beside: SpecDatabase): Promise<OwnDatabase> {
-  const pglite = await PGlite.create('memory://');
+  const pglite = await emptyPglite();
   beside.atEnd(() => pglite.close());
 
   return {
