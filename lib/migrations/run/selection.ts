@@ -34,11 +34,29 @@ export async function selectSchemaNames(database: TenantDatabase, { only = [], s
 
 /** @throws MigrationError `PUBLIC_SET_BEHIND` */
 export async function requirePublicSet(database: TenantDatabase): Promise<void> {
-  const pending = await database.orm.migrator.getPending();
+  const pending = await pendingOfPublicSet(database);
 
   if (pending.length > 0) {
     throw MigrationError.publicSetBehind(pending.map(({ name }) => name));
   }
+}
+
+/** The migrations of the public set that the primary lacks. A replica may not have been told of the latest. */
+async function pendingOfPublicSet(database: TenantDatabase): Promise<{ readonly name: string }[]> {
+  const { migrator, config, em } = database.orm;
+
+  if ((config.get('replicas') ?? []).length === 0) {
+    return migrator.getPending();
+  }
+
+  // what runs in a transaction goes to the primary. A migrator of its own, because it keeps the transaction in its state
+  const own = new (migrator.constructor as new (em: unknown) => typeof migrator)(em);
+
+  return database.inTransaction(async ctx => {
+    own.getStorage().setMasterMigration(ctx);
+
+    return own.getPending();
+  });
 }
 
 // before the public set has run, the tenants' table does not exist
