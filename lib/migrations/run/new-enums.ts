@@ -153,47 +153,38 @@ function statementsOf(sql: string): EnumStatement[] {
   return MAY_HAVE_ENUMS.test(sql) ? [...sql.matchAll(STATEMENT)].flatMap(match => statementOf(match)) : [];
 }
 
-function statementOf({ groups: found = {}, indices }: RegExpExecArray): EnumStatement[] {
-  const at = (group: string): number => indices?.groups?.[group]?.[0] ?? 0;
+function statementOf({ groups, indices }: RegExpExecArray): EnumStatement[] {
+  const { created, list = '', dropped, altered = '', to, old, now = '', added, optional, side, neighbour = '' } = groups ?? {};
+  const { list: listAt = NOWHERE, added: addedAt = NOWHERE } = indices?.groups ?? {};
 
-  if (found['created'] !== undefined) {
-    const list = found['list'] ?? '';
+  if (created !== undefined) {
     const values = [...list.matchAll(LITERAL)].map(([literal]) => unquoted(literal));
 
-    return [{ kind: 'create', name: nameOf(found['created']), values, list: { at: at('list'), length: list.length } }];
+    return [{ kind: 'create', name: nameOf(created), values, list: { at: listAt[0], length: list.length } }];
   }
 
-  if (found['dropped'] !== undefined) {
-    return [...found['dropped'].matchAll(NAME)].map(([name]) => ({ kind: 'drop', name: nameOf(name) }));
+  if (dropped !== undefined) {
+    return [...dropped.matchAll(NAME)].map(([name]) => ({ kind: 'drop', name: nameOf(name) }));
   }
 
-  const name = nameOf(found['altered'] ?? '');
+  const name = nameOf(altered);
 
-  if (found['to'] !== undefined) {
-    return [{ kind: 'rename', name, to: nameOf(found['to']) }];
+  if (to !== undefined) {
+    return [{ kind: 'rename', name, to: nameOf(to) }];
   }
 
-  if (found['old'] !== undefined) {
-    return [{ kind: 'rename value', name, from: unquoted(found['old']), to: unquoted(found['new'] ?? '') }];
+  if (old !== undefined) {
+    return [{ kind: 'rename value', name, from: unquoted(old), to: unquoted(now) }];
   }
-
-  const { added, side, neighbour } = found;
 
   // a comment or a string
   if (added === undefined) {
     return [];
   }
 
-  return [
-    {
-      kind: 'add',
-      name,
-      value: unquoted(added),
-      isOptional: found['optional'] !== undefined,
-      position: side === undefined ? undefined : { side: side.toLowerCase(), value: unquoted(neighbour ?? '') },
-      at: at('added'),
-    },
-  ];
+  const position = side === undefined ? undefined : { side: side.toLowerCase(), value: unquoted(neighbour) };
+
+  return [{ kind: 'add', name, value: unquoted(added), isOptional: optional !== undefined, position, at: addedAt[0] }];
 }
 
 // PostgreSQL folds a name without quotes
@@ -208,6 +199,8 @@ function unquoted(literal: string): string {
 function keyOf(migration: string, sql: string): string {
   return `${migration}\n${sql}`;
 }
+
+const NOWHERE = [0, 0] as const;
 
 const MAY_HAVE_ENUMS = /\btype\b/i;
 
@@ -226,7 +219,7 @@ const STATEMENT = new RegExp(
     String.raw`\bdrop\s+type\s+(?:if\s+exists\s+)?(?<dropped>${IDENTIFIER}(?:\s*,\s*${IDENTIFIER})*)(?!\s*\.)`,
     String.raw`\balter\s+type\s+(?<altered>${IDENTIFIER})\s+(?:${[
       String.raw`add\s+value\s+(?<optional>if\s+not\s+exists\s+)?(?<added>${TEXT})(?:\s+(?<side>before|after)\s+(?<neighbour>${TEXT}))?`,
-      String.raw`rename\s+value\s+(?<old>${TEXT})\s+to\s+(?<new>${TEXT})`,
+      String.raw`rename\s+value\s+(?<old>${TEXT})\s+to\s+(?<now>${TEXT})`,
       String.raw`rename\s+to\s+(?<to>${IDENTIFIER})`,
     ].join('|')})`,
     TEXT,

@@ -29,6 +29,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'directory/notice-connections.ts': ['isHeard'],
     'directory/open-directory.ts': ['wouldHaveHeard'],
     'orm/guarded-filters.ts': ['given'],
+    'migrations/run/new-enums.ts': ['current', 'isOpen'],
     'orm/tenant-driver.ts': ['name'],
     'postgres/transaction-statements.ts': ['(computed)'],
     'scope/carried-tenants.ts': ['(computed)'],
