@@ -5,7 +5,8 @@ import { PLACEHOLDER_SCHEMA } from '../../postgres/schema-name.js';
 import { enterScope } from '../../orm/mikro-context.js';
 import { innermostScope } from '../../scope/scope.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { hasMigrationSet, loadMigrationSet, tenantMigrationsOptions } from './migration-set.js';
+import { FreeTimestamps } from './free-timestamps.js';
+import { hasMigrationSet, loadMigrationSet, tenantMigrationsOptions, writtenMigrations } from './migration-set.js';
 import { TenantSchemaGenerator } from './tenant-schema-generator.js';
 
 /** The result of `migration:create`. `fileName` is empty if nothing has changed. */
@@ -26,7 +27,7 @@ export async function createTenantMigration(database: TenantDatabase, options: C
     throw MigrationError.notInitial();
   }
 
-  return withMigrator(database, migrator => migrator.create(options.path, options.blank, false, options.name));
+  return withMigrator(database, migrator => migrator.create(options.path, options.blank, false, options.name), options.path);
 }
 
 /** Whether the tenant entities differ from the snapshot of the tenant set. */
@@ -38,7 +39,11 @@ export async function hasTenantChanges(database: TenantDatabase): Promise<boolea
  * MikroORM's own migrator, with a view of the config in which the tenant set is the only set. It only writes migrations, and never runs
  * them: it stores the schema of a run in its own state, so two concurrent runs would mix up their tenants.
  */
-async function withMigrator<Result>(database: TenantDatabase, fn: (migrator: Migrator) => Promise<Result>): Promise<Result> {
+async function withMigrator<Result>(
+  database: TenantDatabase,
+  fn: (migrator: Migrator) => Promise<Result>,
+  path?: string,
+): Promise<Result> {
   // in the scope of the placeholder schema, because a view may be defined by a query builder of the `em`
   const scope = {
     kind: 'tenant',
@@ -51,7 +56,7 @@ async function withMigrator<Result>(database: TenantDatabase, fn: (migrator: Mig
   return enterScope(database.orm.em, scope, async em => {
     const generator = new TenantSchemaGenerator(em, database.publicSchema);
     // safe, because nothing else uses this fork
-    Object.defineProperty(em, 'config', { value: tenantSetConfig(database, generator) });
+    Object.defineProperty(em, 'config', { value: tenantSetConfig(database, generator, path) });
 
     return fn(new OfflineMigrator(em));
   });
@@ -64,9 +69,11 @@ class OfflineMigrator extends Migrator {
   }
 }
 
-function tenantSetConfig(database: TenantDatabase, generator: TenantSchemaGenerator): Configuration {
+function tenantSetConfig(database: TenantDatabase, generator: TenantSchemaGenerator, path: string | undefined): Configuration {
   const { config } = database.orm;
-  const migrations = tenantMigrationsOptions(database);
+  const options = tenantMigrationsOptions(database);
+  const timestamps = new FreeTimestamps(writtenMigrations(database, path));
+  const migrations = { ...options, fileName: timestamps.forFiles(options.fileName) };
 
   return new Proxy(config, {
     get: (target, key) => {
@@ -76,6 +83,10 @@ function tenantSetConfig(database: TenantDatabase, generator: TenantSchemaGenera
 
       if (key === 'getExtension') {
         return (name: string) => (name === '@mikro-orm/schema-generator' ? generator : target.getExtension(name));
+      }
+
+      if (key === 'getNamingStrategy') {
+        return () => timestamps.forClasses(target.getNamingStrategy());
       }
 
       // bound to the config, which has private fields
