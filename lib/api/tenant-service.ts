@@ -1,6 +1,7 @@
 import { LockMode, wrap } from '@mikro-orm/core';
 import { PublicContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import { History, type ExecutedMigration } from '../migrations/history/history.js';
+import { readMadeSchema } from '../migrations/run/made-schema.js';
 import { previewRun, type RunPreview } from '../migrations/run/preview.js';
 import { migrateTenants } from '../migrations/run/run.js';
 import type { MigrateOptions, RunResult } from '../migrations/run/run-types.js';
@@ -172,12 +173,12 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
 
   /** Writes the next migration of the tenant set. `fileName` is empty if the tenant entities have not changed. */
   async createMigration(options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
-    return createTenantMigration(this.#database, options);
+    return createTenantMigration({ database: this.#database, readMadeSchema }, options);
   }
 
   /** Whether the tenant entities have changed since the last migration of the tenant set was written. */
   async needsMigration(): Promise<boolean> {
-    return hasTenantChanges(this.#database);
+    return hasTenantChanges({ database: this.#database, readMadeSchema });
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Configuration } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
+import type { DatabaseSchema } from '@mikro-orm/postgresql';
 import { MigrationError } from '../../errors/index.js';
 import { PLACEHOLDER_SCHEMA } from '../../postgres/schema-name.js';
 import { enterScope } from '../../orm/mikro-context.js';
@@ -21,18 +22,34 @@ export interface CreateMigrationOptions {
   readonly initial?: boolean;
 }
 
-/** Writes the next migration of the tenant set: the difference between the tenant entities and the snapshot. */
-export async function createTenantMigration(database: TenantDatabase, options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
+/**
+ * Writes the next migration of the tenant set: the difference between the tenant entities and the snapshot, or what the set makes where there
+ * is none.
+ */
+export async function createTenantMigration(
+  { database, readMadeSchema }: MigratorParts,
+  options: CreateMigrationOptions = {},
+): Promise<CreatedMigration> {
   if (options.initial === true && hasMigrationSet(database) && (await loadMigrationSet(database)).length > 0) {
     throw MigrationError.notInitial();
   }
 
-  return withMigrator(database, migrator => migrator.create(options.path, options.blank, false, options.name), options.path);
+  return withMigrator(
+    { database, readMadeSchema },
+    migrator => migrator.create(options.path, options.blank, false, options.name),
+    options.path,
+  );
 }
 
-/** Whether the tenant entities differ from the snapshot of the tenant set. */
-export async function hasTenantChanges(database: TenantDatabase): Promise<boolean> {
-  return withMigrator(database, migrator => migrator.checkSchema());
+/** Whether the tenant entities differ from the snapshot of the tenant set, or from what the set makes where there is none. */
+export async function hasTenantChanges(parts: MigratorParts): Promise<boolean> {
+  return withMigrator(parts, migrator => migrator.checkSchema());
+}
+
+export interface MigratorParts {
+  readonly database: TenantDatabase;
+  /** Runs the set, or these statements, in a schema that is rolled back. */
+  readonly readMadeSchema: (database: TenantDatabase, statements?: readonly string[]) => Promise<DatabaseSchema>;
 }
 
 /**
@@ -40,7 +57,7 @@ export async function hasTenantChanges(database: TenantDatabase): Promise<boolea
  * them: it stores the schema of a run in its own state, so two concurrent runs would mix up their tenants.
  */
 async function withMigrator<Result>(
-  database: TenantDatabase,
+  { database, readMadeSchema }: MigratorParts,
   fn: (migrator: Migrator) => Promise<Result>,
   path?: string,
 ): Promise<Result> {
@@ -54,7 +71,9 @@ async function withMigrator<Result>(
   } as const;
 
   return enterScope(database.orm.em, scope, async em => {
-    const generator = new TenantSchemaGenerator(em, database.publicSchema);
+    const readMade = async (statements?: readonly string[]): Promise<DatabaseSchema | undefined> =>
+      hasMigrationSet(database) && (await loadMigrationSet(database)).length > 0 ? readMadeSchema(database, statements) : undefined;
+    const generator = new TenantSchemaGenerator(em, database.publicSchema, readMade);
     // safe, because nothing else uses this fork
     Object.defineProperty(em, 'config', { value: tenantSetConfig(database, generator, path) });
 
@@ -62,7 +81,7 @@ async function withMigrator<Result>(
   });
 }
 
-// compares only the snapshot with the entities, so it needs no database and no history table
+// needs no history table, and no database where there is a snapshot
 class OfflineMigrator extends Migrator {
   override async init(): Promise<void> {
     await this.initPaths();

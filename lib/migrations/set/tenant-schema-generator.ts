@@ -1,8 +1,9 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { DatabaseSchema, SqlSchemaGenerator } from '@mikro-orm/postgresql';
+import { DatabaseSchema, SchemaComparator, SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { MigrationError } from '../../errors/index.js';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
+import { splitStatements } from '../../postgres/transaction-statements.js';
 import { PLACEHOLDER_SCHEMA, quoteIdentifier } from '../../postgres/schema-name.js';
 
 /**
@@ -14,30 +15,33 @@ import { PLACEHOLDER_SCHEMA, quoteIdentifier } from '../../postgres/schema-name.
  */
 export class TenantSchemaGenerator extends SqlSchemaGenerator {
   readonly #publicSchema: string;
+  readonly #readMade: ReadMade;
 
-  constructor(em: TenantEntityManager, publicSchema: string) {
+  /** @param readMade What the set makes, or what the statements make, where it has no snapshot to be compared with. */
+  constructor(em: TenantEntityManager, publicSchema: string, readMade: ReadMade = async () => undefined) {
     super(em);
     this.#publicSchema = publicSchema;
+    this.#readMade = readMade;
   }
 
   override getTargetSchema(): DatabaseSchema {
     // MikroORM's own method also adds the routines of the config, which are shared
     const target = DatabaseSchema.fromMetadata(this.getOrderedMetadata(), this.platform, this.config, PLACEHOLDER_SCHEMA, this.em);
 
-    for (const table of target.getTables()) {
-      for (const foreignKey of Object.values(table.getForeignKeys())) {
-        foreignKey.referencedTableName = this.#withSchema(foreignKey.referencedTableName);
-      }
-    }
-
-    return target;
+    return this.#withSchemas(target);
   }
 
   override async getUpdateSchemaMigrationSQL(
     ...[given, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>
   ): Promise<{ up: string; down: string }> {
-    const options = { ...given, schema: PLACEHOLDER_SCHEMA, fromSchema: this.#asPlaceholder(given?.fromSchema) };
-    const { up, down } = await super.getUpdateSchemaMigrationSQL(options, ...rest);
+    const made = given?.fromSchema === undefined ? await this.#readMade() : undefined;
+
+    if (made !== undefined && !(await this.#isChanged(made))) {
+      return { up: '', down: '' };
+    }
+
+    const fromSchema = this.#asPlaceholder(given?.fromSchema ?? (made && this.#withSchemas(made)));
+    const { up, down } = await super.getUpdateSchemaMigrationSQL({ ...given, schema: PLACEHOLDER_SCHEMA, fromSchema }, ...rest);
 
     return { up: this.#relative(up), down: this.#relative(down) };
   }
@@ -53,6 +57,29 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
       .getOrderedMetadata(PLACEHOLDER_SCHEMA)
       .filter(isTenantEntity)
       .map(meta => Object.create(meta, { schema: { value: PLACEHOLDER_SCHEMA } }) as EntityMetadata);
+  }
+
+  /**
+   * Whether what the set makes differs from what the entities make, both as PostgreSQL has them. It keeps an expression, such as the condition
+   * of a trigger, in words of its own, which MikroORM would take for a change.
+   */
+  async #isChanged(made: DatabaseSchema): Promise<boolean> {
+    const options = { schema: PLACEHOLDER_SCHEMA, fromSchema: this.#asPlaceholder(undefined), wrap: false };
+    const { up } = await super.getUpdateSchemaMigrationSQL(options);
+    const wanted = await this.#readMade(splitStatements(this.#relative(up)));
+    const diff = wanted && new SchemaComparator(this.platform).compare(made, wanted);
+
+    return diff === undefined || this.diffToSQL(diff, { wrap: false, safe: false, dropTables: true }).trim() !== '';
+  }
+
+  #withSchemas(schema: DatabaseSchema): DatabaseSchema {
+    for (const table of schema.getTables()) {
+      for (const foreignKey of Object.values(table.getForeignKeys())) {
+        foreignKey.referencedTableName = this.#withSchema(foreignKey.referencedTableName);
+      }
+    }
+
+    return schema;
   }
 
   #withSchema(tableName: string): string {
@@ -86,6 +113,8 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
     return relative;
   }
 }
+
+type ReadMade = (statements?: readonly string[]) => Promise<DatabaseSchema | undefined>;
 
 const SHARED_PLACEHOLDER = `${PLACEHOLDER_SCHEMA}_shared`;
 
