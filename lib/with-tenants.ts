@@ -27,6 +27,7 @@ import { prepareRelations } from './entities/shared-relations.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from './orm/guarded-classes.js';
 import { checkSeams } from './orm/seams/check-seams.js';
 import { gateOf, sendNothingBefore } from './connection/start-gate.js';
+import { nameOwnTables } from './tenant/table-names.js';
 import { TenantSubscriber } from './provisioning/tenant-subscriber.js';
 import { TenantDatabase } from './database/tenant-database.js';
 import { TenantRules } from './scope/tenant-rules.js';
@@ -139,6 +140,7 @@ export function openProbe(config: AnyConfig, tenant: TenantsOptions['tenant']): 
 
 function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenantsOptions): void {
   pinToSchema(meta, publicSchema);
+  nameOwnTables(meta);
 
   if (meta.class === tenant) {
     ensurePrimaryKey(meta);

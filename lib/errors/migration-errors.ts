@@ -151,8 +151,8 @@ export class MigrationError extends TenantError {
   static notRelative(statements: readonly string[]): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_RELATIVE',
-      `The migration cannot be generated. MikroORM names a schema in these statements, so they do not work in every tenant: ${statements.join(' ')} ` +
-        'No file was written. Write this part by hand in a blank migration (`migration:create --tenants --blank`).',
+      `The migration cannot be generated. These statements name the tenant's schema (\`*\`) where it cannot be left out, such as in a string or in the body of a function, so they do not work in every tenant: ${statements.join('; ')}. ` +
+        'No file was written. The body of a trigger has the schema in `TG_TABLE_SCHEMA`. Use that, or write this part by hand in a blank migration (`migration:create --tenants --blank`).',
       undefined,
     );
   }

@@ -1,10 +1,10 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import { DatabaseSchema, SchemaComparator, SqlSchemaGenerator } from '@mikro-orm/postgresql';
-import { MigrationError } from '../../errors/index.js';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
 import { splitStatements } from '../../postgres/transaction-statements.js';
-import { PLACEHOLDER_SCHEMA, quoteIdentifier } from '../../postgres/schema-name.js';
+import { PLACEHOLDER_SCHEMA } from '../../postgres/schema-name.js';
+import { relativeSql, SHARED_PLACEHOLDER } from './relative-sql.js';
 
 /**
  * Generates the SQL of the tenant set. It tells MikroORM that the tenant entities are in one placeholder schema, and the shared tables in
@@ -28,7 +28,7 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
     // MikroORM's own method also adds the routines of the config, which are shared
     const target = DatabaseSchema.fromMetadata(this.getOrderedMetadata(), this.platform, this.config, PLACEHOLDER_SCHEMA, this.em);
 
-    return this.#withSchemas(target);
+    return this.#withEnums(this.#withSchemas(target));
   }
 
   override async getUpdateSchemaMigrationSQL(
@@ -43,7 +43,7 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
     const fromSchema = this.#asPlaceholder(given?.fromSchema ?? (made && this.#withSchemas(made)));
     const { up, down } = await super.getUpdateSchemaMigrationSQL({ ...given, schema: PLACEHOLDER_SCHEMA, fromSchema }, ...rest);
 
-    return { up: this.#relative(up), down: this.#relative(down) };
+    return { up: relativeSql(up, this.#publicSchema), down: relativeSql(down, this.#publicSchema) };
   }
 
   // migrations must not create or drop the schema itself
@@ -66,7 +66,7 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
   async #isChanged(made: DatabaseSchema): Promise<boolean> {
     const options = { schema: PLACEHOLDER_SCHEMA, fromSchema: this.#asPlaceholder(undefined), wrap: false };
     const { up } = await super.getUpdateSchemaMigrationSQL(options);
-    const wanted = await this.#readMade(splitStatements(this.#relative(up)));
+    const wanted = await this.#readMade(splitStatements(relativeSql(up, this.#publicSchema)));
     const diff = wanted && new SchemaComparator(this.platform).compare(made, wanted);
 
     return diff === undefined || this.diffToSQL(diff, { wrap: false, safe: false, dropTables: true }).trim() !== '';
@@ -76,6 +76,19 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
     for (const table of schema.getTables()) {
       for (const foreignKey of Object.values(table.getForeignKeys())) {
         foreignKey.referencedTableName = this.#withSchema(foreignKey.referencedTableName);
+      }
+    }
+
+    return schema;
+  }
+
+  // MikroORM gives a foreign key the type of a key that is a native enum, and does not say that it is one
+  #withEnums(schema: DatabaseSchema): DatabaseSchema {
+    for (const column of schema.getTables().flatMap(table => table.getColumns())) {
+      const [, name] = /^\*\.(.+?)(?:\[\])?$/.exec(column.type) ?? [];
+
+      if (name !== undefined) {
+        column.nativeEnumName ??= name;
       }
     }
 
@@ -102,21 +115,6 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
 
     return schema;
   }
-
-  #relative(sql: string): string {
-    const relative = sql.replaceAll(OWN_PREFIX, '').replaceAll(`"${SHARED_PLACEHOLDER}".`, `${quoteIdentifier(this.#publicSchema)}.`);
-
-    if (relative.includes(PLACEHOLDER_SCHEMA)) {
-      throw MigrationError.notRelative(relative.split('\n').filter(line => line.includes(PLACEHOLDER_SCHEMA)));
-    }
-
-    return relative;
-  }
 }
 
 type ReadMade = (statements?: readonly string[]) => Promise<DatabaseSchema | undefined>;
-
-const SHARED_PLACEHOLDER = `${PLACEHOLDER_SCHEMA}_shared`;
-
-// MikroORM quotes the name. An expression of the user may contain the qualified table name without quotes
-const OWN_PREFIX = new RegExp(`"${PLACEHOLDER_SCHEMA}"\\.|\\b${PLACEHOLDER_SCHEMA}\\.`, 'g');

@@ -64,6 +64,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     ],
     'tenant/entity-kinds.ts': ['defineEntity'],
     'tenant/is-pglite.ts': ['pg'],
+    'tenant/table-names.ts': ['(computed)', 'name', 'qualifiedName', 'schema', 'toString'],
     'web/koa/keep-scope.ts': ['body'],
   },
   'Node.js, HTTP or the language has it': {
@@ -85,7 +86,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'entities/lazy-loading.ts': ['(computed)'],
     'entities/tenant-hydrator.ts': ['(computed)', 'name'],
     'migrations/set/tenant-migrator.ts': ['config'],
-    'migrations/set/tenant-schema-generator.ts': ['referencedTableName', 'schema'],
+    'migrations/set/tenant-schema-generator.ts': ['nativeEnumName', 'referencedTableName', 'schema'],
     'orm/guarded-reads.ts': ['schema'],
     'orm/tenant-routines.ts': ['schema'],
     'query/guarded-query-helper.ts': ['query'],
