@@ -23,6 +23,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
 
   addTenantOptions(commandLine, async (command, tenantArgs) => {
     code = await printTenantError(() => command(tenantArgs));
+    process.exitCode = code;
   });
 
   if (args.length === 0) {

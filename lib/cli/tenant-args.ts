@@ -30,6 +30,7 @@ export interface TenantArgs {
   readonly only?: string;
   readonly blank?: boolean;
   readonly initial?: boolean;
+  readonly dropMoved?: boolean;
   readonly dump?: boolean;
   readonly path?: string;
   readonly name?: string;

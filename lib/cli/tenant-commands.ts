@@ -14,12 +14,13 @@ export async function createForTenants(args: TenantArgs): Promise<number> {
   }
 
   return withTenantsOf(args, async tenants => {
-    const { path, name, blank, initial } = args;
+    const { path, name, blank, initial, dropMoved } = args;
     const created = await tenants.createMigration({
       ...(path === undefined ? {} : { path }),
       ...(name === undefined ? {} : { name }),
       ...(blank === undefined ? {} : { blank }),
       ...(initial === undefined ? {} : { initial }),
+      ...(dropMoved === undefined ? {} : { dropMoved }),
     });
 
     if (created.fileName === '') {

@@ -1,5 +1,6 @@
 import { runForTenants } from './run-command.js';
 import { RunUsageError } from '../errors/index.js';
+import { allowDrops } from '../migrations/set/moved-tables.js';
 import type { TenantArgs } from './tenant-args.js';
 import { checkTenants, createForTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './tenant-commands.js';
 
@@ -29,7 +30,8 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
     const stock = handlers[`migration:${name}`] ?? throwUnknownCommand(name);
     const { builder, handler } = stock;
 
-    stock.builder = args => addOptions(builder(args), { tenants: tenantsOption(name), ...markTenantOptions(OPTIONS[name]) });
+    stock.builder = args =>
+      addOptions(builder(args), { tenants: tenantsOption(name), ...markTenantOptions(OPTIONS[name]), ...BOTH_SETS[name] });
     stock.handler = async args => {
       const tenants = selectedTenants(args);
 
@@ -40,7 +42,18 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
       const [misplaced] = Object.keys(OPTIONS[name] ?? {}).filter(option => option in args);
 
       // MikroORM's own command ignores these options. It would change the database despite `--dry-run`
-      return misplaced === undefined ? handler(args) : run(() => Promise.reject(RunUsageError.withoutTenants(`--${misplaced}`)), args);
+      if (misplaced !== undefined) {
+        return run(() => Promise.reject(RunUsageError.withoutTenants(`--${misplaced}`)), args);
+      }
+
+      try {
+        await (args.dropMoved === true ? allowDrops(() => handler(args)) : handler(args));
+      } catch (error) {
+        // yargs would print the help of the command and a stack trace
+        await run(() => Promise.reject(error), args);
+        // like MikroORM's command line where a command fails, which leaves its connections open
+        process.exit();
+      }
     };
   }
 
@@ -135,6 +148,16 @@ const OPTIONS: Readonly<Record<string, Options>> = {
   list: { ...SELECTION, ...JSON_OUTPUT },
   pending: { ...SELECTION, ...JSON_OUTPUT },
   check: { ...SELECTION, ...JSON_OUTPUT },
+};
+
+/** Options of both sets. */
+const BOTH_SETS: Readonly<Record<string, Options>> = {
+  create: {
+    'drop-moved': {
+      type: 'boolean',
+      desc: 'Write the migration even if it drops tables whose entities have moved between the public schema and the tenants',
+    },
+  },
 };
 
 type Builder = (args: CommandLine) => CommandLine;

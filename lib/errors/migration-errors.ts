@@ -148,6 +148,21 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static dropsRows(tables: readonly string[], set: 'public' | 'tenant'): MigrationError {
+    const [one, other] = set === 'public' ? ['the public schema', 'a tenant entity'] : ['every tenant', 'a shared entity'];
+
+    return new MigrationError(
+      'MIGRATION_DROPS_ROWS',
+      `The migration would drop ${tables.map(show).join(', ')} in ${one}, with all rows, because ${other} has the table now. ` +
+        (set === 'public'
+          ? 'Foreign keys of tenants that refer to it would be dropped too, and no tenant could be created while a migration of the tenant set refers to it. '
+          : '') +
+        'No file was written. Copy the rows to where they belong first, or keep the table by `dropTables: false` in `migrations`. ' +
+        `To drop it, create the migration with \`migration:create${set === 'public' ? '' : ' --tenants'} --drop-moved\`.`,
+      undefined,
+    );
+  }
+
   static notRelative(statements: readonly string[]): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_RELATIVE',

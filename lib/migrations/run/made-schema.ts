@@ -44,7 +44,7 @@ async function readSchema(database: TenantDatabase, ctx: Transaction): Promise<D
 
   return DatabaseSchema.create(
     inTransactionOnly(em.getConnection('write'), ctx),
-    em.getPlatform() as never,
+    em.getPlatform(),
     config,
     PLACEHOLDER_SCHEMA,
     [PLACEHOLDER_SCHEMA],

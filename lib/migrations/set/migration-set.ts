@@ -86,7 +86,10 @@ export function writtenMigrations(database: TenantDatabase, path: string | undef
   const folders = [options.path, options.pathTs, path].flatMap(each => (each === undefined ? [] : [fs.absolutePath(each, baseDir)]));
   const files = [...new Set(folders)].flatMap(folder => fs.glob(fs.normalizePath(folder, '*')));
 
-  return [...files.map(file => file.split('/').at(-1) ?? ''), ...(options.migrationsList ?? []).map(entry => fromList(database, entry).name)];
+  return [
+    ...files.map(file => file.split('/').at(-1) ?? ''),
+    ...(options.migrationsList ?? []).map(entry => fromList(database, entry).name),
+  ];
 }
 
 /** The absolute path of the tenant set's folder. */

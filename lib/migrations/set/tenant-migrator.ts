@@ -7,6 +7,7 @@ import { enterScope } from '../../orm/mikro-context.js';
 import { innermostScope } from '../../scope/scope.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { FreeTimestamps } from './free-timestamps.js';
+import { allowDrops } from './moved-tables.js';
 import { hasMigrationSet, loadMigrationSet, tenantMigrationsOptions, writtenMigrations } from './migration-set.js';
 import { TenantSchemaGenerator } from './tenant-schema-generator.js';
 
@@ -20,6 +21,8 @@ export interface CreateMigrationOptions {
   readonly blank?: boolean;
   /** Refuses if the set already has migrations. */
   readonly initial?: boolean;
+  /** Whether the migration may drop tables whose entities are shared now, with all rows. @default false: it is refused */
+  readonly dropMoved?: boolean;
 }
 
 /**
@@ -34,16 +37,15 @@ export async function createTenantMigration(
     throw MigrationError.notInitial();
   }
 
-  return withMigrator(
-    { database, readMadeSchema },
-    migrator => migrator.create(options.path, options.blank, false, options.name),
-    options.path,
-  );
+  const create = (): Promise<CreatedMigration> =>
+    withMigrator({ database, readMadeSchema }, migrator => migrator.create(options.path, options.blank, false, options.name), options.path);
+
+  return options.dropMoved === true ? allowDrops(create) : create();
 }
 
 /** Whether the tenant entities differ from the snapshot of the tenant set, or from what the set makes where there is none. */
 export async function hasTenantChanges(parts: MigratorParts): Promise<boolean> {
-  return withMigrator(parts, migrator => migrator.checkSchema());
+  return allowDrops(() => withMigrator(parts, migrator => migrator.checkSchema()));
 }
 
 export interface MigratorParts {

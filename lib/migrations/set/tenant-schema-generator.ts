@@ -4,6 +4,8 @@ import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
 import { splitStatements } from '../../postgres/transaction-statements.js';
 import { PLACEHOLDER_SCHEMA } from '../../postgres/schema-name.js';
+import { dropOnce } from './dropped-constraints.js';
+import { refuseDrops } from './moved-tables.js';
 import { relativeSql, SHARED_PLACEHOLDER } from './relative-sql.js';
 
 /**
@@ -41,6 +43,7 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
     }
 
     const fromSchema = this.#asPlaceholder(given?.fromSchema ?? (made && this.#withSchemas(made)));
+    refuseDrops(fromSchema, { to: this.getTargetSchema(), moved: this.#sharedTables(), set: 'tenant' });
     const { up, down } = await super.getUpdateSchemaMigrationSQL({ ...given, schema: PLACEHOLDER_SCHEMA, fromSchema }, ...rest);
 
     return { up: relativeSql(up, this.#publicSchema), down: relativeSql(down, this.#publicSchema) };
@@ -48,7 +51,15 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
 
   // migrations must not create or drop the schema itself
   override diffToSQL(...[diff, ...rest]: Parameters<SqlSchemaGenerator['diffToSQL']>): string {
-    return super.diffToSQL({ ...diff, newNamespaces: new Set(), removedNamespaces: new Set() }, ...rest);
+    const sql = super.diffToSQL({ ...diff, newNamespaces: new Set(), removedNamespaces: new Set() }, ...rest);
+    // the public set may have dropped the shared table, and the foreign key with it
+    const shared = diff.fromSchema
+      .getTables()
+      .flatMap(table => Object.values(table.getForeignKeys()))
+      .filter(({ referencedTableName }) => referencedTableName.startsWith(`${SHARED_PLACEHOLDER}.`))
+      .map(({ constraintName }) => constraintName);
+
+    return dropOnce(sql, constraint => shared.includes(constraint));
   }
 
   protected override getOrderedMetadata(): EntityMetadata[] {
@@ -70,6 +81,10 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
     const diff = wanted && new SchemaComparator(this.platform).compare(made, wanted);
 
     return diff === undefined || this.diffToSQL(diff, { wrap: false, safe: false, dropTables: true }).trim() !== '';
+  }
+
+  #sharedTables(): Set<string> {
+    return new Set([...this.metadata.getAll().values()].filter(meta => !isTenantEntity(meta.root)).map(({ tableName }) => tableName));
   }
 
   #withSchemas(schema: DatabaseSchema): DatabaseSchema {

@@ -83,7 +83,10 @@ onDatabases('values that are added to enums', database => {
       ]),
       sqlMigration('E', [`alter type kind rename to sort`, `alter type sort add value 'fourth'`, `drop type if exists "OddKind"`]),
       sqlMigration('F', [`create type "OddKind" as enum ('new')`, `alter type "OddKind" add value 'newer'`]),
-      sqlMigration('G', [`create table kinds (sort sort default 'fourth', odd "OddKind" default 'newer')`, 'insert into kinds default values']),
+      sqlMigration('G', [
+        `create table kinds (sort sort default 'fourth', odd "OddKind" default 'newer')`,
+        'insert into kinds default values',
+      ]),
     ];
     set.use();
     await set.create('acme');

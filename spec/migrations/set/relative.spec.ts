@@ -34,7 +34,12 @@ const CASES: Readonly<Record<string, (schema: '*') => Entities>> = {
       schema,
       name: 'Checked',
       properties: { id, size: p.integer() },
-      checks: [{ name: 'checked', expression: (columns: any, table: any) => `${table}.${columns.size} * 2 > 0 and "${table.schema}"."${table.name}".size < 9` }],
+      checks: [
+        {
+          name: 'checked',
+          expression: (columns: any, table: any) => `${table}.${columns.size} * 2 > 0 and "${table.schema}"."${table.name}".size < 9`,
+        },
+      ],
     }),
   ],
   'a table in a policy': schema => [
@@ -44,7 +49,11 @@ const CASES: Readonly<Record<string, (schema: '*') => Entities>> = {
       properties: { id, owner: p.string() },
       policies: [
         { name: 'own', using: (columns: any, table: any) => `${columns.owner} in (select owner from ${table})` },
-        { name: 'others', using: (columns: any, table: any) => `exists (select 1 from "${table.schema}"."${table.name}" g where g.owner = ${columns.owner})` },
+        {
+          name: 'others',
+          using: (columns: any, table: any) =>
+            `exists (select 1 from "${table.schema}"."${table.name}" g where g.owner = ${columns.owner})`,
+        },
       ] as any,
     }),
   ],
@@ -78,7 +87,13 @@ const REFUSED: Readonly<Record<string, (schema: '*') => Entities>> = {
     defineEntity({
       schema,
       name: 'Made',
-      properties: { id, own: p.string().generated((_: any, table: any) => `('${table.schema}'::text) stored`).nullable() },
+      properties: {
+        id,
+        own: p
+          .string()
+          .generated((_: any, table: any) => `('${table.schema}'::text) stored`)
+          .nullable(),
+      },
     }),
   ],
   'the body of a trigger': schema => [
@@ -139,7 +154,9 @@ onDatabases(
         const orm = await openEvolving(database, folder.path, entities('*'));
 
         try {
-          expect((await refusal(tenants(orm).createMigration(), 'MIGRATION_NOT_RELATIVE')).message).to.match(/"?\*"?.*(checked|'\*'|other)/);
+          expect((await refusal(tenants(orm).createMigration(), 'MIGRATION_NOT_RELATIVE')).message).to.match(
+            /"?\*"?.*(checked|'\*'|other)/,
+          );
           expect(await readdir(join(folder.path, 'tenant'))).to.deep.equal([]);
         } finally {
           await orm.close();

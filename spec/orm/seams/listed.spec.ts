@@ -69,7 +69,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
   },
   'Node.js, HTTP or the language has it': {
     'cli/bin.ts': ['exitCode'],
-    'cli/run-cli.ts': ['MIKRO_ORM_ALLOW_GLOBAL_CLI'],
+    'cli/run-cli.ts': ['MIKRO_ORM_ALLOW_GLOBAL_CLI', 'exitCode'],
     'errors/scope-errors.ts': ['name'],
     'errors/tenant-error.ts': ['name'],
     'errors/web-errors.ts': ['cause'],
