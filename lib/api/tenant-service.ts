@@ -6,7 +6,7 @@ import { previewRun, type RunPreview } from '../migrations/run/preview.js';
 import { migrateTenants } from '../migrations/run/run.js';
 import type { MigrateOptions, RunResult } from '../migrations/run/run-types.js';
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
-import { migrationStatus, type MigrationStatus } from '../migrations/run/status.js';
+import { migrationHistories, migrationStatus, type MigrationStatus, type TenantHistory } from '../migrations/run/status.js';
 import {
   createTenantMigration,
   hasTenantChanges,
@@ -164,6 +164,11 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   /** The applied migrations of one tenant, oldest first. */
   async history(schemaName: string): Promise<ExecutedMigration[]> {
     return new History(this.#database, this.#database.rules.checkSchemaName(schemaName)).executed();
+  }
+
+  /** The applied migrations of each selected tenant, in a few statements for all of them. */
+  async histories(selection: TenantSelection = {}): Promise<TenantHistory[]> {
+    return migrationHistories(this.#database, selection);
   }
 
   /** The applied and pending migrations of each selected tenant, and the schemas created by the library that no longer have a tenant. */

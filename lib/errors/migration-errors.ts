@@ -114,6 +114,14 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static publicSetNotRun(pending: readonly string[]): MigrationError {
+    return new MigrationError(
+      'PUBLIC_SET_BEHIND',
+      `There is no table of tenants yet: the public set has pending migrations (${pending.join(', ')}). Nothing was run. Run \`mikro-orm migration:up\` first.`,
+      undefined,
+    );
+  }
+
   static oneSetForAll(names: readonly string[]): MigrationError {
     return new MigrationError(
       'MIGRATION_FOR_ONE_TENANT',

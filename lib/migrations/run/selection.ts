@@ -1,7 +1,7 @@
-import { DriverException, TableNotFoundException } from '@mikro-orm/core';
+import { DriverException } from '@mikro-orm/core';
 import { MigrationError, RunUsageError, UnknownTenantError } from '../../errors/index.js';
 import type { TenantFilter } from '../../tenant/options.js';
-import { isOfDataOrSyntax } from '../../postgres/sql-state.js';
+import { isOfDataOrSyntax, lacksTable } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
 /** Selects the tenants of a run or a report. By default, all tenants. */
@@ -37,6 +37,8 @@ export async function requirePublicSet(database: TenantDatabase): Promise<void> 
   const pending = await pendingOfPublicSet(database);
 
   if (pending.length > 0) {
+    // MikroORM takes every migration for pending where the database cannot be reached
+    await database.execute('select 1', [], undefined);
     throw MigrationError.publicSetBehind(pending.map(({ name }) => name));
   }
 }
@@ -64,8 +66,12 @@ async function findNames(database: TenantDatabase, where: TenantFilter | undefin
   try {
     return await database.tenants.findSchemaNames(where);
   } catch (error) {
-    if (error instanceof TableNotFoundException) {
-      await requirePublicSet(database);
+    if (lacksTable(error)) {
+      const pending = await pendingOfPublicSet(database);
+
+      if (pending.length > 0) {
+        throw MigrationError.publicSetNotRun(pending.map(({ name }) => name));
+      }
     } else if (where !== undefined && (!(error instanceof DriverException) || isOfDataOrSyntax(error))) {
       throw RunUsageError.condition(where, error);
     }
