@@ -16,6 +16,8 @@ import {
 import type { OrmOption } from '../scope/live-orms.js';
 import { publicScope } from '../scope/make-scope.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
+import { findOwnedSchemas } from '../database/owned-schemas.js';
+import { lacksTable } from '../postgres/sql-state.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
@@ -184,6 +186,38 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   /** Whether the tenant entities have changed since the last migration of the tenant set was written. */
   async needsMigration(): Promise<boolean> {
     return hasTenantChanges({ database: this.#database, readMadeSchema });
+  }
+
+  /**
+   * The schemas in the database that the library made.
+   *
+   * @internal
+   */
+  async ownedSchemas(): Promise<string[]> {
+    return [...(await findOwnedSchemas(this.#database))].toSorted();
+  }
+
+  /**
+   * Drops the schemas of all tenants, and those of the given names, with all data. The rows stay.
+   *
+   * @internal
+   */
+  async dropSchemas(others: readonly string[]): Promise<string[]> {
+    const owned = await this.ownedSchemas();
+    const tenants = await this.#database.tenants.findSchemaNames({}, { filters: false }).catch((error: unknown) => {
+      if (lacksTable(error)) {
+        return [];
+      }
+
+      throw error;
+    });
+    const names = [...new Set([...tenants.filter(name => owned.includes(name)), ...others])].toSorted();
+
+    for (const name of names) {
+      await this.#database.inTransaction(ctx => dropSchema(this.#database, name, { ctx, cascade: true }));
+    }
+
+    return names.filter(name => owned.includes(name));
   }
 
   /**

@@ -4,7 +4,8 @@ import { reasonOf, TenantError } from '../errors/index.js';
 import { isUnreachable, wasNotLetIn } from '../postgres/sql-state.js';
 import { checkCommandLine } from './check-command-line.js';
 import { EXIT } from './exit.js';
-import { addTenantOptions, type CommandLine } from './tenant-options.js';
+import type { CommandLine } from './command-line.js';
+import { addTenantOptions } from './tenant-options.js';
 
 /** Runs MikroORM's own command line with the tenant options added. Resolves to the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {

@@ -1,20 +1,10 @@
+import { addToDroppingCommands } from './dropping-commands.js';
 import { runForTenants } from './run-command.js';
 import { RunUsageError } from '../errors/index.js';
 import { allowDrops } from '../migrations/set/moved-tables.js';
+import type { CommandLine, TenantCommand } from './command-line.js';
 import type { TenantArgs } from './tenant-args.js';
 import { checkTenants, createForTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './tenant-commands.js';
-
-/** A command that works on tenants. Resolves to the exit code. */
-export type TenantCommand = (args: TenantArgs) => Promise<number>;
-
-/** The part of yargs that is used here. */
-export interface CommandLine {
-  option(name: string, options: object): CommandLine;
-  command(module: { command: string; describe: string | false; builder: Builder; handler(args: TenantArgs): Promise<void> }): CommandLine;
-  parse(args: readonly string[], context?: object, callback?: () => void): Promise<unknown>;
-  showHelp(level: 'log'): void;
-  getInternalMethods(): { getCommandInstance(): { getCommandHandlers(): Record<string, CommandHandler> } };
-}
 
 /**
  * Adds `--tenants` to the migration commands, and the command `tenant:status`. Without `--tenants`, MikroORM's own command runs.
@@ -57,6 +47,7 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
     };
   }
 
+  addToDroppingCommands(handlers, run);
   commandLine.command({
     command: 'tenant:status',
     describe: 'Show the migrations of each tenant, and schemas without a tenant',
@@ -160,16 +151,8 @@ const BOTH_SETS: Readonly<Record<string, Options>> = {
   },
 };
 
-type Builder = (args: CommandLine) => CommandLine;
-
 interface Option {
   readonly type: 'string' | 'boolean';
   readonly array?: true;
   readonly desc: string;
-}
-
-/** What yargs keeps of a command. */
-export interface CommandHandler {
-  builder: Builder;
-  handler: (args: TenantArgs) => Promise<void>;
 }
