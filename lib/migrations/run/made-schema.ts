@@ -43,7 +43,7 @@ async function readSchema(database: TenantDatabase, ctx: Transaction): Promise<D
   const { skipTables = [], skipViews } = config.get('schemaGenerator');
 
   return DatabaseSchema.create(
-    inTransactionOnly(em.getConnection('write'), ctx),
+    onlyOfPlaceholder(em.getConnection('write'), ctx),
     em.getPlatform(),
     config,
     PLACEHOLDER_SCHEMA,
@@ -55,12 +55,22 @@ async function readSchema(database: TenantDatabase, ctx: Transaction): Promise<D
   );
 }
 
-// MikroORM reads triggers outside of the transaction that it is given
-function inTransactionOnly<Connection extends { execute(...args: any[]): unknown }>(connection: Connection, ctx: Transaction): Connection {
-  return Object.create(connection, {
-    execute: {
-      value: (sql: unknown, params?: unknown, method?: unknown, _ctx?: unknown, ...rest: unknown[]) =>
-        connection.execute(sql, params, method, ctx, ...rest),
-    },
-  }) as Connection;
+// MikroORM reads triggers outside of the transaction that it is given, and tables and views of all schemas
+function onlyOfPlaceholder<Connection extends { execute(...args: any[]): Promise<unknown> }>(
+  connection: Connection,
+  ctx: Transaction,
+): Connection {
+  const execute = async (sql: unknown, params?: unknown, method?: unknown, _ctx?: unknown, ...rest: unknown[]): Promise<unknown> => {
+    const found = await connection.execute(sql, params, method, ctx, ...rest);
+
+    return Array.isArray(found)
+      ? (found as readonly Found[]).filter(({ schema_name = PLACEHOLDER_SCHEMA }) => schema_name === PLACEHOLDER_SCHEMA)
+      : found;
+  };
+
+  return Object.create(connection, { execute: { value: execute } }) as Connection;
+}
+
+interface Found {
+  readonly schema_name?: string;
 }
