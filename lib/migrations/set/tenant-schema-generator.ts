@@ -43,7 +43,11 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
     }
 
     const fromSchema = this.#asPlaceholder(given?.fromSchema ?? (made && this.#withSchemas(made)));
-    refuseDrops(fromSchema, { to: this.getTargetSchema(), moved: this.#sharedTables(), set: 'tenant' });
+
+    if (given?.dropTables !== false && given?.safe !== true) {
+      refuseDrops(fromSchema, { to: this.getTargetSchema(), moved: this.#sharedTables(), set: 'tenant' });
+    }
+
     const { up, down } = await super.getUpdateSchemaMigrationSQL({ ...given, schema: PLACEHOLDER_SCHEMA, fromSchema }, ...rest);
 
     return { up: relativeSql(up, this.#publicSchema), down: relativeSql(down, this.#publicSchema) };
