@@ -18,7 +18,7 @@ export type { ForEachTenantOptions, TenantOutcome, TenantVisit } from './api/for
 export type { MigrateOptions, RunPlan, RunResult, TenantRunFailure, TenantRunResult } from './migrations/run/run-types.js';
 export type { ExecutedMigration } from './migrations/history/history.js';
 export type { RunPreview } from './migrations/run/preview.js';
-export type { MigrationStatus, TenantMigrationStatus } from './migrations/run/status.js';
+export type { MigrationStatus, TenantHistory, TenantMigrationStatus } from './migrations/run/status.js';
 export type { TenantSelection } from './migrations/run/selection.js';
 export type { CreatedMigration, CreateMigrationOptions } from './migrations/set/tenant-migrator.js';
 export type { TenantContextOptions } from './web/koa/tenant-context.js';

@@ -28,6 +28,7 @@ import { guardExpression } from './entities/virtual-expressions.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from './orm/guarded-classes.js';
 import { checkSeams } from './orm/seams/check-seams.js';
 import { gateOf, sendNothingBefore } from './connection/start-gate.js';
+import { nameOwnTables } from './tenant/table-names.js';
 import { TenantSubscriber } from './provisioning/tenant-subscriber.js';
 import { TenantDatabase } from './database/tenant-database.js';
 import { TenantRules } from './scope/tenant-rules.js';
@@ -140,6 +141,7 @@ export function openProbe(config: AnyConfig, tenant: TenantsOptions['tenant']): 
 
 function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenantsOptions): void {
   pinToSchema(meta, publicSchema);
+  nameOwnTables(meta);
 
   if (meta.class === tenant) {
     ensurePrimaryKey(meta);

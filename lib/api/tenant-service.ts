@@ -1,11 +1,12 @@
 import { LockMode, wrap } from '@mikro-orm/core';
 import { PublicContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import { History, type ExecutedMigration } from '../migrations/history/history.js';
+import { readMadeSchema } from '../migrations/run/made-schema.js';
 import { previewRun, type RunPreview } from '../migrations/run/preview.js';
 import { migrateTenants } from '../migrations/run/run.js';
 import type { MigrateOptions, RunResult } from '../migrations/run/run-types.js';
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
-import { migrationStatus, type MigrationStatus } from '../migrations/run/status.js';
+import { migrationHistories, migrationStatus, type MigrationStatus, type TenantHistory } from '../migrations/run/status.js';
 import {
   createTenantMigration,
   hasTenantChanges,
@@ -15,6 +16,8 @@ import {
 import type { OrmOption } from '../scope/live-orms.js';
 import { publicScope } from '../scope/make-scope.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
+import { findOwnedSchemas } from '../database/owned-schemas.js';
+import { lacksTable } from '../postgres/sql-state.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
@@ -165,6 +168,11 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     return new History(this.#database, this.#database.rules.checkSchemaName(schemaName)).executed();
   }
 
+  /** The applied migrations of each selected tenant, in a few statements for all of them. */
+  async histories(selection: TenantSelection = {}): Promise<TenantHistory[]> {
+    return migrationHistories(this.#database, selection);
+  }
+
   /** The applied and pending migrations of each selected tenant, and the schemas created by the library that no longer have a tenant. */
   async status(selection: TenantSelection<Tenant> = {}): Promise<MigrationStatus> {
     return migrationStatus(this.#database, selection);
@@ -172,12 +180,44 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
 
   /** Writes the next migration of the tenant set. `fileName` is empty if the tenant entities have not changed. */
   async createMigration(options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
-    return createTenantMigration(this.#database, options);
+    return createTenantMigration({ database: this.#database, readMadeSchema }, options);
   }
 
   /** Whether the tenant entities have changed since the last migration of the tenant set was written. */
   async needsMigration(): Promise<boolean> {
-    return hasTenantChanges(this.#database);
+    return hasTenantChanges({ database: this.#database, readMadeSchema });
+  }
+
+  /**
+   * The schemas in the database that the library made.
+   *
+   * @internal
+   */
+  async ownedSchemas(): Promise<string[]> {
+    return [...(await findOwnedSchemas(this.#database))].toSorted();
+  }
+
+  /**
+   * Drops the schemas of all tenants, and those of the given names, with all data. The rows stay.
+   *
+   * @internal
+   */
+  async dropSchemas(others: readonly string[]): Promise<string[]> {
+    const owned = await this.ownedSchemas();
+    const tenants = await this.#database.tenants.findSchemaNames({}, { filters: false }).catch((error: unknown) => {
+      if (lacksTable(error)) {
+        return [];
+      }
+
+      throw error;
+    });
+    const names = [...new Set([...tenants.filter(name => owned.includes(name)), ...others])].toSorted();
+
+    for (const name of names) {
+      await this.#database.inTransaction(ctx => dropSchema(this.#database, name, { ctx, cascade: true }));
+    }
+
+    return names.filter(name => owned.includes(name));
   }
 
   /**

@@ -2,7 +2,7 @@ import { TenantConfigError } from '../errors/index.js';
 import { explain } from '../orm/seams/explain.js';
 import { COMMAND_LINE_SEAMS } from '../orm/seams/rows/command-line.js';
 import { brokenShapes, type BrokenSeam } from '../orm/seams/shapes.js';
-import type { CommandHandler, CommandLine } from './tenant-options.js';
+import type { CommandHandler, CommandLine } from './command-line.js';
 
 /**
  * Looks whether yargs runs what is put in the place of a command, by one of its own that does nothing. Where it does not, MikroORM's own

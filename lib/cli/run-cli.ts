@@ -1,9 +1,11 @@
 import { configure } from '@mikro-orm/cli';
 import { colors } from '@mikro-orm/core';
-import { TenantError } from '../errors/index.js';
+import { reasonOf, TenantError } from '../errors/index.js';
+import { isUnreachable, wasNotLetIn } from '../postgres/sql-state.js';
 import { checkCommandLine } from './check-command-line.js';
 import { EXIT } from './exit.js';
-import { addTenantOptions, type CommandLine } from './tenant-options.js';
+import type { CommandLine } from './command-line.js';
+import { addTenantOptions } from './tenant-options.js';
 
 /** Runs MikroORM's own command line with the tenant options added. Resolves to the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -23,6 +25,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
 
   addTenantOptions(commandLine, async (command, tenantArgs) => {
     code = await printTenantError(() => command(tenantArgs));
+    process.exitCode = code;
   });
 
   if (args.length === 0) {
@@ -44,6 +47,18 @@ async function printTenantError(command: () => Promise<number>): Promise<number>
       return EXIT.refused;
     }
 
+    if (isUnreachable(error) || wasNotLetIn(error)) {
+      console.error(
+        colors.red(`The database cannot be reached: ${causeOf(error)}. Check \`clientUrl\` in the config, and that the server is running.`),
+      );
+      return EXIT.refused;
+    }
+
     throw error;
   }
+}
+
+// Node.js gives an error without a message where a host has several addresses
+function causeOf(error: unknown): string {
+  return error instanceof AggregateError ? error.errors.map(reasonOf).join(', ') : reasonOf(error);
 }

@@ -30,6 +30,10 @@ export interface TenantArgs {
   readonly only?: string;
   readonly blank?: boolean;
   readonly initial?: boolean;
+  readonly dropMoved?: boolean;
+  /** Of the commands for the schema. */
+  readonly run?: boolean;
+  readonly dropDb?: boolean;
   readonly dump?: boolean;
   readonly path?: string;
   readonly name?: string;

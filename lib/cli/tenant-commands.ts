@@ -14,12 +14,13 @@ export async function createForTenants(args: TenantArgs): Promise<number> {
   }
 
   return withTenantsOf(args, async tenants => {
-    const { path, name, blank, initial } = args;
+    const { path, name, blank, initial, dropMoved } = args;
     const created = await tenants.createMigration({
       ...(path === undefined ? {} : { path }),
       ...(name === undefined ? {} : { name }),
       ...(blank === undefined ? {} : { blank }),
       ...(initial === undefined ? {} : { initial }),
+      ...(dropMoved === undefined ? {} : { dropMoved }),
     });
 
     if (created.fileName === '') {
@@ -40,20 +41,23 @@ export async function createForTenants(args: TenantArgs): Promise<number> {
 /** `migration:list --tenants` */
 export function listOfTenants(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
-    const rows: (readonly [schemaName: string, name: string, executedAt: string])[] = [];
-
-    for (const { schemaName } of await tenants.list(selectionOf(args))) {
-      for (const { name, executedAt } of await tenants.history(schemaName)) {
-        rows.push([schemaName, name, executedAt.toISOString()]);
-      }
-    }
+    const histories = await tenants.histories(selectionOf(args));
 
     if (args.json === true) {
-      rows.forEach(([schemaName, name, executedAt]) => writeJson('migration', { schemaName, name, executedAt }));
+      for (const { schemaName, executed, error } of histories) {
+        executed.forEach(({ name, executedAt }) => writeJson('migration', { schemaName, name, executedAt: executedAt.toISOString() }));
+
+        if (error !== undefined) {
+          writeJson('migration', { schemaName, error: reasonOf(error) });
+        }
+      }
     } else {
       CLIHelper.dumpTable({
         columns: ['Tenant', 'Name', 'Executed at'],
-        rows: rows.map(row => [...row]),
+        rows: histories.flatMap(({ schemaName, executed, error }) => [
+          ...executed.map(({ name, executedAt }) => [schemaName, name, executedAt.toISOString()]),
+          ...(error === undefined ? [] : [[schemaName, `(${reasonOf(error)})`, '']]),
+        ]),
         empty: 'No migrations executed yet in any tenant',
       });
     }

@@ -1,19 +1,10 @@
+import { addToDroppingCommands } from './dropping-commands.js';
 import { runForTenants } from './run-command.js';
 import { RunUsageError } from '../errors/index.js';
+import { allowDrops } from '../migrations/set/moved-tables.js';
+import type { CommandLine, TenantCommand } from './command-line.js';
 import type { TenantArgs } from './tenant-args.js';
 import { checkTenants, createForTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './tenant-commands.js';
-
-/** A command that works on tenants. Resolves to the exit code. */
-export type TenantCommand = (args: TenantArgs) => Promise<number>;
-
-/** The part of yargs that is used here. */
-export interface CommandLine {
-  option(name: string, options: object): CommandLine;
-  command(module: { command: string; describe: string | false; builder: Builder; handler(args: TenantArgs): Promise<void> }): CommandLine;
-  parse(args: readonly string[], context?: object, callback?: () => void): Promise<unknown>;
-  showHelp(level: 'log'): void;
-  getInternalMethods(): { getCommandInstance(): { getCommandHandlers(): Record<string, CommandHandler> } };
-}
 
 /**
  * Adds `--tenants` to the migration commands, and the command `tenant:status`. Without `--tenants`, MikroORM's own command runs.
@@ -29,7 +20,8 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
     const stock = handlers[`migration:${name}`] ?? throwUnknownCommand(name);
     const { builder, handler } = stock;
 
-    stock.builder = args => addOptions(builder(args), { tenants: tenantsOption(name), ...markTenantOptions(OPTIONS[name]) });
+    stock.builder = args =>
+      addOptions(builder(args), { tenants: tenantsOption(name), ...markTenantOptions(OPTIONS[name]), ...BOTH_SETS[name] });
     stock.handler = async args => {
       const tenants = selectedTenants(args);
 
@@ -40,10 +32,22 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
       const [misplaced] = Object.keys(OPTIONS[name] ?? {}).filter(option => option in args);
 
       // MikroORM's own command ignores these options. It would change the database despite `--dry-run`
-      return misplaced === undefined ? handler(args) : run(() => Promise.reject(RunUsageError.withoutTenants(`--${misplaced}`)), args);
+      if (misplaced !== undefined) {
+        return run(() => Promise.reject(RunUsageError.withoutTenants(`--${misplaced}`)), args);
+      }
+
+      try {
+        await (args.dropMoved === true ? allowDrops(() => handler(args)) : handler(args));
+      } catch (error) {
+        // yargs would print the help of the command and a stack trace
+        await run(() => Promise.reject(error), args);
+        // like MikroORM's command line where a command fails, which leaves its connections open
+        process.exit();
+      }
     };
   }
 
+  addToDroppingCommands(handlers, run);
   commandLine.command({
     command: 'tenant:status',
     describe: 'Show the migrations of each tenant, and schemas without a tenant',
@@ -137,16 +141,18 @@ const OPTIONS: Readonly<Record<string, Options>> = {
   check: { ...SELECTION, ...JSON_OUTPUT },
 };
 
-type Builder = (args: CommandLine) => CommandLine;
+/** Options of both sets. */
+const BOTH_SETS: Readonly<Record<string, Options>> = {
+  create: {
+    'drop-moved': {
+      type: 'boolean',
+      desc: 'Write the migration even if it drops tables whose entities have moved between the public schema and the tenants',
+    },
+  },
+};
 
 interface Option {
   readonly type: 'string' | 'boolean';
   readonly array?: true;
   readonly desc: string;
-}
-
-/** What yargs keeps of a command. */
-export interface CommandHandler {
-  builder: Builder;
-  handler: (args: TenantArgs) => Promise<void>;
 }

@@ -25,7 +25,7 @@ export class TenantsTable {
    */
   async findSchemaNames(where: TenantFilter = {}, { filters = true }: { readonly filters?: boolean } = {}): Promise<string[]> {
     const query = this.#fork()
-      .createQueryBuilder(this.#rules.options.tenant)
+      .createQueryBuilder(this.#rules.options.tenant, undefined, FROM_PRIMARY.connectionType)
       .select('schemaName')
       .where(where)
       .orderBy({ schemaName: 'asc' })

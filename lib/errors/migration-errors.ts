@@ -1,3 +1,4 @@
+import { extensionHint } from './extension-hint.js';
 import { TenantError, reasonOf, show, type TenantErrorCode } from './tenant-error.js';
 
 /** A migration set is invalid, or one of its migrations failed. */
@@ -13,7 +14,7 @@ export class MigrationError extends TenantError {
   static failed(migration: string, schemaName: string, cause: unknown, statement?: string, done: readonly string[] = []): MigrationError {
     return new MigrationError(
       'MIGRATION_FAILED',
-      `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ${committedBefore(done) ?? 'The schema was left as it was before the run.'} Fix the cause and run again.`,
+      `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ${committedBefore(done) ?? 'The schema was left as it was before the run.'} ${extensionHint(cause)}Fix the cause and run again.`,
       migration,
       { cause, statement, done },
     );
@@ -114,6 +115,14 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static publicSetNotRun(pending: readonly string[]): MigrationError {
+    return new MigrationError(
+      'PUBLIC_SET_BEHIND',
+      `There is no table of tenants yet: the public set has pending migrations (${pending.join(', ')}). Nothing was run. Run \`mikro-orm migration:up\` first.`,
+      undefined,
+    );
+  }
+
   static oneSetForAll(names: readonly string[]): MigrationError {
     return new MigrationError(
       'MIGRATION_FOR_ONE_TENANT',
@@ -148,11 +157,26 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static dropsRows(tables: readonly string[], set: 'public' | 'tenant'): MigrationError {
+    const [one, other] = set === 'public' ? ['the public schema', 'a tenant entity'] : ['every tenant', 'a shared entity'];
+
+    return new MigrationError(
+      'MIGRATION_DROPS_ROWS',
+      `The migration would drop ${tables.map(show).join(', ')} in ${one}, with all rows, because ${other} has the table now. ` +
+        (set === 'public'
+          ? 'Foreign keys of tenants that refer to it would be dropped too, and no tenant could be created while a migration of the tenant set refers to it. '
+          : '') +
+        'No file was written. Copy the rows to where they belong first, or keep the table by `dropTables: false` in `migrations`. ' +
+        `To drop it, create the migration with \`migration:create${set === 'public' ? '' : ' --tenants'} --drop-moved\`.`,
+      undefined,
+    );
+  }
+
   static notRelative(statements: readonly string[]): MigrationError {
     return new MigrationError(
       'MIGRATION_NOT_RELATIVE',
-      `The migration cannot be generated. MikroORM names a schema in these statements, so they do not work in every tenant: ${statements.join(' ')} ` +
-        'No file was written. Write this part by hand in a blank migration (`migration:create --tenants --blank`).',
+      `The migration cannot be generated. These statements name the tenant's schema (\`*\`) where it cannot be left out, such as in a string or in the body of a function, so they do not work in every tenant: ${statements.join('; ')}. ` +
+        'No file was written. The body of a trigger has the schema in `TG_TABLE_SCHEMA`. Use that, or write this part by hand in a blank migration (`migration:create --tenants --blank`).',
       undefined,
     );
   }

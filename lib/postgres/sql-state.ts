@@ -45,10 +45,20 @@ export function refusesTransactions(error: unknown): boolean {
 }
 
 /** Whether the database could not be asked at all, so that the error says nothing of what was asked. */
-function isUnreachable(error: unknown): boolean {
+export function isUnreachable(error: unknown): boolean {
   return (
     connectionWasLost(error) || hasSqlState(error, [TOO_MANY_CONNECTIONS]) || hasNodeCode(error, UNREACHABLE) || failedToConnect(error)
   );
+}
+
+/** Whether the server let nobody in: a wrong password, or a database that is not there. */
+export function wasNotLetIn(error: unknown): boolean {
+  return /^(28|3D)/.test(sqlStateOf(error) ?? '');
+}
+
+/** Whether a table or its schema does not exist. */
+export function lacksTable(error: unknown): boolean {
+  return hasSqlState(error, ['42P01', '3F000']);
 }
 
 // with any error code, such as ENOENT for the socket file of a server

@@ -58,6 +58,11 @@ export function withoutComments(sql: string): string {
   return text;
 }
 
+/** The statements of the SQL, one by one. Those of comments alone are left out. */
+export function splitStatements(sql: string): string[] {
+  return statementsOf(sql).map(statement => statement.sql.trim());
+}
+
 // told by the first word, where that is easily found
 function isOther(sql: string): boolean {
   const start = LEADING.exec(sql)?.[0].length ?? 0;

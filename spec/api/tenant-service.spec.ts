@@ -41,6 +41,22 @@ onDatabases('tenants()', database => {
     expect(await set.tenants.history('nobodys')).to.deep.equal([]);
   });
 
+  it('M8 `histories` tells the same of each selected tenant, in as many statements for one as for all', async () => {
+    database.statements.length = 0;
+    const histories = await set.tenants.histories();
+    const sent = database.statements.length;
+
+    expect(histories.map(({ schemaName }) => schemaName)).to.include.members(['acme', 'bob', 'carl']);
+
+    for (const { schemaName, executed } of histories) {
+      expect(executed).to.deep.equal(await set.tenants.history(schemaName));
+    }
+
+    database.statements.length = 0;
+    expect(await set.tenants.histories({ only: ['carl'] })).to.deep.equal(histories.filter(({ schemaName }) => schemaName === 'carl'));
+    expect(database.statements).to.have.length(sent);
+  });
+
   it('T11 `history` refuses a name that is none, before any SQL', async () => {
     database.statements.length = 0;
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createCliProject, type CliProject } from '../support/processes/cli-project.ts';
 import { onDatabases } from '../support/databases/database.ts';
@@ -79,6 +80,24 @@ onDatabases(
 
       expect((await project.run('migration:up')).code).to.equal(0);
       expect((await project.run('migration:up', '--tenants')).code).to.equal(0);
+    });
+
+    it('M16 says which table of a tenant entity the public set would drop, and writes it if told to', async () => {
+      // as an application with one tenant has it, that begins to have several
+      await database.query('create table public.tag (id serial primary key, name text)');
+      await rm(join(project.folder, 'migrations/public/.snapshot.json'));
+      const before = await project.files('migrations/public');
+
+      const refused = await project.run('migration:create');
+      expect([refused.code, await project.files('migrations/public')], refused.output).to.deep.equal([2, before]);
+      expect(refused.output)
+        .to.contain('"tag"')
+        .and.contain('--drop-moved')
+        .and.not.match(/^ +at /m);
+
+      const told = await project.run('migration:create', '--drop-moved', '--dump');
+      expect(told.code, told.output).to.equal(0);
+      expect(told.output).to.contain('drop table if exists "tag"');
     });
 
     it('law 10: refuses --tenants where the config has none, in words', async () => {

@@ -14,12 +14,12 @@ describe('checking the configuration', () => {
           tenant: Genre as never,
           publicSchema: 'b',
           publicHosts: ['https://example.com', 'example.com:80'],
-          migrations: { path: './same', tableName: 'x.history', snapshot: false },
+          migrations: { path: './same', tableName: 'x.history' },
         },
       ),
     );
 
-    for (const word of ['MySqlDriver', 'TenantMixin', 'Both migration sets', 'tableName', 'snapshot', '`publicSchema` is "b"']) {
+    for (const word of ['MySqlDriver', 'TenantMixin', 'Both migration sets', 'tableName', '`publicSchema` is "b"']) {
       expect(
         problems.filter(problem => problem.includes(word)),
         word,

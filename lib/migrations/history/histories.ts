@@ -12,6 +12,8 @@ export interface SchemaHistory {
   readonly hasSchema: boolean;
   /** The names of its migrations, oldest first, one per line, so that equal histories are equal strings. Empty if there are none. */
   readonly executed: string;
+  /** When each of them ran, if `withDates` asks for it. */
+  readonly executedAt: readonly Date[];
   /** Whether the schema may belong to something else: it has no history, and the library did not create it. */
   readonly isForeign: boolean;
   /** Why the history could not be read. */
@@ -21,6 +23,8 @@ export interface SchemaHistory {
 export interface ReadOptions {
   /** How long to wait for a history table that another session has locked. */
   readonly lockTimeoutMs: number;
+  /** Whether to read when each migration ran. */
+  readonly withDates?: boolean;
   /** After an abort, no further batch is read. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,7 +39,7 @@ export function readHistories(
   schemaNames: readonly string[],
   options: ReadOptions,
 ): AsyncIterable<readonly SchemaHistory[]> {
-  return pMapIterable(batchesOf(schemaNames, options.signal), batch => readBatch(database, batch, options.lockTimeoutMs), {
+  return pMapIterable(batchesOf(schemaNames, options.signal), batch => readBatch(database, batch, options), {
     concurrency: Math.min(CONCURRENT_BATCHES, database.engine.connectionsAtOnce()),
   });
 }
@@ -46,21 +50,21 @@ export function namesOf({ executed }: Pick<SchemaHistory, 'executed'>): string[]
 }
 
 /** Reads all histories at once. If that fails, reads each half separately, down to the history that fails. */
-async function readBatch(database: TenantDatabase, schemaNames: readonly string[], lockTimeoutMs: number): Promise<SchemaHistory[]> {
+async function readBatch(database: TenantDatabase, schemaNames: readonly string[], options: ReadOptions): Promise<SchemaHistory[]> {
   try {
-    return await database.inTransaction(ctx => readTogether(database, schemaNames, lockTimeoutMs, ctx));
+    return await database.inTransaction(ctx => readTogether(database, schemaNames, options, ctx));
   } catch (error) {
     const [schemaName = '', ...others] = schemaNames;
 
     if (others.length === 0) {
       const unreadable = MigrationError.historyUnreadable(schemaName, error);
 
-      return [{ schemaName, hasSchema: true, executed: '', isForeign: false, error: unreadable }];
+      return [{ schemaName, hasSchema: true, executed: '', executedAt: [], isForeign: false, error: unreadable }];
     }
 
     const middle = Math.ceil(schemaNames.length / 2);
     // halved in each step, so that the search for a locked table does not take many times the time-out
-    const half = Math.ceil(lockTimeoutMs / 2);
+    const half = { ...options, lockTimeoutMs: Math.ceil(options.lockTimeoutMs / 2) };
 
     return [
       ...(await readBatch(database, schemaNames.slice(0, middle), half)),
@@ -72,14 +76,14 @@ async function readBatch(database: TenantDatabase, schemaNames: readonly string[
 async function readTogether(
   database: TenantDatabase,
   schemaNames: readonly string[],
-  lockTimeoutMs: number,
+  { lockTimeoutMs, withDates = false }: ReadOptions,
   ctx: Transaction,
 ): Promise<SchemaHistory[]> {
   const { tableName } = tenantMigrationsOptions(database);
   await database.execute(`set local lock_timeout to ${lockTimeoutMs}`, [], ctx);
   const found = new Map((await findTables(database, tableName, schemaNames, ctx)).map(row => [row.name, row]));
   const withHistory = schemaNames.filter(name => found.get(name)?.has_history === true);
-  const executed = await readTables(database, tableName, withHistory, ctx);
+  const executed = await readTables(database, { tableName, schemaNames: withHistory, withDates }, ctx);
 
   return schemaNames.map(schemaName => {
     const row = found.get(schemaName);
@@ -87,7 +91,8 @@ async function readTogether(
     return {
       schemaName,
       hasSchema: row !== undefined,
-      executed: executed.get(schemaName) ?? '',
+      executed: (executed.get(schemaName) ?? []).map(({ name }) => name).join('\n'),
+      executedAt: withDates ? (executed.get(schemaName) ?? []).map(row => new Date(row.executed_at ?? 0)) : [],
       isForeign: row !== undefined && !row.has_history && !row.is_owned,
       error: undefined,
     };
@@ -97,26 +102,37 @@ async function readTogether(
 /** Reads the histories of these schemas. Each must have a history table. */
 async function readTables(
   database: TenantDatabase,
-  tableName: string,
-  schemaNames: readonly string[],
+  {
+    tableName,
+    schemaNames,
+    withDates,
+  }: { readonly tableName: string; readonly schemaNames: readonly string[]; readonly withDates: boolean },
   ctx: Transaction,
-): Promise<Map<string, string>> {
+): Promise<Map<string, HistoryRow[]>> {
   if (schemaNames.length === 0) {
     return new Map();
   }
 
   // plain rows: with aggregation and sorting on the server, planning so many sub-queries takes three times as long. A position identifies
   // the schema, because a name would have to be quoted as a value
-  const selects = schemaNames.map((name, position) => `select ${position} as position, id, name from ${quoteTable(name, tableName)}`);
-  const rows = await database.execute<{ position: number; id: number; name: string }>(selects.join(' union all '), [], ctx);
-  const names = new Map<string, string[]>();
+  const columns = withDates ? 'id, name, executed_at' : 'id, name';
+  const selects = schemaNames.map((name, position) => `select ${position} as position, ${columns} from ${quoteTable(name, tableName)}`);
+  const rows = await database.execute<HistoryRow>(selects.join(' union all '), [], ctx);
+  const histories = new Map<string, HistoryRow[]>();
 
-  for (const { position, name } of rows.toSorted((a, b) => a.id - b.id)) {
-    const schemaName = schemaNames[position] ?? '';
-    names.set(schemaName, [...(names.get(schemaName) ?? []), name]);
+  for (const row of rows.toSorted((a, b) => a.id - b.id)) {
+    const schemaName = schemaNames[row.position] ?? '';
+    histories.set(schemaName, [...(histories.get(schemaName) ?? []), row]);
   }
 
-  return new Map([...names].map(([schemaName, each]) => [schemaName, each.join('\n')]));
+  return histories;
+}
+
+interface HistoryRow {
+  readonly position: number;
+  readonly id: number;
+  readonly name: string;
+  readonly executed_at?: Date | string;
 }
 
 function* batchesOf(schemaNames: readonly string[], signal: AbortSignal | undefined): Generator<readonly string[]> {

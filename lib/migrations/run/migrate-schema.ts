@@ -9,6 +9,7 @@ import { withScope, type Scope } from '../../scope/scope.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
 import type { TenantMigration } from '../set/migration-set.js';
+import { NewEnums } from './new-enums.js';
 import { Script } from './script.js';
 import { findSessionStatement } from '../../postgres/session-statement.js';
 
@@ -53,12 +54,15 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
     script.add(history.createTableSql());
   }
 
+  const attempts = run.isNew === true ? await attemptAll(database, { scope, run }) : new Map<TenantMigration, Attempt>();
+  const enums = new NewEnums([...attempts].flatMap(([{ name }, attempt]) => textsOf(attempt).map(sql => ({ migration: name, sql }))));
+
   for (const migration of planned) {
     // set again for each migration, because the previous one may have changed it
     script.add(`set local search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`);
 
     try {
-      await withScope(scope, () => queueMigration(database, { migration, script, scope, run }));
+      await withScope(scope, () => queueMigration(database, { migration, script, scope, run, enums, attempt: attempts.get(migration) }));
     } catch (error) {
       throw error instanceof MigrationError ? error : MigrationError.failed(migration.name, schemaName, error);
     }
@@ -142,38 +146,78 @@ interface QueuedMigration {
   readonly script: Script;
   readonly scope: Scope;
   readonly run: SchemaRun;
+  readonly enums: NewEnums;
+  /** Where it was run before, without the database. */
+  readonly attempt: Attempt | undefined;
+}
+
+/** A migration that was run as far as it goes: to where it would use the database, or to an error of its own. */
+interface Attempt {
+  readonly instance: Migration;
+  readonly wasStopped: boolean;
+  readonly error?: unknown;
 }
 
 async function queueMigration(database: TenantDatabase, queued: QueuedMigration): Promise<void> {
-  const { script, run, migration } = queued;
-  const connection = { ctx: run.ctx, scope: queued.scope };
-  const probe = newMigration(database, migration, { ...connection, mayUseDatabase: () => script.isEmpty });
-  let instance = probe.instance;
+  const { script, run, migration, enums } = queued;
+  const attempt = queued.attempt ?? (await attemptOne(database, queued, () => script.isEmpty));
+  let { instance } = attempt;
 
-  try {
-    await instance[run.direction]();
-  } catch (error) {
-    if (!probe.wasStopped()) {
-      throw error;
-    }
+  if (attempt.error !== undefined) {
+    throw attempt.error;
   }
 
-  if (probe.wasStopped()) {
+  if (attempt.wasStopped) {
     // the migration uses the database, so everything queued before it is sent first. It runs again from the start: until now it only queued
     await script.send();
-    instance = newMigration(database, migration, { ...connection, mayUseDatabase: () => true }).instance;
+    instance = newMigration(database, migration, { ctx: run.ctx, scope: queued.scope, mayUseDatabase: () => true }).instance;
     await instance[run.direction]();
   }
 
   for (const query of instance.getQueries()) {
     if (typeof query === 'string') {
       refuseSessionStatement(query, migration.name);
-      script.add(run.isNew === true ? withoutConcurrently(query) : query, migration.name);
+      const sql = enums.replace(migration.name, query);
+      script.add(run.isNew === true ? withoutConcurrently(sql) : sql, migration.name);
     } else {
       await script.send();
       await database.orm.em.getDriver().execute(query, undefined, 'run', run.ctx);
     }
   }
+}
+
+/** All that the migrations of a new schema queue, before the first of them is sent. */
+async function attemptAll(
+  database: TenantDatabase,
+  { scope, run }: Pick<QueuedMigration, 'scope' | 'run'>,
+): Promise<Map<TenantMigration, Attempt>> {
+  const attempts = new Map<TenantMigration, Attempt>();
+
+  for (const migration of run.planned) {
+    attempts.set(migration, await withScope(scope, () => attemptOne(database, { migration, scope, run }, () => false)));
+  }
+
+  return attempts;
+}
+
+async function attemptOne(
+  database: TenantDatabase,
+  { migration, scope, run }: Pick<QueuedMigration, 'migration' | 'scope' | 'run'>,
+  mayUseDatabase: () => boolean,
+): Promise<Attempt> {
+  const { instance, wasStopped } = newMigration(database, migration, { ctx: run.ctx, scope, mayUseDatabase });
+
+  try {
+    await instance[run.direction]();
+  } catch (error) {
+    return wasStopped() ? { instance, wasStopped: true } : { instance, wasStopped: false, error };
+  }
+
+  return { instance, wasStopped: wasStopped() };
+}
+
+function textsOf({ instance }: Attempt): string[] {
+  return instance.getQueries().filter(query => typeof query === 'string');
 }
 
 /** Creates a migration that can use its transaction only while `mayUseDatabase()` returns true. */

@@ -13,23 +13,23 @@ import { LOCK_KEY } from '../../database/tenant-lock.js';
 /** The part of a tenant's plan that ran in one transaction. */
 export interface Step {
   readonly done: readonly string[];
-  /** The next migration, if it cannot run in a transaction. */
+  /** The next migration, if it cannot run in this transaction. */
   readonly next: TenantMigration | undefined;
 }
 
 /**
  * Takes the tenant's lock, plans again, and runs the migrations in the given transaction, up to the first one that cannot run in a
- * transaction. With `whole`, nothing runs if the plan contains such a migration.
+ * transaction, or as many as `atMost`. With `whole`, nothing runs if the plan contains a migration that cannot run in a transaction.
  *
  * @throws SchemaMissingError, MigrationError
  */
 export async function migrateStep(
   database: TenantDatabase,
   work: TenantWork,
-  run: TenantRun & { readonly ctx: Transaction; readonly whole: boolean },
+  run: TenantRun & { readonly ctx: Transaction; readonly whole: boolean; readonly atMost?: number },
 ): Promise<Step | 'busy'> {
   const { schemaName } = work;
-  const { ctx, target, whole } = run;
+  const { ctx, target, whole, atMost = Infinity } = run;
   const state = await openRun(database, schemaName, run);
 
   if (!state.has_schema) {
@@ -49,8 +49,8 @@ export async function migrateStep(
     run,
   );
   const stop = planned.findIndex(({ transactional }) => !transactional);
-  const now = stop === -1 ? planned : planned.slice(0, whole ? 0 : stop);
-  const next = planned[stop];
+  const now = planned.slice(0, Math.min(atMost, stop === -1 ? planned.length : whole ? 0 : stop));
+  const next = planned[now.length];
 
   if (now.length > 0 || (next !== undefined && !whole)) {
     await migrateSchema(database, { schemaName, direction: target.direction, planned: now, ctx, hasHistory: state.has_history });

@@ -1,8 +1,8 @@
 import pRetry from 'p-retry';
 import { MigrationError } from '../../errors/index.js';
-import { isWorthRetrying } from '../../postgres/sql-state.js';
+import { hasSqlState, isWorthRetrying } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { migrateStep } from './migrate-step.js';
+import { migrateStep, type Step } from './migrate-step.js';
 import { migrateOnOneConnection, type StepwiseRun } from './non-transactional.js';
 import { migrateInOneMessage } from './one-message.js';
 import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
@@ -37,7 +37,17 @@ function isHalfDone(error: unknown): boolean {
 }
 
 async function migrateOnce(database: TenantDatabase, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
-  const step = await database.inTransaction(async ctx => migrateStep(database, work, { ...run, ctx, whole: true }));
+  let step: Step | 'busy';
+
+  try {
+    step = await database.inTransaction(async ctx => migrateStep(database, work, { ...run, ctx, whole: true }));
+  } catch (error) {
+    if (hasSqlState(error, UNCOMMITTED_ENUM_VALUE) && work.planned.length > 1) {
+      return migrateOneByOne(database, work, run);
+    }
+
+    throw error;
+  }
 
   if (step === 'busy') {
     return step;
@@ -45,3 +55,33 @@ async function migrateOnce(database: TenantDatabase, work: TenantWork, run: Step
 
   return step.next === undefined ? [...run.done, ...step.done] : migrateOnOneConnection(database, work, run);
 }
+
+/** Migrates each in a transaction of its own. PostgreSQL lets nobody use a value of an enum before the transaction that added it has ended. */
+async function migrateOneByOne(database: TenantDatabase, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
+  for (;;) {
+    let step: Step | 'busy';
+
+    try {
+      step = await database.inTransaction(async ctx => migrateStep(database, work, { ...run, ctx, whole: false, atMost: 1 }));
+    } catch (error) {
+      throw error instanceof MigrationError ? error.after(run.done, work.schemaName) : error;
+    }
+
+    if (step === 'busy') {
+      return step;
+    }
+
+    run.done.push(...step.done);
+
+    if (step.next !== undefined && !step.next.transactional) {
+      return migrateOnOneConnection(database, work, run);
+    }
+
+    if (step.next === undefined) {
+      return run.done;
+    }
+  }
+}
+
+/** Unsafe new enum value usage. */
+const UNCOMMITTED_ENUM_VALUE = ['55P04'] as const;

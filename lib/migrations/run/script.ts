@@ -62,6 +62,8 @@ export class Script {
       }
 
       await this.#execute(`rollback to savepoint ${SAVEPOINT}`);
+      // inside a savepoint, PostgreSQL would not let a value be used that was added to an enum of the same transaction
+      await this.#execute(`release savepoint ${SAVEPOINT}`);
       await this.#sendSingly(statements);
     }
   }

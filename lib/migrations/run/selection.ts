@@ -1,8 +1,8 @@
-import { DriverException, TableNotFoundException } from '@mikro-orm/core';
+import { DriverException } from '@mikro-orm/core';
 import { MigrationError, RunUsageError, UnknownTenantError } from '../../errors/index.js';
 import type { TenantFilter } from '../../tenant/options.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
-import { isOfDataOrSyntax } from '../../postgres/sql-state.js';
+import { isOfDataOrSyntax, lacksTable } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
 /** Selects the tenants of a run or a report. By default, all tenants. */
@@ -35,11 +35,31 @@ export async function selectSchemaNames(database: TenantDatabase, { only = [], s
 
 /** @throws MigrationError `PUBLIC_SET_BEHIND` */
 export async function requirePublicSet(database: TenantDatabase): Promise<void> {
-  const pending = await database.orm.migrator.getPending();
+  const pending = await pendingOfPublicSet(database);
 
   if (pending.length > 0) {
+    // MikroORM takes every migration for pending where the database cannot be reached
+    await database.execute('select 1', [], undefined);
     throw MigrationError.publicSetBehind(pending.map(({ name }) => name));
   }
+}
+
+/** The migrations of the public set that the primary lacks. A replica may not have been told of the latest. */
+async function pendingOfPublicSet(database: TenantDatabase): Promise<{ readonly name: string }[]> {
+  const { migrator, config, em } = database.orm;
+
+  if ((config.get('replicas') ?? []).length === 0) {
+    return migrator.getPending();
+  }
+
+  // what runs in a transaction goes to the primary. A migrator of its own, because it keeps the transaction in its state
+  const own = new (migrator.constructor as new (em: unknown) => typeof migrator)(em);
+
+  return database.inTransaction(async ctx => {
+    own.getStorage().setMasterMigration(ctx);
+
+    return own.getPending();
+  });
 }
 
 // before the public set has run, the tenants' table does not exist
@@ -47,8 +67,12 @@ async function findNames(database: TenantDatabase, where: TenantFilter | undefin
   try {
     return await database.tenants.findSchemaNames(where);
   } catch (error) {
-    if (error instanceof TableNotFoundException) {
-      await requirePublicSet(database);
+    if (lacksTable(error)) {
+      const pending = await pendingOfPublicSet(database);
+
+      if (pending.length > 0) {
+        throw MigrationError.publicSetNotRun(pending.map(({ name }) => name));
+      }
     } else if (where !== undefined && (!(error instanceof DriverException) || isOfDataOrSyntax(error))) {
       throw RunUsageError.condition(where, error);
     }

@@ -1,6 +1,7 @@
 import type { MigrationError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { findOwnedSchemas } from '../../database/owned-schemas.js';
+import type { ExecutedMigration } from '../history/history.js';
 import { namesOf, readHistories } from '../history/histories.js';
 import { DEFAULT_LOCK_TIMEOUT_MS } from './run-settings.js';
 import { loadMigrationSet } from '../set/migration-set.js';
@@ -48,6 +49,30 @@ export async function migrationStatus(database: TenantDatabase, selection: Tenan
   }
 
   return { tenants: statuses, orphans: await findOrphans(database) };
+}
+
+/** The migrations in the history of one tenant. */
+export interface TenantHistory {
+  readonly schemaName: string;
+  /** Oldest first. */
+  readonly executed: readonly ExecutedMigration[];
+  /** Why the history could not be read. */
+  readonly error?: MigrationError;
+}
+
+/** Returns what each selected tenant has, read for many tenants at a time. */
+export async function migrationHistories(database: TenantDatabase, selection: TenantSelection = {}): Promise<TenantHistory[]> {
+  const histories: TenantHistory[] = [];
+  const options = { lockTimeoutMs: DEFAULT_LOCK_TIMEOUT_MS, withDates: true };
+
+  for await (const batch of readHistories(database, await selectSchemaNames(database, selection), options)) {
+    for (const { schemaName, executedAt, error, ...history } of batch) {
+      const executed = namesOf(history).map((name, index) => ({ name, executedAt: executedAt[index] ?? new Date(0) }));
+      histories.push({ schemaName, executed, ...(error === undefined ? {} : { error }) });
+    }
+  }
+
+  return histories;
 }
 
 async function findOrphans(database: TenantDatabase): Promise<string[]> {

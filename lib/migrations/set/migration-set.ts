@@ -20,7 +20,7 @@ export type MigrationSet = readonly TenantMigration[];
 /** The options of the tenant set. Missing options come from `migrations` of the config, except the folders. */
 export function tenantMigrationsOptions(
   database: TenantDatabase,
-): Required<Pick<MigrationsOptions, 'glob' | 'path' | 'tableName'>> & MigrationsOptions {
+): Required<Pick<MigrationsOptions, 'fileName' | 'glob' | 'path' | 'tableName'>> & MigrationsOptions {
   const {
     path: _path,
     pathTs: _pathTs,
@@ -77,6 +77,19 @@ export function hasMigrationSet(database: TenantDatabase): boolean {
   const options = tenantMigrationsOptions(database);
 
   return options.migrationsList !== undefined || fs.pathExists(migrationsFolder(database, options));
+}
+
+/** The names of all files beside which a migration is written, and of the classes in the list. */
+export function writtenMigrations(database: TenantDatabase, path: string | undefined): string[] {
+  const options = tenantMigrationsOptions(database);
+  const baseDir = database.orm.config.get('baseDir');
+  const folders = [options.path, options.pathTs, path].flatMap(each => (each === undefined ? [] : [fs.absolutePath(each, baseDir)]));
+  const files = [...new Set(folders)].flatMap(folder => fs.glob(fs.normalizePath(folder, '*')));
+
+  return [
+    ...files.map(file => file.split('/').at(-1) ?? ''),
+    ...(options.migrationsList ?? []).map(entry => fromList(database, entry).name),
+  ];
 }
 
 /** The absolute path of the tenant set's folder. */

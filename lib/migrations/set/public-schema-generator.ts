@@ -1,8 +1,10 @@
-import type { EntityMetadata } from '@mikro-orm/core';
+import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
 import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { dropOnce } from './dropped-constraints.js';
 import { tenantMigrationsOptions } from './migration-set.js';
+import { refuseDrops } from './moved-tables.js';
 
 type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
 
@@ -29,13 +31,21 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
     }
 
     override async getUpdateSchemaSQL(...[options, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaSQL']>): Promise<string> {
-      return super.getUpdateSchemaSQL(await this.#comparisonOptions(options), ...rest);
+      return dropOnce(await super.getUpdateSchemaSQL(await this.#comparisonOptions(options), ...rest));
     }
 
     override async getUpdateSchemaMigrationSQL(
       ...[options, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>
     ): Promise<{ up: string; down: string }> {
-      return super.getUpdateSchemaMigrationSQL(await this.#comparisonOptions(options), ...rest);
+      const compared = await this.#comparisonOptions(options);
+
+      if (compared.dropTables !== false && compared.safe !== true) {
+        refuseDrops(compared.fromSchema, { to: this.getTargetSchema(), moved: tablesOfTenants(this.metadata), set: 'public' });
+      }
+
+      const { up, down } = await super.getUpdateSchemaMigrationSQL(compared, ...rest);
+
+      return { up: dropOnce(up), down: dropOnce(down) };
     }
 
     // for the public schema by name, MikroORM would include the tenant tables
@@ -86,4 +96,8 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
       return found;
     }
   };
+}
+
+function tablesOfTenants(metadata: MetadataStorage): Set<string> {
+  return new Set([...metadata.getAll().values()].filter(meta => isTenantEntity(meta.root)).map(({ tableName }) => tableName));
 }

@@ -1,11 +1,14 @@
 import type { Configuration } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
+import type { DatabaseSchema } from '@mikro-orm/postgresql';
 import { MigrationError } from '../../errors/index.js';
 import { PLACEHOLDER_SCHEMA } from '../../postgres/schema-name.js';
 import { enterScope } from '../../orm/mikro-context.js';
 import { innermostScope } from '../../scope/scope.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { hasMigrationSet, loadMigrationSet, tenantMigrationsOptions } from './migration-set.js';
+import { FreeTimestamps } from './free-timestamps.js';
+import { allowDrops } from './moved-tables.js';
+import { hasMigrationSet, loadMigrationSet, tenantMigrationsOptions, writtenMigrations } from './migration-set.js';
 import { TenantSchemaGenerator } from './tenant-schema-generator.js';
 
 /** The result of `migration:create`. `fileName` is empty if nothing has changed. */
@@ -18,27 +21,48 @@ export interface CreateMigrationOptions {
   readonly blank?: boolean;
   /** Refuses if the set already has migrations. */
   readonly initial?: boolean;
+  /** Whether the migration may drop tables whose entities are shared now, with all rows. @default false: it is refused */
+  readonly dropMoved?: boolean;
 }
 
-/** Writes the next migration of the tenant set: the difference between the tenant entities and the snapshot. */
-export async function createTenantMigration(database: TenantDatabase, options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
+/**
+ * Writes the next migration of the tenant set: the difference between the tenant entities and the snapshot, or what the set makes where there
+ * is none.
+ */
+export async function createTenantMigration(
+  { database, readMadeSchema }: MigratorParts,
+  options: CreateMigrationOptions = {},
+): Promise<CreatedMigration> {
   if (options.initial === true && hasMigrationSet(database) && (await loadMigrationSet(database)).length > 0) {
     throw MigrationError.notInitial();
   }
 
-  return withMigrator(database, migrator => migrator.create(options.path, options.blank, false, options.name));
+  const create = (): Promise<CreatedMigration> =>
+    withMigrator({ database, readMadeSchema }, migrator => migrator.create(options.path, options.blank, false, options.name), options.path);
+
+  return options.dropMoved === true ? allowDrops(create) : create();
 }
 
-/** Whether the tenant entities differ from the snapshot of the tenant set. */
-export async function hasTenantChanges(database: TenantDatabase): Promise<boolean> {
-  return withMigrator(database, migrator => migrator.checkSchema());
+/** Whether the tenant entities differ from the snapshot of the tenant set, or from what the set makes where there is none. */
+export async function hasTenantChanges(parts: MigratorParts): Promise<boolean> {
+  return allowDrops(() => withMigrator(parts, migrator => migrator.checkSchema()));
+}
+
+export interface MigratorParts {
+  readonly database: TenantDatabase;
+  /** Runs the set, or these statements, in a schema that is rolled back. */
+  readonly readMadeSchema: (database: TenantDatabase, statements?: readonly string[]) => Promise<DatabaseSchema>;
 }
 
 /**
  * MikroORM's own migrator, with a view of the config in which the tenant set is the only set. It only writes migrations, and never runs
  * them: it stores the schema of a run in its own state, so two concurrent runs would mix up their tenants.
  */
-async function withMigrator<Result>(database: TenantDatabase, fn: (migrator: Migrator) => Promise<Result>): Promise<Result> {
+async function withMigrator<Result>(
+  { database, readMadeSchema }: MigratorParts,
+  fn: (migrator: Migrator) => Promise<Result>,
+  path?: string,
+): Promise<Result> {
   // in the scope of the placeholder schema, because a view may be defined by a query builder of the `em`
   const scope = {
     kind: 'tenant',
@@ -49,24 +73,28 @@ async function withMigrator<Result>(database: TenantDatabase, fn: (migrator: Mig
   } as const;
 
   return enterScope(database.orm.em, scope, async em => {
-    const generator = new TenantSchemaGenerator(em, database.publicSchema);
+    const readMade = async (statements?: readonly string[]): Promise<DatabaseSchema | undefined> =>
+      hasMigrationSet(database) && (await loadMigrationSet(database)).length > 0 ? readMadeSchema(database, statements) : undefined;
+    const generator = new TenantSchemaGenerator(em, database.publicSchema, readMade);
     // safe, because nothing else uses this fork
-    Object.defineProperty(em, 'config', { value: tenantSetConfig(database, generator) });
+    Object.defineProperty(em, 'config', { value: tenantSetConfig(database, generator, path) });
 
     return fn(new OfflineMigrator(em));
   });
 }
 
-// compares only the snapshot with the entities, so it needs no database and no history table
+// needs no history table, and no database where there is a snapshot
 class OfflineMigrator extends Migrator {
   override async init(): Promise<void> {
     await this.initPaths();
   }
 }
 
-function tenantSetConfig(database: TenantDatabase, generator: TenantSchemaGenerator): Configuration {
+function tenantSetConfig(database: TenantDatabase, generator: TenantSchemaGenerator, path: string | undefined): Configuration {
   const { config } = database.orm;
-  const migrations = tenantMigrationsOptions(database);
+  const options = tenantMigrationsOptions(database);
+  const timestamps = new FreeTimestamps(writtenMigrations(database, path));
+  const migrations = { ...options, fileName: timestamps.forFiles(options.fileName) };
 
   return new Proxy(config, {
     get: (target, key) => {
@@ -76,6 +104,10 @@ function tenantSetConfig(database: TenantDatabase, generator: TenantSchemaGenera
 
       if (key === 'getExtension') {
         return (name: string) => (name === '@mikro-orm/schema-generator' ? generator : target.getExtension(name));
+      }
+
+      if (key === 'getNamingStrategy') {
+        return () => timestamps.forClasses(target.getNamingStrategy());
       }
 
       // bound to the config, which has private fields

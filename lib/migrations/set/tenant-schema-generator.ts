@@ -1,9 +1,12 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { DatabaseSchema, SqlSchemaGenerator } from '@mikro-orm/postgresql';
-import { MigrationError } from '../../errors/index.js';
+import { DatabaseSchema, SchemaComparator, SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
-import { PLACEHOLDER_SCHEMA, quoteIdentifier } from '../../postgres/schema-name.js';
+import { splitStatements } from '../../postgres/transaction-statements.js';
+import { PLACEHOLDER_SCHEMA } from '../../postgres/schema-name.js';
+import { dropOnce } from './dropped-constraints.js';
+import { refuseDrops } from './moved-tables.js';
+import { relativeSql, SHARED_PLACEHOLDER } from './relative-sql.js';
 
 /**
  * Generates the SQL of the tenant set. It tells MikroORM that the tenant entities are in one placeholder schema, and the shared tables in
@@ -14,37 +17,53 @@ import { PLACEHOLDER_SCHEMA, quoteIdentifier } from '../../postgres/schema-name.
  */
 export class TenantSchemaGenerator extends SqlSchemaGenerator {
   readonly #publicSchema: string;
+  readonly #readMade: ReadMade;
 
-  constructor(em: TenantEntityManager, publicSchema: string) {
+  /** @param readMade What the set makes, or what the statements make, where it has no snapshot to be compared with. */
+  constructor(em: TenantEntityManager, publicSchema: string, readMade: ReadMade = async () => undefined) {
     super(em);
     this.#publicSchema = publicSchema;
+    this.#readMade = readMade;
   }
 
   override getTargetSchema(): DatabaseSchema {
     // MikroORM's own method also adds the routines of the config, which are shared
     const target = DatabaseSchema.fromMetadata(this.getOrderedMetadata(), this.platform, this.config, PLACEHOLDER_SCHEMA, this.em);
 
-    for (const table of target.getTables()) {
-      for (const foreignKey of Object.values(table.getForeignKeys())) {
-        foreignKey.referencedTableName = this.#withSchema(foreignKey.referencedTableName);
-      }
-    }
-
-    return target;
+    return this.#withEnums(this.#withSchemas(target));
   }
 
   override async getUpdateSchemaMigrationSQL(
     ...[given, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>
   ): Promise<{ up: string; down: string }> {
-    const options = { ...given, schema: PLACEHOLDER_SCHEMA, fromSchema: this.#asPlaceholder(given?.fromSchema) };
-    const { up, down } = await super.getUpdateSchemaMigrationSQL(options, ...rest);
+    const made = given?.fromSchema === undefined ? await this.#readMade() : undefined;
 
-    return { up: this.#relative(up), down: this.#relative(down) };
+    if (made !== undefined && !(await this.#isChanged(made))) {
+      return { up: '', down: '' };
+    }
+
+    const fromSchema = this.#asPlaceholder(given?.fromSchema ?? (made && this.#withSchemas(made)));
+
+    if (given?.dropTables !== false && given?.safe !== true) {
+      refuseDrops(fromSchema, { to: this.getTargetSchema(), moved: this.#sharedTables(), set: 'tenant' });
+    }
+
+    const { up, down } = await super.getUpdateSchemaMigrationSQL({ ...given, schema: PLACEHOLDER_SCHEMA, fromSchema }, ...rest);
+
+    return { up: relativeSql(up, this.#publicSchema), down: relativeSql(down, this.#publicSchema) };
   }
 
   // migrations must not create or drop the schema itself
   override diffToSQL(...[diff, ...rest]: Parameters<SqlSchemaGenerator['diffToSQL']>): string {
-    return super.diffToSQL({ ...diff, newNamespaces: new Set(), removedNamespaces: new Set() }, ...rest);
+    const sql = super.diffToSQL({ ...diff, newNamespaces: new Set(), removedNamespaces: new Set() }, ...rest);
+    // the public set may have dropped the shared table, and the foreign key with it
+    const shared = diff.fromSchema
+      .getTables()
+      .flatMap(table => Object.values(table.getForeignKeys()))
+      .filter(({ referencedTableName }) => referencedTableName.startsWith(`${SHARED_PLACEHOLDER}.`))
+      .map(({ constraintName }) => constraintName);
+
+    return dropOnce(sql, constraint => shared.includes(constraint));
   }
 
   protected override getOrderedMetadata(): EntityMetadata[] {
@@ -53,6 +72,46 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
       .getOrderedMetadata(PLACEHOLDER_SCHEMA)
       .filter(isTenantEntity)
       .map(meta => Object.create(meta, { schema: { value: PLACEHOLDER_SCHEMA } }) as EntityMetadata);
+  }
+
+  /**
+   * Whether what the set makes differs from what the entities make, both as PostgreSQL has them. It keeps an expression, such as the condition
+   * of a trigger, in words of its own, which MikroORM would take for a change.
+   */
+  async #isChanged(made: DatabaseSchema): Promise<boolean> {
+    const options = { schema: PLACEHOLDER_SCHEMA, fromSchema: this.#asPlaceholder(undefined), wrap: false };
+    const { up } = await super.getUpdateSchemaMigrationSQL(options);
+    const wanted = await this.#readMade(splitStatements(relativeSql(up, this.#publicSchema)));
+    const diff = wanted && new SchemaComparator(this.platform).compare(made, wanted);
+
+    return diff === undefined || this.diffToSQL(diff, { wrap: false, safe: false, dropTables: true }).trim() !== '';
+  }
+
+  #sharedTables(): Set<string> {
+    return new Set([...this.metadata.getAll().values()].filter(meta => !isTenantEntity(meta.root)).map(({ tableName }) => tableName));
+  }
+
+  #withSchemas(schema: DatabaseSchema): DatabaseSchema {
+    for (const table of schema.getTables()) {
+      for (const foreignKey of Object.values(table.getForeignKeys())) {
+        foreignKey.referencedTableName = this.#withSchema(foreignKey.referencedTableName);
+      }
+    }
+
+    return schema;
+  }
+
+  // MikroORM gives a foreign key the type of a key that is a native enum, and does not say that it is one
+  #withEnums(schema: DatabaseSchema): DatabaseSchema {
+    for (const column of schema.getTables().flatMap(table => table.getColumns())) {
+      const [, name] = /^\*\.(.+?)(?:\[\])?$/.exec(column.type) ?? [];
+
+      if (name !== undefined) {
+        column.nativeEnumName ??= name;
+      }
+    }
+
+    return schema;
   }
 
   #withSchema(tableName: string): string {
@@ -75,19 +134,6 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
 
     return schema;
   }
-
-  #relative(sql: string): string {
-    const relative = sql.replaceAll(OWN_PREFIX, '').replaceAll(`"${SHARED_PLACEHOLDER}".`, `${quoteIdentifier(this.#publicSchema)}.`);
-
-    if (relative.includes(PLACEHOLDER_SCHEMA)) {
-      throw MigrationError.notRelative(relative.split('\n').filter(line => line.includes(PLACEHOLDER_SCHEMA)));
-    }
-
-    return relative;
-  }
 }
 
-const SHARED_PLACEHOLDER = `${PLACEHOLDER_SCHEMA}_shared`;
-
-// MikroORM quotes the name. An expression of the user may contain the qualified table name without quotes
-const OWN_PREFIX = new RegExp(`"${PLACEHOLDER_SCHEMA}"\\.|\\b${PLACEHOLDER_SCHEMA}\\.`, 'g');
+type ReadMade = (statements?: readonly string[]) => Promise<DatabaseSchema | undefined>;

@@ -10,8 +10,12 @@ import { EVOLUTIONS } from './evolutions.ts';
 onDatabases(
   'generating the tenant set',
   database => {
-    for (const { title, steps, shared = [], publicSchema = 'public', keeps = 0, leaves, neverSettles = false } of EVOLUTIONS) {
-      it(`M2 ${title}`, async () => {
+    const withoutSnapshot = EVOLUTIONS.filter(({ introspects = false }) => introspects).map(each => ({ ...each, snapshot: false }));
+
+    for (const each of [...EVOLUTIONS.map(evolution => ({ ...evolution, snapshot: true })), ...withoutSnapshot]) {
+      const { title, steps, shared = [], publicSchema = 'public', keeps = 0, leaves, neverSettles = false, snapshot } = each;
+
+      it(`M2 ${title}${snapshot ? '' : ', without a snapshot'}`, async () => {
         const folder = await migrationsFolder();
         const own = await createDatabase(title);
         const plain = await createDatabase(`plain ${title}`);
@@ -79,7 +83,7 @@ onDatabases(
 
         function evolve(factory: EntityFactory): Promise<SpecOrm> {
           return openEvolving({ ...database, options: () => ownOptions }, folder.path, factory({ schema: '*' }), {
-            options: { publicSchema },
+            options: { publicSchema, migrations: { snapshot } },
           });
         }
 

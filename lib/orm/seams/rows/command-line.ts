@@ -2,6 +2,8 @@ import { seamsOf } from '../seam.js';
 
 const OPTIONS = ['cli/tenant-options.ts'];
 
+const COMMANDS = [...OPTIONS, 'cli/dropping-commands.ts'];
+
 const NO_ORM = '`migration:up --tenants` runs the tenant set, and never the public one';
 
 /** What the command line uses of yargs. It is looked at when that starts, as an ORM has no part in it. */
@@ -16,7 +18,7 @@ export const COMMAND_LINE_SEAMS = [
     getCommandHandlers: { use: 'call', arity: 0, protects: NO_ORM, usedIn: OPTIONS },
   }),
   ...seamsOf('CommandHandler', 'yargs', {
-    builder: { use: 'replace', arity: 1, by: 'yargs, when a command is parsed', protects: NO_ORM, usedIn: OPTIONS },
-    handler: { use: 'replace', arity: 1, by: 'yargs, when a command is run', protects: NO_ORM, usedIn: OPTIONS },
+    builder: { use: 'replace', arity: 1, by: 'yargs, when a command is parsed', protects: NO_ORM, usedIn: COMMANDS },
+    handler: { use: 'replace', arity: 1, by: 'yargs, when a command is run', protects: NO_ORM, usedIn: COMMANDS },
   }),
 ];

@@ -1,0 +1,24 @@
+/**
+ * What to do if the error is about a type, function or operator that was not found: it may be of an extension, whose schema is not on the path.
+ * Empty for any other error.
+ */
+export function extensionHint(error: unknown): string {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code, routine = '' } = cause as { readonly code?: unknown; readonly routine?: unknown };
+
+    if (code === UNDEFINED_FUNCTION || (code === UNDEFINED_OBJECT && LOOKUPS.test(String(routine)))) {
+      return 'If it belongs to an extension, add the schema of the extension to the option `searchPath` of `withTenants()`: only the tenant’s schema is on the path of a migration. ';
+    }
+  }
+
+  return '';
+}
+
+/** A function or an operator. */
+const UNDEFINED_FUNCTION = '42883';
+
+/** Anything else that has a name, such as a constraint. What was looked up is told by the routine of the server. */
+const UNDEFINED_OBJECT = '42704';
+
+// types, classes of operators, collations and configurations of text search
+const LOOKUPS = /^(typename|ResolveOpClass|get_)/;

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import type { Transaction } from '@mikro-orm/core';
+import { DatabaseSchema } from '@mikro-orm/postgresql';
+import { forLibrary } from '../../connection/sql-target.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
+import { PLACEHOLDER_SCHEMA, quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
+import { loadMigrationSet, tenantMigrationsOptions } from '../set/migration-set.js';
+import { migrateSchema } from './migrate-schema.js';
+
+/**
+ * What the tenant set makes of a new schema, or what the given statements make of it. The schema is rolled back. A set without a snapshot is
+ * compared with it.
+ *
+ * @throws MigrationError `MIGRATION_FAILED`
+ */
+export async function readMadeSchema(database: TenantDatabase, statements?: readonly string[]): Promise<DatabaseSchema> {
+  const planned = statements === undefined ? await loadMigrationSet(database) : [];
+  const done = new Error('rolled back');
+  let made: DatabaseSchema | undefined;
+
+  try {
+    await database.inTransaction(async ctx => {
+      // a name that no tenant has. The migrations run as in a tenant, and see it
+      const schemaName = `landlord_${randomUUID().replaceAll('-', '_')}`;
+      const path = searchPathOf(schemaName, ...database.options.searchPath);
+      const before = [`create schema ${quoteIdentifier(schemaName)}`, `set local search_path to ${path}`, ...(statements ?? [])];
+      await migrateSchema(database, { schemaName, direction: 'up', planned, before, ctx, isNew: true });
+      await database.execute(`alter schema ${quoteIdentifier(schemaName)} rename to ${quoteIdentifier(PLACEHOLDER_SCHEMA)}`, [], ctx);
+      made = await forLibrary(database.orm.config, () => readSchema(database, ctx));
+      throw done;
+    });
+  } catch (error) {
+    if (error !== done || made === undefined) {
+      throw error;
+    }
+  }
+
+  return made as unknown as DatabaseSchema;
+}
+
+async function readSchema(database: TenantDatabase, ctx: Transaction): Promise<DatabaseSchema> {
+  const { config, em } = database.orm;
+  const { skipTables = [], skipViews } = config.get('schemaGenerator');
+
+  return DatabaseSchema.create(
+    onlyOfPlaceholder(em.getConnection('write'), ctx),
+    em.getPlatform(),
+    config,
+    PLACEHOLDER_SCHEMA,
+    [PLACEHOLDER_SCHEMA],
+    undefined,
+    [...skipTables, tenantMigrationsOptions(database).tableName],
+    skipViews,
+    ctx,
+  );
+}
+
+// MikroORM reads triggers outside of the transaction that it is given, and tables and views of all schemas
+function onlyOfPlaceholder<Connection extends { execute(...args: any[]): Promise<unknown> }>(
+  connection: Connection,
+  ctx: Transaction,
+): Connection {
+  const execute = async (sql: unknown, params?: unknown, method?: unknown, _ctx?: unknown, ...rest: unknown[]): Promise<unknown> => {
+    const found = await connection.execute(sql, params, method, ctx, ...rest);
+
+    return Array.isArray(found)
+      ? (found as readonly Found[]).filter(({ schema_name = PLACEHOLDER_SCHEMA }) => schema_name === PLACEHOLDER_SCHEMA)
+      : found;
+  };
+
+  return Object.create(connection, { execute: { value: execute } }) as Connection;
+}
+
+interface Found {
+  readonly schema_name?: string;
+}

@@ -1,0 +1,41 @@
+import { expect } from 'chai';
+import { createCliProject, type CliProject } from '../support/processes/cli-project.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { freePort } from '../support/web/free-port.ts';
+
+const COMMANDS = ['tenant:status', ...['check', 'pending', 'list', 'up', 'down'].map(name => `migration:${name}`)];
+
+onDatabases(
+  'the command line before there is anything to work on',
+  database => {
+    it('law 10, M8 says that the public set has not run', async () => {
+      await expectRefusals(database.url ?? '', /public set has pending migrations .*`mikro-orm migration:up` first/);
+    }).timeout(60_000);
+
+    it('law 10, M8 says that the database cannot be reached', async () => {
+      const port = await freePort();
+
+      await expectRefusals(`postgres://postgres:secret@127.0.0.1:${port}/nowhere`, /database cannot be reached.*ECONNREFUSED/);
+    }).timeout(60_000);
+
+    async function expectRefusals(url: string, words: RegExp): Promise<void> {
+      const project: CliProject = await createCliProject(url);
+
+      try {
+        const results = await Promise.all(
+          COMMANDS.map(async command => ({ command, ...(await project.run(command, ...(command.startsWith('m') ? ['--tenants'] : []))) })),
+        );
+
+        for (const { command, code, stdout, output } of results) {
+          expect([code, stdout], `${command}: ${output}`).to.deep.equal([2, '']);
+          expect(output, command)
+            .to.match(words)
+            .and.not.match(/^ +at |secret|Options:/m);
+        }
+      } finally {
+        await project.remove();
+      }
+    }
+  },
+  ['postgresql'],
+);
