@@ -69,7 +69,7 @@ export class Tenancy {
   }
 
   async #findInTransaction({ property, value }: DirectoryKey): Promise<HeldRow | undefined> {
-    const row = await this.database.tenants.findOne({ [property]: value });
+    const row = await this.database.tenants.findOneServed({ [property]: value });
 
     const tenant = row && (await this.database.tenants.identify([row]))[0];
 

@@ -82,7 +82,7 @@ async function visitAll<Result, Tenant extends AnyTenant>(
   options: ForEachTenantOptions,
 ): Promise<TenantOutcome<Result>[]> {
   const { database, rules } = tenancy;
-  const rows = await database.tenants.find(options.where);
+  const rows = await database.tenants.findServed(options.where);
   // a public tenant has no schema of its own, and so no tenant tables
   const tenants = rows.filter(row => !rules.isPublicTenant(row)) as Tenant[];
   const visits: (Tenant | undefined)[] = options.includePublic === true ? [undefined, ...tenants] : tenants;

@@ -120,5 +120,5 @@ async function findByName<Tenant>(database: TenantDatabase, schemaName: string):
   // PostgreSQL rejects text with a null byte or half a surrogate pair, with an error of its own
   const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
 
-  return isText ? ((await database.tenants.findOne({ schemaName })) as Tenant | undefined) : undefined;
+  return isText ? ((await database.tenants.findOneServed({ schemaName })) as Tenant | undefined) : undefined;
 }

@@ -74,7 +74,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   async list(selection: TenantSelection<Tenant> = {}): Promise<Tenant[]> {
     const names = await selectSchemaNames(this.#database, selection);
 
-    return (await this.#database.tenants.find({ schemaName: { $in: names } })) as Tenant[];
+    return (await this.#database.tenants.findAll({ schemaName: { $in: names } })) as Tenant[];
   }
 
   /**
@@ -204,7 +204,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
    */
   async dropSchemas(others: readonly string[]): Promise<string[]> {
     const owned = await this.ownedSchemas();
-    const tenants = await this.#database.tenants.findSchemaNames({}, { filters: false }).catch((error: unknown) => {
+    const tenants = await this.#database.tenants.findSchemaNames().catch((error: unknown) => {
       if (lacksTable(error)) {
         return [];
       }
@@ -226,7 +226,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
    */
   async #load(em: TenantEntityManager, tenant: Tenant | string): Promise<TenantMixin<unknown>> {
     const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
-    const options = { lockMode: LockMode.PESSIMISTIC_WRITE, ...NOT_CACHED } as const;
+    const options = { lockMode: LockMode.PESSIMISTIC_WRITE, filters: false, ...NOT_CACHED } as const;
     // an entity that was never stored may have no key yet
     const row = where == null ? null : await em.findOne(this.#database.options.tenant, where, options);
 

@@ -6,6 +6,7 @@ import type { WrappedEntityManager, WrappedOrm } from '../scope/wrapped-orm.js';
 import type { TenantFilter } from '../tenant/options.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { TenantIdentifier } from './identify-tenants.js';
+import { filtersOfServed } from './served-tenants.js';
 
 /** Reads the rows of the tenants' entity, in every scope. */
 export class TenantsTable {
@@ -16,14 +17,14 @@ export class TenantsTable {
   constructor(orm: WrappedOrm, rules: TenantRules) {
     this.#orm = orm;
     this.#rules = rules;
-    this.#identifier = new TenantIdentifier(orm, rules, where => this.findOne(where));
+    this.#identifier = new TenantIdentifier(orm, rules, where => this.#findOne(where, false));
   }
 
   /**
    * The schema names of the matching tenants in ascending order, without the public one. Entities are not created, because there may be many
-   * rows. MikroORM's filters apply as in `find`, unless `filters` is false.
+   * rows. No filter of MikroORM's applies: a tenant that one hides has its schema all the same.
    */
-  async findSchemaNames(where: TenantFilter = {}, { filters = true }: { readonly filters?: boolean } = {}): Promise<string[]> {
+  async findSchemaNames(where: TenantFilter = {}): Promise<string[]> {
     const query = this.#fork()
       .createQueryBuilder(this.#rules.options.tenant, undefined, FROM_PRIMARY.connectionType)
       .select('schemaName')
@@ -31,24 +32,25 @@ export class TenantsTable {
       .orderBy({ schemaName: 'asc' })
       .cache(NOT_CACHED.cache);
 
-    if (filters) {
-      await query.applyFilters();
-    }
-
     // `execute` maps columns to property names, and creates no entities
     const rows = await forPublic(this.#orm.config, () => query.execute<{ schemaName: string }[]>('all'));
 
     return rows.map(({ schemaName }) => schemaName).filter(schemaName => schemaName !== this.#rules.publicSchema);
   }
 
-  async find(where: TenantFilter = {}): Promise<readonly TenantMixin<unknown>[]> {
-    return forPublic(this.#orm.config, () =>
-      this.#fork().find(this.#rules.options.tenant, where, { orderBy: { schemaName: 'asc' }, ...FROM_PRIMARY }),
-    );
+  /** All matching tenants, those that a filter hides too. */
+  async findAll(where: TenantFilter): Promise<readonly TenantMixin<unknown>[]> {
+    return this.#find(where, false);
   }
 
-  async findOne(where: TenantFilter): Promise<TenantMixin<unknown> | undefined> {
-    return (await forPublic(this.#orm.config, () => this.#fork().findOne(this.#rules.options.tenant, where, FROM_PRIMARY))) ?? undefined;
+  /** The matching tenants that are served: those that no filter of MikroORM's hides. */
+  async findServed(where: TenantFilter = {}): Promise<readonly TenantMixin<unknown>[]> {
+    return this.#find(where, filtersOfServed(this.#fork(), this.#rules));
+  }
+
+  /** The tenant, if it is served. */
+  async findOneServed(where: TenantFilter): Promise<TenantMixin<unknown> | undefined> {
+    return this.#findOne(where, filtersOfServed(this.#fork(), this.#rules));
   }
 
   /** Which tenants the rows are now, whatever they were loaded as; undefined for one that is none any more. */
@@ -61,6 +63,20 @@ export class TenantsTable {
     return this.#identifier.isCurrent(identity);
   }
 
+  async #find(where: TenantFilter, filters: Filters): Promise<readonly TenantMixin<unknown>[]> {
+    return forPublic(this.#orm.config, () =>
+      this.#fork().find(this.#rules.options.tenant, where, { orderBy: { schemaName: 'asc' }, filters, ...FROM_PRIMARY }),
+    );
+  }
+
+  async #findOne(where: TenantFilter, filters: Filters): Promise<TenantMixin<unknown> | undefined> {
+    const row = await forPublic(this.#orm.config, () =>
+      this.#fork().findOne(this.#rules.options.tenant, where, { filters, ...FROM_PRIMARY }),
+    );
+
+    return row ?? undefined;
+  }
+
   // a tenant's row for a scope must not be in the identity map of a request
   #fork(): WrappedEntityManager {
     return this.#orm.em.fork({ keepTransactionContext: true });
@@ -69,6 +85,8 @@ export class TenantsTable {
 
 /** Tenants are never read from the result cache, even if the user caches every query. */
 export const NOT_CACHED = { cache: false } as const;
+
+type Filters = false | Record<string, false>;
 
 /** A replica may not have been told yet. */
 const FROM_PRIMARY = { ...NOT_CACHED, connectionType: 'write' } as const;

@@ -2,6 +2,7 @@ import { nativeClientOf } from '../connection/pooled-connection.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { leaveScope } from '../orm/mikro-context.js';
 import type { WrappedEntityManager } from '../scope/wrapped-orm.js';
+import { filtersOfServed } from '../database/served-tenants.js';
 import { channelOf } from '../database/change-channel.js';
 import { Directory, isTrusted, type ChangeListener } from './directory.js';
 import { holdRow, type HeldRow } from './held-tenant.js';
@@ -32,13 +33,11 @@ function sourceOf(database: TenantDatabase): LookupSource<HeldRow> {
       // outside the caller's scope and transaction, because the answer is cached for all requests
       leaveScope(async () => {
         // from the primary, because a replica may lag behind the notification, and not from MikroORM's result cache
-        const rows = await fork().find(
+        const em = fork();
+        const rows = await em.find(
           options.tenant,
           { [property]: { $in: values } },
-          {
-            connectionType: 'write',
-            cache: false,
-          },
+          { connectionType: 'write', cache: false, filters: filtersOfServed(em, database.rules) },
         );
 
         const tenants = (await database.tenants.identify(rows)).filter(tenant => tenant !== undefined);

@@ -1,8 +1,10 @@
-import { currentSchema, forEachTenant, tenants } from '@landlord/mikro-orm';
+import { currentSchema, forEachTenant, runInPublic, runInTenant, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
 import { schemaNames } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { visitorOf } from '../support/web/visitor.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 
 onDatabases('tenants that a filter of MikroORM hides', database => {
@@ -14,21 +16,42 @@ onDatabases('tenants that a filter of MikroORM hides', database => {
     await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob', { onTrial: false })]);
   });
 
-  it('S10 a hidden tenant is in no list, no loop and no run, and its schema is no orphan', async () => {
-    const of = tenants<Library>(orm);
-    const seen: string[] = [];
-    await forEachTenant(() => {
-      seen.push(String(currentSchema()));
-    });
-    const { tenants: statuses, orphans } = await of.status();
-    const { total } = await of.migrate();
+  it('H3, S7 a hidden tenant is not served: by no host, no name and in no visit', async () => {
+    const visit = visitorOf(orm);
+    expect((await visit('acme.example.com')).served).to.equal('acme');
+    expect((await visit('bob.example.com')).served).to.equal('HOST_UNKNOWN');
+    await refusal(() => runInTenant('bob', () => expect.fail('it ran')), 'TENANT_UNKNOWN');
+    expect((await forEachTenant(() => currentSchema())).map(({ value }) => value)).to.deep.equal(['acme']);
+  });
 
-    expect((await of.list()).map(({ schemaName }) => schemaName)).to.deep.equal(['acme']);
-    expect(seen).to.deep.equal(['acme']);
-    expect(statuses.map(({ schemaName }) => schemaName)).to.deep.equal(['acme']);
-    expect(total).to.equal(1);
+  it('M1, M8 its schema is migrated and looked after like any other, and it is dropped by its name', async () => {
+    const of = tenants<Library>(orm);
+    const { tenants: statuses, orphans } = await of.status();
+
+    expect((await of.list()).map(({ schemaName }) => schemaName)).to.deep.equal(['acme', 'bob']);
+    expect(statuses.map(({ schemaName }) => schemaName)).to.deep.equal(['acme', 'bob']);
     expect(orphans).to.deep.equal([]);
-    expect(await database.query(`select 1 as one from pg_namespace where nspname = 'bob'`)).to.deep.equal([{ one: 1 }]);
+    expect((await of.migrate()).total).to.equal(2);
+
+    await orm.em.fork().persistAndFlush(newLibrary('carol', { onTrial: false }));
+    await of.rename('carol', 'caroline');
+    await of.drop('caroline');
+    expect(await schemaNames(database)).to.deep.equal(['acme', 'bob']);
+  });
+
+  it('H3 a filter that needs parameters and has none hides nobody, and breaks no request', async () => {
+    const filters = { ofRegion: { name: 'ofRegion', cond: ({ name }: any) => ({ name }), entity: ['Library'], default: true } };
+    const other = await openLibrary(database, {}, { filters });
+    expect((await visitorOf(other)('acme.example.com')).served).to.equal('acme');
+    expect(await runInTenant('acme', () => currentSchema(), { orm: other })).to.equal('acme');
+    await runInPublic(
+      async em => {
+        em.setFilterParams('ofRegion', { name: 'nobody' });
+        await refusal(() => runInTenant('acme', () => expect.fail('it ran'), { orm: other }), 'TENANT_UNKNOWN');
+      },
+      { orm: other },
+    );
+    await other.close();
   });
 
   it('T15, T17 a hidden tenant takes its schema along, renamed and deleted', async () => {

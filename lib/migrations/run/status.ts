@@ -77,7 +77,7 @@ export async function migrationHistories(database: TenantDatabase, selection: Te
 
 async function findOrphans(database: TenantDatabase): Promise<string[]> {
   // without filters: a tenant that a filter hides, such as a soft-deleted one, still owns its schema
-  const names = new Set(await database.tenants.findSchemaNames({}, { filters: false }));
+  const names = new Set(await database.tenants.findSchemaNames());
 
   return [...(await findOwnedSchemas(database))].filter(name => !names.has(name)).toSorted();
 }
