@@ -49,7 +49,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'connection/pooled-connection.ts': ['pg'],
     'connection/sql-guard.ts': ['driverOptions'],
     'database/tenant-database.ts': ['getClient'],
-    'database/tenants-table.ts': ['applyFilters', 'createQueryBuilder'],
+    'database/tenants-table.ts': ['createQueryBuilder'],
     'directory/notice-connections.ts': ['password', 'pg'],
     'entities/filter-conditions.ts': ['rls'],
     'entities/flush-errors.ts': ['constraint', 'schema', 'table'],
