@@ -1,12 +1,10 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import { runInTenant } from '@landlord/mikro-orm';
-import { emptyPglite } from '../../databases/empty-pglite.ts';
 import { RequestContext, type EntityManager, type MikroORM } from '@mikro-orm/core';
-import { PgliteDriver } from '@mikro-orm/pglite';
 import fc, { type IAsyncProperty } from 'fast-check';
-import { createDatabase, type SpecDatabase } from '../../databases/database.ts';
+import type { SpecDatabase } from '../../databases/database.ts';
+import { ownDatabase } from '../../databases/own-database.ts';
 import { openOrm, openPlainOrm, type OpenedOn } from '../../orm/open-orm.ts';
-import { asObserver } from '../../assertions/statement-watch.ts';
 import { workDone } from '../../assertions/work-under-way.ts';
 import { Client, entitiesIn, TENANT_TABLES, tablesIn, type Entities } from './entities.ts';
 import { anySteps, type Step } from './steps.ts';
@@ -59,30 +57,13 @@ export async function openIdentityTwins(database: SpecDatabase): Promise<Twins> 
 }
 
 async function openPlain(database: SpecDatabase): Promise<Side> {
-  const { query, options } = database.kind === 'pglite' ? await ownPglite(database) : await ownDatabase(database);
+  const { query, options } = await ownDatabase(database, 'identity without tenants');
   const entities = entitiesIn({});
   const on: OpenedOn = { options: options as () => ReturnType<OpenedOn['options']>, atEnd: each => database.atEnd(each) };
   const orm = await openPlainOrm(on, { entities: Object.values(entities) });
   await runAll(query, `create table public.label (id varchar(255) primary key, name varchar(255)); ${tablesIn('public', 'public')}`);
 
   return { orm, entities, query, enter: fn => RequestContext.create(orm.em, () => fn(orm.em)), schema: 'public', schemaOfNew: 'public' };
-}
-
-async function ownPglite(beside: SpecDatabase): Promise<OwnDatabase> {
-  const pglite = await emptyPglite();
-  beside.atEnd(() => pglite.close());
-
-  return {
-    query: async sql => asObserver(async () => (await pglite.query<Record<string, unknown>>(sql)).rows),
-    options: () => ({ driver: PgliteDriver, dbName: 'memory://', driverOptions: { pglite } }),
-  };
-}
-
-async function ownDatabase(beside: SpecDatabase): Promise<OwnDatabase> {
-  const database = await createDatabase('identity without tenants');
-  beside.atEnd(() => database.close());
-
-  return { query: sql => database.query(sql), options: () => ({ driver: beside.options().driver, clientUrl: database.url }) };
 }
 
 async function runAll(query: (sql: string) => Promise<unknown>, script: string): Promise<void> {
@@ -144,9 +125,4 @@ function rowsSql(schema: string, ...others: readonly string[]): string {
   const tables = [...TENANT_TABLES.map(table => `${schema}.${table}`), ...others];
 
   return `select ${tables.map((table, index) => `(select json_agg(t order by t::text) from ${table} t) as "${index} ${table.split('.')[1]}"`).join(', ')}`;
-}
-
-interface OwnDatabase {
-  readonly query: (sql: string) => Promise<Record<string, unknown>[]>;
-  readonly options: () => object;
 }

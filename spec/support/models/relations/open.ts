@@ -1,7 +1,7 @@
 import { runInTenant, TenantError, tenants } from '@landlord/mikro-orm';
-import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import { createDatabase, type SpecDatabase } from '../../databases/database.ts';
+import type { SpecDatabase } from '../../databases/database.ts';
+import { ownDatabase } from '../../databases/own-database.ts';
 import { newClient, migrationsFolder, openEvolving, openPlain } from '../../orm/evolving-orm.ts';
 import type { SpecOrm } from '../../orm/open-orm.ts';
 import { readCatalog } from '../../databases/schema-contents.ts';
@@ -98,19 +98,17 @@ export async function openRelated(database: SpecDatabase): Promise<Related> {
   };
 }
 
-async function openPlainTwin({ atEnd }: Pick<SpecDatabase, 'atEnd'>, twin: Twin, shift: 0 | 1, folder: string): Promise<Plain> {
-  const database = await createDatabase(`plain ${twin}`);
-  atEnd(() => database.close());
+async function openPlainTwin(beside: SpecDatabase, twin: Twin, shift: 0 | 1, folder: string): Promise<Plain> {
+  const database = await ownDatabase(beside, `plain ${twin}`);
   const statements: string[] = [];
   const options = {
-    driver: PostgreSqlDriver,
-    clientUrl: database.url,
+    ...database.options(),
     debug: ['query' as const, 'query-params' as const],
     colors: false,
     logger: (message: string) => statements.push(message),
   };
   const entities = relationsDomain({});
-  const orm = await openPlain({ options: () => options, atEnd }, folder, Object.values(entities));
+  const orm = await openPlain({ options: () => options, atEnd: beside.atEnd }, folder, Object.values(entities));
   await orm.schema.create();
   const found = await readCatalog(database, 'public', { without: ['country'] });
   // but for the shared one of the two tables of a name

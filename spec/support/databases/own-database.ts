@@ -1,0 +1,30 @@
+import type { Options } from '@mikro-orm/core';
+import { PgliteDriver } from '@mikro-orm/pglite';
+import { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { asObserver } from '../assertions/statement-watch.ts';
+import { createDatabase, type SpecDatabase } from './database.ts';
+import { emptyPglite } from './empty-pglite.ts';
+
+/** A second database. */
+export interface OwnDatabase {
+  readonly query: SpecDatabase['query'];
+  options(): Partial<Options<any, any, any>>;
+}
+
+/** An empty database of the same kind and version as the given one, which closes it. */
+export async function ownDatabase({ kind, atEnd }: Pick<SpecDatabase, 'kind' | 'atEnd'>, title: string): Promise<OwnDatabase> {
+  if (kind === 'pglite') {
+    const pglite = await emptyPglite();
+    atEnd(() => pglite.close());
+
+    return {
+      query: (sql, params = []) => asObserver(async () => (await pglite.query(sql, params)).rows as any),
+      options: () => ({ driver: PgliteDriver, dbName: 'memory://', driverOptions: { pglite } }),
+    };
+  }
+
+  const database = await createDatabase(title);
+  atEnd(() => database.close());
+
+  return { query: database.query, options: () => ({ driver: PostgreSqlDriver, clientUrl: database.url }) };
+}
