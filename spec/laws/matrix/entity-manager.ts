@@ -145,7 +145,9 @@ export const ENTITY_MANAGER: Table = {
     },
     { quiet: true },
   ),
-  'getKysely, join': kysely(db => db.selectFrom('book as b').innerJoin('genre as g', 'g.id', 'b.genre_id').select(['b.title', 'g.name'])),
+  'getKysely, join': kysely(db =>
+    db.selectFrom('book as b').innerJoin('genre as g', 'g.id', 'b.genre_id').select(['b.title', 'g.name']).orderBy('b.id'),
+  ),
   'getKysely, insert': kysely(db => db.insertInto('tag').values({ id: 108, name: 'kysely' }).returningAll(), true),
   'getKysely, update': kysely(db => db.updateTable('book').set({ title: 'kysely' }).where('book.id', '=', 1).returningAll(), true),
   'getKysely, delete': kysely(db => db.deleteFrom('loan').returningAll(), true),

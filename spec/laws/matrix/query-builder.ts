@@ -100,11 +100,13 @@ export const QUERY_BUILDER: Table = {
       .orHaving('count(*) > 0')
       .execute(),
   ),
-  join: query(({ books }) => books.join('b.author', 'x').join('b.tags', 't').getResult()),
-  innerJoin: query(({ books }) => books.innerJoin('b.tags', 't').getResult()),
-  leftJoin: query(({ books }) => books.leftJoin('b.author', 'x').leftJoin('b.tags', 't').leftJoin('b.genre', 'g').getResult()),
-  joinAndSelect: query(({ books }) => books.joinAndSelect('b.author', 'x').getResult()),
-  innerJoinAndSelect: query(({ books }) => books.innerJoinAndSelect('b.tags', 't').getResult()),
+  join: query(({ books }) => books.join('b.author', 'x').join('b.tags', 't').orderBy({ 'b.id': 1 }).getResult()),
+  innerJoin: query(({ books }) => books.innerJoin('b.tags', 't').orderBy({ 'b.id': 1 }).getResult()),
+  leftJoin: query(({ books }) =>
+    books.leftJoin('b.author', 'x').leftJoin('b.tags', 't').leftJoin('b.genre', 'g').orderBy({ 'b.id': 1 }).getResult(),
+  ),
+  joinAndSelect: query(({ books }) => books.joinAndSelect('b.author', 'x').orderBy({ 'b.id': 1 }).getResult()),
+  innerJoinAndSelect: query(({ books }) => books.innerJoinAndSelect('b.tags', 't').orderBy({ 'b.id': 1, 't.id': 1 }).getResult()),
   leftJoinAndSelect: query(({ books }) => books.leftJoinAndSelect('b.tags', 't').leftJoinAndSelect('b.author', 'x').limit(1).getResult()),
   innerJoinLateral: query(({ books, authors }) => books.innerJoinLateral(authors.limit(1), 'x', { 'x.id': { $gt: 0 } }).execute(), {
     embeds: 'authors',

@@ -8,7 +8,7 @@ import { emptyPglite } from './empty-pglite.ts';
 /** A second database. */
 export interface OwnDatabase {
   readonly query: SpecDatabase['query'];
-  options(): Partial<Options<any, any, any>>;
+  readonly options: () => Partial<Options<any, any, any>>;
 }
 
 /** An empty database of the same kind and version as the given one, which closes it. */

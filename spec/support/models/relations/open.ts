@@ -108,7 +108,7 @@ async function openPlainTwin(beside: SpecDatabase, twin: Twin, shift: 0 | 1, fol
     logger: (message: string) => statements.push(message),
   };
   const entities = relationsDomain({});
-  const orm = await openPlain({ options: () => options, atEnd: beside.atEnd }, folder, Object.values(entities));
+  const orm = await openPlain({ options: () => options, atEnd: close => beside.atEnd(close) }, folder, Object.values(entities));
   await orm.schema.create();
   const found = await readCatalog(database, 'public', { without: ['country'] });
   // but for the shared one of the two tables of a name
