@@ -2,7 +2,7 @@ import type { Configuration, Platform } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { KYSELY_INSTANCE } from '../tenant/config-check.js';
 import { isPglite } from '../tenant/is-pglite.js';
-import { PoolerModeError, TenantConfigError, TenantRoleError } from '../errors/index.js';
+import { CrossTenantError, PoolerModeError, TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
 import { refuseCarried, refuseTenants } from '../scope/carried-tenants.js';
 import { readInThisContext } from '../scope/read-in-scope.js';
@@ -129,6 +129,10 @@ class TenantSqlGuard implements SqlGuard {
     if (kind === 'tenant' || kind === 'public') {
       const role = this.#roleOf(target);
       const isRaw = hasUnqualifiedNames(sql);
+
+      if (isRaw && kind === 'tenant' && target.sentBy !== undefined) {
+        throw CrossTenantError.keptManager([target.schemaName, target.sentBy]);
+      }
 
       return isRaw || role !== undefined || isInTransaction
         ? { path: isRaw ? this.#pathOf(target) : undefined, role, kind: isRaw ? 'raw' : 'quiet' }

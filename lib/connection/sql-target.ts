@@ -1,10 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Configuration } from '@mikro-orm/core';
-import { currentScope } from '../scope/scope.js';
+import { currentScope, type TenantScope } from '../scope/scope.js';
 import { isSameTenant, nobody, type TenantRef } from '../scope/tenant-identity.js';
 
 /** The target of SQL: a tenant, the public schema, none, the library itself, or code that sets path and role itself. */
-export type SqlTarget = ({ readonly kind: 'tenant' } & TenantRef) | { readonly kind: 'public' | 'none' | 'library' | 'unguarded' };
+export type SqlTarget = TenantTarget | { readonly kind: 'public' | 'none' | 'library' | 'unguarded' };
+
+interface TenantTarget extends TenantRef {
+  readonly kind: 'tenant';
+
+  /** The tenant of the EntityManager that sends the SQL, where that is another one: a name without a schema would be either's. */
+  readonly sentBy?: string;
+}
 
 /**
  * The SQL target at this point of the async flow. An EntityManager, a query or the library sets it with one of the functions below. Without
@@ -22,8 +29,8 @@ export function sqlTarget(config: Configuration): SqlTarget {
 
 /**
  * Runs `fn` with its SQL for the tenant of an EntityManager, where the flow is in no tenant's scope. In a tenant's scope the scope's tenant
- * stays the target, and what the library runs stays the library's. If the EntityManager is of another tenant with the scope's name, a former
- * or a later one, every statement is refused.
+ * stays the target, and what the library runs stays the library's. If the EntityManager is of another tenant, what names no schema is
+ * refused; if that tenant has the scope's name, a former or a later one, every statement is.
  */
 export function forTenant<Result>({ config, publicSchema }: TargetRules, tenant: TenantRef | undefined, fn: () => Result): Result {
   if (tenant === undefined || tenant.schemaName === publicSchema) {
@@ -34,10 +41,16 @@ export function forTenant<Result>({ config, publicSchema }: TargetRules, tenant:
   const scope = currentScope(config);
 
   if (scope?.kind === 'tenant') {
-    const isOther = schemaName === scope.schemaName && !isSameTenant(identity, scope.identity);
+    if (schemaName === scope.schemaName && isSameTenant(identity, scope.identity)) {
+      return fn();
+    }
 
     // not refused here: work without a statement, such as the end of a transaction, has to go on
-    return isOther ? withTarget(config, { kind: 'tenant', schemaName, identity: nobody(schemaName) }, fn) : fn();
+    if (schemaName === scope.schemaName) {
+      return withTarget(config, { kind: 'tenant', schemaName, identity: nobody(schemaName) }, fn);
+    }
+
+    return isOwnQuery(sqlTarget(config)) ? fn() : withTarget(config, { ...targetOf(scope), sentBy: schemaName }, fn);
   }
 
   const target = sqlTarget(config);
@@ -92,6 +105,10 @@ function targetOfScope(config: Configuration): SqlTarget {
   const scope = currentScope(config);
 
   return scope === undefined ? NONE : scope.kind === 'public' ? PUBLIC : scope;
+}
+
+function targetOf({ schemaName, identity }: TenantScope): TenantTarget {
+  return { kind: 'tenant', schemaName, identity };
 }
 
 const NONE: SqlTarget = { kind: 'none' };

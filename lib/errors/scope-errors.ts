@@ -136,6 +136,15 @@ export class CrossTenantError extends TenantError {
     );
   }
 
+  /** SQL that names no schema, sent by an EntityManager of another tenant. */
+  static keptManager([own, other]: readonly [string, string]): CrossTenantError {
+    return new CrossTenantError(
+      `SQL with a name that has no schema was sent by an EntityManager of tenant ${show(other)} in the scope of tenant ${show(own)}. The name could be either tenant's. No SQL was sent. ` +
+        `Use the EntityManager of the scope, or give the name its schema.`,
+      [own, other],
+    );
+  }
+
   /** A collection of tenant rows on a shared entity. */
   static sharedCollection(property: string, [own, wanted]: readonly [string, string]): CrossTenantError {
     return new CrossTenantError(
