@@ -15,8 +15,17 @@ export type { TenantEntityManagerMethods } from './scope/wrapped-orm.js';
 export type { CreateTenantOptions, DropTenantOptions, RenameTenantOptions } from './api/tenant-service.js';
 export type { OrmOption } from './scope/live-orms.js';
 export type { ForEachTenantOptions, TenantOutcome, TenantVisit } from './api/for-each-tenant.js';
-export type { MigrateOptions, RunPlan, RunResult, TenantRunFailure, TenantRunResult } from './migrations/run/run-types.js';
+export type {
+  MigrateOptions,
+  RunNotice,
+  RunPlan,
+  RunResult,
+  RunStop,
+  TenantRunFailure,
+  TenantRunResult,
+} from './migrations/run/run-types.js';
 export type { ExecutedMigration } from './migrations/history/history.js';
+export type { DriftReport, TenantDrift } from './migrations/run/drift.js';
 export type { RunPreview } from './migrations/run/preview.js';
 export type { MigrationStatus, TenantHistory, TenantMigrationStatus } from './migrations/run/status.js';
 export type { TenantSelection } from './migrations/run/selection.js';

@@ -1,6 +1,7 @@
 import { LockMode, wrap } from '@mikro-orm/core';
 import { PublicContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import { History, type ExecutedMigration } from '../migrations/history/history.js';
+import { findDrift, type DriftReport } from '../migrations/run/drift.js';
 import { readMadeSchema } from '../migrations/run/made-schema.js';
 import { previewRun, type RunPreview } from '../migrations/run/preview.js';
 import { migrateTenants } from '../migrations/run/run.js';
@@ -176,6 +177,11 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   /** The applied and pending migrations of each selected tenant, and the schemas created by the library that no longer have a tenant. */
   async status(selection: TenantSelection<Tenant> = {}): Promise<MigrationStatus> {
     return migrationStatus(this.#database, selection);
+  }
+
+  /** Compares the objects in each selected tenant's schema with what the tenant set makes. Tenants that are not up to date are left out. */
+  async drift(selection: TenantSelection<Tenant> = {}): Promise<DriftReport> {
+    return this.#inPublic('compared', () => findDrift(this.#database, selection));
   }
 
   /** Writes the next migration of the tenant set. `fileName` is empty if the tenant entities have not changed. */

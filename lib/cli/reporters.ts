@@ -1,43 +1,45 @@
-import { colors } from '@mikro-orm/core';
 import { MultiBar, Presets, type SingleBar } from 'cli-progress';
-import { MigrationError, reasonOf, TenantError } from '../errors/index.js';
-import type { RunPlan, RunResult, TenantRunResult } from '../migrations/run/run-types.js';
-import { sqlStateOf } from '../postgres/sql-state.js';
+import { reasonOf } from '../errors/index.js';
+import type { RunNotice, RunPlan, RunResult, TenantRunResult } from '../migrations/run/run-types.js';
+import { count, paint, print, printError } from './output.js';
+import { detailsOf, duration, noticeText, showSummary, slowestOf } from './run-summary.js';
 
 /** Shows the progress and the result of a run. */
 export interface RunReporter {
   plan(plan: RunPlan): void;
   tenant(result: TenantRunResult): void;
+  notice(notice: RunNotice): void;
   note(text: string): void;
   summary(result: RunResult, direction: 'up' | 'down'): void;
   close(): void;
 }
 
 /** Prints one line for each migrated tenant; with `quiet`, only failures. */
-export function lineReporter({ quiet }: { readonly quiet: boolean }): RunReporter {
-  const info = (text: string): void => {
+export function lineReporter({ quiet, all }: { readonly quiet: boolean; readonly all: boolean }): RunReporter {
+  const info: typeof print = (...args) => {
     if (!quiet) {
-      console.log(text);
+      print(...args);
     }
   };
 
   return {
-    plan: ({ total, work }) => info(colors.grey(`${count(total, 'tenant')}, ${work} to migrate`)),
+    plan: ({ total, work }) => info(`${count(total, 'tenant')}, ${work} to migrate`, 'grey'),
     tenant: result => {
       if (result.ok) {
         info(`${result.schemaName}: ${result.migrations.join(', ') || 'up to date'} (${duration(result.durationMs)})`);
       } else {
-        console.error(colors.red(`${result.schemaName}: failed`));
+        printError(`${result.schemaName}: failed`);
       }
     },
-    note: text => console.error(colors.yellow(text)),
-    summary: (result, direction) => showSummary(result, direction, info),
+    notice: notice => printError(noticeText(notice), 'yellow'),
+    note: text => printError(text, 'yellow'),
+    summary: (result, direction) => showSummary(result, direction, { info, all }),
     close: () => undefined,
   };
 }
 
 /** Shows a bar with the rate, the remaining time and the failures. Each failure also gets a line above the bar. */
-export function barReporter(): RunReporter {
+export function barReporter({ all }: { readonly all: boolean }): RunReporter {
   const bars = new MultiBar(
     { format: '{bar} {value}/{total} tenants, {rate}/s, {eta_formatted} left, {failed} failed', hideCursor: true, clearOnComplete: true },
     Presets.shades_classic,
@@ -53,16 +55,17 @@ export function barReporter(): RunReporter {
     tenant: result => {
       if (!result.ok) {
         failed += 1;
-        bars.log(`${colors.red(`${result.schemaName}: failed`)}\n`);
+        bars.log(`${paint(`${result.schemaName}: failed`, 'red', process.stderr)}\n`);
       }
 
       bar?.increment(1, { failed });
       bar?.update({ rate: Math.round((bar.getProgress() * bar.getTotal()) / ((performance.now() - start) / 1000)) });
     },
-    note: text => bars.log(`${colors.yellow(text)}\n`),
+    notice: notice => bars.log(`${paint(noticeText(notice), 'yellow', process.stderr)}\n`),
+    note: text => bars.log(`${paint(text, 'yellow', process.stderr)}\n`),
     summary: (result, direction) => {
       bars.stop();
-      showSummary(result, direction, text => console.log(text));
+      showSummary(result, direction, { info: print, all });
     },
     close: () => bars.stop(),
   };
@@ -75,6 +78,7 @@ export function jsonReporter(): RunReporter {
   return {
     plan: ({ total, upToDate, work }) => write({ event: 'plan', total, upToDate, work }),
     tenant: result => write({ event: 'tenant', ...eventOf(result) }),
+    notice: notice => write({ event: 'notice', ...noticeEvent(notice) }),
     note: text => console.error(text),
     summary: result =>
       write({
@@ -84,50 +88,13 @@ export function jsonReporter(): RunReporter {
         migrated: result.migrated.length,
         failed: result.failed.map(({ schemaName }) => schemaName),
         notBegun: result.notBegun,
+        ...(result.stopped === undefined ? {} : { stopped: result.stopped.reason }),
         unknown: result.unknown,
         durationMs: Math.round(result.durationMs),
         slowest: slowestOf(result),
       }),
     close: () => undefined,
   };
-}
-
-export function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`;
-}
-
-function showSummary(result: RunResult, direction: 'up' | 'down', info: (text: string) => void): void {
-  const { total, migrated, upToDate, failed, notBegun, unknown, durationMs } = result;
-  const slowest = slowestOf(result);
-  const text =
-    `${count(total, 'tenant')}: ${migrated.length} migrated ${direction}, ${upToDate} up to date, ${failed.length} failed` +
-    `${notBegun.length > 0 ? `, ${notBegun.length} not started` : ''} in ${duration(durationMs)}` +
-    `${slowest === undefined ? '' : `; slowest ${slowest.schemaName} (${duration(slowest.durationMs)})`}`;
-
-  for (const { schemaName, migrations } of unknown) {
-    info(colors.yellow(`${schemaName}: its history contains ${migrations.join(', ')}, but this version of the tenant set does not`));
-  }
-
-  for (const failure of failed) {
-    console.error(failureLine(failure));
-  }
-
-  if (failed.length > 0 || notBegun.length > 0) {
-    const remedy = failed.length > 0 ? 'Fix the failures and run' : 'Run';
-    console.error(colors.red(`${text}. ${remedy} the same command again. It skips the tenants that are up to date.`));
-  } else {
-    info(colors.green(text));
-  }
-}
-
-function failureLine({ schemaName, error }: Extract<TenantRunResult, { ok: false }>): string {
-  const { statement, sqlState } = detailsOf(error);
-  const details = [
-    ...(statement === undefined ? [] : [`statement: ${statement.trim().replace(/;$/, '')}`]),
-    ...(sqlState === undefined ? [] : [`SQLSTATE ${sqlState}`]),
-  ];
-
-  return colors.red(`${schemaName}: failed: ${reasonOf(error)}${details.length > 0 ? ` (${details.join('; ')})` : ''}`);
 }
 
 function eventOf(result: TenantRunResult): object {
@@ -137,23 +104,6 @@ function eventOf(result: TenantRunResult): object {
   return { schemaName, ok, durationMs: Math.round(durationMs), ...outcome };
 }
 
-function detailsOf(error: unknown): { code?: string; migration?: string; statement?: string; sqlState?: string } {
-  const sqlState = sqlStateOf(error);
-
-  return {
-    ...(error instanceof TenantError ? { code: error.code } : {}),
-    ...(error instanceof MigrationError && error.migration !== undefined ? { migration: error.migration } : {}),
-    ...(error instanceof MigrationError && error.statement !== undefined ? { statement: error.statement } : {}),
-    ...(sqlState === undefined ? {} : { sqlState }),
-  };
-}
-
-function slowestOf({ migrated, failed }: RunResult): { schemaName: string; durationMs: number } | undefined {
-  const [slowest] = [...migrated, ...failed].toSorted((a, b) => b.durationMs - a.durationMs);
-
-  return slowest === undefined ? undefined : { schemaName: slowest.schemaName, durationMs: Math.round(slowest.durationMs) };
-}
-
-function duration(ms: number): string {
-  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+function noticeEvent(notice: RunNotice): object {
+  return notice.kind === 'waiting' ? { ...notice, error: { message: reasonOf(notice.error), ...detailsOf(notice.error) } } : notice;
 }

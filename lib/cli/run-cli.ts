@@ -1,9 +1,11 @@
 import { configure } from '@mikro-orm/cli';
-import { colors } from '@mikro-orm/core';
 import { reasonOf, TenantError } from '../errors/index.js';
 import { isUnreachable, wasNotLetIn } from '../postgres/sql-state.js';
 import { checkCommandLine } from './check-command-line.js';
 import { EXIT } from './exit.js';
+import { printError, writeJson } from './output.js';
+import { detailsOf } from './run-summary.js';
+import type { TenantArgs } from './tenant-args.js';
 import type { CommandLine } from './command-line.js';
 import { addTenantOptions } from './tenant-options.js';
 
@@ -11,6 +13,11 @@ import { addTenantOptions } from './tenant-options.js';
 export async function runCli(args: readonly string[]): Promise<number> {
   // without it, MikroORM's command line refuses to run in a project whose package.json does not list `@mikro-orm/cli`. Here it may be a peer only
   process.env['MIKRO_ORM_ALLOW_GLOBAL_CLI'] ??= '1';
+
+  // MikroORM's own output has colours wherever it goes
+  if (process.stdout.isTTY !== true && process.env['FORCE_COLOR'] === undefined) {
+    process.env['NO_COLOR'] ??= '1';
+  }
 
   const commandLine = (await configure()) as unknown as CommandLine;
   let code = await printTenantError(async () => {
@@ -24,7 +31,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 
   addTenantOptions(commandLine, async (command, tenantArgs) => {
-    code = await printTenantError(() => command(tenantArgs));
+    code = await printTenantError(() => command(tenantArgs), tenantArgs);
     process.exitCode = code;
   });
 
@@ -38,23 +45,28 @@ export async function runCli(args: readonly string[]): Promise<number> {
 }
 
 // yargs would print the help of the command and a stack trace. The message of the error says more
-async function printTenantError(command: () => Promise<number>): Promise<number> {
+async function printTenantError(command: () => Promise<number>, { json }: TenantArgs = {}): Promise<number> {
   try {
     return await command();
   } catch (error) {
-    if (error instanceof TenantError) {
-      console.error(colors.red(error.message));
-      return EXIT.refused;
+    const message =
+      error instanceof TenantError
+        ? error.message
+        : isUnreachable(error) || wasNotLetIn(error)
+          ? `The database cannot be reached: ${causeOf(error)}. Check \`clientUrl\` in the config, and that the server is running.`
+          : undefined;
+
+    if (message === undefined) {
+      throw error;
     }
 
-    if (isUnreachable(error) || wasNotLetIn(error)) {
-      console.error(
-        colors.red(`The database cannot be reached: ${causeOf(error)}. Check \`clientUrl\` in the config, and that the server is running.`),
-      );
-      return EXIT.refused;
+    if (json === true) {
+      writeJson('error', { message, ...detailsOf(error) });
+    } else {
+      printError(message);
     }
 
-    throw error;
+    return EXIT.refused;
   }
 }
 

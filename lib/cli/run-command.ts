@@ -1,6 +1,11 @@
 import type { MigrateOptions, RunResult } from '../migrations/run/run-types.js';
 import type { TenantService } from '../api/tenant-service.js';
+import { reasonOf } from '../errors/index.js';
+import { causeOf } from '../migrations/run/same-cause.js';
 import { EXIT } from './exit.js';
+import { groupsOf, tenantsNamed } from './groups.js';
+import { printError, writeJson } from './output.js';
+import { detailsOf } from './run-summary.js';
 import { withTenantsOf } from './with-tenants-of.js';
 import { jsonReporter, lineReporter, barReporter, type RunReporter } from './reporters.js';
 import { canaryOf, numberOf, selectionOf, type TenantArgs } from './tenant-args.js';
@@ -24,6 +29,7 @@ async function migrate(tenants: TenantService, options: MigrateOptions, args: Te
       signal: stop.signal,
       onPlan: plan => reporter.plan(plan),
       onProgress: tenant => reporter.tenant(tenant),
+      onNotice: notice => reporter.notice(notice),
     });
     reporter.summary(result, options.direction ?? 'up');
 
@@ -34,26 +40,37 @@ async function migrate(tenants: TenantService, options: MigrateOptions, args: Te
   }
 }
 
-async function preview(tenants: TenantService, options: MigrateOptions, { json }: TenantArgs): Promise<number> {
-  for (const group of await tenants.preview(options)) {
+async function preview(tenants: TenantService, options: MigrateOptions, { json, all }: TenantArgs): Promise<number> {
+  const groups = await tenants.preview(options);
+  const refused = groups.flatMap(({ schemaNames, error }) =>
+    error === undefined ? [] : schemaNames.map(schemaName => ({ schemaName, error })),
+  );
+
+  for (const { error, ...group } of groups) {
     if (json === true) {
-      console.log(JSON.stringify({ event: 'preview', ...group }));
-    } else {
+      writeJson('preview', error === undefined ? group : { ...group, error: { message: reasonOf(error), ...detailsOf(error) } });
+    } else if (error === undefined) {
       const [first = '', ...others] = group.schemaNames;
       console.log(`-- ${first}${others.length > 0 ? ` and ${others.length} more with the same history` : ''}`);
       console.log(group.sql.map(sql => (sql.startsWith('--') ? sql : `${sql.replace(/;\s*$/, '')};`)).join('\n'));
     }
   }
 
-  return EXIT.done;
+  if (json !== true) {
+    for (const { first, names } of groupsOf(refused, ({ schemaName, error }) => causeOf(error, schemaName))) {
+      printError(`${tenantsNamed(names, all)}: cannot be migrated: ${reasonOf(first.error)}`);
+    }
+  }
+
+  return refused.length > 0 ? EXIT.failed : EXIT.done;
 }
 
-function reporterFor({ json, quiet }: TenantArgs): RunReporter {
+function reporterFor({ json, quiet, all = false }: TenantArgs): RunReporter {
   if (json === true) {
     return jsonReporter();
   }
 
-  return process.stdout.isTTY && quiet !== true ? barReporter() : lineReporter({ quiet: quiet === true });
+  return process.stdout.isTTY && quiet !== true ? barReporter({ all }) : lineReporter({ quiet: quiet === true, all });
 }
 
 /** The first Ctrl-C lets the tenants in progress finish. The second ends the process, and the server rolls back what is not committed. */
@@ -80,7 +97,21 @@ function exitCodeOf({ failed, notBegun }: RunResult): number {
 }
 
 function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
-  const { from, to, only, concurrency, lockTimeout, busyTimeout, statementTimeout, maxFailures, failFast, canary, skipPublicCheck } = args;
+  const {
+    from,
+    to,
+    only,
+    concurrency,
+    lockTimeout,
+    busyTimeout,
+    statementTimeout,
+    databaseTimeout,
+    maxFailures,
+    maxEqualFailures,
+    failFast,
+    canary,
+    skipPublicCheck,
+  } = args;
 
   return withoutUndefined({
     ...selectionOf(args),
@@ -93,6 +124,8 @@ function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
     lockTimeoutMs: numberOf('--lock-timeout', lockTimeout),
     busyTimeoutMs: numberOf('--busy-timeout', busyTimeout),
     statementTimeoutMs: numberOf('--statement-timeout', statementTimeout),
+    databaseTimeoutMs: numberOf('--database-timeout', databaseTimeout),
+    maxEqualFailures: numberOf('--max-equal-failures', maxEqualFailures),
     maxFailures: failFast === true ? 1 : numberOf('--max-failures', maxFailures),
     canary: canaryOf(canary),
   });

@@ -21,8 +21,14 @@ export interface TenantArgs {
   readonly busyTimeout?: string;
   /** In milliseconds. */
   readonly statementTimeout?: string;
+  /** In milliseconds. */
+  readonly databaseTimeout?: string;
   readonly failFast?: boolean;
   readonly maxFailures?: string;
+  readonly maxEqualFailures?: string;
+  /** Whether all tenants are named where some have something in common. */
+  readonly all?: boolean;
+  readonly drift?: boolean;
   readonly canary?: readonly string[];
   readonly schema?: string;
   readonly to?: string;

@@ -4,7 +4,8 @@ import { RunUsageError } from '../errors/index.js';
 import { allowDrops } from '../migrations/set/moved-tables.js';
 import type { CommandLine, TenantCommand } from './command-line.js';
 import type { TenantArgs } from './tenant-args.js';
-import { checkTenants, createForTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './tenant-commands.js';
+import { createForTenants } from './create-command.js';
+import { checkTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './report-commands.js';
 
 /**
  * Adds `--tenants` to the migration commands, and the command `tenant:status`. Without `--tenants`, MikroORM's own command runs.
@@ -51,7 +52,7 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
   commandLine.command({
     command: 'tenant:status',
     describe: 'Show the migrations of each tenant, and schemas without a tenant',
-    builder: args => addOptions(args, { tenants: tenantsOption('status'), ...SELECTION, ...JSON_OUTPUT }),
+    builder: args => addOptions(args, { tenants: tenantsOption('status'), ...SELECTION, ...OUTPUT }),
     handler: args => run(statusOfTenants, args),
   });
 }
@@ -110,20 +111,35 @@ const SELECTION: Options = {
   where: { type: 'string', desc: 'Select tenants by a condition on the tenant entity, as JSON' },
 };
 
-const JSON_OUTPUT: Options = {
+const OUTPUT: Options = {
   json: { type: 'boolean', desc: 'Print one JSON object per line' },
+  all: { type: 'boolean', desc: 'Name all tenants, also where many have something in common' },
 };
 
 // numbers are parsed here: yargs treats a missing or invalid number as if the option was not given
 const RUN: Options = {
   ...SELECTION,
-  ...JSON_OUTPUT,
+  ...OUTPUT,
   concurrency: { type: 'string', desc: 'Number of tenants to migrate at once  [default: the size of the pool]' },
-  'lock-timeout': { type: 'string', desc: 'Milliseconds to wait for a lock of another session  [default: 5000]' },
+  'lock-timeout': {
+    type: 'string',
+    desc: 'Milliseconds to wait for a lock of another session. A tenant that does not get it is tried again 3 times, after 2, 4 and 8 times as long  [default: 1000]',
+  },
   'busy-timeout': { type: 'string', desc: 'Milliseconds to wait for a tenant that another run is migrating  [default: 600000]' },
   'statement-timeout': { type: 'string', desc: 'Maximum duration of a statement in milliseconds  [default: the setting of the server]' },
+  'database-timeout': {
+    type: 'string',
+    desc: 'Milliseconds to wait for a database that restarts, cannot be reached or has no connection left  [default: 60000]',
+  },
   'fail-fast': { type: 'boolean', desc: 'Start no more tenants after the first failure' },
-  'max-failures': { type: 'string', desc: 'Start no more tenants after this number of failures' },
+  'max-failures': {
+    type: 'string',
+    desc: 'Start no more tenants after this number of failures; those in progress are finished, and may fail too',
+  },
+  'max-equal-failures': {
+    type: 'string',
+    desc: 'Start no more tenants after this number of failures of one cause, if none was migrated; 0 for no limit  [default: 10]',
+  },
   canary: {
     array: true,
     type: 'string',
@@ -136,9 +152,13 @@ const OPTIONS: Readonly<Record<string, Options>> = {
   create: {},
   up: { ...RUN, 'skip-public-check': { type: 'boolean', desc: 'Migrate even if the public set has pending migrations' } },
   down: RUN,
-  list: { ...SELECTION, ...JSON_OUTPUT },
-  pending: { ...SELECTION, ...JSON_OUTPUT },
-  check: { ...SELECTION, ...JSON_OUTPUT },
+  list: { ...SELECTION, ...OUTPUT },
+  pending: { ...SELECTION, ...OUTPUT },
+  check: {
+    ...SELECTION,
+    ...OUTPUT,
+    drift: { type: 'boolean', desc: 'Compare the objects of each tenant with what the tenant set makes' },
+  },
 };
 
 /** Options of both sets. */

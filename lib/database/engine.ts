@@ -13,8 +13,8 @@ export class Engine {
   }
 
   /**
-   * Whether the database accepts several commands in one message. PGlite does not. On Citus, such a message fails if its commands create
-   * distributed tables.
+   * Whether the database takes several commands at once, in one message or in one block of PL/pgSQL. PGlite takes no such message. On Citus,
+   * it fails if its commands create distributed tables. PL/pgSQL may have been removed, or not be granted.
    */
   takesScripts(ctx: Transaction | undefined): Promise<boolean> {
     this.#takesScripts ??= this.#readTakesScripts(ctx).catch((error: unknown) => {
@@ -64,9 +64,15 @@ export class Engine {
       return false;
     }
 
-    return (await this.#database.execute(`select 1 from pg_extension where extname = 'citus'`, [], ctx)).length === 0;
+    const [row] = await this.#database.execute<{ takes: boolean }>(TAKES_SCRIPTS, [], ctx);
+
+    return row?.takes === true;
   }
 }
+
+const TAKES_SCRIPTS =
+  `select not exists (select from pg_extension where extname = 'citus') and ` +
+  `exists (select from pg_language where lanname = 'plpgsql' and has_language_privilege(oid, 'usage')) as takes`;
 
 interface Session {
   readonly role: string | undefined;

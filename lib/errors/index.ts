@@ -22,4 +22,5 @@ export { PoolerModeError } from './pooler-errors.js';
 export { TenantRoleError } from './role-errors.js';
 export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';
 export { UnsupportedValueError } from './value-errors.js';
+export type { Blocker } from './blocker.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';

@@ -1,3 +1,4 @@
+import { describeBlockers, type Blocker } from './blocker.js';
 import { extensionHint } from './extension-hint.js';
 import { TenantError, reasonOf, show, type TenantErrorCode } from './tenant-error.js';
 
@@ -10,6 +11,8 @@ export class MigrationError extends TenantError {
   readonly isRolledBack: boolean;
   /** Migrations that the same run committed in this schema before the failure. This happens around migrations that run outside a transaction. */
   readonly done: readonly string[];
+  /** The sessions that held a lock which was not had in time, as far as they are known. */
+  readonly blockers: readonly Blocker[];
 
   static failed(migration: string, schemaName: string, cause: unknown, statement?: string, done: readonly string[] = []): MigrationError {
     return new MigrationError(
@@ -89,12 +92,18 @@ export class MigrationError extends TenantError {
     );
   }
 
-  static busy(schemaName: string, forMs: number): MigrationError {
+  static busy(schemaName: string, forMs: number, blockers: readonly Blocker[] = []): MigrationError {
+    const [holder, remedy] =
+      blockers.length === 0
+        ? ['another run or session', 'Find the session that holds the advisory lock in `pg_locks`. If it is stuck, end it.']
+        : [describeBlockers(blockers), 'If it is stuck, end it (`select pg_terminate_backend(pid)`).'];
+
     return new MigrationError(
       'TENANT_BUSY',
-      `Schema ${show(schemaName)} was not migrated: another run or session has held the tenant's lock for ${Math.round(forMs / 1_000)} s. ` +
-        'Nothing was run in this schema. Find the session that holds the advisory lock in `pg_locks`. If it is stuck, end it. Then run again.',
+      `Schema ${show(schemaName)} was not migrated: the tenant's lock was held for ${Math.round(forMs / 1_000)} s by ${holder}. ` +
+        `Nothing was run in this schema. ${remedy} Then run again.`,
       undefined,
+      { blockers },
     );
   }
 
@@ -104,6 +113,24 @@ export class MigrationError extends TenantError {
       `The migration history of schema ${show(schemaName)} cannot be read: ${reasonOf(cause)}. Nothing was run in this schema. Fix the history table, or end the session that has locked it, and run again.`,
       undefined,
       { cause },
+    );
+  }
+
+  static historyForbidden(schemaName: string, role: string): MigrationError {
+    return new MigrationError(
+      'MIGRATION_HISTORY_UNREADABLE',
+      `The role ${show(role)} may not read the migration history of schema ${show(schemaName)}. Nothing was run in this schema. ` +
+        'Grant it `usage` on the schema and `select` on the history, or use the role that owns the schema.',
+      undefined,
+    );
+  }
+
+  static historyLost(schemaName: string): MigrationError {
+    return new MigrationError(
+      'MIGRATION_HISTORY_UNREADABLE',
+      `Schema ${show(schemaName)} has tables but no migration history, so it is not known which migrations have run in it. Nothing was run in this schema. ` +
+        'Restore the history table, or create it and record the migrations that have run.',
+      undefined,
     );
   }
 
@@ -187,6 +214,24 @@ export class MigrationError extends TenantError {
     this.statement = options.statement;
     this.isRolledBack = options.isRolledBack ?? true;
     this.done = options.done ?? [];
+    this.blockers = options.blockers ?? [];
+  }
+
+  /** This error, for a lock that these sessions held. */
+  blockedBy(blockers: readonly Blocker[]): MigrationError {
+    if (blockers.length === 0) {
+      return this;
+    }
+
+    const { code, message, migration, cause, statement, isRolledBack, done } = this;
+
+    return new MigrationError(code, `${message} The lock was held by ${describeBlockers(blockers)}.`, migration, {
+      ...(cause === undefined ? {} : { cause }),
+      statement,
+      isRolledBack,
+      done,
+      blockers,
+    });
   }
 
   /** This error, for a run that had committed `done` in the schema before. */
@@ -207,6 +252,7 @@ interface MigrationErrorOptions extends ErrorOptions {
   readonly statement?: string | undefined;
   readonly isRolledBack?: boolean;
   readonly done?: readonly string[];
+  readonly blockers?: readonly Blocker[];
 }
 
 /** A run was requested with options that do not work. Nothing was run. */

@@ -23,9 +23,19 @@ export function isOfDataOrSyntax(error: unknown): boolean {
   return /^(22|42)/.test(sqlStateOf(error) ?? '');
 }
 
-/** Whether a retry may succeed: after a conflict with another transaction, or after a lost connection. */
-export function isWorthRetrying(error: unknown): boolean {
-  return hasSqlState(error, RETRYABLE) || connectionWasLost(error);
+/** Whether a retry may succeed at once: a deadlock or a serialization failure. */
+export function isConflict(error: unknown): boolean {
+  return hasSqlState(error, CONFLICT);
+}
+
+/** Whether a lock was not had in time. */
+export function isLockTimeout(error: unknown): boolean {
+  return hasSqlState(error, [LOCK_NOT_AVAILABLE]);
+}
+
+/** Whether the server has no connection left. */
+export function hasNoConnectionLeft(error: unknown): boolean {
+  return hasSqlState(error, [TOO_MANY_CONNECTIONS]);
 }
 
 /** Whether the connection is lost, so that it cannot be used any more. */
@@ -91,15 +101,17 @@ function hasNodeCode(error: unknown, { codes, messages }: typeof LOST): boolean 
   return false;
 }
 
+const LOCK_NOT_AVAILABLE = '55P03';
+
 /** Query canceled, as by `statement_timeout`; lock not available. */
-const TIMED_OUT = ['57014', '55P03'] as const;
+const TIMED_OUT = ['57014', LOCK_NOT_AVAILABLE] as const;
 
 const PROTOCOL_VIOLATION = '08P01';
 
 const TOO_MANY_CONNECTIONS = '53300';
 
-/** Lock not available, deadlock detected, serialization failure, too many connections. */
-const RETRYABLE = ['55P03', '40P01', '40001', TOO_MANY_CONNECTIONS] as const;
+/** Deadlock detected, serialization failure. */
+const CONFLICT = ['40P01', '40001'] as const;
 
 /** Class 08 (PgBouncer uses 08P01 for all its own errors), and those of classes 57 and 25 that end a session: shutdowns and time-outs. */
 const CONNECTION_LOST = '08000 08001 08003 08004 08006 08P01 57P01 57P02 57P03 57P04 57P05 25P03 25P04'.split(' ');

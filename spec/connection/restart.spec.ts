@@ -1,11 +1,10 @@
 import { currentTenant, runInTenant, schemaRouter, tenantContext } from '@landlord/mikro-orm';
-import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import Koa from 'koa';
-import pg from 'pg';
 import { Book, Tag } from '../../fixtures/entities/index.ts';
 import type { SpecDatabase } from '../support/databases/database.ts';
 import { startEmbeddedServer, type EmbeddedServer } from '../support/databases/embedded-server.ts';
+import { databaseOfServer } from '../support/databases/database-of-server.ts';
 import { failureOf } from '../support/assertions/failure.ts';
 import { newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { expectSound, poolOf } from '../support/databases/sound-pool.ts';
@@ -23,7 +22,7 @@ describe('a server that is restarted', () => {
 
   before(async () => {
     server = await startEmbeddedServer();
-    database = databaseOf(server.url, close => opened.unshift(close));
+    database = databaseOfServer(server.url, close => opened.unshift(close));
     orm = await openTwins(database, { pool: { min: 0, max: 3 } });
     const app = new Koa();
     const titles = async (ctx: Koa.Context): Promise<void> => {
@@ -106,24 +105,3 @@ describe('a server that is restarted', () => {
     await expectSound(orm, database);
   });
 });
-
-/** The one database of a server, asked anew each time. */
-function databaseOf(url: string, atEnd: SpecDatabase['atEnd']): SpecDatabase {
-  return {
-    atEnd,
-    kind: 'postgresql',
-    url,
-    statements: [],
-    options: () => ({ driver: PostgreSqlDriver, clientUrl: url, logger: () => undefined }),
-    query: async (sql, params = []) => {
-      const client = new pg.Client({ connectionString: url });
-      await client.connect();
-
-      try {
-        return (await client.query(sql, params)).rows;
-      } finally {
-        await client.end();
-      }
-    },
-  };
-}

@@ -4,6 +4,7 @@ import { MigrationError } from '../../errors/index.js';
 import { SCHEMA_COMMENT } from '../../database/owned-schemas.js';
 import { quoteTable } from '../../postgres/schema-name.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { isUnreachable } from '../../postgres/sql-state.js';
 import { tenantMigrationsOptions } from '../set/migration-set.js';
 
 /** The migration history of one schema. */
@@ -16,6 +17,8 @@ export interface SchemaHistory {
   readonly executedAt: readonly Date[];
   /** Whether the schema may belong to something else: it has no history, and the library did not create it. */
   readonly isForeign: boolean;
+  /** Whether it has tables but no history, so that nobody knows which migrations have run. */
+  readonly isLost: boolean;
   /** Why the history could not be read. */
   readonly error: MigrationError | undefined;
 }
@@ -27,6 +30,8 @@ export interface ReadOptions {
   readonly withDates?: boolean;
   /** After an abort, no further batch is read. */
   readonly signal?: AbortSignal | undefined;
+  /** Runs a read again where the database is in trouble. Without it, that ends the reading. */
+  readonly survive?: <Result>(read: () => Promise<Result>) => Promise<Result>;
 }
 
 /**
@@ -52,14 +57,20 @@ export function namesOf({ executed }: Pick<SchemaHistory, 'executed'>): string[]
 /** Reads all histories at once. If that fails, reads each half separately, down to the history that fails. */
 async function readBatch(database: TenantDatabase, schemaNames: readonly string[], options: ReadOptions): Promise<SchemaHistory[]> {
   try {
-    return await database.inTransaction(ctx => readTogether(database, schemaNames, options, ctx));
+    const { survive = read => read() } = options;
+
+    return await survive(() => database.inTransaction(ctx => readTogether(database, schemaNames, options, ctx)));
   } catch (error) {
+    if (isUnreachable(error)) {
+      throw error;
+    }
+
     const [schemaName = '', ...others] = schemaNames;
 
     if (others.length === 0) {
       const unreadable = MigrationError.historyUnreadable(schemaName, error);
 
-      return [{ schemaName, hasSchema: true, executed: '', executedAt: [], isForeign: false, error: unreadable }];
+      return [{ schemaName, hasSchema: true, executed: '', executedAt: [], isForeign: false, isLost: false, error: unreadable }];
     }
 
     const middle = Math.ceil(schemaNames.length / 2);
@@ -82,7 +93,7 @@ async function readTogether(
   const { tableName } = tenantMigrationsOptions(database);
   await database.execute(`set local lock_timeout to ${lockTimeoutMs}`, [], ctx);
   const found = new Map((await findTables(database, tableName, schemaNames, ctx)).map(row => [row.name, row]));
-  const withHistory = schemaNames.filter(name => found.get(name)?.has_history === true);
+  const withHistory = schemaNames.filter(name => found.get(name)?.has_history === true && found.get(name)?.may_read === true);
   const executed = await readTables(database, { tableName, schemaNames: withHistory, withDates }, ctx);
 
   return schemaNames.map(schemaName => {
@@ -94,7 +105,8 @@ async function readTogether(
       executed: (executed.get(schemaName) ?? []).map(({ name }) => name).join('\n'),
       executedAt: withDates ? (executed.get(schemaName) ?? []).map(row => new Date(row.executed_at ?? 0)) : [],
       isForeign: row !== undefined && !row.has_history && !row.is_owned,
-      error: undefined,
+      isLost: row !== undefined && !row.has_history && row.has_tables,
+      error: row?.may_read === false ? MigrationError.historyForbidden(schemaName, row.role) : undefined,
     };
   });
 }
@@ -135,6 +147,15 @@ interface HistoryRow {
   readonly executed_at?: Date | string;
 }
 
+interface FoundSchema {
+  readonly name: string;
+  readonly has_history: boolean;
+  readonly has_tables: boolean;
+  readonly is_owned: boolean;
+  readonly may_read: boolean;
+  readonly role: string;
+}
+
 function* batchesOf(schemaNames: readonly string[], signal: AbortSignal | undefined): Generator<readonly string[]> {
   for (let start = 0; start < schemaNames.length && signal?.aborted !== true; start += BATCH_SIZE) {
     yield schemaNames.slice(start, start + BATCH_SIZE);
@@ -142,14 +163,12 @@ function* batchesOf(schemaNames: readonly string[], signal: AbortSignal | undefi
 }
 
 // by name, so that the cost does not grow with the number of schemas in the database
-function findTables(
-  database: TenantDatabase,
-  tableName: string,
-  schemaNames: readonly string[],
-  ctx: Transaction,
-): Promise<{ name: string; has_history: boolean; is_owned: boolean }[]> {
+function findTables(database: TenantDatabase, tableName: string, schemaNames: readonly string[], ctx: Transaction): Promise<FoundSchema[]> {
   return database.execute(
-    `select n.nspname as name, c.oid is not null as has_history, ` +
+    `select n.nspname as name, c.oid is not null as has_history, current_user::text as role, ` +
+      `has_schema_privilege(n.oid, 'usage') and coalesce(has_table_privilege(c.oid, 'select'), true) as may_read, ` +
+      // only asked where it matters, as the catalog has no index for it
+      `case when c.oid is null then exists (select from pg_class t where t.relnamespace = n.oid and t.relkind in ('r', 'p')) else false end as has_tables, ` +
       `obj_description(n.oid, 'pg_namespace') is not distinct from ? as is_owned from pg_namespace n ` +
       `left join pg_class c on c.relnamespace = n.oid and c.relname = ? and c.relkind in ('r', 'p') where n.nspname in (?)`,
     [SCHEMA_COMMENT, tableName, [...schemaNames]],

@@ -1,11 +1,11 @@
-import type { MigrateOptions, RunPlan, TenantRunResult } from './run-types.js';
+import type { MigrateOptions, RunNotice, RunPlan, TenantRunResult } from './run-types.js';
 
 /** The callbacks of a run. An error in a callback does not end the run, because the tenants in progress would continue unnoticed. It is rethrown at the end. */
 export class Listeners {
-  readonly #options: Pick<MigrateOptions, 'onPlan' | 'onProgress'>;
+  readonly #options: Pick<MigrateOptions, 'onPlan' | 'onProgress' | 'onNotice'>;
   readonly #errors: unknown[] = [];
 
-  constructor(options: Pick<MigrateOptions, 'onPlan' | 'onProgress'>) {
+  constructor(options: Pick<MigrateOptions, 'onPlan' | 'onProgress' | 'onNotice'>) {
     this.#options = options;
   }
 
@@ -15,6 +15,10 @@ export class Listeners {
 
   progress(result: TenantRunResult): void {
     this.#tell(() => this.#options.onProgress?.(result));
+  }
+
+  notice(notice: RunNotice): void {
+    this.#tell(() => this.#options.onNotice?.(notice));
   }
 
   /** Throws the first error of a callback. */

@@ -1,7 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { Migration } from '@mikro-orm/migrations';
 import { MigrationError } from '../../errors/index.js';
-import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
 import { forLibrary } from '../../connection/sql-target.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
 import { tenantScope } from '../../scope/make-scope.js';
@@ -10,8 +9,8 @@ import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
 import type { TenantMigration } from '../set/migration-set.js';
 import { NewEnums } from './new-enums.js';
+import { newMigration, refuseSessionStatement, textOf } from './new-migration.js';
 import { Script } from './script.js';
-import { findSessionStatement } from '../../postgres/session-statement.js';
 
 export interface SchemaRun {
   readonly schemaName: string;
@@ -28,6 +27,8 @@ export interface SchemaRun {
   readonly hasHistory?: boolean;
   /** Whether the schema is new, so that its tables are empty and unused. */
   readonly isNew?: boolean;
+  /** Whether each statement is sent on its own. */
+  readonly singly?: boolean;
 }
 
 /**
@@ -44,7 +45,7 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
   const { schemaName, direction, planned, ctx } = run;
   const scope = tenantScope(database.rules, schemaName, run.tenant);
   const history = new History(database, schemaName);
-  const script = new Script(database, schemaName, ctx);
+  const script = new Script(database, schemaName, ctx, { singly: run.singly ?? false });
 
   script.add(KEEP_PATH);
 
@@ -64,7 +65,9 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
     try {
       await withScope(scope, () => queueMigration(database, { migration, script, scope, run, enums, attempt: attempts.get(migration) }));
     } catch (error) {
-      throw error instanceof MigrationError ? error : MigrationError.failed(migration.name, schemaName, error);
+      throw error instanceof MigrationError || script.isOwnFailure(error)
+        ? error
+        : MigrationError.failed(migration.name, schemaName, error);
     }
 
     script.add(direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name));
@@ -107,19 +110,9 @@ export async function queuedSql(
   return { sql, isComplete: !wasStopped() };
 }
 
-function textOf(database: TenantDatabase, query: ReturnType<Migration['getQueries']>[number]): string {
-  if (typeof query === 'string') {
-    return query;
-  }
-
-  const raw = 'toRaw' in query ? query.toRaw() : query;
-
-  return database.orm.em.getPlatform().formatQuery(raw.sql, raw.params);
-}
-
 /**
  * Runs one migration in the tenant's scope, on a connection without a transaction. Does not set the path, and does not record the migration.
- * Calls `onStatement` before each queued statement is sent.
+ * Calls `onStatement` before each statement is sent.
  */
 export async function runOnConnection(
   database: TenantDatabase,
@@ -129,14 +122,14 @@ export async function runOnConnection(
     direction,
     ctx,
     onStatement,
-  }: Pick<SchemaRun, 'schemaName' | 'direction' | 'ctx'> & { readonly onStatement: (sql: string) => void },
+  }: Pick<SchemaRun, 'schemaName' | 'direction' | 'ctx'> & { readonly onStatement: (sql: string) => Promise<void> },
 ): Promise<void> {
   const scope = tenantScope(database.rules, schemaName);
-  const { instance } = newMigration(database, migration, { ctx, scope, mayUseDatabase: () => true, mayEndTransaction: true });
+  const { instance } = newMigration(database, migration, { ctx, scope, mayUseDatabase: () => true, mayEndTransaction: true, onStatement });
   await withScope(scope, async () => instance[direction]());
 
   for (const query of instance.getQueries()) {
-    onStatement(textOf(database, query));
+    await onStatement(textOf(database, query));
     await database.orm.em.getDriver().execute(query, undefined, 'run', ctx);
   }
 }
@@ -218,72 +211,6 @@ async function attemptOne(
 
 function textsOf({ instance }: Attempt): string[] {
   return instance.getQueries().filter(query => typeof query === 'string');
-}
-
-/** Creates a migration that can use its transaction only while `mayUseDatabase()` returns true. */
-function newMigration(
-  database: TenantDatabase,
-  { MigrationClass, name }: TenantMigration,
-  {
-    ctx,
-    scope,
-    mayUseDatabase,
-    mayEndTransaction = false,
-  }: {
-    readonly ctx: Transaction | undefined;
-    readonly scope: Scope | undefined;
-    readonly mayUseDatabase: () => boolean;
-    readonly mayEndTransaction?: boolean;
-  },
-): { readonly instance: Migration; readonly wasStopped: () => boolean } {
-  const instance: Migration = new MigrationClass(database.orm.em.getDriver(), database.orm.config);
-  const getEntityManager = instance.getEntityManager.bind(instance);
-  const execute = instance.execute.bind(instance);
-  let stopped = false;
-  instance.reset();
-
-  // relies on MikroORM 7's `Migration`: all its methods that use the database read this property first
-  Object.defineProperty(instance, 'ctx', {
-    get: () => {
-      if (!mayUseDatabase()) {
-        stopped = true;
-        throw new Error('the migration has to wait for the statements before it');
-      }
-
-      return ctx;
-    },
-  });
-  instance.execute = async (sql, params) => {
-    if (!mayEndTransaction) {
-      refuseSessionStatement(sql, name);
-    }
-
-    return execute(sql, params);
-  };
-  instance.getEntityManager = () => {
-    const em = getEntityManager() as unknown as TenantEntityManager;
-
-    if (scope !== undefined) {
-      em.bindToScope(scope);
-    }
-
-    return em;
-  };
-
-  return { instance, wasStopped: () => stopped };
-}
-
-/**
- * Refuses a statement that would end the transaction of the tenant, or whose effect on the connection would outlive the migration.
- *
- * @throws MigrationError `MIGRATION_SESSION_STATE`
- */
-function refuseSessionStatement(sql: unknown, migration: string): void {
-  const statement = typeof sql === 'string' ? findSessionStatement(sql) : undefined;
-
-  if (statement !== undefined) {
-    throw MigrationError.sessionState(migration, statement);
-  }
 }
 
 // nobody else uses a new tenant, and its creation is one transaction, in which `concurrently` is not allowed

@@ -26,10 +26,10 @@ export interface Step {
 export async function migrateStep(
   database: TenantDatabase,
   work: TenantWork,
-  run: TenantRun & { readonly ctx: Transaction; readonly whole: boolean; readonly atMost?: number },
+  run: TenantRun & { readonly ctx: Transaction; readonly whole: boolean; readonly atMost?: number; readonly singly?: boolean },
 ): Promise<Step | 'busy'> {
   const { schemaName } = work;
-  const { ctx, target, whole, atMost = Infinity } = run;
+  const { ctx, target, whole, atMost = Infinity, singly = false } = run;
   const state = await openRun(database, schemaName, run);
 
   if (!state.has_schema) {
@@ -53,7 +53,7 @@ export async function migrateStep(
   const next = planned[now.length];
 
   if (now.length > 0 || (next !== undefined && !whole)) {
-    await migrateSchema(database, { schemaName, direction: target.direction, planned: now, ctx, hasHistory: state.has_history });
+    await migrateSchema(database, { schemaName, direction: target.direction, planned: now, ctx, hasHistory: state.has_history, singly });
   }
 
   return { done: now.map(({ name }) => name), next };
@@ -83,12 +83,18 @@ interface OpenedRun {
 
 /** Applies the settings of the run, tries to lock the tenant, and checks for schema and history. One round trip. */
 async function openRun(database: TenantDatabase, schemaName: string, run: TenantRun & { readonly ctx: Transaction }): Promise<OpenedRun> {
-  const { settings, ctx } = run;
-  const set = settings.map(([name, value]) => `set_config('${name}', '${value}', true)`);
+  const { ctx } = run;
+  const settings = run.settingsOf(schemaName);
+  const set = settings.map(() => 'set_config(?, ?, true)');
   const [state] = await database.execute<OpenedRun>(
     `select ${set.join(', ')}, pg_try_advisory_xact_lock(${LOCK_KEY}) as locked, ` +
       'to_regnamespace(?) is not null as has_schema, to_regclass(?) is not null as has_history',
-    [schemaName, quoteIdentifier(schemaName), new History(database, schemaName).table],
+    [
+      ...settings.flatMap(([name, value]) => [name, String(value)]),
+      schemaName,
+      quoteIdentifier(schemaName),
+      new History(database, schemaName).table,
+    ],
     ctx,
   );
 

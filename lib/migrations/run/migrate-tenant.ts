@@ -1,46 +1,92 @@
 import pRetry from 'p-retry';
 import { MigrationError } from '../../errors/index.js';
-import { hasSqlState, isWorthRetrying } from '../../postgres/sql-state.js';
+import { hasSqlState, isConflict } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { migrateStep, type Step } from './migrate-step.js';
 import { migrateOnOneConnection, type StepwiseRun } from './non-transactional.js';
 import { migrateInOneMessage } from './one-message.js';
-import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
+import type { TenantRunOutcome, TenantWork } from './tenant-run.js';
 
 /**
  * Migrates one tenant in a transaction that holds the tenant's lock. So two concurrent runs never migrate a tenant twice: the second one
- * finds nothing left to do.
+ * finds nothing left to do. `run.done` is shared by all attempts at the tenant, because an attempt does not repeat what an earlier one has
+ * committed.
  *
  * @throws SchemaMissingError, MigrationError
  */
-export async function migrateTenant(database: TenantDatabase, work: TenantWork, run: TenantRun): Promise<TenantRunOutcome> {
-  if (await migrateInOneMessage(database, { ...run, ...work })) {
-    return work.planned.map(({ name }) => name);
+export async function migrateTenant(database: TenantDatabase, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
+  let way: Way;
+
+  try {
+    const outcome = await migrateInOneMessage(database, { ...run, ...work });
+
+    if (outcome === 'done') {
+      return work.planned.map(({ name }) => name);
+    }
+
+    if (outcome === 'busy') {
+      return outcome;
+    }
+
+    way = 'together';
+  } catch (error) {
+    way = nextWay(error, 'together');
   }
 
-  // shared by all attempts, because an attempt does not repeat what an earlier one has committed
-  const done: string[] = [];
+  return pRetry(
+    async () => {
+      try {
+        return await migrateOnce(database, work, run, way);
+      } catch (error) {
+        if (way === 'together' && isCutShort(error)) {
+          return migrateOnce(database, work, run, 'singly');
+        }
 
-  return pRetry(() => migrateOnce(database, work, { ...run, done }), {
-    retries: run.retries,
-    minTimeout: 100,
-    maxTimeout: 5_000,
-    // two runs that collided must not collide again
-    randomize: true,
-    // the signal is not passed to p-retry, which would report an attempt that has succeeded meanwhile as aborted
-    shouldRetry: ({ error }) => run.signal?.aborted !== true && isWorthRetrying(error) && !isHalfDone(error),
-  });
+        throw error;
+      }
+    },
+    {
+      retries: run.retries,
+      minTimeout: 100,
+      maxTimeout: 5_000,
+      // two runs that collided must not collide again
+      randomize: true,
+      // the signal is not passed to p-retry, which would report an attempt that has succeeded meanwhile as aborted
+      shouldRetry: ({ error }) => run.signal?.aborted !== true && isConflict(error) && !isHalfDone(error),
+    },
+  );
 }
 
-function isHalfDone(error: unknown): boolean {
+/** How statements are sent. A time-out of the server is for all that are sent together, so what it cuts short is sent singly. */
+type Way = 'together' | 'singly';
+
+/** The way of the next attempt. Throws the error if there is none. */
+function nextWay(error: unknown, way: Way): Way {
+  if (way === 'together' && isCutShort(error)) {
+    return 'singly';
+  }
+
+  if (isConflict(error)) {
+    return way;
+  }
+
+  throw error;
+}
+
+/** Whether work in progress would be left behind if the error were ignored. */
+export function isHalfDone(error: unknown): boolean {
   return error instanceof MigrationError && !error.isRolledBack;
 }
 
-async function migrateOnce(database: TenantDatabase, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
+function isCutShort(error: unknown): boolean {
+  return hasSqlState(error, CANCELED) && !isHalfDone(error);
+}
+
+async function migrateOnce(database: TenantDatabase, work: TenantWork, run: StepwiseRun, way: Way): Promise<TenantRunOutcome> {
   let step: Step | 'busy';
 
   try {
-    step = await database.inTransaction(async ctx => migrateStep(database, work, { ...run, ctx, whole: true }));
+    step = await database.inTransaction(async ctx => migrateStep(database, work, { ...run, ctx, whole: true, singly: way === 'singly' }));
   } catch (error) {
     if (hasSqlState(error, UNCOMMITTED_ENUM_VALUE) && work.planned.length > 1) {
       return migrateOneByOne(database, work, run);
@@ -82,6 +128,9 @@ async function migrateOneByOne(database: TenantDatabase, work: TenantWork, run: 
     }
   }
 }
+
+/** Query canceled, as by `statement_timeout`. */
+const CANCELED = ['57014'] as const;
 
 /** Unsafe new enum value usage. */
 const UNCOMMITTED_ENUM_VALUE = ['55P04'] as const;

@@ -4,6 +4,7 @@ import { quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
 import { connectionWasLost } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
+import { ConcurrentStatements } from './concurrent-statements.js';
 import { runOnConnection } from './migrate-schema.js';
 import { migrateStep } from './migrate-step.js';
 import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
@@ -84,18 +85,21 @@ async function migrateOutsideTransaction(
   migration: TenantMigration,
   run: PinnedRun,
 ): Promise<void> {
-  const { ctx, target, settings, done } = run;
+  const { ctx, target, done } = run;
+  const settings = run.settingsOf(schemaName);
   const history = new History(database, schemaName);
+  const concurrent = new ConcurrentStatements(database, { schemaName, ctx, lockTimeoutMs: run.lockTimeoutMs, notify: run.notify });
   let statement: string | undefined;
-  const onStatement = (sql: string): void => {
+  const onStatement = async (sql: string): Promise<void> => {
     statement = sql;
+    await concurrent.before(sql);
   };
 
   const migrate = async (): Promise<void> => {
     await database.execute(`set search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`, [], ctx);
 
     for (const [name, value] of settings) {
-      await database.execute(`set ${name} to ${value}`, [], ctx);
+      await database.execute(`set ${name} to ${database.orm.em.getPlatform().quoteValue(value)}`, [], ctx);
     }
 
     await runOnConnection(database, migration, { schemaName, direction: target.direction, ctx, onStatement });

@@ -1,9 +1,11 @@
+import { fitsBlock, StatementBlock } from '../../postgres/statement-block.js';
+import { hasSqlState } from '../../postgres/sql-state.js';
 import type { TenantMigration } from '../set/migration-set.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
 import { KEEP_PATH, queuedSql, RESTORE_SESSION_PATH } from './migrate-schema.js';
-import { scriptFrom } from './script.js';
+import { failureOf, scriptFrom, type Statement } from './script.js';
 import type { TenantRun } from './tenant-run.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
 
@@ -15,36 +17,54 @@ export interface OneMessageRun extends TenantRun {
 }
 
 /**
- * Migrates a tenant upwards in one message: begin, lock, check that no other run has applied these migrations, migrate, record, commit.
- * This requires a database that accepts several commands in one message, and migrations that only queue SQL. Returns false if nothing was
- * done, which includes every failure. The caller then migrates step by step, which finds the cause.
+ * `done`; `busy` if another session has the tenant's lock; `changed` if another run has applied one of the migrations; `unsuited` if this tenant
+ * has to be migrated step by step. Only `done` has done something.
  */
-export async function migrateInOneMessage(database: TenantDatabase, run: OneMessageRun): Promise<boolean> {
+export type OneMessageOutcome = 'done' | 'busy' | 'changed' | 'unsuited';
+
+/**
+ * Migrates a tenant upwards in one block of statements: lock, check that no other run has applied these migrations, migrate, record. This
+ * requires migrations that only queue SQL. Where there is nothing to do, the block does nothing: an error would be in the server's log.
+ *
+ * @throws MigrationError `MIGRATION_FAILED` with migration, statement and cause
+ */
+export async function migrateInOneMessage(database: TenantDatabase, run: OneMessageRun): Promise<OneMessageOutcome> {
   const script = await scriptOf(database, run);
 
   if (script === undefined || !(await database.engine.takesScripts(undefined))) {
-    return false;
+    return 'unsuited';
   }
+
+  const { statements, block, begin } = script;
 
   return database.onOneConnection(async ctx => {
     try {
-      await database.execute(script, [], ctx);
+      await database.execute(begin, [], ctx);
+      const [row] = await database.execute<{ outcome: OneMessageOutcome }>(OUTCOME, [], ctx);
+      await database.execute(row?.outcome === 'done' ? 'commit' : 'rollback', [], ctx);
 
-      return true;
-    } catch {
+      return row?.outcome ?? 'changed';
+    } catch (error) {
       // the failed message left its transaction open. On a lost connection the transaction is gone too
       await database.execute('rollback', [], ctx).catch(() => undefined);
 
-      return false;
+      if (hasSqlState(error, NO_HISTORY) && block.failedAt(error) === undefined) {
+        return 'unsuited';
+      }
+
+      throw failureOf(statements, block, run.schemaName, error);
     }
   });
 }
 
-async function scriptOf(database: TenantDatabase, run: OneMessageRun): Promise<string | undefined> {
-  const { schemaName, executed, planned, settings, target } = run;
+async function scriptOf(
+  database: TenantDatabase,
+  run: OneMessageRun,
+): Promise<{ readonly begin: string; readonly block: StatementBlock; readonly statements: readonly Statement[] } | undefined> {
+  const { schemaName, executed, planned, target } = run;
   const history = new History(database, schemaName);
   const platform = database.orm.em.getPlatform();
-  const statements: string[] = [];
+  const statements: Statement[] = [];
 
   // without a history there is no table for the check. A migration is reverted only if it is still the last one, which the check cannot tell
   if (executed === '' || target.direction === 'down') {
@@ -54,31 +74,51 @@ async function scriptOf(database: TenantDatabase, run: OneMessageRun): Promise<s
   for (const migration of planned) {
     const queued = await queuedSql(database, migration, 'up', schemaName);
 
-    if (!migration.transactional || !queued.isComplete) {
+    if (!migration.transactional || !queued.isComplete || !queued.sql.every(fitsBlock)) {
       return undefined;
     }
 
     statements.push(
-      `set local search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`,
-      ...queued.sql,
-      history.addSql(migration.name),
+      { sql: `set local search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`, migration: undefined },
+      ...queued.sql.map(sql => ({ sql, migration: migration.name })),
+      { sql: history.addSql(migration.name), migration: undefined },
     );
   }
 
   // only `set_config` can change the path of the session, because `set search_path` is refused
-  const keepsPath = statements.some(sql => /set_config/i.test(sql));
-  const lock = platform.formatQuery(LOCK_KEY, [schemaName]);
+  if (statements.some(({ sql }) => /set_config/i.test(sql))) {
+    statements.unshift({ sql: KEEP_PATH, migration: undefined });
+    statements.push({ sql: RESTORE_SESSION_PATH, migration: undefined });
+  }
 
-  return scriptFrom([
-    'begin',
-    ...(keepsPath ? [KEEP_PATH] : []),
-    ...settings.map(([name, value]) => `set local ${name} to ${value}`),
-    // each of these two divides by zero to stop the message. The second one is a separate statement after the lock, so that it sees the
-    // changes of another run
-    `select 1 / pg_try_advisory_xact_lock(${lock})::int`,
-    `select 1 / (count(*) = 0)::int from ${history.table} where name in (${planned.map(({ name }) => platform.quoteValue(name)).join(', ')})`,
-    ...statements,
-    ...(keepsPath ? [RESTORE_SESSION_PATH] : []),
-    'commit',
-  ]);
+  const lock = platform.formatQuery(LOCK_KEY, [schemaName]);
+  const names = planned.map(({ name }) => platform.quoteValue(name)).join(', ');
+  const block = new StatementBlock()
+    .add(outcomeIs('busy'))
+    .add(`if pg_try_advisory_xact_lock(${lock}) then`)
+    .add(outcomeIs('changed'))
+    // a statement of its own after the lock, so that it sees the changes of another run
+    .add(`if not exists (select from ${history.table} where name in (${names})) then`);
+  statements.forEach(({ sql }) => block.execute(sql));
+  block.add(outcomeIs('done')).add('end if;').add('end if;');
+
+  return {
+    // each statement of the block has to see what was committed before it
+    begin: scriptFrom([
+      'begin isolation level read committed',
+      ...run.settingsOf(schemaName).map(([name, value]) => `set local ${name} to ${platform.quoteValue(value)}`),
+      block.sql,
+    ]),
+    block,
+    statements,
+  };
 }
+
+function outcomeIs(outcome: OneMessageOutcome): string {
+  return `perform set_config('landlord.outcome', '${outcome}', true);`;
+}
+
+const OUTCOME = `select current_setting('landlord.outcome', true) as outcome`;
+
+/** Undefined table, invalid schema name: schema or history have gone since they were read. */
+const NO_HISTORY = ['42P01', '3F000'] as const;

@@ -1,9 +1,9 @@
-import { MigrationError, SchemaMissingError } from '../../errors/index.js';
-import { notOwned } from '../../database/owned-schemas.js';
+import { MigrationError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { namesOf, readHistories, type ReadOptions, type SchemaHistory } from '../history/histories.js';
+import { namesOf, readHistories, type ReadOptions } from '../history/histories.js';
 import type { TenantWork } from './tenant-run.js';
 import type { MigrationSet, TenantMigration } from '../set/migration-set.js';
+import { refusalOf } from './refusal.js';
 import { planMigrations, unknownMigrations, type MigrationTarget } from './plan.js';
 
 /** The plan of a run: the tenants to migrate, and those that cannot be migrated. All others are up to date. */
@@ -39,7 +39,7 @@ export async function planRun(
       // most tenants have the same history, so each history is planned and stored only once
       const plan = plans.get(executed) ?? planHistory(set, target, executed);
       plans.set(executed, plan);
-      const error = refusalOf(history, target) ?? plan.error;
+      const error = refusalOf(history, target.direction) ?? plan.error;
 
       if (error !== undefined) {
         refused.push({ schemaName, error });
@@ -54,16 +54,6 @@ export async function planRun(
   }
 
   return { total: schemaNames.length, unread: [...unread], work, refused, unknown };
-}
-
-/** The reason why a tenant cannot be migrated, whatever the plan is. */
-function refusalOf({ schemaName, hasSchema, isForeign, error }: SchemaHistory, { direction }: MigrationTarget): Error | undefined {
-  if (!hasSchema) {
-    return new SchemaMissingError(schemaName);
-  }
-
-  // downwards, such a schema has nothing to revert
-  return isForeign && direction === 'up' ? notOwned(schemaName, 'migrate') : error;
 }
 
 interface HistoryPlan {

@@ -15,6 +15,8 @@ export interface RunPreview {
   readonly migrations: readonly string[];
   /** The SQL for the first tenant. A comment stands for SQL that cannot be known without running the migration. */
   readonly sql: readonly string[];
+  /** Why the run would refuse the tenant, whose migrations are then not known. */
+  readonly error?: unknown;
 }
 
 /** Returns what a run would do. Takes no lock and changes nothing. */
@@ -22,7 +24,7 @@ export async function previewRun(database: TenantDatabase, options: MigrateOptio
   const target = targetOf(options);
   const set = await loadMigrationSet(database);
   checkTarget(set, target);
-  const { work } = await planRun(database, set, target, await selectSchemaNames(database, options), readOptionsOf(options));
+  const { work, refused } = await planRun(database, set, target, await selectSchemaNames(database, options), readOptionsOf(options));
   const groups = new Map<string, { schemaNames: string[]; migrations: readonly string[] }>();
 
   for (const { schemaName, planned } of work) {
@@ -32,7 +34,7 @@ export async function previewRun(database: TenantDatabase, options: MigrateOptio
     groups.set(migrations.join('\n'), group);
   }
 
-  return Promise.all(
+  const previews = await Promise.all(
     [...groups.values()].map(async group => {
       const [first = ''] = group.schemaNames;
       const history = new History(database, first);
@@ -53,6 +55,8 @@ export async function previewRun(database: TenantDatabase, options: MigrateOptio
       return { ...group, sql };
     }),
   );
+
+  return [...previews, ...refused.map(({ schemaName, error }) => ({ schemaNames: [schemaName], migrations: [], sql: [], error }))];
 }
 
 const REST = '-- from here the migration reads the database or uses the ORM, so the remaining SQL depends on the tenant';

@@ -33,6 +33,8 @@ function checkNumbers(options: Readonly<Partial<Record<keyof typeof MINIMUM, num
 const MINIMUM = {
   concurrency: 1,
   maxFailures: 1,
+  maxEqualFailures: 0,
+  databaseTimeoutMs: 0,
   canary: 1,
   retries: 0,
   lockTimeoutMs: 0,

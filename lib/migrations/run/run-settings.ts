@@ -38,8 +38,8 @@ async function canNoticeLostClients(database: TenantDatabase): Promise<boolean> 
   }
 }
 
-/** The default time to wait for a lock of another session. */
-export const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
+/** The default time to wait for a lock of another session: what a request can bear, as requests queue up behind the waiting statement. */
+export const DEFAULT_LOCK_TIMEOUT_MS = 1_000;
 
 const CLIENT_CHECK = 'client_connection_check_interval';
 const CLIENT_CHECK_MS = 1_000;

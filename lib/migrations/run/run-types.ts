@@ -1,3 +1,4 @@
+import type { Blocker } from '../../errors/index.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import type { TenantSelection } from './selection.js';
 
@@ -14,16 +15,35 @@ export interface MigrateOptions<Tenant extends TenantMixin<unknown> = TenantMixi
   readonly skipPublicCheck?: boolean;
   /** How many tenants are migrated at once. Each takes a connection of the pool. @default the size of the pool, 1 on PGlite */
   readonly concurrency?: number;
-  /** How long a statement waits for a lock of another session, in milliseconds; 0 means for ever. For a tenant that another run is migrating, see `busyTimeoutMs`. @default 5000 */
+  /**
+   * How long a statement waits for a lock of another session, in milliseconds; 0 means for ever. What comes after it waits too, such as the
+   * requests of the tenant, so it should be what a request can bear. For a tenant that another run is migrating, see `busyTimeoutMs`.
+   *
+   * @default 1000
+   */
   readonly lockTimeoutMs?: number;
   /** How long the run waits for a tenant that another run or session has locked, in milliseconds; 0 means for ever. @default 600000 */
   readonly busyTimeoutMs?: number;
   /** The maximum duration of a statement, in milliseconds. @default the setting of the server */
   readonly statementTimeoutMs?: number;
-  /** How often a tenant is retried after a conflict with another session or a lost connection. @default 3 */
+  /**
+   * How often a tenant is retried after a lock that it did not get, a conflict with another session or a lost connection. After a lock time-out
+   * it is left for later: it is retried after twice as long as it waited, then after four times, and so on.
+   *
+   * @default 3
+   */
   readonly retries?: number;
-  /** The run stops after this number of failures: tenants in progress are finished, the others are not started. @default no limit */
+  /** The run stops after this number of failures: tenants in progress are finished and may fail too, the others are not started. @default no limit */
   readonly maxFailures?: number;
+  /** The run stops after this number of failures of one cause, if no tenant was migrated; 0 means never. @default 10 */
+  readonly maxEqualFailures?: number;
+  /**
+   * How long the run waits for a database that restarts, cannot be reached or has no connection left, in milliseconds. The time counts from the
+   * last success. The run then stops.
+   *
+   * @default 60000
+   */
+  readonly databaseTimeoutMs?: number;
   /** The tenants to migrate first: schema names, or a number of tenants. If one of them fails, no other tenant is started. */
   readonly canary?: number | readonly string[];
   /** After an abort, tenants in progress are finished, and the others are not started. */
@@ -32,7 +52,25 @@ export interface MigrateOptions<Tenant extends TenantMixin<unknown> = TenantMixi
   readonly onPlan?: (plan: RunPlan) => void;
   /** Called for each tenant that was migrated or failed. If it throws, the error is rethrown at the end of the run. */
   readonly onProgress?: (result: TenantRunResult) => void;
+  /** Called with what an operator wants to know while the run goes on. If it throws, the error is rethrown at the end of the run. */
+  readonly onNotice?: (notice: RunNotice) => void;
 }
+
+/** What happens during a run besides the results of tenants. */
+export type RunNotice =
+  /** The database is in trouble, and the run waits for it. */
+  | { readonly kind: 'waiting'; readonly error: unknown; readonly timeoutMs: number }
+  /** The database answers again. */
+  | { readonly kind: 'back'; readonly waitedMs: number }
+  /** A tenant waits for locks that these sessions hold. */
+  | { readonly kind: 'blocked'; readonly schemaName: string; readonly blockers: readonly Blocker[] }
+  /** An earlier attempt has left an invalid index behind. It was dropped, and is built again. */
+  | { readonly kind: 'rebuilt'; readonly schemaName: string; readonly index: string };
+
+/** Why a run has stopped before all tenants were started. */
+export type RunStop =
+  | { readonly reason: 'aborted' | 'failures' | 'equal failures' | 'canary' }
+  | { readonly reason: 'database'; readonly error: unknown };
 
 /** The numbers of tenants in a run. */
 export interface RunPlan {
@@ -60,6 +98,8 @@ export interface RunResult {
   readonly failed: readonly TenantRunFailure[];
   /** The schema names of tenants that were not started, because the run was stopped. */
   readonly notBegun: readonly string[];
+  /** Why the run has stopped before its end, if it has. */
+  readonly stopped?: RunStop;
   /** Tenants whose history contains migrations that are not in the set. */
   readonly unknown: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[];
   readonly durationMs: number;

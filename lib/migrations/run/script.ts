@@ -1,28 +1,37 @@
 import type { Transaction } from '@mikro-orm/core';
 import { MigrationError } from '../../errors/index.js';
-import { connectionWasLost, isWorthRetrying } from '../../postgres/sql-state.js';
+import { fitsBlock, StatementBlock } from '../../postgres/statement-block.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
 /** A statement and its migration. Statements of the library have no migration. */
-interface Statement {
+export interface Statement {
   readonly sql: string;
   readonly migration: string | undefined;
 }
 
 /**
- * Collects the statements of one transaction and sends them in as few messages as possible: all in one message if the database accepts
- * several commands in a message, otherwise one by one. Call `send()` before any other statement that has to run after them.
+ * Collects the statements of one transaction and sends them in as few messages as possible: all at once if the database takes several
+ * commands at once, otherwise one by one. Call `send()` before any other statement that has to run after them.
  */
 export class Script {
   readonly #database: TenantDatabase;
   readonly #schemaName: string;
   readonly #ctx: Transaction;
+  readonly #singly: boolean;
   #statements: Statement[] = [];
+  #ownFailure: unknown;
 
-  constructor(database: TenantDatabase, schemaName: string, ctx: Transaction) {
+  /** @param singly Whether each statement is sent on its own, so that a time-out of the server is for each. */
+  constructor(database: TenantDatabase, schemaName: string, ctx: Transaction, { singly = false }: { readonly singly?: boolean } = {}) {
     this.#database = database;
     this.#schemaName = schemaName;
     this.#ctx = ctx;
+    this.#singly = singly;
+  }
+
+  /** Whether the error is of a statement that is none of a migration's. */
+  isOwnFailure(error: unknown): boolean {
+    return error !== undefined && error === this.#ownFailure;
   }
 
   get isEmpty(): boolean {
@@ -33,38 +42,36 @@ export class Script {
     this.#statements.push({ sql, migration });
   }
 
-  /** @throws MigrationError `MIGRATION_FAILED` with the migration and the statement. */
+  /** @throws MigrationError `MIGRATION_FAILED` with the migration and the statement, or the error of a statement that is none of a migration's. */
   async send(): Promise<void> {
+    try {
+      await this.#send();
+    } catch (error) {
+      this.#ownFailure = error instanceof MigrationError ? undefined : error;
+      throw error;
+    }
+  }
+
+  async #send(): Promise<void> {
     const statements = this.#statements;
     this.#statements = [];
+    const isTogether = !this.#singly && statements.length > 1 && statements.every(({ sql }) => fitsBlock(sql));
 
-    if (statements.length > 1 && (await this.#database.engine.takesScripts(this.#ctx))) {
+    if (isTogether && (await this.#database.engine.takesScripts(this.#ctx))) {
       await this.#sendTogether(statements);
     } else {
       await this.#sendSingly(statements);
     }
   }
 
-  /**
-   * Sends all statements in one message. An error does not say which command failed. So the message is rolled back and its statements are
-   * sent again one by one. Then the failing statement is known, or the failure was temporary.
-   */
   async #sendTogether(statements: readonly Statement[]): Promise<void> {
-    const script = scriptFrom([...statements.map(({ sql }) => sql), `release savepoint ${SAVEPOINT}`]);
-    // a separate message, because nothing runs of a message that does not parse
-    await this.#execute(`savepoint ${SAVEPOINT}`);
+    const block = new StatementBlock();
+    statements.forEach(({ sql }) => block.execute(sql));
 
     try {
-      await this.#execute(script);
+      await this.#execute(block.sql);
     } catch (error) {
-      if (connectionWasLost(error) || isWorthRetrying(error)) {
-        throw MigrationError.failed(lastMigration(statements), this.#schemaName, error);
-      }
-
-      await this.#execute(`rollback to savepoint ${SAVEPOINT}`);
-      // inside a savepoint, PostgreSQL would not let a value be used that was added to an enum of the same transaction
-      await this.#execute(`release savepoint ${SAVEPOINT}`);
-      await this.#sendSingly(statements);
+      throw failureOf(statements, block, this.#schemaName, error);
     }
   }
 
@@ -83,13 +90,21 @@ export class Script {
   }
 }
 
+/** The error of a block of statements, with the statement that failed. One that is none of a migration's keeps its own error. */
+export function failureOf(statements: readonly Statement[], block: StatementBlock, schemaName: string, error: unknown): unknown {
+  const failed = statements[block.failedAt(error) ?? -1];
+
+  if (failed !== undefined) {
+    return failed.migration === undefined ? error : MigrationError.failed(failed.migration, schemaName, error, failed.sql);
+  }
+
+  // such as at the commit, or where the connection was lost
+  const last = statements.findLast(({ migration }) => migration !== undefined)?.migration;
+
+  return last === undefined ? error : MigrationError.failed(last, schemaName, error);
+}
+
 /** Joins statements to one message. The semicolon goes on its own line, because a statement may end with a comment. */
 export function scriptFrom(statements: readonly string[]): string {
   return statements.map(sql => sql.replace(/;\s*$/, '')).join('\n;\n');
 }
-
-function lastMigration(statements: readonly Statement[]): string {
-  return statements.findLast(({ migration }) => migration !== undefined)?.migration ?? '';
-}
-
-const SAVEPOINT = 'landlord_script';

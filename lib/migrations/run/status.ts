@@ -1,10 +1,11 @@
-import type { MigrationError } from '../../errors/index.js';
+import type { MigrationError, TenantError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { findOwnedSchemas } from '../../database/owned-schemas.js';
 import type { ExecutedMigration } from '../history/history.js';
 import { namesOf, readHistories } from '../history/histories.js';
 import { DEFAULT_LOCK_TIMEOUT_MS } from './run-settings.js';
 import { loadMigrationSet } from '../set/migration-set.js';
+import { refusalOf } from './refusal.js';
 import { planMigrations, unknownMigrations } from './plan.js';
 import { selectSchemaNames, type TenantSelection } from './selection.js';
 
@@ -17,8 +18,8 @@ export interface TenantMigrationStatus {
   readonly pending: readonly string[];
   /** Migrations in the history that are not in the set, for example after a return to an older version of the application. */
   readonly unknown: readonly string[];
-  /** Why the history could not be read. Its migrations are then not known. */
-  readonly error?: MigrationError;
+  /** Why a run would refuse the tenant: its history cannot be read, is lost, or the schema is not the library's. Its migrations are then not known. */
+  readonly error?: TenantError;
 }
 
 export interface MigrationStatus {
@@ -35,7 +36,10 @@ export async function migrationStatus(database: TenantDatabase, selection: Tenan
   for await (const batch of readHistories(database, await selectSchemaNames(database, selection), {
     lockTimeoutMs: DEFAULT_LOCK_TIMEOUT_MS,
   })) {
-    for (const { schemaName, hasSchema, executed, error } of batch) {
+    for (const history of batch) {
+      const { schemaName, hasSchema, executed } = history;
+      // that it has no schema is said by `hasSchema`
+      const error = hasSchema ? refusalOf(history, 'up') : undefined;
       const names = namesOf({ executed });
       statuses.push({
         schemaName,

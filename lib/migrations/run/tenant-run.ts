@@ -1,16 +1,20 @@
 import type { MigrationSet, TenantMigration } from '../set/migration-set.js';
 import type { MigrationTarget } from './plan.js';
 import type { RunSettings } from './run-settings.js';
+import type { RunNotice } from './run-types.js';
 
 export interface TenantRun {
   readonly set: MigrationSet;
   readonly target: MigrationTarget;
-  /** Settings such as time-outs, for the transaction of each tenant. */
-  readonly settings: RunSettings;
+  /** Settings such as time-outs, for the transaction of this tenant. */
+  settingsOf(schemaName: string): RunSettings;
+  /** How long a statement waits for a lock of another session, in milliseconds. */
+  readonly lockTimeoutMs: number;
   /** How often a tenant is retried after a conflict with another session or a lost connection. */
   readonly retries: number;
   /** After an abort, failures are not retried. */
   readonly signal?: AbortSignal | undefined;
+  notify(notice: RunNotice): void;
 }
 
 /** A tenant, its history when the run was planned, and the migrations that were planned from it. */

@@ -12,6 +12,9 @@ const NAMES = Array.from({ length: 20 }, (_, n) => `t${String(n).padStart(2, '0'
 const KILLS = effort(12, 50);
 const SEED = REPLAY.seed ?? 20_261_123;
 
+/** Sessions of the child, which carry the name of the run while they migrate. */
+const OF_CHILD = `(application_name = 'spec child' or application_name ~ '^landlord [0-9a-f]{4} ')`;
+
 onDatabases(
   'a run that is killed',
   database => {
@@ -123,14 +126,14 @@ onDatabases(
     /** Ends the sessions of the killed client, in which the server may still run a whole migration. */
     async function noneInFlight(): Promise<void> {
       await database.query(
-        `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and application_name = 'spec child'`,
+        `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and ${OF_CHILD}`,
       );
       expect(await otherSessions('')).to.equal(0);
     }
 
     async function otherSessions(condition: string): Promise<number> {
       const [row] = await database.query<{ count: number }>(
-        `select count(*)::int as count from pg_stat_activity where datname = current_database() and application_name = 'spec child' ${condition}`,
+        `select count(*)::int as count from pg_stat_activity where datname = current_database() and ${OF_CHILD} ${condition}`,
       );
 
       return row?.count ?? 0;

@@ -214,20 +214,6 @@ onDatabases('migrations outside a transaction', database => {
       await database.query('drop table public.ran');
     });
 
-    it('M9 one that waits too long for a lock is reported with what it left, and not tried again', async () => {
-      const other = await openSession(database);
-      await other.query('begin');
-      await other.query('lock table bob.tag in row exclusive mode');
-      set.use(outside('M3', 'create index concurrently "tag_name_index" on "tag" ("name")'));
-
-      const result = await set.tenants.migrate({ lockTimeoutMs: 50 });
-      await other.end();
-
-      expect(result.migrated.map(({ schemaName }) => schemaName)).to.deep.equal(['acme']);
-      expect((result.failed[0]?.error as MigrationError | undefined)?.cause).to.include({ code: '55P03' });
-      expect(String(result.failed[0]?.error)).to.contain('invalid index "tag_name_index"');
-    });
-
     it('M9 one that loses its connection is reported as that, and the pool has its place back', async () => {
       set.use(outside('M3', 'select pg_sleep(30)'));
 

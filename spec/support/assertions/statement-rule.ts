@@ -8,7 +8,8 @@ import { ROOT } from '../orm/library-orm.ts';
  * in a statement where somebody has written it there: with what stands before it, it is found in a source file, of this
  * repository or of MikroORM. And an identifier is either a plain word, or written like that somewhere too.
  */
-export function valuesIn(statement: string): string[] {
+export function valuesIn(sent: string): string[] {
+  const statement = unwrapped(sent);
   const found: string[] = [];
 
   for (const match of statement.matchAll(TOKENS)) {
@@ -25,6 +26,13 @@ export function valuesIn(statement: string): string[] {
   }
 
   return found;
+}
+
+// what the library sends together, in one block of PL/pgSQL
+function unwrapped(statement: string): string {
+  return statement.replace(/\bdo (\$landlord\d*\$)begin\n([\s\S]*)\nend\1/, (_, _tag, block: string) =>
+    block.replaceAll(/^execute (\$landlord\d*\$)([\s\S]*?)\1;$/gm, '$2;'),
+  );
 }
 
 /**
@@ -85,6 +93,8 @@ function isDeclared(statement: string, index: number, token: string): boolean {
     (/\bset_config\('search_path', $/.test(before) && /^'("\w+"(, )?)+'$/.test(token)) ||
     // the path that there was, which a statement that takes no snapshot takes no parameter for
     (token === '"$user"' && /\bset local search_path to (?:"\w+", )*$/.test(before)) ||
+    // the run and the tenant that a session is for
+    (/\bset (local )?application_name to $/.test(before) && /^'landlord [\da-f]{4} \w+'$/.test(token)) ||
     // a channel, which takes no parameter
     (/^listen $/i.test(command) && /^"landlord:[\w.]+"$/.test(token)) ||
     statement === "set names 'utf8';" ||
@@ -102,11 +112,12 @@ const DECLARATION = /^(create|alter) (table|type|index|unique index|view|materia
 const CATALOG =
   /\b(information_schema|pg_(catalog|class|constraint|database|enum|index|indexes|namespace|policies|proc|tables|trigger|type|views|matviews))\b/;
 
-const HISTORY = /^(insert into|delete from|select .* from) "\w+"\."\w*(?:migrations|history)\w*" (\("?name"?\) values|where name in) \(/;
+const HISTORY =
+  /^(insert into|delete from|select .* from|if not exists \(select from) "\w+"\."\w*(?:migrations|history)\w*" (\("?name"?\) values|where name in) \(/;
 
 const PLACES = [
   /\bset (local )?\w+ (to|=) $/,
-  /\bset_config\(('\w+', )?$/,
+  /\bset_config\(('[\w.]+', )?$/,
   /\bsetval\($/,
   // a key in JSON
   /->>?$/,

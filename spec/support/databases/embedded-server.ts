@@ -7,6 +7,8 @@ import { freePort } from '../web/free-port.ts';
 /** A PostgreSQL from npm, in a folder of its own. The caller must stop it. */
 export interface EmbeddedServer {
   readonly url: string;
+  /** What it has logged. */
+  readonly log: readonly string[];
   /** Starts it again, on the same port and data. */
   start(): Promise<void>;
   /** Shuts it down without waiting: open sessions are terminated. */
@@ -28,7 +30,7 @@ export async function startEmbeddedServer(): Promise<EmbeddedServer> {
   // the server may run as another user than the specs
   await chmod(folder, 0o755);
   const port = await freePort();
-  const log: unknown[] = [];
+  const log: string[] = [];
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, 'data'),
     port,
@@ -36,8 +38,8 @@ export async function startEmbeddedServer(): Promise<EmbeddedServer> {
     // as root, which PostgreSQL refuses to run as
     createPostgresUser: process.getuid?.() === 0,
     postgresFlags: ['-c', 'fsync=off', '-c', 'max_connections=200', '-c', 'listen_addresses=127.0.0.1'],
-    onLog: line => log.push(line),
-    onError: line => log.push(line),
+    onLog: line => log.push(String(line)),
+    onError: line => log.push(String(line)),
   });
   const remove = async (): Promise<void> => {
     await server.stop();
@@ -54,6 +56,7 @@ export async function startEmbeddedServer(): Promise<EmbeddedServer> {
 
   return {
     url: `postgres://postgres:password@127.0.0.1:${port}/postgres`,
+    log,
     start: () => server.start(),
     stop: () => server.stop(),
     remove,

@@ -1,0 +1,19 @@
+import { MigrationError, SchemaMissingError, type TenantError } from '../../errors/index.js';
+import { notOwned } from '../../database/owned-schemas.js';
+import type { SchemaHistory } from '../history/histories.js';
+
+/** The reason why a tenant cannot be migrated, whatever the plan is. */
+export function refusalOf(history: SchemaHistory, direction: 'up' | 'down'): TenantError | undefined {
+  const { schemaName, hasSchema, isForeign, isLost, error } = history;
+
+  if (!hasSchema) {
+    return new SchemaMissingError(schemaName);
+  }
+
+  // downwards, a schema without a history has nothing to revert
+  if (direction === 'up' && isForeign) {
+    return notOwned(schemaName, 'migrate');
+  }
+
+  return error ?? (direction === 'up' && isLost ? MigrationError.historyLost(schemaName) : undefined);
+}
