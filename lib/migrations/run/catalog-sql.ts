@@ -22,13 +22,13 @@ from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and 
 left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum left join pg_collation l on l.oid = a.attcollation
 where r.relkind in ('r', 'p', 'f', 'm')
 union all
-select r.nspname, 'index ' || r.relname, concat_ws(' ', pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisclustered)
+select r.nspname, 'index ' || r.relname, concat_ws(' ', pg_get_indexdef(i.indexrelid, 0, true), i.indisvalid, i.indisclustered)
 from relations r join pg_index i on i.indexrelid = r.oid
 union all
 select r.nspname, 'constraint ' || r.relname || '.' || c.conname, concat_ws(' ', pg_get_constraintdef(c.oid), c.convalidated)
 from relations r join pg_constraint c on c.conrelid = r.oid where c.contype <> 'n'
 union all
-select r.nspname, 'trigger ' || r.relname || '.' || t.tgname, concat_ws(' ', pg_get_triggerdef(t.oid), t.tgenabled)
+select r.nspname, 'trigger ' || r.relname || '.' || t.tgname, concat_ws(' ', pg_get_triggerdef(t.oid, true), t.tgenabled)
 from relations r join pg_trigger t on t.tgrelid = r.oid where not t.tgisinternal
 union all
 select r.nspname, 'policy ' || r.relname || '.' || p.polname,
@@ -50,7 +50,7 @@ from pg_type t join wanted w on w.oid = t.typnamespace where t.typtype = 'd'`;
  * One text for each schema, which is equal if all its objects are. The name of the schema is taken out of the definitions. Something else that has the
  * name of the schema, such as a table, is taken out with it, so texts can differ although the objects do not.
  */
-export const FINGERPRINTS = `
-select schema_name, md5(string_agg(object || ' ' || definition, E'\\n' order by object collate "C")) as fingerprint from (
-  select schema_name, object, regexp_replace(definition, '"\\?\\m' || schema_name || '\\M"\\?\\.', '*.', 'g') as definition from (${OBJECTS_OF_SCHEMAS}) objects
+export const FINGERPRINTS = String.raw`
+select schema_name, md5(string_agg(object || ' ' || definition, chr(10) order by object collate "C")) as fingerprint from (
+  select schema_name, object, regexp_replace(definition, '"\?\m' || schema_name || '\M"\?\.', '*.', 'g') as definition from (${OBJECTS_OF_SCHEMAS}) objects
 ) plain group by schema_name`;
