@@ -108,7 +108,7 @@ function statementsOf(sql: string): SqlPart[] {
     if (kind === 'space' || isComment(lexer)) {
       words.addSpace();
     } else if (QUOTES.has(kind)) {
-      words.add(sql[lexer.start] === '"' ? '""' : "''");
+      words.add(sql[lexer.start] === '"' ? nameIn(lexer.text, words) : "''");
     } else if (kind === 'word') {
       const word = lexer.text;
       words.add(word);
@@ -126,6 +126,11 @@ function statementsOf(sql: string): SqlPart[] {
   end(sql.length);
 
   return statements;
+}
+
+/** What stands for a name in quotes: nothing, but for that of a setting, which is the same with and without quotes. */
+function nameIn(quoted: string, before: Words): string {
+  return before.isSet && SETTING_NAME.test(quoted) ? quoted.slice(1, -1) : '""';
 }
 
 function blockOf(token: string, blocks: number): number {
@@ -153,6 +158,11 @@ class Words {
     return this.#pieces.length >= MOST_PIECES;
   }
 
+  /** Whether the name of a setting follows. */
+  get isSet(): boolean {
+    return this.#pieces.length <= SET_PIECES && SET.test(this.text);
+  }
+
   get text(): string {
     return this.#pieces.join('').trim();
   }
@@ -172,6 +182,13 @@ class Words {
 }
 
 const MOST_PIECES = 10_000;
+
+// `set local `
+const SET_PIECES = 4;
+
+const SET = /^set(?: (?:local|session))?$/i;
+
+const SETTING_NAME = /^"[a-z_][a-z0-9_.]*"$/;
 
 // `create or replace function`
 const ROUTINE_PIECES = 7;
@@ -194,7 +211,7 @@ const WORK = String.raw`(?:\s+(?:work|transaction))?`;
 /** A setting that is neither the path nor the role, under whatever name, and whose value is not looked up on the path. */
 const SETTING = String.raw`(?!(?:search_path|schema|role|session|session_authorization|is_superuser|all|default_text_search_config)\b)[a-z_][\w.]*`;
 
-// a quoted name, or one with escapes in it, is not looked at: it is `other`
+// a quoted name of anything but a setting, or one with escapes in it, is not looked at: it is `other`
 const KINDS: readonly (readonly [SqlKind, RegExp])[] = (
   [
     ['begin', [String.raw`begin\b(?!\s+atomic\b).*`, String.raw`start\s+transaction\b.*`]],
