@@ -1,3 +1,4 @@
+import { outsideOfTexts, SqlLexer } from '../postgres/sql-lexer.js';
 import { withoutComments } from '../postgres/transaction-statements.js';
 
 /**
@@ -5,11 +6,13 @@ import { withoutComments } from '../postgres/transaction-statements.js';
  * write is sent in a transaction. A function that writes and is called by `select` is not seen.
  */
 export function mayWrite(sql: string): boolean {
+  const word = firstWordOf(sql);
+
   // what is only seen at a closer look is seldom there at all
   return (
-    WRITES.test(sql) ||
+    WRITES.has(word) ||
     (SEVERAL.test(sql) && SEVERAL.test(outsideOfTexts(sql))) ||
-    (CTE.test(sql) && WRITING.test(outsideOfTexts(sql))) ||
+    (word === 'with' && WRITING.test(outsideOfTexts(sql))) ||
     (INTO.test(sql) && INTO.test(outsideOfTexts(sql)))
   );
 }
@@ -17,10 +20,11 @@ export function mayWrite(sql: string): boolean {
 /** What the statement does to the transaction, or that it is of the session, where it does nothing else. */
 export function controlOf(sql: string): Control | undefined {
   // a comment may have a semicolon or another comment
-  const [, first = '', rest = ''] = (FIRST.test(sql) && CONTROL.exec(withoutComments(sql))) || [];
-  const word = first.toLowerCase();
+  const text = FIRST.test(sql) ? withoutComments(sql) : '';
+  const first = CONTROL.exec(text)?.[0] ?? '';
+  const rest = text.slice(first.length).replace(ENDINGS, '');
 
-  switch (word) {
+  switch (rest.includes(';') ? '' : first.replace(ENDINGS_BEFORE, '').toLowerCase()) {
     case '':
       return undefined;
     case 'begin':
@@ -52,9 +56,16 @@ export function schemasRenamedOrDropped(sql: string): string[] {
   return [...sql.matchAll(GIVEN_UP)].map(([, name = '']) => nameIn(name));
 }
 
-/** The statement without what stands in literals, names in quotes, bodies and comments. */
-function outsideOfTexts(sql: string): string {
-  return sql.replaceAll(TEXTS, ' ');
+/** After parentheses and comments. */
+function firstWordOf(sql: string): string {
+  const lexer = new SqlLexer(sql);
+  let isFound: boolean;
+
+  do {
+    isFound = lexer.nextVisible();
+  } while (isFound && lexer.text === '(');
+
+  return isFound && lexer.kind === 'word' ? lexer.text.toLowerCase() : '';
 }
 
 // as PostgreSQL takes it
@@ -64,15 +75,9 @@ function nameIn(sql: string): string {
   return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name.toLowerCase();
 }
 
-const START = String.raw`^(?:\s|\/\*(?:[^*]|\*(?!\/))*\*\/|--[^\n]*\n|\()*`;
-
-const WRITES = new RegExp(String.raw`${START}(?:insert|update|delete|merge|call|do|truncate|refresh)\b`, 'i');
-
-const CTE = new RegExp(String.raw`${START}with\b`, 'i');
+const WRITES: ReadonlySet<string> = new Set('insert update delete merge call do truncate refresh'.split(' '));
 
 const WRITING = /\b(?:insert|update|delete|merge)\b/i;
-
-const TEXTS = /\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]*)\$[\s\S]*?\$\1\$|--[^\n]*|\/\*[\s\S]*?\*\//gi;
 
 const SEVERAL = /;\s*[^\s;]/;
 
@@ -83,7 +88,11 @@ const CONTROLS = 'begin|start|commit|end|rollback|abort|prepare|savepoint|releas
 // what is only seen without comments is not looked at closer in all other statements
 const FIRST = new RegExp(String.raw`^[\s;]*(?:\/\*|--|(?:${CONTROLS})\b)`, 'i');
 
-const CONTROL = new RegExp(String.raw`^[\s;]*(${CONTROLS})\b([^;]*?)[\s;]*$`, 'i');
+const CONTROL = new RegExp(String.raw`^[\s;]*(?:${CONTROLS})\b`, 'i');
+
+const ENDINGS_BEFORE = /^[\s;]+/;
+
+const ENDINGS = /(?<![\s;])[\s;]+$/;
 
 const TO_SAVEPOINT = /^\s*(?:work\s+|transaction\s+)?to\s+(?:savepoint\s+)?([\s\S]*)$/i;
 

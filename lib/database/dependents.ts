@@ -11,14 +11,6 @@ export async function dependentsOf(database: Statements, schemaName: string, ctx
 }
 
 /**
- * What has the name of the schema in its text, is not in the schema, and would look for that name after a rename: functions, and settings
- * of roles and of the database. What PostgreSQL refers to by number, such as a view, follows a rename.
- */
-export async function namedIn(database: Statements, schemaName: string, ctx: Transaction): Promise<string[]> {
-  return textsOf(await database.execute<Text>(NAMED, [schemaName], ctx));
-}
-
-/**
  * Locks the tables of a schema against everybody, as dropping them does. A transaction that is creating a view on one of them holds a lock,
  * so the view is there to be found when this returns. Takes no locks that dropping the schema would not take.
  */
@@ -31,13 +23,13 @@ export async function lockTables(database: Statements, schemaName: string, ctx: 
   }
 }
 
-function textsOf(rows: readonly Text[]): string[] {
+export function textsOf(rows: readonly Text[]): string[] {
   return rows.map(row => row.text);
 }
 
-type Statements = Pick<TenantDatabase, 'execute'>;
+export type Statements = Pick<TenantDatabase, 'execute'>;
 
-interface Text {
+export interface Text {
   readonly text: string;
 }
 
@@ -98,27 +90,3 @@ const DEPENDENTS = `with recursive inside (classid, objid) as (
 select distinct o.type || ' ' || o.identity as text from named n
 cross join lateral pg_identify_object(n.classid, n.objid, n.objsubid) o
 where o.identity is not null order by 1`;
-
-// a word before a dot may be the alias of a table, so what follows the dot has to be something in the schema
-const NAMED = `with tenant as (select oid, nspname::text as name from pg_namespace where nspname = ?)
-select o.type || ' ' || o.identity as text from tenant t
-join pg_proc p on p.pronamespace <> t.oid and (
-  exists (
-    select from unnest(p.proconfig) s, regexp_split_to_table(substr(s, 13), ',') e
-    where s like 'search_path=%' and btrim(e, ' "') = t.name
-  )
-  or (strpos(lower(p.prosrc), t.name) > 0 and exists (
-    select from regexp_matches(p.prosrc, '[[:<:]]' || t.name || '[[:>:]]"{0,1}[[:space:]]*[.][[:space:]]*"{0,1}([a-z_0-9$]+)', 'gi') m
-    where exists (select from pg_class where relnamespace = t.oid and relname = lower(m[1]))
-      or exists (select from pg_proc where pronamespace = t.oid and proname = lower(m[1]))
-      or exists (select from pg_type where typnamespace = t.oid and typname = lower(m[1]))
-  ))
-)
-cross join lateral pg_identify_object('pg_proc'::regclass, p.oid, 0) o
-union all
-select 'setting ' || split_part(c, '=', 1) || ' of ' || case when s.setrole = 0 then 'the database' else 'role ' || s.setrole::regrole end
-from tenant t
-join pg_db_role_setting s on s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
-cross join unnest(s.setconfig) c
-where c like 'search_path=%' and exists (select from regexp_split_to_table(substr(c, 13), ',') e where btrim(e, ' "') = t.name)
-order by 1`;

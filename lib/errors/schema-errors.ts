@@ -50,7 +50,7 @@ export class SchemaInUseError extends TenantError {
   /** Each as PostgreSQL names it, for example `view public.report`. */
   readonly dependents: readonly string[];
 
-  constructor(schemaName: string, action: 'drop' | 'rename', dependents: readonly string[]) {
+  constructor(schemaName: string, action: 'create' | 'drop' | 'rename', dependents: readonly string[]) {
     const { reason, remedy } = IN_USE[action];
     const rest = dependents.length - MAX_NAMED;
     const named = dependents.slice(0, MAX_NAMED).join(', ') + (rest > 0 ? `, and ${rest} more (\`error.dependents\` has all)` : '');
@@ -79,12 +79,16 @@ export class ProvisioningError extends TenantError {
 }
 
 const IN_USE = {
+  create: {
+    reason: 'the `search_path` of others has the name already, maybe of a schema that had it before, and they would find the new schema',
+    remedy: 'Change that first, or choose another name.',
+  },
   drop: {
     reason: 'what is outside of it depends on it and would be dropped too',
     remedy: 'Drop or change that first. To drop it along with the schema, call `tenants().drop(tenant, { cascade: true })`.',
   },
   rename: {
-    reason: 'what is outside of it has its name as text, and would go on looking for that name',
+    reason: 'functions, triggers or settings have its name as text, and would go on looking for that name',
     remedy: 'Change that first. To rename the schema all the same, call `tenants().rename(tenant, schemaName, { force: true })`.',
   },
 } as const;

@@ -1,9 +1,11 @@
+import { outsideOfTexts } from './sql-lexer.js';
+
 /**
  * The first statement in the SQL whose effect would stay on the connection after a migration, or that would end the migration's transaction.
  * Undefined if there is none. It cannot detect what a called function does.
  */
 export function findSessionStatement(sql: string): string | undefined {
-  const text = sql.replace(QUOTED, ' ');
+  const text = outsideOfTexts(sql);
 
   // the statements in the body of an SQL-standard function are not run now
   return ATOMIC_BODY.test(text)
@@ -18,9 +20,6 @@ export function findSessionStatement(sql: string): string | undefined {
             (TEMPORARY.test(statement) && !DROPPED_ON_COMMIT.test(statement)),
         );
 }
-
-// comments, strings (with backslashes in those of `E''`), quoted names, and the bodies of functions and `do`
-const QUOTED = /--[^\n]*|\/\*[\s\S]*?\*\/|\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([a-z_]\w*)?\$[\s\S]*?\$\1\$/gi;
 
 const ATOMIC_BODY = /\bbegin\s+atomic\b/i;
 

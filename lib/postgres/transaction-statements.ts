@@ -1,3 +1,5 @@
+import { SqlLexer, type TokenKind } from './sql-lexer.js';
+
 /**
  * What a piece of SQL is to the transaction that it is sent in:
  * - `begin`, `end` and `chain` open a transaction, end it, and end it to begin another at once;
@@ -47,15 +49,18 @@ export function withoutComments(sql: string): string {
     return sql;
   }
 
-  let text = '';
+  const lexer = new SqlLexer(sql);
+  const texts: string[] = [];
+  let from = 0;
 
-  for (let at = 0; at < sql.length;) {
-    const [token, kind] = tokenAt(sql, at);
-    text += kind === 'comment' ? ' ' : token;
-    at += token.length;
+  while (lexer.next()) {
+    if (isComment(lexer)) {
+      texts.push(sql.slice(from, lexer.start));
+      from = lexer.end;
+    }
   }
 
-  return text;
+  return [...texts, sql.slice(from)].join(' ');
 }
 
 /** The statements of the SQL, one by one. Those of comments alone are left out. */
@@ -65,10 +70,9 @@ export function splitStatements(sql: string): string[] {
 
 // told by the first word, where that is easily found
 function isOther(sql: string): boolean {
-  const start = LEADING.exec(sql)?.[0].length ?? 0;
-  FIRST_WORD.lastIndex = start;
+  const lexer = new SqlLexer(sql);
 
-  return !sql.startsWith('/*', start) && !FIRST_WORD.test(sql);
+  return !lexer.nextVisible() || !FIRST_WORDS.has(lexer.text.toLowerCase());
 }
 
 function ofStatements(kind: SqlKind): boolean {
@@ -82,46 +86,51 @@ function together(one: SqlKind, two: SqlKind): SqlKind {
 /** The statements of the SQL. Those of comments alone are left out. */
 function statementsOf(sql: string): SqlPart[] {
   const statements: SqlPart[] = [];
+  const lexer = new SqlLexer(sql);
   let start = 0;
-  let at = 0;
   // without comments, and with nothing inside quotes
-  let words = '';
+  let words = new Words();
   let parentheses = 0;
   // of `begin atomic` and `case` in the body of a function, each of which has an `end`
   let blocks = 0;
 
-  const end = (): void => {
-    const text = words.trim();
-
-    if (text !== '') {
-      statements.push({ kind: kindOf(text), sql: sql.slice(start, at) });
+  const end = (at: number): void => {
+    if (!words.isEmpty) {
+      statements.push({ kind: words.isLong ? 'other' : kindOf(words.text), sql: sql.slice(start, at) });
     }
 
-    words = '';
+    words = new Words();
   };
 
-  while (at < sql.length) {
-    const [token, kind] = tokenAt(sql, at);
+  while (lexer.next()) {
+    const { kind } = lexer;
 
-    if (token === ';' && parentheses === 0 && blocks === 0) {
-      end();
-      start = at + 1;
-    } else if (kind === 'comment') {
-      words += ' ';
-    } else if (kind === 'quoted') {
-      words += token.startsWith('"') ? '""' : "''";
+    if (kind === 'space' || isComment(lexer)) {
+      words.addSpace();
+    } else if (QUOTES.has(kind)) {
+      words.add(sql[lexer.start] === '"' ? nameIn(lexer.text, words) : "''");
+    } else if (kind === 'word') {
+      const word = lexer.text;
+      words.add(word);
+      blocks += parentheses === 0 && words.isRoutine ? blockOf(word, blocks) : 0;
+    } else if (kind === 'other' && lexer.text === ';' && parentheses === 0 && blocks === 0) {
+      end(lexer.start);
+      start = lexer.end;
     } else {
+      const token = lexer.text;
       parentheses = Math.max(0, parentheses + (token === '(' ? 1 : token === ')' ? -1 : 0));
-      blocks += parentheses === 0 && ROUTINE.test(words) ? blockOf(token, blocks) : 0;
-      words += token;
+      words.add(token);
     }
-
-    at += token.length;
   }
 
-  end();
+  end(sql.length);
 
   return statements;
+}
+
+/** What stands for a name in quotes: nothing, but for that of a setting, which is the same with and without quotes. */
+function nameIn(quoted: string, before: Words): string {
+  return before.isSet && SETTING_NAME.test(quoted) ? quoted.slice(1, -1) : '""';
 }
 
 function blockOf(token: string, blocks: number): number {
@@ -130,70 +139,79 @@ function blockOf(token: string, blocks: number): number {
   return word === 'begin' || (word === 'case' && blocks > 0) ? 1 : word === 'end' && blocks > 0 ? -1 : 0;
 }
 
-function tokenAt(sql: string, at: number): readonly [string, 'comment' | 'quoted' | 'other'] {
-  if (sql.startsWith('/*', at)) {
-    return [commentAt(sql, at), 'comment'];
-  }
-
-  TOKEN.lastIndex = at;
-  const match = TOKEN.exec(sql);
-  const { comment, quoted } = match?.groups ?? {};
-
-  // the last alternative takes whatever there is
-  return [match?.[0] ?? sql.slice(at), comment !== undefined ? 'comment' : quoted !== undefined ? 'quoted' : 'other'];
+function isComment({ kind, sql, start }: SqlLexer): boolean {
+  return kind === 'comment' || (kind === 'open' && sql[start] === '/');
 }
 
-// one may have others inside
-function commentAt(sql: string, start: number): string {
-  let depth = 0;
+/** The words of a statement, with one space where there are some, or comments. */
+class Words {
+  /** Whether the statement makes a function or a procedure. */
+  isRoutine = false;
+  readonly #pieces: string[] = [];
 
-  for (let at = start; at < sql.length; at++) {
-    if (sql.startsWith('/*', at)) {
-      depth += 1;
-      at += 1;
-    } else if (sql.startsWith('*/', at)) {
-      depth -= 1;
-      at += 1;
+  get isEmpty(): boolean {
+    return this.#pieces.length === 0;
+  }
 
-      if (depth === 0) {
-        return sql.slice(start, at + 1);
-      }
+  /** Whether it has more words than any statement about its transaction. */
+  get isLong(): boolean {
+    return this.#pieces.length >= MOST_PIECES;
+  }
+
+  /** Whether the name of a setting follows. */
+  get isSet(): boolean {
+    return this.#pieces.length <= SET_PIECES && SET.test(this.text);
+  }
+
+  get text(): string {
+    return this.#pieces.join('').trim();
+  }
+
+  add(piece: string): void {
+    if (!this.isLong) {
+      this.#pieces.push(piece);
+      this.isRoutine ||= this.#pieces.length <= ROUTINE_PIECES && ROUTINE.test(this.text);
     }
   }
 
-  return sql.slice(start);
+  addSpace(): void {
+    if (!this.isEmpty && this.#pieces.at(-1) !== ' ') {
+      this.add(' ');
+    }
+  }
 }
+
+const MOST_PIECES = 10_000;
+
+// `set local `
+const SET_PIECES = 4;
+
+const SET = /^set(?: (?:local|session))?$/i;
+
+const SETTING_NAME = /^"[a-z_][a-z0-9_.]*"$/;
+
+// `create or replace function`
+const ROUTINE_PIECES = 7;
 
 /** Of a statement without comments. */
 function kindOf(statement: string): SqlKind {
   return KINDS.find(([, pattern]) => pattern.test(statement))?.[0] ?? 'other';
 }
 
-const TOKEN = new RegExp(
-  [
-    `(?<comment>--[^\\n\\r]*)`,
-    // an escape string, a string, a quoted name and a body, each also where it does not end
-    `(?<quoted>e'(?:[^'\\\\]|\\\\[\\s\\S]|'')*'?|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|\\$(?<tag>(?:[a-z_\\u0080-\\uffff][\\w\\u0080-\\uffff]*)?)\\$[\\s\\S]*?(?:\\$\\k<tag>\\$|$))`,
-    `[a-z_\\u0080-\\uffff][\\w$\\u0080-\\uffff]*`,
-    `\\s+`,
-    `[\\s\\S]`,
-  ].join('|'),
-  'iy',
+const QUOTES: ReadonlySet<TokenKind> = new Set(['string', 'escape string', 'name', 'body', 'open']);
+
+const FIRST_WORDS: ReadonlySet<string> = new Set(
+  'begin start commit end rollback abort prepare savepoint release set reset show listen unlisten notify lock'.split(' '),
 );
 
-// what stands before the first word
-const LEADING = /^(?:\s|--[^\n\r]*|\/\*(?:[^*/]|\*(?!\/)|\/(?!\*))*\*\/)*/;
-
-const FIRST_WORD = /(?:begin|start|commit|end|rollback|abort|prepare|savepoint|release|set|reset|show|listen|unlisten|notify|lock)\b/iy;
-
-const ROUTINE = /^\s*create\s+(?:or\s+replace\s+)?(?:function|procedure)\s/i;
+const ROUTINE = /^create (?:or replace )?(?:function|procedure)$/i;
 
 const WORK = String.raw`(?:\s+(?:work|transaction))?`;
 
 /** A setting that is neither the path nor the role, under whatever name, and whose value is not looked up on the path. */
 const SETTING = String.raw`(?!(?:search_path|schema|role|session|session_authorization|is_superuser|all|default_text_search_config)\b)[a-z_][\w.]*`;
 
-// a quoted name, or one with escapes in it, is not looked at: it is `other`
+// a quoted name of anything but a setting, or one with escapes in it, is not looked at: it is `other`
 const KINDS: readonly (readonly [SqlKind, RegExp])[] = (
   [
     ['begin', [String.raw`begin\b(?!\s+atomic\b).*`, String.raw`start\s+transaction\b.*`]],

@@ -7,7 +7,7 @@ import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { createRoleSql, explainRoleError } from './roles.js';
-import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA } from './schemas.js';
+import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, refuseWaiting } from './schemas.js';
 
 /**
  * Creates a tenant's schema and runs the tenant set in it, in the given transaction. If the migrations allow it, everything is sent in one
@@ -23,6 +23,7 @@ export async function provision(database: TenantDatabase, tenant: TenantMixin<un
   try {
     await checkNewName(database, schemaName, ctx);
     await lockTenant(database, schemaName, ctx);
+    await refuseWaiting(database, schemaName, ctx);
     await migrateSchema(database, {
       schemaName,
       tenant,

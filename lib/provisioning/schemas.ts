@@ -1,5 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
-import { dependentsOf, lockTables, namedIn } from '../database/dependents.js';
+import { dependentsOf, lockTables } from '../database/dependents.js';
+import { moveFunctionPaths, namedIn, waitingFor } from '../database/named-schemas.js';
 import { isOwned, SCHEMA_COMMENT } from '../database/owned-schemas.js';
 import { InvalidSchemaNameError, SchemaExistsError, SchemaInUseError, SchemaMissingError } from '../errors/index.js';
 import { lockTenant } from '../database/tenant-lock.js';
@@ -64,6 +65,7 @@ export async function renameSchema(
 
   if (!force) {
     refuseInUse(from, 'rename', await namedIn(database, from, ctx));
+    await refuseWaiting(database, to, ctx);
   }
 
   const quoted = quoteIdentifier(await checkNewName(database, to, ctx));
@@ -74,6 +76,7 @@ export async function renameSchema(
     throw hasSqlState(error, DUPLICATE_SCHEMA) ? new SchemaExistsError(to, { cause: error }) : error;
   }
 
+  await moveFunctionPaths(database, { from, to, ctx });
   await renameRole(database, from, to, ctx);
 }
 
@@ -131,7 +134,17 @@ export async function checkNewName(database: TenantDatabase, schemaName: string,
   return checked;
 }
 
-function refuseInUse(schemaName: string, action: 'drop' | 'rename', dependents: readonly string[]): void {
+/**
+ * Refuses a name that functions or settings look for before there is such a schema. Another schema may have had it, whose functions would then
+ * read and write in this one.
+ *
+ * @throws SchemaInUseError `SCHEMA_IN_USE`
+ */
+export async function refuseWaiting(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<void> {
+  refuseInUse(schemaName, 'create', await waitingFor(database, schemaName, ctx));
+}
+
+function refuseInUse(schemaName: string, action: 'create' | 'drop' | 'rename', dependents: readonly string[]): void {
   if (dependents.length > 0) {
     throw new SchemaInUseError(schemaName, action, dependents);
   }

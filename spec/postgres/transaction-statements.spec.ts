@@ -27,6 +27,8 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   chain: ['commit and chain', 'rollback work and chain', 'abort and chain'],
   savepoint: ['savepoint s', 'savepoint "a; b"', '/* a /* nested */ one */ savepoint s'],
   plain: [
+    `set transaction snapshot '00000003-0000001B-1'`,
+    'set "transaction_isolation" = serializable',
     'release s',
     'release savepoint s',
     'rollback to s',

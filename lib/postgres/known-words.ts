@@ -1,0 +1,85 @@
+/** What a word does to the names after it: a table follows, or a list of them; a clause without tables begins; or nothing changes. */
+export type Role = 'table' | 'tables' | 'clause' | 'other' | 'goes on';
+
+/** What may stand before a parenthesis: a keyword that PostgreSQL never takes for the name of a function, or a function of `pg_catalog`. */
+type Callable = 'keyword' | 'function';
+
+/** The first words of commands whose names are all seen. `set "role" = 'x'` and `fetch "c"` have no names either. */
+export const FIRST_WORDS = setOf('select insert update delete with values table truncate');
+
+/** Functions that PostgreSQL finds in `pg_catalog` before it looks at the path. */
+const FUNCTIONS =
+  'count sum avg min max lower upper length concat round abs now json_agg jsonb_agg json_build_object jsonb_build_object array_agg string_agg ' +
+  'unnest to_tsvector plainto_tsquery websearch_to_tsquery row_number rank dense_rank';
+
+/** Types whose names are keywords, so that PostgreSQL never looks them up. */
+const TYPE_KEYWORDS = 'varchar char int integer bigint smallint numeric decimal real boolean time timestamp interval';
+
+/** Types that PostgreSQL finds in `pg_catalog` before it looks at the path. */
+const TYPE_NAMES = 'text int2 int4 int8 float4 float8 bool uuid json jsonb date timestamptz timetz bytea';
+
+const RESERVED_WORDS =
+  'select where group having order limit offset fetch for union intersect except returning window only lateral with distinct all as on and or not ' +
+  'in null true false any some case when then else end asc desc do constraint default array current_timestamp current_date localtimestamp table ' +
+  'into from using';
+
+/** Keywords that may be types and functions; without parentheses and literals they are what they seem to be. */
+const OF_JOINS = 'left right inner outer full cross natural';
+
+// keywords that PostgreSQL does not reserve
+const UNRESERVED =
+  'recursive materialized insert delete nulls first last by conflict nothing escape filter over partition within of share key no nowait skip ' +
+  'locked restart identity cascade double precision';
+
+/** Keywords that may be columns and tables, and neither functions nor types. */
+const OF_COLUMNS = 'values between exists row coalesce nullif greatest least trim';
+
+export const ROLES: ReadonlyMap<string, Role> = new Map(
+  Object.entries({
+    table: 'join into update table',
+    tables: 'from using truncate',
+    clause: 'select where group having order limit offset fetch for union intersect except returning set values window',
+    'goes on': 'only lateral',
+    other:
+      'with distinct all as on and or not in is null true false like ilike similar any some case when then else end asc desc do constraint default ' +
+      `array current_timestamp current_date localtimestamp between exists row coalesce nullif greatest least trim ${OF_JOINS} ${UNRESERVED} ` +
+      `${FUNCTIONS} ${TYPE_KEYWORDS} ${TYPE_NAMES}`,
+  } satisfies Record<Role, string>).flatMap(([role, words]) => words.split(' ').map(word => [word, role as Role] as const)),
+);
+
+/** Keywords that are neither functions nor types nor tables, whatever comes after them. */
+export const RESERVED = setOf(RESERVED_WORDS);
+
+/** What may stand before a parenthesis, but for the few words of which it depends on what comes before. */
+export const CALLABLE: ReadonlyMap<string, Callable> = new Map([
+  ...`${RESERVED_WORDS} ${OF_COLUMNS} ${TYPE_KEYWORDS}`.split(' ').map(word => [word, 'keyword'] as const),
+  ...FUNCTIONS.split(' ').map(word => [word, 'function'] as const),
+]);
+
+/** Functions whose first value is the name of a text-search configuration. */
+export const CONFIGURED = setOf('to_tsvector plainto_tsquery websearch_to_tsquery');
+
+/** The text-search configurations that every supported version of PostgreSQL has in `pg_catalog`. */
+export const OWN_CONFIGURATIONS = setOf(
+  'simple arabic danish dutch english finnish french german greek hungarian indonesian irish italian lithuanian nepali norwegian portuguese ' +
+    'romanian russian spanish swedish tamil turkish',
+);
+
+/** What may stand after `::`. */
+export const TYPES = setOf(`${TYPE_KEYWORDS} ${TYPE_NAMES} double`);
+
+/** What may stand before a literal. */
+export const TYPED = setOf(`${RESERVED_WORDS} ${OF_COLUMNS} ${TYPE_KEYWORDS} ${TYPE_NAMES} precision`);
+
+/** What `by` may follow. */
+export const AFTER_GROUP = setOf('group order partition');
+
+/** What `join` may follow. */
+export const JOIN_KINDS = setOf(OF_JOINS);
+
+/** Operators of `pg_catalog`. Those that are left out are best known from extensions: distances, similarity, and modulo, which is one of these. */
+export const OPERATORS = setOf('= <> != < > <= >= + - * / || -> ->> #> #>> @> <@ ? ?| ?& && @@ ~ ~* !~ !~* ~~ ~~* !~~ !~~*');
+
+function setOf(words: string): ReadonlySet<string> {
+  return new Set(words.split(' '));
+}

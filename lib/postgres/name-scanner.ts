@@ -1,0 +1,298 @@
+import { isWordStart } from './sql-characters.js';
+import { SqlLexer, type TokenKind } from './sql-lexer.js';
+import { hasBackslash } from './token-ends.js';
+import { CALLABLE, CONFIGURED, FIRST_WORDS, OPERATORS, ROLES, TYPES, type Role } from './known-words.js';
+import { Before, hasOwnConfiguration, mayOpen, mayPrecedeValue } from './word-rules.js';
+
+/** Whether the SQL may have a name that is looked up on the path. See `hasUnqualifiedNames`. */
+export function hasNames(sql: string): boolean {
+  return new NameScanner(sql).findsName();
+}
+
+class NameScanner {
+  readonly #lexer: SqlLexer;
+  readonly #sql: string;
+  /** For each open parenthesis, whether it is inside a list of tables. */
+  readonly #lists: boolean[] = [];
+  /** The word before a table name, if a table name must follow. */
+  #tableAfter: string | undefined;
+  #isFirstWord = true;
+  readonly #before = new Before();
+  /** How many parentheses are open in the columns that a conflict is on. */
+  #conflictDepth = 0;
+  /** The token that follows, which is read already. */
+  #hasNext: boolean;
+
+  constructor(sql: string) {
+    this.#sql = sql;
+    this.#lexer = new SqlLexer(sql);
+    this.#hasNext = this.#lexer.nextVisible();
+  }
+
+  findsName(): boolean {
+    while (this.#hasNext) {
+      const { kind, start, end } = this.#lexer;
+      let found: boolean;
+
+      switch (kind) {
+        case 'word':
+          found = this.#takeName(start, end, false);
+          break;
+        case 'name':
+          found = this.#takeName(start, end, true);
+          break;
+        case 'string':
+          found = this.#takeString(start, end);
+          break;
+        case 'escape string':
+          found = this.#takeValue();
+          break;
+        case 'number':
+        case 'parameter':
+          // before version 15 PostgreSQL reads `1from` as two words
+          found = isWordStart(this.#sql.charCodeAt(end)) || this.#takeValue();
+          break;
+        case 'operator':
+          found = !OPERATORS.has(this.#sql.slice(start, end)) || this.#go('other');
+          break;
+        case 'cast':
+          found = this.#go('cast');
+          break;
+        case 'other':
+          found = this.#takeSign(this.#sql[start] as string);
+          break;
+        case 'space':
+        case 'comment':
+          found = this.#go(this.#before.previous);
+          break;
+        case 'body':
+        case 'open':
+          // the body of a function or of a `do`, or something that does not end
+          found = true;
+      }
+
+      if (found) {
+        return true;
+      }
+    }
+
+    return false;
+  }
+
+  /** A word, or a name in quotes, with all that follows it after dots. */
+  #takeName(start: number, end: number, isQuoted: boolean): boolean {
+    this.#hasNext = this.#lexer.nextVisible();
+    let isQualified = false;
+    let last = end;
+
+    while (this.#isNext('.')) {
+      isQualified = true;
+      this.#hasNext = this.#lexer.nextVisible();
+
+      if (!this.#hasNext || !(this.#lexer.kind === 'word' || this.#lexer.kind === 'name' || this.#isNext('*'))) {
+        return true;
+      }
+
+      last = this.#lexer.end;
+      this.#hasNext = this.#lexer.nextVisible();
+    }
+
+    if (isQualified) {
+      return this.#takeQualified(this.#sql.slice(start, last));
+    }
+
+    return isQuoted ? this.#takeQuoted(end - start) : this.#takeWord(this.#sql.slice(start, end).toLowerCase());
+  }
+
+  // `"acme"."book"`, `acme.book`, `b.title`, `"b".*`
+  #takeQualified(name: string): boolean {
+    if (this.#isNextValue || (this.#tableAfter !== 'into' && this.#isNext('(') && !READS_SETTING.test(name))) {
+      return true;
+    }
+
+    if (this.#tableAfter === 'update' && SETTINGS.test(name)) {
+      return true;
+    }
+
+    this.#tableAfter = undefined;
+
+    return this.#went('operand');
+  }
+
+  #takeQuoted(length: number): boolean {
+    // a table, a type, a function, or a name without a letter
+    return (
+      this.#tableAfter !== undefined ||
+      this.#before.previous === 'cast' ||
+      length === '""'.length ||
+      this.#isNextValue ||
+      this.#isNext('(') ||
+      // a class of operators
+      (this.#isInConflict && this.#before.previous === 'operand') ||
+      this.#went('operand')
+    );
+  }
+
+  #takeWord(word: string): boolean {
+    const role = ROLES.get(word);
+
+    if (role === undefined || this.#isInConflict || (this.#isFirstWord && !FIRST_WORDS.has(word))) {
+      return true;
+    }
+
+    this.#isFirstWord = false;
+
+    if (this.#before.previous === 'cast') {
+      return !TYPES.has(word) || (word === 'double' && !this.#isNextWord('precision')) || this.#went('operand');
+    }
+
+    if (this.#tableAfter !== undefined && !this.#mayComeBeforeTable(word)) {
+      return true;
+    }
+
+    if (
+      this.#isNext('(')
+        ? !(mayOpen(word, this.#before) && (!CONFIGURED.has(word) || hasOwnConfiguration(this.#sql, this.#lexer.end)))
+        : this.#isNextValue
+          ? !mayPrecedeValue(word, this.#before)
+          : word === 'double' && !this.#isNextWord('precision')
+    ) {
+      return true;
+    }
+
+    this.#follow(word, role);
+    this.#before.beforeWord = this.#before.previous;
+    this.#before.previous = OPERANDS.has(word) ? 'operand' : 'word';
+    this.#before.word = word;
+
+    return false;
+  }
+
+  /** What may stand where a table is expected, and is none. */
+  #mayComeBeforeTable(word: string): boolean {
+    switch (word) {
+      case 'only':
+      case 'lateral':
+        return true;
+      case 'table':
+        return this.#tableAfter === 'truncate' || this.#tableAfter === 'into' || this.#before.previous === 'parenthesis';
+      case 'select':
+      case 'values':
+      case 'with':
+        return this.#before.previous === 'parenthesis';
+      default:
+        return CALLABLE.get(word) === 'function' && this.#isNext('(') && this.#tableAfter !== 'into' && this.#tableAfter !== 'update';
+    }
+  }
+
+  #follow(word: string, role: Role): void {
+    this.#before.hasInto ||= word === 'into';
+    this.#before.hasJoin ||= word === 'join';
+    this.#conflictDepth = word === 'conflict' && this.#isNext('(') ? this.#lists.length + 1 : this.#conflictDepth;
+
+    if (word === 'table' && this.#tableAfter === 'truncate') {
+      return;
+    }
+
+    if (role !== 'goes on') {
+      const opensTable = (role === 'table' || role === 'tables') && !this.#namesNoTable(word);
+      this.#tableAfter = opensTable ? word : undefined;
+      this.#before.inTableList = (opensTable && role === 'tables') || (this.#before.inTableList && role !== 'clause');
+    }
+  }
+
+  // `for update`, `do update set`, `is distinct from`
+  #namesNoTable(word: string): boolean {
+    return (word === 'update' && this.#before.isAfter(BEFORE_UPDATE)) || (word === 'from' && this.#before.word === 'distinct');
+  }
+
+  #takeString(start: number, end: number): boolean {
+    // it ends elsewhere where `standard_conforming_strings` is off; MikroORM writes none
+    return hasBackslash(this.#sql, start, end) || this.#takeValue();
+  }
+
+  #takeValue(): boolean {
+    this.#tableAfter = undefined;
+
+    // a type with modifiers, whose name was taken for that of a function
+    return this.#before.previous === 'operand' || this.#go('operand');
+  }
+
+  #takeSign(sign: string): boolean {
+    switch (sign) {
+      case '(':
+        if (this.#before.word === 'as') {
+          // a CTE, or names with types
+          return true;
+        }
+
+        this.#lists.push(this.#before.inTableList);
+        this.#before.inTableList = this.#tableAfter !== undefined;
+
+        return this.#go('parenthesis');
+      case ')':
+        this.#conflictDepth = this.#isInConflict ? 0 : this.#conflictDepth;
+        this.#before.inTableList = this.#lists.pop() ?? false;
+        this.#tableAfter = undefined;
+
+        return this.#go('operand');
+      case ',':
+        this.#tableAfter = this.#before.inTableList ? ',' : undefined;
+
+        return this.#go('other');
+      case ']':
+        return this.#go('operand');
+      case '[':
+      case ':':
+      case '.':
+        return this.#go('other');
+      default:
+        // a second statement, or what PostgreSQL does not know
+        return true;
+    }
+  }
+
+  /** Goes on to the next token. */
+  #go(previous: Before['previous']): false {
+    this.#hasNext = this.#lexer.nextVisible();
+
+    return this.#went(previous);
+  }
+
+  #went(previous: Before['previous']): false {
+    this.#before.previous = previous;
+    this.#before.word = '';
+
+    return false;
+  }
+
+  #isNext(sign: string): boolean {
+    return this.#hasNext && this.#lexer.end === this.#lexer.start + 1 && this.#sql[this.#lexer.start] === sign;
+  }
+
+  /** A literal, or what stands for one. */
+  get #isNextValue(): boolean {
+    return this.#hasNext && VALUES.has(this.#lexer.kind);
+  }
+
+  get #isInConflict(): boolean {
+    return this.#conflictDepth > 0 && this.#lists.length === this.#conflictDepth;
+  }
+
+  #isNextWord(word: string): boolean {
+    return this.#hasNext && this.#lexer.kind === 'word' && this.#lexer.text.toLowerCase() === word;
+  }
+}
+
+// reads a setting, and looks up no name
+const READS_SETTING = /^pg_catalog\.current_setting$/i;
+
+// a view that sets what is updated in it, path and role among them
+const SETTINGS = /pg_settings/i;
+
+const VALUES: ReadonlySet<TokenKind> = new Set(['string', 'escape string', 'parameter']);
+
+const BEFORE_UPDATE: ReadonlySet<string> = new Set(['for', 'key', 'do']);
+
+/** Words that are values. */
+const OPERANDS: ReadonlySet<string> = new Set('null true false default current_timestamp current_date localtimestamp end'.split(' '));

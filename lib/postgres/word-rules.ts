@@ -1,0 +1,66 @@
+import { AFTER_GROUP, CALLABLE, JOIN_KINDS, OWN_CONFIGURATIONS, RESERVED, TYPED } from './known-words.js';
+import { SqlLexer } from './sql-lexer.js';
+
+/** What came before, as far as the meaning of a word depends on it. */
+export class Before {
+  previous: 'nothing' | 'word' | 'operand' | 'cast' | 'parenthesis' | 'other' = 'nothing';
+  /** The word before, if it was one. */
+  word = '';
+  /** What came before that word. */
+  beforeWord: Before['previous'] = 'nothing';
+  inTableList = false;
+  hasInto = false;
+  hasJoin = false;
+
+  isAfter(words: ReadonlySet<string>): boolean {
+    return this.word !== '' && words.has(this.word);
+  }
+}
+
+/** Whether a parenthesis after the word does not make it the name of a function, or an alias whose columns have types. */
+export function mayOpen(word: string, before: Before): boolean {
+  switch (word) {
+    case 'by':
+      return before.isAfter(AFTER_GROUP);
+    case 'over':
+    case 'filter':
+    case 'set':
+      return (before.previous === 'operand' && !before.inTableList) || before.word === 'update';
+    case 'conflict':
+      return before.word === 'on' && before.hasInto && !before.hasJoin;
+    case 'join':
+      return before.previous === 'operand' || before.isAfter(JOIN_KINDS);
+    case 'between':
+    case 'values':
+      return !(before.previous === 'operand' && before.inTableList) && before.word !== 'as';
+    default:
+      return RESERVED.has(word) ? before.word !== 'as' : CALLABLE.has(word) && before.previous !== 'operand' && before.word !== 'as';
+  }
+}
+
+/** Whether a literal after the word does not make it the name of a type. */
+export function mayPrecedeValue(word: string, before: Before): boolean {
+  switch (word) {
+    case 'by':
+      return before.isAfter(AFTER_GROUP);
+    case 'like':
+    case 'ilike':
+      return before.previous === 'operand' || (before.word === 'not' && before.beforeWord === 'operand');
+    default:
+      return TYPED.has(word);
+  }
+}
+
+/** Whether the function is called with a text-search configuration that every database has. Its parenthesis ends at `at`. */
+export function hasOwnConfiguration(sql: string, at: number): boolean {
+  const ahead = new SqlLexer(sql);
+  ahead.end = at;
+
+  return (
+    ahead.nextVisible() &&
+    ahead.kind === 'string' &&
+    OWN_CONFIGURATIONS.has(ahead.text.slice(1, -1)) &&
+    ahead.nextVisible() &&
+    ahead.text === ','
+  );
+}

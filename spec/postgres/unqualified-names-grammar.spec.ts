@@ -1,0 +1,33 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { hasUnqualifiedNames } from '../../dist/postgres/unqualified-names.js';
+import { effort } from '../support/generators/effort.ts';
+import { checkProperty } from '../support/generators/property.ts';
+import { loadGrammar, namesOnPath } from '../support/generators/sql-grammar.ts';
+import { anyStatement } from '../support/generators/sql-statements.ts';
+
+describe('names that the search path decides, by the grammar of PostgreSQL', () => {
+  before(() => loadGrammar());
+
+  it('law 2: none that the grammar sees is missed', async function () {
+    this.timeout(600_000);
+    const count = { named: 0, free: 0, reported: 0 };
+    const property = fc.asyncProperty(fc.array(anyStatement(), { minLength: 100, maxLength: 100 }), async statements => {
+      for (const sql of statements) {
+        const names = namesOnPath(sql);
+
+        if (names !== undefined) {
+          const isReported = hasUnqualifiedNames(sql);
+          count[names.length > 0 ? 'named' : isReported ? 'reported' : 'free'] += 1;
+
+          expect(isReported || names.length === 0, `${names.join(', ')} in ${sql}`).to.equal(true);
+        }
+      }
+    });
+    await checkProperty('names by the grammar', property, effort(150, 5_000));
+    console.log(`      ${count.named} with names, ${count.free} without, ${count.reported} reported for nothing`);
+
+    expect(count.named).to.be.greaterThan(50);
+    expect(count.free).to.be.greaterThan(50);
+  });
+});
