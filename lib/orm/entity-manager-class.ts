@@ -1,3 +1,4 @@
+import type { Configuration } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager, EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
 
 /** The class of EntityManager that MikroORM's own drivers make where the config names none. */
@@ -19,7 +20,12 @@ export function entityManagerOf(driver: unknown): object {
 export function presentAs<Guarded extends object>(GuardedClass: Class<Guarded>, Base: object): ForkGuarded {
   // a fork is made without `await`, so nobody else reads `constructor` meanwhile
   let forks = 0;
-  Object.defineProperty(GuardedClass.prototype, 'constructor', { configurable: true, get: () => (forks > 0 ? GuardedClass : Base) });
+  Object.defineProperty(GuardedClass.prototype, 'constructor', {
+    configurable: true,
+    get(this: { readonly config: Configuration }) {
+      return forks > 0 || isForkedByOther(this.config) ? GuardedClass : Base;
+    },
+  });
 
   return makeFork => {
     forks++;
@@ -37,6 +43,20 @@ export function presentAs<Guarded extends object>(GuardedClass: Class<Guarded>, 
     }
   };
 }
+
+/** Notes what a config says of the global context, before anything is forked. */
+export function noteGlobalContext(config: Configuration): void {
+  if (config.get('allowGlobalContext')) {
+    allowing.add(config);
+  }
+}
+
+// in a scope, an EntityManager without guards finds that of the scope if both have one name, and forks it. `fork()` allows the global context
+function isForkedByOther(config: Configuration): boolean {
+  return config.get('allowGlobalContext') && !allowing.has(config);
+}
+
+const allowing = new WeakSet<Configuration>();
 
 type Class<Instance> = abstract new (...args: any[]) => Instance;
 

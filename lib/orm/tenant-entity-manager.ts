@@ -8,7 +8,7 @@ import type { TenantEntityManagerMethods } from '../scope/wrapped-orm.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { presentAs } from './entity-manager-class.js';
-import { contextBeside } from './other-orms.js';
+import { contextBeside, hiddenByOther } from './other-orms.js';
 import { guardCache } from './guarded-cache.js';
 import { guardFilters } from './guarded-filters.js';
 import { guardReads } from './guarded-reads.js';
@@ -56,6 +56,12 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
       // what it is made of is its own, whatever the context that it is made in
       if (this.isMade === undefined) {
         return this as typeof this & BasePostgreSqlEntityManager;
+      }
+
+      const hidden = this.global ? hiddenByOther(this as unknown as BasePostgreSqlEntityManager) : undefined;
+
+      if (hidden !== undefined) {
+        return hidden as typeof this & BasePostgreSqlEntityManager;
       }
 
       const found = super.getContext(...args);

@@ -107,13 +107,42 @@ onDatabases('the class of the EntityManager', database => {
     );
   });
 
+  it('law 2: what an ORM without tenants forks in a scope, as both have one name, is under guard', async () => {
+    const plain = await openPlainOrm(database, { entities: [Book] });
+    expect(plain.em.name).to.equal(orm.em.name);
+
+    await runInTenant(
+      'acme',
+      async em => {
+        for (const fork of [plain.em.fork(), em]) {
+          expect('bindToScope' in fork).to.equal(true);
+          expect(await failureOf(() => fork.nativeDelete(Book, foreign))).to.have.property('code', 'CROSS_TENANT');
+        }
+
+        await RequestContext.create(plain.em, async () => {
+          expect('bindToScope' in RequestContext.getEntityManager()!).to.equal(true);
+          expect(await orm.em.count(Book)).to.equal(2);
+          expect(await failureOf(() => orm.em.nativeDelete(Book, foreign))).to.have.property('code', 'CROSS_TENANT');
+        });
+        expect(em.constructor).to.equal(stock);
+      },
+      { orm },
+    );
+    expect(await database.query('select id from bob.book')).to.have.length(2);
+  });
+
   it('law 2: a fork that comes of something else than the guarded class is refused', async () => {
+    let isCareless = false;
     class Careless extends stock {
-      override fork(): this {
-        return new stock(this.config, this.driver, this.getMetadata(), false) as this;
+      override fork(...args: Parameters<CoreEntityManager['fork']>): this {
+        return isCareless ? (new stock(this.config, this.driver, this.getMetadata(), false) as this) : super.fork(...args);
       }
     }
-    const careless = await failureOf(async () => (await initLibrary(database, {}, { entityManager: Careless as never })).em.fork());
-    expect(careless).to.be.instanceOf(TypeError).with.property('message').that.contains('no guards');
+    const careless = await initLibrary(database, {}, { entityManager: Careless as never });
+    isCareless = true;
+    const error = await failureOf(() => careless.em.fork());
+    isCareless = false;
+
+    expect(error).to.be.instanceOf(TypeError).with.property('message').that.contains('no guards');
   });
 });
