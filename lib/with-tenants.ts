@@ -1,10 +1,13 @@
 import {
   MikroORM,
   ObjectHydrator,
+  type AnyEntity,
   type Configuration,
+  type EntityClass,
   type EntityManager,
   type EntityManagerType,
   type EntityMetadata,
+  type EntitySchema,
   type IDatabaseDriver,
   type MetadataStorage,
   type Options,
@@ -45,7 +48,8 @@ import type { TenantMixin } from './tenant/tenant-mixin.js';
 export function withTenants<
   Driver extends IDatabaseDriver,
   Em extends Driver[typeof EntityManagerType] & EntityManager<Driver>,
-  Entities extends Options['entities'],
+  // `Options['entities']` is the default, an array that can be changed; MikroORM's own functions take any
+  Entities extends readonly (string | EntityClass<AnyEntity> | EntitySchema)[],
   Tenant extends TenantMixin<unknown>,
 >(
   config: Partial<Options<Driver, Em, Entities>>,
