@@ -1,4 +1,5 @@
 import { RequestContext, TransactionContext, ValidationError, type EntityManager } from '@mikro-orm/core';
+import { howToEnterScope } from '../errors/scope-errors.js';
 import { currentScope, type Scope } from '../scope/scope.js';
 
 /**
@@ -9,10 +10,21 @@ export function contextBeside<Em extends EntityManager>(global: Em, validate: bo
   const em = inRequest(global);
 
   if (em === undefined && validate && global.global && !global.config.get('allowGlobalContext')) {
-    throw ValidationError.cannotUseGlobalContext();
+    throw refusedGlobal(true);
   }
 
   return (em as Em | undefined) ?? global;
+}
+
+/** Adds to MikroORM's refusal of the global EntityManager how to enter a scope. */
+export function explainGlobal(error: unknown): unknown {
+  const { message } = ValidationError.cannotUseGlobalContext();
+
+  return error instanceof ValidationError && error.message === message ? refusedGlobal(false) : error;
+}
+
+function refusedGlobal(hasOtherOrm: boolean): ValidationError {
+  return new ValidationError(`${ValidationError.cannotUseGlobalContext().message} ${howToEnterScope(hasOtherOrm)}`);
 }
 
 /**

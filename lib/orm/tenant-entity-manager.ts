@@ -8,7 +8,7 @@ import type { TenantEntityManagerMethods } from '../scope/wrapped-orm.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { presentAs } from './entity-manager-class.js';
-import { contextBeside, hiddenByOther } from './other-orms.js';
+import { contextBeside, explainGlobal, hiddenByOther } from './other-orms.js';
 import { guardCache } from './guarded-cache.js';
 import { guardFilters } from './guarded-filters.js';
 import { guardReads } from './guarded-reads.js';
@@ -64,7 +64,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
         return hidden as typeof this & BasePostgreSqlEntityManager;
       }
 
-      const found = super.getContext(...args);
+      const found = this.contextOfMikro(...args);
       // contexts are found by name, and two ORMs may have the same
       const em =
         found.config === this.config
@@ -72,6 +72,14 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
           : (contextBeside(this as unknown as BasePostgreSqlEntityManager, args[0] ?? true) as typeof found);
 
       return this.global || em.boundScope === this.boundScope ? em : (this as typeof em);
+    }
+
+    private contextOfMikro(...args: Args<'getContext'>): this & BasePostgreSqlEntityManager {
+      try {
+        return super.getContext(...args);
+      } catch (error) {
+        throw explainGlobal(error);
+      }
     }
 
     override fork(...args: Args<'fork'>) {

@@ -25,6 +25,20 @@ onDatabases('tenantContext', database => {
     database.statements.length = 0;
   });
 
+  it('H2 law 10: says at the first request that it was not called, and serves nothing', async () => {
+    const koa = new Koa();
+    let isServed = false;
+    koa.use(tenantContext as never).use(() => void (isServed = true));
+    const server = await serve(koa);
+    const answer = await server.get('acme.example.com');
+
+    expect(answer.status).to.equal(500);
+    expect(isServed).to.equal(false);
+    expect(server.errors).to.have.length(1);
+    expect(server.errors[0]).to.include({ code: 'NO_TENANT_CONTEXT' });
+    expect(String(server.errors[0])).to.contain('koa.use(tenantContext())');
+  });
+
   describe('on a known host', () => {
     it('H1 serves the tenant router with the tenant in the state, and leaves the path alone', async () => {
       const server = await start();
