@@ -64,7 +64,14 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
         return hidden as typeof this & BasePostgreSqlEntityManager;
       }
 
-      const found = this.contextOfMikro(...args);
+      let found: this & BasePostgreSqlEntityManager;
+
+      try {
+        found = super.getContext(...args);
+      } catch (error) {
+        throw explainGlobal(error);
+      }
+
       // contexts are found by name, and two ORMs may have the same
       const em =
         found.config === this.config
@@ -72,14 +79,6 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
           : (contextBeside(this as unknown as BasePostgreSqlEntityManager, args[0] ?? true) as typeof found);
 
       return this.global || em.boundScope === this.boundScope ? em : (this as typeof em);
-    }
-
-    private contextOfMikro(...args: Args<'getContext'>): this & BasePostgreSqlEntityManager {
-      try {
-        return super.getContext(...args);
-      } catch (error) {
-        throw explainGlobal(error);
-      }
     }
 
     override fork(...args: Args<'fork'>) {
