@@ -1,17 +1,19 @@
 import {
   MikroORM,
   ObjectHydrator,
+  type AnyEntity,
   type Configuration,
+  type EntityClass,
   type EntityManager,
   type EntityManagerType,
   type EntityMetadata,
+  type EntitySchema,
   type IDatabaseDriver,
   type MetadataStorage,
   type Options,
   type Platform,
 } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
-import { BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
 import { checkConfig, checkEntities } from './tenant/config-check.js';
 import { addTrigger } from './database/change-trigger.js';
 import { TenantConfigError } from './errors/index.js';
@@ -21,6 +23,7 @@ import { resolveOptions, type AnyConfig, type ResolvedTenantsOptions, type Tenan
 import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { guardExtensions } from './orm/public-extensions.js';
 import { contextOfScopes } from './orm/mikro-context.js';
+import { entityManagerOf } from './orm/entity-manager-class.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
 import { guardConditions, withGuardedConditions } from './entities/filter-conditions.js';
 import { prepareRelations } from './entities/shared-relations.js';
@@ -45,7 +48,8 @@ import type { TenantMixin } from './tenant/tenant-mixin.js';
 export function withTenants<
   Driver extends IDatabaseDriver,
   Em extends Driver[typeof EntityManagerType] & EntityManager<Driver>,
-  Entities extends Options['entities'],
+  // `Options['entities']` is the default, an array that can be changed; MikroORM's own functions take any
+  Entities extends readonly (string | EntityClass<AnyEntity> | EntitySchema)[],
   Tenant extends TenantMixin<unknown>,
 >(
   config: Partial<Options<Driver, Em, Entities>>,
@@ -67,7 +71,7 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm:
     ...config,
     schema: options.publicSchema,
     driver: guardedDriverOf(config.driver as never),
-    entityManager: guardedEntityManagerOf((config.entityManager ?? BasePostgreSqlEntityManager) as never),
+    entityManager: guardedEntityManagerOf((config.entityManager ?? entityManagerOf(config.driver)) as never),
     hydrator: guardedHydratorOf(config.hydrator ?? ObjectHydrator),
     ...(config.context === undefined ? {} : { context: contextOfScopes(config.context) }),
     ...(config.filters === undefined ? {} : { filters: withGuardedConditions(config.filters) }),

@@ -12,6 +12,17 @@ export class TenantConfigError extends TenantError {
     );
   }
 
+  /** For a class that extends `TenantMixin`, in a config in which it is not the tenant. */
+  static notWrapped(className: string): TenantConfigError {
+    return new TenantConfigError(
+      [
+        `${className} extends TenantMixin, and \`withTenants()\` gives it its primary key. Wrap the config, ` +
+          `\`withTenants(defineConfig({ … }), { tenant: ${className} })\`. If it is wrapped and another class is its \`tenant\`, give ${className} a primary key of its own.`,
+      ],
+      `${className} has no primary key`,
+    );
+  }
+
   constructor(problems: readonly string[], fact = 'The configuration passed to withTenants() is invalid') {
     super('TENANT_CONFIG', `${fact}:\n${problems.map(problem => `  - ${problem}`).join('\n')}`);
     this.problems = problems;

@@ -5,6 +5,9 @@ import { TenantError, reasonOf, show } from './tenant-error.js';
 export class SchemaExistsError extends TenantError {
   readonly schemaName: string;
 
+  readonly status = 409;
+  readonly expose = false;
+
   constructor(schemaName: string, options?: ErrorOptions) {
     super(
       'SCHEMA_ALREADY_EXISTS',

@@ -30,6 +30,15 @@ export class TenantContextRequiredError extends TenantError {
   }
 }
 
+/** What an ORM with tenants adds to MikroORM's refusal of the global EntityManager outside of any context. */
+export function howToEnterScope(hasOtherOrm: boolean): string {
+  return (
+    'In an application with tenants, enter a scope first: `runInTenant(tenant, …)` or `runInPublic(…)`, or put `tenantContext()` before what serves the request. ' +
+    'A fork is in no scope, and reads shared entities only.' +
+    (hasOtherOrm ? ' Here is a context of another ORM that has the same `contextName`: give each ORM its own.' : '')
+  );
+}
+
 /** Tenants can be created, renamed and deleted only in the public scope or outside any scope. */
 export class PublicContextRequiredError extends TenantError {
   constructor(action: string, schemaName: string) {

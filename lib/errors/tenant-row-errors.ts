@@ -1,8 +1,11 @@
 import { TenantError, show, type TenantErrorCode } from './tenant-error.js';
 
-/** A schema name that a tenant must not have. */
+/** A schema name that a tenant must not have. Visitors choose names, so this error and the next ones have a `status` for a web framework. */
 export class InvalidSchemaNameError extends TenantError {
   readonly schemaName: unknown;
+
+  readonly status = 400;
+  readonly expose = false;
 
   constructor(schemaName: unknown, rule: string, code: TenantErrorCode = 'SCHEMA_NAME_INVALID') {
     super(
@@ -18,6 +21,9 @@ export class InvalidSchemaNameError extends TenantError {
 export class InvalidDomainError extends TenantError {
   readonly domainUrl: unknown;
 
+  readonly status = 400;
+  readonly expose = false;
+
   constructor(domainUrl: unknown) {
     super(
       'DOMAIN_INVALID',
@@ -31,6 +37,9 @@ export class InvalidDomainError extends TenantError {
 export class ReservedDomainError extends TenantError {
   readonly domainUrl: string;
 
+  readonly status = 400;
+  readonly expose = false;
+
   constructor(domainUrl: string) {
     super(
       'DOMAIN_RESERVED',
@@ -43,6 +52,9 @@ export class ReservedDomainError extends TenantError {
 /** Another tenant already has this `schemaName` or `domainUrl`. */
 export class TenantExistsError extends TenantError {
   readonly property: 'schemaName' | 'domainUrl';
+
+  readonly status = 409;
+  readonly expose = false;
 
   constructor(property: 'schemaName' | 'domainUrl', options?: ErrorOptions) {
     super(
@@ -81,6 +93,9 @@ export class UnknownTenantError extends TenantError {
 /** Data for a tenant that has a setting in it. */
 export class TenantSettingError extends TenantError {
   readonly setting: string;
+
+  readonly status = 400;
+  readonly expose = false;
 
   constructor(setting: string) {
     super(

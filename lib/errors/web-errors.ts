@@ -63,6 +63,14 @@ export class RoutingError extends TenantError {
     );
   }
 
+  /** For `koa.use(tenantContext)`. */
+  static notCalled(): RoutingError {
+    return new RoutingError(
+      'NO_TENANT_CONTEXT',
+      '`tenantContext` was given to `koa.use()` as it is, so it was called for a request and has selected no tenant. Nothing was served. Call it: `koa.use(tenantContext())`.',
+    );
+  }
+
   static noContext(): RoutingError {
     return new RoutingError(
       'NO_TENANT_CONTEXT',

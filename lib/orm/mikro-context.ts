@@ -2,7 +2,7 @@ import { RequestContext, TransactionContext, type EntityManager, type Options } 
 import { hasEnded } from '../database/on-commit.js';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
 import { forScope, withoutTargets } from '../connection/sql-target.js';
-import { otherEntityManagers } from './other-orms.js';
+import { keepFor, otherEntityManagers } from './other-orms.js';
 import type { TenantEntityManager } from './tenant-entity-manager.js';
 
 /**
@@ -16,6 +16,7 @@ import type { TenantEntityManager } from './tenant-entity-manager.js';
 export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn: (em: TenantEntityManager) => Result): Result {
   const em = global.fork({ useContext: true, keepTransactionContext: true });
   em.bindToScope(scope);
+  keepFor(scope, em);
   const context = new RequestContext(new Map([...otherEntityManagers(em), [em.name, em]]));
 
   const run = (): Result => RequestContext['storage'].run(context, () => forScope(scope.config, () => fn(em)));

@@ -1,4 +1,4 @@
-import { BasePostgreSqlEntityManager, type SqlEntityManager } from '@mikro-orm/postgresql';
+import { BasePostgreSqlEntityManager, SqlEntityManager } from '@mikro-orm/postgresql';
 import { forTenant } from '../connection/sql-target.js';
 import { explainFlushError } from '../entities/flush-errors.js';
 import { giveTenantToFactory } from '../entities/tenant-entity-factory.js';
@@ -7,7 +7,8 @@ import type { Scope } from '../scope/scope.js';
 import type { TenantEntityManagerMethods } from '../scope/wrapped-orm.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { contextBeside } from './other-orms.js';
+import { presentAs } from './entity-manager-class.js';
+import { contextBeside, explainGlobal, hiddenByOther } from './other-orms.js';
 import { guardCache } from './guarded-cache.js';
 import { guardFilters } from './guarded-filters.js';
 import { guardReads } from './guarded-reads.js';
@@ -57,7 +58,20 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
         return this as typeof this & BasePostgreSqlEntityManager;
       }
 
-      const found = super.getContext(...args);
+      const hidden = this.global ? hiddenByOther(this as unknown as BasePostgreSqlEntityManager) : undefined;
+
+      if (hidden !== undefined) {
+        return hidden as typeof this & BasePostgreSqlEntityManager;
+      }
+
+      let found: this & BasePostgreSqlEntityManager;
+
+      try {
+        found = super.getContext(...args);
+      } catch (error) {
+        throw explainGlobal(error);
+      }
+
       // contexts are found by name, and two ORMs may have the same
       const em =
         found.config === this.config
@@ -69,7 +83,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 
     override fork(...args: Args<'fork'>) {
       const em = args[0]?.disableContextResolution === true ? this : this.getContext(false);
-      const fork = super.fork(...args);
+      const fork = forkGuarded(() => super.fork(...args));
       fork.boundScope = em.boundScope;
 
       return fork;
@@ -84,8 +98,20 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
     }
   }
 
+  const forkGuarded = presentAs(ScopedEntityManager, EntityManagerClass);
+
   return ScopedEntityManager as never;
 }
 
-/** MikroORM's EntityManager for PostgreSQL, with tenants. */
+/** MikroORM's EntityManager for PostgreSQL, with tenants. The EntityManagers of every ORM with tenants are instances of it. */
 export class TenantEntityManager extends extendEntityManager(BasePostgreSqlEntityManager) {}
+
+// they extend the class of MikroORM's or the user's that the config names, and not this one
+Object.defineProperty(TenantEntityManager, Symbol.hasInstance, {
+  value(this: object, value: unknown): boolean {
+    // a class that extends this one has this method too
+    return this === TenantEntityManager
+      ? value instanceof SqlEntityManager && 'bindToScope' in value
+      : Function.prototype[Symbol.hasInstance].call(this, value);
+  },
+});

@@ -1,6 +1,7 @@
 import { defineEntity, p, type RequiredEntityData } from '@mikro-orm/core';
 import { watchTrial } from './class-fields.js';
 import { assignConstructorData } from './constructor-data.js';
+import { explainMissingKeysOf } from './missing-key.js';
 
 /**
  * The abstract base class of the tenant entity. It adds a host and a schema name.
@@ -92,3 +93,5 @@ const TenantMixinSchema = defineEntity({
 });
 
 TenantMixinSchema.setClass(TenantMixin as never);
+
+explainMissingKeysOf(TenantMixin);

@@ -41,7 +41,10 @@ onDatabases(
       it(`S1 the global em of one is refused by MikroORM in a scope of the other, as outside of scopes: ${name}`, async () => {
         for (const within of [outside, inRequest, inScopeOf]) {
           await within(second, async () => {
-            expect(await failureOf(() => use(first.em))).to.be.instanceOf(ValidationError);
+            const error = await failureOf(() => use(first.em));
+            expect(error).to.be.instanceOf(ValidationError);
+            expect(String(error)).to.contain(ValidationError.cannotUseGlobalContext().message).and.to.contain('runInTenant(');
+            expect(String(error).includes('contextName')).to.equal(within !== outside);
           });
         }
 

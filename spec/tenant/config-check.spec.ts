@@ -114,6 +114,28 @@ describe('checking the configuration', () => {
     ]);
   });
 
+  for (const [what, extended] of Object.entries({ 'a class of defineEntity': false, 'a class that extends another tenant class': true })) {
+    it(`W1 says that a config with a tenant entity is not wrapped, where MikroORM would miss its key: ${what}`, async () => {
+      class Base extends TenantMixin {}
+      class Client extends (extended ? Base : TenantMixin) {}
+      const schema = defineEntity({ class: Client, name: 'Client', extends: TenantMixin, properties: { name: p.string() } });
+      const error = await failureOf(() => MikroORM.init(defineConfig({ entities: [schema], dbName: 'none' })));
+
+      expect(error).to.be.instanceOf(TenantConfigError);
+      expect((error as TenantConfigError).message)
+        .to.contain('withTenants(')
+        .and.to.contain('Client')
+        .and.not.to.contain('@PrimaryKey');
+    });
+  }
+
+  it('W1 leaves MikroORM’s message where another entity has no key', async () => {
+    const schema = defineEntity({ name: 'Keyless', properties: { name: p.string() } });
+    const error = await failureOf(() => MikroORM.init(defineConfig({ entities: [schema], dbName: 'none' })));
+
+    expect(String(error)).to.contain('Keyless entity is missing @PrimaryKey()');
+  });
+
   it('W1 refuses nothing of a configuration that works', () => {
     expect(() => withTenants(defineConfig({}), { tenant: Library, publicHosts: ['example.com', '[::1]'] })).not.to.throw();
   });

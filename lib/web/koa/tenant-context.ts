@@ -1,5 +1,5 @@
 import type { Context, Middleware, Next } from 'koa';
-import { InvalidHostError, UnknownHostError } from '../../errors/index.js';
+import { InvalidHostError, RoutingError, UnknownHostError } from '../../errors/index.js';
 import { withoutPort } from '../../tenant/hostname.js';
 import type { OrmOption } from '../../scope/live-orms.js';
 import { leaveScope } from '../../orm/mikro-context.js';
@@ -47,6 +47,11 @@ declare module 'koa' {
  * 500, and the app emits `error`.
  */
 export function tenantContext(options: TenantContextOptions = {}): Middleware {
+  // as a middleware it would end each request with 404
+  if (typeof arguments[1] === 'function') {
+    throw RoutingError.notCalled();
+  }
+
   return async (ctx, next) => {
     const tenancy = Tenancy.select(options);
     const host = requestHost(ctx, tenancy);

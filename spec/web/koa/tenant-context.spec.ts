@@ -3,7 +3,7 @@ import { currentSchema, currentTenant, runInPublic, runInTenant, schemaRouter, t
 import type { TenantContextOptions } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import Koa from 'koa';
-import { Genre } from '../../../fixtures/entities/index.ts';
+import { Genre, Library } from '../../../fixtures/entities/index.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { authorsHere, createLibraries } from '../../support/web/web-library.ts';
@@ -24,6 +24,45 @@ onDatabases('tenantContext', database => {
   beforeEach(() => {
     database.statements.length = 0;
   });
+
+  it('H2 law 10: says at the first request that it was not called, and serves nothing', async () => {
+    const koa = new Koa();
+    let isServed = false;
+    koa.use(tenantContext as never).use(() => void (isServed = true));
+    const server = await serve(koa);
+    const answer = await server.get('acme.example.com');
+
+    expect(answer.status).to.equal(500);
+    expect(isServed).to.equal(false);
+    expect(server.errors).to.have.length(1);
+    expect(server.errors[0]).to.include({ code: 'NO_TENANT_CONTEXT' });
+    expect(String(server.errors[0])).to.contain('koa.use(tenantContext())');
+  });
+
+  for (const [code, status, given] of [
+    ['SCHEMA_NAME_INVALID', 400, { schemaName: 'No Name' }],
+    ['SCHEMA_NAME_RESERVED', 400, { schemaName: 'pg_x' }],
+    ['DOMAIN_INVALID', 400, { domainUrl: 'https://x' }],
+    ['DOMAIN_RESERVED', 400, { domainUrl: 'localhost' }],
+    ['TENANT_ALREADY_EXISTS', 409, { schemaName: 'acme' }],
+    ['TENANT_ALREADY_EXISTS', 409, { domainUrl: 'acme.example.com' }],
+    ['SCHEMA_ALREADY_EXISTS', 409, { schemaName: 'taken' }],
+    ['TENANT_SETTING_REFUSED', 400, { autoDropSchema: true }],
+  ] as const) {
+    it(`H2 law 10: ${code} of what a visitor has chosen (${Object.keys(given).join()}) is answered with ${status}, and not shown`, async () => {
+      await database.query('create schema if not exists taken');
+      const data = { name: 'New', domainUrl: 'new.example.com', schemaName: 'fresh', ...given };
+      const koa = new Koa();
+      koa.use(tenantContext()).use(async () => orm.em.persistAndFlush(new Library(data as never)));
+      const server = await serve(koa);
+      const answer = await server.get('example.com');
+
+      expect(answer.status, String(server.errors[0])).to.equal(status);
+      expect(answer.body).to.equal(status === 400 ? 'Bad Request' : 'Conflict');
+      expect(server.errors[0]).to.include({ code, status, expose: false });
+      expect(await database.query(`select * from public.library where name = 'New'`)).to.deep.equal([]);
+    });
+  }
 
   describe('on a known host', () => {
     it('H1 serves the tenant router with the tenant in the state, and leaves the path alone', async () => {
