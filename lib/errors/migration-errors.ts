@@ -230,6 +230,14 @@ export class RunUsageError extends TenantError {
     );
   }
 
+  static schemaOfTenants(call: string, schemaName: string): RunUsageError {
+    return new RunUsageError(
+      'RUN_USAGE',
+      `${call} was given the schema ${show(schemaName)}, which has no shared entities, so that it may be a tenant's. It works on the shared tables only, and would leave a tenant with tables that do not match its history. Nothing was run. ` +
+        "Call it without a schema. For tenants, use `tenants().create()`, `.migrate()` and `.drop()`, or `--tenants` of this package's command line, which is `mikro-orm-tenants` where `mikro-orm` is the stock one.",
+    );
+  }
+
   static inTransaction(): RunUsageError {
     return new RunUsageError(
       'RUN_IN_TRANSACTION',

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ROOT } from '../orm/library-orm.ts';
 import { startOnTerminal, type TerminalProcess } from './terminal.ts';
 
@@ -54,7 +54,10 @@ export async function createCliProject(url: string): Promise<CliProject> {
     start: (...args) => start([program, ...args], folder, env),
     startOnTerminal: (...args) => startOnTerminal([process.execPath, program, ...args], { cwd: folder, env }),
     runProgram: (other, ...args) => start([other, ...args], folder, env).ended,
-    write: (path, content) => writeFile(join(folder, path), content),
+    write: async (path, content) => {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), content);
+    },
     files: async path => (await readdir(join(folder, path))).toSorted(),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
