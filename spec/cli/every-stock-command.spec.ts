@@ -1,9 +1,8 @@
 import { configure } from '@mikro-orm/cli';
 import { expect } from 'chai';
-import { join } from 'node:path';
 import { createCliProject, type CliProject } from '../support/processes/cli-project.ts';
 import { onDatabases } from '../support/databases/database.ts';
-import { newLibrary, openLibrary, ROOT } from '../support/orm/library-orm.ts';
+import { newLibrary, openLibrary } from '../support/orm/library-orm.ts';
 import { readCatalog } from '../support/databases/schema-contents.ts';
 
 const MIGRATION = 'Migration20261123063104';
@@ -76,7 +75,7 @@ onDatabases(
       const before = await tenantsAsTheyAre();
 
       for (const line of ['ours', 'stock'] as const) {
-        const results = await runAll(COMMANDS.map(([command]) => [line, command]));
+        const results = await project.runAll(COMMANDS.map(([command]) => [line, ...command.split(' ')]));
 
         for (const [index, [command, says, code = 0]] of COMMANDS.entries()) {
           const { code: ended, output } = results[index] ?? { code: undefined, output: 'nothing' };
@@ -96,7 +95,7 @@ onDatabases(
 
     it('M18 runs the public set in no schema of a tenant, whichever command line is called', async () => {
       const before = await tenantsAsTheyAre();
-      const results = await runAll(REFUSED_BY_STOCK.map(command => ['stock', command]));
+      const results = await project.runAll(REFUSED_BY_STOCK.map(command => ['stock', ...command.split(' ')]));
 
       for (const { code, output } of results) {
         expect(code, output).to.equal(1);
@@ -109,7 +108,10 @@ onDatabases(
     it('M18 combines the migrations of the public set, and goes down in it, without a tenant', async () => {
       const before = await tenantsAsTheyAre();
       await project.write('migrations/public/Migration20270101000000.ts', SECOND);
-      const [up, rollup] = await runAll(['migration:up', 'migration:rollup'].map(command => ['ours', command]));
+      const [up, rollup] = await project.runAll([
+        ['ours', 'migration:up'],
+        ['ours', 'migration:rollup'],
+      ]);
       expect([up?.code, rollup?.code], `${up?.output} ${rollup?.output}`).to.deep.equal([0, 0]);
       expect(await project.files('migrations/public')).to.have.length(2);
       expect(await project.files('migrations/tenant')).to.include(`${MIGRATION}.ts`);
@@ -122,15 +124,6 @@ onDatabases(
       const tried = [...COMMANDS.map(([command]) => command.split(' ')[0]), ...IN_OTHER_SPECS];
       expect(commands.filter(name => !tried.includes(name))).to.deep.equal([]);
     });
-
-    async function runAll(commands: readonly (readonly ['ours' | 'stock', string])[]): Promise<{ code: number; output: string }[]> {
-      const given = JSON.stringify(commands.map(([line, command]) => [line, ...command.split(' ')]));
-      const { stdout, output } = await project.runProgram(join(ROOT, 'spec/support/processes/run-commands.mjs'), given);
-      const lines = stdout.split('\n').filter(line => line.startsWith('{"code"'));
-      expect(lines.length, output).to.equal(commands.length);
-
-      return lines.map(line => JSON.parse(line) as { code: number; output: string });
-    }
 
     async function tenantsAsTheyAre(): Promise<unknown> {
       const contents = ['acme', 'bob'].map(async name => [

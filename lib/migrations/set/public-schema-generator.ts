@@ -4,7 +4,7 @@ import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { dropOnce } from './dropped-constraints.js';
 import { tenantMigrationsOptions } from './migration-set.js';
-import { refuseDrops } from './moved-tables.js';
+import { keepTables, refuseDrops } from './moved-tables.js';
 
 type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
 
@@ -39,8 +39,12 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
     ): Promise<{ up: string; down: string }> {
       const compared = await this.#comparisonOptions(options);
 
-      if (compared.dropTables !== false && compared.safe !== true) {
-        refuseDrops(compared.fromSchema, { to: this.getTargetSchema(), moved: tablesOfTenants(this.metadata), set: 'public' });
+      const moved = tablesOfTenants(this.metadata);
+
+      if (compared.dropTables === false) {
+        keepTables(compared.fromSchema, { to: this.getTargetSchema(), moved });
+      } else if (compared.safe !== true) {
+        refuseDrops(compared.fromSchema, { to: this.getTargetSchema(), moved, set: 'public' });
       }
 
       const { up, down } = await super.getUpdateSchemaMigrationSQL(compared, ...rest);

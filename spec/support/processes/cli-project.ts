@@ -31,6 +31,10 @@ export interface CliProject {
   startOnTerminal(...args: string[]): TerminalProcess;
   /** Runs another program of the same node, for example the stock command line. */
   runProgram(program: string, ...args: string[]): Promise<CliResult>;
+  /** Runs commands in one process, each by this package's command line or by MikroORM's own. */
+  runAll(
+    commands: readonly (readonly [line: 'ours' | 'stock', ...args: string[]])[],
+  ): Promise<readonly Pick<CliResult, 'code' | 'output'>[]>;
   write(path: string, content: string): Promise<void>;
   files(path: string): Promise<string[]>;
   remove(): Promise<void>;
@@ -54,6 +58,17 @@ export async function createCliProject(url: string): Promise<CliProject> {
     start: (...args) => start([program, ...args], folder, env),
     startOnTerminal: (...args) => startOnTerminal([process.execPath, program, ...args], { cwd: folder, env }),
     runProgram: (other, ...args) => start([other, ...args], folder, env).ended,
+    runAll: async commands => {
+      const runner = join(ROOT, 'spec/support/processes/run-commands.mjs');
+      const { stdout, output } = await start([runner, JSON.stringify(commands)], folder, env).ended;
+      const results = stdout.split('\n').filter(line => line.startsWith('{"code"'));
+
+      if (results.length < commands.length) {
+        throw new Error(`Only ${results.length} of ${commands.length} commands have ended: ${output}`);
+      }
+
+      return results.map(line => JSON.parse(line) as CliResult);
+    },
     write: async (path, content) => {
       await mkdir(dirname(join(folder, path)), { recursive: true });
       await writeFile(join(folder, path), content);
