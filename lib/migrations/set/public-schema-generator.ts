@@ -2,6 +2,7 @@ import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
 import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { clearTables } from './clear-tables.js';
 import { dropOnce } from './dropped-constraints.js';
 import { tenantMigrationsOptions } from './migration-set.js';
 import { keepTables, refuseDrops } from './moved-tables.js';
@@ -59,11 +60,21 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
       return schema === database.publicSchema ? metadata.filter(meta => !isTenantEntity(meta)) : metadata;
     }
 
-    // deletes rows, because `truncate … cascade` would also empty tenant tables that refer to a shared one
-    override async clear(...[options, ...rest]: Parameters<SqlSchemaGenerator['clear']>): Promise<void> {
-      const isShared = options?.schema === undefined || options.schema === database.publicSchema;
+    override async clear(...args: Parameters<SqlSchemaGenerator['clear']>): Promise<void> {
+      const [options] = args;
+      const schema = options?.schema ?? database.publicSchema;
 
-      return super.clear(isShared ? { ...options, truncate: false } : options, ...rest);
+      // deleted one table after the other, as MikroORM does it
+      if (options?.truncate === false || !database.rules.sharedSchemas.has(schema)) {
+        return super.clear(...args);
+      }
+
+      const metadata = this.getOrderedMetadata(schema).filter(meta => !isTenantEntity(meta) && (meta.view ?? false) === false);
+      await clearTables(metadata, { connection: this.connection, ctx: this.em?.getTransactionContext(), rules: database.rules });
+
+      if (options?.clearIdentityMap ?? true) {
+        this.clearIdentityMap();
+      }
     }
 
     async #comparisonOptions(options: UpdateOptions = {}): Promise<UpdateOptions> {
