@@ -69,6 +69,12 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 
     override fork(...args: Args<'fork'>) {
       const em = args[0]?.disableContextResolution === true ? this : this.getContext(false);
+      const schema = args[0]?.schema;
+
+      if (schema !== undefined && schema !== em.schema) {
+        refuseSharedSchema(schema, TenantRules.of(this.config));
+      }
+
       const fork = super.fork(...args);
       fork.boundScope = em.boundScope;
 
@@ -85,6 +91,13 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
   }
 
   return ScopedEntityManager as never;
+}
+
+/** The schema of a fork names a tenant. */
+function refuseSharedSchema(schema: string, rules: TenantRules): void {
+  if (schema !== rules.publicSchema && rules.sharedSchemas.has(schema)) {
+    rules.checkSchemaName(schema);
+  }
 }
 
 /** MikroORM's EntityManager for PostgreSQL, with tenants. */
