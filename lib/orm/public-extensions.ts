@@ -56,6 +56,7 @@ function guardedMethod(method: Method, { target, name, extensionName, rules }: M
   if (method.constructor.name !== 'AsyncFunction') {
     return (...args) => {
       refuseOtherSchemas(name, args, rules);
+      refuseTenantTables(extensionName, name, args, rules);
 
       return call(args);
     };

@@ -19,10 +19,18 @@ type GeneratorClass = new (em: unknown) => SqlSchemaGenerator;
 export function createPublicSchemaGenerator(database: TenantDatabase): SqlSchemaGenerator {
   const { orm } = database;
   const stock = orm.driver.getPlatform().getSchemaGenerator(orm.driver, orm.em);
-  const Generator = extendSchemaGenerator(stock.constructor as GeneratorClass, database);
+  const generator = new (extendSchemaGenerator(stock.constructor as GeneratorClass, database))(orm.em);
+  made.add(generator.constructor);
 
-  return new Generator(orm.em);
+  return generator;
 }
+
+/** Whether it is one of these. The name of its class does not tell: a bundler may have shortened it. */
+export function isPublicSchemaGenerator(generator: object | undefined): boolean {
+  return generator !== undefined && made.has(generator.constructor);
+}
+
+const made = new WeakSet<object>();
 
 function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDatabase): GeneratorClass {
   return class PublicSchemaGenerator extends Generator {
