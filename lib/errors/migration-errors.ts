@@ -1,4 +1,4 @@
-import { extensionHint } from './extension-hint.js';
+import { hintOf } from './hint-of.js';
 import { TenantError, reasonOf, show, type TenantErrorCode } from './tenant-error.js';
 
 /** A migration set is invalid, or one of its migrations failed. */
@@ -14,7 +14,7 @@ export class MigrationError extends TenantError {
   static failed(migration: string, schemaName: string, cause: unknown, statement?: string, done: readonly string[] = []): MigrationError {
     return new MigrationError(
       'MIGRATION_FAILED',
-      `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ${committedBefore(done) ?? 'The schema was left as it was before the run.'} ${extensionHint(cause)}Fix the cause and run again.`,
+      `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ${committedBefore(done) ?? 'The schema was left as it was before the run.'} ${hintOf(cause)}Fix the cause and run again.`,
       migration,
       { cause, statement, done },
     );
