@@ -9,7 +9,7 @@ import { openPlainOrm, type SpecOrm } from '../../support/orm/open-orm.ts';
 
 onDatabases('clearing the shared tables', database => {
   let orm: SpecOrm;
-  const twins: { readonly of: Twin; readonly query: SpecDatabase['query'] }[] = [];
+  const twins: { readonly of: Twin; readonly on: Queried }[] = [];
 
   before(async () => {
     const folder = await migrationsFolder();
@@ -17,26 +17,26 @@ onDatabases('clearing the shared tables', database => {
     database.atEnd(() => folder.remove());
     const plain = await ownDatabase(database, 'clear without tenants');
     orm = await openEvolving(database, folder.path, [...wrapped.shared, ...wrapped.ofTenants]);
-    const stock = await openPlainOrm({ options: plain.options, atEnd: database.atEnd }, { entities: entities().shared });
+    const stock = await openPlainOrm({ ...plain, atEnd: close => database.atEnd(close) }, { entities: entities().shared });
     await orm.migrator.create();
     await orm.migrator.up();
     await tenants(orm).createMigration();
     await stock.schema.create();
-    twins.push({ of: orm as unknown as Twin, query: database.query }, { of: stock as unknown as Twin, query: plain.query });
+    twins.push({ of: orm, on: database }, { of: stock, on: plain });
   });
 
   it('M20 empties tables in a circle of foreign keys and restarts identities, as MikroORM does without tenants', async () => {
     const seen: unknown[] = [];
 
-    for (const { of, query } of twins) {
-      await fill(query);
+    for (const { of, on } of twins) {
+      await fill(on);
       await of.schema.clear();
-      const emptied = await rowsOf(query);
+      const emptied = await rowsOf(on);
       // those of a schema of their own are left by a call without a schema
-      await fill(query, { archive: false });
-      const again = await rowsOf(query);
+      await fill(on, { archive: false });
+      const again = await rowsOf(on);
       await of.schema.clear({ schema: 'archive' });
-      const archiveEmptied = await rowsOf(query);
+      const archiveEmptied = await rowsOf(on);
       await of.schema.clear();
       seen.push({ emptied, again, archiveEmptied });
     }
@@ -54,30 +54,30 @@ onDatabases('clearing the shared tables', database => {
 
   it('M20 leaves tenants’ rows and identities, is refused where they refer to a shared row, and then leaves all as it was', async () => {
     await orm.em.fork().persistAndFlush([newClient('acme'), newClient('bob')]);
-    await fill(database.query);
+    await fill(database);
 
     for (const name of ['acme', 'bob']) {
       await database.query(`insert into ${name}.note (town_id) values (null)`);
     }
 
     await database.query(`insert into bob.note (town_id) values (1)`);
-    const before = await rowsOf(database.query);
+    const before = await rowsOf(database);
     const refused = await refusal(() => orm.schema.clear(), 'SHARED_ROW_IN_USE');
     expect(refused).to.include({ schemaName: 'bob', table: 'note' });
     expect(refused.message).to.contain('shared entity Town');
-    expect(await rowsOf(database.query)).to.deep.equal(before);
+    expect(await rowsOf(database)).to.deep.equal(before);
 
     await database.query('delete from bob.note where town_id is not null');
     await orm.schema.clear();
     await database.query(`insert into acme.note (town_id) values (null)`);
     expect(await database.query('select id from acme.note order by id')).to.deep.equal([{ id: 1 }, { id: 2 }]);
     expect(await database.query('select id from bob.note')).to.deep.equal([{ id: 1 }]);
-    expect((await rowsOf(database.query)).town).to.deep.equal([]);
+    expect((await rowsOf(database)).town).to.deep.equal([]);
   });
 
   it('M20 is part of the transaction that it is called in', async () => {
-    await fill(database.query);
-    const before = await rowsOf(database.query);
+    await fill(database);
+    const before = await rowsOf(database);
     const stop = new Error('stop');
 
     try {
@@ -90,32 +90,34 @@ onDatabases('clearing the shared tables', database => {
       expect(error).to.equal(stop);
     }
 
-    expect(await rowsOf(database.query)).to.deep.equal(before);
+    expect(await rowsOf(database)).to.deep.equal(before);
   });
 });
+
+type Queried = Pick<SpecDatabase, 'query'>;
 
 /** Of both kinds of ORM, as it is used here. */
 interface Twin {
   readonly schema: { clear(options?: { schema?: string }): Promise<void> };
 }
 
-async function fill(query: SpecDatabase['query'], { archive = true } = {}): Promise<void> {
-  await query('insert into person (town_id) values (null)');
-  await query('insert into town (mayor_id) select max(id) from person');
-  await query('update person set town_id = (select max(id) from town)');
-  await query('insert into person_friends (person_1_id, person_2_id) select id, id from person on conflict do nothing');
+async function fill(on: Queried, { archive = true } = {}): Promise<void> {
+  await on.query('insert into person (town_id) values (null)');
+  await on.query('insert into town (mayor_id) select max(id) from person');
+  await on.query('update person set town_id = (select max(id) from town)');
+  await on.query('insert into person_friends (person_1_id, person_2_id) select id, id from person on conflict do nothing');
 
   if (archive) {
-    await query('insert into archive.old default values');
+    await on.query('insert into archive.old default values');
   }
 }
 
-async function rowsOf(query: SpecDatabase['query']): Promise<Record<string, unknown[]>> {
+async function rowsOf(on: Queried): Promise<Record<string, unknown[]>> {
   return {
-    town: await query('select id, mayor_id from town order by id'),
-    person: await query('select id, town_id from person order by id'),
-    friends: await query('select * from person_friends order by 1'),
-    old: await query('select id from archive.old order by id'),
+    town: await on.query('select id, mayor_id from town order by id'),
+    person: await on.query('select id, town_id from person order by id'),
+    friends: await on.query('select * from person_friends order by 1'),
+    old: await on.query('select id from archive.old order by id'),
   };
 }
 
