@@ -71,7 +71,7 @@ onDatabases(
 
     after(() => project.remove());
 
-    it('M18 does what it does without tenants, or says in words why not, and leaves the tenants as they were', async () => {
+    it('M21 does what it does without tenants, or says in words why not, and leaves the tenants as they were', async () => {
       const before = await tenantsAsTheyAre();
 
       for (const line of ['ours', 'stock'] as const) {
@@ -93,7 +93,7 @@ onDatabases(
       expect(await database.query('select name from genre')).to.deep.equal([{ name: 'seeded' }]);
     }).timeout(60_000);
 
-    it('M18 runs the public set in no schema of a tenant, whichever command line is called', async () => {
+    it('M21 runs the public set in no schema of a tenant, whichever command line is called', async () => {
       const before = await tenantsAsTheyAre();
       const results = await project.runAll(REFUSED_BY_STOCK.map(command => ['stock', ...command.split(' ')]));
 
@@ -105,7 +105,7 @@ onDatabases(
       expect(await tenantsAsTheyAre()).to.deep.equal(before);
     });
 
-    it('M18 combines the migrations of the public set, and goes down in it, without a tenant', async () => {
+    it('M21 combines the migrations of the public set, and goes down in it, without a tenant', async () => {
       const before = await tenantsAsTheyAre();
       await project.write('migrations/public/Migration20270101000000.ts', SECOND);
       const [up, rollup] = await project.runAll([
@@ -118,7 +118,7 @@ onDatabases(
       expect(await tenantsAsTheyAre()).to.deep.equal(before);
     });
 
-    it('M18 is about every command that there is', async () => {
+    it('M21 is about every command that there is', async () => {
       const commandLine = (await configure()) as any;
       const commands = Object.keys(commandLine.getInternalMethods().getCommandInstance().getCommandHandlers());
       const tried = [...COMMANDS.map(([command]) => command.split(' ')[0]), ...IN_OTHER_SPECS];

@@ -22,7 +22,7 @@ onDatabases(
 
     after(() => project.remove());
 
-    it('M19 leads from an application with rows to tenants, the next sign-up and the next migration', async () => {
+    it('M22 leads from an application with rows to tenants, the next sign-up and the next migration', async () => {
       await project.write('entities.ts', entities({}));
       await project.write('mikro-orm.config.ts', SINGLE_CONFIG);
       await command(['migration:create', 'migration:up']);

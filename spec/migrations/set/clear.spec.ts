@@ -25,7 +25,7 @@ onDatabases('clearing the shared tables', database => {
     twins.push({ of: orm, on: database }, { of: stock, on: plain });
   });
 
-  it('M20 empties tables in a circle of foreign keys and restarts identities, as MikroORM does without tenants', async () => {
+  it('M23 empties tables in a circle of foreign keys and restarts identities, as MikroORM does without tenants', async () => {
     const seen: unknown[] = [];
 
     for (const { of, on } of twins) {
@@ -52,7 +52,7 @@ onDatabases('clearing the shared tables', database => {
     expect(seen[0]).to.have.nested.property('archiveEmptied.old').that.deep.equals([]);
   });
 
-  it('M20 leaves tenants’ rows and identities, is refused where they refer to a shared row, and then leaves all as it was', async () => {
+  it('M23 leaves tenants’ rows and identities, is refused where they refer to a shared row, and then leaves all as it was', async () => {
     await orm.em.fork().persistAndFlush([newClient('acme'), newClient('bob')]);
     await fill(database);
 
@@ -75,7 +75,7 @@ onDatabases('clearing the shared tables', database => {
     expect((await rowsOf(database)).town).to.deep.equal([]);
   });
 
-  it('M20 is part of the transaction that it is called in', async () => {
+  it('M23 is part of the transaction that it is called in', async () => {
     await fill(database);
     const before = await rowsOf(database);
     const stop = new Error('stop');
