@@ -22,6 +22,7 @@ import { createPublicSchemaGenerator } from './migrations/set/public-schema-gene
 import { resolveOptions, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './tenant/options.js';
 import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { guardExtensions } from './orm/public-extensions.js';
+import { MIGRATOR, SCHEMA_GENERATOR } from './orm/refuse-tenant-tables.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { entityManagerOf } from './orm/entity-manager-class.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
@@ -70,6 +71,8 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm:
   return {
     ...config,
     schema: options.publicSchema,
+    // MikroORM would generate the entities of each tenant's tables
+    entityGenerator: { schema: options.publicSchema, ...config.entityGenerator },
     driver: guardedDriverOf(config.driver as never),
     entityManager: guardedEntityManagerOf((config.entityManager ?? entityManagerOf(config.driver)) as never),
     hydrator: guardedHydratorOf(config.hydrator ?? ObjectHydrator),
@@ -169,7 +172,12 @@ function prepareLateEntities(orm: WrappedOrm, options: ResolvedTenantsOptions): 
 }
 
 /** The part of the preparation that needs all entities. */
-function finishDiscovery(storage: MetadataStorage, platform: object, options: ResolvedTenantsOptions): void {
+function finishDiscovery(storage: MetadataStorage, platform: Platform, options: ResolvedTenantsOptions): void {
+  // `mikro-orm generate-entities` opens an ORM without any
+  if (storage.getAll().size === 0 && platform.getConfig().get('discovery').warnWhenNoEntities === false) {
+    return;
+  }
+
   const problems = checkEntities(storage, options);
 
   if (problems.length > 0) {
@@ -202,8 +210,8 @@ function tenantsExtension(options: ResolvedTenantsOptions, onStart: (orm: Wrappe
       orm.config.registerExtension(TenantDatabase.EXTENSION, () => database);
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
       giveSeederOfScope(orm);
-      orm.config.registerExtension('@mikro-orm/schema-generator', () => createPublicSchemaGenerator(database));
-      guardExtensions(rules, ['@mikro-orm/migrator', '@mikro-orm/schema-generator']);
+      orm.config.registerExtension(SCHEMA_GENERATOR, () => createPublicSchemaGenerator(database));
+      guardExtensions(rules, [MIGRATOR, SCHEMA_GENERATOR]);
       prepareLateEntities(orm, options);
     }
   };

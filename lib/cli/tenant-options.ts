@@ -1,4 +1,5 @@
 import { addToDroppingCommands } from './dropping-commands.js';
+import { explainRefusals } from './stock-commands.js';
 import { runForTenants } from './run-command.js';
 import { RunUsageError } from '../errors/index.js';
 import { allowDrops } from '../migrations/set/moved-tables.js';
@@ -37,18 +38,12 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
         return run(() => Promise.reject(RunUsageError.withoutTenants(`--${misplaced}`)), args);
       }
 
-      try {
-        await (args.dropMoved === true ? allowDrops(() => handler(args)) : handler(args));
-      } catch (error) {
-        // yargs would print the help of the command and a stack trace
-        await run(() => Promise.reject(error), args);
-        // like MikroORM's command line where a command fails, which leaves its connections open
-        process.exit();
-      }
+      await (args.dropMoved === true ? allowDrops(() => handler(args)) : handler(args));
     };
   }
 
   addToDroppingCommands(handlers, run);
+  explainRefusals(handlers, run);
   commandLine.command({
     command: 'tenant:status',
     describe: 'Show the migrations of each tenant, and schemas without a tenant',

@@ -28,13 +28,18 @@ export class TenantDatabase {
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
   static of(config: Configuration): TenantDatabase {
-    const database = config.getExtension<TenantDatabase>(TenantDatabase.EXTENSION);
+    const database = TenantDatabase.find(config);
 
     if (database === undefined) {
       throw OrmSelectionError.withoutTenants();
     }
 
     return database;
+  }
+
+  /** The same, or undefined for an ORM without tenants, and for a config that has no ORM. */
+  static find(config: Configuration): TenantDatabase | undefined {
+    return config.getExtension<TenantDatabase>(TenantDatabase.EXTENSION);
   }
 
   constructor(orm: WrappedOrm, rules: TenantRules) {

@@ -2,6 +2,7 @@ import { helper, type ChangeSet, type Collection, type EntityManager, type UnitO
 import { CrossTenantError } from '../errors/index.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { refuseSchemaOfShared } from './schema-of-shared.js';
 import { entitiesOf, firstForeignEntity, foreignSchema, propertyTo } from './relations.js';
 
 /** One flush of an EntityManager. */
@@ -68,6 +69,7 @@ function checkSchemas(changeSets: readonly ChangeSet<object>[], flush: Flush): v
 
   for (const { entity, meta, schema } of changeSets) {
     if (!isTenantEntity(meta.root)) {
+      refuseSchemaOfShared(meta, { schema, own, mayNameTenant: false, rules: flush.rules, scope: flush.rules.scope });
       continue;
     }
 

@@ -17,7 +17,7 @@ export {
   TenantContextRequiredError,
   TenantVisitsError,
 } from './scope-errors.js';
-export { SharedRowInUseError, SharedTableInUseError } from './shared-row-errors.js';
+export { SharedRowInUseError, SharedSchemaError, SharedTableInUseError } from './shared-row-errors.js';
 export { PoolerModeError } from './pooler-errors.js';
 export { TenantRoleError } from './role-errors.js';
 export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';

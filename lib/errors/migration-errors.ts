@@ -1,5 +1,5 @@
 import { describeBlockers, type Blocker } from './blocker.js';
-import { extensionHint } from './extension-hint.js';
+import { hintOf } from './hint-of.js';
 import { TenantError, reasonOf, show, type TenantErrorCode } from './tenant-error.js';
 
 /** A migration set is invalid, or one of its migrations failed. */
@@ -17,7 +17,7 @@ export class MigrationError extends TenantError {
   static failed(migration: string, schemaName: string, cause: unknown, statement?: string, done: readonly string[] = []): MigrationError {
     return new MigrationError(
       'MIGRATION_FAILED',
-      `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ${committedBefore(done) ?? 'The schema was left as it was before the run.'} ${extensionHint(cause)}Fix the cause and run again.`,
+      `Migration ${show(migration)} failed in schema ${show(schemaName)}: ${reasonOf(cause)}. ${committedBefore(done) ?? 'The schema was left as it was before the run.'} ${hintOf(cause)}Fix the cause and run again.`,
       migration,
       { cause, statement, done },
     );
@@ -273,6 +273,14 @@ export class RunUsageError extends TenantError {
     return new RunUsageError(
       'RUN_USAGE',
       `\`${option}\` works only together with \`--tenants\`. Nothing was run. Add \`--tenants\`, or omit the option.`,
+    );
+  }
+
+  static schemaOfTenants(call: string, schemaName: string): RunUsageError {
+    return new RunUsageError(
+      'RUN_USAGE',
+      `${call} was given the schema ${show(schemaName)}, which has no shared entities, so that it may be a tenant's. It works on the shared tables only, and would leave a tenant with tables that do not match its history. Nothing was run. ` +
+        "Call it without a schema. For tenants, use `tenants().create()`, `.migrate()` and `.drop()`, or `--tenants` of this package's command line, which is `mikro-orm-tenants` where `mikro-orm` is the stock one.",
     );
   }
 

@@ -1,4 +1,4 @@
-import { extensionHint } from './extension-hint.js';
+import { hintOf } from './hint-of.js';
 import { TenantError, reasonOf, show } from './tenant-error.js';
 
 /** The tenant's schema already exists. It was left unchanged. */
@@ -72,7 +72,7 @@ export class ProvisioningError extends TenantError {
     super(
       'TENANT_NOT_PROVISIONED',
       `Tenant ${tenant} was not created: ${migration === undefined ? `schema ${show(schemaName)} could not be created` : `migration ${show(migration)} failed in schema ${show(schemaName)}`}: ${reasonOf(cause)}. ` +
-        `Its row, schema, tables and history were rolled back. ${extensionHint(cause)}` +
+        `Its row, schema, tables and history were rolled back. ${hintOf(cause)}` +
         'Fix the cause. Then create the tenant again in a new fork: this `em` treats it as stored.',
       { cause },
     );

@@ -35,6 +35,20 @@ export class SharedTableInUseError extends TenantError {
   }
 }
 
+/** Another schema than its own was named for a shared entity. */
+export class SharedSchemaError extends TenantError {
+  readonly schemaName: string;
+
+  constructor(entity: string, home: string, schemaName: string) {
+    super(
+      'SHARED_SCHEMA',
+      `${entity} is a shared entity. Its table is in the schema ${show(home)} alone, but ${show(schemaName)} was named. Nothing was read or written. ` +
+        `Leave the schema out, or declare an entity with \`schema: ${show(schemaName)}\` for the table that is there.`,
+    );
+    this.schemaName = schemaName;
+  }
+}
+
 interface Reference {
   readonly schema: string;
   readonly table: string;

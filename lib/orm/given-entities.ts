@@ -1,22 +1,31 @@
 import type { EntityManager, EntityMetadata, EntityName } from '@mikro-orm/core';
 import { refuseForeignEntities } from '../entities/foreign-entities.js';
+import { refuseSchemaOfShared } from '../entities/schema-of-shared.js';
 import { isName } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 
 /**
  * Refuses arguments of an EntityManager's method that contain an entity of another tenant. `schema` is the schema in the options of the call.
- * `entity` is the entity that the arguments describe. It is only for the message.
+ * `entity` is the entity that the arguments describe: for the message, and because a shared one has one schema alone.
  *
- * @throws CrossTenantError `CROSS_TENANT`
+ * @throws CrossTenantError `CROSS_TENANT` or SharedSchemaError `SHARED_SCHEMA`
  */
 export function refuseForeignArguments(
   em: GuardedEntityManager,
   given: readonly unknown[],
   schema: string | undefined,
   entity?: EntityName | object,
+  { isRead = false }: { readonly isRead?: boolean } = {},
 ): void {
   const rules = TenantRules.of(em.config);
   const meta = entity === undefined ? undefined : metaOf(em, entity);
+
+  if (schema !== undefined && meta !== undefined) {
+    const own = em.getContext(false).schema;
+    // MikroORM reads what a tenant's row refers to with the schema of that tenant
+    refuseSchemaOfShared(meta, { schema, own, mayNameTenant: isRead, rules, scope: rules.scope });
+  }
+
   refuseForeignEntities(given, schema ?? em.getContext(false).schema, { rules, scope: rules.scope, entity: meta?.className });
 }
 

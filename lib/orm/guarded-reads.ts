@@ -14,12 +14,12 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
   return class GuardedReads extends EntityManagerOfMikro {
     // MikroORM calls this for every condition of a read, an update or a delete, before it replaces entities by their keys
     override async processWhere(...args: Args<'processWhere'>) {
-      const [entityName, where, options] = args;
+      const [entityName, where, options, type] = args;
       // any option may hold a condition, an order or a fragment
-      refuseForeignArguments(this, [where, ...Object.values(options)], options.schema, entityName);
+      refuseForeignArguments(this, [where, ...Object.values(options)], options.schema, entityName, { isRead: type === 'read' });
       const processed = await super.processWhere(...args);
       // now with the conditions that filters have added
-      refuseForeignArguments(this, [processed], options.schema, entityName);
+      refuseForeignArguments(this, [processed], options.schema, entityName, { isRead: true });
 
       return processed;
     }
@@ -27,7 +27,7 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
     // an entity in the identity map is found without a call of `processWhere()`
     override async findOne(...args: Args<'findOne'>) {
       const [entityName, where, options] = args;
-      refuseForeignArguments(this, [where], options?.schema, entityName);
+      refuseForeignArguments(this, [where], options?.schema, entityName, { isRead: true });
 
       return super.findOne(...args);
     }

@@ -141,7 +141,8 @@ export function extendDriver(Driver: DriverClass): DriverClass {
 
     override async close(...args: Args<'close'>) {
       removeLiveOrm(this.config);
-      await TenantDatabase.of(this.config).close();
+      // `mikro-orm debug` opens and closes a driver without an ORM
+      await TenantDatabase.find(this.config)?.close();
       await super.close(...args);
     }
 

@@ -83,6 +83,12 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 
     override fork(...args: Args<'fork'>) {
       const em = args[0]?.disableContextResolution === true ? this : this.getContext(false);
+      const schema = args[0]?.schema;
+
+      if (schema !== undefined && schema !== em.schema) {
+        refuseSharedSchema(schema, TenantRules.of(this.config));
+      }
+
       const fork = forkGuarded(() => super.fork(...args));
       fork.boundScope = em.boundScope;
 
@@ -101,6 +107,13 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
   const forkGuarded = presentAs(ScopedEntityManager, EntityManagerClass);
 
   return ScopedEntityManager as never;
+}
+
+/** The schema of a fork names a tenant. */
+function refuseSharedSchema(schema: string, rules: TenantRules): void {
+  if (schema !== rules.publicSchema && rules.sharedSchemas.has(schema)) {
+    rules.checkSchemaName(schema);
+  }
 }
 
 /** MikroORM's EntityManager for PostgreSQL, with tenants. The EntityManagers of every ORM with tenants are instances of it. */

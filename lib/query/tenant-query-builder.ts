@@ -9,6 +9,7 @@ import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { CARRIED, carriedBy, carry, carryInFragment, refuseTenants } from '../scope/carried-tenants.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
+import { leadsToTenants, refuseSchemaOfShared } from '../entities/schema-of-shared.js';
 import { refuseForeignEntities } from '../entities/foreign-entities.js';
 import { entityOfTable } from './named-tables.js';
 import { guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
@@ -135,6 +136,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     const entity = this.entityInUse();
     this.refuseTenantWrites(entity);
     this.refuseTruncation(entity);
+    this.refuseNamedSchema();
     refuseForeignCollectionsOfQuery(this, asked => tenantSchemaFrom([asked], this.guard));
 
     return carry(super.getNativeQuery(...args), this[CARRIED]);
@@ -264,6 +266,15 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
     if (referring.length > 0) {
       throw new SharedTableInUseError(meta.className, [...new Set(referring.map(({ className }) => className))]);
+    }
+  }
+
+  // queries of the driver name no schema that MikroORM has not taken from the entity
+  private refuseNamedSchema(): void {
+    if (this.em !== undefined && this.state.schema !== undefined) {
+      const { meta } = this.mainAlias;
+      const mayNameTenant = (this.type === QueryType.SELECT || this.type === QueryType.COUNT) && leadsToTenants(meta);
+      refuseSchemaOfShared(meta, { ...this.guard, schema: this.state.schema, own: this.em.schema, mayNameTenant });
     }
   }
 

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { DatabaseSchema } from '@mikro-orm/postgresql';
+import type { DatabaseSchema, DatabaseTable } from '@mikro-orm/postgresql';
 import { MigrationError } from '../../errors/index.js';
 
 /** Runs `fn`, in which a migration may be created that drops tables whose entities have moved. */
@@ -17,14 +17,21 @@ export function refuseDrops(from: DatabaseSchema | undefined, { to, moved, set }
     return;
   }
 
-  const names = from
-    .getTables()
-    .filter(table => moved.has(table.name) && !to.hasTable(table.getShortestName(false)))
-    .map(({ name }) => name);
+  const names = movedTables(from, { to, moved }).map(({ name }) => name);
 
   if (names.length > 0) {
     throw MigrationError.dropsRows(names, set);
   }
+}
+
+/** Leaves tables whose entities have moved out of a comparison. MikroORM keeps such a table, but drops its foreign keys. */
+export function keepTables(from: DatabaseSchema | undefined, move: Pick<Move, 'to' | 'moved'>): void {
+  const kept = new Set(from === undefined ? [] : movedTables(from, move));
+  from?.setTables(from.getTables().filter(table => !kept.has(table)));
+}
+
+function movedTables(from: DatabaseSchema, { to, moved }: Pick<Move, 'to' | 'moved'>): DatabaseTable[] {
+  return from.getTables().filter(table => moved.has(table.name) && !to.hasTable(table.getShortestName(false)));
 }
 
 interface Move {

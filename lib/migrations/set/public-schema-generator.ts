@@ -2,9 +2,10 @@ import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
 import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { clearTables } from './clear-tables.js';
 import { dropOnce } from './dropped-constraints.js';
 import { tenantMigrationsOptions } from './migration-set.js';
-import { refuseDrops } from './moved-tables.js';
+import { keepTables, refuseDrops } from './moved-tables.js';
 
 type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
 
@@ -18,10 +19,18 @@ type GeneratorClass = new (em: unknown) => SqlSchemaGenerator;
 export function createPublicSchemaGenerator(database: TenantDatabase): SqlSchemaGenerator {
   const { orm } = database;
   const stock = orm.driver.getPlatform().getSchemaGenerator(orm.driver, orm.em);
-  const Generator = extendSchemaGenerator(stock.constructor as GeneratorClass, database);
+  const generator = new (extendSchemaGenerator(stock.constructor as GeneratorClass, database))(orm.em);
+  made.add(generator.constructor);
 
-  return new Generator(orm.em);
+  return generator;
 }
+
+/** Whether it is one of these. The name of its class does not tell: a bundler may have shortened it. */
+export function isPublicSchemaGenerator(generator: object | undefined): boolean {
+  return generator !== undefined && made.has(generator.constructor);
+}
+
+const made = new WeakSet<object>();
 
 function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDatabase): GeneratorClass {
   return class PublicSchemaGenerator extends Generator {
@@ -39,8 +48,12 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
     ): Promise<{ up: string; down: string }> {
       const compared = await this.#comparisonOptions(options);
 
-      if (compared.dropTables !== false && compared.safe !== true) {
-        refuseDrops(compared.fromSchema, { to: this.getTargetSchema(), moved: tablesOfTenants(this.metadata), set: 'public' });
+      const moved = tablesOfTenants(this.metadata);
+
+      if (compared.dropTables === false) {
+        keepTables(compared.fromSchema, { to: this.getTargetSchema(), moved });
+      } else if (compared.safe !== true) {
+        refuseDrops(compared.fromSchema, { to: this.getTargetSchema(), moved, set: 'public' });
       }
 
       const { up, down } = await super.getUpdateSchemaMigrationSQL(compared, ...rest);
@@ -55,11 +68,21 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
       return schema === database.publicSchema ? metadata.filter(meta => !isTenantEntity(meta)) : metadata;
     }
 
-    // deletes rows, because `truncate … cascade` would also empty tenant tables that refer to a shared one
-    override async clear(...[options, ...rest]: Parameters<SqlSchemaGenerator['clear']>): Promise<void> {
-      const isShared = options?.schema === undefined || options.schema === database.publicSchema;
+    override async clear(...args: Parameters<SqlSchemaGenerator['clear']>): Promise<void> {
+      const [options] = args;
+      const schema = options?.schema ?? database.publicSchema;
 
-      return super.clear(isShared ? { ...options, truncate: false } : options, ...rest);
+      // deleted one table after the other, as MikroORM does it
+      if (options?.truncate === false || !database.rules.sharedSchemas.has(schema)) {
+        return super.clear(...args);
+      }
+
+      const metadata = this.getOrderedMetadata(schema).filter(meta => !isTenantEntity(meta) && (meta.view ?? false) === false);
+      await clearTables(metadata, { connection: this.connection, ctx: this.em?.getTransactionContext(), rules: database.rules });
+
+      if (options?.clearIdentityMap ?? true) {
+        this.clearIdentityMap();
+      }
     }
 
     async #comparisonOptions(options: UpdateOptions = {}): Promise<UpdateOptions> {

@@ -102,6 +102,17 @@ onDatabases('values that are added to enums', database => {
     expect(await enumsOf(database, 'bob')).to.deep.equal(expected);
   });
 
+  it('M13 a migration that uses a value that it adds itself fails with what to do, and leaves the tenant as it was', async () => {
+    set.use(CREATE);
+    await set.create('acme');
+    set.use(CREATE, sqlMigration('M3', [`alter type lamp_state add value 'dim'`, `alter table lamp alter column state set default 'dim'`]));
+    const { failed } = await set.tenants.migrate();
+
+    expect(String(failed[0]?.error)).to.contain('Add the value in one migration, and use it in a later one');
+    expect(await enumsOf(database, 'acme')).to.deep.equal(['lamp_state: off,on']);
+    expect(await historyOf(database, 'acme')).to.deep.equal(['M1', 'M2']);
+  });
+
   it('M13 what no tenant could run fails for a new one too, as it is', async () => {
     set.use(CREATE, ADD, sqlMigration('M4', `alter type lamp_state add value 'dim'`));
     const error = await refusal(set.create('acme'), 'TENANT_NOT_PROVISIONED');

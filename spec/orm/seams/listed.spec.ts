@@ -54,7 +54,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'entities/filter-conditions.ts': ['rls'],
     'entities/flush-errors.ts': ['constraint', 'schema', 'table'],
     'entities/lazy-loading.ts': ['owner', 'unwrap'],
-    'errors/extension-hint.ts': ['code', 'routine'],
+    'errors/hint-of.ts': ['code', 'routine'],
     'migrations/run/made-schema.ts': ['execute'],
     'migrations/run/migrate-schema.ts': ['Migration'],
     'migrations/set/migration-set.ts': ['name'],

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ROOT } from '../orm/library-orm.ts';
 import { startOnTerminal, type TerminalProcess } from './terminal.ts';
 
@@ -31,6 +31,10 @@ export interface CliProject {
   startOnTerminal(...args: string[]): TerminalProcess;
   /** Runs another program of the same node, for example the stock command line. */
   runProgram(program: string, ...args: string[]): Promise<CliResult>;
+  /** Runs commands in one process, each by this package's command line or by MikroORM's own. */
+  runAll(
+    commands: readonly (readonly [line: 'ours' | 'stock', ...args: string[]])[],
+  ): Promise<readonly Pick<CliResult, 'code' | 'output'>[]>;
   write(path: string, content: string): Promise<void>;
   files(path: string): Promise<string[]>;
   remove(): Promise<void>;
@@ -54,7 +58,21 @@ export async function createCliProject(url: string): Promise<CliProject> {
     start: (...args) => start([program, ...args], folder, env),
     startOnTerminal: (...args) => startOnTerminal([process.execPath, program, ...args], { cwd: folder, env }),
     runProgram: (other, ...args) => start([other, ...args], folder, env).ended,
-    write: (path, content) => writeFile(join(folder, path), content),
+    runAll: async commands => {
+      const runner = join(ROOT, 'spec/support/processes/run-commands.mjs');
+      const { stdout, output } = await start([runner, JSON.stringify(commands)], folder, env).ended;
+      const results = stdout.split('\n').filter(line => line.startsWith('{"code"'));
+
+      if (results.length < commands.length) {
+        throw new Error(`Only ${results.length} of ${commands.length} commands have ended: ${output}`);
+      }
+
+      return results.map(line => JSON.parse(line) as CliResult);
+    },
+    write: async (path, content) => {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), content);
+    },
     files: async path => (await readdir(join(folder, path))).toSorted(),
     remove: () => rm(folder, { recursive: true, force: true }),
   };

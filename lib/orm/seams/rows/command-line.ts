@@ -19,6 +19,12 @@ export const COMMAND_LINE_SEAMS = [
   }),
   ...seamsOf('CommandHandler', 'yargs', {
     builder: { use: 'replace', arity: 1, by: 'yargs, when a command is parsed', protects: NO_ORM, usedIn: COMMANDS },
-    handler: { use: 'replace', arity: 1, by: 'yargs, when a command is run', protects: NO_ORM, usedIn: COMMANDS },
+    handler: {
+      use: 'replace',
+      arity: 1,
+      by: 'yargs, when a command is run',
+      protects: NO_ORM,
+      usedIn: [...COMMANDS, 'cli/stock-commands.ts'],
+    },
   }),
 ];

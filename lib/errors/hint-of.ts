@@ -1,18 +1,25 @@
 /**
- * What to do if the error is about a type, function or operator that was not found: it may be of an extension, whose schema is not on the path.
- * Empty for any other error.
+ * What to do about an error of PostgreSQL whose message does not say it. A type, function or operator that was not found may be of an extension,
+ * whose schema is not on the path. A value of an enum cannot be used in the transaction that adds it. Empty for any other error.
  */
-export function extensionHint(error: unknown): string {
+export function hintOf(error: unknown): string {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code, routine = '' } = cause as { readonly code?: unknown; readonly routine?: unknown };
 
     if (code === UNDEFINED_FUNCTION || (code === UNDEFINED_OBJECT && LOOKUPS.test(String(routine)))) {
       return 'If it belongs to an extension, add the schema of the extension to the option `searchPath` of `withTenants()`: only the tenant’s schema is on the path of a migration. ';
     }
+
+    if (code === UNCOMMITTED_ENUM_VALUE) {
+      return 'Add the value in one migration, and use it in a later one: PostgreSQL lets no transaction use a value that it has added. ';
+    }
   }
 
   return '';
 }
+
+/** Unsafe new enum value usage. */
+const UNCOMMITTED_ENUM_VALUE = '55P04';
 
 /** A function or an operator. */
 const UNDEFINED_FUNCTION = '42883';
