@@ -3,6 +3,7 @@ import { createTenant } from './create-tenant.ts';
 import { migrateTenants } from './migrate-tenants.ts';
 import { nothingToDo } from './nothing-to-do.ts';
 import { startServer } from './server.ts';
+import { publicCheck } from './public-check.ts';
 import { printReport, type Report } from './report.ts';
 import { request } from './request.ts';
 import { resolve } from './resolve.ts';
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, (url: string) => Promise<Report | readonl
   create: createTenant,
   migrate: migrateTenants,
   noop: nothingToDo,
+  check: publicCheck,
   curve,
   request,
   resolve,

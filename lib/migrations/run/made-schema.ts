@@ -5,6 +5,7 @@ import { forLibrary } from '../../connection/sql-target.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { PLACEHOLDER_SCHEMA, quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
 import { loadMigrationSet, tenantMigrationsOptions } from '../set/migration-set.js';
+import { onlySchemas } from '../set/only-schemas.js';
 import { migrateSchema } from './migrate-schema.js';
 
 /**
@@ -43,7 +44,7 @@ async function readSchema(database: TenantDatabase, ctx: Transaction): Promise<D
   const { skipTables = [], skipViews } = config.get('schemaGenerator');
 
   return DatabaseSchema.create(
-    onlyOfPlaceholder(em.getConnection('write'), ctx),
+    onlySchemas(em.getConnection('write'), { platform: em.getPlatform(), schemas: [PLACEHOLDER_SCHEMA], ctx }),
     em.getPlatform(),
     config,
     PLACEHOLDER_SCHEMA,
@@ -53,24 +54,4 @@ async function readSchema(database: TenantDatabase, ctx: Transaction): Promise<D
     skipViews,
     ctx,
   );
-}
-
-// MikroORM reads triggers outside of the transaction that it is given, and tables and views of all schemas
-function onlyOfPlaceholder<Connection extends { execute(...args: any[]): Promise<unknown> }>(
-  connection: Connection,
-  ctx: Transaction,
-): Connection {
-  const execute = async (sql: unknown, params?: unknown, method?: unknown, _ctx?: unknown, ...rest: unknown[]): Promise<unknown> => {
-    const found = await connection.execute(sql, params, method, ctx, ...rest);
-
-    return Array.isArray(found)
-      ? (found as readonly Found[]).filter(({ schema_name = PLACEHOLDER_SCHEMA }) => schema_name === PLACEHOLDER_SCHEMA)
-      : found;
-  };
-
-  return Object.create(connection, { execute: { value: execute } }) as Connection;
-}
-
-interface Found {
-  readonly schema_name?: string;
 }

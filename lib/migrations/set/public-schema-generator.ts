@@ -6,6 +6,7 @@ import { clearTables } from './clear-tables.js';
 import { dropOnce } from './dropped-constraints.js';
 import { tenantMigrationsOptions } from './migration-set.js';
 import { keepTables, refuseDrops } from './moved-tables.js';
+import { onlySchemas } from './only-schemas.js';
 
 type UpdateOptions = NonNullable<Parameters<SqlSchemaGenerator['getUpdateSchemaMigrationSQL']>[0]>;
 
@@ -101,7 +102,7 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
       // a schema given by name may be a tenant's, whose history table has no entity
       const skip = schemaName === undefined ? skipTables : [...skipTables, tenantMigrationsOptions(database).tableName];
       const found = await DatabaseSchema.create(
-        this.connection,
+        onlySchemas(this.connection, { platform: this.platform, schemas }),
         this.platform,
         this.config,
         schemaName,
@@ -110,9 +111,6 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
         skip,
         skipViews,
       );
-      const isSeen = ({ schema }: { readonly schema?: string | undefined }): boolean => schema !== undefined && schemas.includes(schema);
-      found.setTables(found.getTables().filter(isSeen));
-      found.setViews(found.getViews().filter(isSeen));
       found.setNamespaces(new Set(found.getNamespaces().filter(name => schemas.includes(name))));
       await found.loadRoutines(this.connection, this.platform, schemas);
 

@@ -97,6 +97,18 @@ function describeSets(publicSchema: string, kinds: readonly DatabaseKind[]): voi
         expect((await orm.migrator.create()).diff).to.deep.equal({ up: [], down: [] });
       });
 
+      it('M24 without a snapshot the public set reads its own schemas, however many tenants there are', async () => {
+        await rm(join(folder.path, 'public/.snapshot.json'), { force: true });
+        await open(entities());
+        database.statements.length = 0;
+        expect(await orm.migrator.checkSchema()).to.equal(false);
+        const lists = database.statements.filter(sql => /from \(select .*(information_schema\.(tables|views) |pg_matviews)/s.test(sql));
+
+        expect(database.statements.filter(sql => /acme|bob|elsewhere/.test(sql))).to.deep.equal([]);
+        expect(lists.length).to.be.at.least(3);
+        expect(lists.filter(sql => !sql.includes(`schema_name in ('${publicSchema}'`))).to.deep.equal([]);
+      });
+
       it('M1 a shared table of the same name as a tenants’ one is the public set’s, with and without a snapshot', async () => {
         await open([...entities(), defineEntity({ name: 'SharedNote', tableName: 'note', properties: { id: p.integer().primary() } })]);
         const withoutSnapshot = await orm.migrator.create();

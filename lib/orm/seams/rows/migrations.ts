@@ -6,7 +6,7 @@ const PUBLIC_SET = ['migrations/set/public-schema-generator.ts'];
 
 const MIGRATOR = ['migrations/set/tenant-migrator.ts'];
 
-const RUN = ['migrations/run/migrate-schema.ts'];
+const RUN = ['migrations/run/new-migration.ts'];
 
 const SEEN = 'the public set sees the schemas of shared entities, and no others';
 
@@ -57,8 +57,8 @@ export const DATABASE_SCHEMA_SEAMS = seamsOf('DatabaseSchema', '@mikro-orm/sql',
 
 /** What the objects of the class have. */
 export const FOUND_SCHEMA_SEAMS = seamsOf('DatabaseSchema.prototype', '@mikro-orm/sql', {
-  setTables: { use: 'call', arity: 1, protects: SEEN, usedIn: [...PUBLIC_SET, ...TENANT_SET, 'migrations/set/moved-tables.ts'] },
-  setViews: { use: 'call', arity: 1, protects: SEEN, usedIn: [...PUBLIC_SET, ...TENANT_SET] },
+  setTables: { use: 'call', arity: 1, protects: SEEN, usedIn: [...TENANT_SET, 'migrations/set/moved-tables.ts'] },
+  setViews: { use: 'call', arity: 1, protects: SEEN, usedIn: TENANT_SET },
   setNamespaces: { use: 'call', arity: 1, protects: SEEN, usedIn: [...PUBLIC_SET, ...TENANT_SET] },
 });
 
@@ -89,6 +89,11 @@ export const MIGRATION_SEAMS = seamsOf('Migration', '@mikro-orm/migrations', {
     usedIn: RUN,
   },
   getEntityManager: { use: 'replace', arity: 0, protects: 'the EntityManager of a migration is the one of its tenant', usedIn: RUN },
-  getQueries: { use: 'call', arity: 0, protects: 'what a migration has queued is run', usedIn: RUN },
+  getQueries: {
+    use: 'call',
+    arity: 0,
+    protects: 'what a migration has queued is run',
+    usedIn: ['migrations/run/migrate-schema.ts', ...RUN],
+  },
   reset: { use: 'call', arity: 0, protects: 'what a migration has queued is run once', usedIn: RUN },
 });
