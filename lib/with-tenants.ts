@@ -19,6 +19,7 @@ import { addTrigger } from './database/change-trigger.js';
 import { TenantConfigError } from './errors/index.js';
 import { MIGRATION_PROBES } from './migrations/run/seam-probes.js';
 import { createPublicSchemaGenerator } from './migrations/set/public-schema-generator.js';
+import { namePublicSnapshot } from './migrations/set/snapshot-name.js';
 import { resolveOptions, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './tenant/options.js';
 import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { guardExtensions } from './orm/public-extensions.js';
@@ -210,6 +211,7 @@ function tenantsExtension(options: ResolvedTenantsOptions, onStart: (orm: Wrappe
       orm.config.registerExtension(TenantDatabase.EXTENSION, () => database);
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
       giveSeederOfScope(orm);
+      namePublicSnapshot(orm.config);
       orm.config.registerExtension(SCHEMA_GENERATOR, () => createPublicSchemaGenerator(database));
       guardExtensions(rules, [MIGRATOR, SCHEMA_GENERATOR]);
       prepareLateEntities(orm, options);

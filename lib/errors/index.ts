@@ -24,3 +24,4 @@ export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingEr
 export { UnsupportedValueError } from './value-errors.js';
 export type { Blocker } from './blocker.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';
+export { MigrationSetError } from './migration-set-error.js';

@@ -28,7 +28,8 @@ export function tenantMigrationsOptions(
     snapshotName: _snapshot,
     schema: _schema,
     ...shared
-  } = database.orm.config.get('migrations');
+    // a copy without the name that is found only when the migrator asks
+  } = { ...database.orm.config.get('migrations') };
   const given = Object.entries(database.options.migrations).filter(([, value]) => value !== undefined);
 
   return {

@@ -1,3 +1,5 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Configuration } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import type { DatabaseSchema } from '@mikro-orm/postgresql';
@@ -9,6 +11,7 @@ import type { TenantDatabase } from '../../database/tenant-database.js';
 import { FreeTimestamps } from './free-timestamps.js';
 import { allowDrops } from './moved-tables.js';
 import { hasMigrationSet, loadMigrationSet, tenantMigrationsOptions, writtenMigrations } from './migration-set.js';
+import { SNAPSHOT_NAME, snapshotFolder, snapshotNameIn } from './snapshot-name.js';
 import { TenantSchemaGenerator } from './tenant-schema-generator.js';
 
 /** The result of `migration:create`. `fileName` is empty if nothing has changed. */
@@ -39,8 +42,32 @@ export async function createTenantMigration(
 
   const create = (): Promise<CreatedMigration> =>
     withMigrator({ database, readMadeSchema }, migrator => migrator.create(options.path, options.blank, false, options.name), options.path);
+  const name = snapshotName(database);
+  const created = await (options.dropMoved === true ? allowDrops(create) : create());
 
-  return options.dropMoved === true ? allowDrops(create) : create();
+  if (created.fileName !== '' && name !== undefined) {
+    await renameSnapshot(database, name);
+  }
+
+  return created;
+}
+
+/** The name of the snapshot as it is now. Undefined where the config has a name, or wants no snapshot. */
+function snapshotName(database: TenantDatabase): string | undefined {
+  const options = tenantMigrationsOptions(database);
+  const { config } = database.orm;
+
+  return options.snapshot === false || options.snapshotName !== undefined
+    ? undefined
+    : snapshotNameIn(snapshotFolder(config, options) ?? '', config);
+}
+
+async function renameSnapshot(database: TenantDatabase, name: string): Promise<void> {
+  const folder = snapshotFolder(database.orm.config, tenantMigrationsOptions(database)) ?? '';
+
+  if (name !== SNAPSHOT_NAME) {
+    await rename(join(folder, `${name}.json`), join(folder, `${SNAPSHOT_NAME}.json`));
+  }
 }
 
 /** Whether the tenant entities differ from the snapshot of the tenant set, or from what the set makes where there is none. */
@@ -94,7 +121,12 @@ function tenantSetConfig(database: TenantDatabase, generator: TenantSchemaGenera
   const { config } = database.orm;
   const options = tenantMigrationsOptions(database);
   const timestamps = new FreeTimestamps(writtenMigrations(database, path));
-  const migrations = { ...options, fileName: timestamps.forFiles(options.fileName) };
+  const name = snapshotName(database);
+  const migrations = {
+    ...options,
+    ...(name === undefined ? {} : { snapshotName: name }),
+    fileName: timestamps.forFiles(options.fileName),
+  };
 
   return new Proxy(config, {
     get: (target, key) => {

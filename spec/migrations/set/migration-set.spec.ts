@@ -147,7 +147,7 @@ onDatabases('loading the tenant set', database => {
     await tenants(orm).migrate();
     expect(await historyOf(database, 'bob', 'history')).to.deep.equal(['First']);
     expect(await schemasWith(database, 'history')).to.deep.equal(['acme', 'bob']);
-    await database.query('drop table acme.first, bob.first');
+    await database.query('drop table acme.first, bob.first, acme.history, bob.history');
 
     await orm.close();
     orm = await openEvolving(database, folder.path, [entity], {

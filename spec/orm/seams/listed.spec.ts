@@ -59,6 +59,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'postgres/statement-block.ts': ['where'],
     'migrations/run/new-migration.ts': ['Migration'],
     'migrations/set/only-schemas.ts': ['execute'],
+    'migrations/set/snapshot-name.ts': ['snapshotName'],
     'migrations/set/migration-set.ts': ['name'],
     'provisioning/tenant-subscriber.ts': [
       'afterCreate',
