@@ -9,4 +9,20 @@ export class MigrationSetError extends TenantError {
         'Nothing was written. Keep the one that was written with the latest migration, under the name `.snapshot.json`, and delete the others.',
     );
   }
+
+  static renamed(migration: string, former: string): MigrationSetError {
+    return new MigrationSetError(
+      'MIGRATION_RENAMED',
+      `Migration ${show(migration)} seems to be ${show(former)} under a new name: the history has ${show(former)}, which this version of the tenant set does not. Nothing was run in this schema, as the migration would run twice. ` +
+        `If it was renamed, run \`mikro-orm migration:rename --tenants --from ${former} --to ${migration}\`, which changes the histories. If it is another one, give it a time stamp and a name of its own.`,
+    );
+  }
+
+  static partlyRolledUp(migration: string, lacking: readonly string[]): MigrationSetError {
+    return new MigrationSetError(
+      'MIGRATION_ROLLED_UP',
+      `Migration ${show(migration)} stands for several migrations, of which this schema has some and lacks ${lacking.map(show).join(', ')}. Nothing was run in this schema. ` +
+        'Migrate it with the last version of the application that has these, and then with this one.',
+    );
+  }
 }

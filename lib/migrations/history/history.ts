@@ -49,8 +49,25 @@ export class History {
     return `insert into ${this.table} (name) values (${this.#literal(name)})`;
   }
 
-  removeSql(name: string): string {
-    return `delete from ${this.table} where name in (${[name, `${name}.js`, `${name}.ts`].map(each => this.#literal(each)).join(', ')})`;
+  removeSql(...names: readonly string[]): string {
+    return `delete from ${this.table} where ${this.#isOneOf(names)}`;
+  }
+
+  /** Gives the latest of the old entries the new name, and removes the others. */
+  replaceSql(old: readonly string[], name: string): string[] {
+    const isOld = this.#isOneOf(old);
+
+    return [
+      `update ${this.table} set name = ${this.#literal(name)} where id = (select max(id) from ${this.table} where ${isOld})`,
+      this.removeSql(...old),
+    ];
+  }
+
+  // MikroORM has recorded names with the ending of their file in former versions
+  #isOneOf(names: readonly string[]): string {
+    const all = names.flatMap(name => [name, `${name}.js`, `${name}.ts`]);
+
+    return `name in (${all.map(name => this.#literal(name)).join(', ')})`;
   }
 
   // not a parameter: a statement with parameters cannot be sent in one message with others

@@ -11,6 +11,7 @@ import type { TenantMigration } from '../set/migration-set.js';
 import { NewEnums } from './new-enums.js';
 import { newMigration, refuseSessionStatement, textOf } from './new-migration.js';
 import { Script } from './script.js';
+import { replacedIn } from './succession.js';
 
 export interface SchemaRun {
   readonly schemaName: string;
@@ -19,6 +20,8 @@ export interface SchemaRun {
   readonly direction: 'up' | 'down';
   /** The migrations to run, in this order. */
   readonly planned: readonly TenantMigration[];
+  /** The names in the history. Upwards, a migration that stands for some of them is not run. @default none */
+  readonly executed?: readonly string[];
   /** The transaction for everything. The caller commits it. */
   readonly ctx: Transaction;
   /** Statements to send before the first migration, in the same message. */
@@ -59,6 +62,13 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
   const enums = new NewEnums([...attempts].flatMap(([{ name }, attempt]) => textsOf(attempt).map(sql => ({ migration: name, sql }))));
 
   for (const migration of planned) {
+    const replaced = direction === 'up' ? replacedIn(migration, run.executed ?? []) : [];
+
+    if (replaced.length > 0) {
+      history.replaceSql(replaced, migration.name).forEach(sql => script.add(sql));
+      continue;
+    }
+
     // set again for each migration, because the previous one may have changed it
     script.add(`set local search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`);
 

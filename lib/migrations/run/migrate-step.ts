@@ -8,6 +8,7 @@ import { namesOf } from '../history/histories.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
 import type { TenantMigration } from '../set/migration-set.js';
 import { planMigrations } from './plan.js';
+import { replacedIn } from './succession.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
 
 /** The part of a tenant's plan that ran in one transaction. */
@@ -43,17 +44,22 @@ export async function migrateStep(
   // a separate statement after the lock, so that it sees the changes of another run
   const history = new History(database, schemaName);
   const executed = state.has_history ? await history.read(ctx) : await history.executed(ctx);
-  const planned = replan(
-    work,
-    executed.map(({ name }) => name),
-    run,
-  );
-  const stop = planned.findIndex(({ transactional }) => !transactional);
+  const names = executed.map(({ name }) => name);
+  const planned = replan(work, names, run);
+  const stop = planned.findIndex(migration => !migration.transactional && replacedIn(migration, names).length === 0);
   const now = planned.slice(0, Math.min(atMost, stop === -1 ? planned.length : whole ? 0 : stop));
   const next = planned[now.length];
 
   if (now.length > 0 || (next !== undefined && !whole)) {
-    await migrateSchema(database, { schemaName, direction: target.direction, planned: now, ctx, hasHistory: state.has_history, singly });
+    await migrateSchema(database, {
+      schemaName,
+      direction: target.direction,
+      planned: now,
+      executed: names,
+      ctx,
+      hasHistory: state.has_history,
+      singly,
+    });
   }
 
   return { done: now.map(({ name }) => name), next };

@@ -3,9 +3,11 @@ import { hasSqlState } from '../../postgres/sql-state.js';
 import type { TenantMigration } from '../set/migration-set.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { namesOf } from '../history/histories.js';
 import { History } from '../history/history.js';
 import { KEEP_PATH, queuedSql, RESTORE_SESSION_PATH } from './migrate-schema.js';
 import { failureOf, scriptFrom, type Statement } from './script.js';
+import { replacedIn } from './succession.js';
 import type { TenantRun } from './tenant-run.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
 
@@ -68,6 +70,11 @@ async function scriptOf(
 
   // without a history there is no table for the check. A migration is reverted only if it is still the last one, which the check cannot tell
   if (executed === '' || target.direction === 'down') {
+    return undefined;
+  }
+
+  // what the history has under another name is looked up under the lock
+  if (planned.some(migration => replacedIn(migration, namesOf({ executed })).length > 0)) {
     return undefined;
   }
 

@@ -1,4 +1,4 @@
-import { MigrationError } from '../../errors/index.js';
+import { TenantError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { namesOf, readHistories, type ReadOptions } from '../history/histories.js';
 import type { TenantWork } from './tenant-run.js';
@@ -60,18 +60,19 @@ interface HistoryPlan {
   readonly executed: string;
   readonly planned: readonly TenantMigration[];
   readonly unknown: readonly string[];
-  readonly error: MigrationError | undefined;
+  readonly error: TenantError | undefined;
 }
 
-function planHistory(set: MigrationSet, target: MigrationTarget, executed: string): HistoryPlan {
+/** What a run does in a schema with this history. */
+export function planHistory(set: MigrationSet, target: MigrationTarget, executed: string): HistoryPlan {
   const names = namesOf({ executed });
   const plan = { executed, unknown: unknownMigrations(set, names) };
 
   try {
     return { ...plan, planned: planMigrations(set, names, target), error: undefined };
   } catch (error) {
-    // a later migration would have to be reverted first, but it is not in the set
-    if (error instanceof MigrationError) {
+    // a later migration would have to be reverted first, but it is not in the set, or the history has one under another name
+    if (error instanceof TenantError) {
       return { ...plan, planned: [], error };
     }
 

@@ -1,5 +1,6 @@
 import { MigrationError } from '../../errors/index.js';
 import type { MigrationSet, TenantMigration } from '../set/migration-set.js';
+import { checkSuccession } from './succession.js';
 
 /** The target of a run, like in MikroORM's migrator. Names are those in the history. */
 export interface MigrationTarget {
@@ -13,44 +14,66 @@ export interface MigrationTarget {
 }
 
 /**
- * The migrations to run in a schema with the history `executed`, in order. Down without a target reverts the latest migration.
+ * The migrations to run in a schema with the history `executed`, in order. Down without a target reverts the latest migration of the set that
+ * the schema has. The order is that of the set, so that it is the same in every tenant, also after a migration with an earlier date that came
+ * late.
  *
- * @throws MigrationError `MIGRATION_UNKNOWN` if a later migration would have to be reverted first and is not in the set.
+ * @throws MigrationError `MIGRATION_UNKNOWN` if a migration that ran later would have to be reverted first and is not in the set.
+ * @throws MigrationSetError `MIGRATION_RENAMED`, `MIGRATION_ROLLED_UP` if the history has a migration of the set under another name.
  */
 export function planMigrations(set: MigrationSet, executed: readonly string[], target: MigrationTarget): TenantMigration[] {
   const has = new Set(executed);
 
   if (target.direction === 'up') {
-    return inRange(set, target).filter(({ name }) => !has.has(name));
+    const planned = inRange(set, target).filter(({ name }) => !has.has(name));
+    checkSuccession(set, planned, executed);
+
+    return planned;
   }
 
-  const applied = executed.toReversed();
+  const applied = set.filter(({ name }) => has.has(name)).toReversed();
 
   if (target.only !== undefined) {
-    return migrationsNamed(
-      set,
-      applied.filter(name => target.only?.includes(name)),
-    );
+    return applied.filter(({ name }) => target.only?.includes(name));
   }
 
   if (target.to === undefined) {
-    return migrationsNamed(set, applied.slice(0, 1));
+    const last = executed.at(-1);
+
+    if (applied.length === 0 && last !== undefined) {
+      throw MigrationError.unknownInHistory(last);
+    }
+
+    return withoutLaterUnknown(set, executed, applied.slice(0, 1));
   }
 
   // in the order of the set, so that a schema that never had `to` still keeps the migrations before it
   const kept = target.to === 0 ? [] : set.slice(0, set.findIndex(({ name }) => name === target.to) + 1).map(({ name }) => name);
-  const last = applied.findLastIndex(name => !kept.includes(name) && set.some(migration => migration.name === name));
 
-  // migrations may have run out of order, so some of these are kept
-  return migrationsNamed(
+  return withoutLaterUnknown(
     set,
-    applied.slice(0, last + 1).filter(name => !kept.includes(name)),
+    executed,
+    applied.filter(({ name }) => !kept.includes(name)),
   );
+}
+
+/** These, unless the history has an unknown one after the first of them. */
+function withoutLaterUnknown(set: MigrationSet, executed: readonly string[], planned: readonly TenantMigration[]): TenantMigration[] {
+  const names = new Set(planned.map(({ name }) => name));
+  const known = new Set(set.map(({ name }) => name));
+  const first = executed.findIndex(name => names.has(name));
+  const unknown = first === -1 ? undefined : executed.findLast((name, index) => index > first && !known.has(name));
+
+  if (unknown !== undefined) {
+    throw MigrationError.unknownInHistory(unknown);
+  }
+
+  return [...planned];
 }
 
 /** The names in a history that are not in the set, for example after a return to an older version of the application. */
 export function unknownMigrations(set: MigrationSet, executed: readonly string[]): string[] {
-  const known = new Set(set.map(({ name }) => name));
+  const known = new Set(set.flatMap(({ name, replaces = [] }) => [name, ...replaces]));
 
   return executed.filter(name => !known.has(name));
 }
@@ -67,18 +90,6 @@ export function checkTarget(set: MigrationSet, { to, from, only = [] }: Migratio
   if (unknown.length > 0) {
     throw MigrationError.unknown(unknown);
   }
-}
-
-function migrationsNamed(set: MigrationSet, names: readonly string[]): TenantMigration[] {
-  return names.map(name => {
-    const found = set.find(migration => migration.name === name);
-
-    if (found === undefined) {
-      throw MigrationError.unknownInHistory(name);
-    }
-
-    return found;
-  });
 }
 
 function inRange(set: MigrationSet, { to, from, only }: MigrationTarget): MigrationSet {

@@ -1,5 +1,6 @@
 import { searchPathOf } from '../../postgres/schema-name.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { namesOf } from '../history/histories.js';
 import { History } from '../history/history.js';
 import { queuedSql } from './migrate-schema.js';
 import { loadMigrationSet } from '../set/migration-set.js';
@@ -8,6 +9,7 @@ import { planRun } from './plan-run.js';
 import { readOptionsOf, targetOf } from './run-options.js';
 import type { MigrateOptions } from './run-types.js';
 import { selectSchemaNames } from './selection.js';
+import { replacedIn } from './succession.js';
 
 /** The migrations that would run in tenants with the same history. */
 export interface RunPreview {
@@ -25,23 +27,32 @@ export async function previewRun(database: TenantDatabase, options: MigrateOptio
   const set = await loadMigrationSet(database);
   checkTarget(set, target);
   const { work, refused } = await planRun(database, set, target, await selectSchemaNames(database, options), readOptionsOf(options));
-  const groups = new Map<string, { schemaNames: string[]; migrations: readonly string[] }>();
+  const groups = new Map<string, PreviewGroup>();
 
-  for (const { schemaName, planned } of work) {
+  for (const { schemaName, planned, executed } of work) {
     const migrations = planned.map(({ name }) => name);
-    const group = groups.get(migrations.join('\n')) ?? { schemaNames: [], migrations };
+    const replaced = new Map(planned.map(each => [each.name, target.direction === 'up' ? replacedIn(each, namesOf({ executed })) : []]));
+    const key = JSON.stringify([...replaced]);
+    const group = groups.get(key) ?? { schemaNames: [], migrations, replaced };
     group.schemaNames.push(schemaName);
-    groups.set(migrations.join('\n'), group);
+    groups.set(key, group);
   }
 
   const previews = await Promise.all(
-    [...groups.values()].map(async group => {
+    [...groups.values()].map(async ({ replaced, ...group }) => {
       const [first = ''] = group.schemaNames;
       const history = new History(database, first);
       const sql: string[] = [];
 
       for (const name of group.migrations) {
         const migration = set.find(each => each.name === name);
+        const old = replaced.get(name) ?? [];
+
+        if (old.length > 0) {
+          sql.push(`-- ${name}`, ...history.replaceSql(old, name));
+          continue;
+        }
+
         sql.push(`-- ${name}`, `set local search_path to ${searchPathOf(first, ...database.options.searchPath)}`);
 
         if (migration !== undefined) {
@@ -60,3 +71,10 @@ export async function previewRun(database: TenantDatabase, options: MigrateOptio
 }
 
 const REST = '-- from here the migration reads the database or uses the ORM, so the remaining SQL depends on the tenant';
+
+interface PreviewGroup {
+  readonly schemaNames: string[];
+  readonly migrations: readonly string[];
+  /** What is recorded under another name, for each migration. */
+  readonly replaced: ReadonlyMap<string, readonly string[]>;
+}

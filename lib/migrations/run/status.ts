@@ -6,7 +6,8 @@ import { namesOf, readHistories } from '../history/histories.js';
 import { DEFAULT_LOCK_TIMEOUT_MS } from './run-settings.js';
 import { loadMigrationSet } from '../set/migration-set.js';
 import { refusalOf } from './refusal.js';
-import { planMigrations, unknownMigrations } from './plan.js';
+import { unknownMigrations } from './plan.js';
+import { planHistory } from './plan-run.js';
 import { selectSchemaNames, type TenantSelection } from './selection.js';
 
 /** The migrations of one tenant. */
@@ -39,13 +40,14 @@ export async function migrationStatus(database: TenantDatabase, selection: Tenan
     for (const history of batch) {
       const { schemaName, hasSchema, executed } = history;
       // that it has no schema is said by `hasSchema`
-      const error = hasSchema ? refusalOf(history, 'up') : undefined;
+      const refusal = hasSchema ? refusalOf(history, 'up') : undefined;
       const names = namesOf({ executed });
+      const { error = refusal, planned } = planHistory(set, { direction: 'up' }, executed);
       statuses.push({
         schemaName,
         hasSchema,
         executed: names,
-        pending: error === undefined ? planMigrations(set, names, { direction: 'up' }).map(({ name }) => name) : [],
+        pending: refusal === undefined ? planned.map(({ name }) => name) : [],
         unknown: unknownMigrations(set, names),
         ...(error === undefined ? {} : { error }),
       });

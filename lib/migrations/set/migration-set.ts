@@ -12,6 +12,8 @@ export interface TenantMigration {
   readonly MigrationClass: Constructor<Migration>;
   /** Whether it runs in the transaction of the tenant. False for statements that PostgreSQL refuses there, such as `create index concurrently`. */
   readonly transactional: boolean;
+  /** The migrations for which it stands, by `static replaces` of its class. A schema whose history has them all gets its name in their place. */
+  readonly replaces?: readonly string[];
 }
 
 /** The migrations of the tenant set, in the order in which they run. */
@@ -54,7 +56,11 @@ export function tenantMigrationsOptions(
 export async function loadMigrationSet(database: TenantDatabase): Promise<MigrationSet> {
   const options = tenantMigrationsOptions(database);
   const found = options.migrationsList?.map(entry => fromList(database, entry)) ?? (await fromFolder(database, options));
-  const set = found.map(migration => ({ ...migration, transactional: isTransactional(database, migration.MigrationClass) }));
+  const set = found.map(migration => ({
+    ...migration,
+    transactional: isTransactional(database, migration.MigrationClass),
+    replaces: (migration.MigrationClass as { readonly replaces?: readonly string[] }).replaces?.map(withoutExtension) ?? [],
+  }));
   const names = new Set<string>();
 
   for (const { name } of set) {

@@ -25,9 +25,10 @@ describe('planning a run', () => {
     expect(up([], { only: [] })).to.deep.equal([]);
   });
 
-  it('M8 down reverts the latest that ran, not the last of the set', () => {
+  it('M8 down reverts the latest of the set that the schema has, also where one with an earlier date came late', () => {
     expect(down(['a', 'b'])).to.deep.equal(['b']);
-    expect(down(['b', 'a'])).to.deep.equal(['a']);
+    expect(down(['b', 'a'])).to.deep.equal(['b']);
+    expect(down(['a', 'c', 'd', 'b'], { to: 'a' })).to.deep.equal(['d', 'c', 'b']);
     expect(down([])).to.deep.equal([]);
   });
 
@@ -49,6 +50,9 @@ describe('planning a run', () => {
       .to.throw('"z"')
       .with.property('code', 'MIGRATION_UNKNOWN');
     expect(() => down(['a', 'z', 'b'], { to: 0 }))
+      .to.throw('"z"')
+      .with.property('code', 'MIGRATION_UNKNOWN');
+    expect(() => down(['z']))
       .to.throw('"z"')
       .with.property('code', 'MIGRATION_UNKNOWN');
     expect(down(['z', 'a', 'b'], { to: 0 })).to.deep.equal(['b', 'a']);
