@@ -1,6 +1,7 @@
 import { LockMode, wrap } from '@mikro-orm/core';
 import { PublicContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import { History, type ExecutedMigration } from '../migrations/history/history.js';
+import { changeHistories, previewChange, type ChangeHistoryOptions, type HistoryChange } from '../migrations/run/change-histories.js';
 import { findDrift, type DriftReport } from '../migrations/run/drift.js';
 import { readMadeSchema } from '../migrations/run/made-schema.js';
 import { previewRun, type RunPreview } from '../migrations/run/preview.js';
@@ -162,6 +163,31 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   /** Returns what `migrate` would do, without doing it. */
   async preview(options: MigrateOptions<Tenant> = {}): Promise<RunPreview[]> {
     return previewRun(this.#database, options);
+  }
+
+  /** Records a migration as executed in the histories of the selected tenants, without running it. */
+  async logMigration(name: string, options: ChangeHistoryOptions = {}): Promise<RunResult> {
+    return this.changeHistories({ kind: 'log', name }, options);
+  }
+
+  /** Removes a migration from the histories of the selected tenants, without reverting it. */
+  async unlogMigration(name: string, options: ChangeHistoryOptions = {}): Promise<RunResult> {
+    return this.changeHistories({ kind: 'unlog', name }, options);
+  }
+
+  /** Gives a migration whose file was renamed its new name in the histories of the selected tenants. */
+  async renameMigration(from: string, to: string, options: ChangeHistoryOptions = {}): Promise<RunResult> {
+    return this.changeHistories({ kind: 'rename', name: from, to }, options);
+  }
+
+  /** @internal */
+  async changeHistories(change: HistoryChange, options: ChangeHistoryOptions): Promise<RunResult> {
+    return this.#inPublic('migrated', () => changeHistories(this.#database, change, options));
+  }
+
+  /** @internal */
+  async previewChange(change: HistoryChange, options: ChangeHistoryOptions): Promise<RunPreview[]> {
+    return previewChange(this.#database, change, options);
   }
 
   /** The applied migrations of one tenant, oldest first. */

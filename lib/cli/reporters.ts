@@ -10,7 +10,8 @@ export interface RunReporter {
   tenant(result: TenantRunResult): void;
   notice(notice: RunNotice): void;
   note(text: string): void;
-  summary(result: RunResult, direction: 'up' | 'down'): void;
+  /** @param done What was done to the tenants, such as `migrated up`. */
+  summary(result: RunResult, done: string): void;
   close(): void;
 }
 
@@ -33,7 +34,7 @@ export function lineReporter({ quiet, all }: { readonly quiet: boolean; readonly
     },
     notice: notice => printError(noticeText(notice), 'yellow'),
     note: text => printError(text, 'yellow'),
-    summary: (result, direction) => showSummary(result, direction, { info, all }),
+    summary: (result, done) => showSummary(result, done, { info, all }),
     close: () => undefined,
   };
 }
@@ -63,9 +64,9 @@ export function barReporter({ all }: { readonly all: boolean }): RunReporter {
     },
     notice: notice => bars.log(`${paint(noticeText(notice), 'yellow', process.stderr)}\n`),
     note: text => bars.log(`${paint(text, 'yellow', process.stderr)}\n`),
-    summary: (result, direction) => {
+    summary: (result, done) => {
       bars.stop();
-      showSummary(result, direction, { info: print, all });
+      showSummary(result, done, { info: print, all });
     },
     close: () => bars.stop(),
   };

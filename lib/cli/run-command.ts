@@ -1,3 +1,4 @@
+import type { RunPreview } from '../migrations/run/preview.js';
 import type { MigrateOptions, RunResult } from '../migrations/run/run-types.js';
 import type { TenantService } from '../api/tenant-service.js';
 import { reasonOf } from '../errors/index.js';
@@ -19,19 +20,31 @@ export function runForTenants(args: TenantArgs, direction: 'up' | 'down'): Promi
   });
 }
 
-async function migrate(tenants: TenantService, options: MigrateOptions, args: TenantArgs): Promise<number> {
+function migrate(tenants: TenantService, options: MigrateOptions, args: TenantArgs): Promise<number> {
+  return reportRun(args, `migrated ${options.direction ?? 'up'}`, listeners => tenants.migrate({ ...options, ...listeners }));
+}
+
+/**
+ * Shows the progress and the result of a run, and lets signals stop it. Resolves to the exit code.
+ *
+ * @param done What the run does to tenants, such as `migrated up`.
+ */
+export async function reportRun(
+  args: TenantArgs,
+  done: string,
+  run: (listeners: Pick<MigrateOptions, 'signal' | 'onPlan' | 'onProgress' | 'onNotice'>) => Promise<RunResult>,
+): Promise<number> {
   const reporter = reporterFor(args);
   const stop = stopOnSignals(reporter);
 
   try {
-    const result = await tenants.migrate({
-      ...options,
+    const result = await run({
       signal: stop.signal,
       onPlan: plan => reporter.plan(plan),
       onProgress: tenant => reporter.tenant(tenant),
       onNotice: notice => reporter.notice(notice),
     });
-    reporter.summary(result, options.direction ?? 'up');
+    reporter.summary(result, done);
 
     return exitCodeOf(result);
   } finally {
@@ -40,8 +53,12 @@ async function migrate(tenants: TenantService, options: MigrateOptions, args: Te
   }
 }
 
-async function preview(tenants: TenantService, options: MigrateOptions, { json, all }: TenantArgs): Promise<number> {
-  const groups = await tenants.preview(options);
+async function preview(tenants: TenantService, options: MigrateOptions, args: TenantArgs): Promise<number> {
+  return showPreview(await tenants.preview(options), args);
+}
+
+/** Prints what a run would do. Resolves to the exit code. */
+export function showPreview(groups: readonly RunPreview[], { json, all }: TenantArgs): number {
   const refused = groups.flatMap(({ schemaNames, error }) =>
     error === undefined ? [] : schemaNames.map(schemaName => ({ schemaName, error })),
   );
@@ -96,7 +113,8 @@ function exitCodeOf({ failed, notBegun }: RunResult): number {
   return failed.length > 0 || notBegun.length > 0 ? EXIT.failed : EXIT.done;
 }
 
-function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
+/** The options of a run. */
+export function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
   const {
     from,
     to,
@@ -132,7 +150,7 @@ function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOptions {
 }
 
 /** Accepts a time stamp alone as the name of a migration, like MikroORM's own command. */
-function migrationNameOf(name: string): string {
+export function migrationNameOf(name: string): string {
   const withoutEnding = name.replace(/\.[cm]?[jt]s$/, '');
 
   return /^\d{14}$/.test(withoutEnding) ? `Migration${withoutEnding}` : withoutEnding;

@@ -7,15 +7,11 @@ import { groupsOf, tenantsNamed } from './groups.js';
 import { count, printError, type print } from './output.js';
 
 /** Prints the result of a run. Failures of one cause are printed once. */
-export function showSummary(
-  result: RunResult,
-  direction: 'up' | 'down',
-  { info, all }: { readonly info: typeof print; readonly all: boolean },
-): void {
+export function showSummary(result: RunResult, done: string, { info, all }: { readonly info: typeof print; readonly all: boolean }): void {
   const { total, migrated, upToDate, failed, notBegun, unknown, durationMs } = result;
   const slowest = slowestOf(result);
   const text =
-    `${count(total, 'tenant')}: ${migrated.length} migrated ${direction}, ${upToDate} up to date, ${failed.length} failed` +
+    `${count(total, 'tenant')}: ${migrated.length} ${done}, ${upToDate} up to date, ${failed.length} failed` +
     `${notBegun.length > 0 ? `, ${notBegun.length} not started` : ''} in ${duration(durationMs)}` +
     `${slowest === undefined ? '' : `; slowest ${slowest.schemaName} (${duration(slowest.durationMs)})`}`;
 

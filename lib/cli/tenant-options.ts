@@ -6,6 +6,7 @@ import { allowDrops } from '../migrations/set/moved-tables.js';
 import type { CommandLine, TenantCommand } from './command-line.js';
 import type { TenantArgs } from './tenant-args.js';
 import { createForTenants } from './create-command.js';
+import { recordForTenants, renameForTenants } from './history-commands.js';
 import { checkTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './report-commands.js';
 
 /**
@@ -49,6 +50,12 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
     describe: 'Show the migrations of each tenant, and schemas without a tenant',
     builder: args => addOptions(args, { tenants: tenantsOption('status'), ...SELECTION, ...OUTPUT }),
     handler: args => run(statusOfTenants, args),
+  });
+  commandLine.command({
+    command: 'migration:rename',
+    describe: 'Rename a migration of the tenant set in the histories of tenants, after its file was renamed',
+    builder: args => addOptions(args, { ...RENAME, tenants: tenantsOption('rename'), ...RUN }),
+    handler: args => run(renameForTenants, args),
   });
 }
 
@@ -97,6 +104,8 @@ const COMMANDS: Readonly<Record<string, TenantCommand>> = {
   list: listOfTenants,
   pending: pendingOfTenants,
   check: checkTenants,
+  log: args => recordForTenants(args, 'log'),
+  unlog: args => recordForTenants(args, 'unlog'),
 };
 
 type Options = Readonly<Record<string, Option>>;
@@ -143,12 +152,19 @@ const RUN: Options = {
   'dry-run': { type: 'boolean', desc: 'Print the SQL and change nothing' },
 };
 
+const RENAME: Options = {
+  from: { type: 'string', desc: 'The name in the histories' },
+  to: { type: 'string', desc: 'The name of the file, without its ending' },
+};
+
 const OPTIONS: Readonly<Record<string, Options>> = {
   create: {},
   up: { ...RUN, 'skip-public-check': { type: 'boolean', desc: 'Migrate even if the public set has pending migrations' } },
   down: RUN,
   list: { ...SELECTION, ...OUTPUT },
   pending: { ...SELECTION, ...OUTPUT },
+  log: RUN,
+  unlog: RUN,
   check: {
     ...SELECTION,
     ...OUTPUT,

@@ -25,4 +25,12 @@ export class MigrationSetError extends TenantError {
         'Migrate it with the last version of the application that has these, and then with this one.',
     );
   }
+
+  static recordedTwice(former: string, migration: string): MigrationSetError {
+    return new MigrationSetError(
+      'MIGRATION_RENAMED',
+      `The history has both ${show(former)} and ${show(migration)}, so the first is not the former name of the second. Nothing was changed in this schema. ` +
+        `If one of them is wrong, remove it with \`mikro-orm migration:unlog --tenants\`.`,
+    );
+  }
 }

@@ -88,7 +88,11 @@ interface OpenedRun {
 }
 
 /** Applies the settings of the run, tries to lock the tenant, and checks for schema and history. One round trip. */
-async function openRun(database: TenantDatabase, schemaName: string, run: TenantRun & { readonly ctx: Transaction }): Promise<OpenedRun> {
+export async function openRun(
+  database: TenantDatabase,
+  schemaName: string,
+  run: TenantRun & { readonly ctx: Transaction },
+): Promise<OpenedRun> {
   const { ctx } = run;
   const settings = run.settingsOf(schemaName);
   const set = settings.map(() => 'set_config(?, ?, true)');

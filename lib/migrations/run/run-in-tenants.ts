@@ -6,7 +6,8 @@ import { connectionWasLost, hasNoConnectionLeft, isLockTimeout, isUnreachable } 
 import type { DatabaseTrouble } from './database-trouble.js';
 import type { Listeners } from './listeners.js';
 import type { LockWatch } from './lock-watch.js';
-import { isHalfDone, migrateTenant } from './migrate-tenant.js';
+import { isHalfDone } from './migrate-tenant.js';
+import type { StepwiseRun } from './non-transactional.js';
 import type { PlannedRun } from './plan-run.js';
 import type { MigrateOptions, RunResult, RunStop, TenantRunFailure, TenantRunResult } from './run-types.js';
 import { causeOf } from './same-cause.js';
@@ -20,6 +21,7 @@ export interface RunParts {
   readonly listeners: Listeners;
   readonly trouble: DatabaseTrouble;
   readonly watch: LockWatch;
+  readonly workOn: (database: TenantDatabase, work: TenantWork, run: StepwiseRun) => Promise<TenantRunOutcome>;
 }
 
 /**
@@ -128,14 +130,14 @@ export class RunInTenants {
   }
 
   async #migrateOne(work: TenantWork): Promise<'finished' | 'left' | { readonly trouble: unknown }> {
-    const { database, run, listeners, trouble, watch } = this.#parts;
+    const { database, run, listeners, trouble, watch, workOn } = this.#parts;
     const { schemaName } = work;
     const state = this.#stateOf(schemaName);
     const start = performance.now();
     let outcome: TenantRunOutcome;
 
     try {
-      outcome = await watch.during(schemaName, () => migrateTenant(database, work, { ...run, done: state.done }));
+      outcome = await watch.during(schemaName, () => workOn(database, work, { ...run, done: state.done }));
     } catch (error) {
       return this.#afterError(work, error, performance.now() - start);
     }

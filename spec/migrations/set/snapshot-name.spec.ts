@@ -84,8 +84,8 @@ onDatabases(
       const isFirst = orm === undefined || !(await readdir(folder.path)).includes('public');
       await orm?.close();
       orm = await openEvolving(database, folder.path, entities, {
-        options: { migrations: { snapshotName: undefined } },
-        config: { migrations: { snapshotName: undefined } },
+        options: { migrations: { snapshotName: undefined } as object },
+        config: { migrations: { snapshotName: undefined } as object },
       });
 
       if (isFirst) {

@@ -60,7 +60,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'migrations/run/new-migration.ts': ['Migration'],
     'migrations/set/only-schemas.ts': ['execute'],
     'migrations/set/snapshot-name.ts': ['snapshotName'],
-    'migrations/set/migration-set.ts': ['name'],
+    'migrations/set/migration-set.ts': ['name', 'replaces'],
     'provisioning/tenant-subscriber.ts': [
       'afterCreate',
       'afterUpdate',

@@ -1,0 +1,40 @@
+import { RunUsageError } from '../errors/index.js';
+import type { HistoryChange } from '../migrations/run/change-histories.js';
+import { migrationNameOf, optionsOf, reportRun, showPreview } from './run-command.js';
+import type { TenantArgs } from './tenant-args.js';
+import { withTenantsOf } from './with-tenants-of.js';
+
+/** `migration:log --tenants` and `migration:unlog --tenants` */
+export function recordForTenants(args: TenantArgs, kind: 'log' | 'unlog'): Promise<number> {
+  return change(args, kind === 'log' ? 'recorded' : 'removed', { kind, name: migrationNameOf(args.name ?? '') });
+}
+
+/** `migration:rename --tenants --from OLD --to NEW` */
+export async function renameForTenants(args: TenantArgs): Promise<number> {
+  const { from, to, tenants } = args;
+
+  if (tenants === undefined) {
+    throw RunUsageError.withoutTenants('migration:rename');
+  }
+
+  for (const [option, value] of [
+    ['--from', from],
+    ['--to', to],
+  ] as const) {
+    if (value === undefined || value === '') {
+      throw RunUsageError.option(option, value, 'the name of a migration');
+    }
+  }
+
+  return change(args, 'renamed', { kind: 'rename', name: migrationNameOf(from ?? ''), to: migrationNameOf(to ?? '') });
+}
+
+function change(args: TenantArgs, done: string, what: HistoryChange): Promise<number> {
+  return withTenantsOf(args, async tenants => {
+    const { direction: _direction, to: _to, from: _from, migrations: _migrations, ...options } = optionsOf(args, 'up');
+
+    return args.dryRun === true
+      ? showPreview(await tenants.previewChange(what, options), args)
+      : reportRun(args, done, listeners => tenants.changeHistories(what, { ...options, ...listeners }));
+  });
+}
