@@ -27,6 +27,7 @@ export type {
 export type { ExecutedMigration } from './migrations/history/history.js';
 export type { ChangeHistoryOptions } from './migrations/run/change-histories.js';
 export type { DriftReport, TenantDrift } from './migrations/run/drift.js';
+export type { RollUpOptions, RollUpResult } from './migrations/run/roll-up.js';
 export type { RunPreview } from './migrations/run/preview.js';
 export type { MigrationStatus, TenantHistory, TenantMigrationStatus } from './migrations/run/status.js';
 export type { TenantSelection } from './migrations/run/selection.js';

@@ -5,6 +5,7 @@ import { changeHistories, previewChange, type ChangeHistoryOptions, type History
 import { findDrift, type DriftReport } from '../migrations/run/drift.js';
 import { readMadeSchema } from '../migrations/run/made-schema.js';
 import { previewRun, type RunPreview } from '../migrations/run/preview.js';
+import { rollUp, type RollUpOptions, type RollUpResult } from '../migrations/run/roll-up.js';
 import { migrateTenants } from '../migrations/run/run.js';
 import type { MigrateOptions, RunResult } from '../migrations/run/run-types.js';
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
@@ -178,6 +179,11 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   /** Gives a migration whose file was renamed its new name in the histories of the selected tenants. */
   async renameMigration(from: string, to: string, options: ChangeHistoryOptions = {}): Promise<RunResult> {
     return this.changeHistories({ kind: 'rename', name: from, to }, options);
+  }
+
+  /** Combines all migrations of the tenant set into one file, and records it in the place of the others in the histories of all tenants. */
+  async rollUpMigrations(options: RollUpOptions = {}): Promise<RollUpResult> {
+    return this.#inPublic('migrated', () => rollUp(this.#database, options));
   }
 
   /** @internal */

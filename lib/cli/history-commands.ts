@@ -1,5 +1,6 @@
-import { RunUsageError } from '../errors/index.js';
+import { MigrationError, RunUsageError } from '../errors/index.js';
 import type { HistoryChange } from '../migrations/run/change-histories.js';
+import { print, writeJson } from './output.js';
 import { migrationNameOf, optionsOf, reportRun, showPreview } from './run-command.js';
 import type { TenantArgs } from './tenant-args.js';
 import { withTenantsOf } from './with-tenants-of.js';
@@ -27,6 +28,29 @@ export async function renameForTenants(args: TenantArgs): Promise<number> {
   }
 
   return change(args, 'renamed', { kind: 'rename', name: migrationNameOf(from ?? ''), to: migrationNameOf(to ?? '') });
+}
+
+/** `migration:rollup --tenants` */
+export async function rollUpForTenants(args: TenantArgs): Promise<number> {
+  if (args.tenants !== undefined && args.tenants.length > 0) {
+    throw MigrationError.oneSetForAll(args.tenants);
+  }
+
+  return withTenantsOf(args, async tenants => {
+    const { direction: _direction, ...options } = optionsOf(args, 'up');
+
+    return reportRun(args, 'with the combined migration', async listeners => {
+      const result = await tenants.rollUpMigrations({ ...options, ...listeners });
+
+      if (args.json === true) {
+        writeJson('rollup', { fileName: result.fileName });
+      } else {
+        print(`${result.fileName} successfully created in the tenant set. It stands for the migrations that were there before.`, 'green');
+      }
+
+      return result;
+    });
+  });
 }
 
 function change(args: TenantArgs, done: string, what: HistoryChange): Promise<number> {

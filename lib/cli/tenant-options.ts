@@ -6,7 +6,7 @@ import { allowDrops } from '../migrations/set/moved-tables.js';
 import type { CommandLine, TenantCommand } from './command-line.js';
 import type { TenantArgs } from './tenant-args.js';
 import { createForTenants } from './create-command.js';
-import { recordForTenants, renameForTenants } from './history-commands.js';
+import { recordForTenants, renameForTenants, rollUpForTenants } from './history-commands.js';
 import { checkTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './report-commands.js';
 
 /**
@@ -106,6 +106,7 @@ const COMMANDS: Readonly<Record<string, TenantCommand>> = {
   check: checkTenants,
   log: args => recordForTenants(args, 'log'),
   unlog: args => recordForTenants(args, 'unlog'),
+  rollup: rollUpForTenants,
 };
 
 type Options = Readonly<Record<string, Option>>;
@@ -152,6 +153,9 @@ const RUN: Options = {
   'dry-run': { type: 'boolean', desc: 'Print the SQL and change nothing' },
 };
 
+// it is for all tenants
+const { skip: _skip, where: _where, canary: _canary, 'dry-run': _dryRun, ...ROLLUP } = RUN;
+
 const RENAME: Options = {
   from: { type: 'string', desc: 'The name in the histories' },
   to: { type: 'string', desc: 'The name of the file, without its ending' },
@@ -165,6 +169,7 @@ const OPTIONS: Readonly<Record<string, Options>> = {
   pending: { ...SELECTION, ...OUTPUT },
   log: RUN,
   unlog: RUN,
+  rollup: ROLLUP,
   check: {
     ...SELECTION,
     ...OUTPUT,

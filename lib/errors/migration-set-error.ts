@@ -1,4 +1,4 @@
-import { show, TenantError } from './tenant-error.js';
+import { reasonOf, show, TenantError } from './tenant-error.js';
 
 /** The files of the tenant set, or the tenants' histories, are not such that what was asked for could be done. Nothing was changed. */
 export class MigrationSetError extends TenantError {
@@ -31,6 +31,24 @@ export class MigrationSetError extends TenantError {
       'MIGRATION_RENAMED',
       `The history has both ${show(former)} and ${show(migration)}, so the first is not the former name of the second. Nothing was changed in this schema. ` +
         `If one of them is wrong, remove it with \`mikro-orm migration:unlog --tenants\`.`,
+    );
+  }
+
+  static behind(schemaNames: readonly string[]): MigrationSetError {
+    const shown = schemaNames.slice(0, 20).map(show).join(', ');
+
+    return new MigrationSetError(
+      'MIGRATION_ROLLED_UP',
+      `The migrations were not combined, because ${schemaNames.length} of the tenants ${schemaNames.length === 1 ? 'is' : 'are'} not up to date: ${shown}${schemaNames.length > 20 ? ' …' : ''}. They would get none of what they lack. ` +
+        'Nothing was changed. Run `mikro-orm migration:up --tenants` first.',
+    );
+  }
+
+  static notCombined(reason: string, cause?: unknown): MigrationSetError {
+    return new MigrationSetError(
+      'MIGRATION_NOT_COMBINED',
+      `The migrations of the tenant set were not combined: ${reason}${cause === undefined ? '' : ` (${reasonOf(cause)})`}. Nothing was changed. Only what stands in \`up()\` and \`down()\` is combined, without imports and without other methods.`,
+      { cause },
     );
   }
 }

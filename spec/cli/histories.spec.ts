@@ -89,6 +89,28 @@ onDatabases(
       expect(await histories()).to.deep.equal([[FIRST], [FIRST, RENAMED]]);
     });
 
+    it('M29 `migration:rollup --tenants` combines the files, and other databases get the entry by their next `up`', async () => {
+      const [, named, rollup, list] = await run(
+        'migration:up --tenants',
+        'migration:rollup --tenants acme',
+        'migration:rollup --tenants --json',
+        'migration:list --tenants',
+      );
+      expect([named?.code, rollup?.code, list?.code]).to.deep.equal([2, 0, 0]);
+      const files = (await project.files('migrations/tenant')).filter(name => name.endsWith('.ts'));
+      expect(files).to.have.length(1);
+      const name = files[0]?.replace(/\.ts$/, '');
+      expect(rollup?.output).to.contain(`${name}.ts`).and.contain('"event":"summary","total":2,"upToDate":0,"migrated":2');
+      expect(await histories()).to.deep.equal([[name], [name]]);
+
+      // a database that the command did not see
+      await database.query('truncate bob.mikro_orm_migrations');
+      await database.query(`insert into bob.mikro_orm_migrations (name) values ('${FIRST}'), ('${RENAMED}')`);
+      const [up] = await run('migration:up --tenants');
+      expect(up?.code, up?.output).to.equal(0);
+      expect(await histories()).to.deep.equal([[name], [name]]);
+    });
+
     function run(...commands: string[]): ReturnType<CliProject['runAll']> {
       return project.runAll(commands.map(command => ['ours', ...command.split(' ')]));
     }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
-import { loadMigrationSet } from '../set/migration-set.js';
+import { loadMigrationSet, type MigrationSet } from '../set/migration-set.js';
 import { FINGERPRINTS, OBJECTS_OF_SCHEMAS } from './catalog-sql.js';
 import { migrateSchema } from './migrate-schema.js';
 import { migrationStatus } from './status.js';
@@ -39,7 +39,7 @@ export async function findDrift(database: TenantDatabase, selection: TenantSelec
     tenants,
     ({ hasSchema, pending, unknown, error }) => hasSchema && pending.length === 0 && unknown.length === 0 && error === undefined,
   );
-  const made = await readMade(database);
+  const made = await readMade(database, await loadMigrationSet(database));
   const drifted: TenantDrift[] = [];
 
   for (let start = 0; start < compared.length; start += BATCH_SIZE) {
@@ -58,10 +58,13 @@ export async function findDrift(database: TenantDatabase, selection: TenantSelec
   return { equal: compared.length - drifted.length, drifted, notCompared: notCompared.map(({ schemaName }) => schemaName) };
 }
 
-type Objects = ReadonlyMap<string, string>;
+export type Objects = ReadonlyMap<string, string>;
 
-async function readMade(database: TenantDatabase): Promise<{ readonly fingerprint: string | undefined; readonly objects: Objects }> {
-  const planned = await loadMigrationSet(database);
+/** The objects that these migrations make in a new schema, which is rolled back. */
+export async function readMade(
+  database: TenantDatabase,
+  planned: MigrationSet,
+): Promise<{ readonly fingerprint: string | undefined; readonly objects: Objects }> {
   const done = new Error('rolled back');
   let made: { readonly fingerprint: string | undefined; readonly objects: Objects } = { fingerprint: undefined, objects: new Map() };
 
@@ -115,7 +118,7 @@ async function readObjects(database: TenantDatabase, schemaName: string, ctx: Tr
   );
 }
 
-function driftOf(schemaName: string, made: Objects, found: Objects): TenantDrift | undefined {
+export function driftOf(schemaName: string, made: Objects, found: Objects): TenantDrift | undefined {
   const lacks = [...made.keys()].filter(object => !found.has(object)).toSorted();
   const has = [...found.keys()].filter(object => !made.has(object)).toSorted();
   const differs = [...made]

@@ -56,11 +56,7 @@ export function tenantMigrationsOptions(
 export async function loadMigrationSet(database: TenantDatabase): Promise<MigrationSet> {
   const options = tenantMigrationsOptions(database);
   const found = options.migrationsList?.map(entry => fromList(database, entry)) ?? (await fromFolder(database, options));
-  const set = found.map(migration => ({
-    ...migration,
-    transactional: isTransactional(database, migration.MigrationClass),
-    replaces: (migration.MigrationClass as { readonly replaces?: readonly string[] }).replaces?.map(withoutExtension) ?? [],
-  }));
+  const set = found.map(migration => complete(database, migration));
   const names = new Set<string>();
 
   for (const { name } of set) {
@@ -124,6 +120,21 @@ async function fromFolder(database: TenantDatabase, options: MigrationsOptions):
   }
 
   return set;
+}
+
+/** Loads one file of the set. */
+export async function loadMigration(database: TenantDatabase, file: string): Promise<TenantMigration> {
+  return complete(database, await fromFile(file));
+}
+
+function complete(database: TenantDatabase, migration: FoundMigration): TenantMigration {
+  const { replaces = [] } = migration.MigrationClass as { readonly replaces?: readonly string[] };
+
+  return {
+    ...migration,
+    transactional: isTransactional(database, migration.MigrationClass),
+    replaces: replaces.map(withoutExtension),
+  };
 }
 
 async function fromFile(file: string): Promise<FoundMigration> {

@@ -85,10 +85,11 @@ export interface MigratorParts {
  * MikroORM's own migrator, with a view of the config in which the tenant set is the only set. It only writes migrations, and never runs
  * them: it stores the schema of a run in its own state, so two concurrent runs would mix up their tenants.
  */
-async function withMigrator<Result>(
+export async function withMigrator<Result>(
   { database, readMadeSchema }: MigratorParts,
   fn: (migrator: Migrator) => Promise<Result>,
   path?: string,
+  MigratorClass: typeof OfflineMigrator = OfflineMigrator,
 ): Promise<Result> {
   // in the scope of the placeholder schema, because a view may be defined by a query builder of the `em`
   const scope = {
@@ -106,12 +107,12 @@ async function withMigrator<Result>(
     // safe, because nothing else uses this fork
     Object.defineProperty(em, 'config', { value: tenantSetConfig(database, generator, path) });
 
-    return fn(new OfflineMigrator(em));
+    return fn(new MigratorClass(em));
   });
 }
 
-// needs no history table, and no database where there is a snapshot
-class OfflineMigrator extends Migrator {
+/** Needs no history table, and no database where there is a snapshot. */
+export class OfflineMigrator extends Migrator {
   override async init(): Promise<void> {
     await this.initPaths();
   }
@@ -126,6 +127,8 @@ function tenantSetConfig(database: TenantDatabase, generator: TenantSchemaGenera
     ...options,
     ...(name === undefined ? {} : { snapshotName: name }),
     fileName: timestamps.forFiles(options.fileName),
+    // only files are written, so there is no history to change together
+    transactional: false,
   };
 
   return new Proxy(config, {

@@ -2,6 +2,7 @@
  * Of each class, the hash of its code in a version that the specs were run on, and which functions that is of. Written by `npm run seams:learn`.
  */
 export const KNOWN_CODE = `
+AbstractMigrator: 0VEg3RSzW82aguJV executeMigrations extractMethodBody getExecuted getPending init initServices logMigration off runMigrations unlogMigration
 AbstractMigrator: D1tdLHaK9iUNbWLl extractMethodBody getExecuted getPending init logMigration off runMigrations unlogMigration
 AbstractSchemaGenerator: whkSxMZIUZmef3Dj clear clearIdentityMap create execute getOrderedMetadata getOrderedMetadataForClear getUpdateSchemaMigrationSQL getUpdateSchemaSQL refresh update
 AbstractSqlConnection: iWxvdChlZRWpF9RT applySessionContext begin checkConnection close commit connect createKysely execute executeDump getClient initClient prepareQuery rollback stream transactional
@@ -38,7 +39,9 @@ Hydrator: p4JR4iggE0V3MqYT hydrate
 Kysely: BO44ZKdb-WzN5e3C case connection destroy executeQuery getExecutor schema startTransaction withPlugin withSchema withoutPlugins
 MetadataStorage (static): Z6nC3olWYeIG-pOg META_SYMBOL clear getMetadata isKnownEntity length name
 Migration: LYc-_E__Km8qTvrF execute getEntityManager getQueries reset
+MigrationStorage: SV26_CPfkWAZ54Vj ensureTable executed getExecutedMigrations getTableName logMigration unlogMigration
 Migrator: OXdQnOk7il8Sody_ checkSchema create createInitial getSchemaDiff init runMigrations snapshotDiffers validateInitialMigration
+Migrator: _5hGx34aDJjZ1u3- checkSchema create createInitial createStorage getPending getSchemaDiff init runMigrations snapshotDiffers validateInitialMigration
 MikroORM: wQONF4S-mFE4jjtS close connect createEntityManager discoverEntity entityGenerator migrator reconnect schema seeder
 NativeQueryBuilder: 8P32BNe8-_O4vgWd addHintComment addLockClause addOnConflictClause addOutputClause as clear combineParts comment compile compileCtes compileDelete compileInsert compileSelect compileTruncate compileUpdate count delete distinctOn from getFields getTableName groupBy having hintComment insert insertSelect into join onConflict orderBy processInsertData quote returning select toRaw toString update where with withRecursive
 ObjectHydrator: 7SbFNpe6dHpOXpcR createCollectionItemMapper getEntityHydrator hydrate

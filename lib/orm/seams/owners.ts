@@ -18,7 +18,7 @@ import {
   UnitOfWork,
   WrappedEntity,
 } from '@mikro-orm/core';
-import { Migration, Migrator } from '@mikro-orm/migrations';
+import { Migration, MigrationStorage, Migrator } from '@mikro-orm/migrations';
 import {
   AbstractSqlDriver,
   BasePostgreSqlEntityManager,
@@ -65,6 +65,7 @@ export function ownersOf(driver: AnyDriver): Owners {
     DatabaseSchema,
     'DatabaseSchema.prototype': DatabaseSchema.prototype,
     Migrator: Migrator.prototype,
+    MigrationStorage: MigrationStorage.prototype,
     Migration: Migration.prototype,
   };
 }

@@ -8,6 +8,10 @@ const MIGRATOR = ['migrations/set/tenant-migrator.ts'];
 
 const RUN = ['migrations/run/new-migration.ts'];
 
+const ROLLUP = ['migrations/set/rollup.ts'];
+
+const ROLLUP_PROTECTS = 'combining the files of the tenant set changes no history of the public set';
+
 const SEEN = 'the public set sees the schemas of shared entities, and no others';
 
 export const SCHEMA_GENERATOR_SEAMS = seamsOf('SqlSchemaGenerator', '@mikro-orm/sql', {
@@ -71,6 +75,13 @@ export const MIGRATOR_SEAMS = seamsOf('Migrator', '@mikro-orm/migrations', {
     usedIn: MIGRATOR,
   },
   initPaths: { use: 'call', arity: 0, protects: 'a migration of the tenant set is written without a database', usedIn: MIGRATOR },
+  createStorage: { use: 'override', arity: 0, by: 'the constructor', protects: ROLLUP_PROTECTS, usedIn: ROLLUP },
+});
+
+export const MIGRATION_STORAGE_SEAMS = seamsOf('MigrationStorage', '@mikro-orm/migrations', {
+  executed: { use: 'override', arity: 0, by: 'rollup', protects: ROLLUP_PROTECTS, usedIn: ROLLUP },
+  logMigration: { use: 'override', arity: 2, reads: [0], by: 'rollup', protects: ROLLUP_PROTECTS, usedIn: ROLLUP },
+  unlogMigration: { use: 'override', arity: 2, by: 'rollup', protects: ROLLUP_PROTECTS, usedIn: ROLLUP },
 });
 
 export const MIGRATION_SEAMS = seamsOf('Migration', '@mikro-orm/migrations', {

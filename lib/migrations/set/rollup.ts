@@ -1,0 +1,84 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fs } from '@mikro-orm/core/fs-utils';
+import { MigrationStorage } from '@mikro-orm/migrations';
+import { MigrationSetError } from '../../errors/index.js';
+import { loadMigration, migrationsFolder, tenantMigrationsOptions, type MigrationSet, type TenantMigration } from './migration-set.js';
+import { OfflineMigrator, withMigrator, type MigratorParts } from './tenant-migrator.js';
+
+/**
+ * Combines the files of the tenant set into one, which names the migrations that it stands for, and deletes them. If `check` throws, the files
+ * stay as they were. No history is changed.
+ *
+ * @param check Called with the combined migration, before anything is deleted.
+ * @throws MigrationSetError `MIGRATION_NOT_COMBINED`
+ */
+export async function writeRollup(
+  parts: MigratorParts,
+  set: MigrationSet,
+  check: (migration: TenantMigration) => Promise<void>,
+): Promise<{ readonly fileName: string; readonly name: string }> {
+  const { database } = parts;
+
+  if (tenantMigrationsOptions(database).migrationsList !== undefined) {
+    throw MigrationSetError.notCombined('the tenant set is a list of classes, not a folder of files');
+  }
+
+  const folder = migrationsFolder(database, tenantMigrationsOptions(database));
+  const names = set.map(({ name }) => name);
+  let name = '';
+
+  const onWritten = async (written: string): Promise<void> => {
+    const [file = ''] = fs.glob(fs.normalizePath(folder, `${written}.{js,ts,cjs}`));
+    name = written;
+
+    try {
+      await addReplaced(file, names);
+      await check(await loadMigration(database, file));
+    } catch (error) {
+      await rm(file, { force: true });
+      throw error instanceof MigrationSetError ? error : MigrationSetError.notCombined('what was combined does not run', error);
+    }
+  };
+
+  const { fileName } = await withMigrator(parts, migrator => migrator.rollup(names), undefined, rollupMigrator(names, onWritten));
+
+  return { fileName: join(folder, fileName), name };
+}
+
+/**
+ * MikroORM's migrator, whose history has these names and is nobody's. It records the combined migration after it has written the file and
+ * before it deletes the others.
+ */
+function rollupMigrator(names: readonly string[], onWritten: (name: string) => Promise<void>): typeof OfflineMigrator {
+  class NobodysStorage extends MigrationStorage {
+    override async executed(): Promise<string[]> {
+      return [...names];
+    }
+
+    override async logMigration(...[{ name }]: Parameters<MigrationStorage['logMigration']>): Promise<void> {
+      await onWritten(name);
+    }
+
+    override async unlogMigration(): Promise<void> {}
+  }
+
+  return class RollupMigrator extends OfflineMigrator {
+    protected override createStorage(): MigrationStorage {
+      return new NobodysStorage(this.driver, this.options);
+    }
+  };
+}
+
+async function addReplaced(file: string, names: readonly string[]): Promise<void> {
+  const source = await readFile(file, 'utf8');
+  const modifier = file.endsWith('.ts') ? 'static readonly' : 'static';
+  const property = `  ${modifier} replaces = [\n${names.map(name => `    ${JSON.stringify(name)},\n`).join('')}  ];\n`;
+  const changed = source.replace(/\bclass\s+\w+\s+extends\s+\w+\s*\{[^\S\n]*\n/, start => `${start}\n${property}`);
+
+  if (changed === source) {
+    throw MigrationSetError.notCombined('no class was found in the file that the generator of the config has written');
+  }
+
+  await writeFile(file, changed);
+}
