@@ -34,6 +34,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'directory/open-directory.ts': ['wouldHaveHeard'],
     'orm/guarded-filters.ts': ['given'],
     'migrations/run/new-enums.ts': ['current', 'isOpen'],
+    'migrations/run/run-in-tenants.ts': ['busySince', 'dueAt', 'losses', 'timeouts'],
     'orm/tenant-driver.ts': ['name'],
     'postgres/transaction-statements.ts': ['(computed)'],
     'scope/carried-tenants.ts': ['(computed)'],
@@ -56,8 +57,9 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'entities/lazy-loading.ts': ['owner', 'unwrap'],
     'errors/hint-of.ts': ['code', 'routine'],
     'migrations/run/made-schema.ts': ['execute'],
-    'migrations/run/migrate-schema.ts': ['Migration'],
+    'migrations/run/new-migration.ts': ['Migration'],
     'migrations/set/migration-set.ts': ['name'],
+    'postgres/statement-block.ts': ['where'],
     'provisioning/tenant-subscriber.ts': [
       'afterCreate',
       'afterUpdate',
@@ -74,7 +76,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
   },
   'Node.js, HTTP or the language has it': {
     'cli/bin.ts': ['exitCode'],
-    'cli/run-cli.ts': ['MIKRO_ORM_ALLOW_GLOBAL_CLI', 'exitCode'],
+    'cli/run-cli.ts': ['FORCE_COLOR', 'MIKRO_ORM_ALLOW_GLOBAL_CLI', 'NO_COLOR', 'exitCode'],
     'errors/scope-errors.ts': ['name'],
     'errors/tenant-error.ts': ['name'],
     'errors/web-errors.ts': ['cause'],

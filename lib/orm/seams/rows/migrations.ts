@@ -6,7 +6,7 @@ const PUBLIC_SET = ['migrations/set/public-schema-generator.ts'];
 
 const MIGRATOR = ['migrations/set/tenant-migrator.ts'];
 
-const RUN = ['migrations/run/migrate-schema.ts'];
+const RUN = ['migrations/run/new-migration.ts'];
 
 const SEEN = 'the public set sees the schemas of shared entities, and no others';
 
