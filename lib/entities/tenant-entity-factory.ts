@@ -1,6 +1,8 @@
 import { EntityFactory, helper, type Configuration } from '@mikro-orm/core';
 import { currentScope } from '../scope/scope.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
+import { TenantRules } from '../scope/tenant-rules.js';
+import { refuseSchemaOfShared } from './schema-of-shared.js';
 
 /** Gives the entity factory of an EntityManager that EntityManager's tenant, as fast as `giveTenantTo` does. */
 export function giveTenantToFactory(entityFactory: EntityFactory, owner: Owner): void {
@@ -36,6 +38,8 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
     const [entityName, id, options = {}, ...rest] = args;
 
     if (options.schema !== undefined) {
+      refuseOtherSchema(this.owner, entityName, options.schema);
+
       return super.createReference(...args);
     }
 
@@ -49,6 +53,15 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
   override mergeData(...[meta, entity, data, options = {}, ...rest]: Args<'mergeData'>): void {
     const schema = options.schema ?? helper(entity).__schema;
     super.mergeData(meta, entity, data, schema === undefined ? options : { ...options, schema }, ...rest);
+  }
+}
+
+// what MikroORM makes while it loads a tenant's rows has the schema of that tenant
+function refuseOtherSchema({ config, schema: own }: Owner, entityName: Args<'createReference'>[0], schema: string): void {
+  const rules = schema === own ? undefined : TenantRules.find(config);
+
+  if (rules !== undefined) {
+    refuseSchemaOfShared(rules.metadata.get(entityName), { schema, own, mayNameTenant: true, rules, scope: rules.scope });
   }
 }
 

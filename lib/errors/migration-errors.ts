@@ -128,7 +128,7 @@ export class MigrationError extends TenantError {
   static historyLost(schemaName: string): MigrationError {
     return new MigrationError(
       'MIGRATION_HISTORY_UNREADABLE',
-      `Schema ${show(schemaName)} has tables but no migration history, so it is not known which migrations have run in it. Nothing was run in this schema. ` +
+      `Schema ${show(schemaName)} has tables but no migration history, so it is not known which migrations have run in it. A run would begin with the first. ` +
         'Restore the history table, or create it and record the migrations that have run.',
       undefined,
     );

@@ -56,6 +56,7 @@ onDatabases(
           unknown: ['MigrationOfTomorrow'],
         },
         { event: 'orphans', schemaNames: ['gone'] },
+        { event: 'summary', total: 3, upToDate: 1, behind: 2, unknown: 1, orphans: 1 },
       ]);
     });
 
@@ -73,7 +74,7 @@ onDatabases(
 
       expect(code).to.equal(1);
       expect(stderr).to.contain('bob: failed').and.contain('has no schema');
-      expect(stdout).to.contain(`carl: ${SECOND}`).and.contain('carl: its history contains MigrationOfTomorrow');
+      expect(stdout).to.contain(`carl: ${SECOND}`).and.contain('carl: the history contains MigrationOfTomorrow');
     });
   },
   ['postgresql'],

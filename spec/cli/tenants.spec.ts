@@ -34,7 +34,12 @@ onDatabases(
       const list = await project.run('migration:list', '--tenants', 'bob');
       const check = await project.run('migration:check', '--tenants');
 
-      expect(pending.output.match(new RegExp(SECOND, 'g'))).to.have.length(3);
+      const all = await project.run('migration:pending', '--tenants', '--all');
+
+      expect(pending.output)
+        .to.match(new RegExp(`3 tenants \\(acme bob carl\\) +│ ${SECOND}`))
+        .and.contain('3 tenants: 0 up-to-date, 3 not');
+      expect(all.output.match(new RegExp(SECOND, 'g'))).to.have.length(3);
       expect(list.output).to.contain('bob').and.contain(FIRST).and.not.contain('acme').and.not.contain(SECOND);
       expect([pending.code, list.code, check.code]).to.deep.equal([0, 0, 1]);
     });

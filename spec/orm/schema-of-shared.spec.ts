@@ -81,6 +81,13 @@ const WAYS: Readonly<Record<string, (em: Em, entity: any, options: Options) => u
   'query builder, delete': (em, entity, { schema }) => em.qb(entity).withSchema(schema).delete().execute(),
   'query builder, truncate': (em, entity, { schema }) => em.qb(entity).withSchema(schema).truncate().execute(),
   'query builder, clone': (em, entity, { schema }) => em.qb(entity).withSchema(schema).clone().update({ name: 'written' }).execute(),
+  'getReference, changed': async (em, entity, options) => {
+    const reference: any = em.getReference(entity, 1, options);
+    reference.name = 'written';
+    await em.flush();
+  },
+  'getReference, loaded': async (em, entity, options) => wrap(em.getReference(entity, 1, options) as object).init(),
+  'getReference, removed': async (em, entity, options) => em.remove(em.getReference(entity, 1, options)).flush(),
   fork: async (em, entity, { schema }) => {
     const fork = em.fork({ schema });
     fork.create(entity, { name: 'written' });
@@ -110,7 +117,12 @@ onDatabases('a schema that is named for a shared entity', database => {
 
   // what may be a tenant's name says to whom relations lead
   const MAY_NAME_TENANT: Readonly<Record<string, readonly string[]>> = {
-    'outside of scopes': ['fork', ...Object.keys(WAYS).slice(0, Object.keys(WAYS).indexOf('create')), 'refresh'],
+    'outside of scopes': [
+      'fork',
+      ...Object.keys(WAYS).slice(0, Object.keys(WAYS).indexOf('create')),
+      'refresh',
+      ...Object.keys(WAYS).filter(way => way.startsWith('getReference')),
+    ],
     "in a tenant's scope": ['fork'],
   };
 

@@ -52,19 +52,24 @@ onDatabasesAndPooler('functions of a tenant that have a path of their own', data
       `create function own.f() returns bigint language plpgsql as $$ begin return (select count(*) from own.tag); end $$`,
     ],
     ['setting of a function', `create function own.f() returns int language sql set custom.place = 'own.tag' as 'select 1'`],
+    [
+      'argument of a trigger',
+      `create function own.t() returns trigger language plpgsql as 'begin return new; end'; create trigger t after insert on own.tag for each row execute function own.t('own.tag')`,
+    ],
   ] as const) {
     it(`T20 a ${what} of the schema that names it is refused with the list`, async () => {
       await create('own');
-      await database.query(sql);
+      for (const each of sql.split('; create trigger')) {
+        await database.query(each.startsWith('create') ? each : `create trigger${each}`);
+      }
 
       expect(await refusal(tenants(orm).rename('own', 'own2'))).to.deep.include({
         code: 'SCHEMA_IN_USE',
-        dependents: ['function own.f()'],
+        dependents: [what === 'argument of a trigger' ? 'trigger t on own.tag' : 'function own.f()'],
       });
       expect(await schemaNames(database))
         .to.include('own')
         .and.not.to.include('own2');
-      await database.query('drop function own.f()');
       await orm.em.getDriver().execute(`delete from public.library where schema_name = 'own'`);
       await database.query('drop schema own cascade');
     });

@@ -53,7 +53,11 @@ const SHARED: Readonly<Record<string, Path>> = {
       .qb(Genre)
       .insert({ id: 99, name: raw(TITLE) })
       .execute(),
-  'qb.delete': em => em.qb(Genre).delete(`${TITLE} is not null`).execute(),
+  'qb.delete': em =>
+    em
+      .qb(Genre)
+      .delete({ [raw(`${TITLE} is not null`)]: [] })
+      .execute(),
   find: em => em.find(Genre, { [raw(TITLE)]: { $like: 'bob%' } }),
   'find, ordered': em => em.find(Genre, {}, { orderBy: { [raw(TITLE)]: 'asc' } as never }),
   findOne: em => em.findOne(Genre, { [raw(TITLE)]: { $like: 'bob%' } }),
@@ -68,11 +72,11 @@ const SHARED: Readonly<Record<string, Path>> = {
 
     return found;
   },
-  nativeUpdate: em => em.nativeUpdate(Genre, { id: 1 }, { name: raw(TITLE) }),
+  nativeUpdate: em => em.nativeUpdate(Genre, { id: 1 }, { name: raw<string>(TITLE) }),
   nativeDelete: em => em.nativeDelete(Genre, { [raw(TITLE)]: { $like: 'bob%' } }),
   insert: em => em.insert(Genre, { id: 99, name: raw(TITLE) }),
   upsert: async em => {
-    await em.upsert(Genre, { id: 99, name: raw(TITLE) } as never);
+    await em.upsert(Genre, { id: 99, name: raw<string>(TITLE) });
 
     return 'written';
   },

@@ -128,8 +128,7 @@ function refusalOfChange(history: SchemaHistory, change: HistoryChange): unknown
     return MigrationSetError.recordedTwice(change.name, change.to);
   }
 
-  // a history that is lost is written anew by recording what has run
-  return refusalOf(change.kind === 'log' ? { ...history, isLost: false } : history, 'up');
+  return refusalOf(history, 'up');
 }
 
 function isNeeded({ kind, name }: HistoryChange, executed: readonly string[]): boolean {

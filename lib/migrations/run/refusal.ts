@@ -1,10 +1,10 @@
-import { MigrationError, SchemaMissingError, type TenantError } from '../../errors/index.js';
+import { SchemaMissingError, type TenantError } from '../../errors/index.js';
 import { notOwned } from '../../database/owned-schemas.js';
 import type { SchemaHistory } from '../history/histories.js';
 
 /** The reason why a tenant cannot be migrated, whatever the plan is. */
 export function refusalOf(history: SchemaHistory, direction: 'up' | 'down'): TenantError | undefined {
-  const { schemaName, hasSchema, isForeign, isLost, error } = history;
+  const { schemaName, hasSchema, isForeign, error } = history;
 
   if (!hasSchema) {
     return new SchemaMissingError(schemaName);
@@ -15,5 +15,5 @@ export function refusalOf(history: SchemaHistory, direction: 'up' | 'down'): Ten
     return notOwned(schemaName, 'migrate');
   }
 
-  return error ?? (direction === 'up' && isLost ? MigrationError.historyLost(schemaName) : undefined);
+  return error;
 }

@@ -1,8 +1,8 @@
-import type { MigrationError, TenantError } from '../../errors/index.js';
+import { MigrationError, type TenantError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { findOwnedSchemas } from '../../database/owned-schemas.js';
 import type { ExecutedMigration } from '../history/history.js';
-import { namesOf, readHistories } from '../history/histories.js';
+import { namesOf, readHistories, type SchemaHistory } from '../history/histories.js';
 import { DEFAULT_LOCK_TIMEOUT_MS } from './run-settings.js';
 import { loadMigrationSet } from '../set/migration-set.js';
 import { refusalOf } from './refusal.js';
@@ -19,7 +19,7 @@ export interface TenantMigrationStatus {
   readonly pending: readonly string[];
   /** Migrations in the history that are not in the set, for example after a return to an older version of the application. */
   readonly unknown: readonly string[];
-  /** Why a run would refuse the tenant: its history cannot be read, is lost, or the schema is not the library's. Its migrations are then not known. */
+  /** What is wrong with the tenant: its history cannot be read or is lost, or the schema is not the library's. Its migrations are then not known. */
   readonly error?: TenantError;
 }
 
@@ -40,7 +40,7 @@ export async function migrationStatus(database: TenantDatabase, selection: Tenan
     for (const history of batch) {
       const { schemaName, hasSchema, executed } = history;
       // that it has no schema is said by `hasSchema`
-      const refusal = hasSchema ? refusalOf(history, 'up') : undefined;
+      const refusal = hasSchema ? (refusalOf(history, 'up') ?? lossOf(history)) : undefined;
       const names = namesOf({ executed });
       const { error = refusal, planned } = planHistory(set, { direction: 'up' }, executed);
       statuses.push({
@@ -55,6 +55,11 @@ export async function migrationStatus(database: TenantDatabase, selection: Tenan
   }
 
   return { tenants: statuses, orphans: await findOrphans(database) };
+}
+
+// a run takes such a schema for a new one
+function lossOf({ schemaName, isLost }: SchemaHistory): MigrationError | undefined {
+  return isLost ? MigrationError.historyLost(schemaName) : undefined;
 }
 
 /** The migrations in the history of one tenant. */

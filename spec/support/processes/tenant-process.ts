@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { ROOT } from '../orm/library-orm.ts';
+import { STRIPS_TYPES } from './strips-types.ts';
 
 /** The answer to a request, with times from the clock that all processes share. */
 export interface Sighting {
@@ -26,6 +27,7 @@ export interface TenantProcess {
 export async function startTenantProcess(url: string): Promise<TenantProcess> {
   const child = fork(join(ROOT, 'spec/support/processes/tenant-process.mjs'), {
     env: { ...process.env, DATABASE_URL: url, PGAPPNAME: 'spec child' },
+    execArgv: [...STRIPS_TYPES],
   });
   const waiting = new Map<number, { resolve(result: any): void; reject(error: Error): void }>();
   let calls = 0;
