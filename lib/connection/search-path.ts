@@ -58,5 +58,5 @@ export interface ExtendOptions {
   readonly schemas: readonly string[];
   /** Whether somebody else may have the connection. */
   readonly isShared: boolean;
-  log(sql: string): void;
+  readonly log: (sql: string) => void;
 }

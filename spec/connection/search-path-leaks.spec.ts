@@ -1,4 +1,4 @@
-import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
+import { runInPublic, runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { addMatrixTables } from '../laws/matrix/entities.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
@@ -33,7 +33,7 @@ onDatabasesAndPooler('tables of a schema of `searchPath` with the names of all o
     for (const [name, read] of Object.entries(STATEMENTS)) {
       await add(`${name} in a tenant`, runInTenant('acme', read));
       await add(`${name} in public`, runInPublic(read));
-      await add(`${name} in no scope`, read(orm.em.fork() as TenantEntityManager));
+      await add(`${name} in no scope`, read(orm.em.fork()));
     }
 
     return found;

@@ -2,6 +2,7 @@ import { runInPublic, runInTenant, tenants, type TenantsOptions } from '@landlor
 import { defineEntity, FullTextType, p, raw, type EntityManager } from '@mikro-orm/postgresql';
 import { Migrator } from '@mikro-orm/migrations';
 import { expect } from 'chai';
+import pg from 'pg';
 import { onDatabasesAndPooler, type SpecDatabase } from '../support/databases/database.ts';
 import { withExtensions, withExtensionsOnPath } from '../support/databases/extension-schema.ts';
 import { Client, ClientSchema, newClient } from '../support/orm/evolving-orm.ts';
@@ -150,9 +151,11 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
   let database: SpecDatabase;
   let orm: SpecOrm;
   let stock: EntityManager;
+  let served: unknown;
 
   before(async () => {
     database = await withExtensions(given);
+    served = await pathOfPooler();
     const twin = await openPlainOrm(
       { ...(await withExtensionsOnPath(given, 'path twin')), atEnd: close => given.atEnd(close) },
       { entities: Object.values(plain) },
@@ -214,6 +217,7 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
         await runInTenant('acme', inner => inner.execute(sql));
       });
       expect(await readSession(orm), sql).to.deep.equal(before);
+      expect(await pathOfPooler(), sql).to.equal(served);
     }
 
     expect(await runInTenant('acme', em => em.count(own.Book, { title: 'DUNE' }))).to.equal(1);
@@ -282,6 +286,23 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
       await setPath('default');
     }
   });
+
+  /** What somebody else gets of the pooler, where there is one. */
+  async function pathOfPooler(): Promise<unknown> {
+    const client = new pg.Client({ connectionString: database.url ?? '' });
+
+    if (database.kind !== 'pgbouncer') {
+      return undefined;
+    }
+
+    await client.connect();
+
+    try {
+      return (await client.query('show search_path')).rows[0]?.search_path;
+    } finally {
+      await client.end();
+    }
+  }
 
   /** Sets what connections to the database begin with, also that of the pooler. */
   async function setPath(path: string): Promise<void> {
