@@ -2,6 +2,7 @@ import { runInPublic, runInTenant, tenants, type TenantsOptions } from '@landlor
 import { defineEntity, FullTextType, p, raw, type EntityManager } from '@mikro-orm/postgresql';
 import { Migrator } from '@mikro-orm/migrations';
 import { expect } from 'chai';
+import { PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { onDatabasesAndPooler, type SpecDatabase } from '../support/databases/database.ts';
 import { withExtensions, withExtensionsOnPath } from '../support/databases/extension-schema.ts';
@@ -238,6 +239,23 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
     } finally {
       await database.query('drop text search configuration public.mycfg');
     }
+  });
+
+  it('N7 through a dialect of the user’s own, a path is set for each transaction alone', async () => {
+    // of which there is none here
+    if (database.kind === 'pglite') {
+      return;
+    }
+
+    await orm.close();
+    const pool = new pg.Pool({ connectionString: database.url, max: 1 });
+    orm = await openWith(database, { searchPath: ['ext'] }, { driverOptions: new PostgresDialect({ pool }) });
+
+    expect(await runInTenant('acme', em => em.count(own.Book, { title: 'DUNE' }))).to.equal(1);
+    expect(await runInTenant('acme', em => em.transactional(tx => tx.count(own.Book, { title: 'DUNE' })))).to.equal(1);
+    await orm.close();
+    expect(await pathOfPooler()).to.equal(served);
+    orm = await openWith(database);
   });
 
   it('N7 a session context of the connection takes nothing away', async () => {
