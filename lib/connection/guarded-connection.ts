@@ -1,5 +1,6 @@
 import { partsOf, type SqlKind, type SqlPart } from '../postgres/transaction-statements.js';
-import { GuardedTransaction, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
+import { canHaveTransaction } from './statement-kinds.js';
+import { GuardedTransaction, KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
 import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
 import { inUnit, StatementRunner, undo, type Unit } from './statement-runner.js';
 
@@ -9,6 +10,8 @@ import { inUnit, StatementRunner, undo, type Unit } from './statement-runner.js'
  */
 export class GuardedConnection implements DatabaseConnection {
   readonly inner: DatabaseConnection;
+  /** The schemas of `searchPath` that it does not find by itself. */
+  lacking: readonly string[] = [];
   declare cancelQuery?: (...args: any[]) => Promise<void>;
   declare collectSessionInfo?: (...args: any[]) => Promise<void>;
   declare killSession?: (...args: any[]) => Promise<void>;
@@ -90,6 +93,7 @@ export class GuardedConnection implements DatabaseConnection {
     try {
       await begin();
       transaction.hasBegun = true;
+      await (this.#isLacking() ? transaction.extendPath(this.lacking) : undefined);
     } catch (error) {
       transaction.failure = { error: this.#guard.explain(error, undefined) };
     }
@@ -123,13 +127,22 @@ export class GuardedConnection implements DatabaseConnection {
   /** What the statement has to run with; undefined where it can be sent as it is. */
   #settingsFor(query: Query): RequiredSettings | undefined {
     this.#refuseFailed();
-    const required = this.#guard.settingsFor(query, this.#transaction !== undefined);
+    const required = this.#guard.settingsFor(query, this.#transaction !== undefined) ?? this.#pathFor(query);
 
     if (required?.kind === 'keeping' && this.#transaction !== undefined) {
       this.#transaction.hasKeptPath = true;
     }
 
     return required === undefined || this.#transaction?.hasAll(required) === true ? undefined : required;
+  }
+
+  /** Where the connection lacks schemas, a statement gets a transaction that has them. */
+  #pathFor(query: Query): RequiredSettings | undefined {
+    return this.#transaction === undefined && this.#isLacking(query) && canHaveTransaction(query.sql) ? AS_IT_IS : undefined;
+  }
+
+  #isLacking(query?: Query): boolean {
+    return this.lacking.length > 0 && this.#guard.isSearching(query);
   }
 
   #refuseFailed(): void {
@@ -154,8 +167,12 @@ export class GuardedConnection implements DatabaseConnection {
     }
 
     return inUnit(
-      callers === undefined ? await this.#runner.begin(required, parts.length) : { transaction: callers },
+      callers === undefined ? await this.#begin(query, required, parts.length) : { transaction: callers },
       async transaction => {
+        if (transaction !== callers && transaction.hasAll(required)) {
+          return this.inner.executeQuery(query, options);
+        }
+
         const results: QueryResult[] = [];
 
         for (const { kind, sql } of parts) {
@@ -170,8 +187,9 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   /** Sets what is required for what is read bit by bit. What it resolves with is to be told what the reading has failed of. */
-  async #open({ sql }: Query, required: RequiredSettings): Promise<(failure: unknown) => Promise<void>> {
-    const unit = await this.#unit(required);
+  async #open(query: Query, required: RequiredSettings): Promise<(failure: unknown) => Promise<void>> {
+    const unit = await this.#unit(query, required);
+    const { sql } = query;
     const { transaction } = unit;
 
     try {
@@ -193,11 +211,25 @@ export class GuardedConnection implements DatabaseConnection {
     }
   }
 
-  async #unit(required: RequiredSettings): Promise<Unit> {
+  /** Begins a transaction for a statement. What sets a path for it needs no other. */
+  async #begin(query: Query, required: RequiredSettings, parts = 1): Promise<Unit> {
+    const unit = await this.#runner.begin(required, parts);
+
+    try {
+      await (required.kind !== 'raw' && this.#isLacking(query) ? unit.transaction.extendPath(this.lacking) : undefined);
+    } catch (error) {
+      await undo(unit, error);
+      throw error;
+    }
+
+    return unit;
+  }
+
+  async #unit(query: Query, required: RequiredSettings): Promise<Unit> {
     const callers = this.#transaction;
 
     return callers === undefined
-      ? this.#runner.begin(required)
+      ? this.#begin(query, required)
       : callers.isOpen
         ? { transaction: callers }
         : this.#runner.beginAgain(callers);
@@ -210,6 +242,8 @@ function partsIn({ sql, parameters }: Query, { kind }: RequiredSettings): readon
 
   return parameters.length > 0 && (parts?.length ?? 0) > 1 ? undefined : parts;
 }
+
+const AS_IT_IS: RequiredSettings = { path: undefined, role: KEEP, kind: 'quiet' };
 
 // by itself it has no effect there, or is refused
 const NEEDS_NO_TRANSACTION: ReadonlySet<SqlKind> = new Set(['end', 'chain', 'savepoint', 'plain', 'lock']);

@@ -1,5 +1,6 @@
 import { GuardedConnection } from './guarded-connection.js';
 import type { SqlGuard } from './guarded-transaction.js';
+import { extendSession } from './search-path.js';
 import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 
 /**
@@ -7,9 +8,9 @@ import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
  * queries, `em.execute()`, `em.getConnection()`, Kysely and transactions all come here, and here alone it is known whether the connection
  * is in a transaction, and that nobody else's statement can come between two.
  */
-export function guardDialect(dialect: Dialect, guard: SqlGuard): Dialect {
+export function guardDialect(dialect: Dialect, guard: SqlGuard, connections: ConnectionKind): Dialect {
   return {
-    createDriver: () => new GuardedDriver(dialect.createDriver(), guard),
+    createDriver: () => new GuardedDriver(dialect.createDriver(), guard, connections),
     createAdapter: () => dialect.createAdapter(),
     createQueryCompiler: () => dialect.createQueryCompiler(),
     createIntrospector: db => dialect.createIntrospector(db),
@@ -19,12 +20,14 @@ export function guardDialect(dialect: Dialect, guard: SqlGuard): Dialect {
 class GuardedDriver implements Driver {
   readonly #driver: Driver;
   readonly #guard: SqlGuard;
+  readonly #kind: ConnectionKind;
   readonly #connections = new WeakMap<DatabaseConnection, GuardedConnection>();
-  readonly #acquiring = new Set<Promise<DatabaseConnection>>();
+  readonly #acquiring = new Set<Promise<GuardedConnection>>();
 
-  constructor(driver: Driver, guard: SqlGuard) {
+  constructor(driver: Driver, guard: SqlGuard, kind: ConnectionKind) {
     this.#driver = driver;
     this.#guard = guard;
+    this.#kind = kind;
   }
 
   async init(options?: object): Promise<void> {
@@ -41,20 +44,8 @@ class GuardedDriver implements Driver {
   }
 
   async acquireConnection(options?: object): Promise<GuardedConnection> {
-    const inner = await this.#acquire(options);
-    let connection = this.#connections.get(inner);
-
-    if (connection === undefined) {
-      connection = new GuardedConnection(inner, this.#driver, this.#guard);
-      this.#connections.set(inner, connection);
-    }
-
-    return connection;
-  }
-
-  async #acquire(options: object | undefined): Promise<DatabaseConnection> {
     await this.#guard.gate();
-    const acquired = this.#driver.acquireConnection(options);
+    const acquired = this.#acquire(options);
     this.#acquiring.add(acquired);
 
     try {
@@ -62,6 +53,28 @@ class GuardedDriver implements Driver {
     } finally {
       this.#acquiring.delete(acquired);
     }
+  }
+
+  async #acquire(options: object | undefined): Promise<GuardedConnection> {
+    const inner = await this.#driver.acquireConnection(options);
+    const connection = this.#connections.get(inner) ?? new GuardedConnection(inner, this.#driver, this.#guard);
+
+    if (!this.#connections.has(inner) || this.#kind.isForgotten) {
+      try {
+        connection.lacking = await extendSession(inner, {
+          schemas: this.#guard.searchPath(),
+          isShared: this.#kind.isShared,
+          log: sql => this.#guard.log(sql),
+        });
+      } catch (error) {
+        await this.#driver.releaseConnection(inner, options);
+        throw error;
+      }
+
+      this.#connections.set(inner, connection);
+    }
+
+    return connection;
   }
 
   async releaseConnection(connection: GuardedConnection, options?: object): Promise<void> {
@@ -93,4 +106,12 @@ class GuardedDriver implements Driver {
     await connection.idle();
     await this.#driver.releaseSavepoint?.(connection.inner, name, compileQuery);
   }
+}
+
+/** What is known of the connections of a dialect. */
+export interface ConnectionKind {
+  /** Whether something else than the ORM may use them too, such as a pooler. */
+  readonly isShared: boolean;
+  /** Whether what is set for the session is gone when the connection is acquired again. */
+  readonly isForgotten: boolean;
 }

@@ -1,5 +1,6 @@
 import { quoteIdentifier } from '../postgres/schema-name.js';
 import type { Query } from './kysely-types.js';
+import { extendedPath } from './search-path.js';
 import { pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql, type Settings, type Statement } from './settings-sql.js';
 
 /** Puts back what was set for a statement. */
@@ -26,6 +27,8 @@ export class GuardedTransaction {
   // what the session had before anything was set here
   #ownRole: string | undefined;
   #found: Settings | undefined;
+  // what the session had, where more is on the path of the transaction
+  #sessionPath: string | undefined;
 
   /** One that is single has one statement, which it ends with. */
   constructor(session: GuardedSession, role: string | undefined, { isSingle = false }: { readonly isSingle?: boolean } = {}) {
@@ -50,6 +53,7 @@ export class GuardedTransaction {
     this.#hasRole = this.role === undefined;
     this.#ownRole = undefined;
     this.#found = undefined;
+    this.#sessionPath = undefined;
     this.hasKeptPath = false;
   }
 
@@ -113,6 +117,20 @@ export class GuardedTransaction {
     }
   }
 
+  /**
+   * Appends schemas to its path, for the transaction alone, before anything that a rollback may come back to. It takes no snapshot: what the
+   * caller sets for the transaction has to come before one.
+   */
+  async extendPath(schemas: readonly string[]): Promise<void> {
+    const path = await this.#show('search_path');
+    const extended = extendedPath(path, schemas);
+
+    if (extended !== undefined) {
+      this.#sessionPath = path;
+      await this.#setLocally(extended, undefined);
+    }
+  }
+
   async #swap(path: string | undefined, role: string | undefined): Promise<{ readonly before: Settings; readonly found: Settings }> {
     const before = settingsIn(await this.#try(role, () => this.#session.send(...swapSql(path, role))));
 
@@ -122,7 +140,7 @@ export class GuardedTransaction {
     }
 
     this.#found ??= {
-      path: this.hasKeptPath ? before.kept : before.path,
+      path: this.#sessionPath ?? (this.hasKeptPath ? before.kept : before.path),
       role: this.#ownRole ?? before.role,
       authorization: before.authorization,
     };
@@ -200,6 +218,12 @@ export interface SqlGuard {
 
   /** The error that tells what a refusal comes of: the role that could not be set, or the pooler. */
   explain(error: unknown, role: string | undefined): unknown;
+
+  /** The schemas that every statement is to find what it needs in. */
+  searchPath(): readonly string[];
+
+  /** Whether a statement, or a transaction that begins now, is to find them. What the library sends by itself names all it needs. */
+  isSearching(query?: Query): boolean;
 
   log(sql: string): void;
 }

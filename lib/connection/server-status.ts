@@ -8,6 +8,11 @@ export function hasOpenTransaction(connection: object): boolean | undefined {
   return status === 'I' ? false : status === 'T' || status === 'E' ? true : undefined;
 }
 
+/** The server process that the client was told of when it connected. Undefined where there is no client of `pg`. */
+export function processIdOf(connection: object): number | null | undefined {
+  return clients.get(realOf(connection))?.processID;
+}
+
 /** Says which client is behind a connection of Kysely's. */
 export function setClient(connection: object, client: StatusClient): void {
   clients.set(connection, client);
@@ -39,5 +44,6 @@ const unusable = new WeakSet<object>();
 
 /** What is used of a client of `pg`. */
 export interface StatusClient {
+  readonly processID?: number | null;
   getTransactionStatus?(): string | null;
 }

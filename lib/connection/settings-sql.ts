@@ -1,4 +1,4 @@
-import { searchPathOf } from '../postgres/schema-name.js';
+import { namesOfPath, searchPathOf } from '../postgres/schema-name.js';
 import type { Query } from './kysely-types.js';
 
 /** A statement of ours, as Kysely's connections take it. */
@@ -76,11 +76,9 @@ export function putBackSql(session: Settings, goesOn: { readonly path: string; r
   ];
 }
 
-/** A path as PostgreSQL tells it, as it can be written into a statement: read as PostgreSQL reads it, and each name quoted anew. */
+/** A path as PostgreSQL tells it, as it can be written into a statement: each name quoted anew. */
 export function pathFrom(told: string): string {
-  const names = [...told.matchAll(/"((?:[^"]|"")*)"|[^\s,"]+/g)].map(([name, quoted]) =>
-    quoted === undefined ? name.replaceAll(/[A-Z]/g, letter => letter.toLowerCase()) : quoted.replaceAll('""', '"'),
-  );
+  const names = namesOfPath(told);
 
   return names.length === 0 ? "''" : searchPathOf(...names);
 }

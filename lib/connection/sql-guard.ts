@@ -35,8 +35,12 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
     rules: () => TenantRules.of(config),
     tenantOf: query => guard.identityOf(query),
   });
-  const guarded = (dialect: Dialect, takesScripts: boolean): Dialect =>
-    guardDialect(checkDialect(dialect, check, { takesScripts, log: guard.log }), guard);
+  const guarded = (dialect: Dialect, { takesScripts, isShared }: DialectKind): Dialect =>
+    guardDialect(checkDialect(dialect, check, { takesScripts, log: guard.log }), guard, {
+      isShared,
+      // `reset all` has taken it away
+      isForgotten: config.get('sessionContext') === 'connection',
+    });
   const createKysely = open.createKysely.bind(open);
   const createKyselyDialect = open.createKyselyDialect.bind(open);
   const execute = open.execute.bind(open);
@@ -47,9 +51,9 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   open.createKyselyDialect = overrides => {
     const dialect = createKyselyDialect(overrides);
 
-    const takesScripts = !isPglite(platform);
+    const kind: DialectKind = { takesScripts: !isPglite(platform), isShared: !isPglite(platform) };
 
-    return dialect instanceof Promise ? dialect.then(each => guarded(each, takesScripts)) : guarded(dialect, takesScripts);
+    return dialect instanceof Promise ? dialect.then(each => guarded(each, kind)) : guarded(dialect, kind);
   };
 
   open.createKysely = () => {
@@ -60,7 +64,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
       throw new TenantConfigError([KYSELY_INSTANCE]);
     }
 
-    open.options = { ...open.options, driverOptions: isDialect(own) ? guarded(own, false) : own };
+    open.options = { ...open.options, driverOptions: isDialect(own) ? guarded(own, { takesScripts: false, isShared: true }) : own };
 
     return createKysely();
   };
@@ -86,6 +90,8 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   if (isPglite(platform)) {
     open.executeDump = async dump => {
       await guard.gate();
+      // its path is set when a statement is sent
+      await (guard.searchPath().length === 0 ? undefined : execute('select 1'));
       const query = queryOf(dump, []);
 
       await (guard.settingsFor(query, false) === undefined
@@ -168,6 +174,14 @@ class TenantSqlGuard implements SqlGuard {
     return this.#roleOf(this.#target());
   }
 
+  searchPath(): readonly string[] {
+    return TenantRules.find(this.#config)?.options.searchPath ?? [];
+  }
+
+  isSearching(query?: Query): boolean {
+    return (query === undefined ? this.#target() : this.#targetOf(query.queryId)).kind !== 'library';
+  }
+
   explain(error: unknown, role: string | undefined): unknown {
     return refusesTransactions(error)
       ? new PoolerModeError(error)
@@ -233,6 +247,11 @@ const ROLE_NOT_SET = ['42501', '22023', '42704'] as const;
 
 // by a statement or by `set_config`
 const SETS = /search_path|\brole\b|session_authorization|session\s+authorization/i;
+
+interface DialectKind {
+  readonly takesScripts: boolean;
+  readonly isShared: boolean;
+}
 
 /** The parts of MikroORM's connection that are wrapped here, private ones among them. */
 interface OpenConnection {

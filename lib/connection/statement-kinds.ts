@@ -1,5 +1,5 @@
 import { outsideOfTexts, SqlLexer } from '../postgres/sql-lexer.js';
-import { withoutComments } from '../postgres/transaction-statements.js';
+import { partsOf, withoutComments } from '../postgres/transaction-statements.js';
 
 /**
  * Whether the statement may change data, by its first word; a message of several may. It is told too often rather than too seldom: what may
@@ -15,6 +15,14 @@ export function mayWrite(sql: string): boolean {
     (word === 'with' && WRITING.test(outsideOfTexts(sql))) ||
     (INTO.test(sql) && INTO.test(outsideOfTexts(sql)))
   );
+}
+
+/**
+ * Whether the statement may look up an operator or a name on the path, and can be given a transaction for that. Left out is what PostgreSQL
+ * refuses in one, and what is about the session or its transaction.
+ */
+export function canHaveTransaction(sql: string): boolean {
+  return LOOKS_UP.has(firstWordOf(sql)) && !REFUSED.test(sql) && partsOf(sql) === undefined;
 }
 
 /** What the statement does to the transaction, or that it is of the session, where it does nothing else. */
@@ -76,6 +84,10 @@ function nameIn(sql: string): string {
 }
 
 const WRITES: ReadonlySet<string> = new Set('insert update delete merge call do truncate refresh'.split(' '));
+
+const LOOKS_UP: ReadonlySet<string> = new Set('select values table with insert update delete merge create alter drop comment'.split(' '));
+
+const REFUSED = /\b(?:create|alter|drop)\s+(?:[\w\s]*\bconcurrently|database|tablespace|subscription|system)\b/i;
 
 const WRITING = /\b(?:insert|update|delete|merge)\b/i;
 

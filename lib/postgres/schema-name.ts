@@ -12,6 +12,8 @@ export interface ReservedNames {
   readonly reserved: readonly (string | RegExp)[];
   /** Schemas with tables of shared entities. */
   readonly shared?: ReadonlySet<string>;
+  /** Schemas in which every tenant's raw SQL looks for names. */
+  readonly searched?: readonly string[];
 }
 
 /**
@@ -79,7 +81,14 @@ export function searchPathOf(...schemaNames: readonly string[]): string {
   return schemaNames.map(quoteIdentifier).join(', ');
 }
 
-function reservedBy(name: string, { publicSchema, reserved, shared }: ReservedNames): string | undefined {
+/** The names of a path that PostgreSQL tells, read as PostgreSQL reads it. */
+export function namesOfPath(told: string): string[] {
+  return [...told.matchAll(/"((?:[^"]|"")*)"|[^\s,"]+/g)].map(([name, quoted]) =>
+    quoted === undefined ? name.replaceAll(/[A-Z]/g, letter => letter.toLowerCase()) : quoted.replaceAll('""', '"'),
+  );
+}
+
+function reservedBy(name: string, { publicSchema, reserved, shared, searched }: ReservedNames): string | undefined {
   if (name === publicSchema || name === 'public') {
     return 'it is the public schema, which is not a tenant';
   }
@@ -98,6 +107,10 @@ function reservedBy(name: string, { publicSchema, reserved, shared }: ReservedNa
 
   if (shared?.has(name) === true) {
     return 'shared entities have their tables in it';
+  }
+
+  if (searched?.includes(name) === true) {
+    return '`searchPath` contains it, so the raw SQL of all tenants would find its tables';
   }
 
   const own = reserved.find(rule => (typeof rule === 'string' ? rule === name : occursIn(name, rule)));

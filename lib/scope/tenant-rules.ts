@@ -69,6 +69,7 @@ export class TenantRules {
       publicSchema: this.publicSchema,
       reserved: this.options.reservedSchemaNames,
       shared: this.sharedSchemas,
+      searched: this.options.searchPath,
     });
   }
 

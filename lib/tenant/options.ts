@@ -64,8 +64,10 @@ export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixi
 
   /**
    * Additional schemas for the `search_path`, in this order, for example the schema of your extensions. Raw SQL searches them after the
-   * tenant's schema and the public schema. Migrations of the tenant set search them after the tenant's schema. PostgreSQL also looks there
-   * for a table that a tenant lacks, so choose schemas that contain no tables with the names of tenant tables.
+   * tenant's schema and the public schema. Migrations of the tenant set search them after the tenant's schema. Everything else searches them
+   * after the path of the connection: queries for entities, whose operators and types cannot be named with a schema, and the public set.
+   * PostgreSQL also looks there for a table that is not in the schemas before, so choose schemas that contain no tables with the names of
+   * yours. No tenant can have the name of one. Behind a pooler, set the path for the role instead, which saves round trips.
    *
    * @default []
    */

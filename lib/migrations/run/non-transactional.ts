@@ -95,6 +95,9 @@ async function migrateOutsideTransaction(
     await concurrent.before(sql);
   };
 
+  // where `searchPath` is set, the path of the session is not the one that `reset` gives it
+  const path = database.options.searchPath.length === 0 ? undefined : await pathOfSession(database, ctx);
+
   const migrate = async (): Promise<void> => {
     await database.execute(`set search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`, [], ctx);
 
@@ -108,18 +111,32 @@ async function migrateOutsideTransaction(
   };
 
   try {
-    await withCleanUp(migrate, () => reset(database, ['search_path', ...settings.map(([name]) => name)], ctx));
+    await withCleanUp(migrate, () => reset(database, { path, names: ['search_path', ...settings.map(([name]) => name)] }, ctx));
   } catch (error) {
     const left = connectionWasLost(error) ? [] : await invalidIndexes(database, schemaName, ctx).catch(() => []);
     throw MigrationError.failedOutsideTransaction(migration.name, schemaName, error, { statement, invalidIndexes: left, done });
   }
 }
 
-async function reset(database: TenantDatabase, settings: readonly string[], ctx: Transaction): Promise<void> {
+async function pathOfSession(database: TenantDatabase, ctx: Transaction): Promise<string | undefined> {
+  const [row] = await database.execute<{ path: string }>(`select current_setting('search_path') as path`, [], ctx);
+
+  return row?.path;
+}
+
+async function reset(
+  database: TenantDatabase,
+  { path, names }: { readonly path: string | undefined; readonly names: readonly string[] },
+  ctx: Transaction,
+): Promise<void> {
   await endTransaction(database, ctx);
 
-  for (const name of settings) {
+  for (const name of names) {
     await database.execute(`reset ${name}`, [], ctx);
+  }
+
+  if (path !== undefined) {
+    await database.execute(`select set_config('search_path', ?, false)`, [path], ctx);
   }
 }
 

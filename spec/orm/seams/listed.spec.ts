@@ -21,10 +21,12 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
   'it is a member of the library or of its users': {
     'api/tenant-service.ts': ['autoCreateSchema', 'autoDropSchema', 'schemaName'],
     'cli/with-tenants-of.ts': ['quiet'],
+    'connection/guarded-dialect.ts': ['lacking'],
     'connection/guarded-connection.ts': ['failure', 'hasBegun', 'hasKeptPath'],
     'connection/sealed-values.ts': ['FILLING'],
     'connection/statement-runner.ts': ['isOpen'],
     'connection/pooled-connection.ts': ['pid'],
+    'connection/search-path.ts': ['path', 'pid'],
     'database/change-trigger.ts': ['schemaName'],
     'database/tenant-database.ts': ['onEnd'],
     'entities/tenant-entity-factory.ts': ['boundScope', 'config', 'owner', 'schema'],

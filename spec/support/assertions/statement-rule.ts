@@ -40,8 +40,15 @@ function unwrapped(statement: string): string {
  * value has become SQL. MikroORM 7 puts the values into the text itself. Not told of a template that other SQL is put into.
  */
 export function isFilledIn(template: string, params: readonly unknown[], sent: string): boolean {
-  return params.some(param => isRaw(param) || isRaw((param as { value?: unknown } | null)?.value)) || shapeOf(template) === shapeOf(sent);
+  // the column of a condition on words is filled into the same place as a value
+  return (
+    WORDS.test(template) ||
+    params.some(param => isRaw(param) || isRaw((param as { value?: unknown } | null)?.value)) ||
+    shapeOf(template) === shapeOf(sent)
+  );
 }
+
+const WORDS = /\?\? @@ plainto_tsquery\('\w+', \?\)/;
 
 // each literal and parameter as one sign, a list of them too, as an array becomes one
 function shapeOf(sql: string): string {
@@ -119,6 +126,8 @@ const PLACES = [
   /\bset (local )?\w+ (to|=) $/,
   /\bset_config\(('[\w.]+', )?$/,
   /\bsetval\($/,
+  // the configuration of a text search, which the entity says
+  /\bplainto_tsquery\($/,
   // a key in JSON
   /->>?$/,
   // the lock of a tenant's migrations, in a script, which takes no parameters

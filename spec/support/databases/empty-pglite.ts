@@ -1,10 +1,10 @@
-import { PGlite } from '@electric-sql/pglite';
+import { PGlite, type Extensions } from '@electric-sql/pglite';
 
 /** An empty PGlite. Only the first one of a process is initialised, which takes seconds; the others start from a copy of it. */
-export async function emptyPglite(): Promise<PGlite> {
+export async function emptyPglite(extensions: Extensions = {}): Promise<PGlite> {
   const loadDataDir = await (empty ??= initialise());
 
-  return PGlite.create('memory://', { loadDataDir });
+  return PGlite.create('memory://', { loadDataDir, extensions });
 }
 
 async function initialise(): Promise<Blob> {

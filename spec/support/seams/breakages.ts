@@ -36,7 +36,7 @@ export async function breakages(): Promise<Breakage[]> {
   const stock = new PostgreSqlDriver(world.orm.config);
   const owners: Open = { ...live, ...ownersOf(stock) };
   const dialect: Open = live['KyselyDialect'];
-  const guardedDriver: Open = guardDialect(dialect, {} as never).createDriver();
+  const guardedDriver: Open = guardDialect(dialect, {} as never, {} as never).createDriver();
   const checkedDriver: Open = checkDialect(dialect, {} as never, {} as never).createDriver();
   await world.close();
 

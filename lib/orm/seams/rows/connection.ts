@@ -210,7 +210,11 @@ export const CLIENT_SEAMS = objectSeamsOf('Client', 'pg', {
     usedIn: ['connection/lost-cursors.ts'],
   },
   end: { use: 'call', arity: [0, 1], by: 'the pool', protects: 'a lost connection gives its place in the pool back', usedIn: LOST },
-  processID: { use: 'read', protects: 'a transaction pooler is noticed', usedIn: ['connection/pooled-connection.ts'] },
+  processID: {
+    use: 'read',
+    protects: 'a transaction pooler is noticed, and gets no path of `searchPath`',
+    usedIn: ['connection/pooled-connection.ts', 'connection/server-status.ts'],
+  },
   connection: {
     use: 'read',
     protects: 'a process ends though its listening connection is cut off',
