@@ -8,6 +8,25 @@ export function hasOpenTransaction(connection: object): boolean | undefined {
   return status === 'I' ? false : status === 'T' || status === 'E' ? true : undefined;
 }
 
+/**
+ * Sends a message of several statements that is marked with `WANTS_ROWS`, of which the rows of the last `select` are wanted: Kysely answers several
+ * statements with no rows. Undefined if the message is not marked, or if the client is not one of `pg`; the message is then not sent.
+ */
+export async function rowsOfScript<Row>(connection: object, sql: string): Promise<{ rows: Row[] } | undefined> {
+  const client = sql.startsWith(WANTS_ROWS) ? clients.get(realOf(connection)) : undefined;
+
+  if (client?.query === undefined) {
+    return undefined;
+  }
+
+  const results = [await client.query(sql)].flat();
+
+  return { rows: [...(results.findLast(({ command }) => command === 'SELECT')?.rows ?? [])] as Row[] };
+}
+
+/** Begins a message for `rowsOfScript`. To PostgreSQL it is a comment. */
+export const WANTS_ROWS = '/* rows */ ';
+
 /** Says which client is behind a connection of Kysely's. */
 export function setClient(connection: object, client: StatusClient): void {
   clients.set(connection, client);
@@ -40,4 +59,10 @@ const unusable = new WeakSet<object>();
 /** What is used of a client of `pg`. */
 export interface StatusClient {
   getTransactionStatus?(): string | null;
+  query?(sql: string): Promise<StatementResult | readonly StatementResult[]>;
+}
+
+interface StatementResult {
+  readonly command: string;
+  readonly rows: readonly unknown[];
 }

@@ -55,7 +55,7 @@ interface ConcurrentOptions {
   readonly schemaName: string;
   readonly ctx: Transaction;
   readonly lockTimeoutMs: number;
-  notify(notice: RunNotice): void;
+  readonly notify: (notice: RunNotice) => void;
 }
 
 /** The name that the statement gives to an index. Undefined if PostgreSQL chooses it, which is then a free one. */

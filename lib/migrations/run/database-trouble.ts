@@ -79,7 +79,7 @@ export interface TroubleOptions {
   readonly database: TenantDatabase;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  notify(notice: RunNotice): void;
+  readonly notify: (notice: RunNotice) => void;
 }
 
 const FIRST_PAUSE_MS = 100;

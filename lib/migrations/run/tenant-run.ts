@@ -14,7 +14,7 @@ export interface TenantRun {
   readonly retries: number;
   /** After an abort, failures are not retried. */
   readonly signal?: AbortSignal | undefined;
-  notify(notice: RunNotice): void;
+  readonly notify: (notice: RunNotice) => void;
 }
 
 /** A tenant, its history when the run was planned, and the migrations that were planned from it. */
