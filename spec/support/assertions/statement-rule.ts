@@ -113,7 +113,7 @@ const CATALOG =
   /\b(information_schema|pg_(catalog|class|constraint|database|enum|index|indexes|namespace|policies|proc|tables|trigger|type|views|matviews))\b/;
 
 const HISTORY =
-  /^(insert into|delete from|select .* from|if not exists \(select from) "\w+"\."\w*(?:migrations|history)\w*" (\("?name"?\) values|where name in) \(/;
+  /^(insert into|delete from|select .* from|(?:if not|elsif) exists \(select from) "\w+"\."\w*(?:migrations|history)\w*" (\("?name"?\) values|where name in) \(/;
 
 const PLACES = [
   /\bset (local )?\w+ (to|=) $/,
