@@ -25,6 +25,7 @@ export type {
   TenantRunResult,
 } from './migrations/run/run-types.js';
 export type { ExecutedMigration } from './migrations/history/history.js';
+export type { ServerCheck, ServerReport } from './database/server-report.js';
 export type { DriftReport, TenantDrift } from './migrations/run/drift.js';
 export type { RunPreview } from './migrations/run/preview.js';
 export type { MigrationStatus, TenantHistory, TenantMigrationStatus } from './migrations/run/status.js';
