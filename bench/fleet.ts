@@ -4,7 +4,7 @@ import { round, type Report } from './report.ts';
 
 /**
  * Each command of the command line over a fleet of tenants, as a process without a terminal: its time, and how much it prints. With `SCREENS=20` it
- * prints the first 20 lines of each too.
+ * prints the first and the last 20 lines of each too.
  */
 export async function fleet(url: string, argument?: string): Promise<Report> {
   const tenants = Number(argument ?? TENANTS);
@@ -16,6 +16,7 @@ export async function fleet(url: string, argument?: string): Promise<Report> {
     show(title, screen);
   };
 
+  await run('settings of the server', 'tenant:server');
   await run('nothing to do', 'migration:up', '--tenants');
   await run('all up-to-date', 'tenant:status');
   await run('all up-to-date', 'migration:list', '--tenants');
@@ -75,7 +76,8 @@ function show(title: string, { command, output }: Screen): void {
 
   if (lines > 0) {
     console.log(`\n$ mikro-orm ${command}   # ${title}`);
-    console.log(output.split('\n').slice(0, lines).join('\n'));
+    const all = output.trimEnd().split('\n');
+    console.log(all.length <= lines * 2 ? all.join('\n') : [...all.slice(0, lines), '…', ...all.slice(-lines)].join('\n'));
   }
 }
 
