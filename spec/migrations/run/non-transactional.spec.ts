@@ -4,7 +4,6 @@ import { onDatabases } from '../../support/databases/database.ts';
 import { migrationOf, openTenantSet, sqlMigration, type MigrationEntry, type TenantSet } from '../../support/orm/tenant-set.ts';
 import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
 import { until } from '../../support/assertions/until.ts';
-import { openSession } from '../../support/databases/sessions.ts';
 import { failureOf } from '../../support/assertions/failure.ts';
 
 const COLOUR = sqlMigration('M2', 'alter table "tag" add column "colour" text', 'alter table "tag" drop column "colour"');
