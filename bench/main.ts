@@ -1,5 +1,6 @@
 import { curve } from './curve.ts';
 import { createTenant } from './create-tenant.ts';
+import { fleet } from './fleet.ts';
 import { migrateTenants } from './migrate-tenants.ts';
 import { nothingToDo } from './nothing-to-do.ts';
 import { startServer } from './server.ts';
@@ -8,27 +9,28 @@ import { printReport, type Report } from './report.ts';
 import { request } from './request.ts';
 import { resolve } from './resolve.ts';
 
-const BENCHES: Readonly<Record<string, (url: string) => Promise<Report | readonly Report[]>>> = {
+const BENCHES: Readonly<Record<string, (url: string, argument?: string) => Promise<Report | readonly Report[]>>> = {
   create: createTenant,
   migrate: migrateTenants,
   noop: nothingToDo,
   check: publicCheck,
   curve,
+  fleet,
   request,
   resolve,
 };
 
-const [name = ''] = process.argv.slice(2);
+const [name = '', argument] = process.argv.slice(2);
 const names = name === 'all' ? Object.keys(BENCHES) : [name];
 
 if (!names.every(each => each in BENCHES)) {
-  console.error(`npm run bench -- NAME, where NAME is one of ${Object.keys(BENCHES).join(', ')} or all`);
+  console.error(`npm run bench -- NAME [ARGUMENT], where NAME is one of ${Object.keys(BENCHES).join(', ')} or all`);
   process.exitCode = 2;
 } else {
   await using server = await startServer();
 
   for (const each of names) {
-    const reports = (await BENCHES[each]?.(await server.createDatabase(each))) ?? [];
+    const reports = (await BENCHES[each]?.(await server.createDatabase(each), argument)) ?? [];
 
     for (const report of [reports].flat() as readonly Report[]) {
       printReport(each, report);

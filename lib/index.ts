@@ -26,6 +26,7 @@ export type {
 } from './migrations/run/run-types.js';
 export type { ExecutedMigration } from './migrations/history/history.js';
 export type { ChangeHistoryOptions } from './migrations/run/change-histories.js';
+export type { ServerCheck, ServerReport } from './database/server-report.js';
 export type { DriftReport, TenantDrift } from './migrations/run/drift.js';
 export type { RollUpOptions, RollUpResult } from './migrations/run/roll-up.js';
 export type { RunPreview } from './migrations/run/preview.js';

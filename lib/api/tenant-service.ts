@@ -19,6 +19,7 @@ import {
 import type { OrmOption } from '../scope/live-orms.js';
 import { publicScope } from '../scope/make-scope.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
+import { reportServer, type ServerReport } from '../database/server-report.js';
 import { findOwnedSchemas } from '../database/owned-schemas.js';
 import { lacksTable } from '../postgres/sql-state.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
@@ -214,6 +215,11 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   /** Compares the objects in each selected tenant's schema with what the tenant set makes. Tenants that are not up to date are left out. */
   async drift(selection: TenantSelection<Tenant> = {}): Promise<DriftReport> {
     return this.#inPublic('compared', () => findDrift(this.#database, selection));
+  }
+
+  /** Compares the server's settings with the number of tenants and tables. Changes nothing. */
+  async serverReport(): Promise<ServerReport> {
+    return this.#inPublic('counted', async () => reportServer(this.#database, (await selectSchemaNames(this.#database, {})).length));
   }
 
   /** Writes the next migration of the tenant set. `fileName` is empty if the tenant entities have not changed. */

@@ -1,6 +1,6 @@
 import { CLIHelper } from '@mikro-orm/cli';
 import type { TenantService } from '../api/tenant-service.js';
-import { reasonOf } from '../errors/index.js';
+import { reasonOf, type TenantError } from '../errors/index.js';
 import type { DriftReport, TenantDrift } from '../migrations/run/drift.js';
 import type { MigrationStatus, TenantMigrationStatus } from '../migrations/run/status.js';
 import { EXIT } from './exit.js';
@@ -15,7 +15,7 @@ export function listOfTenants(args: TenantArgs): Promise<number> {
     const histories = await tenants.histories(selectionOf(args));
     const migrations = histories.flatMap(({ schemaName, executed, error }) => [
       ...executed.map(({ name, executedAt }) => ({ schemaName, name, executedAt: executedAt.toISOString() })),
-      ...(error === undefined ? [] : [{ schemaName, name: `(${reasonOf(error)})`, executedAt: '' }]),
+      ...(error === undefined ? [] : [{ schemaName, name: `(${error.code})`, executedAt: '' }]),
     ]);
 
     if (args.json === true) {
@@ -31,12 +31,13 @@ export function listOfTenants(args: TenantArgs): Promise<number> {
     } else {
       CLIHelper.dumpTable({
         columns: ['Tenant', 'Name', 'Executed at'],
-        rows: groupsOf(migrations, ({ schemaName, name }) =>
-          args.all === true ? `${schemaName} ${name}` : oneLine(name).replaceAll(schemaName, '*'),
-        ).map(({ first, items, names }) => [tenantsNamed(names), oneLine(first.name), spanOf(items.map(({ executedAt }) => executedAt))]),
+        rows: groupsOf(migrations, ({ schemaName, name }) => (args.all === true ? `${schemaName} ${name}` : name)).map(
+          ({ first, items, names }) => [tenantsNamed(names), first.name, spanOf(items.map(({ executedAt }) => executedAt))],
+        ),
         empty: 'No migrations executed yet in any tenant',
       });
       CLIHelper.dump(count(histories.length, 'tenant'));
+      dumpErrors(args, histories);
     }
 
     return EXIT.done;
@@ -54,6 +55,7 @@ export function pendingOfTenants(args: TenantArgs): Promise<number> {
     } else {
       dumpPending(args, status.tenants);
       CLIHelper.dump(totalText(status));
+      dumpErrors(args, status.tenants);
     }
 
     return EXIT.done;
@@ -92,13 +94,14 @@ export function checkTenants(args: TenantArgs): Promise<number> {
       dumpYellow(`${count(behind.length, 'tenant')} of ${status.tenants.length} not up-to-date. Run migration:up --tenants.`);
     }
 
+    dumpErrors(args, behind);
     dumpRemarks(args, status);
 
     if (drift !== undefined) {
       dumpDrift(args, drift);
     }
 
-    if (!hasChanges && behind.length === 0) {
+    if (code === EXIT.done) {
       CLIHelper.info(paint(`No changes required, ${count(status.tenants.length, 'tenant')} up-to-date`, 'green', process.stdout));
     }
 
@@ -127,6 +130,7 @@ export function statusOfTenants(args: TenantArgs): Promise<number> {
       empty: 'No tenants found',
     });
     CLIHelper.dump(totalText(status));
+    dumpErrors(args, status.tenants);
     dumpOrphans(args, status);
 
     return EXIT.done;
@@ -174,8 +178,8 @@ function remarksOn({ hasSchema, error, unknown }: TenantMigrationStatus): string
 }
 
 /** Why the migrations of a tenant are not known. */
-function problemsOf({ hasSchema, error }: { readonly hasSchema: boolean; readonly error: Error | undefined }): string[] {
-  return [...(hasSchema ? [] : [NO_SCHEMA]), ...(error === undefined ? [] : [`(${oneLine(reasonOf(error))})`])];
+function problemsOf({ hasSchema, error }: { readonly hasSchema: boolean; readonly error: TenantError | undefined }): string[] {
+  return [...(hasSchema ? [] : [NO_SCHEMA]), ...(error === undefined ? [] : [`(${error.code})`])];
 }
 
 function dumpPending({ all = false }: TenantArgs, statuses: readonly TenantMigrationStatus[]): void {
@@ -190,6 +194,15 @@ function dumpPending({ all = false }: TenantArgs, statuses: readonly TenantMigra
     ),
     empty: 'No pending migrations in any tenant',
   });
+}
+
+/** What is too long for a table: why a run would refuse tenants. */
+function dumpErrors({ all = false }: TenantArgs, tenants: readonly { readonly schemaName: string; readonly error?: TenantError }[]): void {
+  const broken = tenants.flatMap(({ schemaName, error }) => (error === undefined ? [] : [{ schemaName, error }]));
+
+  for (const { first, names } of groupsOf(broken, ({ schemaName, error }) => oneLine(reasonOf(error)).replaceAll(schemaName, '*'))) {
+    dumpYellow(`${tenantsNamed(names, all)}: ${first.error.code}: ${oneLine(reasonOf(first.error))}`);
+  }
 }
 
 function dumpRemarks(args: TenantArgs, status: MigrationStatus): void {

@@ -5,7 +5,7 @@ import { reasonOf } from '../errors/index.js';
 import { causeOf } from '../migrations/run/same-cause.js';
 import { EXIT } from './exit.js';
 import { groupsOf, tenantsNamed } from './groups.js';
-import { printError, writeJson } from './output.js';
+import { oneLine, printError, writeJson } from './output.js';
 import { detailsOf } from './run-summary.js';
 import { withTenantsOf } from './with-tenants-of.js';
 import { jsonReporter, lineReporter, barReporter, type RunReporter } from './reporters.js';
@@ -75,7 +75,7 @@ export function showPreview(groups: readonly RunPreview[], { json, all }: Tenant
 
   if (json !== true) {
     for (const { first, names } of groupsOf(refused, ({ schemaName, error }) => causeOf(error, schemaName))) {
-      printError(`${tenantsNamed(names, all)}: cannot be migrated: ${reasonOf(first.error)}`);
+      printError(`${tenantsNamed(names, all)}: cannot be migrated: ${oneLine(reasonOf(first.error))}`);
     }
   }
 

@@ -4,7 +4,7 @@ import type { RunNotice, RunResult, TenantRunResult } from '../migrations/run/ru
 import { causeOf } from '../migrations/run/same-cause.js';
 import { sqlStateOf } from '../postgres/sql-state.js';
 import { groupsOf, tenantsNamed } from './groups.js';
-import { count, printError, type print } from './output.js';
+import { count, oneLine, printError, type print } from './output.js';
 
 /** Prints the result of a run. Failures of one cause are printed once. */
 export function showSummary(result: RunResult, done: string, { info, all }: { readonly info: typeof print; readonly all: boolean }): void {
@@ -58,7 +58,7 @@ function failureText({ error }: Extract<TenantRunResult, { ok: false }>): string
     ...(sqlState === undefined ? [] : [`SQLSTATE ${sqlState}`]),
   ];
 
-  return `${reasonOf(error)}${details.length > 0 ? ` (${details.join('; ')})` : ''}`;
+  return `${oneLine(reasonOf(error))}${details.length > 0 ? ` (${details.join('; ')})` : ''}`;
 }
 
 /** What a notice says to an operator. */

@@ -7,10 +7,11 @@ import type { CommandLine, TenantCommand } from './command-line.js';
 import type { TenantArgs } from './tenant-args.js';
 import { createForTenants } from './create-command.js';
 import { recordForTenants, renameForTenants, rollUpForTenants } from './history-commands.js';
+import { reportOnServer } from './server-command.js';
 import { checkTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './report-commands.js';
 
 /**
- * Adds `--tenants` to the migration commands, and the command `tenant:status`. Without `--tenants`, MikroORM's own command runs.
+ * Adds `--tenants` to the migration commands, and the commands `tenant:status` and `tenant:server`. Without `--tenants`, MikroORM's own command runs.
  * `--schema acme` means `--tenants acme`, because MikroORM's own command would run the public set in the schema of that tenant.
  *
  * Relies on yargs 17, which keeps its commands as objects and reads them when a command runs. They are changed in place: `@mikro-orm/cli`
@@ -56,6 +57,12 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
     describe: 'Rename a migration of the tenant set in the histories of tenants, after its file was renamed',
     builder: args => addOptions(args, { ...RENAME, tenants: tenantsOption('rename'), ...RUN }),
     handler: args => run(renameForTenants, args),
+  });
+  commandLine.command({
+    command: 'tenant:server',
+    describe: 'Compare the settings of the server with the number of tenants and tables',
+    builder: args => addOptions(args, { json: JSON_OPTION }),
+    handler: args => run(reportOnServer, args),
   });
 }
 
@@ -116,8 +123,10 @@ const SELECTION: Options = {
   where: { type: 'string', desc: 'Select tenants by a condition on the tenant entity, as JSON' },
 };
 
+const JSON_OPTION: Option = { type: 'boolean', desc: 'Print one JSON object per line' };
+
 const OUTPUT: Options = {
-  json: { type: 'boolean', desc: 'Print one JSON object per line' },
+  json: JSON_OPTION,
   all: { type: 'boolean', desc: 'Name all tenants, also where many have something in common' },
 };
 

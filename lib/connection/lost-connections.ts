@@ -1,7 +1,7 @@
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { connectionWasLost } from '../postgres/sql-state.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
-import { closeAfterUse, isToBeClosed, setClient, type StatusClient } from './server-status.js';
+import { closeAfterUse, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
 
 /**
  * Gives a connection's place in the pool back where the connection is lost in a transaction. Kysely 0.29 gives it back when a transaction
@@ -132,7 +132,7 @@ function noticeLoss(connection: DriverConnection, onLost: () => void): void {
   Object.assign(connection, {
     executeQuery: async <Row>(...args: Parameters<typeof executeQuery>) => {
       try {
-        return await executeQuery<Row>(...args);
+        return (await rowsOfScript<Row>(connection, args[0].sql)) ?? (await executeQuery<Row>(...args));
       } catch (error) {
         notice(error);
         throw error;

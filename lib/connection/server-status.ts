@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 /**
  * What the server last said of the transaction on a connection: whether one is open, be it a failed one. Undefined where it is not known:
  * that is of `pg` alone, from the version on whose clients have `getTransactionStatus()`.
@@ -12,6 +13,25 @@ export function hasOpenTransaction(connection: object): boolean | undefined {
 export function processIdOf(connection: object): number | null | undefined {
   return clients.get(realOf(connection))?.processID;
 }
+
+/**
+ * Sends a message of several statements that is marked with `WANTS_ROWS`, of which the rows of the last `select` are wanted: Kysely answers several
+ * statements with no rows. Undefined if the message is not marked, or if the client is not one of `pg`; the message is then not sent.
+ */
+export async function rowsOfScript<Row>(connection: object, sql: string): Promise<{ rows: Row[] } | undefined> {
+  const client = sql.startsWith(WANTS_ROWS) ? clients.get(realOf(connection)) : undefined;
+
+  if (client?.query === undefined) {
+    return undefined;
+  }
+
+  const results = [await client.query(sql)].flat();
+
+  return { rows: [...(results.findLast(({ command }) => command === 'SELECT')?.rows ?? [])] as Row[] };
+}
+
+/** Begins a message for `rowsOfScript`. To PostgreSQL it is a comment, and nobody else's SQL begins with it. */
+export const WANTS_ROWS = `/* rows ${randomUUID()} */ `;
 
 /** Says which client is behind a connection of Kysely's. */
 export function setClient(connection: object, client: StatusClient): void {
@@ -46,4 +66,10 @@ const unusable = new WeakSet<object>();
 export interface StatusClient {
   readonly processID?: number | null;
   getTransactionStatus?(): string | null;
+  query?(sql: string): Promise<StatementResult | readonly StatementResult[]>;
+}
+
+interface StatementResult {
+  readonly command: string;
+  readonly rows: readonly unknown[];
 }

@@ -71,9 +71,10 @@ join pg_db_role_setting s on s.setdatabase in (0, (select oid from pg_database w
 join unnest(s.setconfig) c on exists (select from (select btrim(e, ' "') as name from regexp_split_to_table(substr(c, 13), ',') e where c like 'search_path=%') e where e.name = t.name)
 order by 1`;
 
+// each tenant may have functions with a path of their own, and this is asked at each creation: what has not the name in it is left out first
 const WAITING = `with wanted as (select ?::text as name)
 select o.type || ' ' || o.identity as text from wanted t
-join pg_proc p on p.proconfig is not null and exists (select from unnest(p.proconfig) s, lateral (select btrim(e, ' "') as name from regexp_split_to_table(substr(s, 13), ',') e where s like 'search_path=%') e where e.name = t.name)
+join pg_proc p on p.proconfig is not null and strpos(array_to_string(p.proconfig, ','), t.name) > 0 and exists (select from unnest(p.proconfig) s, lateral (select btrim(e, ' "') as name from regexp_split_to_table(substr(s, 13), ',') e where s like 'search_path=%') e where e.name = t.name)
 cross join lateral pg_identify_object('pg_proc'::regclass, p.oid, 0) o
 union all
 select 'setting ' || split_part(c, '=', 1) || ' of ' || case when s.setrole = 0 then 'the database' else 'role ' || s.setrole::regrole end from wanted t

@@ -3,7 +3,7 @@ import { createCliProject, type CliProject } from '../support/processes/cli-proj
 import { onDatabases } from '../support/databases/database.ts';
 import { freePort } from '../support/web/free-port.ts';
 
-const COMMANDS = ['tenant:status', ...['check', 'pending', 'list', 'up', 'down'].map(name => `migration:${name}`)];
+const COMMANDS = ['tenant:status', 'tenant:server', ...['check', 'pending', 'list', 'up', 'down'].map(name => `migration:${name}`)];
 
 onDatabases(
   'the command line before there is anything to work on',
@@ -23,7 +23,10 @@ onDatabases(
 
       try {
         const results = await Promise.all(
-          COMMANDS.map(async command => ({ command, ...(await project.run(command, ...(command.startsWith('m') ? ['--tenants'] : []))) })),
+          COMMANDS.map(async command => ({
+            command,
+            ...(await project.run(command, ...(command.startsWith('migration') ? ['--tenants'] : []))),
+          })),
         );
 
         for (const { command, code, stdout, output } of results) {

@@ -212,7 +212,16 @@ async function evaluate(project: InstalledProject, script: string): Promise<{ re
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'docs/guarantees.md', 'docs/seams.md', 'package.json'];
+const DOCUMENTS = [
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'SECURITY.md',
+  'docs/guarantees.md',
+  'docs/operating.md',
+  'docs/seams.md',
+  'package.json',
+];
 
 /** The imported packages, without relative files and Node's own modules. */
 const IMPORTED = /(?:from|import\(|import) ?'(?!node:|\.)([^'\s,]+)'/g;

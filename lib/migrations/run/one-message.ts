@@ -1,3 +1,4 @@
+import { WANTS_ROWS } from '../../connection/server-status.js';
 import { fitsBlock, StatementBlock } from '../../postgres/statement-block.js';
 import { hasSqlState } from '../../postgres/sql-state.js';
 import type { TenantMigration } from '../set/migration-set.js';
@@ -41,11 +42,14 @@ export async function migrateInOneMessage(database: TenantDatabase, run: OneMess
 
   return database.onOneConnection(async ctx => {
     try {
-      await database.execute(begin, [], ctx);
-      const [row] = await database.execute<{ outcome: OneMessageOutcome }>(OUTCOME, [], ctx);
-      await database.execute(row?.outcome === 'done' ? 'commit' : 'rollback', [], ctx);
+      // in one message of the block and the `select`, or in two where the client gives no rows of the first
+      const rows = await database.execute<OutcomeRow>(`${WANTS_ROWS}${begin}\n;\n${OUTCOME}`, [], ctx);
+      const [row] = rows.length > 0 ? rows : await database.execute<OutcomeRow>(OUTCOME, [], ctx);
+      // empty where nobody has set it in this session, or where that transaction has ended
+      const outcome = row?.outcome || 'done';
+      await database.execute(outcome === 'done' ? 'commit' : 'rollback', [], ctx);
 
-      return row?.outcome ?? 'changed';
+      return outcome;
     } catch (error) {
       // the failed message left its transaction open. On a lost connection the transaction is gone too
       await database.execute('rollback', [], ctx).catch(() => undefined);
@@ -101,13 +105,12 @@ async function scriptOf(
   const lock = platform.formatQuery(LOCK_KEY, [schemaName]);
   const names = planned.map(({ name }) => platform.quoteValue(name)).join(', ');
   const block = new StatementBlock()
-    .add(outcomeIs('busy'))
-    .add(`if pg_try_advisory_xact_lock(${lock}) then`)
-    .add(outcomeIs('changed'))
+    .add(`if not pg_try_advisory_xact_lock(${lock}) then ${outcomeIs('busy')}`)
     // a statement of its own after the lock, so that it sees the changes of another run
-    .add(`if not exists (select from ${history.table} where name in (${names})) then`);
+    .add(`elsif exists (select from ${history.table} where name in (${names})) then ${outcomeIs('changed')}`)
+    .add('else');
   statements.forEach(({ sql }) => block.execute(sql));
-  block.add(outcomeIs('done')).add('end if;').add('end if;');
+  block.add('end if;');
 
   return {
     // each statement of the block has to see what was committed before it
@@ -121,11 +124,16 @@ async function scriptOf(
   };
 }
 
-function outcomeIs(outcome: OneMessageOutcome): string {
+// set only where nothing is done, which costs what is done nothing
+function outcomeIs(outcome: Exclude<OneMessageOutcome, 'done'>): string {
   return `perform set_config('landlord.outcome', '${outcome}', true);`;
 }
 
 const OUTCOME = `select current_setting('landlord.outcome', true) as outcome`;
+
+interface OutcomeRow {
+  readonly outcome: Exclude<OneMessageOutcome, 'done'> | '' | null;
+}
 
 /** Undefined table, invalid schema name: schema or history have gone since they were read. */
 const NO_HISTORY = ['42P01', '3F000'] as const;

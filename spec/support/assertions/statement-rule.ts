@@ -120,7 +120,7 @@ const CATALOG =
   /\b(information_schema|pg_(catalog|class|constraint|database|enum|index|indexes|namespace|policies|proc|tables|trigger|type|views|matviews))\b/;
 
 const HISTORY =
-  /^(?:(insert into|delete from|select .* from|if not exists \(select from) "\w+"\."\w*(?:migrations|history)\w*" (\("?name"?\) values|where name in) \(|update "\w+"\."\w*(?:migrations|history)\w*" set name = '[^']*' where )/;
+  /^(?:(insert into|delete from|select .* from|(?:if not|elsif) exists \(select from) "\w+"\."\w*(?:migrations|history)\w*" (\("?name"?\) values|where name in) \(|update "\w+"\."\w*(?:migrations|history)\w*" set name = '[^']*' where )/;
 
 const PLACES = [
   /\bset (local )?\w+ (to|=) $/,

@@ -21,7 +21,7 @@ export interface EmbeddedServer {
 export const EMBEDDED_POSTGRES = 'SPEC_EMBEDDED_POSTGRES';
 
 /** @throws Error with the output of the server if it does not start. */
-export async function startEmbeddedServer(): Promise<EmbeddedServer> {
+export async function startEmbeddedServer(settings: Readonly<Record<string, string>> = {}): Promise<EmbeddedServer> {
   const module = (await import(process.env[EMBEDDED_POSTGRES] ?? 'embedded-postgres')) as {
     readonly default: typeof EmbeddedPostgresClass;
   };
@@ -37,7 +37,9 @@ export async function startEmbeddedServer(): Promise<EmbeddedServer> {
     persistent: true,
     // as root, which PostgreSQL refuses to run as
     createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ['-c', 'fsync=off', '-c', 'max_connections=200', '-c', 'listen_addresses=127.0.0.1'],
+    postgresFlags: Object.entries({ fsync: 'off', max_connections: '200', listen_addresses: '127.0.0.1', ...settings }).flatMap(
+      ([name, value]) => ['-c', `${name}=${value}`],
+    ),
     onLog: line => log.push(String(line)),
     onError: line => log.push(String(line)),
   });
