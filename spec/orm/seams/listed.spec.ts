@@ -91,6 +91,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
   'it is of an object that the library has made': {
     'connection/tenant-check.ts': ['oid'],
     'database/identify-tenants.ts': ['(computed)'],
+    'database/server-facts.ts': ['autovacuum', 'track_counts'],
     'postgres/name-scanner.ts': ['beforeWord', 'hasInto', 'hasJoin', 'inTableList', 'previous', 'word'],
     'postgres/word-rules.ts': ['end'],
     'directory/held-tenant.ts': ['(computed)'],
