@@ -10,7 +10,7 @@ import { History } from '../history/history.js';
 import type { TenantMigration } from '../set/migration-set.js';
 import { NewEnums } from './new-enums.js';
 import { newMigration, refuseSessionStatement, textOf } from './new-migration.js';
-import { Script } from './script.js';
+import { Script, type Way } from './script.js';
 import { replacedIn } from './succession.js';
 
 export interface SchemaRun {
@@ -30,8 +30,8 @@ export interface SchemaRun {
   readonly hasHistory?: boolean;
   /** Whether the schema is new, so that its tables are empty and unused. */
   readonly isNew?: boolean;
-  /** Whether each statement is sent on its own. */
-  readonly singly?: boolean;
+  /** How statements are sent. @default 'message' */
+  readonly way?: Way;
 }
 
 /**
@@ -48,7 +48,7 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
   const { schemaName, direction, planned, ctx } = run;
   const scope = tenantScope(database.rules, schemaName, run.tenant);
   const history = new History(database, schemaName);
-  const script = new Script(database, schemaName, ctx, { singly: run.singly ?? false });
+  const script = new Script(database, schemaName, ctx, run.way ?? 'message');
 
   script.add(KEEP_PATH);
 

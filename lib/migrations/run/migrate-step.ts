@@ -5,6 +5,7 @@ import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
 import { migrateSchema } from './migrate-schema.js';
 import { namesOf } from '../history/histories.js';
+import type { Way } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
 import type { TenantMigration } from '../set/migration-set.js';
 import { planMigrations } from './plan.js';
@@ -27,10 +28,10 @@ export interface Step {
 export async function migrateStep(
   database: TenantDatabase,
   work: TenantWork,
-  run: TenantRun & { readonly ctx: Transaction; readonly whole: boolean; readonly atMost?: number; readonly singly?: boolean },
+  run: TenantRun & { readonly ctx: Transaction; readonly whole: boolean; readonly atMost?: number; readonly way?: Way },
 ): Promise<Step | 'busy'> {
   const { schemaName } = work;
-  const { ctx, target, whole, atMost = Infinity, singly = false } = run;
+  const { ctx, target, whole, atMost = Infinity, way = 'block' } = run;
   const state = await openRun(database, schemaName, run);
 
   if (!state.has_schema) {
@@ -58,7 +59,7 @@ export async function migrateStep(
       executed: names,
       ctx,
       hasHistory: state.has_history,
-      singly,
+      way,
     });
   }
 

@@ -1,36 +1,47 @@
 import pRetry from 'p-retry';
 import { MigrationError } from '../../errors/index.js';
-import { hasSqlState, isConflict } from '../../postgres/sql-state.js';
+import { hasSqlState, isConflict, isLockTimeout, isUnreachable } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { migrateStep, type Step } from './migrate-step.js';
 import { migrateOnOneConnection, type StepwiseRun } from './non-transactional.js';
 import { migrateInOneMessage } from './one-message.js';
+import type { Way } from './script.js';
 import type { TenantRunOutcome, TenantWork } from './tenant-run.js';
 
 /**
  * Migrates one tenant in a transaction that holds the tenant's lock. So two concurrent runs never migrate a tenant twice: the second one
- * finds nothing left to do. `run.done` is shared by all attempts at the tenant, because an attempt does not repeat what an earlier one has
- * committed.
+ * finds nothing left to do.
+ *
+ * The first attempt is the fastest, and its failure does not tell which statement has failed. Unless it is one of the database or of a lock, or
+ * took long, there is one more to find it. With `namesStatements`, the first attempt tells it. `run.done` is shared by all attempts at the tenant,
+ * because an attempt does not repeat what an earlier one has committed.
  *
  * @throws SchemaMissingError, MigrationError
  */
 export async function migrateTenant(database: TenantDatabase, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
-  let way: Way;
+  let way: Way = 'block';
 
-  try {
-    const outcome = await migrateInOneMessage(database, { ...run, ...work });
+  if (!run.namesStatements) {
+    const start = performance.now();
 
-    if (outcome === 'done') {
-      return work.planned.map(({ name }) => name);
+    try {
+      const outcome = await migrateInOneMessage(database, { ...run, ...work });
+
+      if (outcome === 'done') {
+        return work.planned.map(({ name }) => name);
+      }
+
+      if (outcome === 'busy') {
+        return outcome;
+      }
+    } catch (error) {
+      // tried again later, or not worth its time
+      if (isUnreachable(error) || isLockTimeout(error) || performance.now() - start > LONGEST_TO_REPEAT_MS) {
+        throw error;
+      }
+
+      way = isCutShort(error) ? 'singly' : 'block';
     }
-
-    if (outcome === 'busy') {
-      return outcome;
-    }
-
-    way = 'together';
-  } catch (error) {
-    way = nextWay(error, 'together');
   }
 
   return pRetry(
@@ -38,8 +49,10 @@ export async function migrateTenant(database: TenantDatabase, work: TenantWork, 
       try {
         return await migrateOnce(database, work, run, way);
       } catch (error) {
-        if (way === 'together' && isCutShort(error)) {
-          return migrateOnce(database, work, run, 'singly');
+        if (way === 'block' && isCutShort(error)) {
+          way = 'singly';
+
+          return migrateOnce(database, work, run, way);
         }
 
         throw error;
@@ -57,22 +70,6 @@ export async function migrateTenant(database: TenantDatabase, work: TenantWork, 
   );
 }
 
-/** How statements are sent. A time-out of the server is for all that are sent together, so what it cuts short is sent singly. */
-type Way = 'together' | 'singly';
-
-/** The way of the next attempt. Throws the error if there is none. */
-function nextWay(error: unknown, way: Way): Way {
-  if (way === 'together' && isCutShort(error)) {
-    return 'singly';
-  }
-
-  if (isConflict(error)) {
-    return way;
-  }
-
-  throw error;
-}
-
 /** Whether work in progress would be left behind if the error were ignored. */
 export function isHalfDone(error: unknown): boolean {
   return error instanceof MigrationError && !error.isRolledBack;
@@ -86,7 +83,7 @@ async function migrateOnce(database: TenantDatabase, work: TenantWork, run: Step
   let step: Step | 'busy';
 
   try {
-    step = await database.inTransaction(async ctx => migrateStep(database, work, { ...run, ctx, whole: true, singly: way === 'singly' }));
+    step = await database.inTransaction(async ctx => migrateStep(database, work, { ...run, ctx, whole: true, way }));
   } catch (error) {
     if (hasSqlState(error, UNCOMMITTED_ENUM_VALUE) && work.planned.length > 1) {
       return migrateOneByOne(database, work, run);
@@ -128,6 +125,9 @@ async function migrateOneByOne(database: TenantDatabase, work: TenantWork, run: 
     }
   }
 }
+
+/** A failed attempt that took longer is not repeated to find the statement. */
+const LONGEST_TO_REPEAT_MS = 60_000;
 
 /** Query canceled, as by `statement_timeout`. */
 const CANCELED = ['57014'] as const;

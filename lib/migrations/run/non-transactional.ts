@@ -42,7 +42,11 @@ export async function migrateOnOneConnection(database: TenantDatabase, work: Ten
 }
 
 /** A run that records the migrations it has committed in the tenant, across its attempts. */
-export type StepwiseRun = TenantRun & { readonly done: string[] };
+export type StepwiseRun = TenantRun & {
+  readonly done: string[];
+  /** Whether a failure has to tell its statement at once. It takes longer. */
+  readonly namesStatements: boolean;
+};
 
 type PinnedRun = StepwiseRun & { readonly ctx: Transaction };
 

@@ -134,10 +134,12 @@ export class RunInTenants {
     const { schemaName } = work;
     const state = this.#stateOf(schemaName);
     const start = performance.now();
+    // a lock time-out may be the last one, and is reported with its statement
+    const namesStatements = state.timeouts > 0 || run.retries === 0;
     let outcome: TenantRunOutcome;
 
     try {
-      outcome = await watch.during(schemaName, () => workOn(database, work, { ...run, done: state.done }));
+      outcome = await watch.during(schemaName, () => workOn(database, work, { ...run, done: state.done, namesStatements }));
     } catch (error) {
       return this.#afterError(work, error, performance.now() - start);
     }
@@ -168,7 +170,7 @@ export class RunInTenants {
 
     if (mayRetry && isUnreachable(error)) {
       // a connection that is lost in the middle may be lost because of what the migration does
-      state.losses += connectionWasLost(error) && !failedToBegin(error) ? 1 : 0;
+      state.losses += connectionWasLost(error) && error instanceof MigrationError ? 1 : 0;
 
       if (state.losses <= run.retries) {
         return { trouble: error };
@@ -283,10 +285,6 @@ interface Round {
 
 export function byName(a: { readonly schemaName: string }, b: { readonly schemaName: string }): number {
   return a.schemaName < b.schemaName ? -1 : 1;
-}
-
-function failedToBegin(error: unknown): boolean {
-  return !(error instanceof MigrationError);
 }
 
 const FIRST_PAUSE_MS = 50;

@@ -1,10 +1,17 @@
 import type { Transaction } from '@mikro-orm/core';
 import { MigrationError } from '../../errors/index.js';
+import { isConflict, isUnreachable } from '../../postgres/sql-state.js';
 import { fitsBlock, StatementBlock } from '../../postgres/statement-block.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
+/**
+ * How statements are sent. `message`: several in one, as fast as can be. `block`: in a `do`, whose error tells which one failed; a time-out of the
+ * server is for all of them. `singly`: each on its own, with a time-out for each.
+ */
+export type Way = 'message' | 'block' | 'singly';
+
 /** A statement and its migration. Statements of the library have no migration. */
-export interface Statement {
+interface Statement {
   readonly sql: string;
   readonly migration: string | undefined;
 }
@@ -17,16 +24,15 @@ export class Script {
   readonly #database: TenantDatabase;
   readonly #schemaName: string;
   readonly #ctx: Transaction;
-  readonly #singly: boolean;
+  readonly #way: Way;
   #statements: Statement[] = [];
   #ownFailure: unknown;
 
-  /** @param singly Whether each statement is sent on its own, so that a time-out of the server is for each. */
-  constructor(database: TenantDatabase, schemaName: string, ctx: Transaction, { singly = false }: { readonly singly?: boolean } = {}) {
+  constructor(database: TenantDatabase, schemaName: string, ctx: Transaction, way: Way) {
     this.#database = database;
     this.#schemaName = schemaName;
     this.#ctx = ctx;
-    this.#singly = singly;
+    this.#way = way;
   }
 
   /** Whether the error is of a statement that is none of a migration's. */
@@ -55,16 +61,42 @@ export class Script {
   async #send(): Promise<void> {
     const statements = this.#statements;
     this.#statements = [];
-    const isTogether = !this.#singly && statements.length > 1 && statements.every(({ sql }) => fitsBlock(sql));
+    const isTogether = this.#way !== 'singly' && statements.length > 1;
 
-    if (isTogether && (await this.#database.engine.takesScripts(this.#ctx))) {
-      await this.#sendTogether(statements);
-    } else {
+    if (!isTogether || !(await this.#database.engine.takesScripts(this.#ctx))) {
       await this.#sendSingly(statements);
+    } else if (this.#way === 'message') {
+      await this.#sendAsMessage(statements);
+    } else {
+      await this.#sendAsBlock(statements);
     }
   }
 
-  async #sendTogether(statements: readonly Statement[]): Promise<void> {
+  /** If the message fails, what it did is taken back, and the statements are sent again in a way that tells which one failed. */
+  async #sendAsMessage(statements: readonly Statement[]): Promise<void> {
+    const script = scriptFrom([...statements.map(({ sql }) => sql), `release savepoint ${SAVEPOINT}`]);
+    // a separate message, because nothing runs of a message that does not parse
+    await this.#execute(`savepoint ${SAVEPOINT}`);
+
+    try {
+      await this.#execute(script);
+    } catch (error) {
+      if (isUnreachable(error) || isConflict(error)) {
+        throw failureOf(statements, undefined, this.#schemaName, error);
+      }
+
+      await this.#execute(`rollback to savepoint ${SAVEPOINT}`);
+      // inside a savepoint, PostgreSQL would not let a value be used that was added to an enum of the same transaction
+      await this.#execute(`release savepoint ${SAVEPOINT}`);
+      await this.#sendAsBlock(statements);
+    }
+  }
+
+  async #sendAsBlock(statements: readonly Statement[]): Promise<void> {
+    if (!statements.every(({ sql }) => fitsBlock(sql))) {
+      return this.#sendSingly(statements);
+    }
+
     const block = new StatementBlock();
     statements.forEach(({ sql }) => block.execute(sql));
 
@@ -91,8 +123,8 @@ export class Script {
 }
 
 /** The error of a block of statements, with the statement that failed. One that is none of a migration's keeps its own error. */
-export function failureOf(statements: readonly Statement[], block: StatementBlock, schemaName: string, error: unknown): unknown {
-  const failed = statements[block.failedAt(error) ?? -1];
+function failureOf(statements: readonly Statement[], block: StatementBlock | undefined, schemaName: string, error: unknown): unknown {
+  const failed = statements[block?.failedAt(error) ?? -1];
 
   if (failed !== undefined) {
     return failed.migration === undefined ? error : MigrationError.failed(failed.migration, schemaName, error, failed.sql);
@@ -108,3 +140,5 @@ export function failureOf(statements: readonly Statement[], block: StatementBloc
 export function scriptFrom(statements: readonly string[]): string {
   return statements.map(sql => sql.replace(/;\s*$/, '')).join('\n;\n');
 }
+
+const SAVEPOINT = 'landlord_script';

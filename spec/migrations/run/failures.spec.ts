@@ -56,11 +56,12 @@ onDatabases('what a run says of failures', database => {
     expect([schemaNamesOf(missing.migrated), missing.failed.length]).to.deep.equal([['t00', 't12', 't13'], 11]);
   });
 
-  for (const [kind, reads] of [
-    ['that only queue SQL', false],
-    ['that read', true],
+  for (const [kind, reads, times] of [
+    // once to do it, and once to find the statement
+    ['that only queue SQL', false, database.kind === 'pglite' ? 1 : 2],
+    ['that read', true, 1],
   ] as const) {
-    it(`M9 runs a migration once that fails for a reason of its own, of migrations ${kind}`, async () => {
+    it(`M9 runs a migration at most twice that fails for a reason of its own, of migrations ${kind}`, async () => {
       await set.create('acme');
       set.use(
         TABLE,
@@ -78,7 +79,7 @@ onDatabases('what a run says of failures', database => {
 
       const result = await set.tenants.migrate();
 
-      expect((await attempts()) - before).to.equal(1);
+      expect((await attempts()) - before).to.equal(times);
       expect(errorIn(result, 'acme', MigrationError)).to.include({ migration: 'M3', statement: 'select 1 / 0' });
     });
   }
@@ -90,7 +91,7 @@ onDatabases('what a run says of failures', database => {
       'select 1 / 0',
       'insert into tag (id, name) values (1, $$a$$), (1, $$b$$)',
       'do $landlord$ begin perform 1 / 0; end $landlord$',
-      `select 'it''s' || $landlord1$x$landlord1$\n, 1 / 0 -- end`,
+      `select 1 as one, 'it''s' || $landlord1$x$landlord1$\n, 1 / 0 -- end`,
       '/* $landlord */ select\n\n1 / 0',
       'select 1; select 1 / 0; select 1;',
     ];
@@ -98,7 +99,7 @@ onDatabases('what a run says of failures', database => {
     for (const [position, statement] of failing.entries()) {
       const name = `f${position}`;
       await set.create(name);
-      set.use(TABLE, sqlMigration('M3', ['select 1\n, 1', 'select $landlord$ a $landlord$', statement, 'select 1']), LAST);
+      set.use(TABLE, sqlMigration('M3', ['select 1\n, 1', 'select 1 as one, $landlord$ a $landlord$', statement, 'select 1']), LAST);
 
       const error = errorIn(await set.tenants.migrate({ only: [name] }), name, MigrationError);
 
