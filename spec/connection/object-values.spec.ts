@@ -14,7 +14,8 @@ const OBJECTS: Readonly<Record<string, (text: string) => unknown>> = {
   'a URL': text => new URL(`x:${text}`),
   'a String object': text => Object(text),
   'an error': text => Object.assign(new Error(text), { name: '' }),
-  'a regular expression': text => new RegExp(text.replaceAll(/[^\w ]/g, '')),
+  // to MikroORM it is a condition, so it is one that no row meets
+  'a regular expression': text => new RegExp(`^=${text.replaceAll(/[^\w ]/g, '')}`),
   'an object with toString()': text =>
     new (class Value {
       toString = () => text;

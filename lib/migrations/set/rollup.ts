@@ -60,7 +60,9 @@ function rollupMigrator(names: readonly string[], onWritten: (name: string) => P
       await onWritten(name);
     }
 
-    override async unlogMigration(): Promise<void> {}
+    override async unlogMigration(): Promise<void> {
+      // nothing is recorded
+    }
   }
 
   return class RollupMigrator extends OfflineMigrator {
