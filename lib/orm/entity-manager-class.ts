@@ -44,19 +44,20 @@ export function presentAs<Guarded extends object>(GuardedClass: Class<Guarded>, 
   };
 }
 
-/** Notes what a config says of the global context, before anything is forked. */
-export function noteGlobalContext(config: Configuration): void {
+/** Makes what a config says of the global context differ from what MikroORM's `fork()` sets meanwhile. */
+export function markGlobalContext(config: Configuration): void {
   if (config.get('allowGlobalContext')) {
-    allowing.add(config);
+    config.set('allowGlobalContext', ALLOWED as boolean);
   }
 }
 
-// in a scope, an EntityManager without guards finds that of the scope if both have one name, and forks it. `fork()` allows the global context
+// in a scope, an EntityManager without guards finds that of the scope if both have one name, and forks it. `fork()` sets this to `true` meanwhile
 function isForkedByOther(config: Configuration): boolean {
-  return config.get('allowGlobalContext') && !allowing.has(config);
+  return config.get('allowGlobalContext') === true;
 }
 
-const allowing = new WeakSet<Configuration>();
+/** Is true to MikroORM, which asks for nothing but that, and is not `true`. */
+const ALLOWED: unknown = Object(true);
 
 type Class<Instance> = abstract new (...args: any[]) => Instance;
 

@@ -18,7 +18,7 @@ import { carryInNativeQueries } from '../query/carrying-queries.js';
 import { guardQuery, type TenantQueryBuilder } from '../query/tenant-query-builder.js';
 import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
-import { noteGlobalContext } from './entity-manager-class.js';
+import { markGlobalContext } from './entity-manager-class.js';
 import { requireShapes } from './seams/check-shapes.js';
 import type { Args, OpenDriverClass } from './open-driver.js';
 
@@ -38,7 +38,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       }
 
       requireShapes(this);
-      noteGlobalContext(config);
+      markGlobalContext(config);
       writeLiterals(this.platform);
       sealValues(this.platform);
       carryInNativeQueries(this.platform);

@@ -1,6 +1,6 @@
 /**
- * Statements that the server runs one after the other inside of one `do`, in PL/pgSQL. So some can depend on what others found, without an
- * error, and an error of any kind says which one failed: the line of the block is in its context.
+ * Statements that the server runs one after the other inside of one `do`, in PL/pgSQL. An error of any kind then says which one failed: the line
+ * of the block is in its context.
  *
  * https://www.postgresql.org/docs/current/plpgsql-statements.html#PLPGSQL-STATEMENTS-EXECUTING-DYN
  */
@@ -9,13 +9,6 @@ export class StatementBlock {
   /** The first line of each executed statement. A statement may have several. */
   readonly #starts: number[] = [];
   #line = 1;
-
-  /** Adds a line of PL/pgSQL. */
-  add(line: string): this {
-    this.#push(line);
-
-    return this;
-  }
 
   /** Adds an SQL statement, or several that are separated by semicolons. */
   execute(sql: string): this {

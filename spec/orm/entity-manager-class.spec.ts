@@ -4,7 +4,7 @@ import { EntityManager as PgliteEntityManager, PgliteDriver } from '@mikro-orm/p
 import { EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { EntityManager as SqlEntityManager } from '@mikro-orm/sql';
 import { expect } from 'chai';
-import { Book } from '../../fixtures/entities/index.ts';
+import { Book, Library } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { failureOf } from '../support/assertions/failure.ts';
 import { initLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
@@ -107,29 +107,35 @@ onDatabases('the class of the EntityManager', database => {
     );
   });
 
-  it('law 2: what an ORM without tenants forks in a scope, as both have one name, is under guard', async () => {
-    const plain = await openPlainOrm(database, { entities: [Book] });
-    expect(plain.em.name).to.equal(orm.em.name);
+  for (const allowGlobalContext of [false, true]) {
+    it(`law 2: what an ORM without tenants forks in a scope, as both have one name, is under guard, with allowGlobalContext ${allowGlobalContext}`, async () => {
+      const plain = await openPlainOrm(database, { entities: [Book] });
+      const own = await initLibrary(database, {}, { allowGlobalContext });
+      expect(plain.em.name).to.equal(own.em.name);
 
-    await runInTenant(
-      'acme',
-      async em => {
-        for (const fork of [plain.em.fork(), em]) {
-          expect('bindToScope' in fork).to.equal(true);
-          expect(await failureOf(() => fork.nativeDelete(Book, foreign))).to.have.property('code', 'CROSS_TENANT');
-        }
+      await runInTenant(
+        'acme',
+        async em => {
+          for (const fork of [plain.em.fork(), em]) {
+            expect('bindToScope' in fork).to.equal(true);
+            expect(await failureOf(() => fork.nativeDelete(Book, foreign))).to.have.property('code', 'CROSS_TENANT');
+          }
 
-        await RequestContext.create(plain.em, async () => {
-          expect('bindToScope' in RequestContext.getEntityManager()!).to.equal(true);
-          expect(await orm.em.count(Book)).to.equal(2);
-          expect(await failureOf(() => orm.em.nativeDelete(Book, foreign))).to.have.property('code', 'CROSS_TENANT');
-        });
-        expect(em.constructor).to.equal(stock);
-      },
-      { orm },
-    );
-    expect(await database.query('select id from bob.book')).to.have.length(2);
-  });
+          await RequestContext.create(plain.em, async () => {
+            expect('bindToScope' in RequestContext.getEntityManager()!).to.equal(true);
+            expect(await own.em.count(Book)).to.equal(2);
+            expect(await failureOf(() => own.em.nativeDelete(Book, foreign))).to.have.property('code', 'CROSS_TENANT');
+          });
+          expect(em.constructor).to.equal(stock);
+          expect(own.em.constructor).to.equal(stock);
+        },
+        { orm: own },
+      );
+      expect(await database.query('select id from bob.book')).to.have.length(2);
+      // MikroORM's own check of the global context is as the config says
+      expect((await failureOfOrNone(() => own.em.count(Library))) === undefined).to.equal(allowGlobalContext);
+    });
+  }
 
   it('law 2: a fork that comes of something else than the guarded class is refused', async () => {
     let isCareless = false;
@@ -146,3 +152,13 @@ onDatabases('the class of the EntityManager', database => {
     expect(error).to.be.instanceOf(TypeError).with.property('message').that.contains('no guards');
   });
 });
+
+async function failureOfOrNone(fn: () => Promise<unknown>): Promise<unknown> {
+  try {
+    await fn();
+
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
+import { searchPathOf } from '../../postgres/schema-name.js';
 import { loadMigrationSet, type MigrationSet } from '../set/migration-set.js';
 import { FINGERPRINTS, OBJECTS_OF_SCHEMAS } from './catalog-sql.js';
-import { migrateSchema } from './migrate-schema.js';
+import { readNewSchema } from './new-schema.js';
 import { migrationStatus } from './status.js';
 import type { TenantSelection } from './selection.js';
 
@@ -65,34 +64,10 @@ export async function readMade(
   database: TenantDatabase,
   planned: MigrationSet,
 ): Promise<{ readonly fingerprint: string | undefined; readonly objects: Objects }> {
-  const done = new Error('rolled back');
-  let made: { readonly fingerprint: string | undefined; readonly objects: Objects } = { fingerprint: undefined, objects: new Map() };
-
-  try {
-    await database.inTransaction(async ctx => {
-      // a name that no tenant has
-      const schemaName = `landlord_${randomUUID().replaceAll('-', '_')}`;
-      await migrateSchema(database, {
-        schemaName,
-        direction: 'up',
-        planned,
-        before: [`create schema ${quoteIdentifier(schemaName)}`],
-        ctx,
-        isNew: true,
-      });
-      made = {
-        fingerprint: (await readFingerprints(database, [schemaName], ctx)).get(schemaName),
-        objects: await readObjects(database, schemaName, ctx),
-      };
-      throw done;
-    });
-  } catch (error) {
-    if (error !== done) {
-      throw error;
-    }
-  }
-
-  return made;
+  return readNewSchema(database, { planned }, async (schemaName, ctx) => ({
+    fingerprint: (await readFingerprints(database, [schemaName], ctx)).get(schemaName),
+    objects: await readObjects(database, schemaName, ctx),
+  }));
 }
 
 async function readFingerprints(database: TenantDatabase, schemaNames: readonly string[], ctx: Transaction): Promise<Map<string, string>> {

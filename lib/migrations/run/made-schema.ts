@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import type { Transaction } from '@mikro-orm/core';
 import { DatabaseSchema } from '@mikro-orm/postgresql';
 import { forLibrary } from '../../connection/sql-target.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { PLACEHOLDER_SCHEMA, quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
+import { PLACEHOLDER_SCHEMA, quoteIdentifier } from '../../postgres/schema-name.js';
 import { loadMigrationSet, tenantMigrationsOptions } from '../set/migration-set.js';
 import { onlySchemas } from '../set/only-schemas.js';
-import { migrateSchema } from './migrate-schema.js';
+import { readNewSchema } from './new-schema.js';
 
 /**
  * What the tenant set makes of a new schema, or what the given statements make of it. The schema is rolled back. A set without a snapshot is
@@ -16,27 +15,12 @@ import { migrateSchema } from './migrate-schema.js';
  */
 export async function readMadeSchema(database: TenantDatabase, statements?: readonly string[]): Promise<DatabaseSchema> {
   const planned = statements === undefined ? await loadMigrationSet(database) : [];
-  const done = new Error('rolled back');
-  let made: DatabaseSchema | undefined;
 
-  try {
-    await database.inTransaction(async ctx => {
-      // a name that no tenant has. The migrations run as in a tenant, and see it
-      const schemaName = `landlord_${randomUUID().replaceAll('-', '_')}`;
-      const path = searchPathOf(schemaName, ...database.options.searchPath);
-      const before = [`create schema ${quoteIdentifier(schemaName)}`, `set local search_path to ${path}`, ...(statements ?? [])];
-      await migrateSchema(database, { schemaName, direction: 'up', planned, before, ctx, isNew: true });
-      await database.execute(`alter schema ${quoteIdentifier(schemaName)} rename to ${quoteIdentifier(PLACEHOLDER_SCHEMA)}`, [], ctx);
-      made = await forLibrary(database.orm.config, () => readSchema(database, ctx));
-      throw done;
-    });
-  } catch (error) {
-    if (error !== done || made === undefined) {
-      throw error;
-    }
-  }
+  return readNewSchema(database, { planned, statements: statements ?? [] }, async (schemaName, ctx) => {
+    await database.execute(`alter schema ${quoteIdentifier(schemaName)} rename to ${quoteIdentifier(PLACEHOLDER_SCHEMA)}`, [], ctx);
 
-  return made as unknown as DatabaseSchema;
+    return forLibrary(database.orm.config, () => readSchema(database, ctx));
+  });
 }
 
 async function readSchema(database: TenantDatabase, ctx: Transaction): Promise<DatabaseSchema> {

@@ -1,7 +1,7 @@
 import { MigrationSetError, RunUsageError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { loadMigrationSet } from '../set/migration-set.js';
-import { writeRollup } from '../set/rollup.js';
+import { writeRollup } from '../set/combined-migration.js';
 import { driftOf, readMade } from './drift.js';
 import { readMadeSchema } from './made-schema.js';
 import { migrateTenants } from './run.js';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { MigrationError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { connectionWasLost, hasNoConnectionLeft, isLockTimeout, isUnreachable } from '../../postgres/sql-state.js';
+import { hasNoConnectionLeft, isLockTimeout, isUnreachable } from '../../postgres/sql-state.js';
 import type { DatabaseTrouble } from './database-trouble.js';
 import type { Listeners } from './listeners.js';
 import type { LockWatch } from './lock-watch.js';
@@ -82,15 +82,17 @@ export class RunInTenants {
 
   result({ total, unread, work, refused, unknown }: PlannedRun, durationMs: number): RunResult {
     const migrated = this.#migrated.filter(({ migrations }) => migrations.length > 0).toSorted(byName);
+    const notBegun = [...work.map(({ schemaName }) => schemaName).filter(name => !this.#finished.has(name)), ...unread];
 
     return {
       total,
       upToDate: total - unread.length - work.length - refused.length + this.#migrated.length - migrated.length,
       migrated,
       failed: this.#failed.toSorted(byName),
-      notBegun: [...work.map(({ schemaName }) => schemaName).filter(name => !this.#finished.has(name)), ...unread],
+      notBegun,
       unknown,
-      ...(this.#isStopped() && this.#stop !== undefined ? { stopped: this.#stop } : {}),
+      // what came after the last tenant has stopped nothing
+      ...(notBegun.length > 0 && this.#isStopped() && this.#stop !== undefined ? { stopped: this.#stop } : {}),
       durationMs,
     };
   }
@@ -169,8 +171,8 @@ export class RunInTenants {
     const mayRetry = !isHalfDone(error) && run.signal?.aborted !== true;
 
     if (mayRetry && isUnreachable(error)) {
-      // a connection that is lost in the middle may be lost because of what the migration does
-      state.losses += connectionWasLost(error) && error instanceof MigrationError ? 1 : 0;
+      // what goes wrong in the middle may be because of what the migration does
+      state.losses += error instanceof MigrationError ? 1 : 0;
 
       if (state.losses <= run.retries) {
         return { trouble: error };

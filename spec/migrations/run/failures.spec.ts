@@ -33,6 +33,10 @@ onDatabases('what a run says of failures', database => {
     const all = await set.tenants.migrate({ concurrency: 1, maxEqualFailures: 0 });
     expect([all.failed.length, all.notBegun, all.stopped]).to.deep.equal([14, [], undefined]);
 
+    // what is reached with the last tenant has stopped nothing
+    const last = await set.tenants.migrate({ concurrency: 1, maxEqualFailures: 14 });
+    expect([last.failed.length, last.stopped]).to.deep.equal([14, undefined]);
+
     const three = await set.tenants.migrate({ concurrency: 1, maxEqualFailures: 3 });
     expect([three.failed.length, three.notBegun.length]).to.deep.equal([3, 11]);
   });

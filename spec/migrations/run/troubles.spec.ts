@@ -141,6 +141,15 @@ describe('a run beside a server in trouble', () => {
     expect(notices).to.include('waiting');
   });
 
+  it('M19 a migration that the client gives up each time fails, and is not taken for trouble of the database for ever', async () => {
+    const hasty = await openTenantSet(database, { driverOptions: { query_timeout: 300 } }, [sqlMigration('M2', 'select pg_sleep(2)')]);
+
+    const result = await hasty.tenants.migrate({ only: ['t00'], retries: 1 });
+    await hasty.orm.close();
+
+    expect([schemaNamesOf(result.failed), result.stopped]).to.deep.equal([['t00'], undefined]);
+  });
+
   it('M5 two runs at once write no error into the log of the server', async () => {
     set.use(SLOW);
     const second = await openTenantSet(database, {}, [SLOW]);

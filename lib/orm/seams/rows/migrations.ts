@@ -8,7 +8,7 @@ const MIGRATOR = ['migrations/set/tenant-migrator.ts'];
 
 const RUN = ['migrations/run/new-migration.ts'];
 
-const ROLLUP = ['migrations/set/rollup.ts'];
+const ROLLUP = ['migrations/set/combined-migration.ts'];
 
 const ROLLUP_PROTECTS = 'combining the files of the tenant set changes no history of the public set';
 
