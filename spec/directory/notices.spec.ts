@@ -36,12 +36,17 @@ onDatabases('notices of whoever may send them', database => {
       };
       // what is made once
       await send();
-      const before = heap();
-      await send();
-      await send();
+      let grown = Infinity;
 
-      // 8,000 of 7 KB are 56 MB
-      expect((heap() - before) / 2 ** 20).to.be.below(8);
+      // what is kept is kept each time. Other specs of this process may have left work that takes memory once
+      for (let round = 0; round < 3 && grown >= 4; round++) {
+        const before = heap();
+        await send();
+        grown = (heap() - before) / 2 ** 20;
+      }
+
+      // 4,000 of 7 KB are 28 MB
+      expect(grown).to.be.below(4);
       expect((await visit('acme.example.com')).served).to.equal('acme');
       expect((await visit('bob.example.com')).served).to.equal('bob');
     }).timeout(120_000);
