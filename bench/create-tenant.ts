@@ -1,5 +1,5 @@
 import { Client as PgClient } from 'pg';
-import { Client, HISTORY_TABLE, openOrm, TEN_MIGRATIONS, tenMigrations } from './domain.ts';
+import { Client, creationScript, openOrm, TEN_MIGRATIONS, tenMigrations } from './domain.ts';
 import { median, round, timed, type Report } from './report.ts';
 
 /** Creating a tenant with `em.persistAndFlush`, compared with one hand-written script over plain `pg`. */
@@ -12,7 +12,7 @@ export async function createTenant(url: string): Promise<Report> {
 
   for (let n = 0; n < ROUNDS + WARM_UP; n += 1) {
     const a = await timed(() => orm.em.fork().persistAndFlush(new Client({ domainUrl: `a${n}.example.com`, schemaName: `a${n}` })));
-    const b = await timed(() => pg.query(scriptFor(`b${n}`)));
+    const b = await timed(() => pg.query(creationScript(`b${n}`, TEN_MIGRATIONS)));
 
     if (n >= WARM_UP) {
       ours.push(a);
@@ -35,18 +35,6 @@ export async function createTenant(url: string): Promise<Report> {
       },
     ],
   };
-}
-
-function scriptFor(schemaName: string): string {
-  return [
-    'begin',
-    `insert into "client" ("domain_url", "schema_name") values ('${schemaName}.example.com', '${schemaName}') returning "id"`,
-    `create schema "${schemaName}"`,
-    `set local search_path to "${schemaName}"`,
-    HISTORY_TABLE,
-    ...TEN_MIGRATIONS.flatMap((statements, n) => [...statements, `insert into "mikro_orm_migrations" ("name") values ('Migration${n}')`]),
-    'commit',
-  ].join(';\n');
 }
 
 const ROUNDS = 60;

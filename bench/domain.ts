@@ -58,6 +58,23 @@ export async function openOrm(
   return orm;
 }
 
+/** What creates a tenant without us: its row, its schema, each migration and its record, in one message. */
+export function creationScript(
+  schemaName: string,
+  set: readonly (readonly string[])[],
+  names = set.map((_, n) => `Migration${n}`),
+): string {
+  return [
+    'begin',
+    `insert into "client" ("domain_url", "schema_name") values ('${schemaName}.example.com', '${schemaName}') returning "id"`,
+    `create schema "${schemaName}"`,
+    `set local search_path to "${schemaName}"`,
+    HISTORY_TABLE,
+    ...set.flatMap((statements, n) => [...statements, `insert into "mikro_orm_migrations" ("name") values ('${names[n]}')`]),
+    'commit',
+  ].join(';\n');
+}
+
 /** The history table of a hand-written script. */
 export const HISTORY_TABLE =
   'create table "mikro_orm_migrations" ("id" serial primary key, "name" varchar(255) not null, "executed_at" timestamptz not null default current_timestamp)';

@@ -1,6 +1,7 @@
 import { curve } from './curve.ts';
 import { createTenant } from './create-tenant.ts';
 import { fleet } from './fleet.ts';
+import { growth } from './growth.ts';
 import { migrateTenants } from './migrate-tenants.ts';
 import { nothingToDo } from './nothing-to-do.ts';
 import { startServer } from './server.ts';
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (url: string, argument?: string) => Promi
   noop: nothingToDo,
   check: publicCheck,
   curve,
+  growth,
   fleet,
   request,
   resolve,
