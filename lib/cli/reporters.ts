@@ -89,6 +89,7 @@ export function jsonReporter(): RunReporter {
         migrated: result.migrated.length,
         failed: result.failed.map(({ schemaName }) => schemaName),
         notBegun: result.notBegun,
+        unconfirmed: result.unconfirmed,
         ...(result.stopped === undefined ? {} : { stopped: result.stopped.reason }),
         unknown: result.unknown,
         durationMs: Math.round(result.durationMs),

@@ -109,8 +109,8 @@ function stopOnSignals(reporter: RunReporter): { readonly signal: AbortSignal; r
   return { signal: controller.signal, release: () => SIGNALS.forEach(name => process.off(name, onSignal)) };
 }
 
-function exitCodeOf({ failed, notBegun }: RunResult): number {
-  return failed.length > 0 || notBegun.length > 0 ? EXIT.failed : EXIT.done;
+function exitCodeOf({ failed, notBegun, unconfirmed }: RunResult): number {
+  return failed.length > 0 || notBegun.length > 0 || unconfirmed.length > 0 ? EXIT.failed : EXIT.done;
 }
 
 /** The options of a run. */
@@ -124,6 +124,7 @@ export function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOp
     busyTimeout,
     statementTimeout,
     databaseTimeout,
+    durability,
     maxFailures,
     maxEqualFailures,
     failFast,
@@ -143,6 +144,7 @@ export function optionsOf(args: TenantArgs, direction: 'up' | 'down'): MigrateOp
     busyTimeoutMs: numberOf('--busy-timeout', busyTimeout),
     statementTimeoutMs: numberOf('--statement-timeout', statementTimeout),
     databaseTimeoutMs: numberOf('--database-timeout', databaseTimeout),
+    durability: durability as MigrateOptions['durability'],
     maxEqualFailures: numberOf('--max-equal-failures', maxEqualFailures),
     maxFailures: failFast === true ? 1 : numberOf('--max-failures', maxFailures),
     canary: canaryOf(canary),

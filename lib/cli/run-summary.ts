@@ -8,7 +8,7 @@ import { count, oneLine, printError, type print } from './output.js';
 
 /** Prints the result of a run. Failures of one cause are printed once. */
 export function showSummary(result: RunResult, done: string, { info, all }: { readonly info: typeof print; readonly all: boolean }): void {
-  const { total, migrated, upToDate, failed, notBegun, unknown, durationMs } = result;
+  const { total, migrated, upToDate, failed, notBegun, unconfirmed, unknown, durationMs } = result;
   const slowest = slowestOf(result);
   const text =
     `${count(total, 'tenant')}: ${migrated.length} ${done}, ${upToDate} up to date, ${failed.length} failed` +
@@ -23,7 +23,11 @@ export function showSummary(result: RunResult, done: string, { info, all }: { re
     printError(`${tenantsNamed(names, all)}: failed: ${failureText(first)}`);
   }
 
-  if (failed.length > 0 || notBegun.length > 0) {
+  if (unconfirmed.length > 0) {
+    printError(`${tenantsNamed(unconfirmed, all)}: migrated, but the server did not say that it is on its disk`);
+  }
+
+  if (failed.length > 0 || notBegun.length > 0 || unconfirmed.length > 0) {
     printError([`${text}.`, ...whyStopped(result), remedyFor(result)].join(' '));
   } else {
     info(text, 'green');
@@ -68,6 +72,8 @@ export function noticeText(notice: RunNotice): string {
       return `The database is in trouble (${reasonOf(notice.error)}). Waiting for it, at most ${duration(notice.timeoutMs)} (\`--database-timeout\`).`;
     case 'back':
       return `The database answers again, after ${duration(notice.waitedMs)}.`;
+    case 'lost':
+      return `The server has crashed and lost ${count(notice.schemaNames.length, 'tenant')} that had been migrated. They are migrated again.`;
     case 'blocked':
       return `${notice.schemaName}: waiting for a lock that is held by ${describeBlockers(notice.blockers)}`;
     case 'rebuilt':

@@ -23,6 +23,7 @@ export interface TenantArgs {
   readonly statementTimeout?: string;
   /** In milliseconds. */
   readonly databaseTimeout?: string;
+  readonly durability?: string;
   readonly failFast?: boolean;
   readonly maxFailures?: string;
   readonly maxEqualFailures?: string;

@@ -145,6 +145,10 @@ const RUN: Options = {
     type: 'string',
     desc: 'Milliseconds to wait for a database that restarts, cannot be reached or has no connection left  [default: 60000]',
   },
+  durability: {
+    type: 'string',
+    desc: 'When to wait for the disk: once before the run ends (run), or at the commit of each tenant (tenant)  [default: run]',
+  },
   'fail-fast': { type: 'boolean', desc: 'Start no more tenants after the first failure' },
   'max-failures': {
     type: 'string',

@@ -7,10 +7,17 @@ import type { WrappedOrm } from '../scope/wrapped-orm.js';
 export async function isBehindPooler({ orm }: { readonly orm: WrappedOrm }): Promise<boolean> {
   const pool = await nativeClientOf(orm);
 
-  if (!isPool(pool)) {
-    return false;
-  }
+  return isPool(pool) && isPoolOfPooler(pool);
+}
 
+/** Whether each connection is known to be one session of the server: its session's locks are then its own. */
+export async function keepsSession({ orm }: { readonly orm: WrappedOrm }): Promise<boolean> {
+  const pool = await nativeClientOf(orm);
+
+  return isPool(pool) && !(await isPoolOfPooler(pool));
+}
+
+async function isPoolOfPooler(pool: ClientPool): Promise<boolean> {
   const client = await pool.connect();
   let failure: unknown;
 

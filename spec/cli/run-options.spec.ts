@@ -114,7 +114,16 @@ onDatabases(
       expect(bob?.['error']).to.include({ code: 'MIGRATION_FAILED', migration: SECOND, sqlState: '42701' });
       expect(bob?.['error']).to.have.keys('message', 'code', 'migration', 'statement', 'sqlState');
       const { durationMs, slowest, ...summary } = events.at(-1) ?? {};
-      expect(summary).to.deep.equal({ event: 'summary', total: 4, upToDate: 0, migrated: 3, failed: ['bob'], notBegun: [], unknown: [] });
+      expect(summary).to.deep.equal({
+        event: 'summary',
+        total: 4,
+        upToDate: 0,
+        migrated: 3,
+        failed: ['bob'],
+        notBegun: [],
+        unconfirmed: [],
+        unknown: [],
+      });
       expect(durationMs).to.be.a('number');
       expect(slowest).to.have.keys('schemaName', 'durationMs');
       expect(events).to.have.length(6);

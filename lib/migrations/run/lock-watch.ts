@@ -29,16 +29,19 @@ export class LockWatch {
     return `${this.#run} ${schemaName}`.slice(0, LONGEST_NAME);
   }
 
-  /** Runs `fn`, which migrates the tenant. */
-  async during<Result>(schemaName: string, fn: () => Promise<Result>): Promise<Result> {
-    this.#started.set(schemaName, performance.now());
-    this.#seen.delete(schemaName);
+  /** Runs `fn`, which migrates these tenants. */
+  async during<Result>(schemaNames: readonly string[], fn: () => Promise<Result>): Promise<Result> {
+    for (const schemaName of schemaNames) {
+      this.#started.set(schemaName, performance.now());
+      this.#seen.delete(schemaName);
+    }
+
     this.#watch();
 
     try {
       return await fn();
     } finally {
-      this.#started.delete(schemaName);
+      schemaNames.forEach(schemaName => this.#started.delete(schemaName));
     }
   }
 

@@ -3,6 +3,7 @@ import { SchemaMissingError } from '../../errors/index.js';
 import { quoteIdentifier } from '../../postgres/schema-name.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { History } from '../history/history.js';
+import { SERVER_SESSION } from './commits.js';
 import { migrateSchema } from './migrate-schema.js';
 import { namesOf } from '../history/histories.js';
 import type { Way } from './script.js';
@@ -86,6 +87,7 @@ interface OpenedRun {
   readonly locked: boolean;
   readonly has_schema: boolean;
   readonly has_history: boolean;
+  readonly session?: string | null;
 }
 
 /** Applies the settings of the run, tries to lock the tenant, and checks for schema and history. One round trip. */
@@ -95,11 +97,11 @@ export async function openRun(
   run: TenantRun & { readonly ctx: Transaction },
 ): Promise<OpenedRun> {
   const { ctx } = run;
-  const settings = run.settingsOf(schemaName);
+  const settings = [...run.settingsOf(schemaName), ...run.commitSettings];
   const set = settings.map(() => 'set_config(?, ?, true)');
   const [state] = await database.execute<OpenedRun>(
     `select ${set.join(', ')}, pg_try_advisory_xact_lock(${LOCK_KEY}) as locked, ` +
-      'to_regnamespace(?) is not null as has_schema, to_regclass(?) is not null as has_history',
+      `to_regnamespace(?) is not null as has_schema, to_regclass(?) is not null as has_history, ${SERVER_SESSION} as session`,
     [
       ...settings.flatMap(([name, value]) => [name, String(value)]),
       schemaName,
@@ -108,6 +110,8 @@ export async function openRun(
     ],
     ctx,
   );
+
+  run.onSession(state?.session);
 
   return state ?? { locked: false, has_schema: false, has_history: false };
 }

@@ -19,13 +19,13 @@ import type { TenantRunOutcome, TenantWork } from './tenant-run.js';
  * @throws SchemaMissingError, MigrationError
  */
 export async function migrateTenant(database: TenantDatabase, work: TenantWork, run: StepwiseRun): Promise<TenantRunOutcome> {
-  let way: Way = 'block';
+  let way: Way = isCutShort(run.sharedError) ? 'singly' : 'block';
 
-  if (!run.namesStatements) {
+  if (!run.namesStatements && run.sharedError === undefined) {
     const start = performance.now();
 
     try {
-      const outcome = await migrateInOneMessage(database, { ...run, ...work });
+      const outcome = await migrateInOneMessage(database, work, run);
 
       if (outcome === 'done') {
         return work.planned.map(({ name }) => name);
@@ -127,7 +127,7 @@ async function migrateOneByOne(database: TenantDatabase, work: TenantWork, run: 
 }
 
 /** A failed attempt that took longer is not repeated to find the statement. */
-const LONGEST_TO_REPEAT_MS = 60_000;
+export const LONGEST_TO_REPEAT_MS = 60_000;
 
 /** Query canceled, as by `statement_timeout`. */
 const CANCELED = ['57014'] as const;

@@ -46,6 +46,8 @@ export type StepwiseRun = TenantRun & {
   readonly done: string[];
   /** Whether a failure has to tell its statement at once. It takes longer. */
   readonly namesStatements: boolean;
+  /** The error of a message that was shared with other tenants. The next attempt is the one that finds the statement. */
+  readonly sharedError?: unknown;
 };
 
 type PinnedRun = StepwiseRun & { readonly ctx: Transaction };

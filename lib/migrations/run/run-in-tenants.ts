@@ -2,26 +2,32 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { MigrationError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { hasNoConnectionLeft, isLockTimeout, isUnreachable } from '../../postgres/sql-state.js';
+import { isLockTimeout, isUnreachable } from '../../postgres/sql-state.js';
 import type { DatabaseTrouble } from './database-trouble.js';
-import type { Listeners } from './listeners.js';
 import type { LockWatch } from './lock-watch.js';
-import { isHalfDone } from './migrate-tenant.js';
+import { MessageSize } from './message-size.js';
+import { isHalfDone, LONGEST_TO_REPEAT_MS } from './migrate-tenant.js';
 import type { StepwiseRun } from './non-transactional.js';
-import type { PlannedRun } from './plan-run.js';
-import type { MigrateOptions, RunResult, RunStop, TenantRunFailure, TenantRunResult } from './run-types.js';
-import { causeOf } from './same-cause.js';
+import { Round } from './round.js';
+import type { RunResults } from './run-results.js';
+import type { MigrateOptions } from './run-types.js';
+import { migrateInSharedMessage } from './shared-message.js';
 import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
+import { TenantStates } from './tenant-states.js';
 
 /** The parts of a run. */
 export interface RunParts {
   readonly database: TenantDatabase;
   readonly run: TenantRun;
   readonly options: MigrateOptions;
-  readonly listeners: Listeners;
+  readonly results: RunResults;
   readonly trouble: DatabaseTrouble;
   readonly watch: LockWatch;
+  /** Whether several tenants may be migrated in one message. */
+  readonly sharesMessages: boolean;
   readonly workOn: (database: TenantDatabase, work: TenantWork, run: StepwiseRun) => Promise<TenantRunOutcome>;
+  /** Called with when the work on a tenant began that is committed now. */
+  readonly onCommit: (schemaName: string, begunAt: number) => void;
 }
 
 /**
@@ -30,15 +36,10 @@ export interface RunParts {
  */
 export class RunInTenants {
   readonly #parts: RunParts;
-  readonly #migrated: Extract<TenantRunResult, { ok: true }>[] = [];
-  readonly #failed: TenantRunFailure[] = [];
-  readonly #finished = new Set<string>();
-  readonly #states = new Map<string, TenantState>();
+  readonly #states = new TenantStates();
+  readonly #size = new MessageSize();
   readonly #mostAtOnce: number;
   #atOnce: number;
-  /** How many tenants in a row have failed for the same cause. */
-  #equalFailures = { cause: '', count: 0 };
-  #stop: RunStop | undefined;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -47,127 +48,184 @@ export class RunInTenants {
     this.#atOnce = this.#mostAtOnce;
   }
 
-  hasFailed(schemaNames: ReadonlySet<string>): boolean {
-    return this.#failed.some(({ schemaName }) => schemaNames.has(schemaName));
-  }
-
-  stopFor(stop: RunStop): void {
-    this.#stop ??= stop;
-  }
-
   /** Migrates these tenants. One that is busy in another run is retried until it is free or the time-out is over. */
   async migrate(work: readonly TenantWork[]): Promise<void> {
+    const { results, trouble, options } = this.#parts;
     let left = work;
 
-    for (let pause = FIRST_PAUSE_MS; left.length > 0 && !this.#isStopped(); pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-      const round = await this.#visit(left);
+    for (let pause = FIRST_PAUSE_MS; left.length > 0 && !results.isStopped(); pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      const round = await this.#visitAll(left);
       left = round.left;
 
       if (round.trouble !== undefined) {
         pause = FIRST_PAUSE_MS;
 
-        if (!(await this.#parts.trouble.wait(round.trouble))) {
-          this.stopFor({ reason: 'database', error: round.trouble });
+        if (!(await trouble.wait(round.trouble))) {
+          results.stopFor({ reason: 'database', error: round.trouble });
         }
-      } else if (left.length > 0 && !this.#isStopped()) {
-        await sleep(this.#pauseBefore(left, pause), undefined, this.#parts.options).catch(() => undefined);
+      } else if (left.length > 0 && !results.isStopped()) {
+        await sleep(this.#states.pauseBefore(left, pause), undefined, options).catch(() => undefined);
       }
     }
   }
 
-  /** Reports a tenant as failed that cannot be migrated. */
-  refuse(schemaName: string, error: unknown): void {
-    this.#report({ schemaName, ok: false, error, durationMs: 0 });
-  }
-
-  result({ total, unread, work, refused, unknown }: PlannedRun, durationMs: number): RunResult {
-    const migrated = this.#migrated.filter(({ migrations }) => migrations.length > 0).toSorted(byName);
-    const notBegun = [...work.map(({ schemaName }) => schemaName).filter(name => !this.#finished.has(name)), ...unread];
-
-    return {
-      total,
-      upToDate: total - unread.length - work.length - refused.length + this.#migrated.length - migrated.length,
-      migrated,
-      failed: this.#failed.toSorted(byName),
-      notBegun,
-      unknown,
-      // what came after the last tenant has stopped nothing
-      ...(notBegun.length > 0 && this.#isStopped() && this.#stop !== undefined ? { stopped: this.#stop } : {}),
-      durationMs,
-    };
+  /** Migrates tenants again that the database has lost. */
+  async migrateAgain(work: readonly TenantWork[]): Promise<void> {
+    const names = work.map(({ schemaName }) => schemaName);
+    this.#parts.results.lost(names);
+    this.#states.lost(names);
+    await this.migrate(work);
   }
 
   /** Migrates these tenants, and returns those that are left. No other one is started once the database is in trouble. */
-  async #visit(work: readonly TenantWork[]): Promise<Round> {
-    const left: TenantWork[] = [];
-    let trouble: unknown;
-    let refusals = 0;
+  async #visitAll(work: readonly TenantWork[]): Promise<Round> {
+    const round = new Round();
 
-    await pMap(
-      work,
-      async each => {
-        if (this.#isStopped() || trouble !== undefined || !this.#isDue(each)) {
-          left.push(each);
-          return;
-        }
-
-        const visit = await this.#migrateOne(each);
-
-        if (visit !== 'finished') {
-          left.push(each);
-        }
-
-        if (typeof visit === 'object') {
-          trouble ??= visit.trouble;
-          refusals += hasNoConnectionLeft(visit.trouble) ? 1 : 0;
-        }
-      },
-      { concurrency: this.#atOnce },
-    );
+    await pMap(this.#messages(work, round), works => this.#visit(works, round), { concurrency: this.#atOnce });
 
     // what the server has too little of is asked for less, and for more again when all went well
-    this.#atOnce = trouble === undefined ? this.#mostAtOnce : Math.max(1, this.#atOnce - refusals);
+    this.#atOnce = round.trouble === undefined ? this.#mostAtOnce : Math.max(1, this.#atOnce - round.refusals);
 
-    return { left, trouble };
+    return round;
   }
 
-  async #migrateOne(work: TenantWork): Promise<'finished' | 'left' | { readonly trouble: unknown }> {
-    const { database, run, listeners, trouble, watch, workOn } = this.#parts;
+  /** The tenants that are due, each with those that it shares a message with. */
+  *#messages(work: readonly TenantWork[], round: Round): Generator<readonly TenantWork[]> {
+    const together: TenantWork[] = [];
+
+    for (const each of work) {
+      if (!this.#states.isDue(each)) {
+        round.leave([each]);
+      } else if (this.#mayShare(each)) {
+        together.push(each);
+      } else {
+        yield [each];
+      }
+    }
+
+    for (let from = 0; from < together.length;) {
+      const size = this.#size.next(together.length - from, this.#atOnce);
+      yield together.slice(from, from + size);
+      from += size;
+    }
+  }
+
+  async #visit(works: readonly TenantWork[], round: Round): Promise<void> {
+    let left = works;
+
+    while (left.length > 1 && !this.#isOver(round)) {
+      left = await this.#visitTogether(left, round);
+    }
+
+    await this.#visitEach(left, round);
+  }
+
+  async #visitEach(works: readonly TenantWork[], round: Round): Promise<void> {
+    for (const work of works) {
+      if (this.#isOver(round)) {
+        round.leave([work]);
+      } else {
+        await this.#visitOne(work, round);
+      }
+    }
+  }
+
+  /** Whether no other tenant is to be started. */
+  #isOver({ trouble }: Round): boolean {
+    return trouble !== undefined || this.#parts.results.isStopped();
+  }
+
+  /** Migrates tenants with one message, and returns those that have to be sent again. */
+  async #visitTogether(works: readonly TenantWork[], round: Round): Promise<readonly TenantWork[]> {
+    const { database, run, watch } = this.#parts;
+    const start = performance.now();
+    const names = works.map(({ schemaName }) => schemaName);
+    const outcome = await watch.during(names, () => migrateInSharedMessage(database, works, run)).catch((error: unknown) => ({ error }));
+    const took = performance.now() - start;
+
+    if ('error' in outcome) {
+      this.#states.separate(works);
+      await (isUnreachable(outcome.error) ? this.#afterLoss(works, outcome.error, round) : this.#visitEach(works, round));
+
+      return [];
+    }
+
+    const { done, busy, alone, failed, left } = outcome;
+
+    for (const { schemaName, planned } of done) {
+      this.#finish(
+        schemaName,
+        planned.map(({ name }) => name),
+        { start, durationMs: took / done.length },
+      );
+    }
+
+    for (const work of busy) {
+      await this.#afterBusy(work, round);
+    }
+
+    if (failed === undefined) {
+      this.#size.took(done.length, took);
+    } else {
+      this.#size.failed();
+      const { work, error } = failed;
+      // as where it is migrated alone, a lock is tried again later, and what took long is not repeated
+      await (isLockTimeout(error) || took > LONGEST_TO_REPEAT_MS
+        ? this.#afterError(work, MigrationError.failed(work.planned.map(({ name }) => name).join(' or '), work.schemaName, error), {
+            round,
+            durationMs: took,
+          })
+        : this.#visitOne(work, round, error));
+    }
+
+    await this.#visitEach(alone, round);
+
+    return left;
+  }
+
+  async #visitOne(work: TenantWork, round: Round, sharedError?: unknown): Promise<void> {
+    const { database, run, watch, workOn } = this.#parts;
     const { schemaName } = work;
-    const state = this.#stateOf(schemaName);
+    const state = this.#states.of(schemaName);
     const start = performance.now();
     // a lock time-out may be the last one, and is reported with its statement
     const namesStatements = state.timeouts > 0 || run.retries === 0;
     let outcome: TenantRunOutcome;
 
     try {
-      outcome = await watch.during(schemaName, () => workOn(database, work, { ...run, done: state.done, namesStatements }));
+      outcome = await watch.during([schemaName], () => workOn(database, work, { ...run, done: state.done, namesStatements, sharedError }));
     } catch (error) {
-      return this.#afterError(work, error, performance.now() - start);
+      return this.#afterError(work, error, { round, durationMs: performance.now() - start });
     }
 
-    trouble.hasPassed();
+    const durationMs = performance.now() - start;
 
     if (outcome === 'busy') {
-      return (await this.#failIfBusyTooLong(schemaName)) ? 'finished' : 'left';
+      return this.#afterBusy(work, round);
     }
 
-    const result = { schemaName, ok: true, migrations: outcome, durationMs: performance.now() - start } as const;
-    this.#finished.add(schemaName);
-    this.#migrated.push(result);
-    this.#equalFailures = { cause: '', count: 0 };
-    listeners.progress(result);
+    if (this.#mayShare(work)) {
+      this.#size.took(1, durationMs);
+    }
 
-    return 'finished';
+    // what was committed by a message whose answer was lost
+    this.#finish(schemaName, outcome.length > 0 ? outcome : state.sent, { start, durationMs });
+  }
+
+  #finish(schemaName: string, migrations: readonly string[], { start, durationMs }: { start: number; durationMs: number }): void {
+    this.#parts.trouble.hasPassed();
+    this.#parts.onCommit(schemaName, start);
+    this.#parts.results.migrated(schemaName, migrations, durationMs);
   }
 
   async #afterError(
-    { schemaName }: TenantWork,
+    work: TenantWork,
     error: unknown,
-    durationMs: number,
-  ): Promise<'finished' | 'left' | { readonly trouble: unknown }> {
-    const { run, trouble, watch } = this.#parts;
-    const state = this.#stateOf(schemaName);
+    { round, durationMs }: { readonly round: Round; readonly durationMs: number },
+  ): Promise<void> {
+    const { run, trouble, watch, results } = this.#parts;
+    const { schemaName } = work;
+    const state = this.#states.of(schemaName);
     const mayRetry = !isHalfDone(error) && run.signal?.aborted !== true;
 
     if (mayRetry && isUnreachable(error)) {
@@ -175,7 +233,8 @@ export class RunInTenants {
       state.losses += error instanceof MigrationError ? 1 : 0;
 
       if (state.losses <= run.retries) {
-        return { trouble: error };
+        this.#afterLoss([work], error, round);
+        return;
       }
     }
 
@@ -184,109 +243,47 @@ export class RunInTenants {
     if (mayRetry && isLockTimeout(error) && (state.timeouts += 1) <= run.retries) {
       // longer than it has waited for the lock, as what waits for a lock holds up all that come after it
       state.dueAt = performance.now() + Math.max(FIRST_PAUSE_MS, run.lockTimeoutMs) * 2 ** state.timeouts;
-
-      return 'left';
+      round.leave([work]);
+      return;
     }
 
     if (!isUnreachable(error)) {
       trouble.hasPassed();
     }
 
-    this.#fail(schemaName, error instanceof MigrationError ? error.blockedBy(blockers) : error, durationMs);
-
-    return 'finished';
+    results.failed(schemaName, error instanceof MigrationError ? error.blockedBy(blockers) : error, durationMs);
   }
 
-  #fail(schemaName: string, error: unknown, durationMs: number): void {
-    const cause = causeOf(error, schemaName);
-    this.#equalFailures = { cause, count: cause === this.#equalFailures.cause ? this.#equalFailures.count + 1 : 1 };
-    this.#report({ schemaName, ok: false, error, durationMs });
-  }
-
-  #report(failure: TenantRunFailure): void {
-    this.#finished.add(failure.schemaName);
-    this.#failed.push(failure);
-    this.#parts.listeners.progress(failure);
+  /** The database is in trouble: these tenants are left for a later round. */
+  #afterLoss(works: readonly TenantWork[], error: unknown, round: Round): void {
+    this.#states.unanswered(works);
+    round.leaveFor(error, works);
   }
 
   /** Reports a tenant as failed if it has been busy for longer than the time-out. */
-  async #failIfBusyTooLong(schemaName: string): Promise<boolean> {
-    const { options, watch } = this.#parts;
+  async #afterBusy(work: TenantWork, round: Round): Promise<void> {
+    const { options, watch, trouble, results } = this.#parts;
+    const { schemaName } = work;
     const now = performance.now();
-    const state = this.#stateOf(schemaName);
+    const state = this.#states.of(schemaName);
     const since = (state.busySince ??= now);
     const limit = options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS;
+    trouble.hasPassed();
 
     if (limit === 0 || now - since < limit) {
       watch.isBusy(schemaName);
-
-      return false;
+      round.leave([work]);
+    } else {
+      results.failed(schemaName, MigrationError.busy(schemaName, now - since, await watch.holdersOf(schemaName)), now - since);
     }
-
-    this.#fail(schemaName, MigrationError.busy(schemaName, now - since, await watch.holdersOf(schemaName)), now - since);
-
-    return true;
   }
 
-  #isDue({ schemaName }: TenantWork): boolean {
-    return performance.now() >= this.#stateOf(schemaName).dueAt;
+  // a tenant that has had trouble is migrated alone, so that it holds up no other
+  #mayShare({ schemaName }: TenantWork): boolean {
+    const { alone, timeouts } = this.#states.of(schemaName);
+
+    return this.#parts.sharesMessages && !alone && timeouts === 0;
   }
-
-  /** Until a tenant is due, at most the given time if one is already. */
-  #pauseBefore(left: readonly TenantWork[], pause: number): number {
-    const now = performance.now();
-    const waits = left.map(({ schemaName }) => this.#stateOf(schemaName).dueAt - now);
-
-    return waits.some(wait => wait <= 0) ? pause : Math.max(0, Math.ceil(Math.min(...waits)));
-  }
-
-  #stateOf(schemaName: string): TenantState {
-    let state = this.#states.get(schemaName);
-
-    if (state === undefined) {
-      state = { done: [], losses: 0, timeouts: 0, dueAt: 0, busySince: undefined };
-      this.#states.set(schemaName, state);
-    }
-
-    return state;
-  }
-
-  #isStopped(): boolean {
-    const { signal, maxFailures = Infinity, maxEqualFailures = DEFAULT_MAX_EQUAL_FAILURES } = this.#parts.options;
-
-    if (signal?.aborted === true) {
-      this.stopFor({ reason: 'aborted' });
-    } else if (this.#failed.length >= maxFailures) {
-      this.stopFor({ reason: 'failures' });
-    } else if (maxEqualFailures > 0 && this.#equalFailures.count >= maxEqualFailures && this.#migrated.length === 0) {
-      this.stopFor({ reason: 'equal failures' });
-    }
-
-    return this.#stop !== undefined;
-  }
-}
-
-/** What is known of a tenant from the attempts at it. */
-interface TenantState {
-  /** The migrations that were committed. */
-  readonly done: string[];
-  /** How often its connection was lost. */
-  losses: number;
-  /** How often it has waited for a lock in vain. */
-  timeouts: number;
-  /** When it may be tried again. */
-  dueAt: number;
-  /** When it was first found busy. */
-  busySince: number | undefined;
-}
-
-interface Round {
-  readonly left: readonly TenantWork[];
-  readonly trouble: unknown;
-}
-
-export function byName(a: { readonly schemaName: string }, b: { readonly schemaName: string }): number {
-  return a.schemaName < b.schemaName ? -1 : 1;
 }
 
 const FIRST_PAUSE_MS = 50;
@@ -295,6 +292,3 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
 const DEFAULT_BUSY_TIMEOUT_MS = 600_000;
-
-/** As many failures of one cause, with no tenant migrated, are not the tenants' fault. */
-const DEFAULT_MAX_EQUAL_FAILURES = 10;

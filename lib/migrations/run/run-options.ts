@@ -6,6 +6,12 @@ import type { MigrateOptions } from './run-types.js';
 
 export function targetOf(options: MigrateOptions): MigrationTarget {
   const { direction = 'up', to, from, migrations, canary } = options;
+  const { durability = 'run' } = options;
+
+  if (durability !== 'run' && durability !== 'tenant') {
+    throw RunUsageError.option('durability', durability, '`run` or `tenant`');
+  }
+
   checkNumbers({ ...options, canary: typeof canary === 'number' ? canary : undefined });
 
   return {

@@ -1,17 +1,22 @@
 import { UnknownTenantError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import type { ReadOptions } from '../history/histories.js';
+import { namesOf, readHistories, type ReadOptions } from '../history/histories.js';
 import type { MigrationSet } from '../set/migration-set.js';
+import { Commits } from './commits.js';
+import { keepsSession } from '../../connection/pooled-connection.js';
 import { DatabaseTrouble } from './database-trouble.js';
 import { Listeners } from './listeners.js';
 import { LockWatch } from './lock-watch.js';
 import type { MigrationTarget } from './plan.js';
 import type { PlannedRun } from './plan-run.js';
-import { byName, RunInTenants, type RunParts } from './run-in-tenants.js';
+import { RunInTenants, type RunParts } from './run-in-tenants.js';
 import { readOptionsOf } from './run-options.js';
+import { byName, RunResults } from './run-results.js';
 import { DEFAULT_LOCK_TIMEOUT_MS, runSettings } from './run-settings.js';
 import type { MigrateOptions, RunNotice, RunResult } from './run-types.js';
 import { selectSchemaNames } from './selection.js';
+import type { TenantWork } from './tenant-run.js';
+import { isUnreachable } from '../../postgres/sql-state.js';
 
 /** What a run does. */
 export interface RunWork {
@@ -21,6 +26,8 @@ export interface RunWork {
   readonly plan: (schemaNames: readonly string[], options: ReadOptions) => Promise<PlannedRun>;
   /** Works on one tenant, under its lock. */
   readonly workOn: RunParts['workOn'];
+  /** Whether `migrateInSharedMessage` may do the work of several tenants. */
+  readonly sharesMessages?: boolean;
 }
 
 /**
@@ -30,7 +37,7 @@ export interface RunWork {
 export async function runOverTenants(
   database: TenantDatabase,
   options: MigrateOptions,
-  { set, target, plan: planWork, workOn }: RunWork,
+  { set, target, plan: planWork, workOn, sharesMessages = false }: RunWork,
 ): Promise<RunResult> {
   const start = performance.now();
   const listeners = new Listeners(options);
@@ -44,12 +51,15 @@ export async function runOverTenants(
   // a database that cannot be reached from the start is not waited for
   const schemaNames = await selectSchemaNames(database, options);
   checkCanary(schemaNames, options.canary);
-  const plan = await planWork(schemaNames, { ...readOptionsOf(options), survive: read => trouble.survive(read) });
+  const readOptions = { ...readOptionsOf(options), survive: <Result>(read: () => Promise<Result>) => trouble.survive(read) };
+  const plan = await planWork(schemaNames, readOptions);
   const { total, unread, work, refused } = plan;
   listeners.plan({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
   const lockTimeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS;
   const watch = new LockWatch(database, notify);
   const settings = await runSettings(database, { lockTimeoutMs, statementTimeoutMs: options.statementTimeoutMs });
+  const commits = await Commits.of(database, options.durability ?? 'run');
+  const results = new RunResults(options, listeners);
   const run = new RunInTenants({
     database,
     run: {
@@ -57,27 +67,31 @@ export async function runOverTenants(
       target,
       lockTimeoutMs,
       settingsOf: schemaName => [...settings, ['application_name', watch.applicationName(schemaName)]],
+      commitSettings: commits.settings,
+      onSession: session => commits.onSession(session),
       retries: options.retries ?? DEFAULTS.retries,
       signal: options.signal,
       notify,
     },
     options,
-    listeners,
+    results,
     trouble,
     watch,
+    sharesMessages: sharesMessages && work.length > 1 && (await keepsSession(database)),
     workOn,
+    onCommit: (schemaName, begunAt) => commits.committed(schemaName, begunAt),
   });
-  refused.forEach(({ schemaName, error }) => run.refuse(schemaName, error));
+  refused.forEach(({ schemaName, error }) => results.refused(schemaName, error));
   const canary = canaryOf(plan, options.canary);
 
   try {
-    await run.migrate(work.filter(({ schemaName }) => canary.has(schemaName)));
+    await migrateAndWait(work.filter(({ schemaName }) => canary.has(schemaName)));
 
     // if a canary fails, no other tenant is started
-    if (run.hasFailed(canary)) {
-      run.stopFor({ reason: 'canary' });
+    if (results.hasFailed(canary)) {
+      results.stopFor({ reason: 'canary' });
     } else {
-      await run.migrate(work.filter(({ schemaName }) => !canary.has(schemaName)));
+      await migrateAndWait(work.filter(({ schemaName }) => !canary.has(schemaName)));
     }
   } finally {
     await watch.close();
@@ -85,7 +99,55 @@ export async function runOverTenants(
 
   listeners.rethrow();
 
-  return run.result(plan, performance.now() - start);
+  return results.of(plan, commits.unconfirmed, performance.now() - start);
+
+  /** Migrates these tenants, and waits until the database has them on disk. */
+  async function migrateAndWait(tenants: readonly TenantWork[]): Promise<void> {
+    await run.migrate(tenants);
+
+    try {
+      for (let lost = await findLost(tenants); lost.length > 0; lost = await findLost(tenants)) {
+        notify({ kind: 'lost', schemaNames: lost.map(({ schemaName }) => schemaName) });
+        await run.migrateAgain(lost);
+      }
+    } catch (error) {
+      if (!isUnreachable(error)) {
+        throw error;
+      }
+
+      results.stopFor({ reason: 'database', error });
+    }
+  }
+
+  /** What a server that has crashed has lost of these tenants. */
+  async function findLost(tenants: readonly TenantWork[]): Promise<readonly TenantWork[]> {
+    const unsure = await trouble.survive(() => commits.confirm());
+
+    if (unsure.length === 0) {
+      return [];
+    }
+
+    const now = new Map<string, string>();
+
+    for await (const batch of readHistories(database, unsure, readOptions)) {
+      batch.forEach(({ schemaName, executed }) => now.set(schemaName, executed));
+    }
+
+    commits.settled(unsure);
+
+    return tenants.flatMap(work => {
+      const executed = now.get(work.schemaName);
+
+      return executed !== undefined && isLost(work, executed, target) ? [{ ...work, executed }] : [];
+    });
+  }
+}
+
+/** Whether a tenant that was migrated has a history without it. */
+function isLost({ planned, executed: before }: TenantWork, executed: string, { direction }: MigrationTarget): boolean {
+  const names = new Set(namesOf({ executed }));
+
+  return planned.length === 0 ? executed === before : planned.some(({ name }) => names.has(name) !== (direction === 'up'));
 }
 
 /** A tenant that cannot be migrated counts as a canary too. */

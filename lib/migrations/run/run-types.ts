@@ -1,3 +1,4 @@
+import type { Durability } from './commits.js';
 import type { Blocker } from '../../errors/index.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import type { TenantSelection } from './selection.js';
@@ -13,6 +14,14 @@ export interface MigrateOptions<Tenant extends TenantMixin<unknown> = TenantMixi
   readonly migrations?: readonly string[];
   /** Whether to run even if the public set has pending migrations. @default false */
   readonly skipPublicCheck?: boolean;
+  /**
+   * When the run waits for the disk: once before it ends, and after the canary (`run`), or at the commit of each tenant (`tenant`), which takes
+   * longer. In between, a server that crashes loses the last tenants, each as a whole. The run finds them and migrates them again, and so does
+   * the next one.
+   *
+   * @default 'run'
+   */
+  readonly durability?: Durability;
   /** How many tenants are migrated at once. Each takes a connection of the pool. @default the size of the pool, 1 on PGlite */
   readonly concurrency?: number;
   /**
@@ -62,6 +71,8 @@ export type RunNotice =
   | { readonly kind: 'waiting'; readonly error: unknown; readonly timeoutMs: number }
   /** The database answers again. */
   | { readonly kind: 'back'; readonly waitedMs: number }
+  /** The server has crashed and lost these tenants' migrations. They run again. */
+  | { readonly kind: 'lost'; readonly schemaNames: readonly string[] }
   /** A tenant waits for locks that these sessions hold. */
   | { readonly kind: 'blocked'; readonly schemaName: string; readonly blockers: readonly Blocker[] }
   /** An earlier attempt has left an invalid index behind. It was dropped, and is built again. */
@@ -98,6 +109,8 @@ export interface RunResult {
   readonly failed: readonly TenantRunFailure[];
   /** The schema names of tenants that were not started, because the run was stopped. */
   readonly notBegun: readonly string[];
+  /** The schema names of migrated tenants that the server may lose if it crashes, because the run could not wait for its disk any more. */
+  readonly unconfirmed: readonly string[];
   /** Why the run has stopped before its end, if it has. */
   readonly stopped?: RunStop;
   /** Tenants whose history contains migrations that are not in the set. */

@@ -36,5 +36,6 @@ export async function migrateTenants(database: TenantDatabase, options: MigrateO
     target,
     plan: (schemaNames, read) => planRun(database, set, target, schemaNames, read),
     workOn: migrateTenant,
+    sharesMessages: true,
   });
 }

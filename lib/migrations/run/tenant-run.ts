@@ -6,8 +6,12 @@ import type { RunNotice } from './run-types.js';
 export interface TenantRun {
   readonly set: MigrationSet;
   readonly target: MigrationTarget;
-  /** Settings such as time-outs, for the transaction of this tenant. */
+  /** Settings such as time-outs, for the work on this tenant. */
   settingsOf(schemaName: string): RunSettings;
+  /** Further settings, for work that is one transaction as a whole. */
+  readonly commitSettings: RunSettings;
+  /** To be called with `SERVER_SESSION` before a transaction with these settings is committed. */
+  readonly onSession: (session: string | null | undefined) => void;
   /** How long a statement waits for a lock of another session, in milliseconds. */
   readonly lockTimeoutMs: number;
   /** How often a tenant is retried after a conflict with another session or a lost connection. */

@@ -101,7 +101,10 @@ function isDeclared(statement: string, index: number, token: string): boolean {
     // the path that there was, which a statement that takes no snapshot takes no parameter for
     (token === '"$user"' && /\bset local search_path to (?:"\w+", )*$/.test(before)) ||
     // the run and the tenant that a session is for
-    (/\bset (local )?application_name to $/.test(before) && /^'landlord [\da-f]{4} \w+'$/.test(token)) ||
+    (/\b(?:set (?:local )?application_name to|set_config\('application_name',) $/.test(before) &&
+      /^'landlord [\da-f]{4} \w+'$/.test(token)) ||
+    // what stands between the parts of a text
+    (/\bconcat_ws\($/.test(before) && token === "','") ||
     // a channel, which takes no parameter
     (/^listen $/i.test(command) && /^"landlord:[\w.]+"$/.test(token)) ||
     statement === "set names 'utf8';" ||

