@@ -109,7 +109,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
    */
   async provision(tenant: Tenant | string): Promise<void> {
     await this.#inPublic('provisioned', em =>
-      em.transactional(async tx => provision(this.#database, await this.#load(tx, tenant), tx.getTransactionContext())),
+      em.transactional(async tx => provision(this.#database, await this.#load(tx, tenant), { ctx: tx.getTransactionContext() })),
     );
   }
 

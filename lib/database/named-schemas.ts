@@ -1,4 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
+import type { WrappedOrm } from '../scope/wrapped-orm.js';
 import { quoteIdentifier, searchPathOf } from '../postgres/schema-name.js';
 import { textsOf, type Statements, type Text } from './dependents.js';
 
@@ -17,6 +18,11 @@ export async function namedIn(database: Statements, schemaName: string, ctx: Tra
  */
 export async function waitingFor(database: Statements, schemaName: string, ctx: Transaction): Promise<string[]> {
   return textsOf(await database.execute<Text>(WAITING, [schemaName], ctx));
+}
+
+/** Whether `waitingFor` might find something, as a statement without parameters that is cheap. */
+export function mayBeWaitedForText({ orm }: { readonly orm: WrappedOrm }, schemaName: string): string {
+  return orm.em.getPlatform().formatQuery(MAY_BE_WAITED_FOR, [schemaName, schemaName]);
 }
 
 /** Has the functions of a schema that was renamed look for their tables in it under its new name. PostgreSQL keeps the name in their paths. */
@@ -70,6 +76,10 @@ select 'setting ' || split_part(c, '=', 1) || ' of ' || case when s.setrole = 0 
 join pg_db_role_setting s on s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
 join unnest(s.setconfig) c on exists (select from (select btrim(e, ' "') as name from regexp_split_to_table(substr(c, 13), ',') e where c like 'search_path=%') e where e.name = t.name)
 order by 1`;
+
+const MAY_BE_WAITED_FOR =
+  `select exists (select from pg_proc where proconfig is not null and strpos(array_to_string(proconfig, ','), ?) > 0) ` +
+  `or exists (select from pg_db_role_setting where strpos(array_to_string(setconfig, ','), ?) > 0) as waits`;
 
 // each tenant may have functions with a path of their own, and this is asked at each creation: what has not the name in it is left out first
 const WAITING = `with wanted as (select ?::text as name)

@@ -15,17 +15,22 @@ export async function tellChanges(
   schemaNames: readonly (string | undefined)[],
   ctx: Transaction | undefined,
 ): Promise<void> {
-  const { publicSchema, tenantMeta } = database.rules;
+  const { sql, params } = noticeOf(database, schemaNames);
+  await database.execute(sql, params, ctx);
+  publishChanges(database, schemaNames, ctx);
+}
+
+/** The notice as a statement without parameters, to be sent with others. `publishChanges` has to follow. */
+export function noticeText(database: TenantDatabase, schemaNames: readonly string[]): string {
+  const { sql, params } = noticeOf(database, schemaNames);
+
+  return database.orm.em.getPlatform().formatQuery(sql, params);
+}
+
+/** Reports the change inside this process, once it is committed. */
+export function publishChanges(database: TenantDatabase, schemaNames: readonly (string | undefined)[], ctx: Transaction | undefined): void {
   const known = schemaNames.filter(name => name !== undefined);
-  const all = known.length < schemaNames.length;
-  const payloads = all ? [ALL_TENANTS] : [...new Set(known)];
-  const channel = channelOf(publicSchema, tenantMeta.root.tableName);
-  await database.execute(
-    notifySql(payloads.length),
-    payloads.flatMap(payload => [channel, payload]),
-    ctx,
-  );
-  const publishHere = (): void => database.changes.publish(...(all ? [] : payloads));
+  const publishHere = (): void => database.changes.publish(...(known.length < schemaNames.length ? [] : new Set(known)));
 
   // this process need not wait for the notice
   if (ctx === undefined) {
@@ -33,4 +38,12 @@ export async function tellChanges(
   } else {
     onCommit(ctx, publishHere);
   }
+}
+
+function noticeOf(database: TenantDatabase, schemaNames: readonly (string | undefined)[]): { sql: string; params: string[] } {
+  const { publicSchema, tenantMeta } = database.rules;
+  const payloads = [...new Set(schemaNames.includes(undefined) ? [ALL_TENANTS] : schemaNames.filter(name => name !== undefined))];
+  const channel = channelOf(publicSchema, tenantMeta.root.tableName);
+
+  return { sql: notifySql(payloads.length), params: payloads.flatMap(payload => [channel, payload]) };
 }

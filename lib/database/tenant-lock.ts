@@ -9,6 +9,11 @@ export async function lockTenant(database: TenantDatabase, schemaName: string, c
   await database.execute(`select pg_advisory_xact_lock(${LOCK_KEY})`, [schemaName], ctx);
 }
 
+/** The same as a statement without parameters, to be sent with others. */
+export function lockTenantText(database: TenantDatabase, schemaName: string): string {
+  return database.orm.em.getPlatform().formatQuery(`select pg_advisory_xact_lock(${LOCK_KEY})`, [schemaName]);
+}
+
 /** Tries to take the tenant's lock for the session, for work that spans several transactions. */
 export async function tryLockForSession(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<boolean> {
   const [row] = await database.execute<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK_KEY}) as locked`, [schemaName], ctx);

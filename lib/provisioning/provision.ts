@@ -1,29 +1,33 @@
 import type { Transaction } from '@mikro-orm/core';
 import { MigrationError, ProvisioningError, SchemaExistsError, TenantError } from '../errors/index.js';
 import { migrateSchema } from '../migrations/run/migrate-schema.js';
+import { SAVEPOINT } from '../migrations/run/script.js';
 import { loadMigrationSet } from '../migrations/set/migration-set.js';
-import { lockTenant } from '../database/tenant-lock.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { createRoleSql, explainRoleError } from './roles.js';
-import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, refuseWaiting } from './schemas.js';
+import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, lockNewName } from './schemas.js';
 
 /**
  * Creates a tenant's schema and runs the tenant set in it, in the given transaction. If the migrations allow it, everything is sent in one
- * message. Takes the tenant's lock, like a run of migrations.
+ * message. Takes the tenant's lock, like a run of migrations. The statements in `after` are sent at its end.
  *
  * @throws ProvisioningError `TENANT_NOT_PROVISIONED` with tenant, schema, migration and cause.
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
  * @throws TenantRoleError `TENANT_ROLE_EXISTS`
  */
-export async function provision(database: TenantDatabase, tenant: TenantMixin<unknown>, ctx: Transaction): Promise<void> {
+export async function provision(
+  database: TenantDatabase,
+  tenant: TenantMixin<unknown>,
+  { ctx, after = [] }: { readonly ctx: Transaction; readonly after?: readonly string[] },
+): Promise<void> {
   const { schemaName } = tenant;
 
   try {
     await checkNewName(database, schemaName, ctx);
-    await lockTenant(database, schemaName, ctx);
-    await refuseWaiting(database, schemaName, ctx);
+    const hasSavepoint = await database.engine.takesScripts(ctx);
+    await lockNewName(database, schemaName, { ctx, after: hasSavepoint ? [SAVEPOINT] : [] });
     await migrateSchema(database, {
       schemaName,
       tenant,
@@ -31,7 +35,9 @@ export async function provision(database: TenantDatabase, tenant: TenantMixin<un
       direction: 'up',
       planned: await loadMigrationSet(database),
       before: [...createSchemaSql(database, schemaName), ...createRoleSql(database, schemaName)],
+      after,
       isNew: true,
+      hasSavepoint,
     });
   } catch (error) {
     throw toProvisioningError(explainRoleError(error, database, schemaName), tenant);

@@ -1,9 +1,10 @@
 import type { Transaction } from '@mikro-orm/core';
 import { dependentsOf, lockTables } from '../database/dependents.js';
-import { moveFunctionPaths, namedIn, waitingFor } from '../database/named-schemas.js';
+import { WANTS_ROWS } from '../connection/server-status.js';
+import { mayBeWaitedForText, moveFunctionPaths, namedIn, waitingFor } from '../database/named-schemas.js';
 import { isOwned, SCHEMA_COMMENT } from '../database/owned-schemas.js';
 import { InvalidSchemaNameError, SchemaExistsError, SchemaInUseError, SchemaMissingError } from '../errors/index.js';
-import { lockTenant } from '../database/tenant-lock.js';
+import { lockTenant, lockTenantText } from '../database/tenant-lock.js';
 import { quoteIdentifier, roleOfTenant, type SchemaName } from '../postgres/schema-name.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
@@ -142,6 +143,31 @@ export async function checkNewName(database: TenantDatabase, schemaName: string,
  */
 export async function refuseWaiting(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<void> {
   refuseInUse(schemaName, 'create', await waitingFor(database, schemaName, ctx));
+}
+
+/**
+ * Takes the lock of a tenant that is about to get its schema, and refuses its name like `refuseWaiting`. The statements in `after` are sent with
+ * the lock, if there are any, in one message.
+ *
+ * @throws SchemaInUseError `SCHEMA_IN_USE`
+ */
+export async function lockNewName(
+  database: TenantDatabase,
+  schemaName: string,
+  { ctx, after }: { readonly ctx: Transaction; readonly after: readonly string[] },
+): Promise<void> {
+  const rows: { readonly waits: boolean }[] = [];
+
+  if (after.length === 0) {
+    await lockTenant(database, schemaName, ctx);
+  } else {
+    const script = [lockTenantText(database, schemaName), ...after, mayBeWaitedForText(database, schemaName)].join(';\n');
+    rows.push(...(await database.execute<{ waits: boolean }>(`${WANTS_ROWS}${script}`, [], ctx)));
+  }
+
+  if (rows[0]?.waits !== false) {
+    await refuseWaiting(database, schemaName, ctx);
+  }
 }
 
 function refuseInUse(schemaName: string, action: 'create' | 'drop' | 'rename', dependents: readonly string[]): void {

@@ -10,7 +10,7 @@ import {
   type FlushEventArgs,
   type Transaction,
 } from '@mikro-orm/core';
-import { tellChanges } from '../database/tell-changes.js';
+import { noticeText, publishChanges, tellChanges } from '../database/tell-changes.js';
 import { provision } from './provision.js';
 import { consentFor } from './consent.js';
 import { adoptSchema, dropSchema, refuseExisting, renameSchema } from './schemas.js';
@@ -60,11 +60,11 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
       return;
     }
 
-    if (!database.rules.isPublicTenant(entity)) {
-      await giveSchema(database, entity, em.getTransactionContext());
-    }
+    const ctx = em.getTransactionContext();
 
-    await tellChanges(database, [entity.schemaName], em.getTransactionContext());
+    if (database.rules.isPublicTenant(entity) || !(await createSchema(database, entity, ctx))) {
+      await tellChanges(database, [entity.schemaName], ctx);
+    }
   }
 
   async beforeUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
@@ -132,15 +132,25 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   }
 }
 
-/** Gives a tenant whose row was just stored its schema: creates it, adopts the existing one if the caller asked for it, or leaves it for later. */
-async function giveSchema(database: TenantDatabase, tenant: Tenant, ctx: Transaction): Promise<void> {
+/**
+ * Gives a tenant whose row was just stored its schema: creates it, adopts the existing one if the caller asked for it, or leaves it for later.
+ * Returns whether it was created, and the other processes were told with the same message.
+ */
+async function createSchema(database: TenantDatabase, tenant: Tenant, ctx: Transaction): Promise<boolean> {
+  const { schemaName } = tenant;
+
   if (consentFor(tenant).adoptSchema === true) {
-    await adoptSchema(database, tenant.schemaName, ctx);
-  } else if (database.rules.settingOf(tenant, 'autoCreateSchema')) {
-    await provision(database, tenant, ctx);
+    await adoptSchema(database, schemaName, ctx);
+  } else if (!database.rules.settingOf(tenant, 'autoCreateSchema')) {
+    await refuseExisting(database, schemaName, ctx);
   } else {
-    await refuseExisting(database, tenant.schemaName, ctx);
+    await provision(database, tenant, { ctx, after: [noticeText(database, [schemaName])] });
+    publishChanges(database, [schemaName], ctx);
+
+    return true;
   }
+
+  return false;
 }
 
 /** The schema name in the tenant's row, read from the database and not from the identity map of the flush. */

@@ -26,6 +26,10 @@ export interface SchemaRun {
   readonly ctx: Transaction;
   /** Statements to send before the first migration, in the same message. */
   readonly before?: readonly string[];
+  /** Statements to send after the last one, in the same message. */
+  readonly after?: readonly string[];
+  /** Whether `SAVEPOINT` was sent, as the last statement of the transaction. */
+  readonly hasSavepoint?: boolean;
   /** Whether the history table is known to exist. */
   readonly hasHistory?: boolean;
   /** Whether the schema is new, so that its tables are empty and unused. */
@@ -48,7 +52,7 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
   const { schemaName, direction, planned, ctx } = run;
   const scope = tenantScope(database.rules, schemaName, run.tenant);
   const history = new History(database, schemaName);
-  const script = new Script(database, schemaName, ctx, run.way ?? 'message');
+  const script = new Script(database, schemaName, { ctx, way: run.way ?? 'message', hasSavepoint: run.hasSavepoint });
 
   script.add(KEEP_PATH);
 
@@ -86,6 +90,7 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
   // a new tenant is created in the caller's transaction, which continues with its former path. Otherwise the transaction ends here, and the
   // path of the session is restored
   script.add(run.isNew === true ? RESTORE_PATH : RESTORE_SESSION_PATH);
+  run.after?.forEach(sql => script.add(sql));
   await script.send();
 }
 

@@ -27,12 +27,18 @@ export class Script {
   readonly #way: Way;
   #statements: Statement[] = [];
   #ownFailure: unknown;
+  #hasSavepoint: boolean;
 
-  constructor(database: TenantDatabase, schemaName: string, ctx: Transaction, way: Way) {
+  constructor(
+    database: TenantDatabase,
+    schemaName: string,
+    { ctx, way, hasSavepoint = false }: { readonly ctx: Transaction; readonly way: Way; readonly hasSavepoint?: boolean | undefined },
+  ) {
     this.#database = database;
     this.#schemaName = schemaName;
     this.#ctx = ctx;
     this.#way = way;
+    this.#hasSavepoint = hasSavepoint;
   }
 
   /** Whether the error is of a statement that is none of a migration's. */
@@ -63,6 +69,11 @@ export class Script {
     this.#statements = [];
     const isTogether = this.#way !== 'singly' && statements.length > 1;
 
+    if (this.#hasSavepoint && (!isTogether || this.#way !== 'message')) {
+      await this.#execute(`release savepoint ${NAME}`);
+      this.#hasSavepoint = false;
+    }
+
     if (!isTogether || !(await this.#database.engine.takesScripts(this.#ctx))) {
       await this.#sendSingly(statements);
     } else if (this.#way === 'message') {
@@ -74,9 +85,10 @@ export class Script {
 
   /** If the message fails, what it did is taken back, and the statements are sent again in a way that tells which one failed. */
   async #sendAsMessage(statements: readonly Statement[]): Promise<void> {
-    const script = scriptFrom([...statements.map(({ sql }) => sql), `release savepoint ${SAVEPOINT}`]);
+    const script = scriptFrom([...statements.map(({ sql }) => sql), `release savepoint ${NAME}`]);
     // a separate message, because nothing runs of a message that does not parse
-    await this.#execute(`savepoint ${SAVEPOINT}`);
+    await (this.#hasSavepoint ? undefined : this.#execute(SAVEPOINT));
+    this.#hasSavepoint = false;
 
     try {
       await this.#execute(script);
@@ -85,9 +97,9 @@ export class Script {
         throw failureOf(statements, undefined, this.#schemaName, error);
       }
 
-      await this.#execute(`rollback to savepoint ${SAVEPOINT}`);
+      await this.#execute(`rollback to savepoint ${NAME}`);
       // inside a savepoint, PostgreSQL would not let a value be used that was added to an enum of the same transaction
-      await this.#execute(`release savepoint ${SAVEPOINT}`);
+      await this.#execute(`release savepoint ${NAME}`);
       await this.#sendAsBlock(statements);
     }
   }
@@ -141,4 +153,7 @@ export function scriptFrom(statements: readonly string[]): string {
   return statements.map(sql => sql.replace(/;\s*$/, '')).join('\n;\n');
 }
 
-const SAVEPOINT = 'landlord_script';
+const NAME = 'landlord_script';
+
+/** The savepoint to which a message is taken back that fails. */
+export const SAVEPOINT = `savepoint ${NAME}`;

@@ -105,6 +105,9 @@ function isDeclared(statement: string, index: number, token: string): boolean {
       /^'landlord [\da-f]{4} \w+'$/.test(token)) ||
     // what stands between the parts of a text
     (/\bconcat_ws\($/.test(before) && token === "','") ||
+    // the notice of a new tenant, in the script that creates it
+    (/\bpg_notify\($/.test(before) && /^'landlord:[\w.]+'$/.test(token)) ||
+    (/\bpg_notify\('landlord:[\w.]+', $/.test(before) && isName) ||
     // a channel, which takes no parameter
     (/^listen $/i.test(command) && /^"landlord:[\w.]+"$/.test(token)) ||
     statement === "set names 'utf8';" ||
