@@ -24,28 +24,37 @@ export interface Screen {
   readonly output: string;
 }
 
+/** The same application without tenants, whose tables are in the public schema, on MikroORM's own command line. */
+export async function stockProject(url: string): Promise<Pick<FleetProject, 'run' | 'write' | typeof Symbol.asyncDispose>> {
+  const folder = await makeFolder();
+  await writeFile(join(folder, 'mikro-orm.config.ts'), STOCK_CONFIG);
+  const run = (...args: readonly string[]): Promise<Screen> => runCli(folder, url, args, STOCK_CLI);
+  const write = (name: string, statements: readonly string[]): Promise<void> =>
+    writeFile(join(folder, 'public', `${name}.ts`), migrationFile(name, statements));
+  await mustRun(run, ['migration:create']);
+
+  for (let n = 1; n < MIGRATIONS; n += 1) {
+    await write(nameOf(n), [`update "item_${n % TABLES}" set "name" = "name"`]);
+  }
+
+  await mustRun(run, ['migration:up']);
+
+  return { run, write, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+}
+
 export async function fleetProject(url: string, tenants: number): Promise<FleetProject> {
   const resources = new AsyncDisposableStack();
-  // inside of the repository, so that it can import the packages
-  await mkdir(join(ROOT, '.data'), { recursive: true });
-  const folder = await mkdtemp(join(ROOT, '.data', 'fleet-'));
+  const folder = await makeFolder();
   resources.defer(() => rm(folder, { recursive: true, force: true }));
   const pool = new Pool({ connectionString: url, max: 4 });
   resources.defer(() => pool.end());
-  await writeFile(join(folder, 'tsconfig.json'), '{ "extends": "../../tsconfig.json" }');
   await writeFile(join(folder, 'mikro-orm.config.ts'), CONFIG);
   const run = (...args: readonly string[]): Promise<Screen> => runCli(folder, url, args);
   const write = (name: string, statements: readonly string[]): Promise<void> =>
     writeFile(join(folder, 'tenant', `${name}.ts`), migrationFile(name, statements));
 
   // MikroORM's own generator writes the tables and the snapshot
-  for (const args of [['migration:create'], ['migration:up'], ['migration:create', '--tenants']]) {
-    const { code, output } = await run(...args);
-
-    if (code !== 0) {
-      throw new Error(`mikro-orm ${args.join(' ')}: ${output}`);
-    }
-  }
+  await mustRun(run, ['migration:create'], ['migration:up'], ['migration:create', '--tenants']);
 
   for (let n = 1; n < MIGRATIONS; n += 1) {
     await write(nameOf(n), [`update "item_${n % TABLES}" set "name" = "name"`]);
@@ -72,10 +81,29 @@ export function nameOf(n: number): string {
   return `Migration2099010100${String(n).padStart(4, '0')}`;
 }
 
-function runCli(folder: string, url: string, args: readonly string[]): Promise<Screen> {
+// inside of the repository, so that it can import the packages
+async function makeFolder(): Promise<string> {
+  await mkdir(join(ROOT, '.data'), { recursive: true });
+  const folder = await mkdtemp(join(ROOT, '.data', 'fleet-'));
+  await writeFile(join(folder, 'tsconfig.json'), '{ "extends": "../../tsconfig.json" }');
+
+  return folder;
+}
+
+async function mustRun(run: FleetProject['run'], ...commands: readonly (readonly string[])[]): Promise<void> {
+  for (const args of commands) {
+    const { code, output } = await run(...args);
+
+    if (code !== 0) {
+      throw new Error(`mikro-orm ${args.join(' ')}: ${output}`);
+    }
+  }
+}
+
+function runCli(folder: string, url: string, args: readonly string[], cli = 'dist/cli/bin.js'): Promise<Screen> {
   const start = performance.now();
   const chunks: string[] = [];
-  const child = spawn(process.execPath, [join(ROOT, 'dist/cli/bin.js'), ...args], {
+  const child = spawn(process.execPath, [join(ROOT, cli), ...args], {
     cwd: folder,
     env: { ...process.env, DATABASE_URL: url },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -149,22 +177,16 @@ const TABLES = 12;
 
 const MIGRATIONS = 15;
 
-const CONFIG = `
-import { TenantMixin, withTenants } from '@landlord/mikro-orm';
-import { defineEntity, p } from '@mikro-orm/core';
-import { defineConfig } from '@mikro-orm/postgresql';
+const STOCK_CLI = 'node_modules/@mikro-orm/cli/cli.js';
 
-class Client extends TenantMixin {}
-const ClientSchema = defineEntity({ class: Client, tableName: 'client', extends: TenantMixin, properties: {} });
-
+const items = (schema: string): string => `
 const items = [];
 
 for (let n = 0; n < ${TABLES}; n += 1) {
   items.push(
     defineEntity({
       name: 'Item' + n,
-      tableName: 'item_' + n,
-      schema: '*',
+      tableName: 'item_' + n,${schema}
       properties: {
         id: p.integer().primary(),
         name: p.string().index(),
@@ -175,7 +197,16 @@ for (let n = 0; n < ${TABLES}; n += 1) {
     }),
   );
 }
+`;
 
+const CONFIG = `
+import { TenantMixin, withTenants } from '@landlord/mikro-orm';
+import { defineEntity, p } from '@mikro-orm/core';
+import { defineConfig } from '@mikro-orm/postgresql';
+
+class Client extends TenantMixin {}
+const ClientSchema = defineEntity({ class: Client, tableName: 'client', extends: TenantMixin, properties: {} });
+${items(" schema: '*',")}
 export default withTenants(
   defineConfig({
     baseDir: import.meta.dirname,
@@ -185,4 +216,18 @@ export default withTenants(
   }),
   { tenant: Client, migrations: { path: 'tenant', snapshotName: '.snapshot' } },
 );
+`;
+
+const STOCK_CONFIG = `
+import { defineEntity, p } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
+import { defineConfig } from '@mikro-orm/postgresql';
+${items('')}
+export default defineConfig({
+  baseDir: import.meta.dirname,
+  entities: items,
+  extensions: [Migrator],
+  clientUrl: process.env.DATABASE_URL,
+  migrations: { path: 'public', snapshotName: '.snapshot' },
+});
 `;

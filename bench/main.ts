@@ -1,3 +1,4 @@
+import { cli } from './cli.ts';
 import { curve } from './curve.ts';
 import { createTenant } from './create-tenant.ts';
 import { fleet } from './fleet.ts';
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (url: string, argument?: string) => Promi
   migrate: migrateTenants,
   noop: nothingToDo,
   check: publicCheck,
+  cli,
   curve,
   growth,
   fleet,
