@@ -2,7 +2,7 @@ import type { Transaction } from '@mikro-orm/core';
 import { WANTS_ROWS } from '../../connection/server-status.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
-import { isUnreachable, lacksTable } from '../../postgres/sql-state.js';
+import { isUnreachable } from '../../postgres/sql-state.js';
 import { SERVER_SESSION } from './commits.js';
 import { scriptFrom } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
@@ -72,7 +72,7 @@ export async function migrateInSharedMessage(
       const committed = await look(database, free, ctx);
       await unlock(database, parts, ctx);
 
-      // one that was committed has no history any more
+      // a history that was there is gone or locked. Each finds out what is left to do when it is migrated alone
       if (committed === undefined) {
         return { ...outcome, alone: [...outcome.alone, ...worksOf(free)], done: [], failed: undefined };
       }
@@ -137,8 +137,10 @@ async function lockAll(
 
   try {
     const [row] = await database.execute<FoundRow>(
-      `${WANTS_ROWS}select set_config('landlord.locked', concat_ws(',', ${locks}), true)\n;\n` +
+      reading(parts, [
+        `select set_config('landlord.locked', concat_ws(',', ${locks}), true)`,
         `select current_setting('landlord.locked') as locked, ${changesOf(parts)} as changed, ${SERVER_SESSION} as session`,
+      ]),
       [],
       ctx,
     );
@@ -149,6 +151,7 @@ async function lockAll(
     return locked?.map((isLocked, place) => (isLocked !== 't' ? 'busy' : changed?.[place] === 't' ? 'changed' : 'free'));
   } catch (error) {
     if (!isUnreachable(error)) {
+      await database.execute('rollback', [], ctx);
       await unlock(database, parts, ctx);
     }
 
@@ -156,18 +159,25 @@ async function lockAll(
   }
 }
 
+/** A message whose last `select` is wanted. It waits for locks no longer than a tenant does, and is known as the first of them. */
+function reading([first]: readonly Part[], selects: readonly string[]): string {
+  return `${WANTS_ROWS}${scriptFrom(['begin isolation level read committed', ...(first?.script.settings ?? []), ...selects, 'commit'])}`;
+}
+
 /** Which of them have their migrations. Undefined if that cannot be told. */
 async function look(database: TenantDatabase, parts: readonly Part[], ctx: Transaction): Promise<boolean[] | undefined> {
   try {
-    const [row] = await database.execute<Pick<FoundRow, 'changed'>>(`select ${changesOf(parts)} as changed`, [], ctx);
+    const [row] = await database.execute<Pick<FoundRow, 'changed'>>(reading(parts, [`select ${changesOf(parts)} as changed`]), [], ctx);
 
     return row?.changed.split(',').map(changed => changed === 't');
   } catch (error) {
-    if (lacksTable(error)) {
-      return undefined;
+    if (isUnreachable(error)) {
+      throw error;
     }
 
-    throw error;
+    await database.execute('rollback', [], ctx);
+
+    return undefined;
   }
 }
 

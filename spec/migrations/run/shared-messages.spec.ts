@@ -103,6 +103,24 @@ onDatabases(
       expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(NAMES);
     });
 
+    it('M36 a history that another session has locked holds up its own tenant alone, and no lock is left behind', async () => {
+      const locker = new Client(database.options().clientUrl ?? '');
+      await locker.connect();
+      set.use(sqlMigration('M2', ['select pg_sleep(0.01)', 'alter table "tag" add column "colour" text']));
+      // the run has read it before
+      const result = await set.tenants.migrate({
+        concurrency: 1,
+        lockTimeoutMs: 50,
+        retries: 1,
+        onPlan: () => void locker.query('begin; lock table "t30"."mikro_orm_migrations"'),
+      });
+      await locker.query('rollback');
+      await locker.end();
+
+      expect(schemaNamesOf(result.failed)).to.deep.equal(['t30']);
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES.filter(name => name !== 't30'));
+    });
+
     it('M36 any mix of tenants that fail, are busy, or were migrated meanwhile, ends as if each had been alone', async () => {
       for (const seed of [1, 2, 3]) {
         const pick = randomPick(randomNumbers(seed));
