@@ -8,6 +8,7 @@ export interface Load {
   readonly hosts: readonly string[];
   readonly requests: number;
   readonly concurrency: number;
+  readonly path?: string;
 }
 
 export interface LoadResult {
@@ -35,7 +36,7 @@ export function startLoader(): AsyncDisposable & { send(load: Load): Promise<Loa
   };
 }
 
-async function run({ port, hosts, requests, concurrency }: Load): Promise<LoadResult> {
+async function run({ port, hosts, requests, concurrency, path = '/' }: Load): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
   const times: number[] = [];
   let sent = 0;
@@ -45,7 +46,7 @@ async function run({ port, hosts, requests, concurrency }: Load): Promise<LoadRe
       const host = hosts[sent % hosts.length] as string;
       sent += 1;
       const at = performance.now();
-      await request(agent, port, host);
+      await request(agent, port, { host, path });
       times.push(performance.now() - at);
     }
   };
@@ -57,9 +58,9 @@ async function run({ port, hosts, requests, concurrency }: Load): Promise<LoadRe
   return { ms, p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
 }
 
-function request(agent: Agent, port: number, host: string): Promise<void> {
+function request(agent: Agent, port: number, { host, path }: { readonly host: string; readonly path: string }): Promise<void> {
   return new Promise((resolve, reject) => {
-    get({ agent, host: '127.0.0.1', port, headers: { host } }, answer => {
+    get({ agent, host: '127.0.0.1', port, path, headers: { host } }, answer => {
       answer.resume().on('end', () => (answer.statusCode === 200 ? resolve() : reject(new Error(`${host}: ${answer.statusCode}`))));
     }).on('error', reject);
   });

@@ -5,6 +5,7 @@ import { growth } from './growth.ts';
 import { migrateTenants } from './migrate-tenants.ts';
 import { nothingToDo } from './nothing-to-do.ts';
 import { startServer } from './server.ts';
+import { memory } from './memory.ts';
 import { publicCheck } from './public-check.ts';
 import { printReport, type Report } from './report.ts';
 import { request } from './request.ts';
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, (url: string, argument?: string) => Promi
   check: publicCheck,
   curve,
   growth,
+  memory,
   fleet,
   request,
   resolve,

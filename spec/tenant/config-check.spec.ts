@@ -36,6 +36,15 @@ describe('checking the configuration', () => {
     expect(problems.join()).to.contain('https://example.com').and.to.contain('a b').and.not.to.contain('fine');
   });
 
+  it('W1 names each option of the connections that is none', () => {
+    const problemsWith = (connections: object): readonly string[] =>
+      problemsOf(() => withTenants(defineConfig({}), { tenant: Library, connections }));
+
+    expect(problemsWith({ preferServed: 1, maxTenants: 0 })).to.have.length(2);
+    expect(problemsWith({ maxTenants: 1.5 }).join()).to.contain('`connections.maxTenants` is 1.5');
+    expect(problemsWith({ preferServed: 'yes' }).join()).to.contain('`connections.preferServed` is "yes"');
+  });
+
   it('W1 names each option of the directory that is none, and shows no URL', () => {
     const problems = problemsOf(() =>
       withTenants(defineConfig({}), {

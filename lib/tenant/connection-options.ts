@@ -1,0 +1,52 @@
+import { show } from '../errors/tenant-error.js';
+
+/** How the connections of the pool are shared among the tenants. */
+export interface ConnectionOptions {
+  /**
+   * Whether a tenant's work takes a connection that has served the tenant before, if one is idle. If none is, it takes any idle one, and never
+   * waits for a certain one. PostgreSQL then keeps what it knows of a tenant's tables in fewer connections.
+   *
+   * @default true
+   */
+  readonly preferServed?: boolean;
+
+  /**
+   * The number of tenants after which a connection is closed and replaced. PostgreSQL keeps about 24 KB in the memory of a connection for each
+   * table that was used on it, for as long as the connection lives. With too small a number, connections are replaced so often that requests
+   * are slower. `false` never closes a connection for this reason.
+   *
+   * @default as many as keep a connection under 256 MB by 24 KB a table: 1,092 tenants of 10 tables
+   */
+  readonly maxTenants?: number | false;
+}
+
+export type ResolvedConnectionOptions = Required<Omit<ConnectionOptions, 'maxTenants'>> & {
+  /** Undefined until the tables of a tenant are known. */
+  readonly maxTenants: number | false | undefined;
+};
+
+/** Returns every problem of the `connections` options. */
+export function connectionProblems({ preferServed, maxTenants }: ConnectionOptions = {}): string[] {
+  const problems: string[] = [];
+
+  if (preferServed !== undefined && typeof preferServed !== 'boolean') {
+    problems.push(`\`connections.preferServed\` is ${show(preferServed)}, but must be true or false.`);
+  }
+
+  if (maxTenants !== undefined && maxTenants !== false && !(Number.isInteger(maxTenants) && maxTenants > 0)) {
+    problems.push(`\`connections.maxTenants\` is ${show(maxTenants)}, but must be a whole number above zero, or false.`);
+  }
+
+  return problems;
+}
+
+/** What PostgreSQL keeps in the memory of a connection for each table that was used on it. */
+export const BYTES_A_TABLE = 24 * 1024;
+
+/** How much of that a connection has at most by default. */
+const MAX_BYTES = 256 * 1_048_576;
+
+/** How many tenants of so many tables a connection serves by default. */
+export function defaultMaxTenants(tables: number): number {
+  return Math.max(1, Math.floor(MAX_BYTES / BYTES_A_TABLE / Math.max(1, tables)));
+}
