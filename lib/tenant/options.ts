@@ -1,5 +1,6 @@
 import type { EntityClass, FilterQuery, MigrationsOptions, Options } from '@mikro-orm/core';
 import type { ConnectionOptions, ResolvedConnectionOptions } from './connection-options.js';
+import type { LimitsOption } from './limit-options.js';
 import type { DirectoryOptions } from './directory-options.js';
 import type { TenantMixin } from './tenant-mixin.js';
 
@@ -88,6 +89,14 @@ export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixi
 
   /** How the connections of the pool are shared among the tenants. It has no effect on PGlite and on a Kysely dialect of your own. */
   readonly connections?: ConnectionOptions;
+
+  /**
+   * How many connections the work of one tenant can use at once, so that a tenant that floods the application does not keep the others waiting.
+   * `{}` gives each tenant half of the pool. A function returns the limits of a tenant; it is called again when the tenant's row has changed.
+   *
+   * @default none: a tenant can use the whole pool
+   */
+  readonly limits?: LimitsOption<Tenant>;
 }
 
 /** The database roles of the tenants. */
@@ -113,11 +122,12 @@ export interface RolesOptions {
 }
 
 /** The options with every default filled in. */
-export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles' | 'connections'>> & {
+export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles' | 'connections' | 'limits'>> & {
   readonly migrations: MigrationsOptions;
   readonly roles: RolesOptions | undefined;
   readonly directory: Required<DirectoryOptions>;
   readonly connections: ResolvedConnectionOptions;
+  readonly limits: LimitsOption | undefined;
 };
 
 /** A MikroORM config of any driver. */
@@ -147,6 +157,7 @@ export const DEFAULTS = {
     onUnavailable: 'serve',
   },
   connections: { preferServed: true, maxTenants: undefined },
+  limits: undefined,
 } as const satisfies Omit<ResolvedTenantsOptions, 'tenant' | 'publicSchema'>;
 
 /** The default folder of the tenant set. */
@@ -167,6 +178,7 @@ export function resolveOptions(options: TenantsOptions, configSchema: string | u
     roles: options.roles ?? DEFAULTS.roles,
     directory: { ...DEFAULTS.directory, ...withoutUndefined(options.directory ?? {}) },
     connections: { ...DEFAULTS.connections, ...withoutUndefined(options.connections ?? {}) },
+    limits: options.limits ?? DEFAULTS.limits,
   };
 }
 

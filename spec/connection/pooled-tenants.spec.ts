@@ -119,10 +119,8 @@ onDatabases(
 
       try {
         for (let n = 0; n < 5; n += 1) {
-          const clients: pg.PoolClient[] = await Promise.all([
-            inScope(orm, 't0', () => pool.connect()),
-            inScope(orm, 't1', () => pool.connect()),
-          ]);
+          const connect = (): Promise<pg.PoolClient> => pool.connect();
+          const clients = await Promise.all([inScope(orm, 't0', connect), inScope(orm, 't1', connect)]);
           clients.forEach(client => client.release());
         }
 

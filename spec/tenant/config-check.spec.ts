@@ -45,6 +45,16 @@ describe('checking the configuration', () => {
     expect(problemsWith({ preferServed: 'yes' }).join()).to.contain('`connections.preferServed` is "yes"');
   });
 
+  it('W1 names each limit that is none', () => {
+    const problemsWith = (limits: object | number): readonly string[] =>
+      problemsOf(() => withTenants(defineConfig({}), { tenant: Library, limits: limits as never }));
+
+    expect(problemsWith({ concurrency: 0, queue: -1, timeoutMs: '5s' })).to.have.length(3);
+    expect(problemsWith({ concurrency: 0 }).join()).to.contain('`limits.concurrency` is 0, but must be a whole number, above zero');
+    expect(problemsWith({ queue: -1 }).join()).to.contain('`limits.queue` is -1, but must be a whole number, zero or more');
+    expect(problemsWith(5).join()).to.contain('`limits` is 5');
+  });
+
   it('W1 names each option of the directory that is none, and shows no URL', () => {
     const problems = problemsOf(() =>
       withTenants(defineConfig({}), {

@@ -21,9 +21,10 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
   'it is a member of the library or of its users': {
     'api/tenant-service.ts': ['autoCreateSchema', 'autoDropSchema', 'schemaName'],
     'cli/with-tenants-of.ts': ['quiet'],
-    'connection/guarded-dialect.ts': ['lacking'],
+    'connection/guarded-dialect.ts': ['lacking', 'place'],
     'connection/guarded-connection.ts': ['failure', 'hasBegun', 'hasKeptPath'],
     'connection/sealed-values.ts': ['FILLING'],
+    'connection/tenant-limiter.ts': ['open', 'used'],
     'connection/statement-runner.ts': ['isOpen'],
     'connection/pooled-connection.ts': ['pid'],
     'connection/search-path.ts': ['path', 'pid'],
