@@ -13,10 +13,11 @@ import { round, scaled, type Report } from './report.ts';
 
 /**
  * What the server's processes of a pool of ten keep in memory after requests to many tenants of ten tables, and how long the requests take: with
- * the pool as `pg` makes it, and with `connections`. `npm run bench -- memory 2000` has so many tenants.
+ * the pool as `pg` makes it, and with `connections`. `npm run bench -- memory 2000:4` has so many
+ * tenants, and so many requests at once.
  */
 export async function memory(url: string, argument?: string): Promise<Report[]> {
-  const count = Number(argument ?? scaled(10_000, 200));
+  const [count = scaled(10_000, 200), ...concurrencies] = argument?.split(':').map(Number) ?? [];
   await using loader = startLoader();
   const pool = new Pool({ connectionString: url, max: 4, application_name: OBSERVER });
   const orm = await openOrm(url, [migrationOf('Migration0', [])]);
@@ -24,7 +25,7 @@ export async function memory(url: string, argument?: string): Promise<Report[]> 
   await makeTenants(pool, count);
   const reports: Report[] = [];
 
-  for (const concurrency of CONCURRENCIES) {
+  for (const concurrency of concurrencies.length > 0 ? concurrencies : CONCURRENCIES) {
     for (const [traffic, hosts] of Object.entries({ uniform: uniform(count), 'Zipf-like': zipf(count) })) {
       const rows: Record<string, number | string>[] = [];
 
@@ -68,9 +69,11 @@ async function measure({ url, pool, send, hosts, connections, concurrency, count
   await new Promise(resolve => server.once('listening', resolve));
   const load = (list: readonly string[], requests: number, path = '/'): Promise<LoadResult> =>
     send({ port: (server.address() as AddressInfo).port, hosts: list, requests, concurrency, path });
+  const burst = { port: (server.address() as AddressInfo).port, hosts: hostsOf(10), requests: 500, concurrency: 40, path: '/all' };
 
   const ten = hostsOf(10);
-  await load(ten, 2_000, '/all');
+  // opens all connections of the pool, as any burst does
+  await send(burst);
   const before = opened;
   await load(hosts, count * PASSES, '/all');
   const few: LoadResult[] = [];
@@ -202,7 +205,7 @@ function modesFor(count: number): Readonly<Record<string, ConnectionOptions>> {
 const OBSERVER = 'bench observer';
 const TABLES = ['note', ...Array.from({ length: 9 }, (_, n) => `item_${n}`)];
 const CONCURRENCIES = [4, 16];
-const REQUESTS = scaled(2_000, 200);
+const REQUESTS = scaled(1_000, 200);
 const ROUNDS = scaled(7, 3);
 /** How often each tenant is asked for. */
 const PASSES = 6;

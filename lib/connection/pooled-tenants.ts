@@ -1,7 +1,7 @@
 import type { Configuration } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { defaultMaxTenants, type ResolvedConnectionOptions } from '../tenant/connection-options.js';
+import { defaultMaxTenants, maxTenantsIn, megabytesOf, type ResolvedConnectionOptions } from '../tenant/connection-options.js';
 import { countTenantTables } from '../tenant/entity-kinds.js';
 import { clientOf } from './server-status.js';
 import { sqlTarget } from './sql-target.js';
@@ -33,7 +33,9 @@ class PooledTenants {
   /** The tenants of those who wait for a connection. */
   readonly #waiting = new WeakMap<object, string>();
   readonly #replaced = new WeakSet<object>();
+  readonly #clients = new Set<object>();
   #maxTenants: number | undefined;
+  #hasWarned = false;
 
   constructor(pool: Pool, config: Configuration) {
     this.#pool = pool;
@@ -59,8 +61,12 @@ class PooledTenants {
       };
     }
 
+    pool.on('connect', client => this.#clients.add(client));
     pool.on('release', (error, client) => this.#closeIfFull(error, client));
-    pool.on('remove', client => this.#replace(client));
+    pool.on('remove', client => {
+      this.#clients.delete(client);
+      this.#replace(client);
+    });
   }
 
   #connectFor<Result>(tenant: string, connect: () => Result): Result {
@@ -76,12 +82,45 @@ class PooledTenants {
     if (connecting instanceof Promise) {
       // on a branch of its own: whoever waits for the connection gets it no later
       connecting.then(
-        (client: object) => servedBy(client).add(tenant),
+        (client: object) => this.#add(client, tenant),
         () => undefined,
       );
     }
 
     return connecting;
+  }
+
+  #add(client: object, tenant: string): void {
+    const names = servedBy(client);
+
+    if (!names.has(tenant)) {
+      names.add(tenant);
+
+      if (!this.#hasWarned) {
+        this.#warnAboveBudget(TenantRules.of(this.#config));
+      }
+    }
+  }
+
+  /** Here it is known how many tenants there are to be served. At the start, that would take a query. */
+  #warnAboveBudget({ metadata, options }: TenantRules): void {
+    const { memoryBudgetMb: budget } = options.connections;
+    const tables = countTenantTables(metadata);
+    const known = [...this.#clients].reduce((sum, client) => sum + (served.get(client)?.size ?? 0), 0);
+    const megabytes = megabytesOf(known * tables);
+
+    if (megabytes > budget) {
+      this.#hasWarned = true;
+      const { max } = this.#pool.options;
+      this.#config
+        .getLogger()
+        .warn(
+          'info',
+          `The ${this.#clients.size} connections of the pool know the tables of ${known} tenants in all, ${tables} of each, for which PostgreSQL has taken about ${megabytes} MB of memory. ` +
+            `The budget is ${budget} MB (\`connections.memoryBudgetMb\`). Set \`connections: { maxTenants: ${maxTenantsIn(budget / max, tables)} }\` for a pool of ${max}, make the pool smaller, or raise the budget.`,
+          { enabled: true },
+        );
+    }
   }
 
   /** Puts the client that is best for the first who waits where the pool takes it from. */
@@ -205,7 +244,7 @@ interface Pool {
   newClient?(waiting: { callback(error: unknown, client: unknown, release?: () => void): void }): unknown;
   connect(...args: unknown[]): unknown;
   on(event: 'release', listener: (error: unknown, client: PoolClient) => void): unknown;
-  on(event: 'remove', listener: (client: object) => void): unknown;
+  on(event: 'connect' | 'remove', listener: (client: object) => void): unknown;
 }
 
 type SharablePool = Pool & Required<Pick<Pool, '_idle' | '_pendingQueue' | '_pulseQueue'>>;

@@ -156,7 +156,7 @@ export const DEFAULTS = {
     trigger: false,
     onUnavailable: 'serve',
   },
-  connections: { preferServed: true, maxTenants: undefined },
+  connections: { preferServed: true, maxTenants: undefined, memoryBudgetMb: 4096 },
   limits: undefined,
 } as const satisfies Omit<ResolvedTenantsOptions, 'tenant' | 'publicSchema'>;
 

@@ -165,6 +165,34 @@ onDatabases(
       expect(new Set(pids).size).to.equal(4);
     });
 
+    it('S23 warns once, with what to set, when the connections know more tables than the budget allows for', async () => {
+      const orm = await open(8, { memoryBudgetMb: 1 });
+      const warnings = (): string[] => database.statements.filter(message => message.includes('connections.memoryBudgetMb'));
+      database.statements.length = 0;
+
+      // 42 tables are 984 KB, and the next is above 1 MB
+      for (const [n, name] of NAMES.entries()) {
+        await atOnce(
+          orm,
+          Array.from({ length: n === 5 ? 2 : 8 }, () => name),
+        );
+      }
+
+      expect(warnings()).to.deep.equal([]);
+
+      for (const name of ['t5', 't5']) {
+        await atOnce(
+          orm,
+          Array.from({ length: 8 }, () => name),
+        );
+      }
+
+      expect(warnings()).to.have.length(1);
+      expect(warnings()[0])
+        .to.contain('The 8 connections of the pool know the tables of 43 tenants in all, 1 of each')
+        .and.to.contain('connections: { maxTenants: 5 }');
+    });
+
     it('S23 the ORM closes while a connection is replaced', async () => {
       const orm = await open(1, { maxTenants: 1 });
       const pids = [await pidOf(orm, 't0'), await pidOf(orm, 't1')];

@@ -42,6 +42,7 @@ describe('checking the configuration', () => {
 
     expect(problemsWith({ preferServed: 1, maxTenants: 0 })).to.have.length(2);
     expect(problemsWith({ maxTenants: 1.5 }).join()).to.contain('`connections.maxTenants` is 1.5');
+    expect(problemsWith({ memoryBudgetMb: 0 }).join()).to.contain('`connections.memoryBudgetMb` is 0');
     expect(problemsWith({ preferServed: 'yes' }).join()).to.contain('`connections.preferServed` is "yes"');
   });
 

@@ -198,7 +198,7 @@ export const POOL_SEAMS = objectSeamsOf('Pool', 'pg', {
 
 /** What the pool tells of. */
 export const POOL_EVENT_SEAMS = seamsOf('PoolEvents', 'pg', {
-  connect: { use: 'read', protects: 'a stream over a lost connection ends', usedIn: LOST },
+  connect: { use: 'read', protects: 'a stream over a lost connection ends', usedIn: [...LOST, ...SHARED] },
   release: { use: 'read', protects: 'a lost connection gives its place in the pool back', usedIn: [...LOST, ...SHARED] },
 });
 
