@@ -85,7 +85,7 @@ function schemaOf(host: string): string {
   return host.slice(0, host.indexOf('.'));
 }
 
-async function makeTenants(pool: Pool, count: number): Promise<void> {
+export async function makeTenants(pool: Pool, count: number): Promise<void> {
   await pMap(
     hostsOf(count).map(schemaOf),
     name =>

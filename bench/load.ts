@@ -8,6 +8,9 @@ export interface Load {
   readonly hosts: readonly string[];
   readonly requests: number;
   readonly concurrency: number;
+  readonly path?: string;
+  /** Statuses besides 200 that are no error. They are counted, and their times are not. */
+  readonly allows?: readonly number[];
 }
 
 export interface LoadResult {
@@ -15,6 +18,8 @@ export interface LoadResult {
   readonly ms: number;
   readonly p50: number;
   readonly p99: number;
+  /** How many answers had a status of `allows`. */
+  readonly refused: number;
 }
 
 /** A process that sends requests, so that sending is not measured together with answering. */
@@ -35,7 +40,7 @@ export function startLoader(): AsyncDisposable & { send(load: Load): Promise<Loa
   };
 }
 
-async function run({ port, hosts, requests, concurrency }: Load): Promise<LoadResult> {
+async function run({ port, hosts, requests, concurrency, path = '/', allows = [] }: Load): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
   const times: number[] = [];
   let sent = 0;
@@ -45,8 +50,11 @@ async function run({ port, hosts, requests, concurrency }: Load): Promise<LoadRe
       const host = hosts[sent % hosts.length] as string;
       sent += 1;
       const at = performance.now();
-      await request(agent, port, host);
-      times.push(performance.now() - at);
+      const status = await request(agent, port, { host, path, allows });
+
+      if (status === 200) {
+        times.push(performance.now() - at);
+      }
     }
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
@@ -54,16 +62,21 @@ async function run({ port, hosts, requests, concurrency }: Load): Promise<LoadRe
   agent.destroy();
   times.sort((a, b) => a - b);
 
-  return { ms, p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+  return { ms, p50: quantile(times, 0.5), p99: quantile(times, 0.99), refused: sent - times.length };
 }
 
-function request(agent: Agent, port: number, host: string): Promise<void> {
+function request(agent: Agent, port: number, { host, path, allows }: Target): Promise<number> {
   return new Promise((resolve, reject) => {
-    get({ agent, host: '127.0.0.1', port, headers: { host } }, answer => {
-      answer.resume().on('end', () => (answer.statusCode === 200 ? resolve() : reject(new Error(`${host}: ${answer.statusCode}`))));
+    get({ agent, host: '127.0.0.1', port, path, headers: { host } }, answer => {
+      const { statusCode = 0 } = answer;
+      answer
+        .resume()
+        .on('end', () => ([200, ...allows].includes(statusCode) ? resolve(statusCode) : reject(new Error(`${host}: ${statusCode}`))));
     }).on('error', reject);
   });
 }
+
+type Target = Required<Pick<Load, 'path' | 'allows'>> & { readonly host: string };
 
 function quantile(sorted: readonly number[], q: number): number {
   return sorted[Math.floor((sorted.length - 1) * q)] ?? 0;

@@ -6,6 +6,8 @@ import { growth } from './growth.ts';
 import { migrateTenants } from './migrate-tenants.ts';
 import { nothingToDo } from './nothing-to-do.ts';
 import { startServer } from './server.ts';
+import { memory } from './memory.ts';
+import { overload } from './overload.ts';
 import { publicCheck } from './public-check.ts';
 import { printReport, type Report } from './report.ts';
 import { request } from './request.ts';
@@ -19,6 +21,8 @@ const BENCHES: Readonly<Record<string, (url: string, argument?: string) => Promi
   cli,
   curve,
   growth,
+  memory,
+  overload,
   fleet,
   request,
   resolve,

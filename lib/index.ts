@@ -9,6 +9,8 @@ export { tenantContext } from './web/koa/tenant-context.js';
 export { schemaRouter } from './web/koa/schema-router.js';
 export * from './errors/index.js';
 
+export type { ConnectionOptions } from './tenant/connection-options.js';
+export type { LimitsOption, TenantLimits } from './tenant/limit-options.js';
 export type { RolesOptions, TenantFilter, TenantsOptions } from './tenant/options.js';
 export type { NewTenant, TenantData } from './tenant/tenant-mixin.js';
 export type { TenantEntityManagerMethods } from './scope/wrapped-orm.js';

@@ -3,6 +3,7 @@ import { attachRollbackError, connectionWasLost, hasSqlState } from '../postgres
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
+import { addServed } from './pooled-tenants.js';
 import { queryOf } from './settings-sql.js';
 import { hasOpenTransaction } from './server-status.js';
 import { controlOf, mayWrite, schemasRenamedOrDropped, type Control } from './statement-kinds.js';
@@ -116,6 +117,7 @@ export class CheckedConnection implements DatabaseConnection {
     if (tenants.length === 0) {
       await this.#driver.commitTransaction(this.inner);
     } else {
+      addServed(this.inner, tenants);
       await this.#commitFor(tenants);
     }
 

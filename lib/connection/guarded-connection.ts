@@ -2,6 +2,7 @@ import { partsOf, type SqlKind, type SqlPart } from '../postgres/transaction-sta
 import { canHaveTransaction } from './statement-kinds.js';
 import { GuardedTransaction, KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
 import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
+import type { Place } from './tenant-limiter.js';
 import { inUnit, StatementRunner, undo, type Unit } from './statement-runner.js';
 
 /**
@@ -12,6 +13,8 @@ export class GuardedConnection implements DatabaseConnection {
   readonly inner: DatabaseConnection;
   /** The schemas of `searchPath` that it does not find by itself. */
   lacking: readonly string[] = [];
+  /** What its user may have it by, where tenants are limited. */
+  place: Place | undefined;
   declare cancelQuery?: (...args: any[]) => Promise<void>;
   declare collectSessionInfo?: (...args: any[]) => Promise<void>;
   declare killSession?: (...args: any[]) => Promise<void>;
@@ -38,9 +41,10 @@ export class GuardedConnection implements DatabaseConnection {
   async executeQuery(query: Query, options?: object): Promise<QueryResult> {
     const required = this.#settingsFor(query);
 
-    return required === undefined
-      ? this.inner.executeQuery(query, options)
-      : this.#whileBusy(() => this.#execute(query, required, options));
+    const executing =
+      required === undefined ? this.inner.executeQuery(query, options) : this.#whileBusy(() => this.#execute(query, required, options));
+
+    return this.place === undefined ? executing : this.place.run(executing);
   }
 
   async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {

@@ -56,6 +56,27 @@ class GuardedDriver implements Driver {
   }
 
   async #acquire(options: object | undefined): Promise<GuardedConnection> {
+    const entered = this.#guard.limiter?.enter();
+
+    if (entered === undefined) {
+      return this.#connect(options);
+    }
+
+    const place = entered instanceof Promise ? await entered : entered;
+
+    try {
+      const connection = await this.#connect(options);
+      connection.place = place;
+      place.begin();
+
+      return connection;
+    } catch (error) {
+      place.end();
+      throw error;
+    }
+  }
+
+  async #connect(options: object | undefined): Promise<GuardedConnection> {
     const inner = await this.#driver.acquireConnection(options);
     const connection = this.#connections.get(inner) ?? new GuardedConnection(inner, this.#driver, this.#guard);
 
@@ -78,7 +99,14 @@ class GuardedDriver implements Driver {
   }
 
   async releaseConnection(connection: GuardedConnection, options?: object): Promise<void> {
-    await this.#driver.releaseConnection(connection.inner, options);
+    const { place } = connection;
+    connection.place = undefined;
+
+    try {
+      await this.#driver.releaseConnection(connection.inner, options);
+    } finally {
+      place?.end();
+    }
   }
 
   async beginTransaction(connection: GuardedConnection, settings: object): Promise<void> {
@@ -90,7 +118,13 @@ class GuardedDriver implements Driver {
   }
 
   async rollbackTransaction(connection: GuardedConnection): Promise<void> {
-    await connection.rollback(() => this.#driver.rollbackTransaction(connection.inner));
+    try {
+      await connection.rollback(() => this.#driver.rollbackTransaction(connection.inner));
+    } catch (error) {
+      // Kysely does not give it back then
+      connection.place?.end();
+      throw error;
+    }
   }
 
   async savepoint(connection: GuardedConnection, name: string, compileQuery: unknown): Promise<void> {

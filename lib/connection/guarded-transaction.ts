@@ -1,5 +1,6 @@
 import { quoteIdentifier } from '../postgres/schema-name.js';
 import type { Query } from './kysely-types.js';
+import type { TenantLimiter } from './tenant-limiter.js';
 import { extendedPath } from './search-path.js';
 import { pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql, type Settings, type Statement } from './settings-sql.js';
 
@@ -209,6 +210,9 @@ export function isOwn({ path, role }: Pick<RequiredSettings, 'path' | 'role'>): 
 export interface SqlGuard {
   /** What has to be waited for before anything is sent. */
   gate(): Promise<void> | undefined;
+
+  /** What limits how many connections a tenant has at once; undefined where nothing does. */
+  readonly limiter: TenantLimiter | undefined;
 
   /** What the statement has to run with; undefined for what, outside of a transaction, is sent as it is. */
   settingsFor(query: Query, isInTransaction: boolean): RequiredSettings | undefined;

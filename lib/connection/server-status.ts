@@ -9,6 +9,11 @@ export function hasOpenTransaction(connection: object): boolean | undefined {
   return status === 'I' ? false : status === 'T' || status === 'E' ? true : undefined;
 }
 
+/** The client of `pg` behind a connection. Undefined where there is none. */
+export function clientOf(connection: object): object | undefined {
+  return clients.get(realOf(connection));
+}
+
 /** The server process that the client was told of when it connected. Undefined where there is no client of `pg`. */
 export function processIdOf(connection: object): number | null | undefined {
   return clients.get(realOf(connection))?.processID;

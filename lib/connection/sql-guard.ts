@@ -17,6 +17,7 @@ import type { Dialect, Query } from './kysely-types.js';
 import { gateOf } from './start-gate.js';
 import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
 import { TenantCheck } from './tenant-check.js';
+import { TenantLimiter } from './tenant-limiter.js';
 import type { TenantIdentity, TenantRef } from '../scope/tenant-identity.js';
 import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 
@@ -126,6 +127,10 @@ class TenantSqlGuard implements SqlGuard {
 
   gate(): Promise<void> | undefined {
     return gateOf(this.#config);
+  }
+
+  get limiter(): TenantLimiter | undefined {
+    return TenantRules.find(this.#config)?.options.limits === undefined ? undefined : TenantLimiter.of(this.#config);
   }
 
   settingsFor({ sql, queryId }: Query, isInTransaction: boolean): RequiredSettings | undefined {

@@ -8,6 +8,7 @@ import { checkPlatform } from '../tenant/driver-check.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { surviveLostConnections } from '../connection/lost-connections.js';
+import { shareConnections } from '../connection/pooled-tenants.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { noticeCommits } from '../database/on-commit.js';
 import { writeLiterals } from '../connection/literal-values.js';
@@ -43,6 +44,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       sealValues(this.platform);
       carryInNativeQueries(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
+        shareConnections(connection, config);
         surviveLostConnections(connection);
         guardConnection(connection, config, this.platform);
         noticeCommits(connection);

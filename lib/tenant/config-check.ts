@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
 import { directoryProblems } from './check-directory-options.js';
+import { connectionProblems } from './connection-options.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
+import { limitProblems } from './limit-options.js';
 import { driverProblems } from './driver-check.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { canonicalHostname } from './hostname.js';
@@ -54,7 +56,13 @@ function optionProblems(options: TenantsOptions | undefined): string[] {
       host => `\`publicHosts\` contains ${JSON.stringify(host)}, which is not a valid host name. Write it without scheme, port and path.`,
     );
 
-  return [...hosts, ...directoryProblems(options.directory), ...roleProblems(options.roles)];
+  return [
+    ...hosts,
+    ...directoryProblems(options.directory),
+    ...connectionProblems(options.connections),
+    ...limitProblems(options.limits),
+    ...roleProblems(options.roles),
+  ];
 }
 
 function roleProblems(roles: TenantsOptions['roles']): string[] {

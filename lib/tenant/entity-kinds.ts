@@ -5,6 +5,15 @@ export function isTenantEntity(meta: Pick<EntityMetadata, 'schema'>): boolean {
   return meta.schema === WILDCARD;
 }
 
+/** The number of tables that each tenant has, without its history of migrations. */
+export function countTenantTables(storage: MetadataStorage): number {
+  const withTable = [...storage.getAll().values()].filter(
+    meta => isTenantEntity(meta) && meta.embeddable !== true && meta.virtual !== true,
+  );
+
+  return new Set(withTable.map(meta => meta.tableName)).size;
+}
+
 /**
  * Pins an entity without a schema to the public schema, unless one of its base classes names a schema. Otherwise MikroORM would let it
  * follow the schema of the `em`, like a tenant entity. Call this for each entity before its relations are resolved: pivot tables and

@@ -1,4 +1,6 @@
 import type { EntityClass, FilterQuery, MigrationsOptions, Options } from '@mikro-orm/core';
+import type { ConnectionOptions, ResolvedConnectionOptions } from './connection-options.js';
+import type { LimitsOption } from './limit-options.js';
 import type { DirectoryOptions } from './directory-options.js';
 import type { TenantMixin } from './tenant-mixin.js';
 
@@ -84,6 +86,17 @@ export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixi
 
   /** The directory in which `tenantContext()` looks up hosts: how much of it a process caches, and how the process learns of changes. */
   readonly directory?: DirectoryOptions;
+
+  /** How the connections of the pool are shared among the tenants. It has no effect on PGlite and on a Kysely dialect of your own. */
+  readonly connections?: ConnectionOptions;
+
+  /**
+   * How many connections the work of one tenant can use at once, so that a tenant that floods the application does not keep the others waiting.
+   * `{}` gives each tenant half of the pool. A function returns the limits of a tenant; it is called again when the tenant's row has changed.
+   *
+   * @default none: a tenant can use the whole pool
+   */
+  readonly limits?: LimitsOption<Tenant>;
 }
 
 /** The database roles of the tenants. */
@@ -109,10 +122,12 @@ export interface RolesOptions {
 }
 
 /** The options with every default filled in. */
-export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles'>> & {
+export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles' | 'connections' | 'limits'>> & {
   readonly migrations: MigrationsOptions;
   readonly roles: RolesOptions | undefined;
   readonly directory: Required<DirectoryOptions>;
+  readonly connections: ResolvedConnectionOptions;
+  readonly limits: LimitsOption | undefined;
 };
 
 /** A MikroORM config of any driver. */
@@ -141,6 +156,8 @@ export const DEFAULTS = {
     trigger: false,
     onUnavailable: 'serve',
   },
+  connections: { preferServed: true, maxTenants: undefined, memoryBudgetMb: 4096 },
+  limits: undefined,
 } as const satisfies Omit<ResolvedTenantsOptions, 'tenant' | 'publicSchema'>;
 
 /** The default folder of the tenant set. */
@@ -160,9 +177,11 @@ export function resolveOptions(options: TenantsOptions, configSchema: string | u
     searchPath: options.searchPath ?? DEFAULTS.searchPath,
     roles: options.roles ?? DEFAULTS.roles,
     directory: { ...DEFAULTS.directory, ...withoutUndefined(options.directory ?? {}) },
+    connections: { ...DEFAULTS.connections, ...withoutUndefined(options.connections ?? {}) },
+    limits: options.limits ?? DEFAULTS.limits,
   };
 }
 
-function withoutUndefined(options: DirectoryOptions): DirectoryOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+function withoutUndefined<Options extends object>(options: Options): Options {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
 }

@@ -8,7 +8,7 @@ import * as landlord from '@landlord/mikro-orm';
 import { ROOT } from '../support/orm/library-orm.ts';
 import { codeBlocksOf } from '../support/processes/code-blocks.ts';
 
-const DOCUMENTS = ['README.md', 'SECURITY.md', 'CONTRIBUTING.md'];
+const DOCUMENTS = ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs/operating.md'];
 
 /** What a project's own settings are called that the text around the code asks for. */
 const OF_NEST = { experimentalDecorators: true, emitDecoratorMetadata: true };

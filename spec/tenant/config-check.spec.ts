@@ -36,6 +36,26 @@ describe('checking the configuration', () => {
     expect(problems.join()).to.contain('https://example.com').and.to.contain('a b').and.not.to.contain('fine');
   });
 
+  it('W1 names each option of the connections that is none', () => {
+    const problemsWith = (connections: object): readonly string[] =>
+      problemsOf(() => withTenants(defineConfig({}), { tenant: Library, connections }));
+
+    expect(problemsWith({ preferServed: 1, maxTenants: 0 })).to.have.length(2);
+    expect(problemsWith({ maxTenants: 1.5 }).join()).to.contain('`connections.maxTenants` is 1.5');
+    expect(problemsWith({ memoryBudgetMb: 0 }).join()).to.contain('`connections.memoryBudgetMb` is 0');
+    expect(problemsWith({ preferServed: 'yes' }).join()).to.contain('`connections.preferServed` is "yes"');
+  });
+
+  it('W1 names each limit that is none', () => {
+    const problemsWith = (limits: object | number): readonly string[] =>
+      problemsOf(() => withTenants(defineConfig({}), { tenant: Library, limits: limits as never }));
+
+    expect(problemsWith({ concurrency: 0, queue: -1, timeoutMs: '5s' })).to.have.length(3);
+    expect(problemsWith({ concurrency: 0 }).join()).to.contain('`limits.concurrency` is 0, but must be a whole number, above zero');
+    expect(problemsWith({ queue: -1 }).join()).to.contain('`limits.queue` is -1, but must be a whole number, zero or more');
+    expect(problemsWith(5).join()).to.contain('`limits` is 5');
+  });
+
   it('W1 names each option of the directory that is none, and shows no URL', () => {
     const problems = problemsOf(() =>
       withTenants(defineConfig({}), {

@@ -6,6 +6,7 @@ import * as driver from './rows/driver.js';
 import * as entityManager from './rows/entity-manager.js';
 import * as filters from './rows/filters.js';
 import * as migrations from './rows/migrations.js';
+import { POOL_PREFERENCES } from './rows/preferences.js';
 import * as query from './rows/query.js';
 import * as unitOfWork from './rows/unit-of-work.js';
 
@@ -17,6 +18,9 @@ export const SEAMS: readonly Seam[] = [
   ...[entityManager, filters, query, driver, unitOfWork, connection, contexts, migrations].flatMap(rows => Object.values(rows).flat()),
   ...COMMAND_LINE_SEAMS,
 ];
+
+/** What is used of these packages in the same way, and done without where it is not there. It is not looked at when an ORM starts. */
+export const PREFERENCES: readonly Seam[] = POOL_PREFERENCES;
 
 /** Those that show on classes. */
 export const CLASS_SEAMS = SEAMS.filter(({ onObject }) => onObject !== true);

@@ -7,7 +7,7 @@ import { TenantEntityFactory } from '../../../dist/entities/tenant-entity-factor
 import { TenantUnitOfWork } from '../../../dist/entities/tenant-unit-of-work.js';
 import { TenantSchemaGenerator } from '../../../dist/migrations/set/tenant-schema-generator.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from '../../../dist/orm/guarded-classes.js';
-import { SEAMS } from '../../../dist/orm/seams/register.js';
+import { PREFERENCES, SEAMS } from '../../../dist/orm/seams/register.js';
 import { GuardedQueryHelper } from '../../../dist/query/guarded-query-helper.js';
 import { TenantQueryBuilder } from '../../../dist/query/tenant-query-builder.js';
 import { prototypesOf, type Open } from '../../support/seams/breakages.ts';
@@ -21,9 +21,10 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
   'it is a member of the library or of its users': {
     'api/tenant-service.ts': ['autoCreateSchema', 'autoDropSchema', 'schemaName'],
     'cli/with-tenants-of.ts': ['quiet'],
-    'connection/guarded-dialect.ts': ['lacking'],
+    'connection/guarded-dialect.ts': ['lacking', 'place'],
     'connection/guarded-connection.ts': ['failure', 'hasBegun', 'hasKeptPath'],
     'connection/sealed-values.ts': ['FILLING'],
+    'connection/tenant-limiter.ts': ['open', 'used'],
     'connection/statement-runner.ts': ['isOpen'],
     'connection/pooled-connection.ts': ['pid'],
     'connection/search-path.ts': ['path', 'pid'],
@@ -182,7 +183,7 @@ describe('The register of seams', () => {
   });
 
   it('G1 has no row that the files it names do not use', () => {
-    const unused = SEAMS.flatMap(({ name, member, usedIn }) =>
+    const unused = [...SEAMS, ...PREFERENCES].flatMap(({ name, member, usedIn }) =>
       usedIn.filter(file => !codeOf(file).some(word => word === member)).map(file => `${name}: ${file}`),
     );
 
@@ -270,7 +271,7 @@ describe('The register of seams', () => {
   }
 
   function isRow({ file, member, by }: Use): boolean {
-    return SEAMS.some(
+    return [...SEAMS, ...PREFERENCES].some(
       row =>
         row.member === member && row.usedIn.some(used => used === file || (by !== undefined && sources.get(used)?.includes(by) === true)),
     );

@@ -24,7 +24,7 @@ writeFileSync(FILE, `${head}\`\n${[...lines].join('\n')}\n\`;\n`);
 const HEAD = `# What the guards rest on
 
 The undocumented or overridden parts of MikroORM, Kysely, \`pg\` and yargs, as they are registered in \`lib/orm/seams/rows\`. They are checked when an
-ORM starts (G1), those of yargs when the command line does. Written by \`npm run seams:learn\`.
+ORM starts (G1), those of yargs when the command line does. What is used _if there_ is not checked: without it, that one thing is not done. Written by \`npm run seams:learn\`.
 
 | part | package | use | protects that |
 | --- | --- | --- | --- |

@@ -4,6 +4,8 @@ const GUARD = ['connection/sql-guard.ts'];
 
 const LOST = ['connection/lost-connections.ts'];
 
+const SHARED = ['connection/pooled-tenants.ts'];
+
 const DIALECTS = ['connection/guarded-dialect.ts', 'connection/checked-dialect.ts'];
 
 const CONNECTIONS = ['connection/guarded-connection.ts', 'connection/checked-connection.ts'];
@@ -24,7 +26,7 @@ export const CONNECTION_SEAMS = seamsOf('AbstractSqlConnection', '@mikro-orm/sql
     reads: [0],
     by: 'createKysely',
     protects: PATH,
-    usedIn: [...GUARD, ...LOST],
+    usedIn: [...GUARD, ...LOST, ...SHARED],
   },
   options: {
     use: 'write',
@@ -184,20 +186,20 @@ export const POOL_SEAMS = objectSeamsOf('Pool', 'pg', {
     arity: 1,
     by: 'KyselyDriver.acquireConnection',
     protects: 'what raw SQL has left of its transaction is known, and a transaction pooler is noticed',
-    usedIn: ['connection/pooled-connection.ts', ...LOST],
+    usedIn: ['connection/pooled-connection.ts', ...LOST, ...SHARED],
   },
   Client: { use: 'read', protects: 'changes of tenants are heard on a connection of its own', usedIn: ['directory/notice-connections.ts'] },
   options: {
     use: 'read',
     protects: 'changes of tenants are heard on a connection of its own',
-    usedIn: ['directory/notice-connections.ts'],
+    usedIn: ['directory/notice-connections.ts', ...SHARED],
   },
 });
 
 /** What the pool tells of. */
 export const POOL_EVENT_SEAMS = seamsOf('PoolEvents', 'pg', {
-  connect: { use: 'read', protects: 'a stream over a lost connection ends', usedIn: LOST },
-  release: { use: 'read', protects: 'a lost connection gives its place in the pool back', usedIn: LOST },
+  connect: { use: 'read', protects: 'a stream over a lost connection ends', usedIn: [...LOST, ...SHARED] },
+  release: { use: 'read', protects: 'a lost connection gives its place in the pool back', usedIn: [...LOST, ...SHARED] },
 });
 
 export const CLIENT_SEAMS = objectSeamsOf('Client', 'pg', {
@@ -209,7 +211,13 @@ export const CLIENT_SEAMS = objectSeamsOf('Client', 'pg', {
     protects: 'a stream over a lost connection ends',
     usedIn: ['connection/lost-cursors.ts'],
   },
-  end: { use: 'call', arity: [0, 1], by: 'the pool', protects: 'a lost connection gives its place in the pool back', usedIn: LOST },
+  end: {
+    use: 'call',
+    arity: [0, 1],
+    by: 'the pool',
+    protects: 'a lost connection gives its place in the pool back',
+    usedIn: [...LOST, ...SHARED],
+  },
   processID: {
     use: 'read',
     protects: 'a transaction pooler is noticed, and gets no path of `searchPath`',

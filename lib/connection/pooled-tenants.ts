@@ -1,0 +1,258 @@
+import type { Configuration } from '@mikro-orm/core';
+import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
+import { TenantRules } from '../scope/tenant-rules.js';
+import { defaultMaxTenants, maxTenantsIn, megabytesOf, type ResolvedConnectionOptions } from '../tenant/connection-options.js';
+import { countTenantTables } from '../tenant/entity-kinds.js';
+import { clientOf } from './server-status.js';
+import { sqlTarget } from './sql-target.js';
+
+/**
+ * Has each tenant's work take a connection that has served the tenant before, where one is idle, and has a connection replaced that has served
+ * too many. PostgreSQL keeps what it knows of a table in the memory of each connection that has used it, until the connection ends.
+ *
+ * Relies on the pool giving the last client in `_idle` to the first in `_pendingQueue`, by `_pulseQueue`, and on `newClient`. Where one of them is
+ * not there, the pool does without what needs it. A client that is ended when the pool tells of its release is not kept.
+ */
+export function shareConnections(connection: AbstractSqlConnection, config: Configuration): void {
+  const createDialect = connection.createKyselyDialect.bind(connection);
+
+  connection.createKyselyDialect = (overrides: PoolOverrides | undefined) =>
+    createDialect({
+      ...overrides,
+      onPoolCreated: (pool: Pool): unknown => {
+        new PooledTenants(pool, config).watch();
+
+        return overrides?.onPoolCreated?.(pool);
+      },
+    });
+}
+
+class PooledTenants {
+  readonly #pool: Pool;
+  readonly #config: Configuration;
+  /** The tenants of those who wait for a connection. */
+  readonly #waiting = new WeakMap<object, string>();
+  readonly #replaced = new WeakSet<object>();
+  readonly #clients = new Set<object>();
+  #maxTenants: number | undefined;
+  #hasWarned = false;
+
+  constructor(pool: Pool, config: Configuration) {
+    this.#pool = pool;
+    this.#config = config;
+  }
+
+  watch(): void {
+    const pool = this.#pool;
+    const connect = pool.connect.bind(pool);
+
+    pool.connect = (...args) => {
+      const tenant = this.#tenantNow();
+
+      return tenant === undefined ? connect(...args) : this.#connectFor(tenant, () => connect(...args));
+    };
+
+    if (isSharable(pool)) {
+      const pulse = pool._pulseQueue.bind(pool);
+
+      pool._pulseQueue = () => {
+        this.#putServedLast(pool);
+        pulse();
+      };
+    }
+
+    pool.on('connect', client => this.#clients.add(client));
+    pool.on('release', (error, client) => this.#closeIfFull(error, client));
+    pool.on('remove', client => {
+      this.#clients.delete(client);
+      this.#replace(client);
+    });
+  }
+
+  #connectFor<Result>(tenant: string, connect: () => Result): Result {
+    const { _pendingQueue: queue } = this.#pool;
+    const before = queue?.length ?? 0;
+    const connecting = connect();
+
+    // without one that is idle, it gets whichever is free first, or a new one
+    if (queue !== undefined && queue.length > before && this.#options?.preferServed === true) {
+      this.#waiting.set(queue[queue.length - 1] as object, tenant);
+    }
+
+    if (connecting instanceof Promise) {
+      // on a branch of its own: whoever waits for the connection gets it no later
+      connecting.then(
+        (client: object) => this.#add(client, tenant),
+        () => undefined,
+      );
+    }
+
+    return connecting;
+  }
+
+  #add(client: object, tenant: string): void {
+    const names = servedBy(client);
+
+    if (!names.has(tenant)) {
+      names.add(tenant);
+
+      if (!this.#hasWarned) {
+        this.#warnAboveBudget(TenantRules.of(this.#config));
+      }
+    }
+  }
+
+  /** Here it is known how many tenants there are to be served. At the start, that would take a query. */
+  #warnAboveBudget({ metadata, options }: TenantRules): void {
+    const { memoryBudgetMb: budget } = options.connections;
+    const tables = countTenantTables(metadata);
+    const known = [...this.#clients].reduce((sum, client) => sum + (served.get(client)?.size ?? 0), 0);
+    const megabytes = megabytesOf(known * tables);
+
+    if (megabytes > budget) {
+      this.#hasWarned = true;
+      const { max } = this.#pool.options;
+      this.#config
+        .getLogger()
+        .warn(
+          'info',
+          `The ${this.#clients.size} connections of the pool know the tables of ${known} tenants in all, ${tables} of each, for which PostgreSQL has taken about ${megabytes} MB of memory. ` +
+            `The budget is ${budget} MB (\`connections.memoryBudgetMb\`). Set \`connections: { maxTenants: ${maxTenantsIn(budget / max, tables)} }\` for a pool of ${max}, make the pool smaller, or raise the budget.`,
+          { enabled: true },
+        );
+    }
+  }
+
+  /** Puts the client that is best for the first who waits where the pool takes it from. */
+  #putServedLast({ _idle: idle, _pendingQueue: queue }: SharablePool): void {
+    const first = queue[0];
+    const tenant = first === undefined || idle.length < 2 ? undefined : this.#waiting.get(first);
+
+    if (tenant === undefined) {
+      return;
+    }
+
+    let best = idle.length - 1;
+    let fewest = Infinity;
+
+    // the last one was used last
+    for (let index = idle.length - 1; index >= 0; index -= 1) {
+      const tenants = served.get((idle[index] as IdleItem).client);
+
+      if (tenants?.has(tenant) === true) {
+        best = index;
+        break;
+      }
+
+      // where it is new, it is so where there is most room for it
+      if ((tenants?.size ?? 0) < fewest) {
+        best = index;
+        fewest = tenants?.size ?? 0;
+      }
+    }
+
+    if (best !== idle.length - 1) {
+      idle.push(...idle.splice(best, 1));
+    }
+  }
+
+  /** Nobody is made to wait for the replacement, unless all connections are in use all the time. */
+  #closeIfFull(error: unknown, client: PoolClient): void {
+    const count = served.get(client)?.size ?? 0;
+    const most = count === 0 ? Infinity : this.#most();
+
+    if (!error && count > most && (this.#pool.waitingCount === 0 || count > most * 2)) {
+      this.#replaced.add(client);
+      client.end().catch(() => undefined);
+    }
+  }
+
+  #replace(client: object): void {
+    const pool = this.#pool;
+
+    // where somebody waits, the pool opens one for them
+    if (this.#replaced.delete(client) && !pool.ending && pool.waitingCount === 0 && pool.totalCount < pool.options.max) {
+      pool.newClient?.({ callback: (_error, _client, release) => release?.() });
+    }
+  }
+
+  get #options(): ResolvedConnectionOptions | undefined {
+    return TenantRules.find(this.#config)?.options.connections;
+  }
+
+  #most(): number {
+    return (this.#maxTenants ??= maxTenantsOf(TenantRules.of(this.#config)));
+  }
+
+  /** Undefined where it does not matter. */
+  #tenantNow(): string | undefined {
+    const options = this.#options;
+
+    if (options === undefined || (!options.preferServed && options.maxTenants === false)) {
+      return undefined;
+    }
+
+    const target = sqlTarget(this.#config);
+
+    return target.kind === 'tenant' ? target.schemaName : undefined;
+  }
+}
+
+/** Says which tenants a transaction on the connection was for, that began as another one's or as nobody's. */
+export function addServed(connection: object, tenants: readonly { readonly schemaName: string }[]): void {
+  const client = clientOf(connection);
+
+  if (client !== undefined) {
+    tenants.forEach(({ schemaName }) => servedBy(client).add(schemaName));
+  }
+}
+
+function servedBy(client: object): Set<string> {
+  const names = served.get(client) ?? new Set();
+  served.set(client, names);
+
+  return names;
+}
+
+/** The tenants that each client has served. */
+const served = new WeakMap<object, Set<string>>();
+
+/** After how many tenants a connection is replaced. */
+function maxTenantsOf({ metadata, options }: TenantRules): number {
+  const { maxTenants = defaultMaxTenants(countTenantTables(metadata)) } = options.connections;
+
+  return maxTenants === false ? Infinity : maxTenants;
+}
+
+function isSharable(pool: Pool): pool is SharablePool {
+  return Array.isArray(pool._idle) && Array.isArray(pool._pendingQueue) && typeof pool._pulseQueue === 'function';
+}
+
+interface PoolOverrides {
+  readonly onPoolCreated?: (pool: Pool) => unknown;
+}
+
+/** The parts of `pg`'s pool that are used here. Those with `_` are its own. */
+interface Pool {
+  readonly ending: boolean;
+  readonly waitingCount: number;
+  readonly totalCount: number;
+  readonly options: { readonly max: number };
+  readonly _idle?: IdleItem[];
+  readonly _pendingQueue?: object[];
+  _pulseQueue?(): void;
+  newClient?(waiting: { callback(error: unknown, client: unknown, release?: () => void): void }): unknown;
+  connect(...args: unknown[]): unknown;
+  on(event: 'release', listener: (error: unknown, client: PoolClient) => void): unknown;
+  on(event: 'connect' | 'remove', listener: (client: object) => void): unknown;
+}
+
+type SharablePool = Pool & Required<Pick<Pool, '_idle' | '_pendingQueue' | '_pulseQueue'>>;
+
+interface IdleItem {
+  readonly client: object;
+}
+
+interface PoolClient {
+  end(): Promise<void>;
+}
