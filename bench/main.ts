@@ -5,7 +5,8 @@ import { fleet } from './fleet.ts';
 import { growth } from './growth.ts';
 import { migrateTenants } from './migrate-tenants.ts';
 import { nothingToDo } from './nothing-to-do.ts';
-import { startServer } from './server.ts';
+import { startServer, type BenchServer } from './server.ts';
+import { soak } from './soak.ts';
 import { memory } from './memory.ts';
 import { overload } from './overload.ts';
 import { publicCheck } from './public-check.ts';
@@ -13,7 +14,9 @@ import { printReport, type Report } from './report.ts';
 import { request } from './request.ts';
 import { resolve } from './resolve.ts';
 
-const BENCHES: Readonly<Record<string, (url: string, argument?: string) => Promise<Report | readonly Report[]>>> = {
+const BENCHES: Readonly<
+  Record<string, (url: string, argument: string | undefined, server: BenchServer) => Promise<Report | readonly Report[]>>
+> = {
   create: createTenant,
   migrate: migrateTenants,
   noop: nothingToDo,
@@ -26,6 +29,7 @@ const BENCHES: Readonly<Record<string, (url: string, argument?: string) => Promi
   fleet,
   request,
   resolve,
+  soak,
 };
 
 const [name = '', argument] = process.argv.slice(2);
@@ -38,7 +42,7 @@ if (!names.every(each => each in BENCHES)) {
   await using server = await startServer();
 
   for (const each of names) {
-    const reports = (await BENCHES[each]?.(await server.createDatabase(each), argument)) ?? [];
+    const reports = (await BENCHES[each]?.(await server.createDatabase(each), argument, server)) ?? [];
 
     for (const report of [reports].flat() as readonly Report[]) {
       printReport(each, report);

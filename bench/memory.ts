@@ -102,7 +102,8 @@ async function measure({ url, pool, send, hosts, connections, concurrency, count
   };
 }
 
-async function backendsOf(pool: Pool): Promise<readonly number[]> {
+/** The server's processes that work for requests. */
+export async function backendsOf(pool: Pool): Promise<readonly number[]> {
   const { rows } = await pool.query<{ pid: number }>(
     `select pid from pg_stat_activity where datname = current_database() and application_name <> '${OBSERVER}' and query not like 'listen%' and query <> 'select 1'`,
   );
@@ -111,7 +112,7 @@ async function backendsOf(pool: Pool): Promise<readonly number[]> {
 }
 
 /** Without what all processes of the server share. */
-async function privateBytesOf(pid: number): Promise<number> {
+export async function privateBytesOf(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
 
   return [...text.matchAll(/^Private_\w+:\s+(\d+) kB/gm)].reduce((sum, [, kB]) => sum + Number(kB) * 1024, 0);
@@ -202,7 +203,8 @@ function modesFor(count: number): Readonly<Record<string, ConnectionOptions>> {
   };
 }
 
-const OBSERVER = 'bench observer';
+/** The application name of a connection that is not counted. */
+export const OBSERVER = 'bench observer';
 const TABLES = ['note', ...Array.from({ length: 9 }, (_, n) => `item_${n}`)];
 const CONCURRENCIES = [4, 16];
 const REQUESTS = scaled(1_000, 200);

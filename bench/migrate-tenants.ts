@@ -57,7 +57,7 @@ async function measure(url: string, name: string, workload: Workload): Promise<R
 export async function makeSchemas(
   pool: Pool,
   prefix: string,
-  options: { asTenants: boolean; count?: number; from?: number },
+  options: { asTenants: boolean; count?: number; from?: number; statements?: readonly string[] },
 ): Promise<void> {
   await pMap(
     names(prefix, options.count, options.from),
@@ -69,7 +69,7 @@ export async function makeSchemas(
           `create schema "${name}"`,
           `set local search_path to "${name}"`,
           HISTORY_TABLE,
-          ...BASE,
+          ...(options.statements ?? BASE),
           recordOf('Migration0'),
           'commit',
         ].join(';\n'),

