@@ -5,7 +5,7 @@ import { changeHistories, previewChange, type ChangeHistoryOptions, type History
 import { findDrift, type DriftReport } from '../migrations/run/drift.js';
 import { readMadeSchema } from '../migrations/run/made-schema.js';
 import { previewRun, type RunPreview } from '../migrations/run/preview.js';
-import { rollUp, type RollUpOptions, type RollUpResult } from '../migrations/run/roll-up.js';
+import { previewRollUp, rollUp, type RollUpOptions, type RollUpResult } from '../migrations/run/roll-up.js';
 import { migrateTenants } from '../migrations/run/run.js';
 import type { MigrateOptions, RunResult } from '../migrations/run/run-types.js';
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
@@ -185,6 +185,11 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   /** Combines all migrations of the tenant set into one file, and records it in the place of the others in the histories of all tenants. */
   async rollUpMigrations(options: RollUpOptions = {}): Promise<RollUpResult> {
     return this.#inPublic('migrated', () => rollUp(this.#database, options));
+  }
+
+  /** What `rollUpMigrations()` would record, and for which tenants it would be refused. Nothing is kept. */
+  async previewRollUp(): Promise<RunPreview[]> {
+    return this.#inPublic('migrated', () => previewRollUp(this.#database));
   }
 
   /** @internal */

@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { MigrationError } from '../../errors/index.js';
-import { isConflict, isUnreachable } from '../../postgres/sql-state.js';
+import { connectionWasLost, isConflict } from '../../postgres/sql-state.js';
 import { fitsBlock, StatementBlock } from '../../postgres/statement-block.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
@@ -81,7 +81,7 @@ export class Script {
     try {
       await this.#execute(script);
     } catch (error) {
-      if (isUnreachable(error) || isConflict(error)) {
+      if (connectionWasLost(error) || isConflict(error)) {
         throw failureOf(statements, undefined, this.#schemaName, error);
       }
 

@@ -1,6 +1,7 @@
 import { MigrationError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import type pg from 'pg';
+import { historyOf } from '../../support/databases/catalog.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openSession } from '../../support/databases/sessions.ts';
 import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
@@ -59,6 +60,32 @@ onDatabases('what a run says of failures', database => {
     const missing = await set.tenants.migrate({ concurrency: 1, maxEqualFailures: 2 });
     expect([schemaNamesOf(missing.migrated), missing.failed.length]).to.deep.equal([['t00', 't12', 't13'], 11]);
   });
+
+  for (const [kind, reads] of [
+    ['that only queue SQL', false],
+    ['that read', true],
+  ] as const) {
+    it(`M4 reports a tenant as failed where a migration throws nothing but \`undefined\`, of migrations ${kind}`, async () => {
+      await set.create('acme');
+      set.use(
+        migrationOf('M2', async migration => {
+          if (reads) {
+            await migration.execute('select 1');
+          }
+
+          migration.addSql('create table "shelf" ("id" int)');
+          // as by a promise that is rejected without a reason
+          await Promise.reject();
+        }),
+      );
+      const result = await set.tenants.migrate();
+
+      expect(result.migrated).to.deep.equal([]);
+      expect(errorIn(result, 'acme', MigrationError).migration).to.equal('M2');
+      expect(await historyOf(database, 'acme')).to.deep.equal(['M1']);
+      await refusal(() => set.create('bob'), 'TENANT_NOT_PROVISIONED');
+    });
+  }
 
   for (const [kind, reads, times] of [
     // once to do it, and once to find the statement
@@ -166,6 +193,50 @@ onDatabases(
         );
       }
     });
+
+    it('M9 a tenant is not blamed for the lock of one whose name begins with the same 60 letters', async () => {
+      const names = ['1', '2'].map(end => `${'a'.repeat(62)}${end}`);
+      const [one = '', two = ''] = names;
+      await set.clear();
+      await set.create(...names);
+      set.use(sqlMigration('M2', [`select pg_sleep(case when current_schema() = '${two}' then 1.3 else 0 end)`, 'alter table "tag" add "more" int']));
+      await other.query('begin');
+      await other.query(`lock table ${one}.tag`);
+      const blocked: string[] = [];
+      const run = set.tenants.migrate({
+        lockTimeoutMs: 1_200,
+        retries: 0,
+        onNotice: notice => blocked.push(notice.kind === 'blocked' ? notice.schemaName : notice.kind),
+      });
+      const result = await run;
+
+      expect([blocked, schemaNamesOf(result.failed), schemaNamesOf(result.migrated)]).to.deep.equal([[one], [one], [two]]);
+    });
+
+    it('M9 a time-out of the transaction is its migration’s, and is not waited for as trouble of the database', async () => {
+      const notices: string[] = [];
+      set.use(
+        migrationOf('M2', async migration => {
+          await migration.execute(`set local idle_in_transaction_session_timeout to '20ms'`);
+          attempts += 1;
+          await until('the server has ended the session', async () => (await idle()) === 0);
+          await migration.execute('select 1');
+        }),
+      );
+      let attempts = 0;
+      const result = await set.tenants.migrate({ only: ['acme'], onNotice: ({ kind }) => notices.push(kind) });
+
+      expect([attempts, notices]).to.deep.equal([1, []]);
+      expect(errorIn(result, 'acme', MigrationError).message).to.contain('terminating connection due to idle-in-transaction timeout');
+    });
+
+    async function idle(): Promise<number> {
+      const [row] = await database.query<{ n: number }>(
+        `select count(*)::int as n from pg_stat_activity where application_name ~ '^landlord .* acme$'`,
+      );
+
+      return row?.n ?? 0;
+    }
 
     it('M9 says while it waits who holds the lock, and sessions of a run carry its name and the tenant', async () => {
       await other.query('begin');
