@@ -44,7 +44,11 @@ export async function rollUp(database: TenantDatabase, options: RollUpOptions = 
   const refused = plan.tenants.filter(({ refusal }) => refusal !== undefined);
 
   if (refused.length > 0) {
-    throw MigrationSetError.behind(refused.map(({ schemaName }) => schemaName));
+    const [first] = refused.filter(({ refusal }) => !(refusal instanceof MigrationSetError)).map(({ refusal }) => refusal);
+    throw MigrationSetError.behind(
+      refused.map(({ schemaName }) => schemaName),
+      first,
+    );
   }
 
   const { fileName, names } = plan.begun === undefined ? await combine(database, plan.set) : await finish(database, plan);

@@ -66,7 +66,8 @@ export class RunInTenants {
       if (round.trouble !== undefined) {
         pause = FIRST_PAUSE_MS;
 
-        if (!(await this.#parts.trouble.wait(round.trouble))) {
+        // an abort ends the wait too, and is what has stopped the run then
+        if (!(await this.#parts.trouble.wait(round.trouble)) && !this.#isStopped()) {
           this.stopFor({ reason: 'database', error: round.trouble });
         }
       } else if (left.length > 0 && !this.#isStopped()) {

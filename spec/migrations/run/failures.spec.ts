@@ -1,4 +1,4 @@
-import { MigrationError } from '@landlord/mikro-orm';
+import { MigrationError, type TenantError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import type pg from 'pg';
 import { historyOf } from '../../support/databases/catalog.ts';
@@ -115,6 +115,37 @@ onDatabases('what a run says of failures', database => {
     });
   }
 
+  it('M7 a row that plain SQL has given a name that no tenant can have is refused, and seen by every report', async () => {
+    await set.create('acme', 'a');
+    await database.query(`insert into library (name, domain_url, schema_name) values ('x', 'caps.example.com', 'CAPS')`);
+    await database.query(`create schema "CAPS"`);
+    await database.query(`comment on schema "CAPS" is 'tenant of @landlord/mikro-orm'`);
+    set.use(LAST);
+
+    try {
+      const { tenants } = await set.tenants.status();
+      const previews = await set.tenants.preview();
+      const logged = await set.tenants.logMigration('M4', { only: ['CAPS'] });
+      const result = await set.tenants.migrate();
+
+      expect(tenants.map(({ schemaName, error }) => [schemaName, error?.code])).to.deep.equal([
+        ['CAPS', 'SCHEMA_NAME_INVALID'],
+        ['a', undefined],
+        ['acme', undefined],
+      ]);
+      expect(previews.map(({ schemaNames, error }) => [schemaNames, (error as TenantError | undefined)?.code])).to.deep.equal([
+        [['a', 'acme'], undefined],
+        [['CAPS'], 'SCHEMA_NAME_INVALID'],
+      ]);
+      expect([logged, result].map(each => errorIn(each, 'CAPS').code)).to.deep.equal(['SCHEMA_NAME_INVALID', 'SCHEMA_NAME_INVALID']);
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(['a', 'acme']);
+      expect(await historyOf(database, 'CAPS')).to.equal(undefined);
+    } finally {
+      await database.query(`delete from library where schema_name = 'CAPS'`);
+      await database.query(`drop schema "CAPS" cascade`);
+    }
+  });
+
   it('M9 names the statement that failed, whatever is in its text and in that of others', async () => {
     const failing = [
       'select nope',
@@ -199,7 +230,7 @@ onDatabases(
       const [one = '', two = ''] = names;
       await set.clear();
       await set.create(...names);
-      set.use(sqlMigration('M2', [`select pg_sleep(case when current_schema() = '${two}' then 1.3 else 0 end)`, 'alter table "tag" add "more" int']));
+      set.use(sqlMigration('M2', [`select pg_sleep(case when current_schema() like '%2' then 1.3 else 0 end)`, 'alter table "tag" add "more" int']));
       await other.query('begin');
       await other.query(`lock table ${one}.tag`);
       const blocked: string[] = [];
