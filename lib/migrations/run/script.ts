@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { MigrationError } from '../../errors/index.js';
-import { connectionWasLost, isConflict } from '../../postgres/sql-state.js';
+import { connectionWasLost, isConflict, isLockTimeout } from '../../postgres/sql-state.js';
 import { fitsBlock, StatementBlock } from '../../postgres/statement-block.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
@@ -88,8 +88,15 @@ export class Script {
       await this.#execute(`rollback to savepoint ${SAVEPOINT}`);
       // inside a savepoint, PostgreSQL would not let a value be used that was added to an enum of the same transaction
       await this.#execute(`release savepoint ${SAVEPOINT}`);
-      await this.#sendAsBlock(statements);
+      await (isLockTimeout(error) ? this.#sendWithoutWaiting(statements) : this.#sendAsBlock(statements));
     }
+  }
+
+  /** Only to find the statement: it has been waited for the lock, and whoever uses the table waits behind. */
+  async #sendWithoutWaiting(statements: readonly Statement[]): Promise<void> {
+    await this.#execute(HARDLY_WAIT);
+    await this.#sendAsBlock(statements);
+    await this.#execute(WAIT_AGAIN);
   }
 
   async #sendAsBlock(statements: readonly Statement[]): Promise<void> {
@@ -142,3 +149,7 @@ export function scriptFrom(statements: readonly string[]): string {
 }
 
 const SAVEPOINT = 'landlord_script';
+
+const HARDLY_WAIT = `select set_config('landlord.lock_timeout', current_setting('lock_timeout'), true), set_config('lock_timeout', '50', true)`;
+
+const WAIT_AGAIN = `select set_config('lock_timeout', current_setting('landlord.lock_timeout'), true)`;

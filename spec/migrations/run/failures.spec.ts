@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { historyOf } from '../../support/databases/catalog.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openSession } from '../../support/databases/sessions.ts';
+import { newLibrary } from '../../support/orm/library-orm.ts';
 import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
 import { errorIn, schemaNamesOf } from '../../support/assertions/run-result.ts';
 import { refusal } from '../../support/assertions/refusal.ts';
@@ -259,6 +260,23 @@ onDatabases(
 
       expect([attempts, notices]).to.deep.equal([1, []]);
       expect(errorIn(result, 'acme', MigrationError).message).to.contain('terminating connection due to idle-in-transaction timeout');
+    });
+
+    it('T6 the creation of a tenant waits for a lock once, and names the statement that waited', async () => {
+      await database.query('create table public.shared (id int primary key)');
+      set.use(TABLE, sqlMigration('M3', ['select 1', 'create table "refers" ("id" int references public.shared (id))']), LAST);
+      await other.query('begin');
+      await other.query('lock table public.shared');
+      const start = performance.now();
+      const creation = set.orm.em.fork().transactional(async em => {
+        await em.execute(`set local lock_timeout to '800ms'`);
+        await em.persistAndFlush(newLibrary('carl'));
+      });
+      const error = await refusal(creation, 'TENANT_NOT_PROVISIONED');
+
+      expect(performance.now() - start).to.be.within(800, 1_500);
+      expect(error).to.include({ migration: 'M3' });
+      expect(error.message).to.contain('canceling statement due to lock timeout');
     });
 
     async function idle(): Promise<number> {
