@@ -1,5 +1,5 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fs } from '@mikro-orm/core/fs-utils';
 import { MigrationStorage } from '@mikro-orm/migrations';
 import { MigrationSetError } from '../../errors/index.js';
@@ -31,19 +31,26 @@ export async function writeRollup(
 
   const onWritten = async (written: string): Promise<void> => {
     const file = fileOf(folder, written);
+    // no set has a file whose name begins with a dot, and no other command runs what was not tried, also if this process is killed
+    const hidden = join(dirname(file), `${HIDDEN}${basename(file)}`);
     name = written;
 
     try {
-      await addReplaced(file, names);
+      await rename(file, hidden);
+      await addReplaced(hidden, names);
 
-      if (!(await check(await loadMigration(database, file)))) {
+      if (!(await check({ ...(await loadMigration(database, hidden)), name: written }))) {
         throw NOT_KEPT;
       }
+
+      await rename(hidden, file);
     } catch (error) {
-      await rm(file, { force: true });
+      await rm(hidden, { force: true });
       throw error === NOT_KEPT || error instanceof MigrationSetError ? error : MigrationSetError.notCombined('what was combined does not run', error);
     }
   };
+
+  await removeHidden(folder);
 
   try {
     const { fileName } = await withMigrator(parts, migrator => migrator.rollup(names), undefined, rollupMigrator(names, onWritten));
@@ -55,6 +62,13 @@ export async function writeRollup(
     }
 
     throw error;
+  }
+}
+
+/** Removes what a command has left that was killed. */
+async function removeHidden(folder: string): Promise<void> {
+  for (const file of await readdir(folder)) {
+    await (file.startsWith(HIDDEN) ? rm(join(folder, file), { force: true }) : undefined);
   }
 }
 
@@ -71,6 +85,8 @@ export function fileOf(folder: string, name: string): string {
 
   return file;
 }
+
+const HIDDEN = '.rollup-';
 
 const NOT_KEPT = new Error('the combined migration is not kept');
 

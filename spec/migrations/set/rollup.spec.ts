@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { tenants, type TenantError } from '@landlord/mikro-orm';
@@ -110,6 +111,20 @@ export class Helped extends Migration {
     expect([again.fileName, again.failed, again.migrated.map(({ schemaName }) => schemaName)]).to.deep.equal([fileName, [], ['acme']]);
     expect([await files(), await historyOf(database, 'acme')]).to.deep.equal([[`${name}.ts`], [name]]);
     expect((await tenants(orm).drift()).equal).to.equal(3);
+  });
+
+  it('M29 the combined file is not there for other commands before it was tried', async () => {
+    const seen: string[][] = [];
+    Object.assign(globalThis, { seeFiles: (folderOfSet: string) => seen.push(readdirSync(folderOfSet)) });
+    const source = await readFile(path(OLD[1]), 'utf8');
+    await writeFile(path(OLD[1]), source.replace('this.addSql', 'globalThis.seeFiles(import.meta.dirname);\n    this.addSql'));
+    await tenants(orm).rollUpMigrations();
+    Reflect.deleteProperty(globalThis, 'seeFiles');
+
+    // the combined migration sees it, while it is tried
+    expect(seen).not.to.deep.equal([]);
+    seen.forEach(names => expect(names.filter(name => !name.startsWith('.')).toSorted()).to.deep.equal(OLD.map(name => `${name}.ts`)));
+    expect(await readdir(join(folder.path, 'tenant'))).to.have.length(1);
   });
 
   it('M29 what stands for files that are there, and makes something else, does not take their place', async () => {
