@@ -16,7 +16,10 @@ export function showSummary(result: RunResult, done: string, { info, all }: { re
     `${slowest === undefined ? '' : `; slowest ${slowest.schemaName} (${duration(slowest.durationMs)})`}`;
 
   for (const { first, names } of groupsOf(unknown, ({ migrations }) => migrations.join(', '))) {
-    info(`${tenantsNamed(names, all)}: the history contains ${listOf(first.migrations, all)}, but this version of the tenant set does not`, 'yellow');
+    info(
+      `${tenantsNamed(names, all)}: the history contains ${listOf(first.migrations, all)}, but this version of the tenant set does not`,
+      'yellow',
+    );
   }
 
   for (const { first, names } of groupsOf(failed, ({ schemaName, error }) => causeOf(error, schemaName))) {

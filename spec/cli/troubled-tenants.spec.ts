@@ -72,7 +72,9 @@ onDatabases(
       expect(stderr).to.match(/7 tenants \(t0[0-9] .*\): failed: Migration "Migration20991231000001" failed in schema/);
       expect(stderr.match(/nope/g)).to.have.length.below(4);
       // no character moves a cursor or colours a log, and nothing fills it
-      expect(stderr).to.contain(String.raw`\u{1b}[31myyy`).and.contain('characters; `--json` shows all');
+      expect(stderr)
+        .to.contain(String.raw`\u{1b}[31myyy`)
+        .and.contain('characters; `--json` shows all');
       expect(stderr.length).to.be.below(6_000);
     });
 

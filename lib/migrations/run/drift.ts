@@ -86,10 +86,7 @@ async function readObjects(database: TenantDatabase, schemaName: string, ctx: Tr
 
   return new Map(
     // these are described with their schema all the same
-    rows.map(({ object, definition }) => [
-      object,
-      WITH_SCHEMA.test(object) ? (definition ?? '').replaceAll(own, '') : (definition ?? ''),
-    ]),
+    rows.map(({ object, definition }) => [object, WITH_SCHEMA.test(object) ? (definition ?? '').replaceAll(own, '') : (definition ?? '')]),
   );
 }
 

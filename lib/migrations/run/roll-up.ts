@@ -100,7 +100,10 @@ async function planRollUp(database: TenantDatabase): Promise<RollUpPlan> {
   return { all, set, begun, tenants: tenants.map(each => ({ schemaName: each.schemaName, refusal: refusalOf(each, begun) })) };
 }
 
-function refusalOf({ schemaName, hasSchema, pending, executed, error }: TenantMigrationStatus, begun: readonly TenantMigration[] = []): unknown {
+function refusalOf(
+  { schemaName, hasSchema, pending, executed, error }: TenantMigrationStatus,
+  begun: readonly TenantMigration[] = [],
+): unknown {
   const isOnlyRecorded = (name: string): boolean =>
     begun.some(each => each.name === name && each.replaces?.every(replaced => executed.includes(replaced)) === true);
 
@@ -157,7 +160,11 @@ async function finish(
   return { fileName: fileOf(migrationsFolder(database, tenantMigrationsOptions(database)), names.at(-1) ?? ''), names };
 }
 
-async function checkMade(database: TenantDatabase, objects: Awaited<ReturnType<typeof readMade>>['objects'], set: MigrationSet): Promise<void> {
+async function checkMade(
+  database: TenantDatabase,
+  objects: Awaited<ReturnType<typeof readMade>>['objects'],
+  set: MigrationSet,
+): Promise<void> {
   const drift = driftOf('', objects, (await readMade(database, set)).objects);
 
   if (drift !== undefined) {

@@ -17,7 +17,9 @@ export function causeOf(error: unknown, schemaName: string): string {
 
 /** The text without the name of the schema where it is a word of its own. The letter of a tenant called `a` is in many words. */
 export function withoutSchemaName(text: string, schemaName: string): string {
-  return schemaName === '' ? text : text.split(schemaName).reduce((before, after) => before + (isWord(before, after) ? '*' : schemaName) + after);
+  return schemaName === ''
+    ? text
+    : text.split(schemaName).reduce((before, after) => before + (isWord(before, after) ? '*' : schemaName) + after);
 }
 
 function isWord(before: string, after: string): boolean {

@@ -46,7 +46,9 @@ export async function writeRollup(
       await rename(hidden, file);
     } catch (error) {
       await rm(hidden, { force: true });
-      throw error === NOT_KEPT || error instanceof MigrationSetError ? error : MigrationSetError.notCombined('what was combined does not run', error);
+      throw error === NOT_KEPT || error instanceof MigrationSetError
+        ? error
+        : MigrationSetError.notCombined('what was combined does not run', error);
     }
   };
 

@@ -231,7 +231,12 @@ onDatabases(
       const [one = '', two = ''] = names;
       await set.clear();
       await set.create(...names);
-      set.use(sqlMigration('M2', [`select pg_sleep(case when current_schema() like '%2' then 1.3 else 0 end)`, 'alter table "tag" add "more" int']));
+      set.use(
+        sqlMigration('M2', [
+          `select pg_sleep(case when current_schema() like '%2' then 1.3 else 0 end)`,
+          'alter table "tag" add "more" int',
+        ]),
+      );
       await other.query('begin');
       await other.query(`lock table ${one}.tag`);
       const blocked: string[] = [];
