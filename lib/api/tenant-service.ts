@@ -237,11 +237,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     return hasTenantChanges({ database: this.#database, readMadeSchema });
   }
 
-  /**
-   * The schemas in the database that the library made.
-   *
-   * @internal
-   */
+  /** @internal The schemas in the database that the library made. */
   async ownedSchemas(): Promise<string[]> {
     return [...(await findOwnedSchemas(this.#database))].toSorted();
   }

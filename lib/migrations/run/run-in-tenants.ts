@@ -66,7 +66,6 @@ export class RunInTenants {
       if (round.trouble !== undefined) {
         pause = FIRST_PAUSE_MS;
 
-        // an abort ends the wait too, and is what has stopped the run then
         if (!(await this.#parts.trouble.wait(round.trouble)) && !this.#isStopped()) {
           this.stopFor({ reason: 'database', error: round.trouble });
         }
