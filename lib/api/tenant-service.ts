@@ -5,7 +5,7 @@ import { changeHistories, previewChange, type ChangeHistoryOptions, type History
 import { findDrift, type DriftReport } from '../migrations/run/drift.js';
 import { readMadeSchema } from '../migrations/run/made-schema.js';
 import { previewRun, type RunPreview } from '../migrations/run/preview.js';
-import { rollUp, type RollUpOptions, type RollUpResult } from '../migrations/run/roll-up.js';
+import { previewRollUp, rollUp, type RollUpOptions, type RollUpResult } from '../migrations/run/roll-up.js';
 import { migrateTenants } from '../migrations/run/run.js';
 import type { MigrateOptions, RunResult } from '../migrations/run/run-types.js';
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
@@ -187,6 +187,11 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     return this.#inPublic('migrated', () => rollUp(this.#database, options));
   }
 
+  /** What `rollUpMigrations()` would record, and for which tenants it would be refused. Nothing is kept. */
+  async previewRollUp(): Promise<RunPreview[]> {
+    return this.#inPublic('migrated', () => previewRollUp(this.#database));
+  }
+
   /** @internal */
   async changeHistories(change: HistoryChange, options: ChangeHistoryOptions): Promise<RunResult> {
     return this.#inPublic('migrated', () => changeHistories(this.#database, change, options));
@@ -232,11 +237,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     return hasTenantChanges({ database: this.#database, readMadeSchema });
   }
 
-  /**
-   * The schemas in the database that the library made.
-   *
-   * @internal
-   */
+  /** @internal The schemas in the database that the library made. */
   async ownedSchemas(): Promise<string[]> {
     return [...(await findOwnedSchemas(this.#database))].toSorted();
   }

@@ -39,6 +39,10 @@ export async function rollUpForTenants(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
     const { direction: _direction, ...options } = optionsOf(args, 'up');
 
+    if (args.dryRun === true) {
+      return showPreview(await tenants.previewRollUp(), args);
+    }
+
     return reportRun(args, 'with the combined migration', async listeners => {
       const result = await tenants.rollUpMigrations({ ...options, ...listeners });
 

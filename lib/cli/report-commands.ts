@@ -3,9 +3,10 @@ import type { TenantService } from '../api/tenant-service.js';
 import { reasonOf, type TenantError } from '../errors/index.js';
 import type { DriftReport, TenantDrift } from '../migrations/run/drift.js';
 import type { MigrationStatus, TenantMigrationStatus } from '../migrations/run/status.js';
+import { withoutSchemaName } from '../migrations/run/same-cause.js';
 import { EXIT } from './exit.js';
 import { groupsOf, tenantsNamed } from './groups.js';
-import { count, oneLine, paint, writeJson } from './output.js';
+import { count, listOf, oneLine, paint, writeJson } from './output.js';
 import { selectionOf, type TenantArgs } from './tenant-args.js';
 import { withTenantsOf } from './with-tenants-of.js';
 
@@ -125,7 +126,7 @@ export function statusOfTenants(args: TenantArgs): Promise<number> {
     CLIHelper.dumpTable({
       columns: ['Tenant', 'Applied', 'Latest', 'Pending', 'Remarks'],
       rows: groupsOf(status.tenants, each =>
-        args.all === true ? each.schemaName : columnsOf(each).join('\n').replaceAll(each.schemaName, '*'),
+        args.all === true ? each.schemaName : withoutSchemaName(columnsOf(each).join('\n'), each.schemaName),
       ).map(({ first, names }) => [tenantsNamed(names), ...columnsOf(first)]),
       empty: 'No tenants found',
     });
@@ -174,7 +175,7 @@ function asJson({ error, ...status }: TenantMigrationStatus): object {
 }
 
 function remarksOn({ hasSchema, error, unknown }: TenantMigrationStatus): string {
-  return [...problemsOf({ hasSchema, error }), ...(unknown.length > 0 ? [`unknown: ${unknown.join(', ')}`] : [])].join('; ');
+  return [...problemsOf({ hasSchema, error }), ...(unknown.length > 0 ? [`unknown: ${listOf(unknown)}`] : [])].join('; ');
 }
 
 /** Why the migrations of a tenant are not known. */
@@ -189,7 +190,7 @@ function dumpPending({ all = false }: TenantArgs, statuses: readonly TenantMigra
 
   CLIHelper.dumpTable({
     columns: ['Tenant', 'Name'],
-    rows: groupsOf(pending, ({ schemaName, name }) => (all ? `${schemaName} ${name}` : name.replaceAll(schemaName, '*'))).map(
+    rows: groupsOf(pending, ({ schemaName, name }) => (all ? `${schemaName} ${name}` : withoutSchemaName(name, schemaName))).map(
       ({ first, names }) => [tenantsNamed(names), first.name],
     ),
     empty: 'No pending migrations in any tenant',
@@ -200,7 +201,7 @@ function dumpPending({ all = false }: TenantArgs, statuses: readonly TenantMigra
 function dumpErrors({ all = false }: TenantArgs, tenants: readonly { readonly schemaName: string; readonly error?: TenantError }[]): void {
   const broken = tenants.flatMap(({ schemaName, error }) => (error === undefined ? [] : [{ schemaName, error }]));
 
-  for (const { first, names } of groupsOf(broken, ({ schemaName, error }) => oneLine(reasonOf(error)).replaceAll(schemaName, '*'))) {
+  for (const { first, names } of groupsOf(broken, ({ schemaName, error }) => withoutSchemaName(oneLine(reasonOf(error)), schemaName))) {
     dumpYellow(`${tenantsNamed(names, all)}: ${first.error.code}: ${oneLine(reasonOf(first.error))}`);
   }
 }
@@ -210,7 +211,7 @@ function dumpRemarks(args: TenantArgs, status: MigrationStatus): void {
 
   for (const { first, names } of groupsOf(withUnknown, ({ unknown }) => unknown.join(', '))) {
     dumpYellow(
-      `${tenantsNamed(names, args.all)}: the history contains ${first.unknown.join(', ')}, but this version of the tenant set does not`,
+      `${tenantsNamed(names, args.all)}: the history contains ${listOf(first.unknown, args.all)}, but this version of the tenant set does not`,
     );
   }
 

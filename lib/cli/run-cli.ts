@@ -1,9 +1,10 @@
 import { configure } from '@mikro-orm/cli';
 import { reasonOf, TenantError } from '../errors/index.js';
-import { isUnreachable, wasNotLetIn } from '../postgres/sql-state.js';
+import { rootOf } from '../migrations/run/same-cause.js';
+import { isUnreachable, sqlStateOf, wasNotLetIn } from '../postgres/sql-state.js';
 import { checkCommandLine } from './check-command-line.js';
 import { EXIT } from './exit.js';
-import { printError, writeJson } from './output.js';
+import { oneLine, printError, writeJson } from './output.js';
 import { detailsOf } from './run-summary.js';
 import type { TenantArgs } from './tenant-args.js';
 import type { CommandLine } from './command-line.js';
@@ -17,6 +18,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
   // MikroORM's own output has colours wherever it goes
   if (process.stdout.isTTY !== true && process.env['FORCE_COLOR'] === undefined) {
     process.env['NO_COLOR'] ??= '1';
+  }
+
+  // `| head` closes it, and so does a terminal that is gone. Work that is under way does not end for it
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', ignoreClosed);
   }
 
   const commandLine = (await configure()) as unknown as CommandLine;
@@ -49,12 +55,7 @@ async function printTenantError(command: () => Promise<number>, { json }: Tenant
   try {
     return await command();
   } catch (error) {
-    const message =
-      error instanceof TenantError
-        ? error.message
-        : isUnreachable(error) || wasNotLetIn(error)
-          ? `The database cannot be reached: ${causeOf(error)}. Check \`clientUrl\` in the config, and that the server is running.`
-          : undefined;
+    const message = messageOf(error);
 
     if (message === undefined) {
       throw error;
@@ -67,6 +68,27 @@ async function printTenantError(command: () => Promise<number>, { json }: Tenant
     }
 
     return EXIT.refused;
+  }
+}
+
+function messageOf(error: unknown): string | undefined {
+  if (error instanceof TenantError) {
+    return error.message;
+  }
+
+  if (isUnreachable(error) || wasNotLetIn(error)) {
+    return `The database cannot be reached: ${causeOf(error)}. Check \`clientUrl\` in the config, and that the server is running.`;
+  }
+
+  // such as for a right that the role lacks, or a time-out of the server
+  return sqlStateOf(error) === undefined
+    ? undefined
+    : `The database has refused a statement: ${oneLine(reasonOf(rootOf(error)))} (SQLSTATE ${sqlStateOf(error)}). Check the rights of the role and the settings of the server.`;
+}
+
+function ignoreClosed(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') {
+    throw error;
   }
 }
 

@@ -162,4 +162,5 @@ function withoutUndefined<T extends object>(options: { [Key in keyof T]: T[Key] 
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** `SIGHUP` comes when the terminal is closed, or the connection to it is lost. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

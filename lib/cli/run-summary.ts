@@ -1,10 +1,10 @@
 import { describeBlockers } from '../errors/blocker.js';
 import { MigrationError, reasonOf, TenantError } from '../errors/index.js';
 import type { RunNotice, RunResult, TenantRunResult } from '../migrations/run/run-types.js';
-import { causeOf } from '../migrations/run/same-cause.js';
+import { causeOf, rootOf } from '../migrations/run/same-cause.js';
 import { sqlStateOf } from '../postgres/sql-state.js';
 import { groupsOf, tenantsNamed } from './groups.js';
-import { count, oneLine, printError, type print } from './output.js';
+import { count, listOf, oneLine, printError, type print } from './output.js';
 
 /** Prints the result of a run. Failures of one cause are printed once. */
 export function showSummary(result: RunResult, done: string, { info, all }: { readonly info: typeof print; readonly all: boolean }): void {
@@ -15,8 +15,11 @@ export function showSummary(result: RunResult, done: string, { info, all }: { re
     `${notBegun.length > 0 ? `, ${notBegun.length} not started` : ''} in ${duration(durationMs)}` +
     `${slowest === undefined ? '' : `; slowest ${slowest.schemaName} (${duration(slowest.durationMs)})`}`;
 
-  for (const { key, names } of groupsOf(unknown, ({ migrations }) => migrations.join(', '))) {
-    info(`${tenantsNamed(names, all)}: the history contains ${key}, but this version of the tenant set does not`, 'yellow');
+  for (const { first, names } of groupsOf(unknown, ({ migrations }) => migrations.join(', '))) {
+    info(
+      `${tenantsNamed(names, all)}: the history contains ${listOf(first.migrations, all)}, but this version of the tenant set does not`,
+      'yellow',
+    );
   }
 
   for (const { first, names } of groupsOf(failed, ({ schemaName, error }) => causeOf(error, schemaName))) {
@@ -37,7 +40,7 @@ export function showSummary(result: RunResult, done: string, { info, all }: { re
 function whyStopped({ stopped }: RunResult): string[] {
   switch (stopped?.reason) {
     case 'database':
-      return [`The run has stopped because of the database: ${reasonOf(stopped.error)}.`];
+      return [`The run has stopped because of the database: ${oneLine(reasonOf(rootOf(stopped.error)))}.`];
     case 'equal failures':
       return ['The run has stopped because all tenants failed for the same cause. `--max-equal-failures 0` goes on regardless.'];
     case 'failures':
@@ -58,7 +61,7 @@ function remedyFor({ failed }: RunResult): string {
 function failureText({ error }: Extract<TenantRunResult, { ok: false }>): string {
   const { statement, sqlState } = detailsOf(error);
   const details = [
-    ...(statement === undefined ? [] : [`statement: ${statement.trim().replace(/;$/, '')}`]),
+    ...(statement === undefined ? [] : [`statement: ${oneLine(statement.trim().replace(/;$/, ''))}`]),
     ...(sqlState === undefined ? [] : [`SQLSTATE ${sqlState}`]),
   ];
 
@@ -69,7 +72,7 @@ function failureText({ error }: Extract<TenantRunResult, { ok: false }>): string
 export function noticeText(notice: RunNotice): string {
   switch (notice.kind) {
     case 'waiting':
-      return `The database is in trouble (${reasonOf(notice.error)}). Waiting for it, at most ${duration(notice.timeoutMs)} (\`--database-timeout\`).`;
+      return `The database is in trouble (${oneLine(reasonOf(rootOf(notice.error)))}). Waiting for it, at most ${duration(notice.timeoutMs)} (\`--database-timeout\`).`;
     case 'back':
       return `The database answers again, after ${duration(notice.waitedMs)}.`;
     case 'lost':

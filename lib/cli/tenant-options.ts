@@ -167,7 +167,7 @@ const RUN: Options = {
 };
 
 // it is for all tenants
-const { skip: _skip, where: _where, canary: _canary, 'dry-run': _dryRun, ...ROLLUP } = RUN;
+const { skip: _skip, where: _where, canary: _canary, ...ROLLUP } = RUN;
 
 const RENAME: Options = {
   from: { type: 'string', desc: 'The name in the histories' },

@@ -20,7 +20,10 @@ export function surviveLostConnections(connection: AbstractSqlConnection): void 
     let created: Pool | undefined;
     const onPoolCreated = (pool: Pool): unknown => {
       created = pool;
-      pool.on('connect', endCursorsWithClient);
+      pool.on('connect', client => {
+        endCursorsWithClient(client);
+        keepLastWord(client);
+      });
 
       return overrides?.onPoolCreated?.(pool);
     };
@@ -100,10 +103,11 @@ function releaseLostConnections(driver: Driver, pool: Pool): Driver {
 
       if (!watched.has(connection)) {
         watched.add(connection);
-        noticeLoss(connection, () => closeAfterUse(connection));
+        const own = await client;
+        noticeLoss(connection, own, () => closeAfterUse(connection));
 
-        if (client !== undefined) {
-          setClient(connection, await client);
+        if (own !== undefined) {
+          setClient(connection, own);
         }
       }
 
@@ -120,13 +124,17 @@ function releaseLostConnections(driver: Driver, pool: Pool): Driver {
  * Notices by its errors that a connection is lost: PostgreSQL's last word comes before the end of the socket, and a client that is released
  * between the two would be given to the next one. One that has timed out may have an answer under way that nobody waits for.
  */
-function noticeLoss(connection: DriverConnection, onLost: () => void): void {
+function noticeLoss(connection: DriverConnection, client: StatusClient | undefined, onLost: () => void): void {
   const executeQuery = connection.executeQuery.bind(connection);
   const streamQuery = connection.streamQuery.bind(connection);
-  const notice = (error: unknown): void => {
+  const notice = (error: unknown): unknown => {
     if (connectionWasLost(error) || timedOut(error)) {
       onLost();
     }
+
+    const lastWord = client === undefined || !isUnexplained(error) ? undefined : lastWords.get(client);
+
+    return connectionWasLost(lastWord) ? lastWord : error;
   };
 
   Object.assign(connection, {
@@ -134,16 +142,14 @@ function noticeLoss(connection: DriverConnection, onLost: () => void): void {
       try {
         return (await rowsOfScript<Row>(connection, args[0].sql)) ?? (await executeQuery<Row>(...args));
       } catch (error) {
-        notice(error);
-        throw error;
+        throw notice(error);
       }
     },
     streamQuery: async function* <Row>(...args: Parameters<typeof streamQuery>) {
       try {
         yield* streamQuery<Row>(...args);
       } catch (error) {
-        notice(error);
-        throw error;
+        throw notice(error);
       }
     },
   } satisfies Partial<DriverConnection>);
@@ -153,6 +159,17 @@ function noticeLoss(connection: DriverConnection, onLost: () => void): void {
 function timedOut(error: unknown): boolean {
   return error instanceof Error && error.message === 'Query read timeout';
 }
+
+/** Keeps the error with which the server or the network ended the session while nothing was asked. `pg` does not say it to what is asked later. */
+function keepLastWord(client: PoolClient): void {
+  client.once('error', error => lastWords.set(client, error));
+}
+
+function isUnexplained(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Client has encountered a connection error and is not queryable';
+}
+
+const lastWords = new WeakMap<object, unknown>();
 
 function endClient(_error: unknown, client: CursorClient): void {
   client.end().catch(() => undefined);
@@ -166,10 +183,12 @@ type DriverConnection = Awaited<ReturnType<Driver['acquireConnection']>>;
 
 interface Pool {
   connect(...args: unknown[]): Promise<StatusClient>;
-  on(event: 'connect', listener: (client: CursorClient) => void): unknown;
+  on(event: 'connect', listener: (client: PoolClient) => void): unknown;
   once(event: 'release', listener: typeof endClient): unknown;
   off(event: 'release', listener: typeof endClient): unknown;
 }
+
+type PoolClient = CursorClient & { once(event: 'error', listener: (error: unknown) => void): unknown };
 
 interface PoolOverrides {
   readonly onPoolCreated?: (pool: Pool) => unknown;

@@ -34,12 +34,12 @@ export class MigrationSetError extends TenantError {
     );
   }
 
-  static behind(schemaNames: readonly string[]): MigrationSetError {
+  static behind(schemaNames: readonly string[], first?: unknown): MigrationSetError {
     const shown = schemaNames.slice(0, 20).map(show).join(', ');
 
     return new MigrationSetError(
       'MIGRATION_ROLLED_UP',
-      `The migrations were not combined, because ${schemaNames.length} of the tenants ${schemaNames.length === 1 ? 'is' : 'are'} not up to date: ${shown}${schemaNames.length > 20 ? ' …' : ''}. They would get none of what they lack. ` +
+      `The migrations were not combined, because ${schemaNames.length} of the tenants ${schemaNames.length === 1 ? 'is' : 'are'} not up to date: ${shown}${schemaNames.length > 20 ? ' …' : ''}. They would get none of what they lack. ${first === undefined ? '' : `The first one: ${reasonOf(first)}. `}` +
         'Nothing was changed. Run `mikro-orm migration:up --tenants` first.',
     );
   }

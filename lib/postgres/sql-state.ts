@@ -57,7 +57,8 @@ export function refusesTransactions(error: unknown): boolean {
 /** Whether the database could not be asked at all, so that the error says nothing of what was asked. */
 export function isUnreachable(error: unknown): boolean {
   return (
-    connectionWasLost(error) || hasSqlState(error, [TOO_MANY_CONNECTIONS]) || hasNodeCode(error, UNREACHABLE) || failedToConnect(error)
+    !hasSqlState(error, TRANSACTION_TIMED_OUT) &&
+    (connectionWasLost(error) || hasSqlState(error, [TOO_MANY_CONNECTIONS]) || hasNodeCode(error, UNREACHABLE) || failedToConnect(error))
   );
 }
 
@@ -78,7 +79,7 @@ function failedToConnect(error: unknown): boolean {
 
 /** Whether the database could not be reached, or did not answer in time: a statement was cancelled, or did not get a lock. */
 export function hasNotAnswered(error: unknown): boolean {
-  return isUnreachable(error) || hasSqlState(error, TIMED_OUT);
+  return isUnreachable(error) || hasSqlState(error, TIMED_OUT) || hasSqlState(error, TRANSACTION_TIMED_OUT);
 }
 
 /** Stores the error of a failed rollback on the error that caused the rollback, as its `rollbackError`. */
@@ -105,6 +106,9 @@ const LOCK_NOT_AVAILABLE = '55P03';
 
 /** Query canceled, as by `statement_timeout`; lock not available. */
 const TIMED_OUT = ['57014', LOCK_NOT_AVAILABLE] as const;
+
+/** Idle in transaction, and a transaction, for longer than the server's setting allows. The server ends the session for what was done in it. */
+const TRANSACTION_TIMED_OUT = ['25P03', '25P04'] as const;
 
 const PROTOCOL_VIOLATION = '08P01';
 

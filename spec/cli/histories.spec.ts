@@ -90,13 +90,17 @@ onDatabases(
     });
 
     it('M29 `migration:rollup --tenants` combines the files, and other databases get the entry by their next `up`', async () => {
-      const [, named, rollup, list] = await run(
+      const [, named, preview, rollup, list] = await run(
         'migration:up --tenants',
         'migration:rollup --tenants acme',
+        'migration:rollup --tenants --dry-run',
         'migration:rollup --tenants --json',
         'migration:list --tenants',
       );
-      expect([named?.code, rollup?.code, list?.code]).to.deep.equal([2, 0, 0]);
+      expect([named?.code, preview?.code, rollup?.code, list?.code]).to.deep.equal([2, 0, 0, 0]);
+      expect(preview?.output)
+        .to.contain('-- acme and 1 more with the same history')
+        .and.contain('update "acme"."mikro_orm_migrations" set name');
       const files = (await project.files('migrations/tenant')).filter(name => name.endsWith('.ts'));
       expect(files).to.have.length(1);
       const name = files[0]?.replace(/\.ts$/, '');

@@ -177,17 +177,33 @@ onDatabases(
       expect([two.code, await migrated()]).to.deep.equal([1, ['bob', 'carl', 'dora']]);
     });
 
-    it('M6 finishes what is in flight at Ctrl-C, says what was not begun, and exits with 1', async () => {
+    for (const [event, signal] of [
+      ['Ctrl-C', 'SIGINT'],
+      ['the end of its terminal', 'SIGHUP'],
+    ] as const) {
+      it(`M6 finishes what is in flight at ${event}, says what was not begun, and exits with 1`, async () => {
+        const running = await startHeld();
+
+        running.signal(signal);
+        await until('the signal is heard', () => running.stderr().includes('Stopping'));
+        await running.release();
+        const { code, output } = await running.ended;
+
+        expect(code, output).to.equal(1);
+        expect(output).to.contain('1 migrated up, 0 up to date, 0 failed, 3 not started');
+        expect(await migrated()).to.deep.equal(['acme']);
+      });
+    }
+
+    it('M6 goes on when nobody reads its output any more', async () => {
       const running = await startHeld();
-
-      running.signal('SIGINT');
-      await until('the first Ctrl-C is heard', () => running.stderr().includes('Stopping'));
+      running.closeOutput();
       await running.release();
-      const { code, output } = await running.ended;
+      const { code, stderr } = await running.ended;
 
-      expect(code, output).to.equal(1);
-      expect(output).to.contain('1 migrated up, 0 up to date, 0 failed, 3 not started');
-      expect(await migrated()).to.deep.equal(['acme']);
+      // what it waited for
+      expect([code, stderr.replace(/^acme: waiting for a lock .*\n/, '')]).to.deep.equal([0, '']);
+      expect(await migrated()).to.deep.equal(NAMES);
     });
 
     it('M6 rolls back what is in flight at a second Ctrl-C, and exits with 130', async () => {

@@ -64,22 +64,39 @@ onDatabases(
     });
 
     it('M4 a run names failures of one cause once', async () => {
-      await project.write('migrations/tenant/Migration20991231000001.ts', MIGRATION.replace('"isbn"', 'nope nope'));
+      const rest = `nope nope /* \\u001b[31m${'y'.repeat(100_000)} */`;
+      await project.write('migrations/tenant/Migration20991231000001.ts', MIGRATION.replace('"isbn"', rest));
       const { code, stderr } = await project.run('migration:up', '--tenants', '--skip', 't01', 't02', 't03', 't04', 't05');
 
       expect(code).to.equal(1);
       expect(stderr).to.match(/7 tenants \(t0[0-9] .*\): failed: Migration "Migration20991231000001" failed in schema/);
       expect(stderr.match(/nope/g)).to.have.length.below(4);
+      // no character moves a cursor or colours a log, and nothing fills it
+      expect(stderr)
+        .to.contain(String.raw`\u{1b}[31myyy`)
+        .and.contain('characters; `--json` shows all');
+      expect(stderr.length).to.be.below(6_000);
     });
 
-    it('M7 a role that may read the tenants alone is told so once', async () => {
+    it('M7 a role that may read the tenants alone, or not even them, is told so once', async () => {
       await database.query(`create role looker login password 'looker'`).catch(() => undefined);
       await database.query('grant usage on schema public to looker');
-      await database.query('grant select on all tables in schema public to looker');
       const url = new URL(database.url ?? '');
       url.username = 'looker';
       url.password = 'looker';
       const looking = await createCliProject(url.href);
+      const refused = await looking.runAll([
+        ['ours', 'tenant:status'],
+        ['ours', 'migration:up', '--tenants'],
+        ['ours', 'migration:up', '--tenants', '--skip-public-check', '--json'],
+      ]);
+
+      for (const { code, output } of refused) {
+        expect([code, output.split('\n').length], output).to.deep.equal([2, 1]);
+        expect(output).to.match(/refused a statement: permission denied for (table|schema) \w+ \(SQLSTATE 42501\)/);
+      }
+
+      await database.query('grant select on all tables in schema public to looker');
 
       for (const command of [
         ['tenant:status'],

@@ -1,20 +1,35 @@
 /**
  * The objects of schemas, as PostgreSQL describes them: one row each with `schema_name`, `object` (its kind and name) and `definition`. The schemas are
- * the parameter, several in a list. What belongs to an extension is left out, and so are owners, privileges, comments and the order of columns.
+ * the parameter, several in a list. What belongs to an extension is left out, and so are owners, privileges, comments, the order of columns, and what
+ * is tuned for a single tenant: storage parameters and statistics targets. A function's own path is told without the name of its schema.
  *
  * https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CATALOG
  */
 export const OBJECTS_OF_SCHEMAS = `
 with wanted as (select oid, nspname from pg_namespace where nspname in (?)),
 relations as (
-  select c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relpersistence, w.nspname from pg_class c
+  select c.*, w.nspname from (select oid, relname, relkind, relrowsecurity, relforcerowsecurity, relpersistence, relpartbound, reloptions,
+    relnamespace from pg_class) c
   join wanted w on w.oid = c.relnamespace
   where not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 )
 select nspname as schema_name,
   case relkind when 'v' then 'view ' when 'm' then 'materialized view ' when 'S' then 'sequence ' else 'table ' end || relname as object,
-  concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, case when relkind in ('v', 'm') then pg_get_viewdef(oid) end) as definition
+  concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, case when relkind in ('v', 'm') then pg_get_viewdef(oid) end,
+    case when relkind = 'v' then reloptions::text end, case when relkind = 'p' then pg_get_partkeydef(oid) end, pg_get_expr(relpartbound, oid),
+    (select string_agg(i.inhparent::regclass::text, ', ' order by i.inhseqno) from pg_inherits i where i.inhrelid = relations.oid),
+    (select concat_ws(' ', s.seqtypid::regtype, s.seqstart, s.seqincrement, s.seqmax, s.seqmin, s.seqcache, s.seqcycle) from pg_sequence s
+      where s.seqrelid = relations.oid)) as definition
 from relations where relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+union all
+select nspname, 'type ' || relname, (select string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum)
+  from pg_attribute a where a.attrelid = relations.oid and a.attnum > 0 and not a.attisdropped)
+from relations where relkind = 'c'
+union all
+select r.nspname, 'rule ' || r.relname || '.' || w.rulename, concat_ws(' ', pg_get_ruledef(w.oid, true), w.ev_enabled)
+from relations r join pg_rewrite w on w.ev_class = r.oid where w.rulename <> '_RETURN'
+union all
+select w.nspname, 'statistics ' || s.stxname, pg_get_statisticsobjdef(s.oid) from pg_statistic_ext s join wanted w on w.oid = s.stxnamespace
 union all
 select r.nspname, 'column ' || r.relname || '.' || a.attname,
   concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), l.collname)
@@ -35,9 +50,15 @@ select r.nspname, 'policy ' || r.relname || '.' || p.polname,
   concat_ws(' ', p.polcmd, p.polpermissive, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
 from relations r join pg_policy p on p.polrelid = r.oid
 union all
-select w.nspname, 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', pg_get_functiondef(p.oid)
-from pg_proc p join wanted w on w.oid = p.pronamespace where p.prokind in ('f', 'p')
+select w.nspname, 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+  replace(pg_get_functiondef(p.oid), ' SET search_path TO ''' || w.nspname || '''', ' SET search_path TO *')
+from pg_proc p join wanted w on w.oid = p.pronamespace where p.prokind in ('f', 'p', 'w')
 and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+union all
+select w.nspname, 'aggregate ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+  concat_ws(' ', a.aggkind, a.aggtransfn, a.aggfinalfn, a.aggcombinefn, format_type(a.aggtranstype, null), a.agginitval, a.aggsortop::regoper)
+from pg_proc p join wanted w on w.oid = p.pronamespace join pg_aggregate a on a.aggfnoid = p.oid
+where not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
 union all
 select w.nspname, 'enum ' || t.typname, (select string_agg(e.enumlabel, ', ' order by e.enumsortorder) from pg_enum e where e.enumtypid = t.oid)
 from pg_type t join wanted w on w.oid = t.typnamespace where t.typtype = 'e'

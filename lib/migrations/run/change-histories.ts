@@ -89,7 +89,7 @@ async function planChange(
     for (const history of batch) {
       const { schemaName, executed } = history;
       const names = namesOf(history);
-      const error = refusalOfChange(history, change);
+      const error = refusalOfChange(database, history, change);
       unread.delete(schemaName);
       names.forEach(name => seen.add(name));
 
@@ -121,14 +121,14 @@ function checkChange(change: HistoryChange, has: (name: string) => boolean): voi
   }
 }
 
-function refusalOfChange(history: SchemaHistory, change: HistoryChange): unknown {
+function refusalOfChange(database: TenantDatabase, history: SchemaHistory, change: HistoryChange): unknown {
   const names = namesOf(history);
 
   if (change.kind === 'rename' && names.includes(change.name) && names.includes(change.to)) {
     return MigrationSetError.recordedTwice(change.name, change.to);
   }
 
-  return refusalOf(history, 'up');
+  return refusalOf(database, history, 'up');
 }
 
 function isNeeded({ kind, name }: HistoryChange, executed: readonly string[]): boolean {

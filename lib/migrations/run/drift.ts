@@ -85,11 +85,8 @@ async function readObjects(database: TenantDatabase, schemaName: string, ctx: Tr
   const own = new RegExp(`"?\\b${schemaName}\\b"?\\.`, 'g');
 
   return new Map(
-    // a function is described with its schema all the same
-    rows.map(({ object, definition }) => [
-      object,
-      object.startsWith('function ') ? (definition ?? '').replaceAll(own, '') : (definition ?? ''),
-    ]),
+    // these are described with their schema all the same
+    rows.map(({ object, definition }) => [object, WITH_SCHEMA.test(object) ? (definition ?? '').replaceAll(own, '') : (definition ?? '')]),
   );
 }
 
@@ -109,3 +106,5 @@ function partition<Item>(items: readonly Item[], matches: (item: Item) => boolea
 
 /** How many schemas are compared in one statement. */
 const BATCH_SIZE = 250;
+
+const WITH_SCHEMA = /^(function|statistics) /;

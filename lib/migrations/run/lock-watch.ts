@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { Blocker } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
@@ -24,9 +24,12 @@ export class LockWatch {
     this.#notify = notify;
   }
 
-  /** The `application_name` of connections that migrate the tenant: the run and the tenant, as much of it as PostgreSQL keeps. */
+  /** The `application_name` of connections that migrate the tenant: the run and the tenant, with a hash where PostgreSQL would cut it off. */
   applicationName(schemaName: string): string {
-    return `${this.#run} ${schemaName}`.slice(0, LONGEST_NAME);
+    const name = `${this.#run} ${schemaName}`;
+
+    // two that begin alike must not have one name, as each would be blamed for the other's locks
+    return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - HASH - 1)}~${hashOf(schemaName)}`;
   }
 
   /** Runs `fn`, which migrates these tenants. */
@@ -131,6 +134,10 @@ export class LockWatch {
   }
 }
 
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, HASH);
+}
+
 function blockerOf(row: BlockerRow): Blocker {
   return {
     pid: row.pid,
@@ -157,6 +164,9 @@ interface WaitingRow extends BlockerRow {
 
 /** What PostgreSQL keeps of an `application_name`, in bytes. */
 const LONGEST_NAME = 63;
+
+/** The letters of a hash. */
+const HASH = 8;
 
 const INTERVAL_MS = 500;
 

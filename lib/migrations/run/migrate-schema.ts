@@ -163,7 +163,8 @@ interface QueuedMigration {
 interface Attempt {
   readonly instance: Migration;
   readonly wasStopped: boolean;
-  readonly error?: unknown;
+  /** An object, as a migration can fail with `undefined`. */
+  readonly failure?: { readonly error: unknown };
 }
 
 async function queueMigration(database: TenantDatabase, queued: QueuedMigration): Promise<void> {
@@ -171,8 +172,8 @@ async function queueMigration(database: TenantDatabase, queued: QueuedMigration)
   const attempt = queued.attempt ?? (await attemptOne(database, queued, () => script.isEmpty));
   let { instance } = attempt;
 
-  if (attempt.error !== undefined) {
-    throw attempt.error;
+  if (attempt.failure !== undefined) {
+    throw attempt.failure.error;
   }
 
   if (attempt.wasStopped) {
@@ -218,7 +219,7 @@ async function attemptOne(
   try {
     await instance[run.direction]();
   } catch (error) {
-    return wasStopped() ? { instance, wasStopped: true } : { instance, wasStopped: false, error };
+    return wasStopped() ? { instance, wasStopped: true } : { instance, wasStopped: false, failure: { error } };
   }
 
   return { instance, wasStopped: wasStopped() };

@@ -39,7 +39,7 @@ export async function planRun(
       // most tenants have the same history, so each history is planned and stored only once
       const plan = plans.get(executed) ?? planHistory(set, target, executed);
       plans.set(executed, plan);
-      const error = refusalOf(history, target.direction) ?? plan.error;
+      const error = refusalOf(database, history, target.direction) ?? plan.error;
 
       if (error !== undefined) {
         refused.push({ schemaName, error });

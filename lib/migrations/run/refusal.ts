@@ -1,10 +1,18 @@
-import { SchemaMissingError, type TenantError } from '../../errors/index.js';
+import { SchemaMissingError, type InvalidSchemaNameError, type TenantError } from '../../errors/index.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { notOwned } from '../../database/owned-schemas.js';
 import type { SchemaHistory } from '../history/histories.js';
 
 /** The reason why a tenant cannot be migrated, whatever the plan is. */
-export function refusalOf(history: SchemaHistory, direction: 'up' | 'down'): TenantError | undefined {
+export function refusalOf({ rules }: TenantDatabase, history: SchemaHistory, direction: 'up' | 'down'): TenantError | undefined {
   const { schemaName, hasSchema, isForeign, error } = history;
+
+  try {
+    // a row that was stored by plain SQL can have any name
+    rules.checkSchemaName(schemaName);
+  } catch (invalid) {
+    return invalid as InvalidSchemaNameError;
+  }
 
   if (!hasSchema) {
     return new SchemaMissingError(schemaName);

@@ -60,7 +60,7 @@ export class RunInTenants {
       if (round.trouble !== undefined) {
         pause = FIRST_PAUSE_MS;
 
-        if (!(await trouble.wait(round.trouble))) {
+        if (!(await trouble.wait(round.trouble)) && !results.isStopped()) {
           results.stopFor({ reason: 'database', error: round.trouble });
         }
       } else if (left.length > 0 && !results.isStopped()) {

@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { MigrationError } from '../../errors/index.js';
-import { isConflict, isUnreachable } from '../../postgres/sql-state.js';
+import { connectionWasLost, isConflict, isLockTimeout } from '../../postgres/sql-state.js';
 import { fitsBlock, StatementBlock } from '../../postgres/statement-block.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 
@@ -93,15 +93,22 @@ export class Script {
     try {
       await this.#execute(script);
     } catch (error) {
-      if (isUnreachable(error) || isConflict(error)) {
+      if (connectionWasLost(error) || isConflict(error)) {
         throw failureOf(statements, undefined, this.#schemaName, error);
       }
 
       await this.#execute(`rollback to savepoint ${NAME}`);
       // inside a savepoint, PostgreSQL would not let a value be used that was added to an enum of the same transaction
       await this.#execute(`release savepoint ${NAME}`);
-      await this.#sendAsBlock(statements);
+      await (isLockTimeout(error) ? this.#sendWithoutWaiting(statements) : this.#sendAsBlock(statements));
     }
+  }
+
+  /** Only to find the statement: it has been waited for the lock, and whoever uses the table waits behind. */
+  async #sendWithoutWaiting(statements: readonly Statement[]): Promise<void> {
+    await this.#execute(HARDLY_WAIT);
+    await this.#sendAsBlock(statements);
+    await this.#execute(WAIT_AGAIN);
   }
 
   async #sendAsBlock(statements: readonly Statement[]): Promise<void> {
@@ -157,3 +164,7 @@ const NAME = 'landlord_script';
 
 /** The savepoint to which a message is taken back that fails. */
 export const SAVEPOINT = `savepoint ${NAME}`;
+
+const HARDLY_WAIT = `select set_config('landlord.lock_timeout', current_setting('lock_timeout'), true), set_config('lock_timeout', '50', true)`;
+
+const WAIT_AGAIN = `select set_config('lock_timeout', current_setting('landlord.lock_timeout'), true)`;

@@ -38,8 +38,9 @@ export async function requirePublicSet(database: TenantDatabase): Promise<void> 
   const pending = await pendingOfPublicSet(database);
 
   if (pending.length > 0) {
-    // MikroORM takes every migration for pending where the database cannot be reached
+    // MikroORM takes every migration for pending where it cannot look: where the server is away, the role lacks a right, or a time-out is short
     await database.execute('select 1', [], undefined);
+    await database.orm.migrator.getStorage().ensureTable?.();
     throw MigrationError.publicSetBehind(pending.map(({ name }) => name));
   }
 }

@@ -40,7 +40,7 @@ export async function migrationStatus(database: TenantDatabase, selection: Tenan
     for (const history of batch) {
       const { schemaName, hasSchema, executed } = history;
       // that it has no schema is said by `hasSchema`
-      const refusal = hasSchema ? (refusalOf(history, 'up') ?? lossOf(history)) : undefined;
+      const refusal = hasSchema ? (refusalOf(database, history, 'up') ?? lossOf(history)) : undefined;
       const names = namesOf({ executed });
       const { error = refusal, planned } = planHistory(set, { direction: 'up' }, executed);
       statuses.push({

@@ -1,8 +1,9 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fs } from '@mikro-orm/core/fs-utils';
 import { MigrationStorage } from '@mikro-orm/migrations';
 import { MigrationSetError } from '../../errors/index.js';
+import type { TenantDatabase } from '../../database/tenant-database.js';
 import { loadMigration, migrationsFolder, tenantMigrationsOptions, type MigrationSet, type TenantMigration } from './migration-set.js';
 import { OfflineMigrator, withMigrator, type MigratorParts } from './tenant-migrator.js';
 
@@ -10,13 +11,13 @@ import { OfflineMigrator, withMigrator, type MigratorParts } from './tenant-migr
  * Combines the files of the tenant set into one, which names the migrations that it stands for, and deletes them. If `check` throws, the files
  * stay as they were. No history is changed.
  *
- * @param check Called with the combined migration, before anything is deleted.
+ * @param check Called with the combined migration, before anything is deleted. If it returns false, nothing is.
  * @throws MigrationSetError `MIGRATION_NOT_COMBINED`
  */
 export async function writeRollup(
   parts: MigratorParts,
   set: MigrationSet,
-  check: (migration: TenantMigration) => Promise<void>,
+  check: (migration: TenantMigration) => Promise<boolean>,
 ): Promise<{ readonly fileName: string; readonly name: string }> {
   const { database } = parts;
 
@@ -29,22 +30,67 @@ export async function writeRollup(
   let name = '';
 
   const onWritten = async (written: string): Promise<void> => {
-    const [file = ''] = fs.glob(fs.normalizePath(folder, `${written}.{js,ts,cjs}`));
+    const file = fileOf(folder, written);
+    // no set has a file whose name begins with a dot, and no other command runs what was not tried, also if this process is killed
+    const hidden = join(dirname(file), `${HIDDEN}${basename(file)}`);
     name = written;
 
     try {
-      await addReplaced(file, names);
-      await check(await loadMigration(database, file));
+      await rename(file, hidden);
+      await addReplaced(hidden, names);
+
+      if (!(await check({ ...(await loadMigration(database, hidden)), name: written }))) {
+        throw NOT_KEPT;
+      }
+
+      await rename(hidden, file);
     } catch (error) {
-      await rm(file, { force: true });
-      throw error instanceof MigrationSetError ? error : MigrationSetError.notCombined('what was combined does not run', error);
+      await rm(hidden, { force: true });
+      throw error === NOT_KEPT || error instanceof MigrationSetError
+        ? error
+        : MigrationSetError.notCombined('what was combined does not run', error);
     }
   };
 
-  const { fileName } = await withMigrator(parts, migrator => migrator.rollup(names), undefined, rollupMigrator(names, onWritten));
+  await removeHidden(folder);
 
-  return { fileName: join(folder, fileName), name };
+  try {
+    const { fileName } = await withMigrator(parts, migrator => migrator.rollup(names), undefined, rollupMigrator(names, onWritten));
+
+    return { fileName: join(folder, fileName), name };
+  } catch (error) {
+    if (error === NOT_KEPT) {
+      return { fileName: '', name };
+    }
+
+    throw error;
+  }
 }
+
+/** Removes what a command has left that was killed. */
+async function removeHidden(folder: string): Promise<void> {
+  for (const file of await readdir(folder)) {
+    await (file.startsWith(HIDDEN) ? rm(join(folder, file), { force: true }) : undefined);
+  }
+}
+
+/** Deletes the files of these migrations. */
+export async function deleteMigrations(database: TenantDatabase, names: readonly string[]): Promise<void> {
+  const folder = migrationsFolder(database, tenantMigrationsOptions(database));
+
+  await Promise.all(names.map(name => rm(fileOf(folder, name), { force: true })));
+}
+
+/** The path of the migration's file. */
+export function fileOf(folder: string, name: string): string {
+  const [file = ''] = fs.glob(fs.normalizePath(folder, `${name}.{js,ts,cjs}`));
+
+  return file;
+}
+
+const HIDDEN = '.rollup-';
+
+const NOT_KEPT = new Error('the combined migration is not kept');
 
 /**
  * MikroORM's migrator, whose history has these names and is nobody's. It records the combined migration after it has written the file and

@@ -54,6 +54,18 @@ export function tenantMigrationsOptions(
  * @throws MigrationError `MIGRATION_FOLDER_MISSING`, `MIGRATION_NOT_LOADABLE`, `MIGRATION_DUPLICATE`
  */
 export async function loadMigrationSet(database: TenantDatabase): Promise<MigrationSet> {
+  return withoutReplaced(await loadAllMigrations(database));
+}
+
+/** The set without those for which another one stands. Such a file is left by a combination that was interrupted, or kept for older releases. */
+export function withoutReplaced(all: MigrationSet): MigrationSet {
+  const replaced = new Set(all.flatMap(({ name, replaces = [] }) => replaces.filter(each => each !== name)));
+
+  return all.filter(({ name }) => !replaced.has(name));
+}
+
+/** All that is in the list or in the folder. */
+export async function loadAllMigrations(database: TenantDatabase): Promise<MigrationSet> {
   const options = tenantMigrationsOptions(database);
   const found = options.migrationsList?.map(entry => fromList(database, entry)) ?? (await fromFolder(database, options));
   const set = found.map(migration => complete(database, migration));

@@ -14,6 +14,19 @@ const RICH = sqlMigration('M2', [
   'create trigger "item_touch" before insert on "item" for each row execute function "touch"()',
   'alter table "item" enable row level security',
   'create policy "item_all" on "item" using ("id" > 0)',
+  // as the README advises
+  `create function "path"() returns int language plpgsql set search_path from current as 'begin return 1; end'`,
+  'create table "part" ("at" date) partition by range ("at")',
+  `create table "part_1" partition of "part" for values from ('2020-01-01') to ('2021-01-01')`,
+  'create table "parent" ("a" int)',
+  'create table "heir" () inherits ("parent")',
+  'create sequence "number" increment 2',
+  'create rule "no_delete" as on delete to "part" do instead nothing',
+  'create type "pair" as ("a" int, "b" text)',
+  'create type "span" as range (subtype = float8)',
+  'create statistics "item_stats" on "id", "tag_id" from "item"',
+  `create aggregate "total"(int) (sfunc = int4pl, stype = int, initcond = '0')`,
+  'create view "guarded" with (security_barrier = true) as select "id" from "tag"',
 ]);
 
 /** What somebody has changed by hand in bob's schema, and what is said of it. */
@@ -40,6 +53,23 @@ const CHANGES: Readonly<Record<string, object>> = {
   'alter table bob.item disable row level security': { differs: ['table item'] },
   'drop policy item_all on bob.item': { lacks: ['policy item.item_all'] },
   'create table bob.left_over (id int)': { has: ['column left_over.id', 'table left_over'] },
+  'alter function bob.path() set search_path = acme': { differs: ['function path()'] },
+  'alter function bob.path() reset search_path': { differs: ['function path()'] },
+  'alter table bob.part detach partition bob.part_1': { differs: ['table part_1'] },
+  "alter table bob.part detach partition bob.part_1; alter table bob.part attach partition bob.part_1 for values from ('2020-01-01') to ('2022-01-01')":
+    { differs: ['table part_1'] },
+  'alter table bob.heir no inherit bob.parent': { differs: ['table heir'] },
+  'alter sequence bob.number increment 3': { differs: ['sequence number'] },
+  'alter table bob.item alter id set increment 3': { differs: ['sequence item_id_seq'] },
+  'drop rule no_delete on bob.part': { lacks: ['rule part.no_delete'] },
+  'alter table bob.part disable rule no_delete': { differs: ['rule part.no_delete'] },
+  'alter type bob.pair add attribute c int': { differs: ['type pair'] },
+  'drop type bob.pair': { lacks: ['type pair'] },
+  'drop statistics bob.item_stats': { lacks: ['statistics item_stats'] },
+  "drop aggregate bob.total(int); create aggregate bob.total(int) (sfunc = int4mul, stype = int, initcond = '0')": {
+    differs: ['aggregate total(integer)'],
+  },
+  'alter view bob.guarded reset (security_barrier)': { differs: ['view guarded'] },
   "update pg_index set indisvalid = false where indexrelid = 'bob.item_note_index'::regclass": { differs: ['index item_note_index'] },
 };
 

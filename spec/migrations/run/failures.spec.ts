@@ -1,8 +1,10 @@
-import { MigrationError } from '@landlord/mikro-orm';
+import { MigrationError, type TenantError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import type pg from 'pg';
+import { historyOf } from '../../support/databases/catalog.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openSession } from '../../support/databases/sessions.ts';
+import { newLibrary } from '../../support/orm/library-orm.ts';
 import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
 import { errorIn, schemaNamesOf } from '../../support/assertions/run-result.ts';
 import { refusal } from '../../support/assertions/refusal.ts';
@@ -60,6 +62,32 @@ onDatabases('what a run says of failures', database => {
     expect([schemaNamesOf(missing.migrated), missing.failed.length]).to.deep.equal([['t00', 't12', 't13'], 11]);
   });
 
+  for (const [kind, reads] of [
+    ['that only queue SQL', false],
+    ['that read', true],
+  ] as const) {
+    it(`M4 reports a tenant as failed where a migration throws nothing but \`undefined\`, of migrations ${kind}`, async () => {
+      await set.create('acme');
+      set.use(
+        migrationOf('M2', async migration => {
+          if (reads) {
+            await migration.execute('select 1');
+          }
+
+          migration.addSql('create table "shelf" ("id" int)');
+          // as by a promise that is rejected without a reason
+          await Promise.reject();
+        }),
+      );
+      const result = await set.tenants.migrate();
+
+      expect(result.migrated).to.deep.equal([]);
+      expect(errorIn(result, 'acme', MigrationError).migration).to.equal('M2');
+      expect(await historyOf(database, 'acme')).to.deep.equal(['M1']);
+      await refusal(() => set.create('bob'), 'TENANT_NOT_PROVISIONED');
+    });
+  }
+
   for (const [kind, reads, times] of [
     // once to do it, and once to find the statement
     ['that only queue SQL', false, database.kind === 'pglite' ? 1 : 2],
@@ -87,6 +115,37 @@ onDatabases('what a run says of failures', database => {
       expect(errorIn(result, 'acme', MigrationError)).to.include({ migration: 'M3', statement: 'select 1 / 0' });
     });
   }
+
+  it('M7 a row that plain SQL has given a name that no tenant can have is refused, and seen by every report', async () => {
+    await set.create('acme', 'a');
+    await database.query(`insert into library (name, domain_url, schema_name) values ('x', 'caps.example.com', 'CAPS')`);
+    await database.query(`create schema "CAPS"`);
+    await database.query(`comment on schema "CAPS" is 'tenant of @landlord/mikro-orm'`);
+    set.use(LAST);
+
+    try {
+      const { tenants } = await set.tenants.status();
+      const previews = await set.tenants.preview();
+      const logged = await set.tenants.logMigration('M4', { only: ['CAPS'] });
+      const result = await set.tenants.migrate();
+
+      expect(tenants.map(({ schemaName, error }) => [schemaName, error?.code])).to.deep.equal([
+        ['CAPS', 'SCHEMA_NAME_INVALID'],
+        ['a', undefined],
+        ['acme', undefined],
+      ]);
+      expect(previews.map(({ schemaNames, error }) => [schemaNames, (error as TenantError | undefined)?.code])).to.deep.equal([
+        [['a', 'acme'], undefined],
+        [['CAPS'], 'SCHEMA_NAME_INVALID'],
+      ]);
+      expect([logged, result].map(each => errorIn(each, 'CAPS').code)).to.deep.equal(['SCHEMA_NAME_INVALID', 'SCHEMA_NAME_INVALID']);
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(['a', 'acme']);
+      expect(await historyOf(database, 'CAPS')).to.equal(undefined);
+    } finally {
+      await database.query(`delete from library where schema_name = 'CAPS'`);
+      await database.query(`drop schema "CAPS" cascade`);
+    }
+  });
 
   it('M9 names the statement that failed, whatever is in its text and in that of others', async () => {
     const failing = [
@@ -166,6 +225,72 @@ onDatabases(
         );
       }
     });
+
+    it('M9 a tenant is not blamed for the lock of one whose name begins with the same 60 letters', async () => {
+      const names = ['1', '2'].map(end => `${'a'.repeat(62)}${end}`);
+      const [one = '', two = ''] = names;
+      await set.clear();
+      await set.create(...names);
+      set.use(
+        sqlMigration('M2', [
+          `select pg_sleep(case when current_schema() like '%2' then 1.3 else 0 end)`,
+          'alter table "tag" add "more" int',
+        ]),
+      );
+      await other.query('begin');
+      await other.query(`lock table ${one}.tag`);
+      const blocked: string[] = [];
+      const run = set.tenants.migrate({
+        lockTimeoutMs: 1_200,
+        retries: 0,
+        onNotice: notice => blocked.push(notice.kind === 'blocked' ? notice.schemaName : notice.kind),
+      });
+      const result = await run;
+
+      expect([blocked, schemaNamesOf(result.failed), schemaNamesOf(result.migrated)]).to.deep.equal([[one], [one], [two]]);
+    });
+
+    it('M9 a time-out of the transaction is its migration’s, and is not waited for as trouble of the database', async () => {
+      const notices: string[] = [];
+      set.use(
+        migrationOf('M2', async migration => {
+          await migration.execute(`set local idle_in_transaction_session_timeout to '20ms'`);
+          attempts += 1;
+          await until('the server has ended the session', async () => (await idle()) === 0);
+          await migration.execute('select 1');
+        }),
+      );
+      let attempts = 0;
+      const result = await set.tenants.migrate({ only: ['acme'], onNotice: ({ kind }) => notices.push(kind) });
+
+      expect([attempts, notices]).to.deep.equal([1, []]);
+      expect(errorIn(result, 'acme', MigrationError).message).to.contain('terminating connection due to idle-in-transaction timeout');
+    });
+
+    it('T6 the creation of a tenant waits for a lock once, and names the statement that waited', async () => {
+      await database.query('create table public.shared (id int primary key)');
+      set.use(TABLE, sqlMigration('M3', ['select 1', 'create table "refers" ("id" int references public.shared (id))']), LAST);
+      await other.query('begin');
+      await other.query('lock table public.shared');
+      const start = performance.now();
+      const creation = set.orm.em.fork().transactional(async em => {
+        await em.execute(`set local lock_timeout to '800ms'`);
+        await em.persistAndFlush(newLibrary('carl'));
+      });
+      const error = await refusal(creation, 'TENANT_NOT_PROVISIONED');
+
+      expect(performance.now() - start).to.be.within(800, 1_500);
+      expect(error).to.include({ migration: 'M3' });
+      expect(error.message).to.contain('canceling statement due to lock timeout');
+    });
+
+    async function idle(): Promise<number> {
+      const [row] = await database.query<{ n: number }>(
+        `select count(*)::int as n from pg_stat_activity where application_name ~ '^landlord .* acme$'`,
+      );
+
+      return row?.n ?? 0;
+    }
 
     it('M9 says while it waits who holds the lock, and sessions of a run carry its name and the tenant', async () => {
       await other.query('begin');

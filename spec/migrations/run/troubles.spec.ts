@@ -120,6 +120,25 @@ describe('a run beside a server in trouble', () => {
     expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(NAMES);
   });
 
+  it('M6 says that it was stopped where it was while it waited for the server', async () => {
+    set.use(SLOW);
+    const stop = new AbortController();
+    let done = 0;
+    const run = set.tenants.migrate({
+      signal: stop.signal,
+      onProgress: () => {
+        done += 1;
+      },
+      onNotice: () => stop.abort(),
+    });
+    await until('some are done', () => done > 2);
+    await server.stop();
+    const { failed, stopped } = await run;
+    await server.start();
+
+    expect([failed, stopped]).to.deep.equal([[], { reason: 'aborted' }]);
+  });
+
   it('M19 uses the connections that the server has left, if the pool is larger', async () => {
     await database.query(`create role few login superuser password 'few'`);
     await database.query(`create role other login password 'few' connection limit 3`);

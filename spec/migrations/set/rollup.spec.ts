@@ -1,6 +1,7 @@
+import { readdirSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { tenants } from '@landlord/mikro-orm';
+import { basename, join } from 'node:path';
+import { tenants, type TenantError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { defineEntity, p } from '@mikro-orm/core';
 import { historyOf } from '../../support/databases/catalog.ts';
@@ -93,6 +94,68 @@ export class Helped extends Migration {
     expect(await files()).to.have.length(3);
     expect(await historyOf(database, 'acme')).to.deep.equal([...OLD, 'Migration20250301000000_helped']);
   });
+
+  it('M29 one that was ended in the middle, by a kill or a signal, is finished by the next, and no tenant is half of each', async () => {
+    const contents = await Promise.all(OLD.map(name => readFile(path(name), 'utf8')));
+    const { fileName } = await tenants(orm).rollUpMigrations({ signal: AbortSignal.abort() });
+    const name = basename(fileName, '.ts');
+    expect([await files(), await historyOf(database, 'acme')]).to.deep.equal([[`${name}.ts`], [...OLD]]);
+
+    // a kill leaves the files too
+    await Promise.all(OLD.map((old, position) => writeFile(path(old), contents[position] ?? '')));
+    await orm.em.fork().persistAndFlush(newClient('carl'));
+    await tenants(orm).migrate({ only: ['bob'] });
+    expect(await Promise.all(['acme', 'bob', 'carl'].map(each => historyOf(database, each)))).to.deep.equal([[...OLD], [name], [name]]);
+
+    const again = await tenants(orm).rollUpMigrations();
+    expect([again.fileName, again.failed, again.migrated.map(({ schemaName }) => schemaName)]).to.deep.equal([fileName, [], ['acme']]);
+    expect([await files(), await historyOf(database, 'acme')]).to.deep.equal([[`${name}.ts`], [name]]);
+    expect((await tenants(orm).drift()).equal).to.equal(3);
+  });
+
+  it('M29 the combined file is not there for other commands before it was tried', async () => {
+    const seen: string[][] = [];
+    Object.assign(globalThis, { seeFiles: (folderOfSet: string) => seen.push(readdirSync(folderOfSet)) });
+    const source = await readFile(path(OLD[1]), 'utf8');
+    await writeFile(path(OLD[1]), source.replace('this.addSql', 'globalThis.seeFiles(import.meta.dirname);\n    this.addSql'));
+    await tenants(orm).rollUpMigrations();
+    Reflect.deleteProperty(globalThis, 'seeFiles');
+
+    // the combined migration sees it, while it is tried
+    expect(seen).not.to.deep.equal([]);
+    seen.forEach(names => expect(names.filter(name => !name.startsWith('.')).toSorted()).to.deep.equal(OLD.map(name => `${name}.ts`)));
+    expect(await readdir(join(folder.path, 'tenant'))).to.have.length(1);
+  });
+
+  it('M29 what stands for files that are there, and makes something else, does not take their place', async () => {
+    await file('Migration20250301000000_all', 'create table "note" ("id" serial primary key)', 'drop table "note"');
+    const source = await readFile(path('Migration20250301000000_all'), 'utf8');
+    await writeFile(
+      path('Migration20250301000000_all'),
+      source.replace('Migration {', `Migration {\n  static replaces = ${JSON.stringify(OLD)};`),
+    );
+    const { message } = await refusal(() => tenants(orm).rollUpMigrations(), 'MIGRATION_NOT_COMBINED');
+
+    expect(message).to.contain('column note.more');
+    expect(await files()).to.have.length(3);
+    expect(await historyOf(database, 'acme')).to.deep.equal([...OLD]);
+  });
+
+  it('M29 a preview says which entries would be replaced where, and which tenants are refused, and changes nothing', async () => {
+    await tenants(orm).migrate({ direction: 'down', only: ['bob'] });
+    const [first, second, ...others] = await tenants(orm).previewRollUp();
+
+    expect(others).to.deep.equal([]);
+    expect(first?.schemaNames).to.deep.equal(['acme']);
+    expect(first?.sql.join()).to.match(/^update "acme".* set name = 'Migration\d+'.*delete from "acme".*Migration20250201000000_more/s);
+    expect([second?.schemaNames, (second?.error as TenantError | undefined)?.code]).to.deep.equal([['bob'], 'MIGRATION_ROLLED_UP']);
+    expect(await files()).to.deep.equal(OLD.map(name => `${name}.ts`));
+    expect(await historyOf(database, 'acme')).to.deep.equal([...OLD]);
+  });
+
+  function path(name: string): string {
+    return join(folder.path, 'tenant', `${name}.ts`);
+  }
 
   async function file(name: string, up: string, down: string): Promise<void> {
     await writeFile(

@@ -19,6 +19,8 @@ export interface CliProcess {
   /** Its standard error so far. */
   stderr(): string;
   signal(name: NodeJS.Signals): void;
+  /** Reads nothing of its standard output any more, like `head` that has its lines. */
+  closeOutput(): void;
 }
 
 /** A project folder with a config, its entities and both migration sets, in which the command line is run as a process. */
@@ -88,6 +90,7 @@ function start(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Cl
   return {
     stderr: () => textOf(stderr),
     signal: name => child.kill(name),
+    closeOutput: () => child.stdout.destroy(),
     ended: new Promise((resolve, reject) => {
       child.on('error', reject);
       child.on('close', code => resolve({ code, output: textOf(all), stdout: textOf(stdout), stderr: textOf(stderr) }));
