@@ -29,14 +29,14 @@ const TENANTS = Array.from({ length: 50 }, (_, index) => `t${String(index).padSt
 
 /** With one connection, a transaction or a stream blocks all other flows. PGlite does not stream. */
 const ON_ONE_CONNECTION = {
-  operations: effort(2_500, 5_000),
+  operations: effort(1_200, 5_000),
   changes: 3,
   maxTransactions: 0,
   keptPaths: KEPT_PATHS.filter(path => path !== 'stream'),
 };
 
 const SIZES = {
-  postgresql: { operations: effort(20_000, 100_000), changes: 3, maxTransactions: 3, keptPaths: KEPT_PATHS },
+  postgresql: { operations: effort(8_000, 100_000), changes: 3, maxTransactions: 3, keptPaths: KEPT_PATHS },
   pglite: ON_ONE_CONNECTION,
   pgbouncer: ON_ONE_CONNECTION,
 } as const;

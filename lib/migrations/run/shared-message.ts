@@ -2,7 +2,7 @@ import type { Transaction } from '@mikro-orm/core';
 import { WANTS_ROWS } from '../../connection/server-status.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
-import { isUnreachable } from '../../postgres/sql-state.js';
+import { connectionWasLost, isUnreachable } from '../../postgres/sql-state.js';
 import { SERVER_SESSION } from './commits.js';
 import { scriptFrom } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
@@ -64,7 +64,8 @@ export async function migrateInSharedMessage(
 
       return { ...outcome, done: worksOf(free), failed: undefined };
     } catch (error) {
-      if (isUnreachable(error)) {
+      // what was committed cannot be asked on this connection any more
+      if (isUnreachable(error) || connectionWasLost(error)) {
         throw error;
       }
 

@@ -9,7 +9,7 @@ import { REPLAY } from '../../support/generators/property.ts';
 type Entry = readonly [name: string, ...statements: string[]];
 
 const NAMES = Array.from({ length: 20 }, (_, n) => `t${String(n).padStart(2, '0')}`);
-const KILLS = effort(12, 50);
+const KILLS = effort(6, 50);
 const SEED = REPLAY.seed ?? 20_261_123;
 
 /** Sessions of the child, which carry the name of the run while they migrate. */

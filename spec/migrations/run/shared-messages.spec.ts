@@ -122,7 +122,7 @@ onDatabases(
     });
 
     it('M36 any mix of tenants that fail, are busy, or were migrated meanwhile, ends as if each had been alone', async () => {
-      for (const seed of [1, 2, 3]) {
+      for (const seed of [1, 2]) {
         const pick = randomPick(randomNumbers(seed));
         const fates = new Map(NAMES.map(name => [name, pick(FATES)] as const));
         const of = (fate: Fate): string[] => NAMES.filter(name => fates.get(name) === fate);

@@ -22,13 +22,13 @@ const CONNECTIONS = 3;
 
 /** PGlite has one connection, and does not stream. */
 const ON_ONE_CONNECTION = {
-  operations: effort(300, 500),
+  operations: effort(200, 500),
   maxHolding: 0,
   kinds: KINDS.filter(kind => kind !== 'transaction' && kind !== 'rows'),
 };
 
 const SIZES = {
-  postgresql: { operations: effort(1_200, 3_000), maxHolding: CONNECTIONS - 1, kinds: KINDS },
+  postgresql: { operations: effort(600, 3_000), maxHolding: CONNECTIONS - 1, kinds: KINDS },
   pglite: ON_ONE_CONNECTION,
   pgbouncer: ON_ONE_CONNECTION,
 } as const;
