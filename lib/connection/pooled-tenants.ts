@@ -3,7 +3,7 @@ import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { defaultMaxTenants, maxTenantsIn, megabytesOf, type ResolvedConnectionOptions } from '../tenant/connection-options.js';
 import { countTenantTables } from '../tenant/entity-kinds.js';
-import { clientOf } from './server-status.js';
+import { clientOf, WANTS_ROWS } from './server-status.js';
 import { sqlTarget } from './sql-target.js';
 
 /**
@@ -207,12 +207,27 @@ export function addServed(connection: object, tenants: readonly { readonly schem
   }
 }
 
+/**
+ * The same of what creates, migrates, renames or drops tenants, which is in no tenant's scope. Each takes the lock of its tenant before anything
+ * else, in a statement or in the first message.
+ */
+export function addLocked(connection: object, sql: string): void {
+  if (!sql.startsWith('select pg_') && !sql.startsWith(WANTS_ROWS)) {
+    return;
+  }
+
+  const names = [...sql.matchAll(LOCK_OF_TENANT)].map(([, schemaName = '']) => ({ schemaName }));
+  addServed(connection, names);
+}
+
 function servedBy(client: object): Set<string> {
   const names = served.get(client) ?? new Set();
   served.set(client, names);
 
   return names;
 }
+
+const LOCK_OF_TENANT = /hashtextextended\('landlord:' \|\| '([^']+)'/g;
 
 /** The tenants that each client has served. */
 const served = new WeakMap<object, Set<string>>();
