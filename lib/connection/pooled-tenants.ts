@@ -30,11 +30,12 @@ export function shareConnections(connection: AbstractSqlConnection, config: Conf
 class PooledTenants {
   readonly #pool: Pool;
   readonly #config: Configuration;
-  /** The tenants of those who wait for a connection. */
-  readonly #waiting = new WeakMap<object, string>();
+  /** Those who wait for a connection. */
+  readonly #waiting = new WeakMap<object, Waiter>();
   readonly #replaced = new WeakSet<object>();
   readonly #clients = new Set<object>();
   #maxTenants: number | undefined;
+  #known: ResolvedConnectionOptions | undefined;
   #hasWarned = false;
 
   constructor(pool: Pool, config: Configuration) {
@@ -56,8 +57,25 @@ class PooledTenants {
       const pulse = pool._pulseQueue.bind(pool);
 
       pool._pulseQueue = () => {
-        this.#putServedLast(pool);
+        const { _idle: idle, _pendingQueue: queue } = pool;
+        const [first] = queue;
+        const waiter = first === undefined ? undefined : this.#waiting.get(first);
+
+        if (waiter === undefined) {
+          pulse();
+          return;
+        }
+
+        if (idle.length > 1 && this.#options?.preferServed === true) {
+          putServedLast(idle, waiter.tenant);
+        }
+
+        const client = idle.at(-1)?.client;
         pulse();
+
+        if (queue[0] !== first) {
+          this.#addLater(client ?? waiter.connecting, waiter.tenant);
+        }
       };
     }
 
@@ -70,24 +88,34 @@ class PooledTenants {
   }
 
   #connectFor<Result>(tenant: string, connect: () => Result): Result {
-    const { _pendingQueue: queue } = this.#pool;
+    const { _pendingQueue: queue, _pulseQueue: pulse } = this.#pool;
     const before = queue?.length ?? 0;
     const connecting = connect();
 
-    // without one that is idle, it gets whichever is free first, or a new one
-    if (queue !== undefined && queue.length > before && this.#options?.preferServed === true) {
-      this.#waiting.set(queue[queue.length - 1] as object, tenant);
+    if (!(connecting instanceof Promise)) {
+      return connecting;
     }
 
-    if (connecting instanceof Promise) {
-      // on a branch of its own: whoever waits for the connection gets it no later
-      connecting.then(
-        (client: object) => this.#add(client, tenant),
-        () => undefined,
-      );
+    if (pulse !== undefined && queue !== undefined && queue.length > before) {
+      // it is seen then which one it gets
+      this.#waiting.set(queue[queue.length - 1] as object, { tenant, connecting });
+    } else {
+      this.#addLater(connecting, tenant);
     }
 
     return connecting;
+  }
+
+  #addLater(client: object, tenant: string): void {
+    if (client instanceof Promise) {
+      // on a branch of its own: whoever waits for the connection gets it no later
+      client.then(
+        (connected: object) => this.#add(connected, tenant),
+        () => undefined,
+      );
+    } else {
+      this.#add(client, tenant);
+    }
   }
 
   #add(client: object, tenant: string): void {
@@ -123,39 +151,6 @@ class PooledTenants {
     }
   }
 
-  /** Puts the client that is best for the first who waits where the pool takes it from. */
-  #putServedLast({ _idle: idle, _pendingQueue: queue }: SharablePool): void {
-    const first = queue[0];
-    const tenant = first === undefined || idle.length < 2 ? undefined : this.#waiting.get(first);
-
-    if (tenant === undefined) {
-      return;
-    }
-
-    let best = idle.length - 1;
-    let fewest = Infinity;
-
-    // the last one was used last
-    for (let index = idle.length - 1; index >= 0; index -= 1) {
-      const tenants = served.get((idle[index] as IdleItem).client);
-
-      if (tenants?.has(tenant) === true) {
-        best = index;
-        break;
-      }
-
-      // where it is new, it is so where there is most room for it
-      if ((tenants?.size ?? 0) < fewest) {
-        best = index;
-        fewest = tenants?.size ?? 0;
-      }
-    }
-
-    if (best !== idle.length - 1) {
-      idle.push(...idle.splice(best, 1));
-    }
-  }
-
   /** Nobody is made to wait for the replacement, unless all connections are in use all the time. */
   #closeIfFull(error: unknown, client: PoolClient): void {
     const count = served.get(client)?.size ?? 0;
@@ -177,7 +172,7 @@ class PooledTenants {
   }
 
   get #options(): ResolvedConnectionOptions | undefined {
-    return TenantRules.find(this.#config)?.options.connections;
+    return (this.#known ??= TenantRules.find(this.#config)?.options.connections);
   }
 
   #most(): number {
@@ -195,6 +190,32 @@ class PooledTenants {
     const target = sqlTarget(this.#config);
 
     return target.kind === 'tenant' ? target.schemaName : undefined;
+  }
+}
+
+/** Puts the client that is best for a tenant where the pool takes it from. */
+function putServedLast(idle: IdleItem[], tenant: string): void {
+  let best = idle.length - 1;
+  let fewest = Infinity;
+
+  // the last one was used last
+  for (let index = idle.length - 1; index >= 0; index -= 1) {
+    const tenants = served.get((idle[index] as IdleItem).client);
+
+    if (tenants?.has(tenant) === true) {
+      best = index;
+      break;
+    }
+
+    // where it is new, it is so where there is most room for it
+    if ((tenants?.size ?? 0) < fewest) {
+      best = index;
+      fewest = tenants?.size ?? 0;
+    }
+  }
+
+  if (best !== idle.length - 1) {
+    idle.push(...idle.splice(best, 1));
   }
 }
 
@@ -266,6 +287,11 @@ type SharablePool = Pool & Required<Pick<Pool, '_idle' | '_pendingQueue' | '_pul
 
 interface IdleItem {
   readonly client: object;
+}
+
+interface Waiter {
+  readonly tenant: string;
+  readonly connecting: Promise<unknown>;
 }
 
 interface PoolClient {
