@@ -88,7 +88,7 @@ class PooledTenants {
   }
 
   #connectFor<Result>(tenant: string, connect: () => Result): Result {
-    const { _pendingQueue: queue, _pulseQueue: pulse } = this.#pool;
+    const { _pendingQueue: queue } = this.#pool;
     const before = queue?.length ?? 0;
     const connecting = connect();
 
@@ -96,7 +96,7 @@ class PooledTenants {
       return connecting;
     }
 
-    if (pulse !== undefined && queue !== undefined && queue.length > before) {
+    if (queue !== undefined && isSharable(this.#pool) && queue.length > before) {
       // it is seen then which one it gets
       this.#waiting.set(queue[queue.length - 1] as object, { tenant, connecting });
     } else {
