@@ -1,5 +1,6 @@
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { connectionWasLost } from '../postgres/sql-state.js';
+import { addLocked } from './pooled-tenants.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { closeAfterUse, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
 
@@ -139,6 +140,8 @@ function noticeLoss(connection: DriverConnection, client: StatusClient | undefin
 
   Object.assign(connection, {
     executeQuery: async <Row>(...args: Parameters<typeof executeQuery>) => {
+      addLocked(connection, args[0].sql);
+
       try {
         return (await rowsOfScript<Row>(connection, args[0].sql)) ?? (await executeQuery<Row>(...args));
       } catch (error) {

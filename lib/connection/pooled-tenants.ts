@@ -3,7 +3,7 @@ import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { defaultMaxTenants, maxTenantsIn, megabytesOf, type ResolvedConnectionOptions } from '../tenant/connection-options.js';
 import { countTenantTables } from '../tenant/entity-kinds.js';
-import { clientOf } from './server-status.js';
+import { clientOf, WANTS_ROWS } from './server-status.js';
 import { sqlTarget } from './sql-target.js';
 
 /**
@@ -30,11 +30,12 @@ export function shareConnections(connection: AbstractSqlConnection, config: Conf
 class PooledTenants {
   readonly #pool: Pool;
   readonly #config: Configuration;
-  /** The tenants of those who wait for a connection. */
-  readonly #waiting = new WeakMap<object, string>();
+  /** Those who wait for a connection. */
+  readonly #waiting = new WeakMap<object, Waiter>();
   readonly #replaced = new WeakSet<object>();
   readonly #clients = new Set<object>();
   #maxTenants: number | undefined;
+  #known: ResolvedConnectionOptions | undefined;
   #hasWarned = false;
 
   constructor(pool: Pool, config: Configuration) {
@@ -56,8 +57,25 @@ class PooledTenants {
       const pulse = pool._pulseQueue.bind(pool);
 
       pool._pulseQueue = () => {
-        this.#putServedLast(pool);
+        const { _idle: idle, _pendingQueue: queue } = pool;
+        const [first] = queue;
+        const waiter = first === undefined ? undefined : this.#waiting.get(first);
+
+        if (waiter === undefined) {
+          pulse();
+          return;
+        }
+
+        if (idle.length > 1 && this.#options?.preferServed === true) {
+          putServedLast(idle, waiter.tenant);
+        }
+
+        const client = idle.at(-1)?.client;
         pulse();
+
+        if (queue[0] !== first) {
+          this.#addLater(client ?? waiter.connecting, waiter.tenant);
+        }
       };
     }
 
@@ -74,20 +92,30 @@ class PooledTenants {
     const before = queue?.length ?? 0;
     const connecting = connect();
 
-    // without one that is idle, it gets whichever is free first, or a new one
-    if (queue !== undefined && queue.length > before && this.#options?.preferServed === true) {
-      this.#waiting.set(queue[queue.length - 1] as object, tenant);
+    if (!(connecting instanceof Promise)) {
+      return connecting;
     }
 
-    if (connecting instanceof Promise) {
-      // on a branch of its own: whoever waits for the connection gets it no later
-      connecting.then(
-        (client: object) => this.#add(client, tenant),
-        () => undefined,
-      );
+    if (queue !== undefined && isSharable(this.#pool) && queue.length > before) {
+      // it is seen then which one it gets
+      this.#waiting.set(queue[queue.length - 1] as object, { tenant, connecting });
+    } else {
+      this.#addLater(connecting, tenant);
     }
 
     return connecting;
+  }
+
+  #addLater(client: object, tenant: string): void {
+    if (client instanceof Promise) {
+      // on a branch of its own: whoever waits for the connection gets it no later
+      client.then(
+        (connected: object) => this.#add(connected, tenant),
+        () => undefined,
+      );
+    } else {
+      this.#add(client, tenant);
+    }
   }
 
   #add(client: object, tenant: string): void {
@@ -123,39 +151,6 @@ class PooledTenants {
     }
   }
 
-  /** Puts the client that is best for the first who waits where the pool takes it from. */
-  #putServedLast({ _idle: idle, _pendingQueue: queue }: SharablePool): void {
-    const first = queue[0];
-    const tenant = first === undefined || idle.length < 2 ? undefined : this.#waiting.get(first);
-
-    if (tenant === undefined) {
-      return;
-    }
-
-    let best = idle.length - 1;
-    let fewest = Infinity;
-
-    // the last one was used last
-    for (let index = idle.length - 1; index >= 0; index -= 1) {
-      const tenants = served.get((idle[index] as IdleItem).client);
-
-      if (tenants?.has(tenant) === true) {
-        best = index;
-        break;
-      }
-
-      // where it is new, it is so where there is most room for it
-      if ((tenants?.size ?? 0) < fewest) {
-        best = index;
-        fewest = tenants?.size ?? 0;
-      }
-    }
-
-    if (best !== idle.length - 1) {
-      idle.push(...idle.splice(best, 1));
-    }
-  }
-
   /** Nobody is made to wait for the replacement, unless all connections are in use all the time. */
   #closeIfFull(error: unknown, client: PoolClient): void {
     const count = served.get(client)?.size ?? 0;
@@ -177,7 +172,7 @@ class PooledTenants {
   }
 
   get #options(): ResolvedConnectionOptions | undefined {
-    return TenantRules.find(this.#config)?.options.connections;
+    return (this.#known ??= TenantRules.find(this.#config)?.options.connections);
   }
 
   #most(): number {
@@ -198,6 +193,32 @@ class PooledTenants {
   }
 }
 
+/** Puts the client that is best for a tenant where the pool takes it from. */
+function putServedLast(idle: IdleItem[], tenant: string): void {
+  let best = idle.length - 1;
+  let fewest = Infinity;
+
+  // the last one was used last
+  for (let index = idle.length - 1; index >= 0; index -= 1) {
+    const tenants = served.get((idle[index] as IdleItem).client);
+
+    if (tenants?.has(tenant) === true) {
+      best = index;
+      break;
+    }
+
+    // where it is new, it is so where there is most room for it
+    if ((tenants?.size ?? 0) < fewest) {
+      best = index;
+      fewest = tenants?.size ?? 0;
+    }
+  }
+
+  if (best !== idle.length - 1) {
+    idle.push(...idle.splice(best, 1));
+  }
+}
+
 /** Says which tenants a transaction on the connection was for, that began as another one's or as nobody's. */
 export function addServed(connection: object, tenants: readonly { readonly schemaName: string }[]): void {
   const client = clientOf(connection);
@@ -207,12 +228,27 @@ export function addServed(connection: object, tenants: readonly { readonly schem
   }
 }
 
+/**
+ * The same of what creates, migrates, renames or drops tenants, which is in no tenant's scope. Each takes the lock of its tenant before anything
+ * else, in a statement or in the first message.
+ */
+export function addLocked(connection: object, sql: string): void {
+  if (!sql.startsWith('select pg_') && !sql.startsWith(WANTS_ROWS)) {
+    return;
+  }
+
+  const names = [...sql.matchAll(LOCK_OF_TENANT)].map(([, schemaName = '']) => ({ schemaName }));
+  addServed(connection, names);
+}
+
 function servedBy(client: object): Set<string> {
   const names = served.get(client) ?? new Set();
   served.set(client, names);
 
   return names;
 }
+
+const LOCK_OF_TENANT = /hashtextextended\('landlord:' \|\| '([^']+)'/g;
 
 /** The tenants that each client has served. */
 const served = new WeakMap<object, Set<string>>();
@@ -251,6 +287,11 @@ type SharablePool = Pool & Required<Pick<Pool, '_idle' | '_pendingQueue' | '_pul
 
 interface IdleItem {
   readonly client: object;
+}
+
+interface Waiter {
+  readonly tenant: string;
+  readonly connecting: Promise<unknown>;
 }
 
 interface PoolClient {

@@ -1,4 +1,4 @@
-import { runInPublic, runInTenant, TenantMixin, type ConnectionOptions, type TenantEntityManager } from '@landlord/mikro-orm';
+import { runInPublic, runInTenant, TenantMixin, tenants, type ConnectionOptions, type TenantEntityManager } from '@landlord/mikro-orm';
 import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -156,6 +156,32 @@ onDatabases(
       expect(new Set(used).size).to.equal(1);
 
       await until('it is gone', async () => !(await isThere(used[0] as number)));
+    });
+
+    it('S23 creating, migrating and dropping tenants counts too', async () => {
+      const orm = await open(1, { maxTenants: 1 });
+      const work: (() => Promise<unknown>)[] = [
+        ...['new0', 'new1', 'new2'].map(schemaName => async () => {
+          await orm.em.fork().persistAndFlush(Object.assign(new Town(), { schemaName, domainUrl: `${schemaName}.example.com` }));
+        }),
+        () => tenants(orm).migrate({ only: ['new0', 'new1'] }),
+        async () => {
+          await tenants(orm).drop('new0');
+          await tenants(orm).drop('new1');
+        },
+      ];
+      let opened = 0;
+      ((await orm.em.getConnection().getNativeClient()) as pg.Pool).on('connect', () => (opened += 1));
+      const counts: number[] = [];
+
+      for (const each of work) {
+        await each();
+        await until('what is replaced is there', async () => (await poolOf(orm)).idleCount === 1);
+        counts.push(opened);
+      }
+
+      expect(counts.slice(0, 3)).to.deep.equal([0, 1, 1]);
+      expect(counts.at(-1)).to.be.greaterThan(counts.at(-2) as number);
     });
 
     it('S23 where somebody always waits, it is closed at twice the number', async () => {

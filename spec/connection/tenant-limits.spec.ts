@@ -1,8 +1,8 @@
 import {
   runInTenant,
   TenantMixin,
-  TenantOverloadedError,
   tenantContext,
+  type TenantOverloadedError,
   type LimitsOption,
   type TenantEntityManager,
 } from '@landlord/mikro-orm';
@@ -66,7 +66,7 @@ onDatabases(
       for (let ended = 0; ended < 6; ended += 1) {
         await until('as many as may have begun', () => begun.length === Math.min(6, ended + 2));
         expect(await textsIn(orm, 'bob')).to.deep.equal(['of bob']);
-        expect(begun.toSorted()).to.deep.equal([0, 1, 2, 3, 4, 5].slice(0, ended + 2));
+        expect(begun.toSorted((a, b) => a - b)).to.deep.equal([0, 1, 2, 3, 4, 5].slice(0, ended + 2));
         gate.open();
       }
 
@@ -98,7 +98,7 @@ onDatabases(
       const { begun, gate, done } = begin(orm, 'acme', 3);
       await until('two have begun', () => begun.length === 2);
       expect(await textsIn(orm, 'bob')).to.deep.equal(['of bob']);
-      expect(begun.toSorted()).to.deep.equal([0, 1]);
+      expect(begun.toSorted((a, b) => a - b)).to.deep.equal([0, 1]);
       [0, 1, 2].forEach(() => gate.open());
       await done;
     });
@@ -198,7 +198,7 @@ onDatabases(
         expect({ status: refused.status, retryAfter: refused.headers['retry-after'] }).to.deep.equal({ status: 503, retryAfter: '3' });
         expect(await server.get(hostOf('bob'))).to.include({ status: 200, body: '["of bob"]' });
         gate.open();
-        const statuses = (await Promise.all([slow, ...answers])).map(({ status }) => status).toSorted();
+        const statuses = (await Promise.all([slow, ...answers])).map(({ status }) => status).toSorted((a, b) => a - b);
         expect(statuses).to.deep.equal([200, 200, 200, 503, 503]);
         expect(server.errors.map(error => (error as TenantOverloadedError).code)).to.deep.equal(['TENANT_OVERLOADED', 'TENANT_OVERLOADED']);
       } finally {
