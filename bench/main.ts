@@ -4,6 +4,7 @@ import { fleet } from './fleet.ts';
 import { growth } from './growth.ts';
 import { migrateTenants } from './migrate-tenants.ts';
 import { nothingToDo } from './nothing-to-do.ts';
+import { orm } from './orm.ts';
 import { startServer } from './server.ts';
 import { publicCheck } from './public-check.ts';
 import { printReport, type Report } from './report.ts';
@@ -18,6 +19,7 @@ const BENCHES: Readonly<Record<string, (url: string, argument?: string) => Promi
   curve,
   growth,
   fleet,
+  orm,
   request,
   resolve,
 };
