@@ -17,8 +17,12 @@ export interface Counter {
   close(): Promise<void>;
 }
 
-/** The processor's own counter, by `perf`, else `valgrind`. Undefined where there is neither. */
+/** The processor's own counter, by `perf`, else `valgrind`. Undefined where there is neither, and with `BENCH_COUNTER=none`. */
 export async function findCounter(): Promise<Counter | undefined> {
+  if (process.env['BENCH_COUNTER'] === 'none') {
+    return undefined;
+  }
+
   // a virtual machine often has no such counter, which `perf` tells in its output alone
   const perf = spawnSync('perf', ['stat', '-x,', '-e', EVENT, 'true'], { encoding: 'utf8' });
 
@@ -32,7 +36,7 @@ export async function findCounter(): Promise<Counter | undefined> {
 function perfCounter(): Counter {
   return {
     name: 'perf',
-    command: [process.execPath, ...SETTLING],
+    command: [process.execPath],
     start: async () => undefined,
     stop: async () => undefined,
     count: async (pid, work) => {
@@ -71,7 +75,7 @@ async function valgrindCounter(): Promise<Counter> {
       `--callgrind-out-file=${folder}/%p`,
       '--log-file=/dev/null',
       process.execPath,
-      ...SETTLING,
+      '--single-threaded',
     ],
     start: pid => tell(pid, 'instrumentation', 'on'),
     stop: pid => tell(pid, 'instrumentation', 'off'),
@@ -98,14 +102,5 @@ function instructionsIn(text: string): number | undefined {
 
   return found === undefined ? undefined : Number(found);
 }
-
-/** Has V8 compile what runs after a tenth of the calls: by default it would still be busy with that for thousands of rounds. */
-const SETTLING: readonly string[] = [
-  '--single-threaded',
-  '--no-flush-bytecode',
-  '--invocation-count-for-maglev=40',
-  '--invocation-count-for-turbofan=300',
-  '--minimum-invocations-after-ic-update=50',
-];
 
 const EVENT = 'instructions:u';

@@ -25,7 +25,7 @@ async function open(side: Side, url: string): Promise<(work: Work, times: number
 
     return async (work, times) => {
       for (let n = 0; n < times; n += 1) {
-        await work(orm.em.fork({ schema: SCHEMA }) as SqlEntityManager, n, SCHEMA);
+        await work(orm.em.fork({ schema: SCHEMA }), n, SCHEMA);
       }
     };
   }
@@ -59,7 +59,7 @@ async function open(side: Side, url: string): Promise<(work: Work, times: number
   return (work, times) =>
     runInTenant(SCHEMA, async scoped => {
       for (let n = 0; n < times; n += 1) {
-        await work(scoped.fork() as never, n, SCHEMA);
+        await work(scoped.fork(), n, SCHEMA);
       }
     });
 }

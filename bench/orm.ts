@@ -43,13 +43,14 @@ export async function orm(url: string, only?: string): Promise<Report> {
 async function inTurns(url: string, works: readonly string[]): Promise<ReadonlyMap<string, Ratio>> {
   const processes = { tenants: await start('tenants', url), stock: await start('stock', url) };
   const results = new Map<string, Ratio>();
+  await Promise.all(SIDES.map(side => warmUp(processes[side], works)));
 
   for (const work of works) {
     const times = timesOf(work, PER_ROUND);
     const found: Record<Side, number[]> = { tenants: [], stock: [] };
 
     for (const side of SIDES) {
-      await processes[side].order({ work, times: times * 3 });
+      await processes[side].order({ work, times });
     }
 
     for (let n = 0; n < ROUNDS; n += 1) {
@@ -95,18 +96,15 @@ async function counted(url: string, works: readonly string[]): Promise<{ by: str
 }
 
 /** The instructions of each work: the median of several counts, as V8 compiles some code again in one or the other. */
-async function countSide(counter: Counter, { pid, order, stop }: WorkProcess, works: readonly string[]): Promise<Map<string, number>> {
+async function countSide(counter: Counter, counted: WorkProcess, works: readonly string[]): Promise<Map<string, number>> {
+  const { pid, order, stop } = counted;
   const found = new Map<string, number>();
-
-  for (const work of works) {
-    // V8 compiles what has run often enough, and what it has seen of other works makes a difference
-    await order({ work, times: timesOf(work, WARM_UP) });
-  }
+  await warmUp(counted, works);
 
   for (const work of works) {
     const times = timesOf(work, COUNTED);
     const counts: number[] = [];
-    await order({ work, times: timesOf(work, WARM_UP) });
+    await order({ work, times });
     await counter.start(pid);
     await order({ work, times });
 
@@ -121,6 +119,15 @@ async function countSide(counter: Counter, { pid, order, stop }: WorkProcess, wo
   stop();
 
   return found;
+}
+
+/** V8 compiles what has run some thousands of times, and what it has seen of other works makes a difference. */
+async function warmUp({ order }: WorkProcess, works: readonly string[]): Promise<void> {
+  for (let n = 0; n < 4; n += 1) {
+    for (const work of works) {
+      await order({ work, times: timesOf(work, WARM_UP / 4) });
+    }
+  }
 }
 
 async function start(side: Side, url: string, counter?: Counter): Promise<WorkProcess> {
@@ -157,7 +164,7 @@ const PROGRAM = fileURLToPath(new URL('orm-process.ts', import.meta.url));
 const SIDES: readonly Side[] = ['tenants', 'stock'];
 const ROUNDS = scaled(15, 3);
 const PER_ROUND = scaled(400, 20);
-const WARM_UP = scaled(1_000, 50);
+const WARM_UP = scaled(6_000, 80);
 const COUNTED = scaled(50, 10);
 const COUNTS = scaled(7, 3);
 
@@ -167,6 +174,6 @@ interface Ratio extends Record<Side, number> {
 
 interface WorkProcess {
   readonly pid: number;
-  order(order: Order): Promise<Done>;
-  stop(): void;
+  readonly order: (order: Order) => Promise<Done>;
+  readonly stop: () => void;
 }
