@@ -44,7 +44,12 @@ class GuardedDriver implements Driver {
   }
 
   async acquireConnection(options?: object): Promise<GuardedConnection> {
-    await this.#guard.gate();
+    const gate = this.#guard.gate();
+
+    if (gate !== undefined) {
+      await gate;
+    }
+
     const acquired = this.#acquire(options);
     this.#acquiring.add(acquired);
 
@@ -77,8 +82,8 @@ class GuardedDriver implements Driver {
     return connection;
   }
 
-  async releaseConnection(connection: GuardedConnection, options?: object): Promise<void> {
-    await this.#driver.releaseConnection(connection.inner, options);
+  releaseConnection(connection: GuardedConnection, options?: object): Promise<void> {
+    return this.#driver.releaseConnection(connection.inner, options);
   }
 
   async beginTransaction(connection: GuardedConnection, settings: object): Promise<void> {
