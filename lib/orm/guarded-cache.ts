@@ -19,10 +19,10 @@ export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       const asked: CacheConfig = args[1] ?? this.config.get('resultCache').global;
 
       // every read asks
-      return asked === undefined || asked === false || asked === 0 ? super.tryCache(...args) : this.cachedOfReader(asked, args);
+      return asked === undefined || asked === false || asked === 0 ? super.tryCache(...args) : this.#cachedOfReader(asked, args);
     }
 
-    private async cachedOfReader(
+    async #cachedOfReader(
       asked: Exclude<CacheConfig, undefined>,
       [entityName, , key, refresh, merge, ...rest]: Args<'tryCache'>,
     ): Promise<Awaited<Result<'tryCache'>>> {

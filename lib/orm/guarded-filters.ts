@@ -49,10 +49,10 @@ export function guardFilters(EntityManagerOfMikro: OpenEntityManagerClass): Open
         return em.applyFilters(...args);
       }
 
-      return this.given === undefined ? super.applyFilters(...args) : this.applyGiven(this.given, args);
+      return this.given === undefined ? super.applyFilters(...args) : this.#applyGiven(this.given, args);
     }
 
-    private async applyGiven({ added, params }: GivenToFilters, args: Args<'applyFilters'>): Promise<Awaited<Result<'applyFilters'>>> {
+    async #applyGiven({ added, params }: GivenToFilters, args: Args<'applyFilters'>): Promise<Awaited<Result<'applyFilters'>>> {
       const [entityName, , options] = args;
       const meta = this.getMetadata().get(entityName);
 

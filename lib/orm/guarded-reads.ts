@@ -51,10 +51,10 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       const meta = this.getMetadata().find(entityName);
       options.schema = withTenantSchema(meta, options, own).schema ?? own;
 
-      return options.schema === own ? super.preparePopulate(...args) : this.populateOfOther(args, { meta, own, schema: options.schema });
+      return options.schema === own ? super.preparePopulate(...args) : this.#populateOfOther(args, { meta, own, schema: options.schema });
     }
 
-    private async populateOfOther(
+    async #populateOfOther(
       args: Args<'preparePopulate'>,
       {
         meta,

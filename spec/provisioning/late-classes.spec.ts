@@ -30,7 +30,7 @@ onDatabases('a class of tenants that is discovered late', database => {
   before(async () => {
     orm = await openNoteOrm(database, Town);
     // MikroORM takes a class of an inheritance tree together with its root alone
-    orm.discoverEntity([TownSchema, CitySchema], 'Town');
+    orm.discoverEntity([TownSchema, CitySchema], Town);
   });
 
   it('T1 has schemas for its tenants, and one for each, by every event manager', async () => {
