@@ -1,14 +1,13 @@
 import { TenantMixin, withTenants, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
-import { defineEntity, p, type MikroORM } from '@mikro-orm/core';
+import { defineEntity, type MikroORM } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM as PostgreSqlOrm } from '@mikro-orm/postgresql';
+import { Note, NoteSchema } from './note.ts';
 
 export class Client extends TenantMixin {}
 export const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, properties: {} });
 
-export const NoteSchema = defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary(), text: p.string() } });
-export class Note extends NoteSchema.class {}
-NoteSchema.setClass(Note);
+export { Note, NoteSchema };
 
 /** The statements of each of the ten migrations: a table with a foreign key to the one before it, and an index. */
 export const TEN_MIGRATIONS: readonly (readonly string[])[] = Array.from({ length: 10 }, (_, n) => tableStatements(n));

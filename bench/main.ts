@@ -5,10 +5,11 @@ import { fleet } from './fleet.ts';
 import { growth } from './growth.ts';
 import { migrateTenants } from './migrate-tenants.ts';
 import { nothingToDo } from './nothing-to-do.ts';
+import { memory } from './memory.ts';
+import { orm } from './orm.ts';
+import { overload } from './overload.ts';
 import { startServer, type BenchServer } from './server.ts';
 import { soak } from './soak.ts';
-import { memory } from './memory.ts';
-import { overload } from './overload.ts';
 import { publicCheck } from './public-check.ts';
 import { printReport, type Report } from './report.ts';
 import { request } from './request.ts';
@@ -27,6 +28,7 @@ const BENCHES: Readonly<
   memory,
   overload,
   fleet,
+  orm,
   request,
   resolve,
   soak,

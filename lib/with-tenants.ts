@@ -8,6 +8,7 @@ import {
   type EntityManagerType,
   type EntityMetadata,
   type EntitySchema,
+  type EventManager,
   type IDatabaseDriver,
   type MetadataStorage,
   type Options,
@@ -34,7 +35,7 @@ import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from './or
 import { checkSeams } from './orm/seams/check-seams.js';
 import { gateOf, sendNothingBefore } from './connection/start-gate.js';
 import { nameOwnTables } from './tenant/table-names.js';
-import { TenantSubscriber } from './provisioning/tenant-subscriber.js';
+import { FlushSubscriber, TenantSubscriber } from './provisioning/tenant-subscriber.js';
 import { TenantDatabase } from './database/tenant-database.js';
 import { TenantRules } from './scope/tenant-rules.js';
 import type { TenantEntityManagerMethods, WrappedOrm } from './scope/wrapped-orm.js';
@@ -69,6 +70,8 @@ export function withTenants<
 }
 
 function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm: WrappedOrm) => void): AnyConfig {
+  const classes: TenantClasses = new Set();
+
   return {
     ...config,
     schema: options.publicSchema,
@@ -79,10 +82,10 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm:
     hydrator: guardedHydratorOf(config.hydrator ?? ObjectHydrator),
     ...(config.context === undefined ? {} : { context: contextOfScopes(config.context) }),
     ...(config.filters === undefined ? {} : { filters: withGuardedConditions(config.filters) }),
-    subscribers: [...(config.subscribers ?? []), new TenantSubscriber()],
+    subscribers: [...(config.subscribers ?? []), new FlushSubscriber(), new TenantSubscriber(classes)],
     // the user's own migrator comes later, and replaces MikroORM's
-    extensions: [Migrator, ...(config.extensions ?? []), tenantsExtension(options, onStart)],
-    discovery: wrapDiscovery(config.discovery ?? {}, options),
+    extensions: [Migrator, ...(config.extensions ?? []), tenantsExtension(options, classes, onStart)],
+    discovery: wrapDiscovery(config.discovery ?? {}, options, classes),
     migrations: {
       ...config.migrations,
       // the snapshot of the public set would contain every tenant's schema, and the next migration would drop them
@@ -93,7 +96,7 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm:
 }
 
 // `new MikroORM()` does not await these hooks, so they return a promise only if the user's hook does
-function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions): Discovery {
+function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions, classes: TenantClasses): Discovery {
   const { onMetadata, afterDiscovered } = discovery;
 
   return {
@@ -102,6 +105,7 @@ function wrapDiscovery(discovery: Discovery, options: ResolvedTenantsOptions): D
     afterDiscovered: (storage, platform) =>
       after(afterDiscovered?.(storage, platform), () => {
         finishDiscovery(storage, platform, options);
+        tenantClassesOf(storage, options).forEach(each => classes.add(each));
 
         return seamsChecked(platform);
       }),
@@ -157,7 +161,7 @@ function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenants
 }
 
 /** Prepares the entities of `orm.discoverEntity()`, for which MikroORM 7 calls no hook. */
-function prepareLateEntities(orm: WrappedOrm, options: ResolvedTenantsOptions): void {
+function prepareLateEntities(orm: WrappedOrm, options: ResolvedTenantsOptions, classes: TenantClasses): void {
   const discoverEntity = orm.discoverEntity.bind(orm);
 
   orm.discoverEntity = (...args) => {
@@ -169,7 +173,33 @@ function prepareLateEntities(orm: WrappedOrm, options: ResolvedTenantsOptions): 
     }
 
     finishDiscovery(storage, orm.config.getPlatform(), options);
+    const late = tenantClassesOf(storage, options).filter(each => !classes.has(each));
+
+    if (late.length > 0) {
+      late.forEach(each => classes.add(each));
+      askAgain(orm.em.getEventManager());
+    }
   };
+}
+
+/** An event manager asks a subscriber for its classes once, when it is registered. */
+function askAgain(events: EventManager): void {
+  const subscribers = events.getSubscribers();
+
+  for (const subscriber of subscribers) {
+    if (subscriber instanceof TenantSubscriber) {
+      subscribers.delete(subscriber);
+      events.registerSubscriber(subscriber);
+      return;
+    }
+  }
+}
+
+/** The classes of the tenants' inheritance tree. */
+function tenantClassesOf(storage: MetadataStorage, { tenant }: ResolvedTenantsOptions): EntityClass<TenantMixin<unknown>>[] {
+  const root = storage.find(tenant)?.root.class;
+
+  return [...storage.getAll().values()].flatMap(meta => (root !== undefined && meta.root.class === root ? [meta.class as never] : []));
 }
 
 /** The part of the preparation that needs all entities. */
@@ -200,7 +230,11 @@ function after(first: void | Promise<unknown>, then: () => void | Promise<void>)
   return first instanceof Promise ? first.then(then) : then();
 }
 
-function tenantsExtension(options: ResolvedTenantsOptions, onStart: (orm: WrappedOrm) => void): { register(orm: any): void } {
+function tenantsExtension(
+  options: ResolvedTenantsOptions,
+  classes: TenantClasses,
+  onStart: (orm: WrappedOrm) => void,
+): { register(orm: any): void } {
   return class TenantsExtension {
     static register(orm: WrappedOrm): void {
       onStart(orm);
@@ -214,9 +248,11 @@ function tenantsExtension(options: ResolvedTenantsOptions, onStart: (orm: Wrappe
       namePublicSnapshot(orm.config);
       orm.config.registerExtension(SCHEMA_GENERATOR, () => createPublicSchemaGenerator(database));
       guardExtensions(rules, [MIGRATOR, SCHEMA_GENERATOR]);
-      prepareLateEntities(orm, options);
+      prepareLateEntities(orm, options, classes);
     }
   };
 }
 
 type Discovery = NonNullable<AnyConfig['discovery']>;
+
+type TenantClasses = Set<EntityClass<TenantMixin<unknown>>>;

@@ -1,10 +1,11 @@
 import { helper } from '@mikro-orm/core';
 import type { TenantDatabase } from '../database/tenant-database.js';
-import { TenantContextRequiredError, UnknownTenantError } from '../errors/index.js';
+import type { HeldRow } from '../directory/held-tenant.js';
+import { DirectoryUnavailableError, TenantContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { OrmOption } from '../scope/live-orms.js';
-import { publicScope, scopeOf, type IdentifiedTenant } from '../scope/make-scope.js';
+import { heldScopeOf, publicScope, scopeOf, type IdentifiedTenant } from '../scope/make-scope.js';
 import { innermostScope, type Scope } from '../scope/scope.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { Tenancy } from '../tenancy.js';
@@ -30,10 +31,43 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
   const tenancy = Tenancy.select(options);
 
   return tenancy.inOpenTransaction(async () => {
+    const held = typeof tenant === 'string' ? await findHeld(tenancy, tenant) : undefined;
+
+    if (held !== undefined) {
+      const scope = heldScopeOf(tenancy.rules, held);
+
+      return tenancy.enter<Promise<Result>>(scope, async em => fn(em, (scope.kind === 'tenant' ? scope.tenant : held.copy()) as Tenant));
+    }
+
     const found = await findOrFail<Tenant>(tenancy, tenant);
 
     return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, found), async em => fn(em, found.row));
   });
+}
+
+/**
+ * The tenant of a name, if the directory knows it or finds it. It may be as old as that of a host where changes are heard, and else a moment. A
+ * name that the directory does not know is looked up again: a tenant may have been created since.
+ */
+async function findHeld(tenancy: Tenancy, schemaName: string): Promise<HeldRow | undefined> {
+  // a transaction may see what nobody else does
+  if (tenancy.database.isInTransaction || !isText(schemaName)) {
+    return undefined;
+  }
+
+  try {
+    const held = await tenancy.directory.find({ property: 'schemaName', value: schemaName });
+    const { identities } = tenancy.rules;
+
+    // else the first statement of the scope would ask, and in a transaction that may come too early
+    return held?.identity === undefined || identities.confirmationsOf('write').isTrusted(held.identity) ? held : undefined;
+  } catch (error) {
+    if (error instanceof DirectoryUnavailableError) {
+      return undefined;
+    }
+
+    throw error;
+  }
 }
 
 /**
@@ -117,8 +151,10 @@ async function findOrFail<Tenant extends TenantMixin<unknown>>(
 }
 
 async function findByName<Tenant>(database: TenantDatabase, schemaName: string): Promise<Tenant | undefined> {
-  // PostgreSQL rejects text with a null byte or half a surrogate pair, with an error of its own
-  const isText = !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
+  return isText(schemaName) ? ((await database.tenants.findOneServed({ schemaName })) as Tenant | undefined) : undefined;
+}
 
-  return isText ? ((await database.tenants.findOneServed({ schemaName })) as Tenant | undefined) : undefined;
+/** PostgreSQL rejects text with a null byte or half a surrogate pair, with an error of its own. */
+function isText(schemaName: string): boolean {
+  return !schemaName.includes('\0') && !/\p{Surrogate}/u.test(schemaName);
 }

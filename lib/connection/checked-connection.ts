@@ -5,10 +5,11 @@ import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
 import { addServed } from './pooled-tenants.js';
 import { queryOf } from './settings-sql.js';
+import { withCheck } from './lone-writes.js';
 import { hasOpenTransaction } from './server-status.js';
 import { controlOf, mayWrite, schemasRenamedOrDropped, type Control } from './statement-kinds.js';
 import type { TenantCheck } from './tenant-check.js';
-import { TransactionTenants } from './transaction-tenants.js';
+import { tenantsAfter, TransactionTenants } from './transaction-tenants.js';
 
 /**
  * One connection of the pool, whose statements are held to their tenants. What reads is sent where the tenant is known to be who it was. What
@@ -46,33 +47,47 @@ export class CheckedConnection implements DatabaseConnection {
     return this.#transaction;
   }
 
-  async executeQuery(query: Query, options?: object): Promise<QueryResult> {
+  executeQuery(query: Query, options?: object): Promise<QueryResult> {
     const run = (): Promise<QueryResult> => this.inner.executeQuery(query, options);
-    const control = controlOf(query.sql);
 
-    // PostgreSQL requires some of these to come first, and accepts others in a failed transaction
-    if (control !== undefined) {
-      return this.#control(control, run);
+    try {
+      const control = controlOf(query.sql);
+
+      // PostgreSQL requires some of these to come first, and accepts others in a failed transaction
+      if (control !== undefined) {
+        return this.#control(control, run);
+      }
+
+      this.#followServer();
+      const identity = this.#check.tenantOf(query);
+
+      if (identity === undefined) {
+        return this.#hasTenants ? this.#checkNamesGivenUp(query.sql).then(run) : run();
+      }
+
+      return this.#check.isTrusted(identity)
+        ? this.#sendFor(identity, query, run, options)
+        : this.#confirm(identity).then(() => this.#sendFor(identity, query, run, options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #sendFor(identity: TenantIdentity, query: Query, run: () => Promise<QueryResult>, options?: object): Promise<QueryResult> {
+    if (this.#transaction !== undefined) {
+      this.#transaction.add(identity);
+
+      return run();
     }
 
-    this.#followServer();
-    const identity = this.#check.tenantOf(query);
-
-    if (identity === undefined) {
-      return this.#hasTenants ? this.#checkNamesGivenUp(query.sql).then(run) : run();
+    if (!mayWrite(query.sql)) {
+      return this.#explained(identity, run());
     }
 
-    if (!this.#check.isTrusted(identity)) {
-      await this.#confirm(identity);
-    }
+    // what can be cancelled is known to Kysely by its own message
+    const message = this.#settings.takesScripts && options === undefined ? withCheck(this.inner, query, identity) : undefined;
 
-    if (this.#transaction === undefined && mayWrite(query.sql)) {
-      return this.#explained(identity, this.#inOwnTransaction(identity, run));
-    }
-
-    this.#transaction?.add(identity);
-
-    return this.#transaction === undefined ? this.#explained(identity, run()) : run();
+    return this.#explained(identity, message === undefined ? this.#inOwnTransaction(identity, run) : this.#inOneMessage(identity, message));
   }
 
   async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {
@@ -113,14 +128,7 @@ export class CheckedConnection implements DatabaseConnection {
 
   async commit(): Promise<void> {
     const tenants = this.#transaction?.all ?? [];
-
-    if (tenants.length === 0) {
-      await this.#driver.commitTransaction(this.inner);
-    } else {
-      addServed(this.inner, tenants);
-      await this.#commitFor(tenants);
-    }
-
+    await (tenants.length === 0 ? this.#driver.commitTransaction(this.inner) : this.#commitFor(tenants));
     this.#transaction = undefined;
   }
 
@@ -154,27 +162,8 @@ export class CheckedConnection implements DatabaseConnection {
 
     const result = await run();
 
-    switch (control.kind) {
-      case 'begin':
-        this.#hasEnded = false;
-        this.#transaction ??= new TransactionTenants();
-        break;
-      case 'commit':
-      case 'rollback':
-        this.#transaction = undefined;
-        break;
-      case 'commit and chain':
-      case 'rollback and chain':
-        this.#transaction = new TransactionTenants();
-        break;
-      case 'savepoint':
-        this.#transaction?.savepoint(control.name);
-        break;
-      case 'rollback to':
-        this.#transaction?.rollbackTo(control.name);
-        break;
-      case 'other':
-    }
+    this.#hasEnded &&= control.kind !== 'begin';
+    this.#transaction = tenantsAfter(control, this.#transaction);
 
     return result;
   }
@@ -197,6 +186,14 @@ export class CheckedConnection implements DatabaseConnection {
     }
   }
 
+  async #inOneMessage(identity: TenantIdentity, message: Query): Promise<QueryResult> {
+    try {
+      return await this.inner.executeQuery(message);
+    } catch (error) {
+      throw hasSqlState(error, CHANGED) ? await this.#whatChanged([identity], error) : error;
+    }
+  }
+
   async #confirm(identity: TenantIdentity, cause?: unknown): Promise<void> {
     const isInTransaction = this.#transaction !== undefined;
     await this.#check.confirm(identity, query => this.#send(query), { isInTransaction, cause });
@@ -215,10 +212,8 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   /** What PostgreSQL says of a name that is nobody's now is told as what has become of the tenant. */
-  async #explained(identity: TenantIdentity, running: Promise<QueryResult>): Promise<QueryResult> {
-    try {
-      return await running;
-    } catch (error) {
+  #explained(identity: TenantIdentity, running: Promise<QueryResult>): Promise<QueryResult> {
+    return running.catch(async (error: unknown) => {
       // a transaction that has failed tells nothing any more
       if (this.#transaction === undefined && hasSqlState(error, NOT_THERE)) {
         await this.#confirm(identity, error).catch((confirmError: unknown) => {
@@ -229,7 +224,7 @@ export class CheckedConnection implements DatabaseConnection {
       }
 
       throw error;
-    }
+    });
   }
 
   /** Before a commit that cannot be part of the same message. In a failed transaction it is a rollback, and asserts nothing. */
@@ -237,12 +232,13 @@ export class CheckedConnection implements DatabaseConnection {
     try {
       await this.#send(queryOf(assertSchemasSql(tenants), []));
     } catch (error) {
-      await (hasSqlState(error, IN_FAILED_TRANSACTION) ? undefined : this.#explain(error, tenants));
+      await (hasSqlState(error, ['25P02']) ? undefined : this.#explain(error, tenants));
     }
   }
 
   async #commitFor(tenants: readonly TenantIdentity[]): Promise<void> {
     const check = assertSchemasSql(tenants);
+    addServed(this.inner, tenants);
 
     try {
       if (this.#settings.takesScripts) {
@@ -258,7 +254,7 @@ export class CheckedConnection implements DatabaseConnection {
 
   async #explain(error: unknown, tenants: readonly TenantIdentity[]): Promise<void> {
     // in a transaction that has failed the commit is not reached, and would be a rollback
-    if (hasSqlState(error, IN_FAILED_TRANSACTION)) {
+    if (hasSqlState(error, ['25P02'])) {
       return this.#driver.commitTransaction(this.inner);
     }
 
@@ -272,20 +268,23 @@ export class CheckedConnection implements DatabaseConnection {
       await this.#driver.rollbackTransaction(this.inner);
       this.#hasEnded = true;
       this.#transaction = undefined;
-      const changed = await this.#check.firstChanged(tenants, query => this.#send(query));
-
-      throw changed === undefined ? error : new TenantChangedError(changed.schemaName, { cause: error });
+      throw await this.#whatChanged(tenants, error);
     }
 
     throw error;
   }
 
-  async #send(query: Query): Promise<Record<string, unknown>[]> {
-    return (await this.inner.executeQuery(query)).rows;
+  // the user's own SQL may have failed of the same
+  async #whatChanged(tenants: Iterable<TenantIdentity>, cause: unknown): Promise<unknown> {
+    const changed = await this.#check.firstChanged(tenants, query => this.#send(query));
+
+    return changed === undefined ? cause : new TenantChangedError(changed.schemaName, { cause });
+  }
+
+  #send(query: Query): Promise<Record<string, unknown>[]> {
+    return this.inner.executeQuery(query).then(({ rows }) => rows);
   }
 }
-
-const IN_FAILED_TRANSACTION = ['25P02'] as const;
 
 export interface CommitSettings {
   /** Whether a message may have several statements. */

@@ -49,8 +49,8 @@ class CheckedDriver implements Driver {
     return connection;
   }
 
-  async releaseConnection({ inner }: CheckedConnection, options?: object): Promise<void> {
-    await this.#driver.releaseConnection(inner, options);
+  releaseConnection({ inner }: CheckedConnection, options?: object): Promise<void> {
+    return this.#driver.releaseConnection(inner, options);
   }
 
   async beginTransaction(connection: CheckedConnection, settings: object): Promise<void> {

@@ -38,13 +38,18 @@ export class GuardedConnection implements DatabaseConnection {
     }
   }
 
-  async executeQuery(query: Query, options?: object): Promise<QueryResult> {
-    const required = this.#settingsFor(query);
+  // it adds no promise of its own to one that every statement waits for
+  executeQuery(query: Query, options?: object): Promise<QueryResult> {
+    try {
+      const required = this.#settingsFor(query);
 
-    const executing =
-      required === undefined ? this.inner.executeQuery(query, options) : this.#whileBusy(() => this.#execute(query, required, options));
+      const executing =
+        required === undefined ? this.inner.executeQuery(query, options) : this.#whileBusy(() => this.#execute(query, required, options));
 
-    return this.place === undefined ? executing : this.place.run(executing);
+      return this.place === undefined ? executing : this.place.run(executing);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {

@@ -44,7 +44,12 @@ class GuardedDriver implements Driver {
   }
 
   async acquireConnection(options?: object): Promise<GuardedConnection> {
-    await this.#guard.gate();
+    const gate = this.#guard.gate();
+
+    if (gate !== undefined) {
+      await gate;
+    }
+
     const acquired = this.#acquire(options);
     this.#acquiring.add(acquired);
 

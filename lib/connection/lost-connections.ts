@@ -2,7 +2,7 @@ import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { connectionWasLost } from '../postgres/sql-state.js';
 import { addLocked } from './pooled-tenants.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
-import { closeAfterUse, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
+import { closeAfterUse, firstOfScript, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
 
 /**
  * Gives a connection's place in the pool back where the connection is lost in a transaction. Kysely 0.29 gives it back when a transaction
@@ -54,11 +54,9 @@ function releaseLostConnections(driver: Driver, pool: Pool): Driver {
   const alreadyReleased = new WeakSet<DriverConnection>();
   const watched = new WeakSet<DriverConnection>();
 
-  const releaseOrClose = async (connection: DriverConnection): Promise<void> => {
-    if (!isToBeClosed(connection)) {
-      return release(connection);
-    }
-
+  const releaseOrClose = (connection: DriverConnection): Promise<void> =>
+    isToBeClosed(connection) ? closeOnce(connection) : release(connection);
+  const closeOnce = async (connection: DriverConnection): Promise<void> => {
     // whoever held it for longer than the transaction gives it back again
     if (!alreadyReleased.has(connection)) {
       alreadyReleased.add(connection);
@@ -139,14 +137,14 @@ function noticeLoss(connection: DriverConnection, client: StatusClient | undefin
   };
 
   Object.assign(connection, {
-    executeQuery: async <Row>(...args: Parameters<typeof executeQuery>) => {
-      addLocked(connection, args[0].sql);
+    executeQuery: <Row>(...args: Parameters<typeof executeQuery>) => {
+      const { sql } = args[0];
+      addLocked(connection, sql);
+      const rows = rowsOfScript<Row>(connection, sql) ?? firstOfScript<Row>(connection, sql) ?? executeQuery<Row>(...args);
 
-      try {
-        return (await rowsOfScript<Row>(connection, args[0].sql)) ?? (await executeQuery<Row>(...args));
-      } catch (error) {
+      return rows.catch((error: unknown) => {
         throw notice(error);
-      }
+      });
     },
     streamQuery: async function* <Row>(...args: Parameters<typeof streamQuery>) {
       try {

@@ -23,17 +23,40 @@ export function processIdOf(connection: object): number | null | undefined {
  * Sends a message of several statements that is marked with `WANTS_ROWS`, of which the rows of the last `select` are wanted: Kysely answers several
  * statements with no rows. Undefined if the message is not marked, or if the client is not one of `pg`; the message is then not sent.
  */
-export async function rowsOfScript<Row>(connection: object, sql: string): Promise<{ rows: Row[] } | undefined> {
+export function rowsOfScript<Row>(connection: object, sql: string): Promise<{ rows: Row[] }> | undefined {
   const client = sql.startsWith(WANTS_ROWS) ? clients.get(realOf(connection)) : undefined;
 
-  if (client?.query === undefined) {
-    return undefined;
-  }
+  return client?.query?.(sql).then(result => {
+    const results = [result].flat();
 
-  const results = [await client.query(sql)].flat();
-
-  return { rows: [...(results.findLast(({ command }) => command === 'SELECT')?.rows ?? [])] as Row[] };
+    return { rows: [...(results.findLast(({ command }) => command === 'SELECT')?.rows ?? [])] as Row[] };
+  });
 }
+
+/**
+ * Sends a message of several statements that ends with `WANTS_FIRST`, of which the result of the first is wanted, as Kysely gives it of one alone.
+ * Undefined where `rowsOfScript` is.
+ */
+export function firstOfScript<Row>(connection: object, sql: string): Promise<{ numAffectedRows?: bigint; rows: Row[] }> | undefined {
+  const client = sql.endsWith(WANTS_FIRST) ? clients.get(realOf(connection)) : undefined;
+
+  return client?.query?.(sql).then(result => {
+    const [first] = [result].flat();
+    const rows = [...(first?.rows ?? [])] as Row[];
+
+    return first !== undefined && CHANGING.has(first.command) ? { numAffectedRows: BigInt(first.rowCount ?? 0), rows } : { rows };
+  });
+}
+
+/** Whether messages on the connection can be sent by `firstOfScript`. */
+export function takesScripts(connection: object): boolean {
+  return clients.get(realOf(connection))?.query !== undefined;
+}
+
+/** Ends a message for `firstOfScript`. To PostgreSQL it is a comment, and nobody else's SQL ends with it. */
+export const WANTS_FIRST = ` /* first ${randomUUID()} */`;
+
+const CHANGING: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 
 /** Begins a message for `rowsOfScript`. To PostgreSQL it is a comment, and nobody else's SQL begins with it. */
 export const WANTS_ROWS = `/* rows ${randomUUID()} */ `;
@@ -76,5 +99,6 @@ export interface StatusClient {
 
 interface StatementResult {
   readonly command: string;
+  readonly rowCount?: number | null;
   readonly rows: readonly unknown[];
 }

@@ -71,8 +71,12 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   };
 
   // a native query or a fragment has no scope of its own that it would be run in
-  open.execute = async (...args) => {
-    guard.refuseCarried(args);
+  open.execute = (...args) => {
+    try {
+      guard.refuseCarried(args);
+    } catch (error) {
+      return Promise.reject(error);
+    }
 
     return execute(...args);
   };

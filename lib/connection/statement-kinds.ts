@@ -17,6 +17,11 @@ export function mayWrite(sql: string): boolean {
   );
 }
 
+/** Whether what is sent is one statement, without a semicolon at its end. */
+export function isSingle(sql: string): boolean {
+  return !sql.includes(';') || !outsideOfTexts(sql).includes(';');
+}
+
 /**
  * Whether the statement may look up an operator or a name on the path, and can be given a transaction for that. Left out is what PostgreSQL
  * refuses in one, and what is about the session or its transaction.

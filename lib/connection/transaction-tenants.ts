@@ -1,4 +1,5 @@
 import type { TenantIdentity } from '../scope/tenant-identity.js';
+import type { Control } from './statement-kinds.js';
 
 /** The tenants that the statements of one transaction were for, but for what was rolled back. */
 export class TransactionTenants {
@@ -49,6 +50,29 @@ export class TransactionTenants {
       this.#tenants.set(String(step.schemaOid), step.identity);
     }
   }
+}
+
+/** The tenants of the transaction on a connection after SQL that has begun or ended one, and the same for savepoints. */
+export function tenantsAfter(control: Control, before: TransactionTenants | undefined): TransactionTenants | undefined {
+  switch (control.kind) {
+    case 'begin':
+      return before ?? new TransactionTenants();
+    case 'commit':
+    case 'rollback':
+      return undefined;
+    case 'commit and chain':
+    case 'rollback and chain':
+      return new TransactionTenants();
+    case 'savepoint':
+      before?.savepoint(control.name);
+      break;
+    case 'rollback to':
+      before?.rollbackTo(control.name);
+      break;
+    case 'other':
+  }
+
+  return before;
 }
 
 interface Step {

@@ -31,6 +31,50 @@ export function refuseForeignEntities(
   }
 }
 
+/**
+ * Whether there is anything in the value that `refuseForeignEntities` would look at: whatever is not a value, a date, or a list or plain object of
+ * such. Most data and conditions are no more than that, and nothing is allocated for them.
+ */
+export function mayHoldEntities(value: unknown): boolean {
+  return mayHold(value, MAX_DEPTH);
+}
+
+function mayHold(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) {
+    // a fragment that is the key of a condition
+    return typeof value === 'symbol';
+  }
+
+  // it may contain itself
+  if (depth === 0) {
+    return true;
+  }
+
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (mayHold(item, depth - 1)) {
+        return true;
+      }
+    }
+
+    return false;
+  }
+
+  if (!Utils.isPlainObject(value) || Utils.isEntity(value)) {
+    return !(value instanceof Date);
+  }
+
+  for (const key of Reflect.ownKeys(value)) {
+    if (typeof key === 'symbol' || mayHold((value as Readonly<Record<string, unknown>>)[key], depth - 1)) {
+      return true;
+    }
+  }
+
+  return false;
+}
+
+const MAX_DEPTH = 8;
+
 function refuseIn(given: unknown, own: string, at: Place): void {
   if (typeof given !== 'object' || given === null || at.seen.has(given)) {
     return;

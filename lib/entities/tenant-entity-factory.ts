@@ -24,13 +24,16 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
   declare readonly owner: Owner;
 
   override create(...args: Args<'create'>): object {
-    const outer = made;
-    made = { config: this.owner.config, schema: args[2]?.schema ?? this.owner.schema };
+    const outerConfig = madeConfig;
+    const outerSchema = madeSchema;
+    madeConfig = this.owner.config;
+    madeSchema = args[2]?.schema ?? this.owner.schema;
 
     try {
       return super.create(...args);
     } finally {
-      made = outer;
+      madeConfig = outerConfig;
+      madeSchema = outerSchema;
     }
   }
 
@@ -69,11 +72,12 @@ function refuseOtherSchema({ config, schema: own }: Owner, entityName: Args<'cre
 function schemaHere(config: Configuration): string | undefined {
   const scope = currentScope(config);
 
-  return (made?.config === config ? made.schema : undefined) ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
+  return (madeConfig === config ? madeSchema : undefined) ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
 }
 
 /** What is being made. A class may have properties that `ref()` initialises. No work is interleaved with a constructor. */
-let made: { readonly config: Configuration; readonly schema: string | undefined } | undefined;
+let madeConfig: Configuration | undefined;
+let madeSchema: string | undefined;
 
 interface Owner extends ScopedEm {
   readonly config: Configuration;

@@ -10,10 +10,9 @@ type HydratorClass = NonNullable<Options['hydrator']>;
  */
 export function extendHydrator(Hydrator: HydratorClass = ObjectHydrator): HydratorClass {
   class TenantHydrator extends (Hydrator as unknown as OpenHydratorClass) {
-    override hydrate(...args: HydrateArgs): void {
-      const [entity] = args;
-      args[SCHEMA] ??= schemaOfRelated(entity);
-      super.hydrate(...args);
+    // named one by one, as every row of a result comes here
+    override hydrate(...[entity, meta, data, factory, type, isNew, convertsTypes, schema, ...rest]: HydrateArgs): void {
+      super.hydrate(entity, meta, data, factory, type, isNew, convertsTypes, schema ?? schemaOfRelated(entity), ...rest);
     }
   }
 
@@ -25,9 +24,6 @@ function schemaOfRelated(entity: object): string | undefined {
 
   return wrapped === undefined || isTenantEntity(wrapped.__meta.root) ? wrapped?.__schema : wrapped.__em?.schema;
 }
-
-/** The index of `schema` in the arguments of `hydrate()`. */
-const SCHEMA = 7;
 
 type HydrateArgs = Parameters<InstanceType<HydratorClass>['hydrate']>;
 

@@ -1,5 +1,5 @@
 import type { EntityManager, EntityMetadata, EntityName } from '@mikro-orm/core';
-import { refuseForeignEntities } from '../entities/foreign-entities.js';
+import { mayHoldEntities, refuseForeignEntities } from '../entities/foreign-entities.js';
 import { refuseSchemaOfShared } from '../entities/schema-of-shared.js';
 import { isName } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -17,16 +17,23 @@ export function refuseForeignArguments(
   entity?: EntityName | object,
   { isRead = false }: { readonly isRead?: boolean } = {},
 ): void {
-  const rules = TenantRules.of(em.config);
-  const meta = entity === undefined ? undefined : metaOf(em, entity);
+  const own = em.getContext(false).schema;
+  const namesSchema = schema !== undefined && schema !== own;
 
-  if (schema !== undefined && meta !== undefined) {
-    const own = em.getContext(false).schema;
-    // MikroORM reads what a tenant's row refers to with the schema of that tenant
-    refuseSchemaOfShared(meta, { schema, own, mayNameTenant: isRead, rules, scope: rules.scope });
+  if (!namesSchema && !given.some(mayHoldEntities)) {
+    return;
   }
 
-  refuseForeignEntities(given, schema ?? em.getContext(false).schema, { rules, scope: rules.scope, entity: meta?.className });
+  const rules = TenantRules.of(em.config);
+  const { scope } = rules;
+  const meta = entity === undefined ? undefined : metaOf(em, entity);
+
+  if (namesSchema && meta !== undefined) {
+    // MikroORM reads what a tenant's row refers to with the schema of that tenant
+    refuseSchemaOfShared(meta, { schema, own, mayNameTenant: isRead, rules, scope });
+  }
+
+  refuseForeignEntities(given, schema ?? own, { rules, scope, entity: meta?.className });
 }
 
 /** The metadata of an entity or an entity name. */

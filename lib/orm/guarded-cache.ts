@@ -4,7 +4,7 @@ import type { TenantIdentity } from '../scope/tenant-identity.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { GuardedEntityManager } from './given-entities.js';
-import type { Args, OpenEntityManager, OpenEntityManagerClass } from './open-entity-manager.js';
+import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
 /**
  * The methods of an EntityManager that use the result cache. Each result belongs to where it was read: to one tenant, to the public scope, or
@@ -15,14 +15,18 @@ import type { Args, OpenEntityManager, OpenEntityManagerClass } from './open-ent
 export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   return class GuardedCache extends EntityManagerOfMikro {
     // a cached result is an answer like the database's: refused where that would be, and never one tenant's for another
-    override async tryCache(...[entityName, config, key, refresh, merge, ...rest]: Args<'tryCache'>) {
+    override tryCache(...args: Args<'tryCache'>): Result<'tryCache'> {
+      const asked: CacheConfig = args[1] ?? this.config.get('resultCache').global;
+
+      // every read asks
+      return asked === undefined || asked === false || asked === 0 ? super.tryCache(...args) : this.#cachedOfReader(asked, args);
+    }
+
+    async #cachedOfReader(
+      asked: Exclude<CacheConfig, undefined>,
+      [entityName, , key, refresh, merge, ...rest]: Args<'tryCache'>,
+    ): Promise<Awaited<Result<'tryCache'>>> {
       const { publicSchema } = TenantRules.of(this.config);
-      const asked: CacheConfig = config ?? this.config.get('resultCache').global;
-
-      if (asked === undefined || asked === false || asked === 0) {
-        return super.tryCache(entityName, config, key, refresh, merge, ...rest);
-      }
-
       const tenants = tenantsOfCacheKey(key, this.getContext(false).schema, publicSchema);
       const meta = this.getMetadata().find(entityName);
       const schema = tenants[0];

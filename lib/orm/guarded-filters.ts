@@ -41,8 +41,7 @@ export function guardFilters(EntityManagerOfMikro: OpenEntityManagerClass): Open
       return fork;
     }
 
-    override async applyFilters(...args: Args<'applyFilters'>): Promise<Awaited<Result<'applyFilters'>>> {
-      const [entityName, , options] = args;
+    override applyFilters(...args: Args<'applyFilters'>): Result<'applyFilters'> {
       const em = this.getContext(false);
 
       // MikroORM asks the EntityManager that was called for the filters of joined relations, and the one of the context for all others
@@ -50,16 +49,18 @@ export function guardFilters(EntityManagerOfMikro: OpenEntityManagerClass): Open
         return em.applyFilters(...args);
       }
 
-      if (this.given !== undefined) {
-        const { added, params } = this.given;
-        const meta = this.getMetadata().get(entityName);
+      return this.given === undefined ? super.applyFilters(...args) : this.#applyGiven(this.given, args);
+    }
 
-        for (const filters of [this.config.get('filters'), added, meta.filters] as Dictionary<FilterDef>[]) {
-          for (const filter of QueryHelper.getActiveFilters(meta, options, filters)) {
-            const takesParams = typeof filter.cond === 'function' && !Utils.isPlainObject(paramsIn(options, filter.name));
-            refuseForeignIn((filter as Partial<AddedFilter>).entities, this, meta.className);
-            refuseForeignIn(takesParams ? params[filter.name] : undefined, this, meta.className);
-          }
+    async #applyGiven({ added, params }: GivenToFilters, args: Args<'applyFilters'>): Promise<Awaited<Result<'applyFilters'>>> {
+      const [entityName, , options] = args;
+      const meta = this.getMetadata().get(entityName);
+
+      for (const filters of [this.config.get('filters'), added, meta.filters] as Dictionary<FilterDef>[]) {
+        for (const filter of QueryHelper.getActiveFilters(meta, options, filters)) {
+          const takesParams = typeof filter.cond === 'function' && !Utils.isPlainObject(paramsIn(options, filter.name));
+          refuseForeignIn((filter as Partial<AddedFilter>).entities, this, meta.className);
+          refuseForeignIn(takesParams ? params[filter.name] : undefined, this, meta.className);
         }
       }
 

@@ -1,11 +1,11 @@
-import { helper, Utils } from '@mikro-orm/core';
+import { helper, Utils, type EntityMetadata } from '@mikro-orm/core';
 import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
 import { withTenantSchema, refuseForeignCollections } from '../entities/shared-relations.js';
 import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { refuseForeignArguments } from './given-entities.js';
-import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
+import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
 /** The methods of an EntityManager that read entities, by a condition or from loaded entities. */
 export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
@@ -13,37 +13,58 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
 
   return class GuardedReads extends EntityManagerOfMikro {
     // MikroORM calls this for every condition of a read, an update or a delete, before it replaces entities by their keys
-    override async processWhere(...args: Args<'processWhere'>) {
+    override processWhere(...args: Args<'processWhere'>): Result<'processWhere'> {
       const [entityName, where, options, type] = args;
-      // any option may hold a condition, an order or a fragment
-      refuseForeignArguments(this, [where, ...Object.values(options)], options.schema, entityName, { isRead: type === 'read' });
-      const processed = await super.processWhere(...args);
-      // now with the conditions that filters have added
-      refuseForeignArguments(this, [processed], options.schema, entityName, { isRead: true });
 
-      return processed;
+      try {
+        // any option may hold a condition, an order or a fragment
+        refuseForeignArguments(this, [where, ...Object.values(options)], options.schema, entityName, type === 'read' ? READ : WRITE);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+
+      return super.processWhere(...args).then(processed => {
+        // now with the conditions that filters have added
+        refuseForeignArguments(this, [processed], options.schema, entityName, READ);
+
+        return processed;
+      });
     }
 
     // an entity in the identity map is found without a call of `processWhere()`
-    override async findOne(...args: Args<'findOne'>) {
+    override findOne(...args: Args<'findOne'>): Result<'findOne'> {
       const [entityName, where, options] = args;
-      refuseForeignArguments(this, [where], options?.schema, entityName, { isRead: true });
+
+      try {
+        refuseForeignArguments(this, [where], options?.schema, entityName, READ);
+      } catch (error) {
+        return Promise.reject(error);
+      }
 
       return super.findOne(...args);
     }
 
     // `Collection.matching()` calls this with the caller's options, and then passes them to the driver without a schema
-    override async preparePopulate(...args: Args<'preparePopulate'>) {
+    override preparePopulate(...args: Args<'preparePopulate'>): Result<'preparePopulate'> {
       const [entityName, options] = args as [Args<'preparePopulate'>[0], SchemaOption];
       const own = this.getContext(false).schema;
       const meta = this.getMetadata().find(entityName);
       options.schema = withTenantSchema(meta, options, own).schema ?? own;
-      const populate = await super.preparePopulate(...args);
 
-      if (options.schema !== own) {
-        const rules = TenantRules.of(this.config);
-        refuseForeignCollections(meta, populate, { schema: options.schema, own, rules, scope: rules.scope });
-      }
+      return options.schema === own ? super.preparePopulate(...args) : this.#populateOfOther(args, { meta, own, schema: options.schema });
+    }
+
+    async #populateOfOther(
+      args: Args<'preparePopulate'>,
+      {
+        meta,
+        own,
+        schema,
+      }: { readonly meta: EntityMetadata | undefined; readonly own: string | undefined; readonly schema: string | undefined },
+    ): Promise<Awaited<Result<'preparePopulate'>>> {
+      const populate = await super.preparePopulate(...args);
+      const rules = TenantRules.of(this.config);
+      refuseForeignCollections(meta, populate, { schema, own, rules, scope: rules.scope });
 
       return populate;
     }
@@ -88,6 +109,10 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
     }
   };
 }
+
+const READ = { isRead: true };
+
+const WRITE = { isRead: false };
 
 interface SchemaOption {
   schema?: string | undefined;

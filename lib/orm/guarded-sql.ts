@@ -51,7 +51,7 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
     }
 
     // all reads and writes without a query builder of the user call this. Their values may contain raw SQL
-    override async withSessionContext(...args: Args<'withSessionContext'>) {
+    override withSessionContext(...args: Args<'withSessionContext'>): Result<'withSessionContext'> {
       return forTenant(TenantRules.of(this.config), tenantOfEm(this.getContext(false)), () => super.withSessionContext(...args));
     }
 

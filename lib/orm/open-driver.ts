@@ -17,6 +17,9 @@ export type OpenDriverClass = new (config: Configuration) => OpenDriver;
 /** The arguments of an overridden method. */
 export type Args<Name extends keyof OverriddenMethods> = Parameters<OverriddenMethods[Name]>;
 
+/** What an overridden method returns. */
+export type Result<Name extends keyof OverriddenMethods> = ReturnType<OverriddenMethods[Name]>;
+
 interface OverriddenMethods {
   close(...args: Parameters<Mikro['close']>): ReturnType<Mikro['close']>;
   convertException(...args: Parameters<Mikro['convertException']>): ReturnType<Mikro['convertException']>;

@@ -1,5 +1,5 @@
-import { helper, Platform, type Configuration } from '@mikro-orm/core';
-import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
+import { helper, Platform, QueryFlag, type Configuration } from '@mikro-orm/core';
+import { AbstractSqlDriver, type QueryBuilder } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
@@ -16,18 +16,21 @@ import { sealValues } from '../connection/sealed-values.js';
 import { guardConnection } from '../connection/sql-guard.js';
 import { forTenant } from '../connection/sql-target.js';
 import { carryInNativeQueries } from '../query/carrying-queries.js';
-import { guardQuery, type TenantQueryBuilder } from '../query/tenant-query-builder.js';
+import { createTenantQuery, guardQuery, type TenantQueryBuilder } from '../query/tenant-query-builder.js';
 import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { markGlobalContext } from './entity-manager-class.js';
 import { requireShapes } from './seams/check-shapes.js';
-import type { Args, OpenDriverClass } from './open-driver.js';
+import type { Args, OpenDriverClass, Result } from './open-driver.js';
 
 /**
  * Extends the user's driver so that it checks the schema of every table. To read or write an entity, MikroORM gets its schema from
  * `getSchemaName`, its qualified table from `getTableName`, or a query builder. There is no other way.
  */
 export function extendDriver(Driver: DriverClass): DriverClass {
+  // a driver of the user's own may make another
+  const isMikroMaker = Driver.prototype.createQueryBuilder === AbstractSqlDriver.prototype.createQueryBuilder;
+
   class TenantDriver extends (Driver as unknown as OpenDriverClass) {
     constructor(...args: ConstructorParameters<OpenDriverClass>) {
       super(...args);
@@ -79,11 +82,11 @@ export function extendDriver(Driver: DriverClass): DriverClass {
 
     override createQueryBuilder(...args: Args<'createQueryBuilder'>) {
       const rules = TenantRules.of(this.config);
-      const query = super.createQueryBuilder(...args);
+      const query = this.makeQuery(args) ?? super.createQueryBuilder(...args);
       // what it is made from was given to its constructor, before it was guarded
       guardQuery(query, { rules, scope: rules.scope }).take([args[0]]);
 
-      return query;
+      return query as Result<'createQueryBuilder'>;
     }
 
     // the library's own errors must not be converted to database errors
@@ -154,6 +157,19 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       await super.lockPessimistic(entity, { ...options, schema } as typeof options, ...rest);
     }
 
+    // as MikroORM makes it for an EntityManager, of the class of the guarded ones: one whose class is changed afterwards is slow for good
+    private makeQuery(args: Args<'createQueryBuilder'>): object | undefined {
+      const [entityName, ctx, type, convertsTypes, loggerContext, alias, em] = args;
+
+      if (!isMikroMaker || em === undefined || args.length > MAKER_ARGUMENTS) {
+        return undefined;
+      }
+
+      const query = createTenantQuery(entityName, this.metadata, this as never, ctx, alias, type, em, loggerContext);
+
+      return convertsTypes === true ? query : (query as object as QueryBuilder | undefined)?.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
+    }
+
     private refuseCarried(given: readonly unknown[], options: SchemaOption | undefined): void {
       const { publicSchema, scope } = TenantRules.of(this.config);
       const wanted = scope?.kind === 'tenant' ? scope.schemaName : options?.schema;
@@ -167,6 +183,9 @@ export function extendDriver(Driver: DriverClass): DriverClass {
 
 /** The index of `options` in the arguments of `loadFromUnionTargetPolymorphicPivotTable`. */
 const PIVOT_OPTIONS = 5;
+
+/** How many arguments MikroORM's `createQueryBuilder` has. */
+const MAKER_ARGUMENTS = 7;
 
 interface SchemaOption {
   readonly schema?: string | undefined;

@@ -1,3 +1,4 @@
+import { EntityManager as MikroEntityManager } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager, SqlEntityManager } from '@mikro-orm/postgresql';
 import { forTenant } from '../connection/sql-target.js';
 import { explainFlushError } from '../entities/flush-errors.js';
@@ -26,16 +27,22 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 ): Base & (new (...args: any[]) => TenantEntityManagerMethods) {
   const Guarded = guardCache(guardSql(guardWrites(guardReads(guardFilters(EntityManagerClass as unknown as OpenEntityManagerClass)))));
 
+  // one of the user's own may find another
+  const isMikroContext = Guarded.prototype.getContext === MikroEntityManager.prototype.getContext;
+
   class ScopedEntityManager extends Guarded implements TenantEntityManagerMethods {
     // not a private field: the base constructor calls `getContext()` before fields exist
     declare boundScope: Scope | undefined;
     declare isMade: true | undefined;
+    /** Whether it is always its own context. */
+    declare isOwnContext: boolean;
 
     constructor(...args: ConstructorParameters<OpenEntityManagerClass>) {
       super(...args);
       giveTenantTo(this.getUnitOfWork(false), this);
       giveTenantToFactory(this.getEntityFactory(), this);
       this.isMade = true;
+      this.isOwnContext = args[USE_CONTEXT] === false && isMikroContext;
     }
 
     bindToScope(scope: Scope): void {
@@ -54,7 +61,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
     // every method of MikroORM calls this for the EntityManager to use
     override getContext(...args: Args<'getContext'>): this & BasePostgreSqlEntityManager {
       // what it is made of is its own, whatever the context that it is made in
-      if (this.isMade === undefined) {
+      if (this.isMade === undefined || (this.isOwnContext && !this.global)) {
         return this as typeof this & BasePostgreSqlEntityManager;
       }
 
@@ -108,6 +115,9 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 
   return ScopedEntityManager as never;
 }
+
+/** The index of `useContext` in the arguments of an EntityManager's constructor. */
+const USE_CONTEXT = 3;
 
 /** The schema of a fork names a tenant. */
 function refuseSharedSchema(schema: string, rules: TenantRules): void {

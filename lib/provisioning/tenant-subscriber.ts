@@ -3,6 +3,7 @@ import {
   LockMode,
   wrap,
   type ChangeSet,
+  type EntityClass,
   type EntityManager,
   type EventArgs,
   type EventSubscriber,
@@ -24,17 +25,8 @@ import { assignSchemaToNewItems } from '../entities/new-items.js';
 
 type Tenant = TenantMixin<unknown>;
 
-/**
- * Keeps tenant rows and their schemas in step: a flush that creates, renames or deletes a row does the same to the schema, in the same
- * transaction. As many errors as possible are found in `onFlush`, before the transaction begins.
- */
-export class TenantSubscriber implements EventSubscriber<Tenant> {
-  /**
-   * The schema names in the database, for the rows that the flush is about to change. The name in the entity may be out of date or not
-   * loaded, and may belong to another tenant by now.
-   */
-  readonly #storedNames = new WeakMap<Tenant, string>();
-
+/** Checks each flush. As many errors as possible are found in `onFlush`, before the transaction begins. */
+export class FlushSubscriber implements EventSubscriber {
   beforeFlush({ uow, em }: FlushEventArgs): void {
     assignSchemaToNewItems(uow, em.schema);
   }
@@ -51,6 +43,31 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
       },
       beforeWrite: changeSets => checkWrites(changeSets, flush.rules),
     });
+  }
+}
+
+/**
+ * Keeps tenant rows and their schemas in step: a flush that creates, renames or deletes a row does the same to the schema, in the same
+ * transaction.
+ *
+ * It subscribes to the tenants' classes alone. For an entity that anybody subscribes to, MikroORM compares what it was before a hook with what
+ * it is after.
+ */
+export class TenantSubscriber implements EventSubscriber<Tenant> {
+  readonly #classes: Iterable<EntityClass<Tenant>>;
+  /**
+   * The schema names in the database, for the rows that the flush is about to change. The name in the entity may be out of date or not
+   * loaded, and may belong to another tenant by now.
+   */
+  readonly #storedNames = new WeakMap<Tenant, string>();
+
+  /** `classes` are those of the tenants' inheritance tree, and are read when an ORM is made. */
+  constructor(classes: Iterable<EntityClass<Tenant>>) {
+    this.#classes = classes;
+  }
+
+  getSubscribedEntities(): EntityClass<Tenant>[] {
+    return [...this.#classes];
   }
 
   async afterCreate({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {

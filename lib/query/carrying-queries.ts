@@ -7,7 +7,7 @@ import { CARRIED, carriedBy, carry, carryInFragment } from '../scope/carried-ten
  * MikroORM's through which one query gets into another, as itself, as a native query, as a fragment, or in a condition or data.
  */
 export function takeQueries(prototype: object, take: (query: never, given: readonly unknown[]) => void): void {
-  const base = Object.getPrototypeOf(prototype) as object;
+  const base = Object.getPrototypeOf(prototype) as Readonly<Record<string, unknown>>;
 
   for (const name of TAKING) {
     const own = Object.hasOwn(prototype, name) ? (Reflect.get(prototype, name) as Method) : undefined;
@@ -16,7 +16,7 @@ export function takeQueries(prototype: object, take: (query: never, given: reado
       value(this: never, ...args: unknown[]): unknown {
         take(this, args);
 
-        return Reflect.apply(own ?? (Reflect.get(base, name) as Method), this, args);
+        return (own ?? (base[name] as Method)).apply(this, args);
       },
       configurable: true,
       writable: true,
@@ -31,14 +31,23 @@ export function takeQueries(prototype: object, take: (query: never, given: reado
 export function carryInNativeQueries(platform: object): void {
   const open = platform as NativePlatform;
   const create = open.createNativeQueryBuilder.bind(open);
-  let carrying: object | undefined;
+  let make: (() => NativeQuery) | undefined;
 
+  // an object whose prototype is changed once it is made is slow for good, so that is done for the first one alone
   open.createNativeQueryBuilder = () => {
-    const query = create();
-    carrying ??= carryingPrototype(Object.getPrototypeOf(query) as NativeQuery);
+    make ??= makerOf(create(), open);
 
-    return Object.setPrototypeOf(query, carrying) as NativeQuery;
+    return make();
   };
+}
+
+/** Makes native queries of the class of this one that carry. Relies on the platform being all that MikroORM makes one of. */
+function makerOf(query: NativeQuery, platform: NativePlatform): () => NativeQuery {
+  // named for the prototype that it gives
+  const Carrying = function () {} as unknown as new () => NativeQuery;
+  Carrying.prototype = carryingPrototype(Object.getPrototypeOf(query) as NativeQuery);
+
+  return () => Reflect.construct(query.constructor as new (of: NativePlatform) => NativeQuery, [platform], Carrying);
 }
 
 function carryingPrototype(base: NativeQuery): object {
@@ -53,7 +62,7 @@ function carryingPrototype(base: NativeQuery): object {
     define(name, function (...args) {
       carry(this, carriedBy(args));
 
-      return Reflect.apply(method, this, args);
+      return method.apply(this, args);
     });
   }
 

@@ -1,6 +1,6 @@
 import type { EntityMetadata, RawQueryFragment } from '@mikro-orm/core';
 import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
-import { SharedTableInUseError, TenantWriteRefusedError } from '../errors/index.js';
+import { TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
 import { withScope } from '../scope/scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
@@ -9,12 +9,12 @@ import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { CARRIED, carriedBy, carry, carryInFragment, refuseTenants } from '../scope/carried-tenants.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
-import { leadsToTenants, refuseSchemaOfShared } from '../entities/schema-of-shared.js';
-import { refuseForeignEntities } from '../entities/foreign-entities.js';
+import { mayHoldEntities, refuseForeignEntities } from '../entities/foreign-entities.js';
 import { entityOfTable } from './named-tables.js';
 import { guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
-import { refuseForeignCollectionsOfQuery, tenantEntitiesReferringTo } from '../entities/shared-relations.js';
+import { refuseForeignCollectionsOfQuery } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
+import { refuseNamedSchema, refuseTruncation } from './refuse-by-type.js';
 import { takeQueries } from './carrying-queries.js';
 import type { Args, OpenQueryBuilderClass, Result } from './open-query-builder.js';
 import { updateTenants } from './update-tenants.js';
@@ -68,7 +68,11 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
     if (carried.length > 0) {
       this.taken = [...new Set([...(this.taken ?? []), ...carried])];
-      this.refuseTaken();
+
+      // what it is made of is shown to it before it has a guard, and again
+      if (this.guard !== undefined) {
+        this.refuseTaken();
+      }
     }
   }
 
@@ -135,19 +139,23 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     this.refuseTaken();
     const entity = this.entityInUse();
     this.refuseTenantWrites(entity);
-    this.refuseTruncation(entity);
-    this.refuseNamedSchema();
+    refuseTruncation(this.type, entity, this.guard);
+    refuseNamedSchema(this);
     refuseForeignCollectionsOfQuery(this, asked => tenantSchemaFrom([asked], this.guard));
 
     return carry(super.getNativeQuery(...args), this[CARRIED]);
   }
 
   // what is run later, or in another scope, is run as if in the scope the query was made in
-  override async execute(...args: Args<'execute'>): Promise<unknown> {
+  override execute(...args: Args<'execute'>): Promise<unknown> {
     try {
-      return await withScope(this.guard.scope, () => forTenant(this.guard.rules, this.tenantOfSql(), () => this.send(args)));
+      const done = withScope(this.guard.scope, () => forTenant(this.guard.rules, this.tenantOfSql(), () => this.send(args)));
+
+      return done.catch((error: unknown) => {
+        throw explainSharedWrite(error, this.mainAlias.meta, this.guard.rules);
+      });
     } catch (error) {
-      throw explainSharedWrite(error, this.mainAlias.meta, this.guard.rules);
+      return Promise.reject(error);
     }
   }
 
@@ -225,15 +233,15 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
   // asked again when the query is written out: which tenant it is of may have been said after what it is made of
   private refuseTaken(): void {
-    const own = this.taken === undefined ? undefined : this.ownTenant();
-
-    if (own !== undefined) {
-      refuseTenants(this.taken ?? [], own);
+    if (this.taken !== undefined) {
+      refuseTenants(this.taken, this.ownTenant());
     }
   }
 
   private refuseForeignEntities(...given: unknown[]): void {
-    refuseForeignEntities(given, this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
+    if (given.some(mayHoldEntities)) {
+      refuseForeignEntities(given, this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
+    }
   }
 
   /** The entity that is read or written, also where it is named by its table. */
@@ -256,28 +264,6 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     }
   }
 
-  // MikroORM's `truncate` ends in `cascade`, which PostgreSQL carries out in every tenant
-  private refuseTruncation(meta: EntityMetadata): void {
-    if (this.type !== QueryType.TRUNCATE || isTenantEntity(meta)) {
-      return;
-    }
-
-    const referring = tenantEntitiesReferringTo(meta, this.guard.rules.metadata);
-
-    if (referring.length > 0) {
-      throw new SharedTableInUseError(meta.className, [...new Set(referring.map(({ className }) => className))]);
-    }
-  }
-
-  // queries of the driver name no schema that MikroORM has not taken from the entity
-  private refuseNamedSchema(): void {
-    if (this.em !== undefined && this.state.schema !== undefined) {
-      const { meta } = this.mainAlias;
-      const mayNameTenant = (this.type === QueryType.SELECT || this.type === QueryType.COUNT) && leadsToTenants(meta);
-      refuseSchemaOfShared(meta, { ...this.guard, schema: this.state.schema, own: this.em.schema, mayNameTenant });
-    }
-  }
-
   // only queries of users have an EntityManager and write; the unit of work's own writes have none
   private writesTenants(entity: EntityMetadata = this.mainAlias.meta): boolean {
     return this.em !== undefined && this.guard.rules.isTenantClass(entity);
@@ -285,6 +271,13 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 }
 
 takeQueries(TenantQueryBuilder.prototype, (query: TenantQueryBuilder, given) => query.take(given));
+
+/** A query as MikroORM's driver makes it. Undefined if it is made of something else by now. */
+export function createTenantQuery(...args: ConstructorParameters<typeof QueryBuilder>): TenantQueryBuilder | undefined {
+  return MAKES_QUERY_AS_HERE ? new TenantQueryBuilder(...args) : undefined;
+}
+
+const MAKES_QUERY_AS_HERE = QueryBuilder.length === 8;
 
 /** Puts a query under guard. A clone is made by MikroORM as a plain QueryBuilder, and becomes a guarded one here. */
 export function guardQuery(query: object, guard: GuardContext): TenantQueryBuilder {

@@ -12,8 +12,8 @@ export function carriedBy(given: readonly unknown[]): readonly string[] {
   let found: Found | undefined;
 
   for (const value of given) {
-    // most calls have only texts and numbers, and nothing is allocated for them
-    if (typeof value === 'symbol' || (typeof value === 'object' && value !== null)) {
+    // most calls have only texts and numbers, however deep, and nothing is allocated for them
+    if (mayCarry(value, MAX_DEPTH)) {
       found ??= { tenants: new Set(), seen: new Set() };
       collect(value, found);
     }
@@ -34,9 +34,9 @@ export function refuseCarried(given: readonly unknown[], own: string | undefined
 }
 
 /** @throws CrossTenantError `CROSS_TENANT` */
-export function refuseTenants(carried: readonly string[], own: string): void {
+export function refuseTenants(carried: readonly string[], own: string | undefined): void {
   for (const other of carried) {
-    if (other !== own) {
+    if (own !== undefined && other !== own) {
       throw CrossTenantError.givenQuery([own, other]);
     }
   }
@@ -45,9 +45,11 @@ export function refuseTenants(carried: readonly string[], own: string): void {
 /** Writes down on a native query for which tenants it was built. */
 export function carry<Query extends object>(query: Query, tenants: readonly string[]): Query {
   if (tenants.length > 0) {
-    const before = (query as Carrier)[CARRIED] ?? NONE;
-    const value = [...new Set([...before, ...tenants])];
-    Object.defineProperty(query, CARRIED, { value, configurable: true, enumerable: false });
+    const before = (query as Carrier)[CARRIED];
+
+    if (before === undefined || !tenants.every(tenant => before.includes(tenant))) {
+      (query as WritableCarrier)[CARRIED] = before === undefined ? tenants : [...new Set([...before, ...tenants])];
+    }
   }
 
   return query;
@@ -104,7 +106,43 @@ function collect(given: unknown, found: Found): void {
   }
 }
 
+/** Whether `collect` has anything to look at in the value: whatever is neither a value nor a list or plain object of such. */
+function mayCarry(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) {
+    return typeof value === 'symbol';
+  }
+
+  // it may contain itself
+  if (depth === 0) {
+    return true;
+  }
+
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (mayCarry(item, depth - 1)) {
+        return true;
+      }
+    }
+
+    return false;
+  }
+
+  if (!Utils.isPlainObject(value)) {
+    return (value as Carrier)[CARRIED] !== undefined || isRaw(value);
+  }
+
+  for (const key of Reflect.ownKeys(value)) {
+    if (typeof key === 'symbol' || mayCarry((value as Readonly<Record<string, unknown>>)[key], depth - 1)) {
+      return true;
+    }
+  }
+
+  return false;
+}
+
 const NONE: readonly string[] = [];
+
+const MAX_DEPTH = 8;
 
 interface Found {
   readonly tenants: Set<string>;
@@ -113,4 +151,8 @@ interface Found {
 
 interface Carrier {
   readonly [CARRIED]?: readonly string[];
+}
+
+interface WritableCarrier {
+  [CARRIED]?: readonly string[];
 }

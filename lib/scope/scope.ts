@@ -42,7 +42,8 @@ export function currentScope(config: Configuration): Scope | undefined {
 
 /** Runs `fn` in the scope, or in none; afterwards, also after a throw, the flow is where it was. */
 export function withScope<Result>(scope: Scope | undefined, fn: () => Result): Result {
-  return storage.run(scope, fn);
+  // entering where the flow is already would copy all that it has
+  return storage.getStore() === scope ? fn() : storage.run(scope, fn);
 }
 
 const storage = new AsyncLocalStorage<Scope | undefined>();

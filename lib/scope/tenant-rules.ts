@@ -38,7 +38,18 @@ export class TenantRules {
 
   /** The same, or undefined for an ORM without tenants. */
   static find(config: Configuration): TenantRules | undefined {
-    return config.getExtension<TenantRules>(TenantRules.EXTENSION);
+    let rules = known.get(config);
+
+    // every statement asks several times
+    if (rules === undefined) {
+      rules = config.getExtension<TenantRules>(TenantRules.EXTENSION);
+
+      if (rules !== undefined) {
+        known.set(config, rules);
+      }
+    }
+
+    return rules;
   }
 
   constructor(orm: Pick<WrappedOrm, 'config' | 'getMetadata'>, options: ResolvedTenantsOptions) {
@@ -119,3 +130,5 @@ export class TenantRules {
     return settingOf(tenant, name) ?? this.options[name];
   }
 }
+
+const known = new WeakMap<Configuration, TenantRules>();

@@ -37,7 +37,8 @@ onDatabasesAndPooler('what outlives its scope', database => {
 
     await refusal(() => query.clone().getResult(), 'TENANT_CONTEXT_REQUIRED');
     await runInTenant('bob', () => refusal(() => query.clone().getResult(), 'TENANT_CONTEXT_REQUIRED'));
-    expect(schemasIn(database.statements)).to.deep.equal(['public']);
+    // where tenants are looked up
+    expect(schemasIn(database.statements).filter(schema => schema !== 'public')).to.deep.equal([]);
   });
 
   it('S9 a cursor’s next page is read in the scope it is asked for in', async () => {

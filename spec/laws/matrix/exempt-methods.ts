@@ -146,8 +146,7 @@ export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, rea
       'refuseForeignEntities',
       'refuseTaken',
       'refuseTenantWrites',
-      'refuseNamedSchema',
-      'refuseTruncation',
+
       'resolveInsertFromColumns',
       'resolveNestedPath',
       'resolveVirtualField',

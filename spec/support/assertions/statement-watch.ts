@@ -86,7 +86,11 @@ connection.prepareQuery = function (...args) {
   return prepared;
 };
 
-function watchSent(statement: unknown): void {
+/** What the library appends to a lone write, to be sent in one message with it. */
+const CHECK = /\n; values \(pg_catalog\.int4div\(.*\) \/\* first [\w-]+ \*\/$/;
+
+function watchSent(sent: unknown): void {
+  const statement = typeof sent === 'string' ? sent.replace(CHECK, '') : sent;
   const waiting = filled.get(statement as string) ?? 0;
 
   if (waiting === 0) {

@@ -1,0 +1,83 @@
+import { defineConfig, MikroORM, type SqlEntityManager } from '@mikro-orm/postgresql';
+import { ENTITIES, TABLES, WORKS, type Work } from './orm-works.ts';
+
+/** One of two processes that do the same work on the same tables: in a tenant's scope, or on a fork of MikroORM alone. */
+export type Side = 'tenants' | 'stock';
+
+/** Does `work` so many times. */
+export interface Order {
+  readonly work: string;
+  readonly times: number;
+}
+
+export interface Done {
+  /** Microseconds of the processor for each. */
+  readonly µs: number;
+}
+
+const SCHEMA = 'acme';
+
+async function open(side: Side, url: string): Promise<(work: Work, times: number) => Promise<void>> {
+  const options = { clientUrl: url, pool: { max: 4 }, migrations: { path: './none' } };
+
+  if (side === 'stock') {
+    const orm = await MikroORM.init(defineConfig({ ...options, entities: ENTITIES }) as never);
+
+    return async (work, times) => {
+      for (let n = 0; n < times; n += 1) {
+        await work(orm.em.fork({ schema: SCHEMA }), n, SCHEMA);
+      }
+    };
+  }
+
+  // it changes classes of MikroORM, so the other process never loads it
+  const { runInTenant, withTenants } = await import('@landlord/mikro-orm');
+  const { Client, ClientSchema, migrationOf } = await import('./domain.ts');
+  const orm = await MikroORM.init(
+    withTenants(defineConfig({ ...options, entities: [ClientSchema, ...ENTITIES] }) as never, {
+      tenant: Client,
+      migrations: { migrationsList: [migrationOf('Migration0', TABLES)] },
+    }) as never,
+  );
+  const { em } = orm as unknown as { em: SqlEntityManager };
+  await em.execute(
+    'create table if not exists "client" ("id" serial primary key, "domain_url" varchar(255) not null unique, "schema_name" varchar(63) not null unique)',
+  );
+
+  if ((await em.fork().count(Client, {})) === 0) {
+    await em
+      .fork()
+      .persist(new Client({ schemaName: SCHEMA, domainUrl: 'acme.example.com' }))
+      .flush();
+  }
+
+  // as a server does, which finds the tenants of its requests there
+  const tenancy = orm.config.getExtension<{ findHeld(key: object): Promise<unknown> }>('@landlord/mikro-orm');
+  await tenancy?.findHeld({ property: 'schemaName', value: SCHEMA });
+  await new Promise(resolve => setTimeout(resolve, 1_000));
+
+  return (work, times) =>
+    runInTenant(SCHEMA, async scoped => {
+      for (let n = 0; n < times; n += 1) {
+        await work(scoped.fork(), n, SCHEMA);
+      }
+    });
+}
+
+const [side, url] = process.argv.slice(2) as [Side, string];
+const run = await open(side, url);
+
+process.on('message', ({ work, times }: Order) => {
+  const each = WORKS[work]?.work as Work;
+  const before = process.cpuUsage();
+
+  run(each, times).then(
+    () => {
+      const { user, system } = process.cpuUsage(before);
+      process.send?.({ µs: (user + system) / times } satisfies Done);
+    },
+    (error: unknown) => process.send?.({ error: String((error as Error).stack) }),
+  );
+});
+process.on('disconnect', () => process.exit());
+process.send?.({ µs: 0 } satisfies Done);
