@@ -1,6 +1,6 @@
 import { currentTenant, runInTenant, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import { Author, Library } from '../../fixtures/entities/index.ts';
+import { Author, type Library } from '../../fixtures/entities/index.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
