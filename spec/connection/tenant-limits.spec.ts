@@ -90,7 +90,8 @@ onDatabases(
         { orm },
       );
 
-      expect(most).to.be.at.most(2);
+      // one more for what the library looks up itself, which is no tenant's
+      expect(most).to.be.at.most(3);
     });
 
     it('S24 by default it is half of the pool', async () => {

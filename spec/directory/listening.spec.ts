@@ -29,12 +29,15 @@ onDatabases(
 
     afterEach(() => orm.close());
 
-    it('N4 is opened by the first request and by nothing else, once for an ORM, and is gone when the ORM is closed', async () => {
+    it('N4 is opened by the first request or scope of a name and by nothing else, once for an ORM, and is gone when the ORM is closed', async () => {
       await open();
-      await runInTenant('acme', em => em.execute('select 1'), { orm });
       await tenants(orm).list();
       tenantContext({ orm });
       expect(await listeners()).to.have.length(0);
+
+      await runInTenant('acme', em => em.execute('select 1'), { orm });
+      await listening();
+      expect(await listeners()).to.have.length(1);
 
       await Promise.all(['acme', 'bob', 'nobody'].map(host => visit(`${host}.example.com`)));
       await visitorOf(orm)('acme.example.com');
