@@ -62,7 +62,14 @@ export function barReporter({ all }: { readonly all: boolean }): RunReporter {
       bar?.increment(1, { failed });
       bar?.update({ rate: Math.round((bar.getProgress() * bar.getTotal()) / ((performance.now() - start) / 1000)) });
     },
-    notice: notice => bars.log(`${paint(noticeText(notice), 'yellow', process.stderr)}\n`),
+    notice: notice => {
+      bars.log(`${paint(noticeText(notice), 'yellow', process.stderr)}\n`);
+
+      // they are counted again
+      if (notice.kind === 'lost') {
+        bar?.increment(-notice.schemaNames.length);
+      }
+    },
     note: text => bars.log(`${paint(text, 'yellow', process.stderr)}\n`),
     summary: (result, done) => {
       bars.stop();

@@ -17,6 +17,7 @@ export function findSessionStatement(sql: string): string | undefined {
           statement =>
             ENDS_TRANSACTION.test(statement) ||
             SETS_SESSION.test(statement) ||
+            HELD_CURSOR.test(statement) ||
             (TEMPORARY.test(statement) && !DROPPED_ON_COMMIT.test(statement)),
         );
 }
@@ -26,7 +27,9 @@ const ATOMIC_BODY = /\bbegin\s+atomic\b/i;
 const ENDS_TRANSACTION =
   /^(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i;
 
-const SETS_SESSION = /^(set\s+(?!local\b|constraints\b|transaction\b)|reset\b|discard\b|listen\b)/i;
+const SETS_SESSION = /^(set\s+(?!local\b|constraints\b|transaction\b)|reset\b|discard\b|listen\b|unlisten\b|prepare\b|deallocate\b)/i;
+
+const HELD_CURSOR = /^declare\b.*\bwith\s+hold\b/is;
 
 const TEMPORARY = /^create\s+((local|global)\s+)?temp(orary)?\b|\binto\s+((local|global)\s+)?temp(orary)?\b/i;
 

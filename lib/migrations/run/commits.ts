@@ -82,8 +82,11 @@ export class Commits {
 /** Whether a run waits for the disk once, before it ends, or at the commit of each tenant. */
 export type Durability = 'run' | 'tenant';
 
-/** The server process behind this statement, and when it started. Behind a pooler it may be another for each transaction. */
-export const SERVER_SESSION = `(select concat(pg_backend_pid(), ' ', backend_start) from pg_stat_get_activity(pg_backend_pid()))`;
+/**
+ * The server process behind this statement, and when it started. Behind a pooler it may be another for each transaction. Null where another role
+ * is set that may not see the start: the number of a process alone may be given again by a server that has crashed.
+ */
+export const SERVER_SESSION = `(select pg_backend_pid() || ' ' || backend_start from pg_stat_get_activity(pg_backend_pid()))`;
 
 /** Writes an entry into the write-ahead log that nothing reads. A transaction that has written nothing does not wait for the disk. */
 const WAIT = `select pg_logical_emit_message(true, 'landlord', ''), ${SERVER_SESSION} as session`;

@@ -100,8 +100,9 @@ export async function openRun(
   const settings = [...run.settingsOf(schemaName), ...run.commitSettings];
   const set = settings.map(() => 'set_config(?, ?, true)');
   const [state] = await database.execute<OpenedRun>(
-    `select ${set.join(', ')}, pg_try_advisory_xact_lock(${LOCK_KEY}) as locked, ` +
-      `to_regnamespace(?) is not null as has_schema, to_regclass(?) is not null as has_history, ${SERVER_SESSION} as session`,
+    // the session first, as the role of the settings may not see it
+    `select ${SERVER_SESSION} as session, ${set.join(', ')}, pg_try_advisory_xact_lock(${LOCK_KEY}) as locked, ` +
+      `to_regnamespace(?) is not null as has_schema, to_regclass(?) is not null as has_history`,
     [
       ...settings.flatMap(([name, value]) => [name, String(value)]),
       schemaName,

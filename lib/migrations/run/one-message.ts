@@ -3,10 +3,9 @@ import { WANTS_ROWS } from '../../connection/server-status.js';
 import { lacksTable } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
-import { SERVER_SESSION } from './commits.js';
 import { scriptFrom } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
-import { tenantScript } from './tenant-script.js';
+import { beginScript, FOUND, restoreSession, tenantScript, type FoundSession } from './tenant-script.js';
 
 /**
  * `done`; `busy` if another session has the tenant's lock; `changed` if another run has applied one of the migrations; `unsuited` if this tenant
@@ -29,25 +28,26 @@ export async function migrateInOneMessage(database: TenantDatabase, work: Tenant
   }
 
   const lock = database.orm.em.getPlatform().formatQuery(LOCK_KEY, [work.schemaName]);
-  const begin = scriptFrom([
-    // the look has to see what was committed before it
-    'begin isolation level read committed',
-    ...script.settings,
-    `select set_config('landlord.locked', pg_try_advisory_xact_lock(${lock})::text, true)`,
-  ]);
+  const begin = scriptFrom(beginScript(`pg_try_advisory_xact_lock(${lock})::text`, script.settings));
   // a statement of its own after the lock, so that it sees the changes of another run
-  const look = `select current_setting('landlord.locked') = 'true' as locked, ${script.changed} as changed, ${SERVER_SESSION} as session`;
+  const look = `select ${FOUND}, ${script.changed} as changed`;
 
   return database.onOneConnection(async ctx => {
     try {
       // in one message, or in two where the client gives no rows of several statements
       const rows = await database.execute<FoundRow>(`${WANTS_ROWS}${begin}\n;\n${look}`, [], ctx);
       const [row] = rows.length > 0 ? rows : await database.execute<FoundRow>(look, [], ctx);
-      const outcome = row?.locked !== true ? 'busy' : row.changed ? 'changed' : 'done';
       run.onSession(row?.session);
-      await database.execute(outcome === 'done' ? scriptFrom([...script.statements, 'commit']) : 'rollback', [], ctx);
 
-      return outcome;
+      if (row?.locked !== 'true' || row.changed) {
+        await database.execute('rollback', [], ctx);
+
+        return row?.locked === 'true' ? 'changed' : 'busy';
+      }
+
+      await database.execute(scriptFrom([...script.statements, 'commit', `select ${restoreSession(database, row)}`]), [], ctx);
+
+      return 'done';
     } catch (error) {
       // the failed message left its transaction open. On a lost connection the transaction is gone too
       await database.execute('rollback', [], ctx).catch(() => undefined);
@@ -62,8 +62,6 @@ export async function migrateInOneMessage(database: TenantDatabase, work: Tenant
   });
 }
 
-interface FoundRow {
-  readonly locked: boolean;
+interface FoundRow extends FoundSession {
   readonly changed: boolean;
-  readonly session: string | null;
 }

@@ -145,12 +145,14 @@ export class RunInTenants {
 
     if ('error' in outcome) {
       this.#states.separate(works);
+      this.#states.unanswered(works);
       await (isUnreachable(outcome.error) ? this.#afterLoss(works, outcome.error, round) : this.#visitEach(works, round));
 
       return [];
     }
 
-    const { done, busy, alone, failed, left } = outcome;
+    const { done, busy, alone, unanswered, failed, left } = outcome;
+    this.#states.unanswered(unanswered);
 
     for (const { schemaName, planned } of done) {
       this.#finish(
@@ -278,11 +280,11 @@ export class RunInTenants {
     }
   }
 
-  // a tenant that has had trouble is migrated alone, so that it holds up no other
+  // a tenant that has had trouble is migrated alone, so that it holds up no other. Without retries, the first failure has to name its statement
   #mayShare({ schemaName }: TenantWork): boolean {
     const { alone, timeouts } = this.#states.of(schemaName);
 
-    return this.#parts.sharesMessages && !alone && timeouts === 0;
+    return this.#parts.sharesMessages && this.#parts.run.retries > 0 && !alone && timeouts === 0;
   }
 }
 

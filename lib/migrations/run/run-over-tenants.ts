@@ -57,8 +57,11 @@ export async function runOverTenants(
   listeners.plan({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
   const lockTimeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS;
   const watch = new LockWatch(database, notify);
-  const settings = await runSettings(database, { lockTimeoutMs, statementTimeoutMs: options.statementTimeoutMs });
-  const commits = await Commits.of(database, options.durability ?? 'run');
+  const { settings, commits, hasSessions } = await trouble.survive(async () => ({
+    settings: await runSettings(database, { lockTimeoutMs, statementTimeoutMs: options.statementTimeoutMs }),
+    commits: await Commits.of(database, options.durability ?? 'run'),
+    hasSessions: sharesMessages && work.length > 1 && (await keepsSession(database)),
+  }));
   const results = new RunResults(options, listeners);
   const run = new RunInTenants({
     database,
@@ -77,7 +80,7 @@ export async function runOverTenants(
     results,
     trouble,
     watch,
-    sharesMessages: sharesMessages && work.length > 1 && (await keepsSession(database)),
+    sharesMessages: hasSessions,
     workOn,
     onCommit: (schemaName, begunAt) => commits.committed(schemaName, begunAt),
   });
@@ -130,10 +133,12 @@ export async function runOverTenants(
     const now = new Map<string, string>();
 
     for await (const batch of readHistories(database, unsure, readOptions)) {
-      batch.forEach(({ schemaName, executed }) => now.set(schemaName, executed));
+      // one that cannot be read stays unconfirmed
+      const read = batch.filter(({ error }) => error === undefined);
+      commits.settled(read.map(({ schemaName }) => schemaName));
+      // a schema that was dropped or renamed was so after it was migrated, and has lost nothing either
+      read.filter(({ hasSchema }) => hasSchema).forEach(({ schemaName, executed }) => now.set(schemaName, executed));
     }
-
-    commits.settled(unsure);
 
     return tenants.flatMap(work => {
       const executed = now.get(work.schemaName);

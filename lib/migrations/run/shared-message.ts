@@ -2,19 +2,20 @@ import type { Transaction } from '@mikro-orm/core';
 import { WANTS_ROWS } from '../../connection/server-status.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
-import { connectionWasLost, isUnreachable } from '../../postgres/sql-state.js';
-import { SERVER_SESSION } from './commits.js';
+import { connectionWasLost, hasNoConnectionLeft, isUnreachable } from '../../postgres/sql-state.js';
 import { scriptFrom } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
-import { tenantScript, type TenantScript } from './tenant-script.js';
+import { beginScript, FOUND, restoreSession, tenantScript, type FoundSession, type TenantScript } from './tenant-script.js';
 
 /** What became of the tenants of one message. */
 export interface SharedOutcome {
   readonly done: readonly TenantWork[];
   /** Another session has the tenant's lock. */
   readonly busy: readonly TenantWork[];
-  /** Not touched: to be migrated alone. */
+  /** To be migrated alone. */
   readonly alone: readonly TenantWork[];
+  /** Those among them of which it is not known whether they were committed. The others were not touched. */
+  readonly unanswered: readonly TenantWork[];
   /** The tenant at which the message ended. It was rolled back. */
   readonly failed: { readonly work: TenantWork; readonly error: unknown } | undefined;
   /** Not touched: to be sent again. */
@@ -37,58 +38,82 @@ export async function migrateInSharedMessage(
 
   // not worth a message
   if (parts.length < 2) {
-    return { done: [], busy: [], alone: works.filter(work => !left.includes(work)), failed: undefined, left };
+    return { done: [], busy: [], alone: works.filter(work => !left.includes(work)), unanswered: [], failed: undefined, left };
   }
 
   return database.onOneConnection(async ctx => {
-    const found = await lockAll(database, parts, { run, ctx }).catch((error: unknown) => {
-      if (isUnreachable(error)) {
-        throw error;
-      }
-
-      // a schema or a history has gone since it was read. Which one shows when each is migrated alone
-      return undefined;
-    });
-    const of = (state: Found): Part[] => parts.filter((_, place) => (found?.[place] ?? 'changed') === state);
-    const [free, busy, changed] = [of('free'), of('busy'), of('changed')];
-    const outcome = { busy: worksOf(busy), alone: [...alone, ...worksOf(changed)], left };
-
-    if (free.length === 0) {
-      await unlock(database, parts, ctx);
-
-      return { ...outcome, done: [], failed: undefined };
-    }
-
     try {
-      await database.execute(messageOf(free, [...free, ...changed]), [], ctx);
+      const outcome = await migrateParts(database, parts, { run, ctx });
 
-      return { ...outcome, done: worksOf(free), failed: undefined };
+      return { ...outcome, alone: [...alone, ...outcome.alone], left: [...outcome.left, ...left] };
     } catch (error) {
-      // what was committed cannot be asked on this connection any more
-      if (isUnreachable(error) || connectionWasLost(error)) {
-        throw error;
+      // nobody may get the connection with the locks of tenants. One that is lost has none
+      if ((!isUnreachable(error) && !connectionWasLost(error)) || hasNoConnectionLeft(error)) {
+        await database.execute('rollback', [], ctx).catch(() => undefined);
+        await database.execute('select pg_terminate_backend(pg_backend_pid())', [], ctx).catch(() => undefined);
       }
 
-      await database.execute('rollback', [], ctx);
-      const committed = await look(database, free, ctx);
-      await unlock(database, parts, ctx);
-
-      // a history that was there is gone or locked. Each finds out what is left to do when it is migrated alone
-      if (committed === undefined) {
-        return { ...outcome, alone: [...outcome.alone, ...worksOf(free)], done: [], failed: undefined };
-      }
-
-      const place = committed.indexOf(false);
-      const failed = free[place];
-
-      return {
-        ...outcome,
-        done: worksOf(failed === undefined ? free : free.slice(0, place)),
-        failed: failed === undefined ? undefined : { work: failed.work, error },
-        left: [...worksOf(failed === undefined ? [] : free.slice(place + 1)), ...left],
-      };
+      throw error;
     }
   });
+}
+
+async function migrateParts(
+  database: TenantDatabase,
+  parts: readonly Part[],
+  { run, ctx }: { readonly run: TenantRun; readonly ctx: Transaction },
+): Promise<SharedOutcome> {
+  const found = await lockAll(database, parts, { run, ctx }).catch((error: unknown) => {
+    if (isUnreachable(error)) {
+      throw error;
+    }
+
+    // a schema or a history has gone since it was read. Which one shows when each is migrated alone
+    return undefined;
+  });
+  const of = (state: Found): Part[] => parts.filter((_, place) => (found?.states[place] ?? 'changed') === state);
+  const [free, busy, changed] = [of('free'), of('busy'), of('changed')];
+  const outcome = { done: [], busy: worksOf(busy), alone: worksOf(changed), unanswered: [], failed: undefined, left: [] };
+
+  if (found === undefined || free.length === 0) {
+    await unlock(database, parts, { ctx });
+
+    return outcome;
+  }
+
+  const restore = restoreSession(database, found.session);
+
+  try {
+    await database.execute(messageOf(free, [...free, ...changed], restore), [], ctx);
+
+    return { ...outcome, done: worksOf(free) };
+  } catch (error) {
+    // what was committed cannot be asked on this connection any more
+    if (isUnreachable(error) || connectionWasLost(error)) {
+      throw error;
+    }
+
+    await database.execute('rollback', [], ctx);
+    const committed = await look(database, free, ctx);
+    await unlock(database, parts, { ctx, restore });
+
+    // a history that was there is gone or locked. Each finds out what is left to do when it is migrated alone
+    if (committed === undefined) {
+      return { ...outcome, alone: [...outcome.alone, ...worksOf(free)], unanswered: worksOf(free) };
+    }
+
+    const place = committed.indexOf(false);
+    const failed = free[place];
+
+    return failed === undefined
+      ? { ...outcome, done: worksOf(free) }
+      : {
+          ...outcome,
+          done: worksOf(free.slice(0, place)),
+          failed: { work: failed.work, error },
+          left: worksOf(free.slice(place + 1)),
+        };
+  }
 }
 
 interface Part {
@@ -117,7 +142,7 @@ async function partsOf(
     // it throws again when the tenant is migrated alone, and is reported then
     const script = await tenantScript(database, work, run).catch(() => undefined);
 
-    if (script === undefined) {
+    if (script?.keepsLocks !== true) {
       alone.push(work);
     } else {
       size += script.statements.reduce((sum, sql) => sum + sql.length, 0);
@@ -133,44 +158,54 @@ async function lockAll(
   database: TenantDatabase,
   parts: readonly Part[],
   { run, ctx }: { readonly run: TenantRun; readonly ctx: Transaction },
-): Promise<Found[] | undefined> {
+): Promise<{ readonly states: readonly Found[]; readonly session: FoundSession } | undefined> {
   const locks = parts.map(({ lock }) => `pg_try_advisory_lock(${lock})`).join(', ');
 
   try {
     const [row] = await database.execute<FoundRow>(
-      reading(parts, [
-        `select set_config('landlord.locked', concat_ws(',', ${locks}), true)`,
-        `select current_setting('landlord.locked') as locked, ${changesOf(parts)} as changed, ${SERVER_SESSION} as session`,
-      ]),
+      reading(beginScript(`concat_ws(',', ${locks})`, settingsOf(parts)), `${FOUND}, ${listOf(parts, 'changed')} as found`),
       [],
       ctx,
     );
     run.onSession(row?.session);
-    const locked = row?.locked.split(',');
-    const changed = row?.changed.split(',');
+    const changed = row?.found.split(',');
 
-    return locked?.map((isLocked, place) => (isLocked !== 't' ? 'busy' : changed?.[place] === 't' ? 'changed' : 'free'));
+    return row === undefined
+      ? undefined
+      : {
+          states: row.locked.split(',').map((locked, place) => (locked !== 't' ? 'busy' : changed?.[place] === 't' ? 'changed' : 'free')),
+          session: row,
+        };
   } catch (error) {
     if (!isUnreachable(error)) {
       await database.execute('rollback', [], ctx);
-      await unlock(database, parts, ctx);
+      await unlock(database, parts, { ctx });
     }
 
     throw error;
   }
 }
 
-/** A message whose last `select` is wanted. It waits for locks no longer than a tenant does, and is known as the first of them. */
-function reading([first]: readonly Part[], selects: readonly string[]): string {
-  return `${WANTS_ROWS}${scriptFrom(['begin isolation level read committed', ...(first?.script.settings ?? []), ...selects, 'commit'])}`;
+/** A message whose last `select` is wanted. */
+function reading(begin: readonly string[], columns: string): string {
+  return `${WANTS_ROWS}${scriptFrom([...begin, `select ${columns}`, 'commit'])}`;
+}
+
+/** They wait for locks no longer than a tenant does, and are known as the first of them. */
+function settingsOf([first]: readonly Part[]): readonly string[] {
+  return first?.script.settings ?? [];
 }
 
 /** Which of them have their migrations. Undefined if that cannot be told. */
 async function look(database: TenantDatabase, parts: readonly Part[], ctx: Transaction): Promise<boolean[] | undefined> {
   try {
-    const [row] = await database.execute<Pick<FoundRow, 'changed'>>(reading(parts, [`select ${changesOf(parts)} as changed`]), [], ctx);
+    const [row] = await database.execute<Pick<FoundRow, 'found'>>(
+      reading(['begin isolation level read committed', ...settingsOf(parts)], `${listOf(parts, 'recorded')} as found`),
+      [],
+      ctx,
+    );
 
-    return row?.changed.split(',').map(changed => changed === 't');
+    return row?.found.split(',').map(recorded => recorded === 't');
   } catch (error) {
     if (isUnreachable(error)) {
       throw error;
@@ -183,22 +218,26 @@ async function look(database: TenantDatabase, parts: readonly Part[], ctx: Trans
 }
 
 // as text, because a client may have parsers of its own
-function changesOf(parts: readonly Part[]): string {
-  return `concat_ws(',', ${parts.map(({ script }) => script.changed).join(', ')})`;
+function listOf(parts: readonly Part[], condition: 'changed' | 'recorded'): string {
+  return `concat_ws(',', ${parts.map(({ script }) => script[condition]).join(', ')})`;
 }
 
 /** All that are locked are unlocked at the end: a statement more for each tenant would cost more than the others wait for it. */
-function messageOf(free: readonly Part[], locked: readonly Part[]): string {
+function messageOf(free: readonly Part[], locked: readonly Part[], restore: string): string {
   return scriptFrom([
     ...free.flatMap(({ script }) => ['begin isolation level read committed', ...script.settings, ...script.statements, 'commit']),
-    `select ${locked.map(({ lock }) => `pg_advisory_unlock(${lock})`).join(', ')}`,
+    `select ${locked.map(({ lock }) => `pg_advisory_unlock(${lock})`).join(', ')}, ${restore}`,
   ]);
 }
 
 /** Releases those of the locks that this session has. PostgreSQL would write a warning into its log for the others. */
-async function unlock(database: TenantDatabase, parts: readonly Part[], ctx: Transaction): Promise<void> {
+async function unlock(
+  database: TenantDatabase,
+  parts: readonly Part[],
+  { ctx, restore }: { readonly ctx: Transaction; readonly restore?: string },
+): Promise<void> {
   await database.execute(
-    `select pg_advisory_unlock(key) from (select (classid::bigint << 32) | objid::bigint as key from pg_locks ` +
+    `${restore === undefined ? '' : `select ${restore};\n`}select pg_advisory_unlock(key) from (select (classid::bigint << 32) | objid::bigint as key from pg_locks ` +
       `where locktype = 'advisory' and objsubid = 1 and pid = pg_backend_pid() and granted offset 0) as held where key in (${parts.map(({ lock }) => lock).join(', ')})`,
     [],
     ctx,
@@ -209,10 +248,8 @@ function worksOf(parts: readonly Part[]): TenantWork[] {
   return parts.map(({ work }) => work);
 }
 
-interface FoundRow {
-  readonly locked: string;
-  readonly changed: string;
-  readonly session: string | null;
+interface FoundRow extends FoundSession {
+  readonly found: string;
 }
 
 /** The length of a message to which no further tenant is added, in characters. */

@@ -1,16 +1,22 @@
+import { createHash } from 'node:crypto';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
 import { namesOf } from '../history/histories.js';
 import { History } from '../history/history.js';
-import { KEEP_PATH, queuedSql, RESTORE_SESSION_PATH } from './migrate-schema.js';
+import { SERVER_SESSION } from './commits.js';
+import { queuedSql } from './migrate-schema.js';
 import { replacedIn } from './succession.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
 
 /** What migrates a tenant upwards with a message that is made before anything is sent. */
 export interface TenantScript {
-  /** A condition that holds if another run has applied one of the migrations. */
+  /** A condition that holds if the history is not the one from which the migrations were planned. */
   readonly changed: string;
-  /** The statements after `begin`, with the values of a transaction for this tenant. */
+  /** A condition that holds once they are recorded. */
+  readonly recorded: string;
+  /** Whether they leave the session's own advisory locks alone. */
+  readonly keepsLocks: boolean;
+  /** The statements with the values of a transaction for this tenant. */
   readonly settings: readonly string[];
   /** The statements after these and before `commit`. They migrate and record. */
   readonly statements: readonly string[];
@@ -57,18 +63,52 @@ export async function tenantScript(
     );
   }
 
-  // only `set_config` can change the path of the session, because `set search_path` is refused
-  const keepsPath = statements.some(sql => /set_config/i.test(sql));
   const settings = [...run.settingsOf(schemaName), ...run.commitSettings];
   const names = planned.map(({ name }) => platform.quoteValue(name)).join(', ');
 
   return {
     settings: [
-      ...(keepsPath ? [KEEP_PATH] : []),
       ...settings.map(([name, value]) => `set local ${name} to ${platform.quoteValue(value)}`),
       `set local search_path to ${path}`,
     ],
-    changed: `exists (select from ${history.table} where name in (${names}))`,
-    statements: [...statements, ...(keepsPath ? [RESTORE_SESSION_PATH] : [])],
+    changed:
+      `(select encode(sha256(convert_to(coalesce(string_agg(name, chr(10) order by id), ''), 'UTF8')), 'hex') from ${history.table}) ` +
+      `is distinct from ${platform.quoteValue(createHash('sha256').update(executed).digest('hex'))}`,
+    recorded: `exists (select from ${history.table} where name in (${names}))`,
+    keepsLocks: !statements.some(sql => /pg_advisory_unlock/i.test(sql)),
+    statements,
   };
+}
+
+/** Begins a transaction with these settings. The result of `locked` and what the session has before them are kept for `FOUND`. */
+export function beginScript(locked: string, settings: readonly string[]): string[] {
+  return [
+    // the look at the history has to see what was committed before it
+    'begin isolation level read committed',
+    `select set_config('landlord.locked', ${locked}, true), set_config('landlord.search_path', current_setting('search_path'), true), ` +
+      `set_config('landlord.role', current_setting('role'), true), set_config('landlord.session', ${SERVER_SESSION}, true)`,
+    ...settings,
+  ];
+}
+
+/** What `beginScript` has kept, as columns. */
+export const FOUND =
+  `current_setting('landlord.locked') as locked, current_setting('landlord.search_path') as path, ` +
+  `current_setting('landlord.role') as role, nullif(current_setting('landlord.session'), '') as session`;
+
+export interface FoundSession {
+  readonly locked: string;
+  readonly path: string;
+  readonly role: string;
+  readonly session: string | null;
+}
+
+/**
+ * Columns that give the session its path and its role back. A migration can change them with `set_config` for longer than its transaction, also
+ * in a function that it calls.
+ */
+export function restoreSession(database: TenantDatabase, { path, role }: Pick<FoundSession, 'path' | 'role'>): string {
+  const platform = database.orm.em.getPlatform();
+
+  return `set_config('search_path', ${platform.quoteValue(path)}, false), set_config('role', ${platform.quoteValue(role)}, false)`;
 }

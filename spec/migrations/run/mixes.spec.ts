@@ -54,6 +54,9 @@ onDatabasesAndPooler('what migrations do in a run', database => {
     "prepare transaction 'x'",
     'create temp table if not exists "passing" ("id" int)',
     'select 1 as "id" into temporary "passing"',
+    'prepare "one" as select 1',
+    'deallocate all',
+    'declare "rows" cursor with hold for select 1',
   ]) {
     it(`N3 refuses ${JSON.stringify(sql.trim())}, which would outlive the migration or end its transaction`, async () => {
       set.use(sqlMigration('M2', ['create table "half" ("id" int)', sql]));

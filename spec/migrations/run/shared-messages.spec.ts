@@ -10,6 +10,10 @@ import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../
 const NAMES = Array.from({ length: 36 }, (_, n) => `t${String(n).padStart(2, '0')}`);
 const M2 = sqlMigration('M2', 'alter table "tag" add column "colour" text');
 
+const SETS_SESSION =
+  'create function "sets"() returns void language sql as ' +
+  `$$ select set_config('search_path', 't05', false), set_config('role', session_user, false) $$`;
+
 onDatabases(
   'tenants that share a message',
   database => {
@@ -103,6 +107,129 @@ onDatabases(
       expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(NAMES);
     });
 
+    for (const [way, statements] of [
+      ['a function that it calls', [SETS_SESSION, 'select "sets"()']],
+      ['a block', [`do $$ begin set search_path to t05; end $$`]],
+    ] as const) {
+      it(`N3 a path and a role that one of them has set for the session in ${way} are not those of the application`, async () => {
+        set.use(sqlMigration('M2', ['alter table "tag" add column "colour" text', ...statements]));
+        const state = `select current_setting('search_path') as path, current_setting('role') as role, pg_sleep(0.02)`;
+        const all = (): Promise<unknown[]> => Promise.all([1, 2, 3].map(() => set.orm.em.fork().execute(state)));
+        const before = await all();
+
+        expect((await set.tenants.migrate()).failed).to.deep.equal([]);
+        expect(await all()).to.deep.equal(before);
+      });
+    }
+
+    it('N3 an error that says nothing of the connection leaves no transaction and no lock on it', async () => {
+      const raise = `do $$ begin if current_schema() = 't07' then raise exception sqlstate '53300'; end if; end $$`;
+      set.use(sqlMigration('M2', ['alter table "tag" add column "colour" text', raise]));
+      const result = await set.tenants.migrate({ concurrency: 1, databaseTimeoutMs: 150, retries: 1 });
+
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES.slice(0, 7));
+      expect(result.notBegun).to.deep.equal(NAMES.slice(7));
+    });
+
+    it('M9 without retries, the first failure names the statement and the session that holds the lock', async () => {
+      const locker = await connect();
+      await locker.query('begin; lock table "t07"."tag"');
+      const { failed } = await set.tenants.migrate({ concurrency: 1, retries: 0, lockTimeoutMs: 50 });
+      await locker.end();
+
+      expect(schemaNamesOf(failed)).to.deep.equal(['t07']);
+      expect(failed[0]?.error).to.include({ statement: 'alter table "tag" add column "colour" text' });
+    });
+
+    it('M5 two runs migrate each tenant once, also where a migration releases the locks of its session', async () => {
+      set.use(sqlMigration('M2', ['select pg_advisory_unlock_all()', 'insert into "tag" ("name") values (gen_random_uuid())']));
+      await Promise.all([set.tenants.migrate({ concurrency: 1 }), set.tenants.migrate({ concurrency: 2 })]);
+
+      const rows = await database.query<{ count: number }>(
+        NAMES.map(name => `select count(*)::int as count from "${name}"."tag"`).join(' union all '),
+      );
+      expect(rows.map(({ count }) => count)).to.deep.equal(NAMES.map(() => 1));
+    });
+
+    it('M36 a migration that was reverted since the run has read the history comes before those that follow it', async () => {
+      await set.tenants.migrate();
+      set.use(M2, sqlMigration('M3', 'select "colour" from "tag"'));
+      let reverted: Promise<void> | undefined;
+      const { failed, migrated } = await set.tenants.migrate({
+        concurrency: 1,
+        onProgress: ({ schemaName }) => {
+          reverted ??= schemaName === 't00' ? revert('t35') : undefined;
+        },
+      });
+      await reverted;
+
+      expect(failed).to.deep.equal([]);
+      expect(migrated.at(-1)?.migrations).to.deep.equal(['M2', 'M3']);
+    });
+
+    it('M36 a schema that is dropped by hand during a message leaves the report of the others right', async () => {
+      set.use(
+        sqlMigration('M2', [
+          'alter table "tag" add column "colour" text',
+          `do $$ begin if current_schema() = 't03' then perform pg_sleep(0.25); end if; end $$`,
+        ]),
+      );
+      let dropped: Promise<unknown> | undefined;
+      const { failed, migrated } = await set.tenants.migrate({
+        concurrency: 1,
+        onProgress: ({ schemaName }) => {
+          dropped ??= schemaName === 't02' ? database.query('select pg_sleep(0.1); drop schema "t06" cascade') : undefined;
+        },
+      });
+      await dropped;
+      await database.query(`create schema "t06"; comment on schema "t06" is 'tenant of @landlord/mikro-orm'`);
+
+      expect(schemaNamesOf(failed)).to.deep.equal(['t06']);
+      expect(schemaNamesOf(migrated)).to.deep.equal(NAMES.filter(name => name !== 't06'));
+    });
+
+    for (const [what, sql, unconfirmed] of [
+      ['a tenant that was dropped since it was migrated', 'drop schema "t00" cascade; create schema "other"', []],
+      ['one whose history is locked', 'begin; lock table "t00"."mikro_orm_migrations"', ['t00']],
+    ] as const) {
+      it(`M37 ${what} is not said to be lost by a crash`, async () => {
+        const other = await connect();
+        const notices: string[] = [];
+        let done: Promise<unknown> | undefined;
+        set.use(sqlMigration('M2', ['alter table "tag" add column "colour" text', 'select pg_sleep(0.005)']));
+        const result = await set.tenants.migrate({
+          concurrency: 1,
+          lockTimeoutMs: 50,
+          onNotice: ({ kind }) => notices.push(kind),
+          onProgress: () => {
+            done ??= other.query(sql);
+          },
+        });
+        await done;
+        await other.end();
+        await database.query(`create schema if not exists "t00"; comment on schema "t00" is 'tenant of @landlord/mikro-orm'`);
+
+        expect([notices, result.failed, result.unconfirmed]).to.deep.equal([[], [], unconfirmed]);
+        expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES);
+      });
+    }
+
+    it('M19 a run goes on if all its sessions are ended between its plan and its first tenant', async () => {
+      const other = await connect();
+      let ended: Promise<unknown> | undefined;
+      const result = await set.tenants.migrate({
+        onPlan: () => {
+          ended = other.query(
+            `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and application_name <> 'spec observer'`,
+          );
+        },
+      });
+      await ended;
+      await other.end();
+
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES);
+    });
+
     it('M36 a history that another session has locked holds up its own tenant alone, and no lock is left behind', async () => {
       const locker = new Client(database.options().clientUrl ?? '');
       await locker.connect();
@@ -152,6 +279,19 @@ onDatabases(
         set.use(M2);
       }
     });
+
+    async function connect(): Promise<Client> {
+      const client = new Client(database.options().clientUrl ?? '');
+      await client.connect();
+
+      return client;
+    }
+
+    async function revert(name: string): Promise<void> {
+      await database.query(
+        `begin; alter table "${name}"."tag" drop "colour"; delete from "${name}"."mikro_orm_migrations" where name = 'M2'; commit`,
+      );
+    }
 
     async function change(names: readonly string[]): Promise<void> {
       for (const name of names) {

@@ -97,7 +97,7 @@ function isDeclared(statement: string, index: number, token: string): boolean {
     // what `em.clone()` overrides, which MikroORM 7 fills in before the statement around it
     (/^insert into "\w+"\."\w+" \([^)]*\) select /.test(command) && statement.slice(index + token.length).startsWith(' as "')) ||
     // the path of a dump, which takes no parameters
-    (/\bset_config\('search_path', $/.test(before) && /^'("\w+"(, )?)+'$/.test(token)) ||
+    (/\bset_config\('search_path', $/.test(before) && /^'("?\$?\w+"?(, )?)+'$/.test(token)) ||
     // the path that there was, which a statement that takes no snapshot takes no parameter for
     (token === '"$user"' && /\bset local search_path to (?:"\w+", )*$/.test(before)) ||
     // the run and the tenant that a session is for
@@ -134,6 +134,8 @@ const PLACES = [
   /\bsetval\($/,
   // the configuration of a text search, which the entity says
   /\bplainto_tsquery\($/,
+  // the hash of a history, which a script takes no parameter for
+  /'hex'\) from "\w+"\."\w+"\) is distinct from $/,
   // a key in JSON
   /->>?$/,
   // the lock of a tenant's migrations, in a script, which takes no parameters
