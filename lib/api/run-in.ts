@@ -1,5 +1,6 @@
 import { helper } from '@mikro-orm/core';
 import type { TenantDatabase } from '../database/tenant-database.js';
+import { hasParametersOfCaller } from '../database/served-tenants.js';
 import type { HeldRow } from '../directory/held-tenant.js';
 import { DirectoryUnavailableError, TenantContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
@@ -50,8 +51,8 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
  * name that the directory does not know is looked up again: a tenant may have been created since.
  */
 async function findHeld(tenancy: Tenancy, schemaName: string): Promise<HeldRow | undefined> {
-  // a transaction may see what nobody else does
-  if (tenancy.database.isInTransaction || !isText(schemaName)) {
+  // a transaction may see what nobody else does, and a filter with parameters may hide what others see
+  if (tenancy.database.isInTransaction || !isText(schemaName) || hasParametersOfCaller(tenancy.database.orm, tenancy.rules)) {
     return undefined;
   }
 

@@ -1,12 +1,12 @@
 import { forEachTenant, runInPublic, runInTenant, tenants, type TenantEntityManager } from '@landlord/mikro-orm';
 import { defineEntity, p, raw } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { Author, Book, Genre, type Library } from '../../fixtures/entities/index.ts';
+import { Author, Book, Genre, Library } from '../../fixtures/entities/index.ts';
 import { onDatabases, onDatabasesAndPooler } from '../support/databases/database.ts';
 import { LIBRARY_ENTITIES, newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { openTwins } from '../support/orm/twins.ts';
-import { refusal } from '../support/assertions/refusal.ts';
 import { until } from '../support/assertions/until.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 
 type Query = (em: TenantEntityManager) => Promise<unknown>;
 
@@ -464,8 +464,8 @@ onDatabasesAndPooler('a result cache of the user’s', database => {
     const before = await tenants(orm).list();
     await forEachTenant(() => undefined);
     await tenants(orm).rename('carol', 'erin');
-    // like another process
-    await database.query(`delete from library where schema_name = 'dave'`);
+    const em = orm.em.fork();
+    await em.removeAndFlush(await em.findOneOrFail(Library, { schemaName: 'dave' }));
 
     expect(before.map(({ schemaName }) => schemaName)).to.include.members(['carol', 'dave']);
     await refusal(() => runInTenant('carol', () => undefined), 'TENANT_UNKNOWN');
