@@ -89,7 +89,17 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
 
   // a new tenant is created in the caller's transaction, which continues with its former path. Otherwise the transaction ends here, and the
   // path of the session is restored
-  script.add(run.isNew === true ? RESTORE_PATH : RESTORE_SESSION_PATH);
+  if (run.isNew !== true) {
+    script.add(RESTORE_SESSION_PATH);
+  } else {
+    // outlives the transaction. Asked only where it may have happened, as it takes the server longer than others
+    if ([...attempts.values()].some(maySetPath)) {
+      script.add(RESTORE_DEFAULT_PATH);
+    }
+
+    script.add(RESTORE_PATH);
+  }
+
   run.after?.forEach(sql => script.add(sql));
   await script.send();
 }
@@ -229,6 +239,10 @@ function textsOf({ instance }: Attempt): string[] {
   return instance.getQueries().filter(query => typeof query === 'string');
 }
 
+function maySetPath(attempt: Attempt): boolean {
+  return attempt.wasStopped || textsOf(attempt).some(sql => /set_config|search_path/i.test(sql));
+}
+
 // nobody else uses a new tenant, and its creation is one transaction, in which `concurrently` is not allowed
 function withoutConcurrently(sql: string): string {
   return sql.replace(/^(\s*(?:create\s+(?:unique\s+)?index|drop\s+index))\s+concurrently\b/i, '$1');
@@ -238,6 +252,11 @@ function withoutConcurrently(sql: string): string {
 export const KEEP_PATH = `select set_config('landlord.search_path', current_setting('search_path'), true)`;
 
 const RESTORE_PATH = `select set_config('search_path', current_setting('landlord.search_path'), true)`;
+
+/** Resets a path that a migration has set for the session, where the caller had the one of the connection. */
+const RESTORE_DEFAULT_PATH =
+  `select set_config('search_path', reset_val, false) from pg_settings ` +
+  `where name = 'search_path' and reset_val = current_setting('landlord.search_path')`;
 
 /** Also resets a path that a migration has set for the session by `set_config`, as the first line of a dump does. */
 export const RESTORE_SESSION_PATH = `select set_config('search_path', current_setting('landlord.search_path'), false)`;

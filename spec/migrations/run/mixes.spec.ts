@@ -113,6 +113,22 @@ onDatabasesAndPooler('what migrations do in a run', database => {
     expect(await settings()).to.deep.equal(settingsBefore);
   });
 
+  for (const [way, migration] of [
+    ['the first line of a dump', sqlMigration('M2', [`select pg_catalog.set_config('search_path', '', false)`])],
+    ['a block', sqlMigration('M2', ['do $$ begin set search_path to bob; end $$'])],
+    [
+      'what it runs itself',
+      migrationOf('M2', each => each.execute(`select set_config('search_path', 'bob', false)`).then(() => undefined)),
+    ],
+  ] as const) {
+    it(`N3 the creation of a tenant puts the session’s path back after ${way}`, async () => {
+      set.use(migration);
+      await set.create('newbie');
+
+      expect(await settings()).to.deep.equal(settingsBefore);
+    });
+  }
+
   const MIXES = {
     'that queue and read': [queues, reads],
     'that queue and use the ORM': [queues, usesOrm],
