@@ -59,7 +59,8 @@ export function onDatabases(
       const logging = {
         debug: ['query', 'query-params'] as ('query' | 'query-params')[],
         colors: false,
-        logger: (message: string) => statements.push(message),
+        // the library says it once for an ORM behind a pooler, at no certain moment
+        logger: (message: string) => void (message.includes('receives no notifications') || statements.push(message)),
       };
       const opened: (() => unknown)[] = [];
       let close: (failed: boolean) => Promise<void> = async () => undefined;
