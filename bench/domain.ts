@@ -76,10 +76,6 @@ export function migrationOf(name: string, statements: readonly string[]): Migrat
   };
 }
 
-export function tenMigrations(): MigrationEntry[] {
-  return TEN_MIGRATIONS.map((statements, n) => migrationOf(`Migration${n}`, statements));
-}
-
 /** An ORM on the database, with the public table created. Migrations may be added to the list while it is open. */
 export async function openOrm(
   url: string,

@@ -1,11 +1,11 @@
 import pMap from 'p-map';
 import { Client as PgClient, Pool } from 'pg';
-import { Client, creationScript, openOrm, TEN_MIGRATIONS, tenMigrations } from './domain.ts';
+import { Client, creationScript, migrationsOf, openOrm, WORKLOADS } from './domain.ts';
 import { median, round, scaled, timed, type Report } from './report.ts';
 
 /** Creating a tenant of ten tables beside a hand-written script over plain `pg`, with 10, 1,000 and 3,000 tenants in the database. */
 export async function growth(url: string): Promise<Report> {
-  const orm = await openOrm(url, tenMigrations());
+  const orm = await openOrm(url, migrationsOf(WORKLOADS.small));
   const pool = new Pool({ connectionString: url, max: 4 });
   const rows: Record<string, number>[] = [];
   let made = 0;
@@ -13,7 +13,7 @@ export async function growth(url: string): Promise<Report> {
   for (const size of [10, scaled(1_000, 20), scaled(3_000, 30)]) {
     await pMap(
       Array.from({ length: size - made }, (_, n) => made + n),
-      n => pool.query(creationScript(`s${n}`, TEN_MIGRATIONS)),
+      n => pool.query(creationScript(`s${n}`, WORKLOADS.small.set)),
       { concurrency: 4 },
     );
     made = size;
@@ -27,7 +27,7 @@ export async function growth(url: string): Promise<Report> {
     for (let n = 0; n < ROUNDS + WARM_UP; n += 1) {
       const a = (): Promise<unknown> =>
         orm.em.fork().persistAndFlush(new Client({ domainUrl: `a${size}-${n}.example.com`, schemaName: `a${size}_${n}` }));
-      const b = (): Promise<unknown> => pg.query(creationScript(`b${size}_${n}`, TEN_MIGRATIONS));
+      const b = (): Promise<unknown> => pg.query(creationScript(`b${size}_${n}`, WORKLOADS.small.set));
       // each is measured first equally often
       const first = await timed(n % 2 === 0 ? a : b);
       const second = await timed(n % 2 === 0 ? b : a);

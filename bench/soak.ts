@@ -9,7 +9,7 @@ import { backendsOf, OBSERVER, privateBytesOf } from './memory.ts';
 import { makeSchemas } from './migrate-tenants.ts';
 import { median, round, scaled, type Report } from './report.ts';
 import type { BenchServer } from './server.ts';
-import { startVisitors, type Visits } from './soak-visitors.ts';
+import { startVisitors } from './soak-visitors.ts';
 
 /**
  * An application with 10,000 tenants under requests that read and write, with sign-ups, renames, a run of migrations and a restart of the database:
@@ -171,8 +171,6 @@ async function close(server: Server): Promise<void> {
   server.closeAllConnections();
   await new Promise(resolve => server.close(resolve));
 }
-
-export type { Visits };
 
 const NOTES = ['create table "note" ("id" serial primary key, "text" varchar(255) not null)'];
 const TENANTS = scaled(10_000, 200);
