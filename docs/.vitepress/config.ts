@@ -1,8 +1,6 @@
-import { createFileSystemTypesCache } from '@shikijs/vitepress-twoslash/cache-fs';
-import { transformerTwoslash } from '@shikijs/vitepress-twoslash';
 import { join } from 'node:path';
-import ts from 'typescript';
 import { defineConfig } from 'vitepress';
+import { hovers } from './site/hovers.ts';
 import { showTypes } from './site/show-types.ts';
 import { leadInsideTheSite } from './site/links.ts';
 import { sidebar } from './site/sidebar.ts';
@@ -23,28 +21,7 @@ export default defineConfig({
     config: md => {
       md.use(leadInsideTheSite).use(showTypes);
     },
-    codeTransformers: [
-      transformerTwoslash({
-        typesCache: createFileSystemTypesCache({ dir: join(DOCS, '.vitepress/cache/types') }),
-        twoslashOptions: {
-          vfsRoot: join(DOCS, 'examples'),
-          // those of `tsc --init`, for a project on Node.js
-          compilerOptions: {
-            target: ts.ScriptTarget.ES2024,
-            lib: ['lib.es2024.d.ts', 'lib.esnext.disposable.d.ts'],
-            module: ts.ModuleKind.NodeNext,
-            moduleResolution: ts.ModuleResolutionKind.NodeNext,
-            types: ['node'],
-            strict: true,
-            skipLibCheck: true,
-            allowImportingTsExtensions: true,
-            noEmit: true,
-            experimentalDecorators: true,
-            emitDecoratorMetadata: true,
-          },
-        },
-      }),
-    ],
+    codeTransformers: [hovers(DOCS)],
   },
   themeConfig: {
     nav: [

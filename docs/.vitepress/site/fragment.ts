@@ -1,7 +1,8 @@
 /** What a fragment of TypeScript uses and does not declare: the names of this package, and those of the files of the page "Start". */
 export function importsOf(fragment: string, exported: readonly string[], entities = './entities.js'): string {
   const isUsed = (name: string): boolean => new RegExp(String.raw`\b${name}\b`).test(fragment);
-  const isDeclared = (name: string): boolean => new RegExp(String.raw`(?:const|import) (?:type )?(?:\{[^}]*)?\b${name}\b|\b${name} =>|\(${name},`).test(fragment);
+  const isDeclared = (name: string): boolean =>
+    new RegExp(String.raw`(?:const|class) ${name}\b|import [^;]*\b${name}\b|\b${name} =>|\([^()]*\b${name}(?:, \w+)*\) =>`).test(fragment);
   const isGiven = (name: string): boolean => isUsed(name) && !isDeclared(name);
   const own = exported.filter(isGiven);
   const config = entities.replace('entities.js', 'mikro-orm.config.js');

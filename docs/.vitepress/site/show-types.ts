@@ -1,10 +1,13 @@
-import * as landlord from '@landlord/mikro-orm';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { MarkdownRenderer } from 'vitepress';
 import { importsOf } from './fragment.ts';
 import { inExamples, shownCode } from './code-blocks.ts';
 
 const DOCS = join(import.meta.dirname, '../..');
+
+// by its path, as it has no name in this workspace
+const exported = Object.keys((await import(pathToFileURL(join(DOCS, '../dist/index.js')).href)) as object);
 
 /**
  * Gives each block of TypeScript what its page leaves out: the file around a region, or the imports of a fragment. twoslash needs it to tell the
@@ -22,11 +25,12 @@ export function showTypes(md: MarkdownRenderer): void {
       const rest = token.info.replace(/^ts/, '');
 
       if (src === undefined) {
-        token.content = `// @filename: start/fragment.ts\n${importsOf(token.content, Object.keys(landlord))}\n${CUT}\n${token.content}`;
+        token.content = `// @filename: start/fragment.ts\n${importsOf(token.content, exported)}\n${CUT}\n${token.content}`;
       } else {
         const [path, region] = src;
         const { before, code, after } = shownCode(path, region === '' ? undefined : region);
-        const name = inExamples(path, DOCS);
+        // not under its own name, under which the other files import it: twoslash empties its files when it is done
+        const name = inExamples(path, DOCS).replace(/\.ts$/, '.shown.ts');
         token.content = `// @filename: ${name}\n${before}\n${CUT}\n${code}\n${after === '' ? '' : `// ---cut-after---\n${after}\n`}`;
         Object.assign(token, { src: undefined });
         (state.env as { includes?: string[] }).includes?.push(path);
