@@ -39,7 +39,8 @@ export function shownCode(source: string, region: string | undefined): { before:
   const lines = readFileSync(source, 'utf8').trimEnd().split('\n');
   const isMark = (line: string): boolean => /^\s*(?:\/\/|#|--) #(?:end)?region\b/.test(line);
   const first = region === undefined ? 0 : lines.findIndex(line => line.trim().endsWith(`#region ${region}`)) + 1;
-  const end = region === undefined ? lines.length : lines.findIndex((line, index) => index >= first && line.trim().endsWith(`#endregion ${region}`));
+  const end =
+    region === undefined ? lines.length : lines.findIndex((line, index) => index >= first && line.trim().endsWith(`#endregion ${region}`));
 
   if (region !== undefined && (first === 0 || end === -1)) {
     throw new Error(`${source} has no region "${region}", or it does not end with "#endregion ${region}".`);

@@ -36,6 +36,7 @@ export function hovers(docs: string): ShikiTransformer {
   const fail = (error: unknown, code: string): never => {
     throw new Error(`This code does not compile: ${String(error)}\n${code}`, { cause: error });
   };
+  // the types of two versions of shiki, whose transformers are called alike
   const twoslash = createTransformerFactory(((code: string, extension: string) => {
     const cached = cache.read(code);
 
@@ -47,18 +48,25 @@ export function hovers(docs: string): ShikiTransformer {
     cache.write(code, result);
 
     return result;
-  }) as never)({ langs: ['ts'], explicitTrigger: true, renderer: rendererFloatingVue() as never, onTwoslashError: fail, onShikiError: fail });
+  }) as never)({
+    langs: ['ts'],
+    explicitTrigger: true,
+    renderer: rendererFloatingVue(),
+    onTwoslashError: fail,
+    onShikiError: fail,
+  }) as unknown as ShikiTransformer;
 
   return {
-    ...(twoslash as ShikiTransformer),
+    ...twoslash,
     name: 'hovers',
     preprocess(code, options) {
       if (/\btwoslash\b/.test(options.meta?.['__raw'] ?? '')) {
         // VitePress cleans code up, and keeps Vue away from it: here the types are components of Vue
-        options.transformers = options.transformers?.filter(({ name }) => name !== 'vitepress:clean-up' && name !== 'vitepress:v-pre') ?? [];
+        options.transformers =
+          options.transformers?.filter(({ name }) => name !== 'vitepress:clean-up' && name !== 'vitepress:v-pre') ?? [];
       }
 
-      return (twoslash as ShikiTransformer).preprocess?.call(this, code, options);
+      return twoslash.preprocess?.call(this, code, options);
     },
     postprocess(html) {
       return 'twoslash' in this.meta ? html.replaceAll('{', '&#123;') : undefined;

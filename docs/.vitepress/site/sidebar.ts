@@ -9,7 +9,11 @@ interface Item {
 /** The pages of the site. Those that a list names come first, in its order; all others of its folder follow by their titles. */
 const GROUPS: readonly { readonly text: string; readonly pages: readonly string[]; readonly folder?: string }[] = [
   { text: 'Start', pages: ['start/index', 'start/install'], folder: 'start' },
-  { text: 'Concepts', pages: ['concepts/scopes', 'concepts/migration-sets', 'concepts/who-is-meant', 'concepts/transactions'], folder: 'concepts' },
+  {
+    text: 'Concepts',
+    pages: ['concepts/scopes', 'concepts/migration-sets', 'concepts/who-is-meant', 'concepts/transactions'],
+    folder: 'concepts',
+  },
   {
     text: 'Guides',
     pages: [
@@ -33,7 +37,16 @@ const GROUPS: readonly { readonly text: string; readonly pages: readonly string[
   { text: 'Operating', pages: ['operating'] },
   {
     text: 'Reference',
-    pages: ['reference/index', 'reference/options', 'reference/functions', 'reference/cli', 'reference/errors', 'reference/limits', 'guarantees', 'security'],
+    pages: [
+      'reference/index',
+      'reference/options',
+      'reference/functions',
+      'reference/cli',
+      'reference/errors',
+      'reference/limits',
+      'guarantees',
+      'security',
+    ],
     folder: 'reference',
   },
   { text: 'Design notes', pages: ['design/costs'], folder: 'design' },

@@ -12,14 +12,14 @@ const publicRouter = new Router();
 const tenantRouter = new Router();
 
 publicRouter.post('/sign-up/:name', async ctx => {
-  const name = ctx['params'].name as string;
+  const name = String(ctx['params'].name);
   // the row, its schema and its tables, in one transaction
   await orm.em.persistAndFlush(new Client({ name, domainUrl: `${name}.example.com`, schemaName: name }));
   ctx.body = `${name} is at ${name}.example.com\n`;
 });
 
 tenantRouter.post('/books/:title', async ctx => {
-  await orm.em.persistAndFlush(new Book({ title: ctx['params'].title as string })); // insert into "acme"."book" …
+  await orm.em.persistAndFlush(new Book({ title: String(ctx['params'].title) })); // insert into "acme"."book" …
   ctx.status = 201;
 });
 
