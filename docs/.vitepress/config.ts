@@ -3,6 +3,7 @@ import { defineConfig } from 'vitepress';
 import { hovers } from './site/hovers.ts';
 import { showTypes } from './site/show-types.ts';
 import { leadInsideTheSite } from './site/links.ts';
+import { slug } from './site/slug.ts';
 import { sidebar } from './site/sidebar.ts';
 import { writeForMachines } from './site/for-machines.ts';
 
@@ -18,6 +19,7 @@ export default defineConfig({
   metaChunk: true,
   head: [['link', { rel: 'icon', href: 'data:,' }]],
   markdown: {
+    anchor: { slugify: slug },
     config: md => {
       md.use(leadInsideTheSite).use(showTypes);
     },

@@ -79,37 +79,36 @@ function propertiesOf(file: string, className: string): string[] {
     .filter(name => name !== '`code`');
 }
 
-/** The texts that the class is given together with the code, with `…` for what is filled in. */
+/** The texts that the class is given together with the code, with `…` for what is filled in; else those that its constructor has. */
 function messagesOf(file: string, code: string, className: string): string[] {
-  const found: string[] = [];
+  return classesOf(file)
+    .filter(({ name }) => name?.text === className)
+    .flatMap(declaration => {
+      // a constructor that gives the code itself gets the messages by its arguments
+      const isOfThisCodeAlone = new RegExp(String.raw`super\(\s*'${code}'`).test(declaration.getText());
+      const calls = callsIn(declaration, className);
+      const named = calls.filter(({ texts, isSuper }) => texts.includes(code) || (isOfThisCodeAlone && !isSuper));
+      const meant = named.length > 0 ? named : calls.filter(({ isSuper }) => isSuper);
 
-  for (const declaration of classesOf(file).filter(({ name }) => name?.text === className)) {
-    // a constructor that gives the code itself gets the messages by its arguments
-    const isOfThisCodeAlone = new RegExp(String.raw`super\(\s*'${code}'`).test(declaration.getText());
-    const visit = (node: ts.Node): void => {
-      const isCall =
-        (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.SuperKeyword) ||
-        (ts.isNewExpression(node) && node.expression.getText() === className);
+      return meant.flatMap(({ texts }) => texts.filter(text => text !== code && /[a-z]{3}.* /i.test(text)).slice(0, 1)).map(inPage);
+    });
+}
 
-      if (isCall) {
-        const texts = (node.arguments ?? []).map(textOf);
-        const namesCode = texts.includes(code);
+/** Where a class is made, or calls the constructor of its base, with the texts that are passed. */
+function callsIn(declaration: ts.ClassDeclaration, className: string): { texts: string[]; isSuper: boolean }[] {
+  const found: { texts: string[]; isSuper: boolean }[] = [];
+  const visit = (node: ts.Node): void => {
+    const isSuper = ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.SuperKeyword;
 
-        if (namesCode || (isOfThisCodeAlone && ts.isNewExpression(node))) {
-          found.push(
-            ...texts
-              .filter((text): text is string => text !== undefined && text !== code && /[a-z]{3}.* /i.test(text) && !/^…?$/.test(text))
-              .slice(0, 1),
-          );
-        }
-      }
+    if (isSuper || (ts.isNewExpression(node) && node.expression.getText() === className)) {
+      found.push({ texts: (node.arguments ?? []).map(textOf).filter(text => text !== undefined), isSuper });
+    }
 
-      ts.forEachChild(node, visit);
-    };
-    visit(declaration);
-  }
+    ts.forEachChild(node, visit);
+  };
+  visit(declaration);
 
-  return found.map(inPage);
+  return found;
 }
 
 function textOf(node: ts.Node): string | undefined {

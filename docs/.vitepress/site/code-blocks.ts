@@ -12,6 +12,8 @@ export interface CodeBlock {
   readonly source: string | undefined;
   /** The file that its first line names: `// entities.ts`. */
   readonly file: string | undefined;
+  /** A signature that was taken from the code: `ts signature`. */
+  readonly isSignature: boolean;
 }
 
 /** Every block of code of a page of the site, or of a document at the root, in their order. */
@@ -19,18 +21,25 @@ export function codeBlocksOf(path: string, docs: string): CodeBlock[] {
   const text = readFileSync(path, 'utf8');
 
   return [...text.matchAll(BLOCK)].map(match => {
-    const { indent = '', language = '', code = '', shown } = match.groups ?? {};
+    const { indent = '', language = '', rest = '', code = '', shown } = match.groups ?? {};
     const line = text.slice(0, match.index).split('\n').length;
 
     if (shown !== undefined) {
       const { source, region } = shownFile(shown, path, docs);
 
-      return { language: languageOf(source), code: shownCode(source, region).code, line, source, file: undefined };
+      return { language: languageOf(source), code: shownCode(source, region).code, line, source, file: undefined, isSignature: false };
     }
 
     const plain = code.replaceAll(new RegExp(`^${indent}`, 'gm'), '');
 
-    return { language, code: plain, line, source: undefined, file: /^(?:\/\/|#) (\S+\.\w+)\n/.exec(plain)?.[1] };
+    return {
+      language,
+      code: plain,
+      line,
+      source: undefined,
+      file: /^(?:\/\/|#) (\S+\.\w+)\n/.exec(plain)?.[1],
+      isSignature: rest.trim() === 'signature',
+    };
   });
 }
 
@@ -77,4 +86,4 @@ function dedent(code: string): string {
   return code.replaceAll(new RegExp(`^ {${Math.min(...indents, 40)}}`, 'gm'), '');
 }
 
-const BLOCK = /^(?<indent> *)(?:(?:```|~~~)(?<language>\w*)[^\n]*\n(?<code>[^]*?)^\k<indent>(?:```|~~~)|<<< (?<shown>\S.*))$/gm;
+const BLOCK = /^(?<indent> *)(?:(?:```|~~~)(?<language>\w*)(?<rest>[^\n]*)\n(?<code>[^]*?)^\k<indent>(?:```|~~~)|<<< (?<shown>\S.*))$/gm;

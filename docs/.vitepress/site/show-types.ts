@@ -18,7 +18,7 @@ export function showTypes(md: MarkdownRenderer): void {
     for (const token of state.tokens) {
       const { src } = token as { readonly src?: readonly [path: string, region: string] };
 
-      if (token.type !== 'fence' || !/^ts\b/.test(token.info)) {
+      if (token.type !== 'fence' || !/^ts\b(?! signature)/.test(token.info)) {
         continue;
       }
 
