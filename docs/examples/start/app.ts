@@ -19,8 +19,8 @@ publicRouter.post('/sign-up/:name', async ctx => {
 });
 
 tenantRouter.post('/books/:title', async ctx => {
-  await orm.em.persistAndFlush(new Book({ title: String(ctx['params'].title) })); // insert into "acme"."book" …
-  ctx.status = 201;
+  await orm.em.persistAndFlush(orm.em.create(Book, { title: String(ctx['params'].title) })); // insert into "acme"."book" …
+  ctx.body = 'stored\n';
 });
 
 tenantRouter.get('/books', async ctx => {
