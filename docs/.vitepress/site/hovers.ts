@@ -1,5 +1,5 @@
 import { createTransformerFactory } from '@shikijs/twoslash/core';
-import { rendererFloatingVue } from '@shikijs/vitepress-twoslash';
+import { defaultHoverInfoProcessor, rendererFloatingVue } from '@shikijs/vitepress-twoslash';
 import { createFileSystemTypesCache } from '@shikijs/vitepress-twoslash/cache-fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -51,7 +51,11 @@ export function hovers(docs: string): ShikiTransformer {
   }) as never)({
     langs: ['ts'],
     explicitTrigger: true,
-    renderer: rendererFloatingVue(),
+    renderer: rendererFloatingVue({
+      // MikroORM's types can be as long as a page, and each is part of it
+      processHoverInfo: info => shortened(defaultHoverInfoProcessor(info), 280),
+      processHoverDocs: docs => shortened(docs.split('\n\n')[0] ?? '', 400),
+    }),
     onTwoslashError: fail,
     onShikiError: fail,
   }) as unknown as ShikiTransformer;
@@ -72,6 +76,10 @@ export function hovers(docs: string): ShikiTransformer {
       return 'twoslash' in this.meta ? html.replaceAll('{', '&#123;') : undefined;
     },
   };
+}
+
+function shortened(text: string, limit: number): string {
+  return text.length > limit ? `${text.slice(0, limit).trimEnd()} …` : text;
 }
 
 type ShikiTransformer = NonNullable<MarkdownOptions['codeTransformers']>[number];
