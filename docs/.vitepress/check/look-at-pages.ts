@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'playwright-core';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const WIDTHS = [360, 1280];
+
+/** Each page, narrow and wide, light and dark: that it fits, asks nobody else, and passes axe. */
+export async function lookAtPages(browser: Browser, url: string, pages: readonly string[]): Promise<string[]> {
+  const problems: string[] = [];
+
+  for (const width of WIDTHS) {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme });
+      const page = await context.newPage();
+      let current = '';
+      const report = (problem: string): void => void problems.push(`${current}, ${width} px, ${colorScheme}: ${problem}`);
+      page.on('request', request => {
+        if (!request.url().startsWith(url) && !request.url().startsWith('data:')) {
+          report(`asks ${request.url()}`);
+        }
+      });
+      page.on('pageerror', error => report(`throws ${error.message}`));
+
+      for (current of pages) {
+        await page.goto(`${url}/${current}`, { waitUntil: 'networkidle' });
+        const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+        if (excess > 0) {
+          report(`is ${excess} px too wide`);
+        }
+
+        (await violations(page)).forEach(report);
+      }
+
+      await context.close();
+    }
+  }
+
+  return problems;
+}
+
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> };
+    };
+    const result = await axe.run();
+
+    return result.violations.map(
+      ({ id, nodes }) => `${id} (${nodes.length}): ${nodes[0]?.html.slice(0, 200)} ${nodes[0]?.failureSummary?.replaceAll(/\s+/g, ' ')}`,
+    );
+  });
+}
