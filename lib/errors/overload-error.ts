@@ -5,7 +5,7 @@ export class TenantOverloadedError extends HttpTenantError {
   readonly schemaName: string;
 
   /** The headers that Koa sends with the response. */
-  readonly headers: Readonly<Record<string, string>>;
+  override readonly headers: Readonly<Record<string, string>>;
 
   /** For work that would be one more than `queue`. */
   static queueFull(schemaName: string, limits: Limits): TenantOverloadedError {
