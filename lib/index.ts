@@ -1,5 +1,6 @@
 export { withTenants } from './with-tenants.js';
 export { TenantMixin } from './tenant/tenant-mixin.js';
+export { TenantStateMixin, type TenantState } from './tenant/tenant-state.js';
 export { TenantEntityManager } from './orm/tenant-entity-manager.js';
 export { currentSchema, currentTenant, requireTenant, runInPublic, runInTenant } from './api/run-in.js';
 export { forEachTenant } from './api/for-each-tenant.js';
@@ -18,6 +19,7 @@ export type { NewTenant, TenantData } from './tenant/tenant-mixin.js';
 export type { TenantEntityManagerMethods } from './scope/wrapped-orm.js';
 export type { CreateTenantOptions, DropTenantOptions, RenameTenantOptions } from './api/tenant-service.js';
 export type { OrmOption } from './scope/live-orms.js';
+export type { RunInTenantOptions } from './api/run-in.js';
 export type { ForEachTenantOptions, TenantOutcome, TenantVisit } from './api/for-each-tenant.js';
 export type {
   MigrateOptions,
@@ -38,7 +40,7 @@ export type { MigrationStatus, TenantHistory, TenantMigrationStatus } from './mi
 export type { TenantSelection } from './migrations/run/selection.js';
 export type { CreatedMigration, CreateMigrationOptions } from './migrations/set/tenant-migrator.js';
 export type { Identification, IdentifiedAsPublic, IdentifiedAsTenant, NotServed } from './web/core/identification.js';
-export type { IdentifyOptions } from './web/core/identify.js';
+export type { IdentifyOptions, MaintenanceOptions } from './web/core/identify.js';
 export type { NamedTenant, PropertyOption, TenantResolver } from './web/core/resolvers.js';
 export type { TenantRequest, WebRequest } from './web/core/web-request.js';
 export type { RouterLike, SchemaRouterOptions, TenantContextOptions } from './web/koa/index.js';
