@@ -5,11 +5,12 @@ export class HttpTenantError extends TenantError {
   readonly status: number;
   readonly expose = true;
   /** The headers of the response. */
-  declare readonly headers?: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(code: TenantErrorCode, status: number, message: string) {
-    super(code, message);
+  constructor(code: TenantErrorCode, status: number, message: string, { headers = {}, ...options }: HttpErrorOptions = {}) {
+    super(code, message, options);
     this.status = status;
+    this.headers = headers;
   }
 }
 
@@ -114,15 +115,11 @@ export class ResolverError extends TenantError {
 
 /** The tenant of a request cannot be looked up, because the database cannot be reached: status 503. */
 export class DirectoryUnavailableError extends HttpTenantError {
-  override readonly headers: Readonly<Record<string, string>>;
-
   constructor(retryAfterInSeconds: number, cause: unknown) {
-    super('DIRECTORY_UNAVAILABLE', 503, 'The tenant of this request cannot be looked up at the moment. Try again in a moment.');
-    this.headers = { 'Retry-After': String(retryAfterInSeconds) };
-
-    if (cause !== undefined) {
-      this.cause = cause;
-    }
+    super('DIRECTORY_UNAVAILABLE', 503, 'The tenant of this request cannot be looked up at the moment. Try again in a moment.', {
+      headers: { 'Retry-After': String(retryAfterInSeconds) },
+      ...(cause === undefined ? {} : { cause }),
+    });
   }
 }
 
@@ -140,18 +137,25 @@ function withoutStack(error: Error): void {
 
 /** `schemaRouter()` got something that is not a router, or it is used before `tenantContext()`. */
 export class RoutingError extends TenantError {
-  static notARouter(name: string, value: unknown): RoutingError {
+  static notARouter(name: string, value: unknown, wanted = 'a middleware function or a @koa/router'): RoutingError {
     return new RoutingError(
       'NOT_A_ROUTER',
-      `\`${name}\` of schemaRouter() is ${value === null ? 'null' : typeof value}, but must be a middleware function or a @koa/router. Pass \`router.routes()\`.`,
+      `\`${name}\` of schemaRouter() is ${value === null ? 'null' : typeof value}, but must be ${wanted}. ${wanted.includes('koa') ? 'Pass `router.routes()`.' : 'Nothing was served.'}`,
     );
   }
 
   /** For `koa.use(tenantContext)`. */
-  static notCalled(): RoutingError {
+  static notCalled(use = 'koa.use()'): RoutingError {
     return new RoutingError(
       'NO_TENANT_CONTEXT',
-      '`tenantContext` was given to `koa.use()` as it is, so it was called for a request and has selected no tenant. Nothing was served. Call it: `koa.use(tenantContext())`.',
+      `\`tenantContext\` was given to \`${use}\` as it is, so it was called for a request and has selected no tenant. Nothing was served. Call it: \`${use.replace('()', '(tenantContext())')}\`.`,
+    );
+  }
+
+  static unknownFastify(): RoutingError {
+    return new RoutingError(
+      'NOT_A_ROUTER',
+      'This version of Fastify does not say which proxies it trusts, so the host of a request is not known for certain. Nothing was registered. Use Fastify 5.',
     );
   }
 
@@ -160,10 +164,14 @@ export class RoutingError extends TenantError {
     return new RoutingError('NO_TENANT_CONTEXT', 'runAs() got something that `identify()` has not returned. Nothing was run.');
   }
 
-  static noContext(): RoutingError {
+  static noContext(before = 'koa.use(tenantContext())'): RoutingError {
     return new RoutingError(
       'NO_TENANT_CONTEXT',
-      'schemaRouter() was called outside any scope, so it cannot choose between the public and the tenant routes. Put `koa.use(tenantContext())` before it.',
+      `schemaRouter() was called outside any scope, so it cannot choose between the public and the tenant routes. Put \`${before}\` before it.`,
     );
   }
+}
+
+interface HttpErrorOptions extends ErrorOptions {
+  readonly headers?: Readonly<Record<string, string>>;
 }
