@@ -20,6 +20,7 @@ import type {
   TenantWriteRefusedError,
   UnknownTenantError,
 } from './tenant-row-errors.js';
+import type { TenantMaintenanceError, TenantSuspendedError } from './state-errors.js';
 import type { UnsupportedValueError } from './value-errors.js';
 import type { DirectoryUnavailableError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';
 
@@ -185,6 +186,16 @@ export interface ErrorCodes {
    * @remedy This is an answer to a visitor. If the host is to be served, create the tenant, or add the host to `publicHosts`.
    */
   HOST_UNKNOWN: UnknownHostError;
+  /**
+   * The tenant is suspended. `status` is 403, or `suspendedStatus`. Without `suspendedStatus` a visitor gets `HOST_UNKNOWN` instead.
+   * @remedy This is an answer to a visitor, or to `runInTenant()` with `onlyActive`. To serve the tenant again, set its `state` to `active`.
+   */
+  TENANT_SUSPENDED: TenantSuspendedError;
+  /**
+   * The tenant is in maintenance. `status` is 503, with `Retry-After`.
+   * @remedy This is an answer to a visitor, or to `runInTenant()` with `onlyActive`. Set the tenant's `state` to `active` when the work is done. `maintenance.bypass` lets operators in before.
+   */
+  TENANT_IN_MAINTENANCE: TenantMaintenanceError;
   /**
    * The tenant of a request cannot be looked up, because the database cannot be reached. `status` is 503, with `Retry-After`.
    * @remedy Bring the database back. The next request then looks the tenant up.
