@@ -22,7 +22,15 @@ import type {
 } from './tenant-row-errors.js';
 import type { TenantMaintenanceError, TenantSuspendedError } from './state-errors.js';
 import type { UnsupportedValueError } from './value-errors.js';
-import type { DirectoryUnavailableError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';
+import type {
+  DirectoryUnavailableError,
+  InvalidHostError,
+  ResolverError,
+  RoutingError,
+  TenantForbiddenError,
+  TenantNotServedError,
+  UnknownHostError,
+} from './web-errors.js';
 
 /** The class of each code, with the cause and the remedy, from which docs/reference/errors.md is written. Those of migrations are in migration-codes.ts. */
 export interface ErrorCodes {
@@ -186,6 +194,26 @@ export interface ErrorCodes {
    * @remedy This is an answer to a visitor. If the host is to be served, create the tenant, or add the host to `publicHosts`.
    */
   HOST_UNKNOWN: UnknownHostError;
+  /**
+   * The request names no tenant that is served, in another way than by its host. `status` is 404, or `notFoundStatus`.
+   * @remedy This is an answer to a visitor. If the tenant is to be served, create it, or look at what your resolvers return.
+   */
+  TENANT_NOT_SERVED: TenantNotServedError;
+  /**
+   * `authorize` has refused the request, and `forbiddenStatus` tells the visitor so.
+   * @remedy This is an answer to a visitor. Leave `forbiddenStatus` out if visitors must not learn which tenants exist.
+   */
+  TENANT_FORBIDDEN: TenantForbiddenError;
+  /**
+   * A resolver cannot work as it was made: `byHeader()` without `trusted`, a pattern or a domain that cannot be read, or a property that is not unique.
+   * @remedy Change the resolver as the message says.
+   */
+  RESOLVER_INVALID: ResolverError;
+  /**
+   * A resolver has thrown, or has returned what names no tenant. Nothing was served. `status` is 500.
+   * @remedy Read the `cause`, and let the resolver return undefined for a request that it knows nothing of.
+   */
+  RESOLVER_FAILED: ResolverError;
   /**
    * The tenant is suspended. `status` is 403, or `suspendedStatus`. Without `suspendedStatus` a visitor gets `HOST_UNKNOWN` instead.
    * @remedy This is an answer to a visitor, or to `runInTenant()` with `onlyActive`. To serve the tenant again, set its `state` to `active`.
