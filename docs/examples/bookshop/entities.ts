@@ -1,5 +1,5 @@
 import { TenantMixin } from '@landlord/mikro-orm';
-import { defineEntity, OptionalProps, p } from '@mikro-orm/core';
+import { defineEntity, p, type OptionalProps } from '@mikro-orm/core';
 
 /** A tenant: a bookshop. */
 export class Client extends TenantMixin {

@@ -78,7 +78,7 @@ onDatabases(
       const migrate = async (): Promise<RunResult[]> => Promise.all(orms.map(orm => migrateAll(orm as never)));
       await migrate();
       expect(await tablesOf(database, 'public')).to.deep.equal(['client', 'genre', 'mikro_orm_migrations']);
-      await tenants(orms[0]).create({ name: 'acme', domainUrl: 'acme.example.com', schemaName: 'acme' } as never);
+      await tenants(orms[0]).create({ name: 'acme', domainUrl: 'acme.example.com', schemaName: 'acme' });
       await database.query('drop table acme.book, acme.user');
       await database.query('delete from acme.mikro_orm_migrations');
       const results = await migrate();
