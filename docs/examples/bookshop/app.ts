@@ -1,10 +1,17 @@
-import { requireTenant, runInPublic, schemaRouter, tenantContext, type TenantEntityManager } from '@landlord/mikro-orm';
+import {
+  requireTenant,
+  runInPublic,
+  schemaRouter,
+  tenantContext,
+  type TenantContextOptions,
+  type TenantEntityManager,
+} from '@landlord/mikro-orm';
 import Router from '@koa/router';
 import Koa from 'koa';
 import { Book, Client } from './entities.js';
 
 /** The global `em` of the ORM: in a tenant's scope it works on that tenant. */
-export function createApp(em: TenantEntityManager): Koa {
+export function createApp(em: TenantEntityManager, options: TenantContextOptions = {}): Koa {
   const publicRouter = new Router();
   const tenantRouter = new Router();
 
@@ -33,7 +40,7 @@ export function createApp(em: TenantEntityManager): Koa {
   });
   // #endregion health
 
-  koa.use(tenantContext());
+  koa.use(tenantContext(options));
   koa.use(schemaRouter({ public: publicRouter.routes(), tenant: tenantRouter.routes() }));
 
   return koa;
