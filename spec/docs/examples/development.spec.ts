@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { copyFile, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { schemaNames } from '../../support/databases/catalog.ts';
 import { onDatabases } from '../../support/databases/database.ts';
@@ -31,24 +31,17 @@ onDatabases(
       expect(await schemaNames(database)).to.deep.equal(['acme', 'bob']);
       expect(await titles()).to.deep.equal(['Dracula', 'Emma', 'Persuasion']);
 
-      const snapshot = join(project.folder, 'migrations/tenant/.snapshot.json');
-      await copyFile(snapshot, `${snapshot}.committed`);
       const entities = await readFile(join(project.folder, 'entities.ts'), 'utf8');
       await project.write('entities.ts', entities.replace('title: p.string(),', 'title: p.string(), isbn: p.string().nullable(),'));
-      expect(await project.replay(change!)).to.deep.equal([0, 0]);
-      expect(await project.replay(again!)).to.deep.equal([0, 0]);
+      expect(await project.replay([...change!, ...again!])).to.deep.equal([0, 0, 0, 0]);
       expect(await columns()).to.include('isbn');
 
       const create = { command: 'npx mikro-orm migration:create --tenants --name add_isbn' };
-      expect(await project.replay([again![0]!])).to.deep.equal([0]);
-      expect(await columns()).not.to.include('isbn');
       const [file = ''] = (await project.files('migrations/tenant')).filter(name => name.includes('isbn'));
       await rm(join(project.folder, 'migrations/tenant', file));
       await project.replay([{ ...create, printed: 'No changes required, the tenant set is up-to-date' }]);
-      await copyFile(`${snapshot}.committed`, snapshot);
+      await rm(join(project.folder, 'migrations/tenant/.snapshot.json'));
       await project.replay([{ ...create, printed: 'Migration…_add_isbn.ts successfully created in the tenant set' }]);
-      await rm(snapshot);
-      await project.replay([{ ...create, printed: 'No changes required, the tenant set is up-to-date' }]);
     }).timeout(60_000);
 
     async function titles(): Promise<string[]> {
