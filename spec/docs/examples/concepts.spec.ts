@@ -98,7 +98,7 @@ onDatabases(
       database.atEnd(() => project.remove());
       database.atEnd(() => orm.close());
 
-      expect(await project.replay(transcriptsOf('docs/concepts/two-sets.md').flat())).to.deep.equal([0, 0, 0, 0]);
+      expect(await project.replay(transcriptsOf('docs/concepts/migration-sets.md').flat())).to.deep.equal([0, 0, 0, 0]);
     });
   },
   ['postgresql'],

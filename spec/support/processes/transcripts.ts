@@ -13,7 +13,7 @@ export interface TranscribedCommand {
 export function transcriptsOf(page: string): TranscribedCommand[][] {
   const text = readFileSync(join(ROOT, page), 'utf8');
 
-  return [...text.matchAll(/^```console\n([^]*?)^```$/gm)].map(([, block = '']) =>
+  return [...text.matchAll(/^```console[^\n]*\n([^]*?)^```$/gm)].map(([, block = '']) =>
     block
       .split(/^\$ /m)
       .slice(1)
