@@ -3,7 +3,7 @@ import Router from '@koa/router';
 import { errors } from 'jose';
 import Koa from 'koa';
 import session from 'koa-session';
-import { Client, User } from './entities.js';
+import { User, type Client } from './entities.js';
 import { issueToken, userOfToken } from './tokens.js';
 
 export function createAccountApp(em: TenantEntityManager): Koa {

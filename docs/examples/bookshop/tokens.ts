@@ -1,6 +1,6 @@
 import { requireTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { jwtVerify, SignJWT } from 'jose';
-import { Client, User } from './entities.js';
+import { User, type Client } from './entities.js';
 
 // #region secret
 const SECRET = new TextEncoder().encode('a secret of at least 32 bytes, from your environment');

@@ -34,7 +34,7 @@ describe('the page on backup and restore', () => {
     server = await startSystemServer();
     opened.push(() => server.remove());
     const database = databaseOfServer(server.url, close => opened.push(close));
-    query = database.query;
+    query = (sql, params) => database.query(sql, params);
     orm = await openBookshop(database);
     project = await createBookshopProject(server.url);
     opened.push(() => project.remove());

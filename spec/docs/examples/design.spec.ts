@@ -5,12 +5,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { Book, Genre } from '../../../docs/examples/bookshop/entities.ts';
 import { checkIsolation } from '../../../docs/examples/bookshop/isolation-check.ts';
 import { failureOf } from '../../support/assertions/failure.ts';
 import { schemaNames } from '../../support/databases/catalog.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { createShop, openBookshop } from '../../support/orm/bookshop.ts';
 import { ROOT } from '../../support/orm/library-orm.ts';
+import { openPlainOrm } from '../../support/orm/open-orm.ts';
 import { createBookshopProject } from '../../support/processes/bookshop-project.ts';
 import { expectPrinted, transcriptsOf } from '../../support/processes/transcripts.ts';
 
@@ -25,8 +27,8 @@ onDatabases(
       expect((await tenants().list()).map(({ schemaName }) => schemaName)).to.deep.equal(['acme', 'bob']);
       await orm.close();
       await database.query(`insert into acme.book (title) values ('Emma')`);
-      await database.query('create table public.book (title text)');
-      await database.query(`insert into public.book values ('Shared')`);
+      await database.query('create table public.book (id int, title text, genre_id int)');
+      await database.query(`insert into public.book values (1, 'Shared')`);
       await database.query('create table public.note (text text)');
     });
 
@@ -56,6 +58,14 @@ onDatabases(
     it('law 3 a qualified name of a schema that is not there is an error', async () => {
       expect(String(await failureOf(database.query('select title from bpb.book')))).to.contain('relation "bpb.book" does not exist');
       expect(await schemaNames(database)).to.deep.equal(['acme', 'bob']);
+    });
+
+    it('law 1 MikroORM alone reads a table of whatever schema is on the path, as the page of comparisons says', async () => {
+      const orm = await openPlainOrm(database, { entities: [Genre, Book] });
+      database.statements.length = 0;
+      expect((await orm.em.fork().find(Book, {}, { fields: ['title'] })).map(({ title }) => title)).to.deep.equal(['Shared']);
+      expect(database.statements.join('\n')).to.contain('from "book"');
+      await orm.close();
     });
 
     it('G1 a start is refused as the page on upgrades shows', async () => {

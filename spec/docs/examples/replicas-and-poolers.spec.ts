@@ -33,7 +33,7 @@ onDatabases(
 
     it('S12 a replica in which a schema is not the same one is refused', async () => {
       const logical = await ownDatabase(database, 'logical');
-      const first = await openBookshop({ options: logical.options, atEnd: database.atEnd });
+      const first = await openBookshop({ options: () => logical.options(), atEnd: each => database.atEnd(each) });
       await createShop('acme');
       await first.close();
       const orm = await openReplicated(String(logical.options().clientUrl));

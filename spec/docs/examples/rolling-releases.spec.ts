@@ -69,7 +69,7 @@ onDatabases(
       };
       const all = async (): Promise<string[]> => [await works('old'), await works('both'), await works('nameOnly')];
       const migrate = async (count: number): Promise<void> => {
-        const orm = await openBookshop(database, { migrations: { migrationsList: MIGRATIONS.slice(0, count) } as never });
+        const orm = await openBookshop(database, { migrations: { migrationsList: MIGRATIONS.slice(0, count) } });
         expect((await tenants(orm).migrate()).failed).to.deep.equal([]);
         await orm.close();
       };
