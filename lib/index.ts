@@ -1,12 +1,15 @@
 export { withTenants } from './with-tenants.js';
 export { TenantMixin } from './tenant/tenant-mixin.js';
+export { TenantStateMixin, type TenantState } from './tenant/tenant-state.js';
 export { TenantEntityManager } from './orm/tenant-entity-manager.js';
 export { currentSchema, currentTenant, requireTenant, runInPublic, runInTenant } from './api/run-in.js';
 export { forEachTenant } from './api/for-each-tenant.js';
 export { tenants, TenantService } from './api/tenant-service.js';
 export { SCHEMA_COMMENT } from './database/owned-schemas.js';
-export { tenantContext } from './web/koa/tenant-context.js';
-export { schemaRouter } from './web/koa/schema-router.js';
+export { identify } from './web/core/identify.js';
+export { runAs } from './web/core/run-as.js';
+export { byClaim, byHeader, byHostname, byPath, bySubdomain } from './web/core/resolvers.js';
+export { schemaRouter, tenantContext } from './web/koa/index.js';
 export * from './errors/index.js';
 
 export type { ConnectionOptions } from './tenant/connection-options.js';
@@ -16,6 +19,7 @@ export type { NewTenant, TenantData } from './tenant/tenant-mixin.js';
 export type { TenantEntityManagerMethods } from './scope/wrapped-orm.js';
 export type { CreateTenantOptions, DropTenantOptions, RenameTenantOptions } from './api/tenant-service.js';
 export type { OrmOption } from './scope/live-orms.js';
+export type { RunInTenantOptions } from './api/run-in.js';
 export type { ForEachTenantOptions, TenantOutcome, TenantVisit } from './api/for-each-tenant.js';
 export type {
   MigrateOptions,
@@ -35,5 +39,8 @@ export type { RunPreview } from './migrations/run/preview.js';
 export type { MigrationStatus, TenantHistory, TenantMigrationStatus } from './migrations/run/status.js';
 export type { TenantSelection } from './migrations/run/selection.js';
 export type { CreatedMigration, CreateMigrationOptions } from './migrations/set/tenant-migrator.js';
-export type { TenantContextOptions } from './web/koa/tenant-context.js';
-export type { RouterLike, SchemaRouterOptions } from './web/koa/schema-router.js';
+export type { Identification, IdentifiedAsPublic, IdentifiedAsTenant, NotServed } from './web/core/identification.js';
+export type { IdentifyOptions, MaintenanceOptions } from './web/core/identify.js';
+export type { NamedTenant, PropertyOption, TenantResolver } from './web/core/resolvers.js';
+export type { TenantRequest, WebRequest } from './web/core/web-request.js';
+export type { RouterLike, SchemaRouterOptions, TenantContextOptions } from './web/koa/index.js';

@@ -21,8 +21,18 @@ export { SharedRowInUseError, SharedSchemaError, SharedTableInUseError } from '.
 export { TenantOverloadedError } from './overload-error.js';
 export { PoolerModeError } from './pooler-errors.js';
 export { TenantRoleError } from './role-errors.js';
-export { DirectoryUnavailableError, HttpTenantError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';
+export {
+  DirectoryUnavailableError,
+  HttpTenantError,
+  InvalidHostError,
+  ResolverError,
+  RoutingError,
+  TenantForbiddenError,
+  TenantNotServedError,
+  UnknownHostError,
+} from './web-errors.js';
 export { UnsupportedValueError } from './value-errors.js';
 export type { Blocker } from './blocker.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';
 export { MigrationSetError } from './migration-set-error.js';
+export { TenantMaintenanceError, TenantSuspendedError } from './state-errors.js';

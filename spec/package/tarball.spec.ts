@@ -95,7 +95,7 @@ describe('the packed package', function () {
       };
 
       expect(analysis.types.kind).to.equal('included');
-      expect(Object.keys(analysis.entrypoints)).to.have.members(['.', './package.json']);
+      expect(Object.keys(analysis.entrypoints)).to.have.members(['.', ...EDGES.map(edge => `./${edge}`), './package.json']);
       expect(code, stdout).to.equal(0);
     });
 
@@ -111,6 +111,7 @@ describe('the packed package', function () {
 
       expect(outcomes).to.deep.equal({
         '@landlord/mikro-orm': 'loaded',
+        ...Object.fromEntries(EDGES.map(edge => [`@landlord/mikro-orm/${edge}`, 'loaded'])),
         '@landlord/mikro-orm/package.json': 'loaded',
         '@landlord/mikro-orm/dist/index.js': 'ERR_PACKAGE_PATH_NOT_EXPORTED',
         '@landlord/mikro-orm/dist/tenancy.js': 'ERR_PACKAGE_PATH_NOT_EXPORTED',
@@ -211,6 +212,9 @@ async function evaluate(project: InstalledProject, script: string): Promise<{ re
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The subpaths for the frameworks. */
+const EDGES = ['koa', 'express', 'fastify', 'hono', 'node', 'nest'];
 
 const DOCUMENTS = [
   'CHANGELOG.md',

@@ -1,11 +1,9 @@
-import { AsyncResource } from 'node:async_hooks';
 import { Readable } from 'node:stream';
+import { isReadable, keepScopeOfStream } from '../core/keep-scope.js';
+/** @ts-ignore Koa is optional */
 import type { Context } from 'koa';
 
-/**
- * Binds a streamed body to the current scope: its reads, and its destruction. Koa reads the body after the middleware has returned, outside
- * any scope. A body that is bound twice stays in the first scope, which is the inner one.
- */
+/** Binds a streamed body to the current scope. Koa reads the body after the middleware has returned, outside any scope. */
 export function keepScope(ctx: Context): void {
   const web: unknown = ctx.body instanceof Response ? ctx.body.body : ctx.body;
 
@@ -15,9 +13,7 @@ export function keepScope(ctx: Context): void {
   }
 
   if (isReadable(ctx.body)) {
-    const { body } = ctx;
-    body._read = AsyncResource.bind(body._read.bind(body));
-    body._destroy = AsyncResource.bind(body._destroy.bind(body));
+    keepScopeOfStream(ctx.body);
   }
 }
 
@@ -29,11 +25,4 @@ function replaceBody(ctx: Context, body: Readable): void {
   if (length !== undefined) {
     ctx.set('Content-Length', String(length));
   }
-}
-
-// checks the methods, because the readable-stream package has its own class
-function isReadable(body: unknown): body is Readable {
-  const { _read, _destroy } = (body ?? {}) as Partial<Readable>;
-
-  return typeof _read === 'function' && typeof _destroy === 'function';
 }

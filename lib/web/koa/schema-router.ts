@@ -1,3 +1,4 @@
+/** @ts-ignore Koa is optional */
 import type { Context, Middleware, Next } from 'koa';
 import { RoutingError } from '../../errors/index.js';
 import { innermostScope } from '../../scope/scope.js';
