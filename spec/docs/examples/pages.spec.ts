@@ -33,7 +33,7 @@ describe('the pages with examples', () => {
       const specText = readFileSync(join(ROOT, 'spec/docs/examples', `${spec}.spec.ts`), 'utf8');
       const problems: string[] = [];
 
-      for (const [, file = '', region] of text.matchAll(/^ *<<< @\/([^\s#]+)(?:#(\S+))?$/gm)) {
+      for (const [, file = '', region] of text.matchAll(/^ *<<< @\/([^\s#{]+)(?:#([\w-]+))?(?:\{.*\})?$/gm)) {
         const path = join(ROOT, 'docs', file);
         const code = existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 
@@ -56,7 +56,7 @@ describe('the pages with examples', () => {
 
   it('no file of their examples is shown nowhere', () => {
     const shown = globSync('docs/**/*.md', { cwd: ROOT }).flatMap(page =>
-      [...readFileSync(join(ROOT, page), 'utf8').matchAll(/<<< @\/([^\s#]+)/g)].map(([, file = '']) => `docs/${file}`),
+      [...readFileSync(join(ROOT, page), 'utf8').matchAll(/<<< @\/([^\s#{]+)/g)].map(([, file = '']) => `docs/${file}`),
     );
     const folders = ['bookshop', 'deployments', 'replicas-and-poolers', 'rolling-releases', 'why-qualified-names'];
     const files = folders
