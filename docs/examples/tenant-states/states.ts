@@ -1,6 +1,6 @@
 import { forEachTenant, runInPublic, runInTenant, tenantContext } from '@landlord/mikro-orm';
 import Koa from 'koa';
-import { Client } from './client.ts';
+import { Client } from './client.js';
 
 // #region suspend
 export async function suspend(schemaName: string): Promise<void> {
