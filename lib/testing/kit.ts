@@ -7,7 +7,9 @@ import type { WrappedOrm } from '../scope/wrapped-orm.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { Tenancy } from '../tenancy.js';
 import type { TestKitOptions, TestOptions } from './kit-options.js';
+import { setTestName } from './assertions.js';
 import { MovedOrm } from './moved-orm.js';
+import { TestLook } from './test-look.js';
 import { TestTenants } from './test-tenants.js';
 import { TestTransaction } from './transaction/test-transaction.js';
 import type { Wire } from './transaction/wire.js';
@@ -57,6 +59,11 @@ export class TestKit<Orm extends object = WrappedOrm> {
     return this.#test?.name;
   }
 
+  /** Whether the running test is rolled back. */
+  get isRolledBack(): boolean {
+    return this.#test?.transaction !== undefined;
+  }
+
   /** @internal */
   async open(): Promise<void> {
     const { url, readyTenants = DEFAULT_READY, prepare, version, tenant } = this.#options;
@@ -95,7 +102,8 @@ export class TestKit<Orm extends object = WrappedOrm> {
     await transaction?.begin({ checksAtCommit: this.#checksAtCommit() });
     this.#forget();
     this.#tenants.begin();
-    this.#test = { name, transaction };
+    this.#test = { name, transaction, look: new TestLook(this.#tenancy, wire, transaction) };
+    setTestName(name);
   }
 
   /**
@@ -113,6 +121,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
     const scope = innermostScope();
     const unfinished = (await test.transaction?.end()) ?? [];
     this.#test = undefined;
+    setTestName(undefined);
     this.#forget();
 
     if (test.transaction === undefined) {
@@ -152,11 +161,35 @@ export class TestKit<Orm extends object = WrappedOrm> {
    * @throws TestError `TEST_USAGE` outside of a test.
    */
   async testTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(data: Readonly<Record<string, unknown>> = {}): Promise<Tenant> {
-    if (this.#test === undefined) {
-      throw TestError.noTest('`testTenant()`');
-    }
+    const { look } = this.#running('`testTenant()`');
+    const { tenant, isNew } = await leaveScope(() => this.#tenants.take(data));
+    await look.took(tenant, { isNew });
 
-    return leaveScope(() => this.#tenants.take(data)) as Promise<Tenant>;
+    return tenant as Tenant;
+  }
+
+  /**
+   * Says that the test has arranged what it needs: `expectUntouched()` looks at what is changed from here on, and not since its tenants were
+   * made. A test that commits has to say it.
+   */
+  async arranged(): Promise<void> {
+    await this.#running('`arranged()`').look.begin();
+  }
+
+  /**
+   * Fails if a row, a sequence or a table of these tenants, or of the public schema, was changed in this test, also if the change was rolled
+   * back. What `testTenant()` does itself is no change.
+   *
+   * @throws TestError `TEST_LEAK`
+   */
+  async expectUntouched(...which: readonly ('public' | Pick<TenantMixin<unknown>, 'schemaName'>)[]): Promise<void> {
+    const { name, look } = this.#running('`expectUntouched()`');
+    const { publicSchema } = this.#tenancy.rules;
+    const changed = await look.changesIn(which.map(each => (each === 'public' ? publicSchema : each.schemaName)));
+
+    if (changed.length > 0) {
+      throw TestError.leak(name, [`what was to be left alone was changed: ${changed.join(', ')}`]);
+    }
   }
 
   /** Runs `fn` outside of tests. What it changes is committed, and is there for all later tests of this worker. */
@@ -171,6 +204,14 @@ export class TestKit<Orm extends object = WrappedOrm> {
     this.#wire = undefined;
     await this.#database?.close();
     this.#database = undefined;
+  }
+
+  #running(what: string): RunningTest {
+    if (this.#test === undefined) {
+      throw TestError.noTest(what);
+    }
+
+    return this.#test;
   }
 
   /** What a connection is given of: the test's transaction, or the pool. */
@@ -246,4 +287,5 @@ interface RunningTest {
   readonly name: string;
   /** Undefined where the test commits. */
   readonly transaction: TestTransaction | undefined;
+  readonly look: TestLook;
 }

@@ -49,21 +49,21 @@ export class TestTenants {
     this.#free = [...this.#ready];
   }
 
-  async take(data: Readonly<Record<string, unknown>>): Promise<TenantMixin<unknown>> {
+  async take(data: Readonly<Record<string, unknown>>): Promise<{ readonly tenant: TenantMixin<unknown>; readonly isNew: boolean }> {
     this.#number += 1;
     const ready = this.#free.shift();
     const schemaName = String(data['schemaName'] ?? ready ?? `test_${this.#number}`);
     const row = { ...this.#dataOf(this.#number), ...namesOf(schemaName), ...data } as never;
 
     if (ready === undefined) {
-      return tenants(this.#orm).create(row);
+      return { tenant: await tenants(this.#orm).create(row), isNew: true };
     }
 
     if (ready !== schemaName) {
       await this.#rename(ready, schemaName);
     }
 
-    return tenants(this.#orm).create(row, { adoptSchema: true });
+    return { tenant: await tenants(this.#orm).create(row, { adoptSchema: true }), isNew: false };
   }
 
   async #rename(from: string, to: string): Promise<void> {

@@ -9,11 +9,22 @@ import { packageOf } from './peer.js';
 
 /** Opens a PGlite in memory, empty or from a template, with the settings that MikroORM gives its own. */
 export async function openPglite(options: object, template: Blob | undefined): Promise<Pglite> {
-  const { PGlite } = (await import(createRequire(import.meta.url).resolve('@electric-sql/pglite'))) as PgliteModule;
+  const require = createRequire(createRequire(import.meta.url).resolve('@mikro-orm/pglite'));
+  const { PGlite } = require('@electric-sql/pglite') as PgliteModule;
   const array = packageOf<ArrayModule>('@mikro-orm/pglite', 'postgres-array');
   const parsers = createPostgreSqlTypeParsers(text => array.parse(text, value => value));
 
-  return PGlite.create({ ...options, dataDir: 'memory://', parsers, ...(template === undefined ? {} : { loadDataDir: template }) });
+  const { version } = require('@electric-sql/pglite/package.json') as { readonly version: string };
+  const empty = `empty-${version}`;
+  // to make one from nothing takes seconds
+  const loadDataDir = template ?? (await findPgliteTemplate(empty));
+  const pglite = await PGlite.create({ ...options, dataDir: 'memory://', parsers, ...(loadDataDir === undefined ? {} : { loadDataDir }) });
+
+  if (loadDataDir === undefined) {
+    await keepPgliteTemplate(pglite, empty);
+  }
+
+  return pglite;
 }
 
 /** The template of that key, where an earlier run has left one. */

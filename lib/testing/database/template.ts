@@ -17,8 +17,8 @@ export async function ensureTemplate(admin: Admin, { server, prefix, name, migra
     return false;
   }
 
-  await admin.query(`select pg_advisory_unlock_shared(${LOCK})`, [name]);
-  await admin.query(`select pg_advisory_lock(${LOCK})`, [name]);
+  // another key, which nobody keeps
+  await admin.query(`select pg_advisory_lock(${LOCK})`, [`${name} is made`]);
 
   try {
     if (await isReady(admin, name)) {
@@ -34,8 +34,7 @@ export async function ensureTemplate(admin: Admin, { server, prefix, name, migra
 
     return true;
   } finally {
-    // the session has both for a moment
-    await admin.query(`select pg_advisory_lock_shared(${LOCK}), pg_advisory_unlock(${LOCK})`, [name]);
+    await admin.query(`select pg_advisory_unlock(${LOCK})`, [`${name} is made`]);
   }
 }
 
@@ -101,7 +100,7 @@ async function dropOthers(admin: Admin, prefix: string, name: string): Promise<v
   );
 
   for (const { name: other } of rows) {
-    // whoever makes it has the lock of its name
+    // whoever makes or copies it has the lock of its name
     const [row] = await admin.query<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK}) as locked`, [other]);
 
     if (row?.locked === true) {
