@@ -47,7 +47,7 @@ export function nameOfTest(): string {
 
 let running: string | undefined;
 
-function* entitiesIn(value: unknown, seen: Set<unknown>): Generator<AnyEntity> {
+function* entitiesIn(value: any, seen: Set<unknown>): Generator<AnyEntity> {
   if (typeof value !== 'object' || value === null || seen.has(value)) {
     return;
   }
@@ -55,7 +55,7 @@ function* entitiesIn(value: unknown, seen: Set<unknown>): Generator<AnyEntity> {
   seen.add(value);
 
   if (Utils.isEntity(value)) {
-    yield value as AnyEntity;
+    yield value;
 
     for (const prop of helper(value as AnyEntity).__meta.relations) {
       yield* entitiesIn((value as Record<string, unknown>)[prop.name], seen);

@@ -6,7 +6,7 @@ import { WorkerKit } from './worker-kit.js';
 export function nodeKit<Orm extends object>(options: TestKitOptions<Orm>): WorkerKit<Orm> {
   const worker = new WorkerKit(options);
   before(() => worker.open());
-  beforeEach(test => worker.begin('fullName' in test ? String(test.fullName) : test.name));
+  beforeEach(test => worker.begin((test as { readonly fullName?: string }).fullName ?? test.name));
   afterEach(() => worker.end());
   after(() => worker.close());
 

@@ -8,7 +8,8 @@ import { WorkerKit } from './worker-kit.js';
  * `test.override({ mode: 'real' })` changes for the tests of a `describe`.
  */
 export function vitestKit<Orm extends object>(test: TestAPI, options: TestKitOptions<Orm>): TestAPI<VitestFixtures<Orm>> {
-  const extended = test.extend<any>({
+  // which fixtures there are is told by the type that is returned
+  const extended = (test.extend as (fixtures: object) => unknown)({
     mode: 'transaction',
     worker: [
       // vitest reads the names of the fixtures in the pattern
@@ -38,7 +39,7 @@ export function vitestKit<Orm extends object>(test: TestAPI, options: TestKitOpt
     ],
   });
 
-  return extended as unknown as TestAPI<VitestFixtures<Orm>>;
+  return extended as TestAPI<VitestFixtures<Orm>>;
 }
 
 function fullNameOf({ name, suite }: Task): string {

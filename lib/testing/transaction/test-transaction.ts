@@ -44,8 +44,8 @@ export class TestTransaction implements SharedTransaction {
     const unfinished = await this.#unfinished();
     this.#hasEnded = true;
     await this.wire.send({ sql: 'rollback' });
-    // locks of the session, which a rollback leaves
-    await this.wire.send({ sql: 'select pg_advisory_unlock_all()' });
+    // a rollback leaves locks of the session, and counts of rows that the next transaction would take for its own
+    await this.wire.send({ sql: 'select pg_advisory_unlock_all(), pg_stat_force_next_flush()' });
 
     return unfinished;
   }
