@@ -72,7 +72,7 @@ export class TestLook {
     const { database, rules } = this.#tenancy;
 
     return this.#transaction === undefined
-      ? contentsOf(sql => database.execute(sql, [], undefined), [rules.publicSchema, ...this.#schemas])
+      ? contentsOf((sql, params) => database.execute(sql, params, undefined), [rules.publicSchema, ...this.#schemas])
       : touchedBy(this.#wire);
   }
 }

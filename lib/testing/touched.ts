@@ -28,15 +28,16 @@ export async function contentsOf(query: Query, schemas: readonly string[]): Prom
   const tables = await query<{ schema: string; name: string; kind: string; quoted: string }>(
     `select n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind, format('%I.%I', n.nspname, c.relname) as quoted ` +
       `from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'S') order by 1, 2`,
+    [],
   );
   const selects = tables
     .filter(({ schema }) => schemas.includes(schema))
-    .map(({ kind, quoted }, index) =>
+    .map(({ kind, quoted }) =>
       kind === 'S'
-        ? `select ${index} as at, concat('at ', last_value, ' ', is_called) as what from ${quoted}`
-        : `select ${index} as at, concat(count(*), ' rows ', sum(hashtextextended(t::text, 0))) as what from ${quoted} t`,
+        ? `select ?::int as at, concat('at ', last_value, ' ', is_called) as what from ${quoted}`
+        : `select ?::int as at, concat(count(*), ' rows ', sum(hashtextextended(t::text, 0))) as what from ${quoted} t`,
     );
-  const rows = selects.length === 0 ? [] : await query<{ at: number; what: string }>(selects.join(' union all '));
+  const rows = selects.length === 0 ? [] : await query<{ at: number; what: string }>(selects.join(' union all '), [...selects.keys()]);
   const found = tables.filter(({ schema }) => schemas.includes(schema));
   const contents = new Map<string, Map<string, string>>(schemas.map(schema => [schema, new Map()]));
 
@@ -65,4 +66,4 @@ const TOUCHED = [
     `where c.relkind in ('r', 'p', 'S', 'v', 'm') and n.nspname !~ '^pg_' and age(c.xmin) <= age(pg_current_xact_id()::xid)`,
 ].join(' union all ');
 
-type Query = <Row>(sql: string) => Promise<Row[]>;
+type Query = <Row>(sql: string, params: readonly unknown[]) => Promise<Row[]>;

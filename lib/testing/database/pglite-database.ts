@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { openAsBlob } from 'node:fs';
 import { access, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createPostgreSqlTypeParsers } from '@mikro-orm/postgresql';
 import type { Pglite } from '../transaction/pinned-pglite.js';
 import { packageOf } from './peer.js';
@@ -14,7 +14,7 @@ export async function openPglite(options: object, template: Blob | undefined): P
   const array = packageOf<ArrayModule>('@mikro-orm/pglite', 'postgres-array');
   const parsers = createPostgreSqlTypeParsers(text => array.parse(text, value => value));
 
-  const { version } = require('@electric-sql/pglite/package.json') as { readonly version: string };
+  const { version } = require(join(dirname(require.resolve('@electric-sql/pglite')), '../package.json')) as { readonly version: string };
   const empty = `empty-${version}`;
   // to make one from nothing takes seconds
   const loadDataDir = template ?? (await findPgliteTemplate(empty));

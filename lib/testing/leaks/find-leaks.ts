@@ -137,7 +137,7 @@ async function arrange<Orm extends object, Tenant extends TenantMixin<unknown>>(
 function contents<Orm extends object>(kit: TestKit<Orm>, schemaName: string): Promise<Touched> {
   const { database } = Tenancy.of((kit.orm as Orm & WrappedOrm).config);
 
-  return kit.outside(() => contentsOf(sql => database.execute(sql, [], undefined), [schemaName]));
+  return kit.outside(() => contentsOf((sql, params) => database.execute(sql, params, undefined), [schemaName]));
 }
 
 class Report {
