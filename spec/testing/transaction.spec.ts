@@ -112,6 +112,8 @@ for (const kind of ['postgresql', 'pglite'] as const) {
       await runInTenant(acme, async em => {
         await addAuthor(acme, 'Ann');
         expect(sqlStateOf(await failureOf(em.execute('select * from nowhere')))).to.equal('42P01');
+        expect(sqlStateOf(await failureOf(orm.em.getConnection().execute('no SQL at all')))).to.equal('42601');
+        expect(sqlStateOf(await failureOf(em.transactional(tx => tx.execute('no SQL at all'))))).to.equal('42601');
         await failureOf(
           em.transactional(async tx => {
             await tx.persistAndFlush(tx.create(Author, { name: 'Bea' }));

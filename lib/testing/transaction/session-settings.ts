@@ -1,4 +1,4 @@
-import { emptyResult, type Wire } from './wire.js';
+import type { Wire, WireResult } from './wire.js';
 
 /**
  * The settings of the one connection of a test. What is set for a transaction ends with it. In a test that transaction is a savepoint, whose
@@ -13,9 +13,16 @@ export class SessionSettings {
     this.#wire = wire;
   }
 
-  /** Reads what every test has. */
-  async open(): Promise<void> {
-    await this.#read(ALWAYS);
+  /** Begins the transaction of a test, by statements of which one reads what every test has. */
+  async open(before: string, after: string): Promise<void> {
+    if (this.#wire.takesScripts) {
+      const results = [await this.#wire.send({ sql: `${before};${readSql(ALWAYS)};${after}` })].flat();
+      this.#take(ALWAYS, results[1]);
+    } else {
+      await this.#wire.send({ sql: before });
+      await this.#read(ALWAYS);
+      await this.#wire.send({ sql: after });
+    }
   }
 
   /** Notes what SQL is about to set. */
@@ -51,10 +58,16 @@ export class SessionSettings {
   }
 
   async #read(names: readonly string[]): Promise<void> {
-    const sql = `select ${names.map((name, index) => `pg_catalog.current_setting('${name}', true) as s${index}`).join(', ')}`;
-    const [result = emptyResult('SELECT')] = [await this.#wire.send({ sql })].flat();
-    names.forEach((name, index) => this.#base.set(name, result.rows[0]?.[`s${index}`] ?? null));
+    this.#take(names, [await this.#wire.send({ sql: readSql(names) })].flat()[0]);
   }
+
+  #take(names: readonly string[], result: WireResult | undefined): void {
+    names.forEach((name, index) => this.#base.set(name, result?.rows[0]?.[`s${index}`] ?? null));
+  }
+}
+
+function readSql(names: readonly string[]): string {
+  return `select ${names.map((name, index) => `pg_catalog.current_setting('${name}', true) as s${index}`).join(', ')}`;
 }
 
 /** The settings that SQL names where it sets something. A name that it only computes is not seen. */

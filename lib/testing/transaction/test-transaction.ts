@@ -1,8 +1,8 @@
 import { TestError } from '../../errors/testing-errors.js';
 import { SessionSettings } from './session-settings.js';
 import { Turns } from './turns.js';
-import { VirtualSession, type SharedTransaction } from './virtual-session.js';
-import type { Wire } from './wire.js';
+import { GUARD, VirtualSession, type SharedTransaction } from './virtual-session.js';
+import { sendAll, type Wire } from './wire.js';
 
 /** The transaction of one test, on one connection, that is always rolled back. */
 export class TestTransaction implements SharedTransaction {
@@ -35,17 +35,15 @@ export class TestTransaction implements SharedTransaction {
 
   async begin({ checksAtCommit }: { readonly checksAtCommit: readonly string[] }): Promise<void> {
     this.#checksAtCommit = checksAtCommit;
-    await this.wire.send({ sql: 'begin' });
-    await this.settings.open();
+    await this.settings.open('begin', `savepoint ${GUARD}`);
   }
 
   /** Rolls all back, and says what was not finished. */
   async end(): Promise<readonly string[]> {
     const unfinished = await this.#unfinished();
     this.#hasEnded = true;
-    await this.wire.send({ sql: 'rollback' });
     // a rollback leaves locks of the session, and counts of rows that the next transaction would take for its own
-    await this.wire.send({ sql: 'select pg_advisory_unlock_all(), pg_stat_force_next_flush()' });
+    await sendAll(this.wire, ['rollback', 'select pg_advisory_unlock_all(), pg_stat_force_next_flush()']);
 
     return unfinished;
   }

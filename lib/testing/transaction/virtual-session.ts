@@ -3,7 +3,7 @@ import { hasSqlState } from '../../postgres/sql-state.js';
 import { partsOf, splitStatements, type SqlKind } from '../../postgres/transaction-statements.js';
 import type { SessionSettings } from './session-settings.js';
 import type { Turns } from './turns.js';
-import { emptyResult, type Message, type Wire, type WireResult } from './wire.js';
+import { emptyResult, sendAll, type Message, type Wire, type WireResult } from './wire.js';
 
 /**
  * What the code under test takes for a connection of its own. All of them send on the one connection of the test, in its transaction: what
@@ -93,9 +93,7 @@ export class VirtualSession {
   async #begin(sql: string): Promise<WireResult> {
     // PostgreSQL warns, and goes on
     if (this.#savepoint === undefined) {
-      const savepoint = this.#test.nextSavepoint();
-      await this.#test.wire.send({ sql: `savepoint ${savepoint}` });
-      this.#savepoint = savepoint;
+      this.#savepoint = this.#test.turns.open === 0 ? GUARD : await this.#nested();
       this.#hasFailed = false;
       this.#isReadOnly = READ_ONLY.test(sql);
       this.#test.turns.begin(this);
@@ -106,6 +104,14 @@ export class VirtualSession {
     }
 
     return emptyResult('BEGIN');
+  }
+
+  /** A savepoint inside of the transaction of another session. */
+  async #nested(): Promise<string> {
+    const savepoint = this.#test.nextSavepoint();
+    await this.#test.wire.send({ sql: `savepoint ${savepoint}` });
+
+    return savepoint;
   }
 
   async #end(sql: string): Promise<WireResult> {
@@ -145,14 +151,26 @@ export class VirtualSession {
     this.#close();
     const restore = settings.restore(this.#touched);
     this.#touched.clear();
-    await sendAll(wire, [`release savepoint ${savepoint}`, ...(restore === undefined ? [] : [restore])]);
+    await sendAll(wire, [
+      `release savepoint ${savepoint}`,
+      ...(restore === undefined ? [] : [restore]),
+      ...(savepoint === GUARD ? [`savepoint ${GUARD}`] : []),
+    ]);
   }
 
   async #rollback(): Promise<void> {
     const savepoint = this.#savepoint;
     this.#close();
     this.#touched.clear();
-    await sendAll(this.#test.wire, [`rollback to savepoint ${savepoint}`, `release savepoint ${savepoint}`]);
+    await this.#undo(savepoint);
+  }
+
+  /** The guard stays: it is where the next statement comes back to. */
+  async #undo(savepoint: string | undefined): Promise<void> {
+    await sendAll(this.#test.wire, [
+      `rollback to savepoint ${savepoint}`,
+      ...(savepoint === GUARD ? [] : [`release savepoint ${savepoint}`]),
+    ]);
   }
 
   #close(): void {
@@ -186,23 +204,23 @@ export class VirtualSession {
   }
 
   async #sendAlone(message: Message): Promise<WireResult | readonly WireResult[]> {
-    const { settings, wire } = this.#test;
-    const savepoint = this.#test.nextSavepoint();
-    const begin = `savepoint ${savepoint};\n`;
+    const { settings, turns, wire } = this.#test;
+    const isNested = turns.open > 0;
+    const savepoint = isNested ? await this.#nested() : GUARD;
+    const keep = [`release savepoint ${savepoint}`, ...(isNested ? [] : [`savepoint ${GUARD}`])];
     let result: WireResult | readonly WireResult[];
 
     try {
       if (wire.takesScripts && message.values === undefined && message.options === undefined) {
-        const results = [await wire.send({ sql: `${begin}${message.sql}\n;release savepoint ${savepoint}` })].flat().slice(1, -1);
+        // one message: what is wrong in it is found before, or leaves the savepoint that was there
+        const results = [await wire.send({ sql: `${message.sql}\n;${keep.join(';')}` })].flat().slice(0, -keep.length);
         result = results.length === 1 ? (results[0] as WireResult) : results.length === 0 ? emptyResult('') : results;
       } else {
-        await wire.send({ sql: `savepoint ${savepoint}` });
         result = await wire.send(message);
-        await wire.send({ sql: `release savepoint ${savepoint}` });
+        await sendAll(wire, keep);
       }
     } catch (error) {
-      shiftPosition(error, begin.length);
-      await sendAll(wire, [`rollback to savepoint ${savepoint}`, `release savepoint ${savepoint}`]);
+      await this.#undo(savepoint);
       throw error;
     }
 
@@ -212,25 +230,8 @@ export class VirtualSession {
   }
 }
 
-/** PostgreSQL counts from the beginning of the message. */
-function shiftPosition(error: unknown, length: number): void {
-  const { position } = error as { position?: string };
-
-  if (Number(position) > length) {
-    (error as { position: string }).position = String(Number(position) - length);
-  }
-}
-
-async function sendAll(wire: Wire, statements: readonly string[]): Promise<void> {
-  if (wire.takesScripts) {
-    await wire.send({ sql: statements.join('; ') });
-    return;
-  }
-
-  for (const sql of statements) {
-    await wire.send({ sql });
-  }
-}
+/** The savepoint of the test to which a statement or a transaction that fails comes back. What succeeds sets it anew behind itself. */
+export const GUARD = 'landlord_test';
 
 const ISOLATION = /^\s*set\s+(?:(?:local|session)\s+)?(?:transaction|session\s+characteristics)\s+(?:isolation|read\s+write|(?:not\s+)?deferrable|snapshot)\b/i;
 

@@ -24,3 +24,15 @@ export interface WireResult {
 export function emptyResult(command: string): WireResult {
   return { command, rowCount: null, affectedRows: 0, rows: [], fields: [] } as WireResult;
 }
+
+/** Sends statements without parameters, in one message where that can be. */
+export async function sendAll(wire: Wire, statements: readonly string[]): Promise<void> {
+  if (wire.takesScripts) {
+    await wire.send({ sql: statements.join('; ') });
+    return;
+  }
+
+  for (const sql of statements) {
+    await wire.send({ sql });
+  }
+}
