@@ -16,8 +16,8 @@ import type { Wire } from './transaction/wire.js';
 import { openWorkerDatabase, type WorkerDatabase } from './worker-database.js';
 
 /**
- * Makes the database of this worker, and moves the application's ORM to it. It is dropped by `close()`; that of a killed worker by the next
- * start.
+ * Makes the database of this worker, and moves the application's ORM to it. `close()` leaves it to the next start, unless something was committed
+ * in it: then it is dropped. That of a killed worker is dropped by the next start.
  *
  * @throws TestDatabaseError `TEST_SERVER` or `TEST_TEMPLATE`
  */
@@ -67,7 +67,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
   /** @internal */
   async open(): Promise<void> {
     const { url, readyTenants = DEFAULT_READY, prepare, version, tenant } = this.#options;
-    await this.outside(async () => {
+    await this.#outside.run(true, async () => {
       this.#database = await openWorkerDatabase({
         moved: this.#moved,
         database: this.#tenancy.database,
@@ -102,6 +102,11 @@ export class TestKit<Orm extends object = WrappedOrm> {
     await transaction?.begin({ checksAtCommit: this.#checksAtCommit() });
     this.#forget();
     this.#tenants.begin();
+
+    if (transaction === undefined) {
+      this.#database?.change();
+    }
+
     this.#test = { name, transaction, look: new TestLook(this.#tenancy, wire, transaction) };
     setTestName(name);
   }
@@ -125,7 +130,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
     this.#forget();
 
     if (test.transaction === undefined) {
-      await this.outside(() => this.#renew());
+      await this.#outside.run(true, () => this.#renew());
     }
 
     if (unfinished.length > 0) {
@@ -194,6 +199,8 @@ export class TestKit<Orm extends object = WrappedOrm> {
 
   /** Runs `fn` outside of tests. What it changes is committed, and is there for all later tests of this worker. */
   async outside<Result>(fn: () => Result | Promise<Result>): Promise<Result> {
+    this.#database?.change();
+
     return this.#outside.run(true, async () => fn());
   }
 

@@ -6,7 +6,7 @@ import type { TenantDatabase } from '../database/tenant-database.js';
 import { connect, urlOf, type Admin } from './database/admin.js';
 import { findPgliteTemplate, keepPgliteTemplate, openPglite } from './database/pglite-database.js';
 import { startTestServer, type TestServer } from './database/server.js';
-import { createWorkerDatabase, dropDatabase, dropLeftovers, ensureTemplate } from './database/template.js';
+import { createWorkerDatabase, dropDatabase, ensureTemplate, putBack, takeLeftover } from './database/template.js';
 import { projectHash, templateHash } from './database/template-hash.js';
 import type { MovedOrm } from './moved-orm.js';
 import { pgliteWire, pinPglite, type Pglite } from './transaction/pinned-pglite.js';
@@ -21,6 +21,8 @@ export interface WorkerDatabase {
   /** The connection for the transactions of tests. */
   wire(): Promise<Wire & { close(isBroken: boolean): void }>;
   renew(): Promise<void>;
+  /** Says that something is committed in it. */
+  change(): void;
   close(): Promise<void>;
 }
 
@@ -53,7 +55,6 @@ async function onServer(options: ServerOptions): Promise<WorkerDatabase> {
 
   const prefix = `landlord_test_${projectHash()}_`;
   const template = `${prefix}t_${templateHash(database, key)}`;
-  await dropLeftovers(admin, prefix);
   await ensureTemplate(admin, {
     server: server.url,
     prefix,
@@ -68,18 +69,20 @@ async function onServer(options: ServerOptions): Promise<WorkerDatabase> {
     },
   });
 
-  const name = `${prefix}w_${process.pid}_${randomBytes(4).toString('hex')}`;
+  const taken = await takeLeftover(admin, prefix, template);
+  const name = taken ?? `${prefix}w_${process.pid}_${randomBytes(4).toString('hex')}`;
   const url = urlOf(server.url, name);
-  const strategy = await strategyOf(admin);
-  const open = async (): Promise<void> => {
-    await createWorkerDatabase(admin, { name, template, strategy });
-    await moved.to({ url });
-  };
+  let isChanged = false;
   closers.push(async () => {
     await moved.close();
-    await dropDatabase(admin, name);
+    await (isChanged ? dropDatabase(admin, name) : putBack(admin, name, template));
   });
-  await open();
+
+  if (taken === undefined) {
+    await createWorkerDatabase(admin, { name, template, strategy: await strategyOf(admin) });
+  }
+
+  await moved.to({ url });
 
   return {
     url,
@@ -97,7 +100,12 @@ async function onServer(options: ServerOptions): Promise<WorkerDatabase> {
     renew: async () => {
       await moved.close();
       await dropDatabase(admin, name);
-      await open();
+      await createWorkerDatabase(admin, { name, template, strategy: await strategyOf(admin) });
+      await moved.to({ url });
+      isChanged = false;
+    },
+    change: () => {
+      isChanged = true;
     },
     close: closeAll,
   };
@@ -147,6 +155,7 @@ async function openInProcess({ moved, database, source, key, migrate }: WorkerOp
       return { ...pgliteWire(pglite as Pglite & object), close: () => undefined };
     },
     renew,
+    change: () => undefined,
     close,
   };
 }

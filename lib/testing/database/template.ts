@@ -39,25 +39,51 @@ export async function ensureTemplate(admin: Admin, { server, prefix, name, migra
 }
 
 /** Makes a worker's database, which is its own as long as `admin` is connected. */
-export async function createWorkerDatabase(admin: Admin, { name, template, strategy }: WorkerDatabase): Promise<void> {
+export async function createWorkerDatabase(admin: Admin, { name, template, strategy }: NewDatabase): Promise<void> {
   await admin.query(`select pg_advisory_lock(${LOCK})`, [name]);
   await createDatabase(admin, name, ` template ${quoteIdentifier(template)}${strategy === undefined ? '' : ` strategy ${strategy}`}`);
 }
 
-/** Drops the databases of workers that are not connected any more: they were killed. */
-export async function dropLeftovers(admin: Admin, prefix: string): Promise<void> {
-  const rows = await admin.query<{ name: string }>(`select datname::text as name from pg_database where starts_with(datname, $1)`, [
-    `${prefix}w_`,
-  ]);
+/**
+ * Looks at what earlier workers have left. Returns the database of one that has put it back as it had it from the same template, which is now
+ * this worker's. Those of killed workers, and those of other templates, are dropped.
+ */
+export async function takeLeftover(admin: Admin, prefix: string, template: string): Promise<string | undefined> {
+  const rows = await admin.query<{ name: string; state: string | null }>(
+    `select datname::text as name, shobj_description(oid, 'pg_database') as state from pg_database where starts_with(datname, $1)`,
+    [`${prefix}w_`],
+  );
+  let taken: string | undefined;
 
   for (const { name } of rows) {
     const [row] = await admin.query<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK}) as locked`, [name]);
 
-    if (row?.locked === true) {
-      await dropDatabase(admin, name);
-      await admin.query(`select pg_advisory_unlock(${LOCK})`, [name]);
+    if (row?.locked !== true) {
+      continue;
     }
+
+    // read under the lock, as another worker may have had it meanwhile
+    const isClean = (await stateOf(admin, name)) === cleanOf(template);
+
+    if (isClean && taken === undefined) {
+      await admin.query(`comment on database ${quoteIdentifier(name)} is null`);
+      taken = name;
+      continue;
+    }
+
+    if (!isClean) {
+      await dropDatabase(admin, name);
+    }
+
+    await admin.query(`select pg_advisory_unlock(${LOCK})`, [name]);
   }
+
+  return taken;
+}
+
+/** Leaves the database to the next worker. Nothing in it differs from the template but how far its sequences are. */
+export async function putBack(admin: Admin, name: string, template: string): Promise<void> {
+  await admin.query(`comment on database ${quoteIdentifier(name)} is '${cleanOf(template)}'`);
 }
 
 export async function dropDatabase(admin: Admin, name: string): Promise<void> {
@@ -85,12 +111,20 @@ async function createDatabase(admin: Admin, name: string, how = ''): Promise<voi
 }
 
 async function isReady(admin: Admin, name: string): Promise<boolean> {
+  return (await stateOf(admin, name)) === READY;
+}
+
+async function stateOf(admin: Admin, name: string): Promise<string | null | undefined> {
   const [row] = await admin.query<{ state: string | null }>(
     `select shobj_description(oid, 'pg_database') as state from pg_database where datname = $1`,
     [name],
   );
 
-  return row?.state === READY;
+  return row?.state;
+}
+
+function cleanOf(template: string): string {
+  return `landlord: as ${template}`;
 }
 
 async function dropOthers(admin: Admin, prefix: string, name: string): Promise<void> {
@@ -124,7 +158,7 @@ interface TemplateOptions {
   migrate(url: string): Promise<void>;
 }
 
-interface WorkerDatabase {
+interface NewDatabase {
   readonly name: string;
   readonly template: string;
   readonly strategy: 'wal_log' | undefined;
