@@ -135,5 +135,3 @@ interface Measured {
   readonly startMs: number;
   readonly testsMs: readonly number[];
 }
-
-

@@ -83,9 +83,21 @@ const WAYS: readonly {
   { title: 'the kit, a ready tenant of 10 tables', way: 'ready', workload: 'small', limit: 2 },
   { title: 'the kit, a ready tenant of 100 tables', way: 'ready', workload: 'large', limit: 2 },
   { title: 'a copy of a template database, 10 tables, wal_log', way: 'copies', workload: 'small', tests: 100 },
-  { title: 'a copy of a template database, 10 tables, file_copy', way: 'copies', workload: 'small', tests: 100, env: { STRATEGY: 'file_copy' } },
+  {
+    title: 'a copy of a template database, 10 tables, file_copy',
+    way: 'copies',
+    workload: 'small',
+    tests: 100,
+    env: { STRATEGY: 'file_copy' },
+  },
   { title: 'a copy of a template database, 100 tables, wal_log', way: 'copies', workload: 'large', tests: 100 },
-  { title: 'a copy of a template database, 100 tables, file_copy', way: 'copies', workload: 'large', tests: 100, env: { STRATEGY: 'file_copy' } },
+  {
+    title: 'a copy of a template database, 100 tables, file_copy',
+    way: 'copies',
+    workload: 'large',
+    tests: 100,
+    env: { STRATEGY: 'file_copy' },
+  },
   { title: 'truncation, 10 tables', way: 'truncation', workload: 'small' },
   { title: 'truncation, 100 tables', way: 'truncation', workload: 'large' },
 ];

@@ -1,6 +1,6 @@
 import { Collection, helper, Reference, Utils, type AnyEntity } from '@mikro-orm/core';
 import { TestError } from '../errors/testing-errors.js';
-import { innermostScope, type TenantScope } from '../scope/scope.js';
+import { innermostScope } from '../scope/scope.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import type { TenantNames } from './clients.js';
 
@@ -13,7 +13,7 @@ export function expectNoScope(): void {
   const scope = innermostScope();
 
   if (scope !== undefined) {
-    const whose = scope.kind === 'tenant' ? `the scope of "${(scope as TenantScope).schemaName}"` : 'the public scope';
+    const whose = scope.kind === 'tenant' ? `the scope of "${scope.schemaName}"` : 'the public scope';
     throw TestError.leak(nameOfTest(), [`this code runs in ${whose}, and was to run in none`]);
   }
 }

@@ -73,7 +73,11 @@ export interface InjectOptions {
 export type Inject<App extends Injectable> = (
   url: string,
   options?: InjectOptions,
-) => App extends { inject(options: any): infer Answer } ? Answer : App extends { request(url: string, init: any): infer Answer } ? Answer : never;
+) => App extends { inject(options: any): infer Answer }
+  ? Answer
+  : App extends { request(url: string, init: any): infer Answer }
+    ? Answer
+    : never;
 
 /** The parts of a Fastify and of a Hono that are used here. */
 export type Injectable = { inject(options: any): any } | { request(url: string, init: any): any };
@@ -82,7 +86,7 @@ export type Injectable = { inject(options: any): any } | { request(url: string, 
 export type TenantNames = Pick<TenantMixin<unknown>, 'schemaName' | 'domainUrl'>;
 
 interface Address {
-  path(url: string): string;
+  readonly path: (url: string) => string;
   readonly headers: Readonly<Record<string, string>>;
   readonly host: string;
 }

@@ -10,7 +10,7 @@ import type { TestKitOptions, TestOptions } from './kit-options.js';
 import { setTestName } from './assertions.js';
 import { MovedOrm } from './moved-orm.js';
 import { TestLook } from './test-look.js';
-import { TestTenants } from './test-tenants.js';
+import { TestTenants, type TestTenantData } from './test-tenants.js';
 import { TestTransaction } from './transaction/test-transaction.js';
 import type { Wire } from './transaction/wire.js';
 import { openWorkerDatabase, type WorkerDatabase } from './worker-database.js';
@@ -22,7 +22,7 @@ import { openWorkerDatabase, type WorkerDatabase } from './worker-database.js';
  * @throws TestDatabaseError `TEST_SERVER` or `TEST_TEMPLATE`
  */
 export async function openTestKit<Orm extends object>(options: TestKitOptions<Orm>): Promise<TestKit<Orm>> {
-  const orm = (typeof options.orm === 'function' ? await (options.orm as () => Orm | Promise<Orm>)() : options.orm) as Orm & WrappedOrm;
+  const orm = (typeof options.orm === 'function' ? await options.orm() : options.orm) as Orm & WrappedOrm;
   const kit = new TestKit<Orm>(orm, options);
   await kit.open();
 
@@ -138,7 +138,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
     }
 
     if (scope !== undefined) {
-      throw TestError.scopeLeft(test.name, scope.kind === 'tenant' ? (scope as { schemaName?: string }).schemaName ?? '' : 'public');
+      throw TestError.scopeLeft(test.name, scope.kind === 'tenant' ? scope.schemaName : 'public');
     }
   }
 
@@ -165,7 +165,9 @@ export class TestKit<Orm extends object = WrappedOrm> {
    *
    * @throws TestError `TEST_USAGE` outside of a test.
    */
-  async testTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(data: Readonly<Record<string, unknown>> = {}): Promise<Tenant> {
+  async testTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
+    data: TestTenantData = {},
+  ): Promise<Tenant> {
     const { look } = this.#running('`testTenant()`');
     const { tenant, isNew } = await leaveScope(() => this.#tenants.take(data));
     await look.took(tenant, { isNew });

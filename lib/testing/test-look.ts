@@ -1,4 +1,4 @@
-import { Tenancy } from '../tenancy.js';
+import type { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { contentsOf, differences, touchedBy, type Touched } from './touched.js';
 import { TestError } from '../errors/testing-errors.js';

@@ -26,7 +26,7 @@ export class TestTenants {
       const tenant = em.create(this.#tenancy.database.options.tenant, {
         ...this.#dataOf(number),
         ...namesOf(`ready_${number}`),
-      } as never) as TenantMixin<unknown>;
+      } as never);
       await em.persistAndFlush(tenant);
       tenant.autoDropSchema = false;
       await em.removeAndFlush(tenant);
@@ -49,10 +49,10 @@ export class TestTenants {
     this.#free = [...this.#ready];
   }
 
-  async take(data: Readonly<Record<string, unknown>>): Promise<{ readonly tenant: TenantMixin<unknown>; readonly isNew: boolean }> {
+  async take(data: TestTenantData): Promise<{ readonly tenant: TenantMixin<unknown>; readonly isNew: boolean }> {
     this.#number += 1;
     const ready = this.#free.shift();
-    const schemaName = String(data['schemaName'] ?? ready ?? `test_${this.#number}`);
+    const schemaName = data.schemaName ?? ready ?? `test_${this.#number}`;
     const row = { ...this.#dataOf(this.#number), ...namesOf(schemaName), ...data } as never;
 
     if (ready === undefined) {
@@ -77,6 +77,12 @@ export class TestTenants {
   get #tenancy(): Tenancy {
     return Tenancy.of(this.#orm.config);
   }
+}
+
+/** What the row of a tenant is to have. */
+export interface TestTenantData {
+  readonly schemaName?: string;
+  readonly [property: string]: unknown;
 }
 
 function namesOf(schemaName: string): { readonly schemaName: string; readonly domainUrl: string } {

@@ -54,7 +54,9 @@ export function differences(schema: string, before: Touched, after: Touched): st
   const [then, now] = [before.get(schema) ?? new Map<string, string>(), after.get(schema) ?? new Map<string, string>()];
   const names = [...new Set([...then.keys(), ...now.keys()])].filter(name => then.get(name) !== now.get(name));
 
-  return names.toSorted().map(name => `"${schema}"."${name}": ${now.get(name) ?? 'gone'}${then.has(name) ? ` (before: ${then.get(name)})` : ''}`);
+  return names
+    .toSorted()
+    .map(name => `"${schema}"."${name}": ${now.get(name) ?? 'gone'}${then.has(name) ? ` (before: ${then.get(name)})` : ''}`);
 }
 
 const TOUCHED = [

@@ -186,12 +186,11 @@ interface WorkerOptions {
   /** What the template depends on, other than migrations and entities. */
   readonly key: readonly unknown[];
   readonly source: () => TestTransaction | undefined;
-  migrate(): Promise<void>;
+  readonly migrate: () => Promise<void>;
 }
 
 interface ServerOptions extends Omit<WorkerOptions, 'url' | 'source'> {
   readonly server: TestServer;
   readonly closers: (() => Promise<void>)[];
-  closeAll(): Promise<void>;
+  readonly closeAll: () => Promise<void>;
 }
-

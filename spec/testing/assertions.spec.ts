@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import Fastify from 'fastify';
 import { Hono } from 'hono';
 import request from 'supertest';
-import { Author, Book, Genre, Library } from '../../fixtures/entities/index.ts';
+import { Author, Book, Genre, type Library } from '../../fixtures/entities/index.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { openLibraryKit, type LibraryKit } from '../support/testing/library-kit.ts';
@@ -102,7 +102,14 @@ for (const kind of ['postgresql', 'pglite'] as const) {
       expect((await refusal(() => expectTenantOf([authors, { deep: others }], acme), 'TEST_LEAK')).message).to.contain(
         `is of "${bob.schemaName}"`,
       );
-      expect((await refusal(runInTenant(acme, () => expectNoScope(), { orm }), 'TEST_LEAK')).message).to.contain(`"${acme.schemaName}"`);
+      expect(
+        (
+          await refusal(
+            runInTenant(acme, () => expectNoScope(), { orm }),
+            'TEST_LEAK',
+          )
+        ).message,
+      ).to.contain(`"${acme.schemaName}"`);
       await refusal(
         runInPublic(() => expectNoScope(), { orm }),
         'TEST_LEAK',
@@ -140,7 +147,7 @@ describe('the clients of a tenant', () => {
     const ofHono = await inject(hono, tenant)('/a', { method: 'POST', body: { one: 1 } });
 
     expect(ofFastify.json()).to.deep.equal(['acme.example.com', { one: 1 }]);
-    expect(await (await ofHono).json()).to.deep.equal(['acme.example.com', 'acme.example.com', '{"one":1}']);
+    expect(await ofHono.json()).to.deep.equal(['acme.example.com', 'acme.example.com', '{"one":1}']);
     await fastify.close();
   });
 });

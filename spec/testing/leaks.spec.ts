@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import Koa from 'koa';
 import pg from 'pg';
 import { createApp } from '../../fixtures/app/app.ts';
-import { Author, Book, Library, Member } from '../../fixtures/entities/index.ts';
+import { Author, Book, Member, type Library } from '../../fixtures/entities/index.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { openLibraryKit, type LibraryKit } from '../support/testing/library-kit.ts';
@@ -33,7 +33,12 @@ describe('the leak suite', function () {
   it('K2 passes the example application, of which it sends all pages', async () => {
     const book = { id: 0, ofSchema: new Map<string, number>() };
     const document = {
-      paths: { '/': { get: {} }, '/books/{id}': { get: { parameters: [{ name: 'id', in: 'path' }] } }, '/members': { get: {} }, '/loans': { get: {} } },
+      paths: {
+        '/': { get: {} },
+        '/books/{id}': { get: { parameters: [{ name: 'id', in: 'path' }] } },
+        '/members': { get: {} },
+        '/loans': { get: {} },
+      },
     };
     const form = (fields: string): { body: string; headers: Record<string, string> } => ({
       body: fields,
@@ -51,7 +56,7 @@ describe('the leak suite', function () {
         book.ofSchema.set(library.schemaName, made.id);
       },
       requests: [
-        ...requestsOf(document, { valueOf: (_name, tenant) => book.ofSchema.get(tenant.schemaName) }),
+        ...requestsOf(document, { parameter: (_name, tenant) => book.ofSchema.get(tenant.schemaName) }),
         { method: 'POST', path: '/members/new', ...form('name=New {{mark}}') },
         { method: 'POST', path: '/books/new', ...form('title=Other {{mark}}&author=Author {{mark}}&genre=&format=print&copies=1') },
       ],
@@ -62,7 +67,10 @@ describe('the leak suite', function () {
     expect(report.sent).to.equal(6 * 3 + 6 * 2 * 2);
   });
 
-  const planted: Record<string, { readonly route: (ctx: Koa.Context) => unknown; readonly finds: RegExp; readonly requests?: RequestOf[] }> = {
+  const planted: Record<
+    string,
+    { readonly route: (ctx: Koa.Context) => unknown; readonly finds: RegExp; readonly requests?: RequestOf[] }
+  > = {
     'a cache of the module': {
       route: async ctx => (ctx.body = cache ??= await names()),
       finds: /shows "mark-/,

@@ -58,7 +58,11 @@ for (const kind of ['postgresql', 'pglite'] as const) {
       const app = createApp(orm).callback();
       await addAuthor(acme, 'Ann');
       const form = (host: string, title: string): request.Test =>
-        request(app).post('/books/new').set('Host', host).type('form').send({ title, author: 'Ann', genre: '', format: 'print', copies: '1' });
+        request(app)
+          .post('/books/new')
+          .set('Host', host)
+          .type('form')
+          .send({ title, author: 'Ann', genre: '', format: 'print', copies: '1' });
       const answers = await Promise.all([
         form(acme.domainUrl, 'One'),
         form(bob.domainUrl, 'Two'),
@@ -306,4 +310,3 @@ interface NativePool {
   query(sql: string, callback?: (error: unknown, result?: { rows: unknown[] }) => void): Promise<{ rows: unknown[] }>;
   connect(): Promise<{ query(sql: string, values: unknown[]): Promise<{ rows: unknown[] }>; release(): void }>;
 }
-

@@ -4,7 +4,7 @@ import { config, type Orm } from './app.js';
 
 /** What every runner gives the kit. */
 export const kitOptions: TestKitOptions<Orm> = {
-  orm: async () => (await MikroORM.init(config)) as unknown as Orm,
+  orm: () => MikroORM.init(config),
   tenant: number => ({ name: `Client ${number}` }),
   readyTenants: 2,
 };

@@ -155,7 +155,7 @@ interface TemplateOptions {
   readonly prefix: string;
   readonly name: string;
   /** Makes the tables, and leaves no connection to it. */
-  migrate(url: string): Promise<void>;
+  readonly migrate: (url: string) => Promise<void>;
 }
 
 interface NewDatabase {

@@ -158,7 +158,9 @@ class Report {
     for (const other of this.#pair.filter(each => each !== tenant)) {
       for (const sign of [other.mark, other.domainUrl, other.schemaName]) {
         if (text.includes(sign)) {
-          this.#leaks.add(`${title} as "${tenant.schemaName}" shows ${JSON.stringify(sign)} of "${other.schemaName}" (status ${answer.status})`);
+          this.#leaks.add(
+            `${title} as "${tenant.schemaName}" shows ${JSON.stringify(sign)} of "${other.schemaName}" (status ${answer.status})`,
+          );
         }
       }
     }

@@ -18,12 +18,15 @@ export interface MarkedTenant extends TenantNames {
 }
 
 /**
- * The requests of an OpenAPI document, one for each operation of these methods. `valueOf` gives the values of the parameters in the path and of
+ * The requests of an OpenAPI document, one for each operation of these methods. `parameter` gives the values of the parameters in the path and of
  * those that are required in the query; without it they have the example of the document.
  */
 export function requestsOf(
   document: OpenApiDocument,
-  { methods = ['get'], valueOf }: { readonly methods?: readonly string[]; readonly valueOf?: (name: string, tenant: MarkedTenant) => unknown } = {},
+  {
+    methods = ['get'],
+    parameter,
+  }: { readonly methods?: readonly string[]; readonly parameter?: (name: string, tenant: MarkedTenant) => string | number | undefined } = {},
 ): RequestOf[] {
   return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
     methods
@@ -31,7 +34,7 @@ export function requestsOf(
       .map(method => (tenant: MarkedTenant) => {
         const parameters = [...(item.parameters ?? []), ...((item[method] as Operation).parameters ?? [])];
         const value = ({ name, example, schema }: Parameter): string =>
-          encodeURIComponent(String(valueOf?.(name, tenant) ?? example ?? schema?.example ?? schema?.default ?? '1'));
+          encodeURIComponent(String(parameter?.(name, tenant) ?? example ?? schema?.example ?? schema?.default ?? '1'));
         const filled = parameters.reduce((url, each) => url.replaceAll(`{${each.name}}`, value(each)), path);
         const query = parameters.filter(each => each.in === 'query' && each.required === true).map(each => `${each.name}=${value(each)}`);
 
@@ -71,6 +74,8 @@ interface Parameter {
   readonly name: string;
   readonly in: string;
   readonly required?: boolean;
-  readonly example?: unknown;
-  readonly schema?: { readonly example?: unknown; readonly default?: unknown };
+  readonly example?: Example;
+  readonly schema?: { readonly example?: Example; readonly default?: Example };
 }
+
+type Example = string | number | boolean;

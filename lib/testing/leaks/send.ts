@@ -41,7 +41,14 @@ async function listenerOf(app: ServedApp): Promise<RequestListener | Server> {
 function send(port: number, { method, path, headers, body }: LeakRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
-      { port, host: '127.0.0.1', method, path, headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) }, agent: false },
+      {
+        port,
+        host: '127.0.0.1',
+        method,
+        path,
+        headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
+        agent: false,
+      },
       response => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));

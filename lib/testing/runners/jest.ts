@@ -17,9 +17,9 @@ export function jestKit<Orm extends object>(options: TestKitOptions<Orm>): Worke
 const START_TIMEOUT_MS = 120_000;
 
 interface JestGlobals {
-  beforeAll(fn: () => Promise<unknown>, timeout?: number): void;
-  beforeEach(fn: () => Promise<unknown>): void;
-  afterEach(fn: () => Promise<unknown>): void;
-  afterAll(fn: () => Promise<unknown>, timeout?: number): void;
+  readonly beforeAll: (fn: () => Promise<unknown>, timeout?: number) => void;
+  readonly beforeEach: (fn: () => Promise<unknown>) => void;
+  readonly afterEach: (fn: () => Promise<unknown>) => void;
+  readonly afterAll: (fn: () => Promise<unknown>, timeout?: number) => void;
   readonly expect: { getState(): { readonly currentTestName?: string } };
 }

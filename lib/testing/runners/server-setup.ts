@@ -13,13 +13,7 @@ export async function teardown(): Promise<void> {
   running.server = undefined;
 }
 
-export {
-  setup as globalSetup,
-  setup as mochaGlobalSetup,
-  setup,
-  teardown as globalTeardown,
-  teardown as mochaGlobalTeardown,
-};
+export { setup as globalSetup, setup as mochaGlobalSetup, setup, teardown as globalTeardown, teardown as mochaGlobalTeardown };
 
 // Jest loads the file that starts it and the one that stops it apart
 const running = ((globalThis as { landlordTestServer?: { server?: TestServer | undefined } }).landlordTestServer ??= {});

@@ -12,7 +12,8 @@ export function vitestKit<Orm extends object>(test: TestAPI, options: TestKitOpt
   const extended = (test.extend as (fixtures: object) => unknown)({
     mode: 'transaction',
     worker: [
-      // vitest reads the names of the fixtures in the pattern
+      // vitest reads the names of the fixtures that are wanted in the pattern
+      // oxlint-disable-next-line no-empty-pattern
       async ({}, use: (worker: WorkerKit<Orm>) => Promise<void>) => {
         const worker = new WorkerKit(options);
         await worker.open();

@@ -16,7 +16,9 @@ export function pinPglite(current: () => Pglite, source: () => TestTransaction |
     query: async (sql: string, values?: readonly unknown[], options?: object) => {
       const test = source();
 
-      return test === undefined ? current().query(sql, values, options) : withSession(test, session => inSession(session, sql, values, options));
+      return test === undefined
+        ? current().query(sql, values, options)
+        : withSession(test, session => inSession(session, sql, values, options));
     },
     exec: async (sql: string, options?: object) => {
       const test = source();

@@ -38,7 +38,13 @@ export function pinPool(pool: Pool, source: () => TestTransaction | undefined): 
 
     const client = pinned(test);
 
-    return callback === undefined ? Promise.resolve(client) : void callback(undefined, client, () => client.release());
+    if (callback === undefined) {
+      return Promise.resolve(client);
+    }
+
+    callback(undefined, client, () => client.release());
+
+    return undefined;
   };
 
   pool.query = (...args: QueryArguments) => {
@@ -179,17 +185,21 @@ function messageOf(args: QueryArguments): { message: QueryConfig; callback: Call
   return { message: values === undefined ? config : { ...config, values }, callback };
 }
 
-function answer<Result>(result: Promise<Result>, callback: ((error: unknown, result?: any) => void) | undefined): any {
-  if (callback === undefined) {
-    return result;
+function answer<Result>(result: Promise<Result>, callback: Callback | undefined): any {
+  return callback === undefined ? result : void tell(result, callback);
+}
+
+async function tell(result: Promise<unknown>, callback: Callback): Promise<void> {
+  let value: unknown;
+
+  try {
+    value = await result;
+  } catch (error) {
+    callback(error);
+    return;
   }
 
-  result.then(
-    value => callback(null, value),
-    (error: unknown) => callback(error),
-  );
-
-  return undefined;
+  callback(null, value);
 }
 
 function isCursor(submitted: unknown): submitted is Cursor {

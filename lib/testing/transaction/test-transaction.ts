@@ -94,5 +94,5 @@ const STEP_MS = 5;
 interface TestTransactionOptions {
   readonly wire: Wire;
   /** Whether the calling flow is in a transaction of the ORM. */
-  isInTransaction(): boolean;
+  readonly isInTransaction: () => boolean;
 }

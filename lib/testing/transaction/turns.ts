@@ -101,7 +101,7 @@ interface Turn<Result> {
   readonly isNested: boolean;
   /** Whether it ends the session's transaction. */
   readonly ends: boolean;
-  fn(): Promise<Result>;
+  readonly fn: () => Promise<Result>;
 }
 
 interface Job<Session> {

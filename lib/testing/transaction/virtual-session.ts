@@ -233,7 +233,8 @@ export class VirtualSession {
 /** The savepoint of the test to which a statement or a transaction that fails comes back. What succeeds sets it anew behind itself. */
 export const GUARD = 'landlord_test';
 
-const ISOLATION = /^\s*set\s+(?:(?:local|session)\s+)?(?:transaction|session\s+characteristics)\s+(?:isolation|read\s+write|(?:not\s+)?deferrable|snapshot)\b/i;
+const ISOLATION =
+  /^\s*set\s+(?:(?:local|session)\s+)?(?:transaction|session\s+characteristics)\s+(?:isolation|read\s+write|(?:not\s+)?deferrable|snapshot)\b/i;
 
 const READ_ONLY = /\bread\s+only\b/i;
 

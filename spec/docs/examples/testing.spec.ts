@@ -79,8 +79,11 @@ function outputOf(args: readonly string[], cwd: string, env: Readonly<Record<str
   const { NODE_TEST_CONTEXT: _context, MOCHA_OPTIONS: _options, ...inherited } = process.env;
 
   return new Promise(resolve => {
-    execFile(process.execPath, [...args], { cwd, env: { ...inherited, NO_COLOR: '1', FORCE_COLOR: '0', ...env } }, (_error, stdout, stderr) =>
-      resolve(`${stdout}${stderr}`),
+    execFile(
+      process.execPath,
+      [...args],
+      { cwd, env: { ...inherited, NO_COLOR: '1', FORCE_COLOR: '0', ...env } },
+      (_error, stdout, stderr) => resolve(`${stdout}${stderr}`),
     );
   });
 }

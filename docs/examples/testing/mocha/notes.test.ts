@@ -2,7 +2,7 @@ import { deepEqual } from 'node:assert/strict';
 import { runInTenant } from '@landlord/mikro-orm';
 import { asTenant, expectTenantOf } from '@landlord/mikro-orm/testing';
 import request from 'supertest';
-import { Client, createApp, Note } from '../app.js';
+import { createApp, Note, type Client } from '../app.js';
 import { worker } from './hooks.js';
 
 describe('notes', () => {

@@ -2,7 +2,7 @@ import { describe, it } from 'node:test';
 import { asTenant } from '@landlord/mikro-orm/testing';
 import { nodeKit } from '@landlord/mikro-orm/testing/node';
 import request from 'supertest';
-import { Client, createApp } from '../app.js';
+import { createApp, type Client } from '../app.js';
 import { kitOptions } from '../kit-options.js';
 
 const worker = nodeKit(kitOptions);

@@ -2,7 +2,7 @@ import { runInTenant } from '@landlord/mikro-orm';
 import { asTenant } from '@landlord/mikro-orm/testing';
 import request from 'supertest';
 import { afterEach, describe, expect, vi } from 'vitest';
-import { Client, createApp, Note } from '../app.js';
+import { createApp, Note, type Client } from '../app.js';
 import { test } from './test.js';
 
 afterEach(() => vi.useRealTimers());
