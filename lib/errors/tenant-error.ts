@@ -60,7 +60,15 @@ export type TenantErrorCode =
   | 'MIGRATION_SESSION_STATE'
   | 'MIGRATION_NEEDS_SESSION'
   | 'MIGRATION_FOR_ONE_TENANT'
-  | 'PUBLIC_SET_BEHIND';
+  | 'PUBLIC_SET_BEHIND'
+  | 'TEST_SERVER'
+  | 'TEST_TEMPLATE'
+  | 'TEST_USAGE'
+  | 'TEST_COMMITS'
+  | 'TEST_OVERLAP'
+  | 'TEST_ENDED'
+  | 'TEST_UNFINISHED'
+  | 'TEST_LEAK';
 
 /** The base class of every error that this library throws. Branch on `code`. The message says what happened, why, and what to do. */
 export class TenantError extends Error {
