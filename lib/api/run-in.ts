@@ -148,7 +148,8 @@ export function currentSchema(options?: OrmOption): string | undefined {
   return scope?.kind === 'tenant' ? scope.schemaName : scope && TenantRules.of(scope.config).publicSchema;
 }
 
-function scopeFor(options: OrmOption | undefined): Scope | undefined {
+/** @internal */
+export function scopeFor(options: OrmOption | undefined): Scope | undefined {
   return options?.orm === undefined ? innermostScope() : Tenancy.select(options).rules.scope;
 }
 

@@ -28,7 +28,9 @@ export {
   ResolverError,
   RoutingError,
   TenantForbiddenError,
+  TenantMismatchError,
   TenantNotServedError,
+  TenantUrlError,
   UnknownHostError,
 } from './web-errors.js';
 export { UnsupportedValueError } from './value-errors.js';

@@ -51,6 +51,31 @@ export class TenantForbiddenError extends HttpTenantError {
   }
 }
 
+/** A session or a token is bound to another tenant, or to none: status 401. What it is bound to is not told. */
+export class TenantMismatchError extends HttpTenantError {
+  constructor() {
+    super('TENANT_MISMATCH', 401, 'This session or token is not valid here. Sign in again.');
+  }
+}
+
+/** `tenantUrl()` would make a URL of another host, or cannot make one. */
+export class TenantUrlError extends TenantError {
+  static invalidPath(path: unknown): TenantUrlError {
+    return new TenantUrlError(
+      'TENANT_URL',
+      `${show(path)} is no path of a tenant's URL: it must begin with one slash. Otherwise it could lead to another host. Pass a path such as '/books?page=2'.`,
+    );
+  }
+
+  static invalidBase(base: unknown): TenantUrlError {
+    return new TenantUrlError(
+      'TENANT_URL',
+      `${show(base)} is no base of a tenant's URL. Pass a URL that names a property of the tenant, for example 'https://:domainUrl' or 'https://example.com/t/:schemaName'. ` +
+        'A property in the host must be one that is a valid part of a host name.',
+    );
+  }
+}
+
 /**
  * A resolver cannot work (`RESOLVER_INVALID`), or has thrown (`RESOLVER_FAILED`): status 500, not shown to the visitor. Neither another tenant
  * nor a public page was served.

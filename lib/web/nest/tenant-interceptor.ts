@@ -10,9 +10,9 @@ import type { WebRequest } from '../core/web-request.js';
 import { TENANTS_MODULE_OPTIONS, type TenantsModuleOptions } from './options.js';
 
 /**
- * Runs the handler of a message in the scope of its tenant: of gateways and of microservices. A request of HTTP or GraphQL is in its scope
- * already, by the module's middleware. The module registers it for everything. Guards run before interceptors, so those of messages are in no
- * scope.
+ * Runs the handler of a message in the scope of its tenant. A request of HTTP or GraphQL is in its scope already, by the module's middleware. The
+ * module registers it for microservices. Nest applies no global interceptors to gateways: put `@UseInterceptors(TenantInterceptor)` on each.
+ * Guards run before interceptors, so those of messages are in no scope.
  *
  * The tenant of a gateway's message is that of the request which opened the socket: `client.handshake` of socket.io, or `client.request`. With
  * `ws`, set it when the socket opens: `handleConnection(client, request) { client.request = request; }`. The tenant of any other message is what

@@ -21,6 +21,7 @@ import { NestFactory } from '@nestjs/core';
 import { FileInterceptor, type NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { from, map } from 'rxjs';
+import { decorate, decorateParameters } from './decorate.ts';
 import {
   answerTo,
   endlessStream,
@@ -163,21 +164,4 @@ function moduleOf(setup: EdgeSetup, adapter: 'express' | 'fastify'): new () => o
   Module({ imports: [TenantsModule.forRoot({ orm, ...options })], controllers: [PublicController, TenantController] })(AppModule);
 
   return AppModule;
-}
-
-/** What decorators do, where the compiler knows those of the standard only. */
-function decorate(
-  Class: { readonly prototype: object },
-  own: readonly ClassDecorator[],
-  methods: Readonly<Record<string, readonly MethodDecorator[]>>,
-): void {
-  for (const [name, decorators] of Object.entries(methods)) {
-    decorators.forEach(each => each(Class.prototype, name, Object.getOwnPropertyDescriptor(Class.prototype, name) as PropertyDescriptor));
-  }
-
-  own.forEach(each => each(Class as never));
-}
-
-function decorateParameters(Class: { readonly prototype: object }, method: string, decorators: readonly ParameterDecorator[]): void {
-  decorators.forEach((each, index) => each(Class.prototype, method, index));
 }
