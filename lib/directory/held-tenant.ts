@@ -13,6 +13,9 @@ export interface HeldRow extends HeldTenant {
   /** Which tenant it is, whoever has its name later. */
   readonly identity: TenantIdentity | undefined;
 
+  /** The tenant's primary domain, if it has domains. */
+  readonly primaryHost?: string | undefined;
+
   /** Creates an entity in a fork of its own. */
   copy(): TenantMixin<unknown>;
 }

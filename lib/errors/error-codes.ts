@@ -1,4 +1,5 @@
 import type { OrmSelectionError, TenantConfigError } from './config-errors.js';
+import type { HostIsolationError, HostTakenError, RedirectToPrimaryError } from './domain-errors.js';
 import type { TenantOverloadedError } from './overload-error.js';
 import type { PoolerModeError } from './pooler-errors.js';
 import type { TenantRoleError } from './role-errors.js';
@@ -56,7 +57,7 @@ export interface ErrorCodes {
    */
   SCHEMA_NAME_RESERVED: InvalidSchemaNameError;
   /**
-   * `domainUrl` is not a host name. `status` is 400.
+   * `domainUrl`, or the `domain` of an entity of domains, is not a host name. `status` is 400.
    * @remedy Set it to a host name without scheme, port, path and spaces, such as `acme.example.com`.
    */
   DOMAIN_INVALID: InvalidDomainError;
@@ -65,6 +66,16 @@ export interface ErrorCodes {
    * @remedy Give the tenant another host, or take the host out of `publicHosts`.
    */
   DOMAIN_RESERVED: ReservedDomainError;
+  /**
+   * Another tenant has the host, as its `domainUrl` or as one of its domains, or the domain is stored already. `status` is 409.
+   * @remedy Choose another host, or remove it from the tenant that has it.
+   */
+  HOST_TAKEN: HostTakenError;
+  /**
+   * Hosts were written in a transaction of the isolation level repeatable read or serializable, with the option `domains`.
+   * @remedy Write them in a transaction of the default level, read committed.
+   */
+  HOST_ISOLATION: HostIsolationError;
   /**
    * A schema of that name exists already. It was left as it was, and nothing was stored. `status` is 409.
    * @remedy Choose another `schemaName`. To give the tenant a schema that this library made, call `tenants().create(data, { adoptSchema: true })`.
@@ -185,6 +196,11 @@ export interface ErrorCodes {
    * @remedy This is an answer to a visitor. If the host is to be served, create the tenant, or add the host to `publicHosts`.
    */
   HOST_UNKNOWN: UnknownHostError;
+  /**
+   * The request came on a host of the tenant that is not its primary domain, and `redirectToPrimary` is set. `status` is 308, with `Location`.
+   * @remedy This is an answer to a visitor. To serve every host itself, leave out `redirectToPrimary`.
+   */
+  HOST_NOT_PRIMARY: RedirectToPrimaryError;
   /**
    * The tenant of a request cannot be looked up, because the database cannot be reached. `status` is 503, with `Retry-After`.
    * @remedy Bring the database back. The next request then looks the tenant up.
