@@ -1,4 +1,5 @@
 export { withTenants } from './with-tenants.js';
+export { DomainMixin, type DomainData } from './tenant/domain-mixin.js';
 export { TenantMixin } from './tenant/tenant-mixin.js';
 export { TenantStateMixin, type TenantState } from './tenant/tenant-state.js';
 export { TenantEntityManager } from './orm/tenant-entity-manager.js';
@@ -8,6 +9,7 @@ export { forEachTenant } from './api/for-each-tenant.js';
 export { tenants, TenantService } from './api/tenant-service.js';
 export { SCHEMA_COMMENT } from './database/owned-schemas.js';
 export { identify } from './web/core/identify.js';
+export { primaryHostOf } from './web/core/primary-host.js';
 export { runAs } from './web/core/run-as.js';
 export { tenantUrl } from './web/core/tenant-url.js';
 export { isHostServed, tlsCheck } from './web/core/tls-check.js';
@@ -45,8 +47,9 @@ export type { CreatedMigration, CreateMigrationOptions } from './migrations/set/
 export type { BoundToTenant } from './api/bound-to-tenant.js';
 export type { TenantUrlOptions } from './web/core/tenant-url.js';
 export type { TlsCheckOptions } from './web/core/tls-check.js';
-export type { Identification, IdentifiedAsPublic, IdentifiedAsTenant, NotServed } from './web/core/identification.js';
 export type { IdentifyOptions, MaintenanceOptions } from './web/core/identify.js';
+export type { Identification, IdentifiedAsPublic, IdentifiedAsTenant, NotServed, Redirected } from './web/core/identification.js';
+export type { RedirectOptions } from './web/core/redirect-to-primary.js';
 export type { NamedTenant, PropertyOption, TenantResolver } from './web/core/resolvers.js';
 export type { TenantRequest, WebRequest } from './web/core/web-request.js';
 export type { RouterLike, SchemaRouterOptions, TenantContextOptions } from './web/koa/index.js';

@@ -69,16 +69,21 @@ export class Tenancy {
     return this.database.isInTransaction ? this.#findInTransaction(key) : this.directory.find(key);
   }
 
-  async #findInTransaction({ property, value }: DirectoryKey): Promise<HeldRow | undefined> {
-    const row = await this.database.tenants.findOneServed({ [property]: value });
+  async #findInTransaction(key: DirectoryKey): Promise<HeldRow | undefined> {
+    const { hosts, orm, tenants } = this.database;
+    const ctx = orm.em.getTransactionContext();
+    const owner = key.property === 'domainUrl' ? (await hosts?.find([key.value], ctx))?.get(key.value) : undefined;
+    const row = await tenants.findOneServed(owner === undefined ? { [key.property]: key.value } : { schemaName: owner.schemaName });
 
-    const tenant = row && (await this.database.tenants.identify([row]))[0];
+    const tenant = row && (await tenants.identify([row]))[0];
+    const primaryHost = owner?.primaryHost ?? (row && (await hosts?.primaryOf([row.schemaName], ctx))?.get(row.schemaName));
 
     return (
       tenant && {
         schemaName: tenant.row.schemaName,
         identity: tenant.identity,
         state: stateOf(tenant.row),
+        primaryHost,
         copy: () => tenant.row,
       }
     );

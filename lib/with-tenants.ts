@@ -17,12 +17,14 @@ import {
 import { Migrator } from '@mikro-orm/migrations';
 import { checkConfig, checkEntities } from './tenant/config-check.js';
 import { addTrigger } from './database/change-trigger.js';
+import { addDomainTriggers } from './database/domain-triggers.js';
 import { TenantConfigError } from './errors/index.js';
 import { MIGRATION_PROBES } from './migrations/run/seam-probes.js';
 import { createPublicSchemaGenerator } from './migrations/set/public-schema-generator.js';
 import { namePublicSnapshot } from './migrations/set/snapshot-name.js';
 import { resolveOptions, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './tenant/options.js';
 import { replacedSettings } from './tenant/replaced-settings.js';
+import { ensureTenantRelation } from './tenant/domain-entity.js';
 import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { guardExtensions } from './orm/public-extensions.js';
 import { MIGRATOR, SCHEMA_GENERATOR } from './orm/refuse-tenant-tables.js';
@@ -36,6 +38,7 @@ import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from './or
 import { checkSeams } from './orm/seams/check-seams.js';
 import { gateOf, sendNothingBefore } from './connection/start-gate.js';
 import { nameOwnTables } from './tenant/table-names.js';
+import { DomainSubscriber } from './provisioning/domain-subscriber.js';
 import { FlushSubscriber, TenantSubscriber } from './provisioning/tenant-subscriber.js';
 import { TenantDatabase } from './database/tenant-database.js';
 import { TenantRules } from './scope/tenant-rules.js';
@@ -82,7 +85,7 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm:
     hydrator: guardedHydratorOf(config.hydrator ?? ObjectHydrator),
     ...(config.context === undefined ? {} : { context: contextOfScopes(config.context) }),
     ...(config.filters === undefined ? {} : { filters: withGuardedConditions(config.filters) }),
-    subscribers: [...(config.subscribers ?? []), new FlushSubscriber(), new TenantSubscriber(classes)],
+    subscribers: [...(config.subscribers ?? []), new FlushSubscriber(), new TenantSubscriber(classes), ...domainSubscribers(options)],
     // the user's own migrator comes later, and replaces MikroORM's
     extensions: [
       Migrator,
@@ -110,6 +113,10 @@ function refuseReplaced({ config }: WrappedOrm, wrapped: AnyConfig): void {
   if (problems.length > 0) {
     throw new TenantConfigError(problems);
   }
+}
+
+function domainSubscribers({ domains }: ResolvedTenantsOptions): DomainSubscriber[] {
+  return domains === undefined ? [] : [new DomainSubscriber(domains)];
 }
 
 // `new MikroORM()` does not await these hooks, so they return a promise only if the user's hook does
@@ -168,12 +175,16 @@ export function openProbe(config: AnyConfig, tenant: TenantsOptions['tenant']): 
   return new MikroORM(wrap(config, resolveOptions({ tenant }, undefined), () => undefined) as never) as unknown as WrappedOrm;
 }
 
-function prepare(meta: EntityMetadata, { publicSchema, tenant }: ResolvedTenantsOptions): void {
+function prepare(meta: EntityMetadata, { publicSchema, tenant, domains }: ResolvedTenantsOptions): void {
   pinToSchema(meta, publicSchema);
   nameOwnTables(meta);
 
-  if (meta.class === tenant) {
+  if (meta.class === tenant || (domains !== undefined && meta.class === domains)) {
     ensurePrimaryKey(meta);
+  }
+
+  if (domains !== undefined && meta.class === domains) {
+    ensureTenantRelation(meta, tenant);
   }
 }
 
@@ -240,6 +251,10 @@ function finishDiscovery(storage: MetadataStorage, platform: Platform, options: 
 
   if (options.directory.trigger) {
     addTrigger(storage, storage.get(options.tenant), options.publicSchema);
+  }
+
+  if (options.domains !== undefined) {
+    addDomainTriggers({ ...options, domains: storage.get(options.domains), tenant: storage.get(options.tenant) });
   }
 }
 

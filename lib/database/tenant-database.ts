@@ -9,6 +9,7 @@ import type { ResolvedTenantsOptions } from '../tenant/options.js';
 import { ChangeFeed } from './change-feed.js';
 import { Engine } from './engine.js';
 import { SchemaIdentities } from './schema-identities.js';
+import { TenantHosts } from './tenant-hosts.js';
 import { TenantsTable } from './tenants-table.js';
 
 /** The database of one ORM with tenants, for the library's own statements. It is stored as an extension of the ORM's config. */
@@ -19,6 +20,8 @@ export class TenantDatabase {
   readonly rules: TenantRules;
   readonly engine: Engine;
   readonly tenants: TenantsTable;
+  /** Undefined without the option `domains`. */
+  readonly hosts: TenantHosts | undefined;
   /** Reports changed tenants inside this process. */
   readonly changes = new ChangeFeed();
   readonly identities: SchemaIdentities;
@@ -47,6 +50,7 @@ export class TenantDatabase {
     this.rules = rules;
     this.engine = new Engine(this);
     this.tenants = new TenantsTable(orm, rules);
+    this.hosts = TenantHosts.of(orm, rules);
     this.identities = new SchemaIdentities(this);
     this.changes.subscribe(() => this.identities.forget());
     this.changes.subscribe((...names) => rules.identities.outdate(names));

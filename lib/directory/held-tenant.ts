@@ -15,6 +15,8 @@ export interface HeldRow extends HeldTenant {
   readonly identity: TenantIdentity | undefined;
 
   readonly state: TenantState;
+  /** The tenant's primary domain, if it has domains. */
+  readonly primaryHost?: string | undefined;
 
   /** Creates an entity in a fork of its own. */
   copy(): TenantMixin<unknown>;

@@ -1,5 +1,6 @@
 import { nativeClientOf } from '../connection/pooled-connection.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
+import type { TenantHosts } from '../database/tenant-hosts.js';
 import { leaveScope } from '../orm/mikro-context.js';
 import type { WrappedEntityManager } from '../scope/wrapped-orm.js';
 import { filtersOfServed } from '../database/served-tenants.js';
@@ -24,26 +25,52 @@ export function openDirectory(database: TenantDatabase): Directory<HeldRow> {
 }
 
 function sourceOf(database: TenantDatabase): LookupSource<HeldRow> {
-  const { orm, options } = database;
+  const { orm, options, hosts } = database;
   // independent of the scope of the caller
   const fork = (): WrappedEntityManager => orm.em.fork({ disableContextResolution: true });
+  const findBy = async (property: string, values: readonly string[]): Promise<ReadonlyMap<string, HeldRow>> => {
+    // from the primary, because a replica may lag behind the notification, and not from MikroORM's result cache
+    const em = fork();
+    const rows = await em.find(
+      options.tenant,
+      { [property]: { $in: values } },
+      { connectionType: 'write', cache: false, filters: filtersOfServed(em, database.rules) },
+    );
+
+    const tenants = (await database.tenants.identify(rows)).filter(tenant => tenant !== undefined);
+
+    return new Map(tenants.map(tenant => [String(tenant.row[property as keyof typeof tenant.row]), holdRow(tenant, fork)]));
+  };
+  const find = hosts === undefined ? findBy : findWithHosts(hosts, findBy);
 
   return {
-    findBy: (property, values) =>
-      // outside the caller's scope and transaction, because the answer is cached for all requests
-      leaveScope(async () => {
-        // from the primary, because a replica may lag behind the notification, and not from MikroORM's result cache
-        const em = fork();
-        const rows = await em.find(
-          options.tenant,
-          { [property]: { $in: values } },
-          { connectionType: 'write', cache: false, filters: filtersOfServed(em, database.rules) },
-        );
+    // outside the caller's scope and transaction, because the answer is cached for all requests
+    findBy: (property, values) => leaveScope(() => find(property, values)),
+  };
+}
 
-        const tenants = (await database.tenants.identify(rows)).filter(tenant => tenant !== undefined);
+/** Finds tenants by each of their hosts in place of `domainUrl` alone, and gives all that are found their primary host. */
+function findWithHosts(hosts: TenantHosts, findBy: LookupSource<HeldRow>['findBy']): LookupSource<HeldRow>['findBy'] {
+  return async (property, values) => {
+    if (property !== 'domainUrl') {
+      const found = await findBy(property, values);
+      const names = [...found.values()].map(({ schemaName }) => schemaName);
+      const primary = names.length === 0 ? new Map<string, string>() : await hosts.primaryOf(names, undefined);
 
-        return new Map(tenants.map(tenant => [String(tenant.row[property as keyof typeof tenant.row]), holdRow(tenant, fork)]));
+      return new Map([...found].map(([value, held]) => [value, { ...held, primaryHost: primary.get(held.schemaName) }]));
+    }
+
+    const owners = await hosts.find(values, undefined);
+    const names = new Set([...owners.values()].map(({ schemaName }) => schemaName));
+    const tenants = names.size === 0 ? new Map<string, HeldRow>() : await findBy('schemaName', [...names]);
+
+    return new Map(
+      [...owners].flatMap(([host, { schemaName, primaryHost }]) => {
+        const held = tenants.get(schemaName);
+
+        return held === undefined ? [] : [[host, { ...held, primaryHost: primaryHost ?? undefined }]];
       }),
+    );
   };
 }
 

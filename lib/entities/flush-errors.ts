@@ -1,17 +1,68 @@
-import { ForeignKeyConstraintViolationException, UniqueConstraintViolationException, type EntityMetadata } from '@mikro-orm/core';
-import { SharedRowInUseError, TenantExistsError } from '../errors/index.js';
+import {
+  ForeignKeyConstraintViolationException,
+  UniqueConstraintViolationException,
+  type Configuration,
+  type EntityMetadata,
+  type EntityProperty,
+} from '@mikro-orm/core';
+import {
+  HostIsolationError,
+  HostTakenError,
+  InvalidDomainError,
+  SharedRowInUseError,
+  TenantExistsError,
+  type TenantError,
+} from '../errors/index.js';
+import { RAISED } from '../postgres/raised-states.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 
-/** Converts a flush's unique violation on a tenant's schema name or domain to a `TenantExistsError`. Returns every other error unchanged. */
+/**
+ * Converts a flush's unique violation on a tenant's schema name or domain to a `TenantExistsError`, and what the triggers of domains raise to
+ * errors of this library. Returns every other error unchanged.
+ */
 export function explainFlushError(error: unknown, rules: TenantRules): unknown {
+  if (rules.options.domains !== undefined) {
+    return explainHostError(error, rules) ?? explainUnique(error, rules);
+  }
+
+  return explainUnique(error, rules);
+}
+
+function explainHostError(error: unknown, rules: TenantRules): TenantError | undefined {
+  const { detail, constraint } = error as { readonly detail?: string; readonly constraint?: string };
+
+  if (hasSqlState(error, [RAISED.hostTaken])) {
+    return new HostTakenError(detail, { cause: error });
+  }
+
+  if (hasSqlState(error, [RAISED.hostsNeedReadCommitted])) {
+    return new HostIsolationError({ cause: error });
+  }
+
+  if (hasSqlState(error, [RAISED.hostNotCanonical])) {
+    return new InvalidDomainError(detail, 'domain', { cause: error });
+  }
+
+  return error instanceof UniqueConstraintViolationException && constraint === uniqueDomain(rules)
+    ? new HostTakenError(undefined, { cause: error })
+    : undefined;
+}
+
+function uniqueDomain({ config, metadata, options: { domains } }: TenantRules): string | undefined {
+  const meta = domains && metadata.get(domains);
+
+  return meta && uniqueOf(config, meta, 'domain');
+}
+
+function explainUnique(error: unknown, rules: TenantRules): unknown {
   if (!(error instanceof UniqueConstraintViolationException)) {
     return error;
   }
 
   const { constraint } = error as { readonly constraint?: string };
-  const property = UNIQUE.find(name => constraint === uniqueName(rules, name));
+  const property = UNIQUE.find(name => constraint === uniqueOf(rules.config, rules.tenantMeta, name));
 
   return property === undefined ? error : new TenantExistsError(property, { cause: error });
 }
@@ -41,10 +92,10 @@ function asViolation(error: Error): Error {
 }
 
 // the name that MikroORM gives the constraint. If it was renamed by hand, the driver's own error is thrown
-function uniqueName({ config, tenantMeta }: TenantRules, property: (typeof UNIQUE)[number]): string {
-  const { fieldNames, unique } = tenantMeta.properties[property];
+function uniqueOf(config: Configuration, meta: EntityMetadata, property: string): string {
+  const { fieldNames, unique } = (meta.properties as EntityMetadata['properties'])[property] as EntityProperty;
 
-  return typeof unique === 'string' ? unique : config.getPlatform().getIndexName(tenantMeta.tableName, fieldNames, 'unique');
+  return typeof unique === 'string' ? unique : config.getPlatform().getIndexName(meta.tableName, fieldNames, 'unique');
 }
 
 /** Foreign key violation, restrict violation. */

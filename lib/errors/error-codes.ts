@@ -1,4 +1,5 @@
 import type { OrmSelectionError, TenantConfigError } from './config-errors.js';
+import type { HostIsolationError, HostTakenError, RedirectToPrimaryError } from './domain-errors.js';
 import type { TenantOverloadedError } from './overload-error.js';
 import type { PoolerModeError } from './pooler-errors.js';
 import type { TenantRoleError } from './role-errors.js';
@@ -28,7 +29,9 @@ import type {
   ResolverError,
   RoutingError,
   TenantForbiddenError,
+  TenantMismatchError,
   TenantNotServedError,
+  TenantUrlError,
   UnknownHostError,
 } from './web-errors.js';
 
@@ -65,7 +68,7 @@ export interface ErrorCodes {
    */
   SCHEMA_NAME_RESERVED: InvalidSchemaNameError;
   /**
-   * `domainUrl` is not a host name. `status` is 400.
+   * `domainUrl`, or the `domain` of an entity of domains, is not a host name. `status` is 400.
    * @remedy Set it to a host name without scheme, port, path and spaces, such as `acme.example.com`.
    */
   DOMAIN_INVALID: InvalidDomainError;
@@ -74,6 +77,16 @@ export interface ErrorCodes {
    * @remedy Give the tenant another host, or take the host out of `publicHosts`.
    */
   DOMAIN_RESERVED: ReservedDomainError;
+  /**
+   * Another tenant has the host, as its `domainUrl` or as one of its domains, or the domain is stored already. `status` is 409.
+   * @remedy Choose another host, or remove it from the tenant that has it.
+   */
+  HOST_TAKEN: HostTakenError;
+  /**
+   * Hosts were written in a transaction of the isolation level repeatable read or serializable, with the option `domains`.
+   * @remedy Write them in a transaction of the default level, read committed.
+   */
+  HOST_ISOLATION: HostIsolationError;
   /**
    * A schema of that name exists already. It was left as it was, and nothing was stored. `status` is 409.
    * @remedy Choose another `schemaName`. To give the tenant a schema that this library made, call `tenants().create(data, { adoptSchema: true })`.
@@ -205,6 +218,16 @@ export interface ErrorCodes {
    */
   TENANT_FORBIDDEN: TenantForbiddenError;
   /**
+   * A session or a token is bound to another tenant, or to none. `status` is 401.
+   * @remedy This is an answer to a visitor, who has to sign in again. If it should be valid here, store `boundToTenant()` in it when it is made.
+   */
+  TENANT_MISMATCH: TenantMismatchError;
+  /**
+   * `tenantUrl()` got a path that could lead to another host, or a base from which no URL of a tenant can be made.
+   * @remedy Pass a path that begins with one slash, and a base as the message shows.
+   */
+  TENANT_URL: TenantUrlError;
+  /**
    * A resolver cannot work as it was made: `byHeader()` without `trusted`, a pattern or a domain that cannot be read, or a property that is not unique.
    * @remedy Change the resolver as the message says.
    */
@@ -224,6 +247,11 @@ export interface ErrorCodes {
    * @remedy This is an answer to a visitor, or to `runInTenant()` with `onlyActive`. Set the tenant's `state` to `active` when the work is done. `maintenance.bypass` lets operators in before.
    */
   TENANT_IN_MAINTENANCE: TenantMaintenanceError;
+  /**
+   * The request came on a host of the tenant that is not its primary domain, and `redirectToPrimary` is set. `status` is 308, with `Location`.
+   * @remedy This is an answer to a visitor. To serve every host itself, leave out `redirectToPrimary`.
+   */
+  HOST_NOT_PRIMARY: RedirectToPrimaryError;
   /**
    * The tenant of a request cannot be looked up, because the database cannot be reached. `status` is 503, with `Retry-After`.
    * @remedy Bring the database back. The next request then looks the tenant up.

@@ -17,17 +17,18 @@ export class InvalidSchemaNameError extends TenantError {
   }
 }
 
-/** A `domainUrl` that a tenant must not have. */
+/** A `domainUrl` that a tenant must not have, or a `domain`. */
 export class InvalidDomainError extends TenantError {
   readonly domainUrl: unknown;
 
   readonly status = 400;
   readonly expose = false;
 
-  constructor(domainUrl: unknown) {
+  constructor(domainUrl: unknown, property: 'domainUrl' | 'domain' = 'domainUrl', options?: ErrorOptions) {
     super(
       'DOMAIN_INVALID',
-      `${show(domainUrl)} is not a valid host name. Set \`domainUrl\` to a host name without scheme, port, path and spaces. Example: "acme.example.com".`,
+      `${show(domainUrl)} is not a valid host name. Set \`${property}\` to a host name without scheme, port, path and spaces. Example: "acme.example.com".`,
+      options,
     );
     this.domainUrl = domainUrl;
   }

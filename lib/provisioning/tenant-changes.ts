@@ -1,9 +1,11 @@
 import { ChangeSetType, type ChangeSet, type EntityManager, type EntityMetadata, type UnitOfWork } from '@mikro-orm/core';
 import { checkFlush, type Flush } from '../entities/flush-check.js';
-import { InvalidDomainError, PublicContextRequiredError, ReservedDomainError, TenantWriteRefusedError } from '../errors/index.js';
+import { PublicContextRequiredError, TenantWriteRefusedError } from '../errors/index.js';
 import { flushesInTransaction } from '../orm/mikro-context.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { checkHost } from './check-host.js';
+import { checkDomains, checkPostponedDomains } from './domain-changes.js';
 
 type Tenant = TenantMixin<unknown>;
 
@@ -23,6 +25,9 @@ export function checkFlushOfTenants(flush: Flush): void {
       throw TenantWriteRefusedError.withoutTransaction(pastTenseOf(change));
     }
   }
+
+  checkDomains(uow.getChangeSets(), rules, { isComplete: false });
+  checkPostponedDomains(uow, rules);
 }
 
 /** Checks what is about to be written, after the hooks of the entities: they may have set or changed names and hosts. */
@@ -30,6 +35,8 @@ export function checkWrites(changeSets: readonly ChangeSet<object>[], rules: Ten
   for (const change of changesOf(changeSets, rules)) {
     checkChange(change, rules, { isComplete: true });
   }
+
+  checkDomains(changeSets, rules, { isComplete: true });
 }
 
 /** Whether a hook of the user's own may set what a new tenant lacks. */
@@ -107,7 +114,7 @@ function checkChange(change: TenantChange, rules: TenantRules, { isComplete }: {
   }
 
   if ((action === 'created' && !mayBeSetLater(domainUrl)) || domainUrl !== undefined) {
-    change.writeDomain(checkDomain(domainUrl, isPublic, rules));
+    change.writeDomain(checkHost(domainUrl, rules, { isPublic }));
   }
 }
 
@@ -122,20 +129,6 @@ function pastTenseOf({ action }: TenantChange): string {
 
 function isRenamed({ action, schemaName, former }: TenantChange): boolean {
   return action === 'updated' && schemaName !== undefined && schemaName !== former;
-}
-
-function checkDomain(domainUrl: unknown, isPublic: boolean, rules: TenantRules): string {
-  const canonical = typeof domainUrl === 'string' ? rules.canonicalHost(domainUrl) : undefined;
-
-  if (canonical === undefined) {
-    throw new InvalidDomainError(domainUrl);
-  }
-
-  if (rules.isPublicHost(canonical) && !isPublic) {
-    throw new ReservedDomainError(canonical);
-  }
-
-  return canonical;
 }
 
 /** A change that a flush is about to make to one tenant. */

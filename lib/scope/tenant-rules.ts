@@ -117,6 +117,13 @@ export class TenantRules {
     return meta.root.class === this.tenantMeta.root.class;
   }
 
+  /** Whether the metadata is the entity of domains or of its inheritance tree. */
+  isDomainClass(meta: Pick<EntityMetadata, 'class' | 'root'>): boolean {
+    const { domains } = this.options;
+
+    return domains !== undefined && meta.root.class === this.metadata.get(domains).root.class;
+  }
+
   /** Whether the data for tenants has a `schemaName` or `domainUrl`, under the name of the property or of its column. */
   hasIdentity(data: object): boolean {
     const { properties } = this.tenantMeta;

@@ -5,6 +5,7 @@ import { connectionProblems } from './connection-options.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
 import { limitProblems } from './limit-options.js';
 import { driverProblems } from './driver-check.js';
+import { domainEntityProblems, domainOptionProblems } from './domain-entity.js';
 import { isTenantEntity } from './entity-kinds.js';
 import { canonicalHostname } from './hostname.js';
 import { TENANT_SETTINGS } from './settings.js';
@@ -27,6 +28,7 @@ export function checkEntities(storage: MetadataStorage, options: ResolvedTenants
 
   return [
     ...tenantProblems(entities, options),
+    ...domainEntityProblems(entities, options),
     ...entities.flatMap(meta => relationProblems(meta)),
     ...entities.flatMap(meta => enumProblems(meta)),
     ...entities.flatMap(meta => virtualProblems(meta, entities)),
@@ -58,6 +60,7 @@ function optionProblems(options: TenantsOptions | undefined): string[] {
 
   return [
     ...hosts,
+    ...domainOptionProblems(options.domains),
     ...directoryProblems(options.directory),
     ...connectionProblems(options.connections),
     ...limitProblems(options.limits),

@@ -2,12 +2,22 @@ import type { EntityClass, FilterQuery, MigrationsOptions, Options } from '@mikr
 import type { ConnectionOptions, ResolvedConnectionOptions } from './connection-options.js';
 import type { LimitsOption } from './limit-options.js';
 import type { DirectoryOptions } from './directory-options.js';
+import type { DomainMixin } from './domain-mixin.js';
 import type { TenantMixin } from './tenant-mixin.js';
 
 /** The options of `withTenants(config, options)`. */
 export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
   /** The entity that has one row per tenant. It extends `TenantMixin` and lives in the public schema. */
   readonly tenant: EntityClass<Tenant>;
+
+  /**
+   * The entity with further hosts of tenants. It extends `DomainMixin` and lives in the public schema. A tenant is then found by its `domainUrl`
+   * or by one of its domains, `redirectToPrimary` of `tenantContext()` can lead visitors to the primary one, and no host can have two tenants.
+   * The next migration of the public set contains the triggers that hold this, so a host is unknown until it has run.
+   *
+   * @default none: a tenant has the one host `domainUrl`
+   */
+  readonly domains?: EntityClass<DomainMixin<Tenant, any>>;
 
   /**
    * The tenant set: the migrations that run in the schema of each tenant. It takes MikroORM's migration options.
@@ -122,7 +132,8 @@ export interface RolesOptions {
 }
 
 /** The options with every default filled in. */
-export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles' | 'connections' | 'limits'>> & {
+export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles' | 'connections' | 'limits' | 'domains'>> & {
+  readonly domains: EntityClass<DomainMixin> | undefined;
   readonly migrations: MigrationsOptions;
   readonly roles: RolesOptions | undefined;
   readonly directory: Required<DirectoryOptions>;
@@ -138,6 +149,7 @@ export type TenantFilter<Tenant extends TenantMixin<unknown> = TenantMixin<unkno
   TenantMixin<unknown> extends Tenant ? object : FilterQuery<Tenant> & object;
 
 export const DEFAULTS = {
+  domains: undefined,
   migrations: {},
   autoCreateSchema: true,
   autoDropSchema: false,
@@ -167,6 +179,7 @@ export const DEFAULT_TENANT_MIGRATIONS_PATH = './migrations/tenant';
 export function resolveOptions(options: TenantsOptions, configSchema: string | undefined): ResolvedTenantsOptions {
   return {
     tenant: options.tenant,
+    domains: options.domains ?? DEFAULTS.domains,
     migrations: options.migrations ?? DEFAULTS.migrations,
     publicSchema: options.publicSchema ?? configSchema ?? 'public',
     autoCreateSchema: options.autoCreateSchema ?? DEFAULTS.autoCreateSchema,

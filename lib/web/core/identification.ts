@@ -1,10 +1,11 @@
 import type { HeldRow } from '../../directory/held-tenant.js';
-import type { HttpTenantError } from '../../errors/index.js';
+import type { HttpTenantError, RedirectToPrimaryError } from '../../errors/index.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import type { Tenancy } from '../../tenancy.js';
+import { keepPrimaryHost } from './primary-host.js';
 
 /** Who is meant by a request. */
-export type Identification = IdentifiedAsTenant | IdentifiedAsPublic | NotServed;
+export type Identification = IdentifiedAsTenant | IdentifiedAsPublic | NotServed | Redirected;
 
 /** The request is one tenant's. */
 export interface IdentifiedAsTenant {
@@ -32,6 +33,13 @@ export interface NotServed {
   readonly error: HttpTenantError;
 }
 
+/** The visitor is sent to the tenant's primary domain: `redirectToPrimary` is set. */
+export interface Redirected {
+  readonly kind: 'redirected';
+  /** The answer: `status` 308, and `headers` with the `Location`. */
+  readonly error: RedirectToPrimaryError;
+}
+
 /** A tenant from the directory. It is what a scope is made of. */
 export class TenantIdentification implements IdentifiedAsTenant {
   readonly kind = 'tenant';
@@ -52,7 +60,12 @@ export class TenantIdentification implements IdentifiedAsTenant {
   }
 
   get tenant(): TenantMixin<unknown> {
-    return (this.#tenant ??= this.#held.copy());
+    if (this.#tenant === undefined) {
+      this.#tenant = this.#held.copy();
+      keepPrimaryHost(this.#tenant, this.#held.primaryHost);
+    }
+
+    return this.#tenant;
   }
 
   /** @internal */

@@ -13,6 +13,7 @@ import type { OrmOption } from '../../scope/live-orms.js';
 import { Tenancy } from '../../tenancy.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import { PublicIdentification, TenantIdentification, type Identification, type NotServed } from './identification.js';
+import { redirectOf, type RedirectOptions } from './redirect-to-primary.js';
 import { byHostname, type NamedTenant, type TenantResolver } from './resolvers.js';
 import { runAs } from './run-as.js';
 import { tenantKeyOf } from './tenant-key.js';
@@ -62,6 +63,15 @@ export interface IdentifyOptions<Context = any, NotFound = never> extends OrmOpt
 
   /** The HTTP status for an unknown tenant, for example 400. @default 404 */
   readonly notFoundStatus?: number;
+
+  /**
+   * Whether a request on another host of the tenant than its primary domain is answered with a redirect there: status 308, which keeps method,
+   * path and query. It needs the option `domains` of `withTenants()`. Without a `port`, the redirect has none, so set it where visitors use
+   * one, as in development: `{ port: 3000 }`. Requests that `authorize` refuses are not redirected.
+   *
+   * @default false
+   */
+  readonly redirectToPrimary?: boolean | RedirectOptions;
 }
 
 export interface MaintenanceOptions<Context = any> {
@@ -92,7 +102,7 @@ export function identify<Context = any>(
 ): Identification | Promise<Identification> {
   const { resolvers = BY_HOSTNAME } = options;
   const tenancy = Tenancy.select(options);
-  const asked: Asked<Context> = { tenancy, options, context, request: new ResolvedRequest(request, tenancy.rules, context) };
+  const asked: Asked<Context> = { tenancy, options, context, sent: request, request: new ResolvedRequest(request, tenancy.rules, context) };
 
   try {
     const answer = ask(resolvers, asked.request, 0);
@@ -162,7 +172,22 @@ function find(answer: Answer, asked: Asked): Identification | Promise<Identifica
   const held = tenancy.findHeld(key);
 
   // nearly every request finds a cached tenant, and then needs no promise
-  return held instanceof Promise ? held.then(each => admit(each, answer, asked), refuse) : admit(held, answer, asked);
+  return held instanceof Promise ? held.then(each => toPrimary(each, answer, asked), refuse) : toPrimary(held, answer, asked);
+}
+
+/** Sends a request that is served to the tenant's primary domain, if that is wanted. */
+function toPrimary(held: HeldRow | undefined, named: NamedTenant, asked: Asked): Identification | Promise<Identification> {
+  const { redirectToPrimary } = asked.options;
+  const redirected = held && redirectToPrimary ? redirectOf(held, named, { request: asked.sent, options: redirectToPrimary }) : undefined;
+  const admitted = admit(held, named, asked);
+
+  if (redirected === undefined) {
+    return admitted;
+  }
+
+  const decide = (found: Identification): Identification => (found.kind === 'tenant' ? redirected : found);
+
+  return admitted instanceof Promise ? admitted.then(decide) : decide(admitted);
 }
 
 /** Decides whether the tenant is served to this request. */
@@ -257,6 +282,7 @@ interface Asked<Context = any> {
   readonly options: IdentifyOptions<Context, unknown>;
   readonly context: Context;
   readonly request: ResolvedRequest<Context>;
+  readonly sent: WebRequest;
 }
 
 const BY_HOSTNAME = [byHostname()];

@@ -62,6 +62,14 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
       return serve(ctx, next, found);
     }
 
+    // an answer like any other, and no error for the handlers before
+    if (found.kind === 'redirected') {
+      ctx.status = found.error.status;
+      ctx.set(found.error.headers);
+      ctx.body = found.error.message;
+      return;
+    }
+
     if (found.kind === 'unknown' && typeof notFound === 'function') {
       return leaveScope(() => notFound(ctx, next));
     }

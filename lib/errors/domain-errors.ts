@@ -1,0 +1,45 @@
+import { TenantError, show } from './tenant-error.js';
+import { HttpTenantError } from './web-errors.js';
+
+/** Another tenant has this host, as its `domainUrl` or as one of its domains. */
+export class HostTakenError extends TenantError {
+  /** Undefined if PostgreSQL does not say which of the hosts it is. */
+  readonly host: string | undefined;
+
+  readonly status = 409;
+  readonly expose = false;
+
+  constructor(host: string | undefined, options?: ErrorOptions) {
+    super(
+      'HOST_TAKEN',
+      `${host === undefined ? 'A host' : `The host ${show(host)}`} belongs to another tenant or is stored already, and a host leads to one tenant only. Nothing was stored. ` +
+        'Choose another host, or remove it from the tenant that has it.',
+      options,
+    );
+    this.host = host;
+  }
+}
+
+/** Hosts were written in a transaction that does not see what others have stored meanwhile. */
+export class HostIsolationError extends TenantError {
+  constructor(options?: ErrorOptions) {
+    super(
+      'HOST_ISOLATION',
+      'The transaction has the isolation level repeatable read or serializable. It does not see the hosts that others have stored meanwhile, so one host could get two tenants. ' +
+        'Nothing was stored. Write hosts in a transaction of the default level, read committed.',
+      options,
+    );
+  }
+}
+
+/** The request is answered with a redirect to the tenant's primary domain: status 308, with `Location`. */
+export class RedirectToPrimaryError extends HttpTenantError {
+  override readonly headers: Readonly<Record<string, string>>;
+
+  constructor(location: string) {
+    super('HOST_NOT_PRIMARY', 308, 'This site has another address.');
+    // a browser keeps a 308 for good otherwise, and two hosts would refer to each other once the primary domain has changed
+    this.headers = { Location: location, 'Cache-Control': 'no-store' };
+    this.stack = `${this.name}: ${this.message}`;
+  }
+}
