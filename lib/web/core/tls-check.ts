@@ -20,7 +20,10 @@ export async function isHostServed(host: string, options: TlsCheckOptions = {}):
     return false;
   }
 
-  const found = await identify({ headers: { host }, url: '/' }, { ...(orm && { orm }), ...(resolvers && { resolvers }) });
+  const found = await identify(
+    { headers: { host }, url: '/' },
+    { ...(orm && { orm }), ...(resolvers && { resolvers }), maintenance: IN_MAINTENANCE_TOO },
+  );
 
   if (found.kind === 'unavailable') {
     throw found.error;
@@ -54,6 +57,9 @@ export function tlsCheck(options: TlsCheckOptions = {}): (req: IncomingMessage, 
     }
   };
 }
+
+// visitors are told of the maintenance over a connection that needs the certificate
+const IN_MAINTENANCE_TOO = { bypass: () => true };
 
 function end(res: ServerResponse, status: number, headers: Readonly<Record<string, string>> = {}): void {
   res.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers }).end();

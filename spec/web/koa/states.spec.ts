@@ -1,6 +1,7 @@
 import {
   currentSchema,
   forEachTenant,
+  isHostServed,
   runInTenant,
   tenantContext,
   tenants,
@@ -117,6 +118,16 @@ onDatabases('tenants with a state', database => {
     await until('it is known', async () => (await server.get('bob.example.com')).status !== 503, 1_500);
 
     expect((await server.get('bob.example.com')).status).to.equal(404);
+  });
+
+  it('H18 H19 certificates are for tenants in maintenance, and not for suspended ones', async () => {
+    await setState('bob', 'maintenance');
+    await setState('carl', 'suspended');
+    await until('it is known', async () => !(await isHostServed('carl.example.com')), 1_500);
+
+    expect(await isHostServed('bob.example.com')).to.equal(true);
+    expect(await isHostServed('acme.example.com')).to.equal(true);
+    await setState('carl', 'active');
   });
 
   it('H18 a state that is none is no service', async () => {
