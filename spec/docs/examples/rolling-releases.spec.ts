@@ -134,8 +134,7 @@ onDatabases(
       const [halfway, rest, late, olderRelease, ...others] = transcriptsOf('docs/guides/rolling-releases.md');
       expect(others).to.deep.equal([]);
 
-      expect(await project.replay(halfway!)).to.deep.equal([0, 0, 0]);
-      expect(await project.replay(rest!)).to.deep.equal([0]);
+      expect(await project.replay([...halfway!, ...rest!])).to.deep.equal([0, 0, 0, 0]);
       // by a process of the old release
       await createShop('carl');
       expect(await project.replay(late!)).to.deep.equal([0, 0]);
