@@ -14,11 +14,12 @@ export function describeErrors(): string {
   const files = globSync('lib/errors/*.ts', { cwd: ROOT }).toSorted();
   const codes = files.flatMap(codesOf);
   const missing = allCodes().filter(code => !codes.some(each => each.code === code));
+  const twice = codes.filter(({ code }, index) => codes.findIndex(each => each.code === code) !== index).map(({ code }) => code);
   const unknown = codes.filter(({ code }) => !allCodes().includes(code)).map(({ code }) => code);
 
-  if (missing.length > 0 || unknown.length > 0) {
+  if (missing.length + unknown.length + twice.length > 0) {
     throw new Error(
-      `lib/errors/error-codes.ts and the other files of codes give each code its cause and its remedy. Without them: ${missing.join(', ') || 'none'}. Not a code: ${unknown.join(', ') || 'none'}.`,
+      `lib/errors/error-codes.ts and the other files of codes give each code its cause and its remedy. Without them: ${missing.join(', ') || 'none'}. Not a code: ${unknown.join(', ') || 'none'}. Twice: ${twice.join(', ') || 'none'}.`,
     );
   }
 

@@ -18,7 +18,7 @@ const GROUPS: readonly Group[] = [
   { text: 'Start', pages: ['start/index', 'start/install'], folder: 'start' },
   {
     text: 'Concepts',
-    pages: ['concepts/tenants', 'concepts/scopes', 'concepts/two-sets', 'concepts/who-is-meant', 'concepts/transactions'],
+    pages: ['concepts/tenants', 'concepts/scopes', 'concepts/migration-sets', 'concepts/who-is-meant', 'concepts/transactions'],
     folder: 'concepts',
   },
   {
@@ -60,6 +60,7 @@ const GROUPS: readonly Group[] = [
       'guides/replicas-and-poolers',
       'guides/roles',
       'guides/backup-and-restore-one-tenant',
+      'guides/upgrading-mikro-orm',
     ],
   },
   {
@@ -76,7 +77,11 @@ const GROUPS: readonly Group[] = [
     ],
     folder: 'reference',
   },
-  { text: 'Design notes', pages: ['design/costs', 'design/specs'], folder: 'design' },
+  {
+    text: 'Design notes',
+    pages: ['design/why-qualified-names', 'design/internals', 'design/isolation-tested', 'design/specs', 'design/costs'],
+    folder: 'design',
+  },
   { text: 'More', pages: ['compared', 'seams', 'contributing', 'changelog'] },
 ];
 
