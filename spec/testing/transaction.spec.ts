@@ -196,6 +196,15 @@ for (const kind of ['postgresql', 'pglite'] as const) {
       expect(await orm.em.fork().count(Library)).to.equal(2);
     });
 
+    it('K3 tells that a test ends in a scope', async () => {
+      const error = await refusal(
+        runInTenant(acme, () => kit.end()),
+        'TEST_UNFINISHED',
+      );
+
+      expect(error.message).to.contain('"K3 tells that a test ends in a scope"').and.to.contain(`the scope of "${acme.schemaName}"`);
+    });
+
     it('K3 refuses a second test, and the database outside of tests', async () => {
       expect((await refusal(kit.begin('another'), 'TEST_USAGE')).message).to.contain('"another"');
       await kit.end();
@@ -300,6 +309,18 @@ describe('what an application brings to a test', function () {
     await kit.begin('the next one');
     const again = await kit.testTenant<Library>();
     expect(await runInTenant(again, em => em.count(Author))).to.equal(0);
+  });
+
+  it('K1 reads what the test has written where an application reads from replicas', async () => {
+    kit = await openLibraryKit('postgresql', {
+      config: { replicas: [{ name: 'replica', host: '127.0.0.1', port: 1 }], preferReadReplicas: true },
+    });
+    await kit.begin('replicas');
+    const acme = await kit.testTenant<Library>();
+    await runInTenant(acme, em => em.persistAndFlush(em.create(Author, { name: 'Ann' })));
+
+    expect(await runInTenant(acme, em => em.count(Author))).to.equal(1);
+    expect(await runInTenant(acme, em => em.find(Author, {}, { connectionType: 'read' }))).to.have.length(1);
   });
 
   it('K1 checks deferred constraints where the code under test commits', async () => {
