@@ -214,15 +214,7 @@ async function evaluate(project: InstalledProject, script: string): Promise<{ re
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The subpaths for the tests of users. */
-const TESTING = [
-  'testing',
-  'testing/mocha',
-  'testing/vitest',
-  'testing/node',
-  'testing/jest',
-  'testing/server',
-  'testing/server/teardown',
-];
+const TESTING = ['testing', 'testing/mocha', 'testing/vitest', 'testing/node', 'testing/jest', 'testing/server', 'testing/server/teardown'];
 
 const DOCUMENTS = [
   'CHANGELOG.md',
