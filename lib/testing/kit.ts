@@ -165,9 +165,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
    *
    * @throws TestError `TEST_USAGE` outside of a test.
    */
-  async testTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
-    data: TestTenantData = {},
-  ): Promise<Tenant> {
+  async testTenant<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(data: TestTenantData = {}): Promise<Tenant> {
     const { look } = this.#running('`testTenant()`');
     const { tenant, isNew } = await leaveScope(() => this.#tenants.take(data));
     await look.took(tenant, { isNew });

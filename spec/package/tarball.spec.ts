@@ -95,7 +95,7 @@ describe('the packed package', function () {
       };
 
       expect(analysis.types.kind).to.equal('included');
-      expect(Object.keys(analysis.entrypoints)).to.have.members(['.', ...EDGES.map(edge => `./${edge}`), './package.json']);
+      expect(Object.keys(analysis.entrypoints)).to.have.members(['.', ...[...EDGES, ...TESTING].map(path => `./${path}`), './package.json']);
       expect(code, stdout).to.equal(0);
     });
 
@@ -112,6 +112,7 @@ describe('the packed package', function () {
       expect(outcomes).to.deep.equal({
         '@landlord/mikro-orm': 'loaded',
         ...Object.fromEntries(EDGES.map(edge => [`@landlord/mikro-orm/${edge}`, 'loaded'])),
+        ...Object.fromEntries(TESTING.map(path => [`@landlord/mikro-orm/${path}`, 'loaded'])),
         '@landlord/mikro-orm/package.json': 'loaded',
         '@landlord/mikro-orm/dist/index.js': 'ERR_PACKAGE_PATH_NOT_EXPORTED',
         '@landlord/mikro-orm/dist/tenancy.js': 'ERR_PACKAGE_PATH_NOT_EXPORTED',
@@ -215,6 +216,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The subpaths for the frameworks. */
 const EDGES = ['koa', 'express', 'fastify', 'hono', 'node', 'nest'];
+
+/** The subpaths for the tests of users. */
+const TESTING = ['testing', 'testing/mocha', 'testing/vitest', 'testing/node', 'testing/jest', 'testing/server', 'testing/server/teardown'];
 
 const DOCUMENTS = [
   'CHANGELOG.md',

@@ -1,5 +1,8 @@
 import { forEachTenant, runInPublic, runInTenant, tenants } from '@landlord/mikro-orm';
-import { LockMode } from '@mikro-orm/core';
+import type { TestKit } from '@landlord/mikro-orm/testing';
+import { defineEntity, LockMode, p, type EntityManager } from '@mikro-orm/core';
+import { Migration } from '@mikro-orm/migrations';
+import { Seeder, SeedManager } from '@mikro-orm/seeder';
 import { expect } from 'chai';
 import request from 'supertest';
 import { createApp } from '../../fixtures/app/app.ts';
@@ -193,6 +196,15 @@ for (const kind of ['postgresql', 'pglite'] as const) {
       expect(await orm.em.fork().count(Library)).to.equal(2);
     });
 
+    it('K3 tells that a test ends in a scope', async () => {
+      const error = await refusal(
+        runInTenant(acme, () => kit.end()),
+        'TEST_UNFINISHED',
+      );
+
+      expect(error.message).to.contain('"K3 tells that a test ends in a scope"').and.to.contain(`the scope of "${acme.schemaName}"`);
+    });
+
     it('K3 refuses a second test, and the database outside of tests', async () => {
       expect((await refusal(kit.begin('another'), 'TEST_USAGE')).message).to.contain('"another"');
       await kit.end();
@@ -257,7 +269,9 @@ for (const kind of ['postgresql', 'pglite'] as const) {
       it('K1 gives the pool of `pg` to who asks for it, in the transaction too', async () => {
         const pool = (await (orm.em.getConnection() as unknown as NativeConnection).getNativeClient()) as NativePool;
         const { rows } = await pool.query('select schema_name as name from library order by id');
-        const byCallback = await new Promise<unknown>(resolve => pool.query('select 1 as one', (_error, result) => resolve(result?.rows)));
+        const byCallback = await new Promise<unknown>(resolve => {
+          void pool.query('select 1 as one', (_error, result) => resolve(result?.rows));
+        });
         const client = await pool.connect();
         const inClient = await client.query('select count(*)::int as count from library where name = $1', ['Bob']);
         client.release();
@@ -269,6 +283,81 @@ for (const kind of ['postgresql', 'pglite'] as const) {
     }
   });
 }
+
+describe('what an application brings to a test', function () {
+  this.timeout(60_000);
+
+  let kit: TestKit<LibraryOrm> | undefined;
+
+  afterEach(() => kit?.close());
+
+  it('K1 seeds a tenant in the transaction', async () => {
+    class Authors extends Seeder {
+      async run(em: EntityManager): Promise<void> {
+        em.create(Author, { name: 'seeded' });
+      }
+    }
+    kit = await openLibraryKit('postgresql', { config: { extensions: [SeedManager] } });
+    const { orm } = kit;
+    await kit.begin('a seeder');
+    const [acme, bob] = [await kit.testTenant<Library>(), await kit.testTenant<Library>()];
+    await runInTenant(acme, () => (orm as LibraryOrm & { readonly seeder: SeedManager }).seeder.seed(Authors));
+
+    expect(await runInTenant(acme, em => em.count(Author))).to.equal(1);
+    expect(await runInTenant(bob, em => em.count(Author))).to.equal(0);
+    await kit.end();
+    await kit.begin('the next one');
+    const again = await kit.testTenant<Library>();
+    expect(await runInTenant(again, em => em.count(Author))).to.equal(0);
+  });
+
+  it('K1 reads what the test has written where an application reads from replicas', async () => {
+    kit = await openLibraryKit('postgresql', {
+      config: { replicas: [{ name: 'replica', host: '127.0.0.1', port: 1 }], preferReadReplicas: true },
+    });
+    await kit.begin('replicas');
+    const acme = await kit.testTenant<Library>();
+    await runInTenant(acme, em => em.persistAndFlush(em.create(Author, { name: 'Ann' })));
+
+    expect(await runInTenant(acme, em => em.count(Author))).to.equal(1);
+    expect(await runInTenant(acme, em => em.find(Author, {}, { connectionType: 'read' }))).to.have.length(1);
+  });
+
+  it('K1 checks deferred constraints where the code under test commits', async () => {
+    const PairSchema = defineEntity({
+      name: 'Pair',
+      schema: '*',
+      properties: { id: p.integer().primary(), other: () => p.manyToOne(Pair).deferMode('deferred').nullable() },
+    });
+    class Pair extends PairSchema.class {}
+    PairSchema.setClass(Pair);
+    class CreatePairs extends Migration {
+      override up(): void {
+        this.addSql(
+          'create table "pair" ("id" serial primary key, "other_id" int null references "pair" ("id") deferrable initially deferred)',
+        );
+      }
+    }
+    kit = await openLibraryKit('postgresql', {
+      config: { entities: [Library, Pair] },
+      tenants: { migrations: { migrationsList: [CreatePairs] } },
+      readyTenants: 1,
+    });
+    await kit.begin('deferred constraints');
+    const acme = await kit.testTenant<Library>();
+    const insert = (id: number, other: number) => (em: EntityManager) =>
+      em.transactional(async tx => {
+        await (tx as typeof em & { execute(sql: string, params: unknown[]): Promise<unknown> }).execute(
+          'insert into pair (id, other_id) values (?, ?)',
+          [id, other],
+        );
+      });
+
+    expect(sqlStateOf(await failureOf(runInTenant(acme, insert(1, 2))))).to.equal('23503');
+    await runInTenant(acme, insert(3, 3));
+    expect(await runInTenant(acme, em => em.count(Pair))).to.equal(1);
+  });
+});
 
 describe('a test that commits', function () {
   this.timeout(60_000);

@@ -26,7 +26,10 @@ export function requestsOf(
   {
     methods = ['get'],
     parameter,
-  }: { readonly methods?: readonly string[]; readonly parameter?: (name: string, tenant: MarkedTenant) => string | number | undefined } = {},
+  }: {
+    readonly methods?: readonly string[];
+    readonly parameter?: (name: string, tenant: MarkedTenant) => string | number | undefined;
+  } = {},
 ): RequestOf[] {
   return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
     methods

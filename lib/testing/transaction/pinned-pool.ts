@@ -1,7 +1,7 @@
 import { NONCE } from '../../database/change-channel.js';
 import type { VirtualSession } from './virtual-session.js';
 import type { TestTransaction } from './test-transaction.js';
-import { emptyResult, type Wire, type WireResult } from './wire.js';
+import { emptyResult, type Message, type Wire, type WireResult } from './wire.js';
 
 /**
  * Has a pool of `pg` give connections of the test's transaction, whenever a test has one. `source` says which: undefined for a connection of
@@ -68,16 +68,16 @@ export function pinPool(pool: Pool, source: () => TestTransaction | undefined): 
 
 /** Takes a connection of the pool for the transaction of a test. */
 export async function pgWire(pool: Pool): Promise<Wire & { close(isBroken: boolean): void }> {
-  const client = (await pool.connect()) as RealClient;
+  const client: RealClient = await pool.connect();
   const wire = {
     takesScripts: true,
-    send: ({ sql, values, options }: { sql: string; values?: readonly unknown[]; options?: object }) =>
+    send: ({ sql, values, options }: Message) =>
       client.query(options === undefined && values === undefined ? sql : { ...options, text: sql, values }),
     close: (isBroken: boolean) => client.release(isBroken),
   };
   realClients.set(wire, client);
 
-  return wire as Wire & typeof wire;
+  return wire;
 }
 
 /** What Kysely, the library and the application take for a client of `pg`. */
@@ -166,7 +166,7 @@ class ReadCursor {
     const { text, values = [] } = this.#cursor;
     this.#rows ??= this.#session
       .query({ sql: text, values: values !== null && values.length > 0 ? values : undefined })
-      .then(result => [...(([result].flat()[0] ?? emptyResult('')) as WireResult).rows]);
+      .then(result => [...([result].flat()[0] ?? emptyResult('')).rows]);
 
     return (await this.#rows).splice(0, count);
   }
