@@ -10,6 +10,7 @@ import { orm } from './orm.ts';
 import { overload } from './overload.ts';
 import { startServer, type BenchServer } from './server.ts';
 import { soak } from './soak.ts';
+import { testing } from './testing.ts';
 import { publicCheck } from './public-check.ts';
 import { printReport, type Report } from './report.ts';
 import { request } from './request.ts';
@@ -32,6 +33,7 @@ const BENCHES: Readonly<
   request,
   resolve,
   soak,
+  testing,
 };
 
 const [name = '', argument] = process.argv.slice(2);

@@ -23,6 +23,7 @@ import { MIGRATION_PROBES } from './migrations/run/seam-probes.js';
 import { createPublicSchemaGenerator } from './migrations/set/public-schema-generator.js';
 import { namePublicSnapshot } from './migrations/set/snapshot-name.js';
 import { resolveOptions, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './tenant/options.js';
+import { replacedSettings } from './tenant/replaced-settings.js';
 import { ensureTenantRelation } from './tenant/domain-entity.js';
 import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { guardExtensions } from './orm/public-extensions.js';
@@ -74,8 +75,7 @@ export function withTenants<
 
 function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm: WrappedOrm) => void): AnyConfig {
   const classes: TenantClasses = new Set();
-
-  return {
+  const wrapped: AnyConfig = {
     ...config,
     schema: options.publicSchema,
     // MikroORM would generate the entities of each tenant's tables
@@ -87,7 +87,14 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm:
     ...(config.filters === undefined ? {} : { filters: withGuardedConditions(config.filters) }),
     subscribers: [...(config.subscribers ?? []), new FlushSubscriber(), new TenantSubscriber(classes), ...domainSubscribers(options)],
     // the user's own migrator comes later, and replaces MikroORM's
-    extensions: [Migrator, ...(config.extensions ?? []), tenantsExtension(options, classes, onStart)],
+    extensions: [
+      Migrator,
+      ...(config.extensions ?? []),
+      tenantsExtension(options, classes, orm => {
+        refuseReplaced(orm, wrapped);
+        onStart(orm);
+      }),
+    ],
     discovery: wrapDiscovery(config.discovery ?? {}, options, classes),
     migrations: {
       ...config.migrations,
@@ -96,6 +103,16 @@ function wrap(config: AnyConfig, options: ResolvedTenantsOptions, onStart: (orm:
       includeWildcardSchema: false,
     },
   };
+
+  return wrapped;
+}
+
+function refuseReplaced({ config }: WrappedOrm, wrapped: AnyConfig): void {
+  const problems = replacedSettings(config, wrapped);
+
+  if (problems.length > 0) {
+    throw new TenantConfigError(problems);
+  }
 }
 
 function domainSubscribers({ domains }: ResolvedTenantsOptions): DomainSubscriber[] {

@@ -19,6 +19,7 @@ export default defineConfig({
   metaChunk: true,
   head: [['link', { rel: 'icon', href: 'data:,' }]],
   markdown: {
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     anchor: { slugify: slug },
     config: md => {
       md.use(leadInsideTheSite).use(showTypes);
@@ -36,5 +37,7 @@ export default defineConfig({
     search: { provider: 'local' },
     docFooter: { prev: 'Before', next: 'Next' },
   },
+  // the layout of a home page has no landmark for its content
+  transformHtml: code => code.replace('<div class="VPContent is-home"', '<div role="main" class="VPContent is-home"'),
   buildEnd: ({ outDir }) => writeForMachines(DOCS, outDir),
 });

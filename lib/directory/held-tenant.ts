@@ -3,6 +3,7 @@ import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { IdentifiedTenant } from '../scope/make-scope.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { stateOf, type TenantState } from '../tenant/tenant-state.js';
 import type { HeldTenant } from './directory.js';
 
 /**
@@ -13,6 +14,7 @@ export interface HeldRow extends HeldTenant {
   /** Which tenant it is, whoever has its name later. */
   readonly identity: TenantIdentity | undefined;
 
+  readonly state: TenantState;
   /** The tenant's primary domain, if it has domains. */
   readonly primaryHost?: string | undefined;
 
@@ -39,6 +41,7 @@ export function holdRow({ row, identity }: IdentifiedTenant, fork: () => TenantE
   return {
     schemaName: row.schemaName,
     identity,
+    state: stateOf(row),
     copy: () =>
       fork()
         .getEntityFactory()

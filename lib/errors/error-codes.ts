@@ -21,8 +21,19 @@ import type {
   TenantWriteRefusedError,
   UnknownTenantError,
 } from './tenant-row-errors.js';
+import type { TenantMaintenanceError, TenantSuspendedError } from './state-errors.js';
 import type { UnsupportedValueError } from './value-errors.js';
-import type { DirectoryUnavailableError, InvalidHostError, RoutingError, UnknownHostError } from './web-errors.js';
+import type {
+  DirectoryUnavailableError,
+  InvalidHostError,
+  ResolverError,
+  RoutingError,
+  TenantForbiddenError,
+  TenantMismatchError,
+  TenantNotServedError,
+  TenantUrlError,
+  UnknownHostError,
+} from './web-errors.js';
 
 /** The class of each code, with the cause and the remedy, from which docs/reference/errors.md is written. Those of migrations are in migration-codes.ts. */
 export interface ErrorCodes {
@@ -196,6 +207,46 @@ export interface ErrorCodes {
    * @remedy This is an answer to a visitor. If the host is to be served, create the tenant, or add the host to `publicHosts`.
    */
   HOST_UNKNOWN: UnknownHostError;
+  /**
+   * The request names no tenant that is served, in another way than by its host. `status` is 404, or `notFoundStatus`.
+   * @remedy This is an answer to a visitor. If the tenant is to be served, create it, or look at what your resolvers return.
+   */
+  TENANT_NOT_SERVED: TenantNotServedError;
+  /**
+   * `authorize` has refused the request, and `forbiddenStatus` tells the visitor so.
+   * @remedy This is an answer to a visitor. Leave `forbiddenStatus` out if visitors must not learn which tenants exist.
+   */
+  TENANT_FORBIDDEN: TenantForbiddenError;
+  /**
+   * A session or a token is bound to another tenant, or to none. `status` is 401.
+   * @remedy This is an answer to a visitor, who has to sign in again. If it should be valid here, store `boundToTenant()` in it when it is made.
+   */
+  TENANT_MISMATCH: TenantMismatchError;
+  /**
+   * `tenantUrl()` got a path that could lead to another host, or a base from which no URL of a tenant can be made.
+   * @remedy Pass a path that begins with one slash, and a base as the message shows.
+   */
+  TENANT_URL: TenantUrlError;
+  /**
+   * A resolver cannot work as it was made: `byHeader()` without `trusted`, a pattern or a domain that cannot be read, or a property that is not unique.
+   * @remedy Change the resolver as the message says.
+   */
+  RESOLVER_INVALID: ResolverError;
+  /**
+   * A resolver has thrown, or has returned what names no tenant. Nothing was served. `status` is 500.
+   * @remedy Read the `cause`, and let the resolver return undefined for a request that it knows nothing of.
+   */
+  RESOLVER_FAILED: ResolverError;
+  /**
+   * The tenant is suspended. `status` is 403, or `suspendedStatus`. Without `suspendedStatus` a visitor gets `HOST_UNKNOWN` instead.
+   * @remedy This is an answer to a visitor, or to `runInTenant()` with `onlyActive`. To serve the tenant again, set its `state` to `active`.
+   */
+  TENANT_SUSPENDED: TenantSuspendedError;
+  /**
+   * The tenant is in maintenance. `status` is 503, with `Retry-After`.
+   * @remedy This is an answer to a visitor, or to `runInTenant()` with `onlyActive`. Set the tenant's `state` to `active` when the work is done. `maintenance.bypass` lets operators in before.
+   */
+  TENANT_IN_MAINTENANCE: TenantMaintenanceError;
   /**
    * The request came on a host of the tenant that is not its primary domain, and `redirectToPrimary` is set. `status` is 308, with `Location`.
    * @remedy This is an answer to a visitor. To serve every host itself, leave out `redirectToPrimary`.

@@ -28,7 +28,9 @@ export {
   ResolverError,
   RoutingError,
   TenantForbiddenError,
+  TenantMismatchError,
   TenantNotServedError,
+  TenantUrlError,
   UnknownHostError,
 } from './web-errors.js';
 export { UnsupportedValueError } from './value-errors.js';
@@ -36,3 +38,4 @@ export { HostIsolationError, HostTakenError, RedirectToPrimaryError } from './do
 export type { Blocker } from './blocker.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';
 export { MigrationSetError } from './migration-set-error.js';
+export { TenantMaintenanceError, TenantSuspendedError } from './state-errors.js';

@@ -4,9 +4,6 @@ import { HttpTenantError } from './web-errors.js';
 export class TenantOverloadedError extends HttpTenantError {
   readonly schemaName: string;
 
-  /** The headers that Koa sends with the response. */
-  override readonly headers: Readonly<Record<string, string>>;
-
   /** For work that would be one more than `queue`. */
   static queueFull(schemaName: string, limits: Limits): TenantOverloadedError {
     return new TenantOverloadedError(schemaName, limits, `${limits.queue} pieces of its work wait already (\`limits.queue\`)`);
@@ -21,10 +18,10 @@ export class TenantOverloadedError extends HttpTenantError {
       'TENANT_OVERLOADED',
       503,
       `This tenant uses the ${concurrency} connections that it may use at once (\`limits.concurrency\`), and ${reason}. Nothing was sent to the database. Try again in a moment.`,
+      // earlier than that, it would wait as long
+      { headers: { 'Retry-After': String(Math.ceil(timeoutMs / 1000)) } },
     );
     this.schemaName = schemaName;
-    // earlier than that, it would wait as long
-    this.headers = { 'Retry-After': String(Math.ceil(timeoutMs / 1000)) };
   }
 }
 

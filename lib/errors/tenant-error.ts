@@ -37,6 +37,10 @@ export type TenantErrorCode =
   | 'HOST_NOT_PRIMARY'
   | 'TENANT_NOT_SERVED'
   | 'TENANT_FORBIDDEN'
+  | 'TENANT_SUSPENDED'
+  | 'TENANT_IN_MAINTENANCE'
+  | 'TENANT_MISMATCH'
+  | 'TENANT_URL'
   | 'RESOLVER_INVALID'
   | 'RESOLVER_FAILED'
   | 'DIRECTORY_UNAVAILABLE'
@@ -61,7 +65,15 @@ export type TenantErrorCode =
   | 'MIGRATION_SESSION_STATE'
   | 'MIGRATION_NEEDS_SESSION'
   | 'MIGRATION_FOR_ONE_TENANT'
-  | 'PUBLIC_SET_BEHIND';
+  | 'PUBLIC_SET_BEHIND'
+  | 'TEST_SERVER'
+  | 'TEST_TEMPLATE'
+  | 'TEST_USAGE'
+  | 'TEST_COMMITS'
+  | 'TEST_OVERLAP'
+  | 'TEST_ENDED'
+  | 'TEST_UNFINISHED'
+  | 'TEST_LEAK';
 
 /** The base class of every error that this library throws. Branch on `code`. The message says what happened, why, and what to do. */
 export class TenantError extends Error {

@@ -5,11 +5,12 @@ export class HttpTenantError extends TenantError {
   readonly status: number;
   readonly expose = true;
   /** The headers of the response. */
-  declare readonly headers?: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(code: TenantErrorCode, status: number, message: string) {
-    super(code, message);
+  constructor(code: TenantErrorCode, status: number, message: string, { headers = {}, ...options }: HttpErrorOptions = {}) {
+    super(code, message, options);
     this.status = status;
+    this.headers = headers;
   }
 }
 
@@ -47,6 +48,31 @@ export class TenantNotServedError extends HttpTenantError {
 export class TenantForbiddenError extends HttpTenantError {
   constructor(status: number) {
     super('TENANT_FORBIDDEN', status, 'You may not use this tenant.');
+  }
+}
+
+/** A session or a token is bound to another tenant, or to none: status 401. What it is bound to is not told. */
+export class TenantMismatchError extends HttpTenantError {
+  constructor() {
+    super('TENANT_MISMATCH', 401, 'This session or token is not valid here. Sign in again.');
+  }
+}
+
+/** `tenantUrl()` would make a URL of another host, or cannot make one. */
+export class TenantUrlError extends TenantError {
+  static invalidPath(path: unknown): TenantUrlError {
+    return new TenantUrlError(
+      'TENANT_URL',
+      `${show(path)} is no path of a tenant's URL: it must begin with one slash. Otherwise it could lead to another host. Pass a path such as '/books?page=2'.`,
+    );
+  }
+
+  static invalidBase(base: unknown): TenantUrlError {
+    return new TenantUrlError(
+      'TENANT_URL',
+      `${show(base)} is no base of a tenant's URL. Pass a URL that names a property of the tenant, for example 'https://:domainUrl' or 'https://example.com/t/:schemaName'. ` +
+        'A property in the host must be one that is a valid part of a host name.',
+    );
   }
 }
 
@@ -114,15 +140,11 @@ export class ResolverError extends TenantError {
 
 /** The tenant of a request cannot be looked up, because the database cannot be reached: status 503. */
 export class DirectoryUnavailableError extends HttpTenantError {
-  override readonly headers: Readonly<Record<string, string>>;
-
   constructor(retryAfterInSeconds: number, cause: unknown) {
-    super('DIRECTORY_UNAVAILABLE', 503, 'The tenant of this request cannot be looked up at the moment. Try again in a moment.');
-    this.headers = { 'Retry-After': String(retryAfterInSeconds) };
-
-    if (cause !== undefined) {
-      this.cause = cause;
-    }
+    super('DIRECTORY_UNAVAILABLE', 503, 'The tenant of this request cannot be looked up at the moment. Try again in a moment.', {
+      headers: { 'Retry-After': String(retryAfterInSeconds) },
+      ...(cause === undefined ? {} : { cause }),
+    });
   }
 }
 
@@ -140,18 +162,25 @@ function withoutStack(error: Error): void {
 
 /** `schemaRouter()` got something that is not a router, or it is used before `tenantContext()`. */
 export class RoutingError extends TenantError {
-  static notARouter(name: string, value: unknown): RoutingError {
+  static notARouter(name: string, value: unknown, wanted = 'a middleware function or a @koa/router'): RoutingError {
     return new RoutingError(
       'NOT_A_ROUTER',
-      `\`${name}\` of schemaRouter() is ${value === null ? 'null' : typeof value}, but must be a middleware function or a @koa/router. Pass \`router.routes()\`.`,
+      `\`${name}\` of schemaRouter() is ${value === null ? 'null' : typeof value}, but must be ${wanted}. ${wanted.includes('koa') ? 'Pass `router.routes()`.' : 'Nothing was served.'}`,
     );
   }
 
   /** For `koa.use(tenantContext)`. */
-  static notCalled(): RoutingError {
+  static notCalled(use = 'koa.use()'): RoutingError {
     return new RoutingError(
       'NO_TENANT_CONTEXT',
-      '`tenantContext` was given to `koa.use()` as it is, so it was called for a request and has selected no tenant. Nothing was served. Call it: `koa.use(tenantContext())`.',
+      `\`tenantContext\` was given to \`${use}\` as it is, so it was called for a request and has selected no tenant. Nothing was served. Call it: \`${use.replace('()', '(tenantContext())')}\`.`,
+    );
+  }
+
+  static unknownFastify(): RoutingError {
+    return new RoutingError(
+      'NOT_A_ROUTER',
+      'This version of Fastify does not say which proxies it trusts, so the host of a request is not known for certain. Nothing was registered. Use Fastify 5.',
     );
   }
 
@@ -160,10 +189,14 @@ export class RoutingError extends TenantError {
     return new RoutingError('NO_TENANT_CONTEXT', 'runAs() got something that `identify()` has not returned. Nothing was run.');
   }
 
-  static noContext(): RoutingError {
+  static noContext(before = 'koa.use(tenantContext())'): RoutingError {
     return new RoutingError(
       'NO_TENANT_CONTEXT',
-      'schemaRouter() was called outside any scope, so it cannot choose between the public and the tenant routes. Put `koa.use(tenantContext())` before it.',
+      `schemaRouter() was called outside any scope, so it cannot choose between the public and the tenant routes. Put \`${before}\` before it.`,
     );
   }
+}
+
+interface HttpErrorOptions extends ErrorOptions {
+  readonly headers?: Readonly<Record<string, string>>;
 }

@@ -52,8 +52,8 @@ export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixi
   readonly autoDropSchema?: boolean;
 
   /**
-   * Schema names that no tenant may have, in addition to `public`, `pg_*` and `information_schema`.
-   * Anchor a pattern with `^` and `$`. Otherwise it refuses every name that contains a match.
+   * Schema names that no tenant may have, in addition to `public`, `pg_*`, `information_schema` and the name of the
+   * database role. Anchor a pattern with `^` and `$`. Otherwise it refuses every name that contains a match.
    *
    * @default []
    */

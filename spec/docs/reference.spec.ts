@@ -3,14 +3,17 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import cliPackage from '@mikro-orm/cli/package.json' with { type: 'json' };
+import packageJson from '../../package.json' with { type: 'json' };
 import { ROOT } from '../support/orm/library-orm.ts';
 
 describe('the reference', () => {
   it('is as the code says: options, functions, commands and errors', async () => {
     const checked = promisify(execFile)(process.execPath, [join(ROOT, 'docs/.vitepress/reference/write.ts'), '--check']);
     const { stdout, stderr } = await checked.catch((error: { readonly stdout: string; readonly stderr: string }) => error);
+    const differing = (stdout + stderr).split('\n').filter(line => line !== '' && (isOldest || !line.startsWith('docs/reference/cli.md')));
 
-    expect(stdout + stderr).to.equal('');
+    expect(differing).to.deep.equal([]);
   });
 
   it('has each code of an error with its cause, its remedy and what it says', () => {
@@ -21,6 +24,9 @@ describe('the reference', () => {
     expect(sections.filter(section => !/\*\*Cause:\*\* \S.*\n\n\*\*Remedy:\*\* \S.*\n\nMessages:\n\n- \S/.test(section))).to.deep.equal([]);
   });
 });
+
+// the commands of MikroORM itself differ from version to version
+const isOldest = packageJson.peerDependencies['@mikro-orm/cli'].startsWith(`>=${cliPackage.version} `);
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');

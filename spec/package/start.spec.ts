@@ -106,6 +106,10 @@ onDatabases(
           if (program !== 'npm') {
             expectPrinted(each, stdout);
           }
+
+          if (each.command.endsWith('migration:up --tenants')) {
+            expectPrinted(transcriptsOf('docs/guides/many-tenants.md')[0]?.[0] ?? each, stdout);
+          }
         }
       }
     }

@@ -214,7 +214,7 @@ async function evaluate(project: InstalledProject, script: string): Promise<{ re
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The subpaths for the frameworks. */
-const EDGES = ['koa'];
+const EDGES = ['koa', 'express', 'fastify', 'hono', 'node', 'nest'];
 
 const DOCUMENTS = [
   'CHANGELOG.md',

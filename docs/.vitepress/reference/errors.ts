@@ -18,7 +18,7 @@ export function describeErrors(): string {
 
   if (missing.length > 0 || unknown.length > 0) {
     throw new Error(
-      `lib/errors/error-codes.ts and migration-codes.ts give each code its cause and its remedy. Without them: ${missing.join(', ') || 'none'}. Not a code: ${unknown.join(', ') || 'none'}.`,
+      `lib/errors/error-codes.ts and the other files of codes give each code its cause and its remedy. Without them: ${missing.join(', ') || 'none'}. Not a code: ${unknown.join(', ') || 'none'}.`,
     );
   }
 

@@ -69,7 +69,8 @@ export function shownFile(shown: string, page: string, docs: string): { source: 
 }
 
 export function languageOf(source: string): string {
-  return /\.(\w+)$/.exec(source)?.[1] ?? '';
+  // `Dockerfile` has no extension
+  return /[./](\w+)$/.exec(source)?.[1] ?? '';
 }
 
 /** The path of a file in the folder of examples. */

@@ -1,6 +1,8 @@
 import { createTransformerFactory } from '@shikijs/twoslash/core';
-import { rendererFloatingVue } from '@shikijs/vitepress-twoslash';
+import { defaultHoverInfoProcessor, rendererFloatingVue } from '@shikijs/vitepress-twoslash';
 import { createFileSystemTypesCache } from '@shikijs/vitepress-twoslash/cache-fs';
+import { createHash } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createTwoslasher } from 'twoslash/core';
@@ -27,11 +29,10 @@ export function hovers(docs: string): ShikiTransformer {
       strict: true,
       skipLibCheck: true,
       noEmit: true,
-      experimentalDecorators: true,
-      emitDecoratorMetadata: true,
+      allowImportingTsExtensions: true,
     },
   });
-  const cache = createFileSystemTypesCache({ dir: join(docs, '.vitepress/cache/types') });
+  const cache = createFileSystemTypesCache({ dir: join(docs, '.vitepress/cache/types', versionOfTypes(docs)) });
   cache.init?.();
   const fail = (error: unknown, code: string): never => {
     throw new Error(`This code does not compile: ${String(error)}\n${code}`, { cause: error });
@@ -44,14 +45,18 @@ export function hovers(docs: string): ShikiTransformer {
       return cached;
     }
 
-    const result = twoslasher(code, extension);
+    const result = twoslasher(code, extension, METADATA.test(code) ? { compilerOptions: WITH_METADATA } : {});
     cache.write(code, result);
 
     return result;
   }) as never)({
     langs: ['ts'],
     explicitTrigger: true,
-    renderer: rendererFloatingVue(),
+    renderer: rendererFloatingVue({
+      // MikroORM's types can be as long as a page, and each is part of it
+      processHoverInfo: info => shortened(defaultHoverInfoProcessor(info), 280),
+      processHoverDocs: docs => shortened(docs.split('\n\n')[0] ?? '', 400),
+    }),
     onTwoslashError: fail,
     onShikiError: fail,
   }) as unknown as ShikiTransformer;
@@ -72,6 +77,24 @@ export function hovers(docs: string): ShikiTransformer {
       return 'twoslash' in this.meta ? html.replaceAll('{', '&#123;') : undefined;
     },
   };
+}
+
+/** Changes with every type that code of the pages can use, so that none is shown as it was before. */
+function versionOfTypes(docs: string): string {
+  const files = globSync(['../dist/**/*.d.ts', 'examples/**/*.ts'], { cwd: docs }).toSorted();
+  const hash = createHash('sha256');
+  files.forEach(file => hash.update(readFileSync(join(docs, file))));
+
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Files that tsconfig.metadata.json of the examples is for. */
+const METADATA = /^\/\/ @filename: \S*(?:nest|legacy)/;
+
+const WITH_METADATA = { experimentalDecorators: true, emitDecoratorMetadata: true };
+
+function shortened(text: string, limit: number): string {
+  return text.length > limit ? `${text.slice(0, limit).trimEnd()} …` : text;
 }
 
 type ShikiTransformer = NonNullable<MarkdownOptions['codeTransformers']>[number];

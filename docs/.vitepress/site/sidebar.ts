@@ -1,17 +1,24 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+interface Group {
+  readonly text: string;
+  readonly pages: readonly string[];
+  /** All other pages of it come at the end. */
+  readonly folder?: string;
+}
+
 interface Item {
   readonly text: string;
   readonly link: string;
 }
 
 /** The pages of the site. Those that a list names come first, in its order; all others of its folder follow by their titles. */
-const GROUPS: readonly { readonly text: string; readonly pages: readonly string[]; readonly folder?: string }[] = [
+const GROUPS: readonly Group[] = [
   { text: 'Start', pages: ['start/index', 'start/install'], folder: 'start' },
   {
     text: 'Concepts',
-    pages: ['concepts/scopes', 'concepts/migration-sets', 'concepts/who-is-meant', 'concepts/transactions'],
+    pages: ['concepts/tenants', 'concepts/scopes', 'concepts/two-sets', 'concepts/who-is-meant', 'concepts/transactions'],
     folder: 'concepts',
   },
   {
@@ -19,22 +26,42 @@ const GROUPS: readonly { readonly text: string; readonly pages: readonly string[
     pages: [
       'guides/existing-application',
       'guides/customers-to-tenants',
-      'guides/scopes',
       'guides/creating-tenants',
+      'guides/scopes',
       'guides/raw-sql',
+      'guides/migrations',
+      'guides/development-loop',
+      'guides/seeding',
+      'guides/testing',
+    ],
+    folder: 'guides',
+  },
+  {
+    text: 'On the web',
+    pages: [
       'guides/koa',
       'guides/frameworks',
       'guides/nestjs',
       'guides/who-is-meant',
-      'guides/testing',
-      'guides/migrations',
-      'guides/many-tenants',
-      'guides/connections',
-      'guides/roles',
+      'guides/sessions-and-tokens',
+      'guides/one-user-many-tenants',
+      'guides/tenant-settings',
+      'guides/tenant-states',
     ],
-    folder: 'guides',
   },
-  { text: 'Operating', pages: ['operating'] },
+  {
+    text: 'Operating',
+    pages: [
+      'guides/deployments',
+      'guides/rolling-releases',
+      'guides/many-tenants',
+      'operating',
+      'guides/connections',
+      'guides/replicas-and-poolers',
+      'guides/roles',
+      'guides/backup-and-restore-one-tenant',
+    ],
+  },
   {
     text: 'Reference',
     pages: [
@@ -49,7 +76,7 @@ const GROUPS: readonly { readonly text: string; readonly pages: readonly string[
     ],
     folder: 'reference',
   },
-  { text: 'Design notes', pages: ['design/costs'], folder: 'design' },
+  { text: 'Design notes', pages: ['design/costs', 'design/specs'], folder: 'design' },
   { text: 'More', pages: ['compared', 'seams', 'contributing', 'changelog'] },
 ];
 
@@ -59,8 +86,11 @@ export function sidebar(docs: string): { text: string; items: Item[] }[] {
 }
 
 function pagesOf(docs: string, first: readonly string[], folder: string | undefined): Item[] {
+  const named = new Set(GROUPS.flatMap(({ pages }) => pages));
   const found = globSync([...first.map(page => `${page}.md`), ...(folder === undefined ? [] : [`${folder}/**/*.md`])], { cwd: docs });
-  const items = [...new Set(found)].map(file => ({ page: file.replace(/\.md$/, ''), text: titleOf(join(docs, file)) }));
+  const items = [...new Set(found)]
+    .map(file => ({ page: file.replace(/\.md$/, ''), text: titleOf(join(docs, file)) }))
+    .filter(({ page }) => first.includes(page) || !named.has(page));
   const place = (page: string): number => (first.includes(page) ? first.indexOf(page) : first.length);
 
   return items

@@ -17,7 +17,7 @@ export const ClientSchema = defineEntity({
 
 const BookSchema = defineEntity({
   name: 'Book',
-  schema: '*', // one table for each tenant; without it, one shared table in the public schema
+  schema: '*', // one table for each tenant; without it, one for all
   properties: { id: p.integer().primary(), title: p.string() },
 });
 

@@ -1,5 +1,6 @@
-import { AsyncResource } from 'node:async_hooks';
-import { Readable } from 'node:stream';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+import type { Readable, Writable } from 'node:stream';
+import { innermostScope } from '../../scope/scope.js';
 
 /**
  * Binds a stream to the current scope: its reads, and its destruction. A server reads a body when the visitor's connection can take more, which
@@ -10,12 +11,43 @@ export function keepScopeOfStream(body: Readable): void {
   body._destroy = AsyncResource.bind(body._destroy.bind(body));
 }
 
-/** The same for a web stream: returns a stream of Node in its place. */
-export function keepScopeOfWebStream(body: ReadableStream): Readable {
-  const readable = Readable.fromWeb(body as never);
-  keepScopeOfStream(readable);
+/** The same for a web stream. Returns a stream that reads it in the current scope. */
+export function keepScopeOfWebStream(body: ReadableStream): ReadableStream {
+  const reader = body.getReader();
 
-  return readable;
+  return new ReadableStream(
+    {
+      pull: AsyncResource.bind(async (controller: ReadableStreamDefaultController) => {
+        const { done, value } = await reader.read();
+
+        if (done) {
+          controller.close();
+        } else {
+          controller.enqueue(value);
+        }
+      }),
+      cancel: AsyncResource.bind((reason: unknown) => reader.cancel(reason)),
+    },
+    // reads nothing before somebody asks
+    { highWaterMark: 0 },
+  );
+}
+
+/** Binds every stream that is piped to the response, to the scope that pipes it or else to the current one. */
+export function keepScopeOfPipes(response: Pick<Writable, 'on'>): void {
+  const inScope = AsyncLocalStorage.snapshot();
+
+  response.on('pipe', (source: unknown) => {
+    if (!isReadable(source)) {
+      return;
+    }
+
+    if (innermostScope() === undefined) {
+      inScope(keepScopeOfStream, source);
+    } else {
+      keepScopeOfStream(source);
+    }
+  });
 }
 
 /** Whether the value is a stream that can be bound. Checks the methods, because the readable-stream package has its own class. */
@@ -23,4 +55,9 @@ export function isReadable(body: unknown): body is Readable {
   const { _read, _destroy } = (body ?? {}) as Partial<Readable>;
 
   return typeof _read === 'function' && typeof _destroy === 'function';
+}
+
+/** Whether the value is a web stream that nobody reads yet. A locked stream has a reader, in the scope where it was started. */
+export function isUnreadWebStream(body: unknown): body is ReadableStream {
+  return body instanceof ReadableStream && !body.locked;
 }

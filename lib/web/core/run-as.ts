@@ -12,13 +12,13 @@ export function runAs<Result>(identification: Identification, fn: () => Result):
   if (identification instanceof TenantIdentification) {
     const { tenancy } = identification;
 
-    return tenancy.enter(heldScopeOf(tenancy.rules, identification), fn);
+    return tenancy.enter(heldScopeOf(tenancy.rules, identification), () => fn());
   }
 
   if (identification instanceof PublicIdentification) {
     const { tenancy } = identification;
 
-    return tenancy.enter(publicScope(tenancy.rules), fn);
+    return tenancy.enter(publicScope(tenancy.rules), () => fn());
   }
 
   throw 'error' in identification ? identification.error : RoutingError.notIdentified();

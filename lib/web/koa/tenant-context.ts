@@ -3,6 +3,7 @@ import type { Context, Middleware, Next } from 'koa';
 import { RoutingError } from '../../errors/index.js';
 import { leaveScope } from '../../orm/mikro-context.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
+import { exposeTenant } from '../core/found-tenant.js';
 import { identify, type IdentifyOptions } from '../core/identify.js';
 import type { IdentifiedAsPublic, IdentifiedAsTenant } from '../core/identification.js';
 import { withoutMount } from '../core/mount.js';
@@ -107,17 +108,6 @@ function serve(ctx: Context, next: Next, found: IdentifiedAsTenant | IdentifiedA
   });
 }
 
-// a getter, because many requests never read the tenant. It is shared by all requests: with functions of its own, each state would get its
-// own hidden class in V8, which makes the whole request measurably slower
-function exposeTenant(state: Context['state'], found: IdentifiedAsTenant): void {
-  Object.defineProperty(state, FOUND, { value: found, configurable: true });
-  Object.defineProperty(state, 'tenant', TENANT_PROPERTY);
-}
-
-function replaceTenant(this: Context['state'], value: unknown): void {
-  Object.defineProperty(this, 'tenant', { configurable: true, enumerable: true, writable: true, value });
-}
-
 /** Takes the tenant off the path for what comes after, as a mounted application has it. */
 function mount(ctx: Context, next: Next, mountPath: string): Next {
   return async () => {
@@ -131,14 +121,3 @@ function mount(ctx: Context, next: Next, mountPath: string): Next {
     }
   };
 }
-
-const FOUND = Symbol('found');
-
-const TENANT_PROPERTY: PropertyDescriptor & ThisType<{ readonly [FOUND]: IdentifiedAsTenant }> = {
-  configurable: true,
-  enumerable: true,
-  get() {
-    return this[FOUND].tenant;
-  },
-  set: replaceTenant,
-};

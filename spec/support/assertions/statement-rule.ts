@@ -186,6 +186,7 @@ const FOLDERS = [
   'lib',
   'spec',
   'fixtures',
+  'docs/examples',
   'migrations',
   'node_modules/@mikro-orm/core',
   'node_modules/@mikro-orm/sql',

@@ -89,8 +89,11 @@ connection.prepareQuery = function (...args) {
 /** What the library appends to a lone write, to be sent in one message with it. */
 const CHECK = /\n; values \(pg_catalog\.int4div\(.*\) \/\* first [\w-]+ \*\/$/;
 
+/** What the kit for tests appends to a statement outside of a transaction. */
+const SAVEPOINT = /\n;release savepoint (?:landlord_test;savepoint landlord_test|landlord_test_\d+)$/;
+
 function watchSent(sent: unknown): void {
-  const statement = typeof sent === 'string' ? sent.replace(CHECK, '') : sent;
+  const statement = typeof sent === 'string' ? sent.replace(SAVEPOINT, '').replace(CHECK, '') : sent;
   const waiting = filled.get(statement as string) ?? 0;
 
   if (waiting === 0) {

@@ -23,12 +23,19 @@ export const PGBOUNCER: SystemProgram = {
   paths: ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer', '/opt/homebrew/bin/pgbouncer'],
 };
 
+/** With `pg_dump`, `pg_restore` and `psql` beside it, which npm does not have. */
+export const POSTGRESQL: SystemProgram = {
+  debianPackage: 'postgresql',
+  variable: 'POSTGRESQL_PATH',
+  paths: [18, 17, 16, 15, 14].map(major => `/usr/lib/postgresql/${major}/bin/postgres`),
+};
+
 /**
  * Installs what is missing and may be installed, for a run of all specs. To be called before there are several processes, of which apt
  * would let in but one; they install nothing any more.
  */
 export function installMissing(): void {
-  for (const program of [CHROMIUM, PGBOUNCER]) {
+  for (const program of [CHROMIUM, PGBOUNCER, POSTGRESQL]) {
     findProgram(program);
   }
 

@@ -20,6 +20,13 @@ export async function openBeside(database: OpenedOn, first: SpecOrm, config: Orm
   return init(database, { ...first.config.getAll(), ...config });
 }
 
+/** An ORM of a config that is wrapped and names its database, such as one of an example; what it sends is logged as by the others. */
+export async function openConfig(database: OpenedOn, wrapped: object): Promise<SpecOrm> {
+  const { driver: _, clientUrl: __, ...logging } = database.options();
+
+  return init(database, { ...wrapped, ...logging });
+}
+
 /** MikroORM alone, without tenants. */
 export async function openPlainOrm(database: OpenedOn, config: OrmConfig): Promise<MikroORM> {
   return init<MikroORM>(database, { ...database.options(), ...config });

@@ -26,7 +26,7 @@ export const CONNECTION_SEAMS = seamsOf('AbstractSqlConnection', '@mikro-orm/sql
     reads: [0],
     by: 'createKysely',
     protects: PATH,
-    usedIn: [...GUARD, ...LOST, ...SHARED],
+    usedIn: [...GUARD, ...LOST, ...SHARED, 'testing/moved-orm.ts'],
   },
   options: {
     use: 'write',
@@ -186,7 +186,7 @@ export const POOL_SEAMS = objectSeamsOf('Pool', 'pg', {
     arity: 1,
     by: 'KyselyDriver.acquireConnection',
     protects: 'what raw SQL has left of its transaction is known, and a transaction pooler is noticed',
-    usedIn: ['connection/pooled-connection.ts', ...LOST, ...SHARED],
+    usedIn: ['connection/pooled-connection.ts', ...LOST, ...SHARED, 'testing/transaction/pinned-pool.ts'],
   },
   Client: { use: 'read', protects: 'changes of tenants are heard on a connection of its own', usedIn: ['directory/notice-connections.ts'] },
   options: {

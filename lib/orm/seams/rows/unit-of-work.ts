@@ -93,6 +93,7 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
       'orm/tenant-driver.ts',
       'orm/guarded-reads.ts',
       'orm/guarded-writes.ts',
+      'testing/assertions.ts',
     ],
   },
   __meta: {
@@ -107,6 +108,7 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
       'orm/guarded-reads.ts',
       'orm/guarded-writes.ts',
       'directory/held-tenant.ts',
+      'testing/assertions.ts',
     ],
   },
   __em: {

@@ -1,0 +1,2 @@
+export { schemaRouter, type SchemaRouterOptions } from './schema-router.js';
+export { tenantContext, type TenantContextOptions } from './tenant-context.js';

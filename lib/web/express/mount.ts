@@ -1,0 +1,28 @@
+import type { Request, Response } from 'express';
+import { withoutMount } from '../core/mount.js';
+
+/**
+ * Takes the tenant off the path for what comes after, and puts it into `req.baseUrl`, as a mounted router has them. The routers that come after
+ * set `baseUrl` to their own mount path, which does not know of the tenant: it is added when they read it, and left out when they put back what
+ * they have read.
+ */
+export function mount(req: Request, res: Response, mountPath: string): void {
+  const { url, baseUrl: before } = req;
+  const mounted = before + mountPath;
+  let own = before;
+
+  req.url = withoutMount(url, mountPath);
+  Object.defineProperty(req, 'baseUrl', {
+    configurable: true,
+    enumerable: true,
+    get: () => (own.startsWith(before) ? mounted + own.slice(before.length) : own),
+    set: (value: string) => {
+      own = value === mounted || value.startsWith(`${mounted}/`) ? before + value.slice(mounted.length) : value;
+    },
+  });
+
+  res.once('close', () => {
+    req.url = url;
+    Object.defineProperty(req, 'baseUrl', { configurable: true, enumerable: true, writable: true, value: before });
+  });
+}

@@ -1,0 +1,3 @@
+export { schemaRouter, type SchemaRouterOptions } from './schema-router.js';
+export { tenantContext, type TenantContextOptions } from './tenant-context.js';
+export type { TrustProxyOption } from '../core/forwarded-host.js';

@@ -1,0 +1,50 @@
+import { expect } from 'chai';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { ROOT } from '../support/orm/library-orm.ts';
+import { send, submit, type HttpResponse } from '../support/web/http.ts';
+
+describe('examples/koa, started by its command', function () {
+  this.timeout(60_000);
+  let child: ChildProcess;
+  let port: number;
+
+  before(async () => {
+    const env = { ...process.env, PORT: '0', EXAMPLE_DATA: 'memory://' };
+    child = spawn(process.execPath, ['--import', 'tsx', 'examples/koa/start.ts'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(child.stdout!, 'data')) as [Buffer];
+    port = Number(/:(\d+)/.exec(line.toString())?.[1]);
+  });
+
+  after(() => child.kill());
+
+  it('T1 H1 S1 signs teams up, shows each its own tasks, and ends when it is told to', async () => {
+    expect((await signUp('red')).status).to.equal(302);
+    expect((await signUp('blue')).status).to.equal(302);
+    expect((await get('localhost')).body)
+      .to.contain('http://red.localhost')
+      .and.to.contain('http://blue.localhost');
+
+    expect((await submit({ port, host: 'red.localhost', path: '/tasks' }, { title: 'Paint <it>', priority: 'high' })).status).to.equal(302);
+    expect((await get('red.localhost')).body)
+      .to.contain('Tasks of red')
+      .and.to.contain('Paint &lt;it> (high)');
+    expect((await get('blue.localhost')).body)
+      .to.contain('Tasks of blue')
+      .and.not.to.contain('Paint');
+
+    const [taken, invalid, unknown] = [await signUp('red'), await signUp('r-ed'), await get('green.localhost')];
+    expect([taken.status, invalid.status, unknown.status]).to.deep.equal([409, 400, 404]);
+
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).to.deep.equal([0, null]);
+  });
+
+  function signUp(name: string): Promise<HttpResponse> {
+    return submit({ port, host: 'localhost', path: '/teams' }, { name });
+  }
+
+  function get(host: string): Promise<HttpResponse> {
+    return send({ port, host, path: '/' });
+  }
+});
