@@ -13,7 +13,7 @@ export interface ErrorAnswer {
 export function answerOf(error: unknown): ErrorAnswer {
   const { status: given, statusCode, expose, headers, message } = (error ?? {}) as Readonly<Record<string, unknown>>;
   const status = [given, statusCode].find(
-    each => Number.isInteger(each) && STATUS_CODES[each as number] !== undefined && Number(each) >= 400,
+    each => Number.isInteger(each) && STATUS_CODES[each as number] !== undefined && Number(each) >= 300,
   );
   const isShown = status !== undefined && (typeof expose === 'boolean' ? expose : Number(status) < 500);
 

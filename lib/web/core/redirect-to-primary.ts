@@ -35,10 +35,11 @@ function locationOf(host: string, { url = '/', originalUrl = url }: WebRequest, 
   return `//${host}${port === undefined ? '' : `:${port}`}${path.replace(NOT_IN_URL, encodeByte)}`;
 }
 
-// a request line is read as bytes
+// a request line is read as bytes. What could not be one is of a request without a framework
 function encodeByte(character: string): string {
-  return character.charCodeAt(0) > 0xff ? encodeURIComponent(character) : `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+  const code = character.charCodeAt(0);
+
+  return code > 0xff ? '%EF%BF%BD' : `%${code.toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
-// whole characters, because one half of a pair cannot be encoded
-const NOT_IN_URL = /[^\u0021-\u007e]/gu;
+const NOT_IN_URL = /[^\u0021-\u007e]/g;

@@ -1,13 +1,14 @@
 import { TenantUrlError } from '../../errors/index.js';
 import { canonicalHostname } from '../../tenant/hostname.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
+import { primaryHostOf } from './primary-host.js';
 
 export interface TenantUrlOptions {
   /**
    * Where tenants are reached, with a property of the tenant after each colon: `'https://:domainUrl:8443'`,
-   * `'https://:schemaName.example.com'`, `'https://example.com/t/:schemaName'`.
+   * `'https://:schemaName.example.com'`, `'https://example.com/t/:schemaName'`. `:primaryHost` is what `primaryHostOf(tenant)` returns.
    *
-   * @default 'https://:domainUrl'
+   * @default 'https://:primaryHost'
    */
   readonly base?: string;
 }
@@ -21,7 +22,7 @@ export interface TenantUrlOptions {
 export function tenantUrl<Tenant extends TenantMixin<any>>(
   tenant: Tenant,
   path = '/',
-  { base = 'https://:domainUrl' }: TenantUrlOptions = {},
+  { base = 'https://:primaryHost' }: TenantUrlOptions = {},
 ): string {
   if (typeof path !== 'string' || !/^\/(?![/\\])/.test(path)) {
     throw TenantUrlError.invalidPath(path);
@@ -45,9 +46,9 @@ export function tenantUrl<Tenant extends TenantMixin<any>>(
   return url.href;
 }
 
-function filled(pattern: string, tenant: object, encode: (value: string) => string): string {
+function filled(pattern: string, tenant: TenantMixin<any>, encode: (value: string) => string): string {
   return pattern.replaceAll(PROPERTY, (whole, name: string) => {
-    const value = (tenant as Readonly<Record<string, unknown>>)[name];
+    const value = name === 'primaryHost' ? primaryHostOf(tenant) : (tenant as unknown as Readonly<Record<string, unknown>>)[name];
 
     // it stays as it is, and is then no host
     return typeof value === 'string' || typeof value === 'number' ? encode(String(value)) : whole;

@@ -96,6 +96,9 @@ function serve(found: Identification, { notFound }: TenantContextOptions, [req, 
   } else if (found.kind === 'unknown' && typeof notFound === 'function') {
     const fail = (error: unknown): void => next(error);
     leaveScope(async () => notFound(req, res, next)).catch(fail);
+  } else if (found.kind === 'redirected') {
+    // Express answers an error with this status by 500
+    res.status(found.error.status).set(found.error.headers).type('text').send(found.error.message);
   } else {
     next(found.error);
   }

@@ -131,6 +131,9 @@ function enter(identified: Identified, { notFound }: TenantContextOptions, [requ
   } else if (found.kind === 'unknown' && typeof notFound === 'function') {
     const fail = (error: Error): void => next(error);
     leaveScope(async () => notFound(request, reply, goOn)).catch(fail);
+  } else if (found.kind === 'redirected') {
+    // Fastify answers an error with this status by 500
+    reply.code(found.error.status).headers(found.error.headers).type('text/plain; charset=utf-8').send(found.error.message);
   } else {
     next(found.error);
   }

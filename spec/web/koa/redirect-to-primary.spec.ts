@@ -1,6 +1,7 @@
 import { identify, primaryHostOf, tenantContext, type TenantContextOptions } from '@landlord/mikro-orm';
 import Koa from 'koa';
 import { expect } from 'chai';
+import { once } from 'node:events';
 import { request as send, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onDatabases } from '../../support/databases/database.ts';
@@ -108,6 +109,7 @@ onDatabases('a redirect to the primary domain', database => {
       ctx.body = tenant === undefined ? 'public' : `${tenant.schemaName} at ${primaryHostOf(tenant)}`;
     });
     const server = app.listen(0, '127.0.0.1');
+    await once(server, 'listening');
     database.atEnd(() => new Promise(resolve => server.close(resolve)));
     port = (server.address() as AddressInfo).port;
   }
