@@ -292,7 +292,11 @@ describe('the option `domains`', () => {
         ['in the tenants', HiddenSchema.class, [HiddenSchema]],
       ] as const) {
         it(`H15 is refused at the start if it is ${title}`, async () => {
-          const opened = openOrm(database, { tenant: ClientSchema.class, domains: domains as never }, { entities: [ClientSchema, Note, ...entities] });
+          const opened = openOrm(
+            database,
+            { tenant: ClientSchema.class, domains: domains as never },
+            { entities: [ClientSchema, Note, ...entities] },
+          );
 
           expect(await refusal(opened)).to.include({ code: 'TENANT_CONFIG' });
         });

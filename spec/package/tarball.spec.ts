@@ -95,7 +95,11 @@ describe('the packed package', function () {
       };
 
       expect(analysis.types.kind).to.equal('included');
-      expect(Object.keys(analysis.entrypoints)).to.have.members(['.', ...[...EDGES, ...TESTING].map(path => `./${path}`), './package.json']);
+      expect(Object.keys(analysis.entrypoints)).to.have.members([
+        '.',
+        ...[...EDGES, ...TESTING].map(path => `./${path}`),
+        './package.json',
+      ]);
       expect(code, stdout).to.equal(0);
     });
 

@@ -1,8 +1,8 @@
 // #region entities
-import { tenantContext, TenantMixin, withTenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import { defineEntity, p, type MikroORM } from '@mikro-orm/core';
+import { tenantContext, TenantMixin, withTenants } from '@landlord/mikro-orm';
+import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
-import { defineConfig, type PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import Koa from 'koa';
 
 export class Client extends TenantMixin {
@@ -33,8 +33,6 @@ class CreateNotes extends Migration {
   }
 }
 
-export type Orm = MikroORM<PostgreSqlDriver, TenantEntityManager>;
-
 export const config = withTenants(
   defineConfig({
     entities: [ClientSchema, Note],
@@ -44,6 +42,10 @@ export const config = withTenants(
   }),
   { tenant: Client, migrations: { migrationsList: [{ name: 'CreateNotes', class: CreateNotes }] } },
 );
+
+export const openOrm = () => MikroORM.init(config);
+
+export type Orm = Awaited<ReturnType<typeof openOrm>>;
 
 // #region app
 /** Lists the notes of the tenant of the request's host, and takes a new one. */
