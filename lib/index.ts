@@ -1,5 +1,6 @@
 export { withTenants } from './with-tenants.js';
 export { TenantMixin } from './tenant/tenant-mixin.js';
+export { TenantStateMixin, type TenantState } from './tenant/tenant-state.js';
 export { TenantEntityManager } from './orm/tenant-entity-manager.js';
 export { currentSchema, currentTenant, requireTenant, runInPublic, runInTenant } from './api/run-in.js';
 export { assertSameTenant, boundToTenant, isSameTenant } from './api/bound-to-tenant.js';
@@ -21,6 +22,7 @@ export type { NewTenant, TenantData } from './tenant/tenant-mixin.js';
 export type { TenantEntityManagerMethods } from './scope/wrapped-orm.js';
 export type { CreateTenantOptions, DropTenantOptions, RenameTenantOptions } from './api/tenant-service.js';
 export type { OrmOption } from './scope/live-orms.js';
+export type { RunInTenantOptions } from './api/run-in.js';
 export type { ForEachTenantOptions, TenantOutcome, TenantVisit } from './api/for-each-tenant.js';
 export type {
   MigrateOptions,
@@ -44,7 +46,7 @@ export type { BoundToTenant } from './api/bound-to-tenant.js';
 export type { TenantUrlOptions } from './web/core/tenant-url.js';
 export type { TlsCheckOptions } from './web/core/tls-check.js';
 export type { Identification, IdentifiedAsPublic, IdentifiedAsTenant, NotServed } from './web/core/identification.js';
-export type { IdentifyOptions } from './web/core/identify.js';
+export type { IdentifyOptions, MaintenanceOptions } from './web/core/identify.js';
 export type { NamedTenant, PropertyOption, TenantResolver } from './web/core/resolvers.js';
 export type { TenantRequest, WebRequest } from './web/core/web-request.js';
 export type { RouterLike, SchemaRouterOptions, TenantContextOptions } from './web/koa/index.js';

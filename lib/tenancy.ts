@@ -10,6 +10,7 @@ import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
 import { selectOrm, type OrmOption } from './scope/live-orms.js';
 import type { Scope } from './scope/scope.js';
 import type { TenantRules } from './scope/tenant-rules.js';
+import { stateOf } from './tenant/tenant-state.js';
 
 /** The facade of one ORM with tenants, for the API, the web edge and the command line. It is stored as an extension of the ORM's config. */
 export class Tenancy {
@@ -73,6 +74,13 @@ export class Tenancy {
 
     const tenant = row && (await this.database.tenants.identify([row]))[0];
 
-    return tenant && { schemaName: tenant.row.schemaName, identity: tenant.identity, copy: () => tenant.row };
+    return (
+      tenant && {
+        schemaName: tenant.row.schemaName,
+        identity: tenant.identity,
+        state: stateOf(tenant.row),
+        copy: () => tenant.row,
+      }
+    );
   }
 }

@@ -4,6 +4,7 @@ import { TenantVisitsError, UnknownTenantError } from '../errors/index.js';
 import type { TenantFilter } from '../tenant/options.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { stateOf, type TenantState } from '../tenant/tenant-state.js';
 import type { OrmOption } from '../scope/live-orms.js';
 import { publicScope, scopeOf, type IdentifiedTenant } from '../scope/make-scope.js';
 import { Tenancy } from '../tenancy.js';
@@ -20,6 +21,13 @@ export interface ForEachTenantOptions<Tenant extends TenantMixin<unknown> = Tena
 
   /** Selects tenants by a condition on the tenant entity. @default all */
   readonly where?: TenantFilter<Tenant>;
+
+  /**
+   * In which states tenants are visited. It makes a difference only if the tenant entity extends `TenantStateMixin`.
+   *
+   * @default ['active']
+   */
+  readonly states?: readonly TenantState[];
 
   /** Whether `fn` also runs for the public schema: first, with `tenant` undefined. @default false */
   readonly includePublic?: boolean;
@@ -82,9 +90,10 @@ async function visitAll<Result, Tenant extends AnyTenant>(
   options: ForEachTenantOptions,
 ): Promise<TenantOutcome<Result>[]> {
   const { database, rules } = tenancy;
+  const { states = ACTIVE } = options;
   const rows = await database.tenants.findServed(options.where);
   // a public tenant has no schema of its own, and so no tenant tables
-  const tenants = rows.filter(row => !rules.isPublicTenant(row)) as Tenant[];
+  const tenants = rows.filter(row => !rules.isPublicTenant(row) && states.includes(stateOf(row))) as Tenant[];
   const visits: (Tenant | undefined)[] = options.includePublic === true ? [undefined, ...tenants] : tenants;
   const outcomes = await pMap(visits, tenant => visit(tenancy, tenant, fn), {
     concurrency: database.isInTransaction ? 1 : (options.concurrency ?? DEFAULT_CONCURRENCY),
@@ -132,3 +141,5 @@ type Visitor<Result, Tenant> = (em: TenantEntityManager, tenant: Tenant) => Resu
 type AnyTenant = TenantMixin<unknown>;
 
 const DEFAULT_CONCURRENCY = 4;
+
+const ACTIVE: readonly TenantState[] = ['active'];

@@ -2,7 +2,13 @@ import { helper } from '@mikro-orm/core';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { hasParametersOfCaller } from '../database/served-tenants.js';
 import type { HeldRow } from '../directory/held-tenant.js';
-import { DirectoryUnavailableError, TenantContextRequiredError, UnknownTenantError } from '../errors/index.js';
+import {
+  DirectoryUnavailableError,
+  TenantContextRequiredError,
+  TenantMaintenanceError,
+  TenantSuspendedError,
+  UnknownTenantError,
+} from '../errors/index.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { OrmOption } from '../scope/live-orms.js';
@@ -10,6 +16,16 @@ import { heldScopeOf, publicScope, scopeOf, type IdentifiedTenant } from '../sco
 import { innermostScope, type Scope } from '../scope/scope.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { Tenancy } from '../tenancy.js';
+
+export interface RunInTenantOptions extends OrmOption {
+  /**
+   * Whether a tenant that is suspended or in maintenance is refused, as it is on the web. Without it, the work runs whatever the state is. The
+   * state is as recent as the directory.
+   *
+   * @default false
+   */
+  readonly onlyActive?: boolean;
+}
 
 /**
  * Runs `fn` in the scope of one tenant, given as its row or its schema name. In this scope, tenant entities are read from and written to
@@ -23,11 +39,12 @@ import { Tenancy } from '../tenancy.js';
  * The row of a public tenant gives the public scope.
  *
  * @throws UnknownTenantError `TENANT_UNKNOWN` before `fn` runs, if no tenant has this schema name or this key.
+ * @throws TenantSuspendedError `TENANT_SUSPENDED` or TenantMaintenanceError `TENANT_IN_MAINTENANCE` before `fn` runs, with `onlyActive`.
  */
 export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = TenantMixin<unknown>>(
   tenant: Tenant | string,
   fn: (em: TenantEntityManager, tenant: Tenant) => Result | Promise<Result>,
-  options?: OrmOption,
+  options?: RunInTenantOptions,
 ): Promise<Result> {
   const tenancy = Tenancy.select(options);
 
@@ -35,6 +52,7 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
     const held = typeof tenant === 'string' ? await findHeld(tenancy, tenant) : undefined;
 
     if (held !== undefined) {
+      refuseInactive(held, options);
       const scope = heldScopeOf(tenancy.rules, held);
 
       return tenancy.enter<Promise<Result>>(scope, async em => fn(em, (scope.kind === 'tenant' ? scope.tenant : held.copy()) as Tenant));
@@ -42,8 +60,24 @@ export async function runInTenant<Result, Tenant extends TenantMixin<unknown> = 
 
     const found = await findOrFail<Tenant>(tenancy, tenant);
 
+    if (options?.onlyActive === true && !tenancy.rules.isPublicTenant(found.row)) {
+      // the caller's row may be an old one
+      refuseInactive(await tenancy.findHeld({ property: 'schemaName', value: found.row.schemaName }), options);
+    }
+
     return tenancy.enter<Promise<Result>>(scopeOf(tenancy.rules, found), async em => fn(em, found.row));
   });
+}
+
+/** One that has gone meanwhile has no state, and its scope refuses all work. */
+function refuseInactive(held: HeldRow | undefined, options: RunInTenantOptions | undefined): void {
+  if (options?.onlyActive === true && held?.state === 'suspended') {
+    throw new TenantSuspendedError();
+  }
+
+  if (options?.onlyActive === true && held?.state === 'maintenance') {
+    throw new TenantMaintenanceError();
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { attachRollbackError, connectionWasLost, hasSqlState } from '../postgres
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
-import { addServed } from './pooled-tenants.js';
+import { addServed } from './tenants-of-client.js';
 import { queryOf } from './settings-sql.js';
 import { withCheck } from './lone-writes.js';
 import { hasOpenTransaction } from './server-status.js';

@@ -1,5 +1,6 @@
 import { GuardedConnection } from './guarded-connection.js';
 import type { SqlGuard } from './guarded-transaction.js';
+import type { Place } from './tenant-limiter.js';
 import { extendSession } from './search-path.js';
 import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 
@@ -22,7 +23,8 @@ class GuardedDriver implements Driver {
   readonly #guard: SqlGuard;
   readonly #kind: ConnectionKind;
   readonly #connections = new WeakMap<DatabaseConnection, GuardedConnection>();
-  readonly #acquiring = new Set<Promise<GuardedConnection>>();
+  #acquiring = 0;
+  #onAllAcquired: () => void = () => undefined;
 
   constructor(driver: Driver, guard: SqlGuard, kind: ConnectionKind) {
     this.#driver = driver;
@@ -39,66 +41,66 @@ class GuardedDriver implements Driver {
    * does not give that one back, so that the pool would wait for it for ever. Nobody asks for another meanwhile: Kysely refuses that.
    */
   async destroy(options?: object): Promise<void> {
-    await Promise.allSettled(this.#acquiring);
+    if (this.#acquiring > 0) {
+      await new Promise<void>(resolve => {
+        this.#onAllAcquired = resolve;
+      });
+    }
+
     await this.#driver.destroy(options);
   }
 
+  // one promise for all of it: every statement without a transaction waits for it
   async acquireConnection(options?: object): Promise<GuardedConnection> {
-    const gate = this.#guard.gate();
-
-    if (gate !== undefined) {
-      await gate;
-    }
-
-    const acquired = this.#acquire(options);
-    this.#acquiring.add(acquired);
+    this.#acquiring += 1;
+    let place: Place | undefined;
 
     try {
-      return await acquired;
-    } finally {
-      this.#acquiring.delete(acquired);
-    }
-  }
+      const gate = this.#guard.gate();
 
-  async #acquire(options: object | undefined): Promise<GuardedConnection> {
-    const entered = this.#guard.limiter?.enter();
+      if (gate !== undefined) {
+        await gate;
+      }
 
-    if (entered === undefined) {
-      return this.#connect(options);
-    }
+      const entered = this.#guard.limiter?.enter();
+      place = entered instanceof Promise ? await entered : entered;
+      const inner = await this.#driver.acquireConnection(options);
+      const known = this.#kind.isForgotten ? undefined : this.#connections.get(inner);
+      const connection = known ?? (await this.#open(inner, options));
 
-    const place = entered instanceof Promise ? await entered : entered;
-
-    try {
-      const connection = await this.#connect(options);
-      connection.place = place;
-      place.begin();
+      if (place !== undefined) {
+        connection.place = place;
+        place.begin();
+      }
 
       return connection;
     } catch (error) {
-      place.end();
+      place?.end();
       throw error;
+    } finally {
+      this.#acquiring -= 1;
+
+      if (this.#acquiring === 0) {
+        this.#onAllAcquired();
+      }
     }
   }
 
-  async #connect(options: object | undefined): Promise<GuardedConnection> {
-    const inner = await this.#driver.acquireConnection(options);
+  async #open(inner: DatabaseConnection, options: object | undefined): Promise<GuardedConnection> {
     const connection = this.#connections.get(inner) ?? new GuardedConnection(inner, this.#driver, this.#guard);
 
-    if (!this.#connections.has(inner) || this.#kind.isForgotten) {
-      try {
-        connection.lacking = await extendSession(inner, {
-          schemas: this.#guard.searchPath(),
-          isShared: this.#kind.isShared,
-          log: sql => this.#guard.log(sql),
-        });
-      } catch (error) {
-        await this.#driver.releaseConnection(inner, options);
-        throw error;
-      }
-
-      this.#connections.set(inner, connection);
+    try {
+      connection.lacking = await extendSession(inner, {
+        schemas: this.#guard.searchPath(),
+        isShared: this.#kind.isShared,
+        log: sql => this.#guard.log(sql),
+      });
+    } catch (error) {
+      await this.#driver.releaseConnection(inner, options);
+      throw error;
     }
+
+    this.#connections.set(inner, connection);
 
     return connection;
   }

@@ -1,6 +1,6 @@
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { connectionWasLost } from '../postgres/sql-state.js';
-import { addLocked } from './pooled-tenants.js';
+import { addLocked } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { closeAfterUse, firstOfScript, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
 

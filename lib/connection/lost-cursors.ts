@@ -48,7 +48,11 @@ function failAsLost(): never {
 }
 
 function isCursor(submitted: unknown): submitted is Cursor {
-  const { submit, read, close } = (submitted ?? {}) as Partial<Readonly<Record<'submit' | keyof Cursor, unknown>>>;
+  if (typeof submitted !== 'object' || submitted === null) {
+    return false;
+  }
+
+  const { submit, read, close } = submitted as Partial<Readonly<Record<'submit' | keyof Cursor, unknown>>>;
 
   return typeof submit === 'function' && typeof read === 'function' && typeof close === 'function';
 }

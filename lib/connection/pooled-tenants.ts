@@ -3,8 +3,8 @@ import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { defaultMaxTenants, maxTenantsIn, megabytesOf, type ResolvedConnectionOptions } from '../tenant/connection-options.js';
 import { countTenantTables } from '../tenant/entity-kinds.js';
-import { clientOf, WANTS_ROWS } from './server-status.js';
 import { sqlTarget } from './sql-target.js';
+import { countTenantsOf, hasServed, tenantsOfClient } from './tenants-of-client.js';
 
 /**
  * Has each tenant's work take a connection that has served the tenant before, where one is idle, and has a connection replaced that has served
@@ -30,8 +30,6 @@ export function shareConnections(connection: AbstractSqlConnection, config: Conf
 class PooledTenants {
   readonly #pool: Pool;
   readonly #config: Configuration;
-  /** Those who wait for a connection. */
-  readonly #waiting = new WeakMap<object, Waiter>();
   readonly #replaced = new WeakSet<object>();
   readonly #clients = new Set<object>();
   #maxTenants: number | undefined;
@@ -59,7 +57,7 @@ class PooledTenants {
       pool._pulseQueue = () => {
         const { _idle: idle, _pendingQueue: queue } = pool;
         const [first] = queue;
-        const waiter = first === undefined ? undefined : this.#waiting.get(first);
+        const waiter = first?.[WAITER];
 
         if (waiter === undefined) {
           pulse();
@@ -98,7 +96,7 @@ class PooledTenants {
 
     if (queue !== undefined && isSharable(this.#pool) && queue.length > before) {
       // it is seen then which one it gets
-      this.#waiting.set(queue[queue.length - 1] as object, { tenant, connecting });
+      (queue[queue.length - 1] as PendingItem)[WAITER] = { tenant, connecting };
     } else {
       this.#addLater(connecting, tenant);
     }
@@ -119,7 +117,7 @@ class PooledTenants {
   }
 
   #add(client: object, tenant: string): void {
-    const names = servedBy(client);
+    const names = tenantsOfClient(client);
 
     if (!names.has(tenant)) {
       names.add(tenant);
@@ -134,7 +132,7 @@ class PooledTenants {
   #warnAboveBudget({ metadata, options }: TenantRules): void {
     const { memoryBudgetMb: budget } = options.connections;
     const tables = countTenantTables(metadata);
-    const known = [...this.#clients].reduce((sum, client) => sum + (served.get(client)?.size ?? 0), 0);
+    const known = [...this.#clients].reduce((sum, client) => sum + countTenantsOf(client), 0);
     const megabytes = megabytesOf(known * tables);
 
     if (megabytes > budget) {
@@ -153,7 +151,7 @@ class PooledTenants {
 
   /** Nobody is made to wait for the replacement, unless all connections are in use all the time. */
   #closeIfFull(error: unknown, client: PoolClient): void {
-    const count = served.get(client)?.size ?? 0;
+    const count = countTenantsOf(client);
     const most = count === 0 ? Infinity : this.#most();
 
     if (!error && count > most && (this.#pool.waitingCount === 0 || count > most * 2)) {
@@ -200,17 +198,19 @@ function putServedLast(idle: IdleItem[], tenant: string): void {
 
   // the last one was used last
   for (let index = idle.length - 1; index >= 0; index -= 1) {
-    const tenants = served.get((idle[index] as IdleItem).client);
+    const { client } = idle[index] as IdleItem;
 
-    if (tenants?.has(tenant) === true) {
+    if (hasServed(client, tenant)) {
       best = index;
       break;
     }
 
     // where it is new, it is so where there is most room for it
-    if ((tenants?.size ?? 0) < fewest) {
+    const count = countTenantsOf(client);
+
+    if (count < fewest) {
       best = index;
-      fewest = tenants?.size ?? 0;
+      fewest = count;
     }
   }
 
@@ -219,39 +219,7 @@ function putServedLast(idle: IdleItem[], tenant: string): void {
   }
 }
 
-/** Says which tenants a transaction on the connection was for, that began as another one's or as nobody's. */
-export function addServed(connection: object, tenants: readonly { readonly schemaName: string }[]): void {
-  const client = clientOf(connection);
-
-  if (client !== undefined) {
-    tenants.forEach(({ schemaName }) => servedBy(client).add(schemaName));
-  }
-}
-
-/**
- * The same of what creates, migrates, renames or drops tenants, which is in no tenant's scope. Each takes the lock of its tenant before anything
- * else, in a statement or in the first message.
- */
-export function addLocked(connection: object, sql: string): void {
-  if (!sql.startsWith('select pg_') && !sql.startsWith(WANTS_ROWS)) {
-    return;
-  }
-
-  const names = [...sql.matchAll(LOCK_OF_TENANT)].map(([, schemaName = '']) => ({ schemaName }));
-  addServed(connection, names);
-}
-
-function servedBy(client: object): Set<string> {
-  const names = served.get(client) ?? new Set();
-  served.set(client, names);
-
-  return names;
-}
-
-const LOCK_OF_TENANT = /hashtextextended\('landlord:' \|\| '([^']+)'/g;
-
-/** The tenants that each client has served. */
-const served = new WeakMap<object, Set<string>>();
+const WAITER: unique symbol = Symbol('for which tenant a connection is waited for');
 
 /** After how many tenants a connection is replaced. */
 function maxTenantsOf({ metadata, options }: TenantRules): number {
@@ -275,7 +243,7 @@ interface Pool {
   readonly totalCount: number;
   readonly options: { readonly max: number };
   readonly _idle?: IdleItem[];
-  readonly _pendingQueue?: object[];
+  readonly _pendingQueue?: PendingItem[];
   _pulseQueue?(): void;
   newClient?(waiting: { callback(error: unknown, client: unknown, release?: () => void): void }): unknown;
   connect(...args: unknown[]): unknown;
@@ -284,6 +252,11 @@ interface Pool {
 }
 
 type SharablePool = Pool & Required<Pick<Pool, '_idle' | '_pendingQueue' | '_pulseQueue'>>;
+
+/** Who waits for a connection. Written down on the item itself: a `WeakMap` costs each query more than all else here. */
+interface PendingItem {
+  [WAITER]?: Waiter;
+}
 
 interface IdleItem {
   readonly client: object;

@@ -1,11 +1,16 @@
 import { outsideOfTexts, SqlLexer } from '../postgres/sql-lexer.js';
 import { partsOf, withoutComments } from '../postgres/transaction-statements.js';
+import { isPlainRead } from '../postgres/unqualified-names.js';
 
 /**
  * Whether the statement may change data, by its first word; a message of several may. It is told too often rather than too seldom: what may
  * write is sent in a transaction. A function that writes and is called by `select` is not seen.
  */
 export function mayWrite(sql: string): boolean {
+  if (isPlainRead(sql)) {
+    return false;
+  }
+
   const word = firstWordOf(sql);
 
   // what is only seen at a closer look is seldom there at all
@@ -32,8 +37,12 @@ export function canHaveTransaction(sql: string): boolean {
 
 /** What the statement does to the transaction, or that it is of the session, where it does nothing else. */
 export function controlOf(sql: string): Control | undefined {
+  if (!FIRST.test(sql)) {
+    return undefined;
+  }
+
   // a comment may have a semicolon or another comment
-  const text = FIRST.test(sql) ? withoutComments(sql) : '';
+  const text = withoutComments(sql);
   const first = CONTROL.exec(text)?.[0] ?? '';
   const rest = text.slice(first.length).replace(ENDINGS, '');
 

@@ -3,6 +3,7 @@ import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { IdentifiedTenant } from '../scope/make-scope.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { stateOf, type TenantState } from '../tenant/tenant-state.js';
 import type { HeldTenant } from './directory.js';
 
 /**
@@ -12,6 +13,8 @@ import type { HeldTenant } from './directory.js';
 export interface HeldRow extends HeldTenant {
   /** Which tenant it is, whoever has its name later. */
   readonly identity: TenantIdentity | undefined;
+
+  readonly state: TenantState;
 
   /** Creates an entity in a fork of its own. */
   copy(): TenantMixin<unknown>;
@@ -36,6 +39,7 @@ export function holdRow({ row, identity }: IdentifiedTenant, fork: () => TenantE
   return {
     schemaName: row.schemaName,
     identity,
+    state: stateOf(row),
     copy: () =>
       fork()
         .getEntityFactory()

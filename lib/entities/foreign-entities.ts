@@ -3,6 +3,7 @@ import { CrossTenantError } from '../errors/index.js';
 import { entitiesOf, firstForeignEntity, foreignSchema } from './relations.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
+import { anyWithin } from '../scope/plain-values.js';
 
 /**
  * Refuses data and conditions that hold an entity of another tenant, or a query that was built for one. Of an entity MikroORM takes its key
@@ -33,47 +34,15 @@ export function refuseForeignEntities(
 
 /**
  * Whether there is anything in the value that `refuseForeignEntities` would look at: whatever is not a value, a date, or a list or plain object of
- * such. Most data and conditions are no more than that, and nothing is allocated for them.
+ * such. Most data and conditions are no more than that.
  */
 export function mayHoldEntities(value: unknown): boolean {
-  return mayHold(value, MAX_DEPTH);
+  return anyWithin(value, isNoDate);
 }
 
-function mayHold(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) {
-    // a fragment that is the key of a condition
-    return typeof value === 'symbol';
-  }
-
-  // it may contain itself
-  if (depth === 0) {
-    return true;
-  }
-
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      if (mayHold(item, depth - 1)) {
-        return true;
-      }
-    }
-
-    return false;
-  }
-
-  if (!Utils.isPlainObject(value) || Utils.isEntity(value)) {
-    return !(value instanceof Date);
-  }
-
-  for (const key of Reflect.ownKeys(value)) {
-    if (typeof key === 'symbol' || mayHold((value as Readonly<Record<string, unknown>>)[key], depth - 1)) {
-      return true;
-    }
-  }
-
-  return false;
+function isNoDate(leaf: object): boolean {
+  return !(leaf instanceof Date);
 }
-
-const MAX_DEPTH = 8;
 
 function refuseIn(given: unknown, own: string, at: Place): void {
   if (typeof given !== 'object' || given === null || at.seen.has(given)) {

@@ -37,3 +37,4 @@ export { UnsupportedValueError } from './value-errors.js';
 export type { Blocker } from './blocker.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';
 export { MigrationSetError } from './migration-set-error.js';
+export { TenantMaintenanceError, TenantSuspendedError } from './state-errors.js';

@@ -1,4 +1,4 @@
-import type { Configuration } from '@mikro-orm/core';
+import type { Configuration, ConnectionType, Transaction } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/postgresql';
 
 /**
@@ -10,6 +10,10 @@ export interface OpenDriver extends Omit<Mikro, keyof OverriddenMethods>, Overri
   readonly metadata: Mikro['metadata'];
   readonly platform: Mikro['platform'];
   readonly replicas: Mikro['replicas'];
+  resolveConnectionType(args: {
+    readonly ctx?: Transaction | undefined;
+    readonly connectionType?: ConnectionType | undefined;
+  }): ConnectionType;
 }
 
 export type OpenDriverClass = new (config: Configuration) => OpenDriver;

@@ -157,15 +157,17 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       await super.lockPessimistic(entity, { ...options, schema } as typeof options, ...rest);
     }
 
-    // as MikroORM makes it for an EntityManager, of the class of the guarded ones: one whose class is changed afterwards is slow for good
+    // as MikroORM makes it, of the class of the guarded ones: one whose class is changed afterwards is slow for good
     private makeQuery(args: Args<'createQueryBuilder'>): object | undefined {
       const [entityName, ctx, type, convertsTypes, loggerContext, alias, em] = args;
 
-      if (!isMikroMaker || em === undefined || args.length > MAKER_ARGUMENTS) {
+      if (!isMikroMaker || args.length > MAKER_ARGUMENTS) {
         return undefined;
       }
 
-      const query = createTenantQuery(entityName, this.metadata, this as never, ctx, alias, type, em, loggerContext);
+      // a query of the driver's own has no EntityManager that would say it later
+      const connection = em === undefined ? this.resolveConnectionType({ ctx, connectionType: type }) : type;
+      const query = createTenantQuery(entityName, this.metadata, this as never, ctx, alias, connection, em, loggerContext);
 
       return convertsTypes === true ? query : (query as object as QueryBuilder | undefined)?.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
     }

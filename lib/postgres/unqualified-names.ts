@@ -14,10 +14,27 @@ export function hasUnqualifiedNames(sql: string): boolean {
   return !isPlainRead(sql) && hasNames(sql);
 }
 
-// the expression repeats a group, for which the engine keeps a stack
-function isPlainRead(sql: string): boolean {
-  return sql.length <= LONGEST_PLAIN_READ && PLAIN_READ.test(sql);
+/**
+ * Whether the SQL is one `select` of qualified tables and columns, keywords and values, and nothing else. It neither looks up a name nor writes.
+ * Each statement is asked about more than once, one after the other.
+ */
+export function isPlainRead(sql: string): boolean {
+  // the expression repeats a group, for which the engine keeps a stack
+  if (sql.length > LONGEST_PLAIN_READ) {
+    return false;
+  }
+
+  if (sql !== lastRead) {
+    lastIsPlain = PLAIN_READ.test(sql);
+    lastRead = sql;
+  }
+
+  return lastIsPlain;
 }
+
+let lastRead = '';
+
+let lastIsPlain = false;
 
 const LONGEST_PLAIN_READ = 10_000;
 
@@ -37,6 +54,8 @@ const PLAIN_READ = new RegExp(
     // none of these is the name of a function, a type or a table
     `(?:select|distinct|where|and|or|not|on|in|null|true|false|asc|desc|limit|offset)(?![\\w.$"'\\u0080-\\uffff])`,
     `(?:group|order) by(?= ["\\d(])`,
+    // MikroORM's count; `pg_catalog` is searched before all that is on the path
+    `count\\(\\*\\)(?= (?:as|from|where|order|limit) |$)`,
     `nulls (?:first|last)(?=[,) ]|$)(?! *['(])`,
     `(?:left|inner) (?=join )`,
     // operators only after an operand

@@ -36,6 +36,16 @@ export class GuardedQueryHelper extends QueryBuilderHelper {
   }
 }
 
+/** The helper of a query as MikroORM makes it. Undefined if it is made of something else by now. */
+export function createHelper({ mainAlias: { entityName, aliasName }, state, driver }: HelpedQuery): GuardedQueryHelper | undefined {
+  const { aliases, subQueries, tptAlias } = state;
+
+  return MAKES_HELPER_AS_HERE ? new GuardedQueryHelper(entityName, aliasName, aliases, subQueries, driver, tptAlias) : undefined;
+}
+
+const MAKES_HELPER_AS_HERE = QueryBuilderHelper.length === 5;
+
+/** Puts a helper under guard that MikroORM has made. An object whose prototype is changed is slow for good. */
 export function guardHelper(helper: object, query: GuardedQuery): GuardedQueryHelper {
   const guarded = (
     helper instanceof GuardedQueryHelper ? helper : Object.setPrototypeOf(helper, GuardedQueryHelper.prototype)
@@ -77,6 +87,15 @@ export const DEFAULT_SCHEMA = 'public';
 type Args<Name extends 'createFormulaTable' | 'createJoinExpression' | 'getTableName'> = Parameters<Mikro[Name]>;
 
 type Mikro = QueryBuilderHelper;
+
+type Parts = ConstructorParameters<typeof QueryBuilderHelper>;
+
+/** What of a query its helper is made of. */
+export interface HelpedQuery {
+  readonly driver: Parts[4];
+  readonly mainAlias: { readonly entityName: Parts[0]; readonly aliasName: string };
+  readonly state: { readonly aliases: Parts[2]; readonly subQueries: Parts[3]; readonly tptAlias: NonNullable<Parts[5]> };
+}
 
 /** The query that a helper belongs to. */
 interface GuardedQuery {

@@ -1,7 +1,7 @@
 import type { EntityMetadata, RawQueryFragment, Transaction } from '@mikro-orm/core';
 import type { QueryBuilder, QueryType } from '@mikro-orm/postgresql';
 import type { PopulateHint } from '../entities/shared-relations.js';
-import type { Join } from './guarded-query-helper.js';
+import type { HelpedQuery, Join } from './guarded-query-helper.js';
 
 /** The parts of MikroORM's QueryBuilder that are overridden or read here, private ones among them. */
 export interface OpenQueryBuilder extends OverriddenMethods {
@@ -9,8 +9,9 @@ export interface OpenQueryBuilder extends OverriddenMethods {
   readonly em: { readonly schema: string | undefined } | undefined;
   readonly helper: object;
   /** `rawTableName` is the text that names a table in place of an entity. */
-  readonly mainAlias: { readonly meta: EntityMetadata; readonly rawTableName?: string };
-  readonly state: {
+  readonly mainAlias: HelpedQuery['mainAlias'] & { readonly meta: EntityMetadata; readonly rawTableName?: string };
+  readonly driver: HelpedQuery['driver'];
+  readonly state: HelpedQuery['state'] & {
     readonly ctes: readonly { readonly name: string }[];
     readonly joins: Readonly<Record<string, Join>>;
     readonly populate: readonly PopulateHint[];

@@ -11,7 +11,7 @@ import { CARRIED, carriedBy, carry, carryInFragment, refuseTenants } from '../sc
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { mayHoldEntities, refuseForeignEntities } from '../entities/foreign-entities.js';
 import { entityOfTable } from './named-tables.js';
-import { guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
+import { createHelper, guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
 import { refuseForeignCollectionsOfQuery } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
 import { refuseNamedSchema, refuseTruncation } from './refuse-by-type.js';
@@ -132,7 +132,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   override createQueryBuilderHelper(...args: Args<'createQueryBuilderHelper'>): GuardedQueryHelper {
-    return guardHelper(super.createQueryBuilderHelper(...args), this);
+    return guardHelper(createHelper(this) ?? super.createQueryBuilderHelper(...args), this);
   }
 
   override getNativeQuery(...args: Args<'getNativeQuery'>): object {

@@ -1,5 +1,6 @@
 import { isRaw, RawQueryFragment, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
+import { anyWithin } from './plain-values.js';
 
 /**
  * Where a query that was built says for which tenants. A symbol: no data from outside can have it, and MikroORM's own copies of a native
@@ -13,7 +14,7 @@ export function carriedBy(given: readonly unknown[]): readonly string[] {
 
   for (const value of given) {
     // most calls have only texts and numbers, however deep, and nothing is allocated for them
-    if (mayCarry(value, MAX_DEPTH)) {
+    if (anyWithin(value, mayCarry)) {
       found ??= { tenants: new Set(), seen: new Set() };
       collect(value, found);
     }
@@ -106,43 +107,12 @@ function collect(given: unknown, found: Found): void {
   }
 }
 
-/** Whether `collect` has anything to look at in the value: whatever is neither a value nor a list or plain object of such. */
-function mayCarry(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) {
-    return typeof value === 'symbol';
-  }
-
-  // it may contain itself
-  if (depth === 0) {
-    return true;
-  }
-
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      if (mayCarry(item, depth - 1)) {
-        return true;
-      }
-    }
-
-    return false;
-  }
-
-  if (!Utils.isPlainObject(value)) {
-    return (value as Carrier)[CARRIED] !== undefined || isRaw(value);
-  }
-
-  for (const key of Reflect.ownKeys(value)) {
-    if (typeof key === 'symbol' || mayCarry((value as Readonly<Record<string, unknown>>)[key], depth - 1)) {
-      return true;
-    }
-  }
-
-  return false;
+/** Whether `collect` has anything to look at in what is neither a value nor a list or plain object of such. */
+function mayCarry(leaf: object): boolean {
+  return (leaf as Carrier)[CARRIED] !== undefined || isRaw(leaf);
 }
 
 const NONE: readonly string[] = [];
-
-const MAX_DEPTH = 8;
 
 interface Found {
   readonly tenants: Set<string>;

@@ -1,17 +1,40 @@
 import { expect } from 'chai';
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { loadModule, parseSync } from 'libpg-query';
+import { parseAllDocuments } from 'yaml';
 import * as landlord from '@landlord/mikro-orm';
+import { codeBlocksOf, type CodeBlock } from '../../docs/.vitepress/site/code-blocks.ts';
+import { importsOf } from '../../docs/.vitepress/site/fragment.ts';
+import { describeBlockers } from '../../lib/errors/blocker.ts';
+import { onDatabases } from '../support/databases/database.ts';
 import { ROOT } from '../support/orm/library-orm.ts';
-import { codeBlocksOf } from '../support/processes/code-blocks.ts';
+import { DOCUMENTS } from '../support/processes/documents.ts';
 
-const DOCUMENTS = ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs/operating.md'];
+const DOCS = join(ROOT, 'docs');
 
-/** What a project's own settings are called that the text around the code asks for. */
-const OF_NEST = { experimentalDecorators: true, emitDecoratorMetadata: true };
+const BLOCKS = DOCUMENTS.flatMap(document => codeBlocksOf(join(ROOT, document), DOCS).map(block => ({ ...block, document })));
+
+type Block = CodeBlock & { readonly document: string };
+
+/** What looks at a block of each language. One of a language that is not here is checked by nothing. */
+const CHECKS: Readonly<Record<string, (block: Block) => unknown>> = {
+  // all files at once, below, and by `tsc -p docs/examples`
+  ts: () => undefined,
+  json: ({ code }) => JSON.parse(code.replaceAll(/^\s*\/\/.*$/gm, '')) as unknown,
+  yaml: ({ code }) => parseAllDocuments(code).forEach(each => expect(each.errors).to.deep.equal([])),
+  yml: block => CHECKS['yaml']?.(block),
+  sql: ({ code }) => parseSync(code.replaceAll('…', '')),
+  sh: ({ code }) => execFileSync('bash', ['-n'], { input: code }),
+  // as it is printed, by what prints it
+  text: ({ code }) => expect(PRINTED).to.include(code.trim()),
+  // run by a spec, which names the page
+  console: ({ document }) => expect(namedBySpecs(document), `no spec runs the commands of ${document}`).not.to.deep.equal([]),
+  Dockerfile: ({ source = '' }) => expect(namedBySpecs(source.split('/').at(-1) ?? ''), `no spec reads ${source}`).not.to.deep.equal([]),
+};
 
 describe('the code in the documents', function () {
   this.timeout(120_000);
@@ -19,6 +42,7 @@ describe('the code in the documents', function () {
   let folder: string;
 
   before(async () => {
+    await loadModule();
     // inside of this package, which is found by its name there
     mkdirSync(join(ROOT, '.data'), { recursive: true });
     folder = mkdtempSync(join(ROOT, '.data/code-'));
@@ -27,25 +51,58 @@ describe('the code in the documents', function () {
 
   after(() => rmSync(folder, { recursive: true }));
 
-  for (const document of DOCUMENTS) {
-    it(`of ${document} compiles in a project as \`tsc --init\` makes it`, async () => {
-      const files: string[] = [];
+  it('is of languages that a check looks at, and passes it', () => {
+    const problems = BLOCKS.flatMap(block => {
+      try {
+        const check = CHECKS[block.language] ?? expect.fail(`nothing checks blocks of the language "${block.language}"`);
+        check(block);
 
-      for (const [index, { file, language, code }] of codeBlocksOf(document).entries()) {
-        if (language === 'ts') {
-          const name = file ?? `fragment-${index}.ts`;
-          writeFileSync(join(folder, name), file === undefined ? withImports(code) : code);
-          files.push(name);
-        }
+        return [];
+      } catch (error) {
+        return [`${block.document}:${block.line}: ${String(error)}`];
       }
+    });
 
-      const nest = files.filter(each => readFileSync(join(folder, each), 'utf8').includes('@nestjs/'));
-      const others = files.filter(each => !nest.includes(each));
-      const problems = await Promise.all([problemsOf(others, {}), problemsOf(nest, OF_NEST)]);
+    expect(problems).to.deep.equal([]);
+    expect(BLOCKS).to.have.length.above(50);
+  });
 
-      expect(problems.flat()).to.deep.equal([]);
+  it('is shown by a page, if it is a file of the examples', () => {
+    const shown = new Set(BLOCKS.map(({ source }) => source));
+    const files = globSync('examples/**/*.{ts,json,yaml,sh}', { cwd: DOCS }).map(file => join(DOCS, file));
+    const unused = files.filter(file => !shown.has(file) && !isImported(file) && !/tsconfig|\/migrations\//.test(file));
+
+    expect(unused.map(file => relative(ROOT, file))).to.deep.equal([]);
+  });
+
+  it('compiles in a project as `tsc --init` makes it', async () => {
+    const inPlace = BLOCKS.filter(({ language, source, isSignature }) => language === 'ts' && source === undefined && !isSignature);
+    const files = inPlace.map(({ file, code, document }, index) => {
+      // the files of one document import each other
+      const name = `${document.replaceAll(/\W/g, '-')}/${file ?? `fragment-${index}.ts`}`;
+      mkdirSync(join(folder, dirname(name)), { recursive: true });
+      writeFileSync(join(folder, name), file === undefined ? withImports(code) : code);
+
+      return name;
+    });
+
+    expect(inPlace).to.have.length.above(5);
+    expect(await problemsOf(files, {})).to.deep.equal([]);
+  });
+
+  for (const project of ['docs/examples/tsconfig.json', 'docs/examples/tsconfig.metadata.json']) {
+    it(`of the examples compiles by ${project}`, async () => {
+      const { stdout } = await tsc('-p', join(ROOT, project), '--pretty', 'false').catch((error: { readonly stdout: string }) => error);
+
+      expect(stdout).to.equal('');
     });
   }
+
+  it('that is a signature stands only in what is written from the code', () => {
+    const signatures = BLOCKS.filter(({ isSignature }) => isSignature);
+
+    expect([...new Set(signatures.map(({ document }) => document))]).to.deep.equal(['docs/reference/functions.md']);
+  });
 
   it('of `mikro-orm discovery:export` compiles, with the entities that it lists', async () => {
     const bin = join(ROOT, 'dist/cli/bin.js');
@@ -61,19 +118,16 @@ describe('the code in the documents', function () {
   });
 
   it('finds what does not compile', async () => {
-    writeFileSync(join(folder, 'wrong.ts'), withImports('await runInTenant(1, em => em.find(Book, { nmae: 1 }));'));
+    mkdirSync(join(folder, 'document'), { recursive: true });
+    writeFileSync(join(folder, 'document/wrong.ts'), withImports('await runInTenant(1, em => em.find(Book, { nmae: 1 }));'));
 
-    expect((await problemsOf(['wrong.ts'], {})).join('\n'))
+    expect((await problemsOf(['document/wrong.ts'], {})).join('\n'))
       .to.contain('TS2345')
       .and.to.contain('nmae');
   });
 
   async function problemsOf(files: readonly string[], compilerOptions: object): Promise<string[]> {
-    if (files.length === 0) {
-      return [];
-    }
-
-    const project = `tsconfig.${files[0]}.json`;
+    const project = `tsconfig.${files[0]?.replaceAll('/', '-')}.json`;
     // what it writes has `types: []`, and a comment that says what Node.js needs
     const settings = { extends: './tsconfig.json', compilerOptions: { types: ['node'], noEmit: true, ...compilerOptions }, files };
     writeFileSync(join(folder, project), JSON.stringify(settings));
@@ -85,27 +139,46 @@ describe('the code in the documents', function () {
   function tsc(...args: readonly string[]): Promise<{ readonly stdout: string }> {
     return promisify(execFile)(process.execPath, [TSC, ...args], { cwd: folder });
   }
+
+  /** A fragment as a module, with all that it takes from the files of the page "Start". */
+  function withImports(fragment: string): string {
+    const entities = `${relative(join(folder, 'document'), join(DOCS, 'examples/start'))}/entities.js`;
+
+    return `${importsOf(fragment, Object.keys(landlord), entities)}\n${fragment}\nexport {};`;
+  }
 });
 
-/** A fragment as a module, with all that it takes from the files of the README. */
-function withImports(fragment: string): string {
-  const isUsed = (name: string): boolean => new RegExp(String.raw`\b${name}\b`).test(fragment);
-  const isGiven = (name: string): boolean => isUsed(name) && !new RegExp(String.raw`const ${name}\b|\b${name} =>`).test(fragment);
-  const imports = [
-    `import { ${Object.keys(landlord).filter(isUsed).join(', ')} } from '@landlord/mikro-orm';`,
-    `import type { TenantEntityManager as Em } from '@landlord/mikro-orm';`,
-    ...(isUsed('defineConfig') ? [`import { defineConfig } from '@mikro-orm/postgresql';`] : []),
-    ...['Book', 'Client']
-      .filter(name => isUsed(name) || (name === 'Client' && isGiven('client')))
-      .map(name => `import { ${name} } from './entities.js';`),
-    ...(isUsed('config') ? [`import config from './mikro-orm.config.js';`] : []),
-    ...(isGiven('em') ? ['declare const em: Em;'] : []),
-    ...(isGiven('orm') ? ['declare const orm: { readonly em: Em };'] : []),
-    ...(isGiven('client') ? ['declare const client: Client;'] : []),
-  ];
+onDatabases(
+  'the queries in the documents',
+  database => {
+    for (const { document, line, code } of BLOCKS.filter(block => block.language === 'sql' && /^select\b/.test(block.code))) {
+      it(`of ${document}, line ${line}, are answered`, async () => {
+        expect(await database.query(code)).to.be.an('array');
+      });
+    }
+  },
+  ['postgresql'],
+);
 
-  return `${imports.join('\n')}\n${fragment}`;
+/** The specs that name a file. */
+function namedBySpecs(file: string): string[] {
+  return globSync('spec/**/*.spec.ts', { cwd: ROOT }).filter(
+    spec => spec !== 'spec/docs/code.spec.ts' && readFileSync(join(ROOT, spec), 'utf8').includes(file),
+  );
 }
+
+function isImported(file: string): boolean {
+  const name = `./${file.split('/').at(-1)?.replace(/\.ts$/, '.js')}`;
+
+  return globSync('**/*.ts', { cwd: dirname(file) }).some(each => readFileSync(join(dirname(file), each), 'utf8').includes(`'${name}'`));
+}
+
+/** Blocks of output, as the code prints them. */
+const PRINTED = [
+  `acme: waiting for a lock that is held by ${describeBlockers([
+    { pid: 4711, application: 'psql', user: 'ada', state: 'idle in transaction', forMs: 40_000, query: 'select * from book' },
+  ])}`,
+];
 
 const USES_EXPORTED = `
 import { withTenants } from '@landlord/mikro-orm';

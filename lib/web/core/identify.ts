@@ -4,7 +4,9 @@ import {
   InvalidHostError,
   ResolverError,
   TenantForbiddenError,
+  TenantMaintenanceError,
   TenantNotServedError,
+  TenantSuspendedError,
   UnknownHostError,
 } from '../../errors/index.js';
 import type { OrmOption } from '../../scope/live-orms.js';
@@ -42,6 +44,16 @@ export interface IdentifyOptions<Context = any, NotFound = never> extends OrmOpt
   readonly forbiddenStatus?: number;
 
   /**
+   * The status for a request to a suspended tenant, for example 402 or 403. It tells the visitor that the tenant exists.
+   *
+   * @default as for an unknown tenant
+   */
+  readonly suspendedStatus?: number;
+
+  /** How requests to a tenant in maintenance are answered. */
+  readonly maintenance?: MaintenanceOptions<Context>;
+
+  /**
    * What happens if no tenant is found, or `authorize` refuses it. `'error'` answers with `notFoundStatus`. `'public'` serves the public routes.
    *
    * @default 'error'
@@ -50,6 +62,18 @@ export interface IdentifyOptions<Context = any, NotFound = never> extends OrmOpt
 
   /** The HTTP status for an unknown tenant, for example 400. @default 404 */
   readonly notFoundStatus?: number;
+}
+
+export interface MaintenanceOptions<Context = any> {
+  /** When the visitor may try again: the `Retry-After` of the answer, in seconds. @default 60 */
+  readonly retryAfterSeconds?: number;
+
+  /**
+   * Whether this request is served all the same, for example that of an operator. It runs in the tenant's scope. `authorize` is asked after it.
+   *
+   * @default none is
+   */
+  readonly bypass?: (context: Context, tenant: TenantMixin<unknown>) => boolean | Promise<boolean>;
 }
 
 /**
@@ -143,7 +167,7 @@ function find(answer: Answer, asked: Asked): Identification | Promise<Identifica
 
 /** Decides whether the tenant is served to this request. */
 function admit(held: HeldRow | undefined, named: NamedTenant, asked: Asked): Identification | Promise<Identification> {
-  const { tenancy, options, context } = asked;
+  const { tenancy } = asked;
 
   if (held === undefined) {
     return unknown(named, asked);
@@ -153,17 +177,43 @@ function admit(held: HeldRow | undefined, named: NamedTenant, asked: Asked): Ide
     return new PublicIdentification(tenancy, named.mountPath);
   }
 
+  if (held.state === 'suspended') {
+    return suspended(named, asked);
+  }
+
   const found = new TenantIdentification(tenancy, held, named.mountPath);
 
-  if (options.authorize === undefined) {
+  return held.state === 'maintenance' ? inMaintenance(found, named, asked) : authorized(found, named, asked);
+}
+
+function authorized(found: TenantIdentification, named: NamedTenant, asked: Asked): Identification | Promise<Identification> {
+  const { context, options } = asked;
+  const { authorize } = options;
+
+  if (authorize === undefined) {
     return found;
   }
 
-  const { authorize } = options;
   const decide = (isAllowed: unknown): Identification => (isAllowed === true ? found : forbidden(named, asked));
   const isAllowed = runAs(found, () => authorize(context, found.tenant));
 
   return isAllowed instanceof Promise ? isAllowed.then(decide) : decide(isAllowed);
+}
+
+function inMaintenance(found: TenantIdentification, named: NamedTenant, asked: Asked): Identification | Promise<Identification> {
+  const { context, options } = asked;
+  const { bypass, retryAfterSeconds } = options.maintenance ?? {};
+  const decide = (isLetIn: unknown): Identification | Promise<Identification> =>
+    isLetIn === true ? authorized(found, named, asked) : { kind: 'unavailable', error: new TenantMaintenanceError(retryAfterSeconds) };
+  const isLetIn = bypass === undefined ? false : runAs(found, () => bypass(context, found.tenant));
+
+  return isLetIn instanceof Promise ? isLetIn.then(decide) : decide(isLetIn);
+}
+
+function suspended(named: NamedTenant, asked: Asked): Identification {
+  const { suspendedStatus } = asked.options;
+
+  return suspendedStatus === undefined ? unknown(named, asked) : { kind: 'refused', error: new TenantSuspendedError(suspendedStatus) };
 }
 
 function forbidden(named: NamedTenant, asked: Asked): Identification {

@@ -114,6 +114,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
   },
   'it is of an object that the library has made': {
     'connection/tenant-check.ts': ['oid'],
+    'connection/pooled-tenants.ts': ['(computed)'],
     'database/identify-tenants.ts': ['(computed)'],
     'database/server-facts.ts': ['autovacuum', 'track_counts'],
     'postgres/name-scanner.ts': ['beforeWord', 'hasInto', 'hasJoin', 'inTableList', 'previous', 'word'],
@@ -133,6 +134,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'entities/lazy-loading.ts': ['(any)'],
     'migrations/set/free-timestamps.ts': ['(any)'],
     'migrations/set/tenant-migrator.ts': ['(any)'],
+    'orm/tenant-driver.ts': ['connectionType', 'ctx'],
     'query/guarded-query-helper.ts': ['(computed)'],
     'query/tenant-query-builder.ts': ['(computed)', 'ctes', 'joins', 'meta', 'name', 'populate', 'rawTableName', 'schema'],
   },
@@ -152,6 +154,8 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
   'nothing is lost where it is not there': {
     // a fork that does not come of it is refused
     'orm/entity-manager-class.ts': ['constructor'],
+    // a helper that is made without it fails at the first query
+    'query/tenant-query-builder.ts': ['driver'],
     // MikroORM's own message is then shown
     'tenant/missing-key.ts': ['fromMissingPrimaryKey'],
     'database/on-commit.ts': ['isCommitted', 'isRolledBack'],

@@ -14,10 +14,10 @@ import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
 import { failureOf } from '../../support/assertions/failure.ts';
 import type { SpecOrm } from '../../support/orm/open-orm.ts';
-import { codeOf } from '../../support/processes/code-blocks.ts';
+import { exampleCode } from '../../support/processes/examples.ts';
 import { send, type HttpResponse } from '../../support/web/http.ts';
 
-/** What is written in the place of `forRoot(config)` of the README. */
+/** What is written in the place of `forRoot(config)` of the page about Nest. */
 const REGISTRATIONS: Readonly<Record<string, string>> = {
   forRoot: 'forRoot(config)',
   'forRoot, an EntityManager for each request': 'forRoot({ ...config, scope: Scope.REQUEST })',
@@ -34,13 +34,13 @@ class CreateBook extends Migration {
   }
 }
 
-onDatabases('the README’s Nest application', database => {
+onDatabases('the Nest application of the documentation', database => {
   let entities: Entities;
   let app: nest.INestApplication | undefined;
   let isFilled = false;
 
   before(async () => {
-    entities = await load<Entities>(codeOf('README.md', 'entities.ts'));
+    entities = await load<Entities>(exampleCode('start/entities.ts'));
   });
 
   afterEach(async () => {
@@ -98,11 +98,11 @@ onDatabases('the README’s Nest application', database => {
       tenant: Client,
       migrations: { migrationsList: [CreateBook] },
     });
-    const code = `import { Scope } from '@nestjs/common'; import { Driver } from 'spec';\n${codeOf('README.md', 'app.module.ts')}`;
+    const code = `import { Scope } from '@nestjs/common'; import { Driver } from 'spec';\n${exampleCode('nestjs/app.module.ts')}`;
 
     return load<App>(change(code.replace('forRoot(config)', registration)), {
-      './entities.js': entities,
-      './mikro-orm.config.js': { __esModule: true, default: config },
+      '../start/entities.js': entities,
+      '../start/mikro-orm.config.js': { __esModule: true, default: config },
       spec: { Driver: database.options().driver },
       '@mikro-orm/postgresql': database.kind === 'pglite' ? pglite : postgresql,
     });

@@ -26,6 +26,12 @@ export const DRIVER_SEAMS = seamsOf('AbstractSqlDriver', '@mikro-orm/sql', {
     protects: 'every query is a guarded one',
     usedIn: [...DRIVER, 'entities/shared-relations.ts', 'tenant/driver-check.ts'],
   },
+  resolveConnectionType: {
+    use: 'call',
+    arity: 1,
+    protects: 'a query of the driver itself is a guarded one, on the connection that MikroORM chooses',
+    usedIn: DRIVER,
+  },
   find: {
     use: 'replace',
     arity: 2,

@@ -1,6 +1,11 @@
 import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
 import { readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeBlocksOf } from '../../docs/.vitepress/site/code-blocks.ts';
+import { ROOT } from '../support/orm/library-orm.ts';
+import { exampleCode } from '../support/processes/examples.ts';
+import { expectPrinted, transcriptsOf, type TranscribedCommand } from '../support/processes/transcripts.ts';
 import { createCliProject, type CliProject } from '../support/processes/cli-project.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { schemaNames, tablesOf } from '../support/databases/catalog.ts';
@@ -8,10 +13,10 @@ import { readCatalog } from '../support/databases/schema-contents.ts';
 
 const FOREIGN_KEY = 'constraint book.book_author_id_foreign FOREIGN KEY (author_id) REFERENCES author(id)';
 
-const HEADING = '## From an existing application to tenants';
+const PAGE = 'docs/guides/existing-application.md';
 
 onDatabases(
-  'the README’s way to tenants',
+  'the guide for an existing application',
   database => {
     let project: CliProject;
 
@@ -23,7 +28,7 @@ onDatabases(
     after(() => project.remove());
 
     it('M22 leads from an application with rows to tenants, the next sign-up and the next migration', async () => {
-      await project.write('entities.ts', entities({}));
+      await project.write('entities.ts', withoutTenants(exampleCode('existing-application/entities.ts')));
       await project.write('mikro-orm.config.ts', SINGLE_CONFIG);
       await command(['migration:create', 'migration:up']);
       await database.query(`insert into author (name) select 'author ' || n from generate_series(1, 3) n`);
@@ -31,29 +36,28 @@ onDatabases(
       await database.query('delete from book where id = 3');
       const rows = await rowsOf('public');
 
-      // steps 1 to 4 are in words
-      await project.write('entities.ts', entities({ schema: '*' }));
-      await project.write('mikro-orm.config.ts', configWith());
+      // steps 1 to 3
+      await project.write('entities.ts', exampleCode('existing-application/entities.ts'));
+      await project.write('mikro-orm.config.ts', withoutDropTables(CONFIG));
       const [refused] = await project.runAll([['ours', 'migration:create']]);
       expect([refused?.code, refused?.output]).to.satisfy(
         ([code, output]: [number, string]) => code === 2 && output.includes('"author", "book"'),
       );
-      await project.write('mikro-orm.config.ts', configWith('dropTables: false'));
+      await project.write('mikro-orm.config.ts', CONFIG);
 
-      const { text, blocks } = await guide();
-      expect(text).to.contain('Set `dropTables: false` in the `migrations` of the config until step 7');
-      expect(text).to.contain('7. **Drop the old tables**, once you have seen that the copy is complete. Remove `dropTables: false`');
-      expect(blocks.map(({ language }) => language)).to.deep.equal(['sh', 'ts', 'sh', 'sh', 'ts', 'sh']);
+      const [first = [], copy = [], blank = [], drop = [], ...others] = transcriptsOf(PAGE);
+      expect(others).to.deep.equal([]);
+      expect(text()).to.contain('See first that the copy is complete. Then remove `dropTables: false` from the config');
+      await follow(first);
+      await project.write('move-rows.ts', exampleCode('existing-application/move-rows.ts'));
+      await follow(copy);
 
-      for (const { language, code } of blocks) {
-        if (code.includes('--blank')) {
-          expect(await rowsOf('public')).to.deep.equal(rows);
-          expect(await readCatalog(database, 'public')).to.include(FOREIGN_KEY);
-          await project.write('mikro-orm.config.ts', configWith());
-        }
-
-        await (language === 'sh' ? followCommands(code) : followCode(code));
-      }
+      expect(await rowsOf('public')).to.deep.equal(rows);
+      expect(await readCatalog(database, 'public')).to.include(FOREIGN_KEY);
+      await project.write('mikro-orm.config.ts', withoutDropTables(CONFIG));
+      await follow(blank);
+      await fillNewest();
+      await follow(drop);
 
       expect(await rowsOf('acme')).to.deep.equal(rows);
       expect(await tablesOf(database, 'public')).to.deep.equal(['client', 'mikro_orm_migrations']);
@@ -63,7 +67,10 @@ onDatabases(
       await run('add.ts', ADD);
       expect(await database.query('select id, author_id from acme.book order by id desc limit 1')).to.deep.equal([{ id: 8, author_id: 4 }]);
 
-      await project.write('entities.ts', entities({ schema: '*', isbn: true }));
+      await project.write(
+        'entities.ts',
+        exampleCode('existing-application/entities.ts').replace('title: p.string(),', 'title: p.string(), isbn: p.string().nullable(),'),
+      );
       await command(['migration:create', 'migration:create --tenants', 'migration:up', 'migration:up --tenants']);
       await command(['migration:check', 'migration:check --tenants']);
       await signUp('carl');
@@ -76,31 +83,30 @@ onDatabases(
       expect(await schemaNames(database)).to.deep.equal(['dora']);
     }).timeout(90_000);
 
-    async function followCommands(code: string): Promise<void> {
-      for (const line of code.split('\n')) {
-        const [program, ...args] = line.replace(/#.*/, '').trim().split(/ +/);
+    async function follow(block: readonly TranscribedCommand[]): Promise<void> {
+      const [first] = block;
 
-        if (program === 'npx') {
-          expect(args.shift()).to.equal('mikro-orm');
-          await command([args.join(' ')]);
-        } else {
-          expect(program).to.equal('node');
-          await runNode(args);
-        }
+      if (first?.command.startsWith('node ') === true) {
+        const [, ...args] = first.command.split(' ');
+        await runNode(args);
+        return;
       }
+
+      const results = await project.runAll(block.map(({ command: line }) => ['ours', ...line.split(' ').slice(2)]));
+      results.forEach(({ code, output }, index) => {
+        expect(code, output).to.equal(0);
+        expectPrinted(block[index] as TranscribedCommand, output);
+      });
     }
 
-    async function followCode(code: string): Promise<void> {
-      const [, file] = /^\/\/ (\S+\.ts)\n/.exec(code) ?? [];
-
-      if (file !== undefined) {
-        return project.write(file, code);
-      }
-
+    /** What the page shows as `up()` of the migration that was written last. */
+    async function fillNewest(): Promise<void> {
+      const shown =
+        codeBlocksOf(join(ROOT, PAGE), join(ROOT, 'docs')).find(({ source }) => source?.endsWith('drop-moved-tables.ts'))?.code ?? '';
       const files = (await readdir(join(project.folder, 'migrations/public'))).filter(name => name.endsWith('.ts')).toSorted();
       const newest = `migrations/public/${files.at(-1)}`;
       const empty = await readFile(join(project.folder, newest), 'utf8');
-      const filled = empty.replace(/override (async )?up\(\)[^{]*\{[^}]*\}/, code);
+      const filled = empty.replace(/override (async )?up\(\)[^{]*\{[^}]*\}/, shown);
       expect(filled).to.not.equal(empty);
       await project.write(newest, filled);
     }
@@ -139,63 +145,32 @@ onDatabases(
   ['postgresql'],
 );
 
-/** The code and the commands of the guide, in their order. */
-async function guide(): Promise<{ text: string; blocks: { language: string; code: string }[] }> {
-  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-  const [, rest = ''] = readme.split(HEADING);
-  const [text = ''] = rest.split('\n## ');
-  const blocks = [...text.matchAll(/^ *```(\w+)\n(.*?)^ *```$/gms)].map(([, language = '', code = '']) => ({
-    language,
-    code: code.replaceAll(/^ {3}/gm, '').trimEnd(),
-  }));
-
-  return { text: text.replaceAll(/\s+/g, ' '), blocks };
+function text(): string {
+  return readFileSync(join(ROOT, PAGE), 'utf8').replaceAll(/\s+/g, ' ');
 }
 
-function entities({ schema, isbn }: { readonly schema?: '*'; readonly isbn?: true }): string {
-  const own = schema === undefined ? '' : `schema: '${schema}',`;
-
-  return `
-import { TenantMixin } from '@landlord/mikro-orm';
-import { defineEntity, p } from '@mikro-orm/core';
-
-const AuthorSchema = defineEntity({ name: 'Author', ${own} properties: { id: p.integer().primary(), name: p.string() } });
-export class Author extends AuthorSchema.class {}
-AuthorSchema.setClass(Author);
-
-const BookSchema = defineEntity({
-  name: 'Book', ${own}
-  properties: { id: p.integer().primary(), title: p.string(), author: () => p.manyToOne(Author), ${isbn === true ? 'isbn: p.string().nullable(),' : ''} },
-});
-export class Book extends BookSchema.class {}
-BookSchema.setClass(Book);
-${
-  schema === undefined
-    ? ''
-    : `
-export class Client extends TenantMixin { name!: string; }
-export const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, properties: { name: p.string() } });
-`
-}`;
+/** The entities as they were: no client, and nothing of each tenant's own. */
+function withoutTenants(code: string): string {
+  return code
+    .replace(/\/\/ #region client[^]*\/\/ #endregion client\n/, '')
+    .replace(/import \{ TenantMixin \}.*\n/, '')
+    .replaceAll(/ {2}schema: '\*',\n/g, '');
 }
+
+function withoutDropTables(code: string): string {
+  const without = code.replace(', dropTables: false', '');
+  expect(without).to.not.equal(code);
+
+  return without;
+}
+
+const CONFIG = exampleCode('existing-application/mikro-orm.config.ts');
 
 const SINGLE_CONFIG = `
 import { defineConfig } from '@mikro-orm/postgresql';
 import { Author, Book } from './entities.js';
 export default defineConfig({ entities: [Author, Book], clientUrl: process.env.DATABASE_URL, migrations: { path: 'migrations/public' } });
 `;
-
-function configWith(option = ''): string {
-  return `
-import { withTenants } from '@landlord/mikro-orm';
-import { defineConfig } from '@mikro-orm/postgresql';
-import { Author, Book, Client } from './entities.js';
-export default withTenants(
-  defineConfig({ entities: [Author, Book, Client], clientUrl: process.env.DATABASE_URL, migrations: { path: 'migrations/public', ${option} } }),
-  { tenant: Client, migrations: { path: 'migrations/tenant' } },
-);
-`;
-}
 
 const OPEN = `
 import { runInTenant } from '@landlord/mikro-orm';

@@ -1,0 +1,44 @@
+import { clientOf, WANTS_ROWS } from './server-status.js';
+
+/** Says which tenants a transaction on the connection was for, that began as another one's or as nobody's. */
+export function addServed(connection: object, tenants: readonly { readonly schemaName: string }[]): void {
+  const client = clientOf(connection);
+
+  if (client !== undefined) {
+    tenants.forEach(({ schemaName }) => tenantsOfClient(client).add(schemaName));
+  }
+}
+
+/**
+ * The same of what creates, migrates, renames or drops tenants, which is in no tenant's scope. Each takes the lock of its tenant before anything
+ * else, in a statement or in the first message.
+ */
+export function addLocked(connection: object, sql: string): void {
+  if (!sql.startsWith('select pg_') && !sql.startsWith(WANTS_ROWS)) {
+    return;
+  }
+
+  const names = [...sql.matchAll(LOCK_OF_TENANT)].map(([, schemaName = '']) => ({ schemaName }));
+  addServed(connection, names);
+}
+
+/** The tenants that a client of `pg` has served, to be added to. */
+export function tenantsOfClient(client: object): Set<string> {
+  const names = served.get(client) ?? new Set();
+  served.set(client, names);
+
+  return names;
+}
+
+const LOCK_OF_TENANT = /hashtextextended\('landlord:' \|\| '([^']+)'/g;
+
+export function countTenantsOf(client: object): number {
+  return served.get(client)?.size ?? 0;
+}
+
+export function hasServed(client: object, schemaName: string): boolean {
+  return served.get(client)?.has(schemaName) === true;
+}
+
+/** The tenants that each client has served. */
+const served = new WeakMap<object, Set<string>>();

@@ -1,0 +1,42 @@
+import { Utils } from '@mikro-orm/core';
+
+/**
+ * Whether `matters` holds of anything in the value, however deep it is in lists and plain objects. Texts, numbers and the like never do, and a
+ * symbol always does: it is a fragment that is the key of a condition. Most calls are given nothing else, and nothing is allocated for them. What is
+ * very deep, or contains itself, counts as if it did.
+ */
+export function anyWithin(value: unknown, matters: (leaf: object) => boolean, depth: number = MAX_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) {
+    return typeof value === 'symbol';
+  }
+
+  if (depth === 0) {
+    return true;
+  }
+
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (anyWithin(item, matters, depth - 1)) {
+        return true;
+      }
+    }
+
+    return false;
+  }
+
+  if (!Utils.isPlainObject(value) || Utils.isEntity(value)) {
+    return matters(value);
+  }
+
+  const values = value as Readonly<Record<string, unknown>>;
+
+  for (const key in values) {
+    if (anyWithin(values[key], matters, depth - 1)) {
+      return true;
+    }
+  }
+
+  return Object.getOwnPropertySymbols(values).length > 0;
+}
+
+const MAX_DEPTH = 8;
