@@ -218,13 +218,13 @@ export interface ErrorCodes {
    */
   TENANT_FORBIDDEN: TenantForbiddenError;
   /**
-   * A session or a token is bound to another tenant, or to none. `status` is 401.
-   * @remedy This is an answer to a visitor, who has to sign in again. If it should be valid here, store `boundToTenant()` in it when it is made.
+   * A session or a token is bound to another tenant, or to none: it was made before sessions were bound, or for another host. `status` is 401.
+   * @remedy This is an answer to a visitor, who signs in again. If all of them get it, see that `boundToTenant()` is called wherever sessions or tokens are made.
    */
   TENANT_MISMATCH: TenantMismatchError;
   /**
-   * `tenantUrl()` got a path that could lead to another host, or a base from which no URL of a tenant can be made.
-   * @remedy Pass a path that begins with one slash, and a base as the message shows.
+   * `tenantUrl()` got a path that could lead to another host or another tenant, or a base that makes no URL.
+   * @remedy Pass a path that begins with one slash, and a base whose host is made of properties that are valid in a host name.
    */
   TENANT_URL: TenantUrlError;
   /**

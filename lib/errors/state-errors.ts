@@ -9,11 +9,10 @@ export class TenantSuspendedError extends HttpTenantError {
 
 /** The tenant is in maintenance: status 503 with `Retry-After`. */
 export class TenantMaintenanceError extends HttpTenantError {
-  override readonly headers: Readonly<Record<string, string>>;
-
   constructor(retryAfterSeconds: number = RETRY_AFTER_SECONDS) {
-    super('TENANT_IN_MAINTENANCE', 503, 'This tenant is in maintenance. Try again later.');
-    this.headers = { 'Retry-After': String(retryAfterSeconds) };
+    super('TENANT_IN_MAINTENANCE', 503, 'This tenant is in maintenance. Try again later.', {
+      headers: { 'Retry-After': String(retryAfterSeconds) },
+    });
   }
 }
 

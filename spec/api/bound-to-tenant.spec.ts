@@ -104,7 +104,7 @@ onDatabases('sessions and tokens that are bound to their tenant', database => {
                 destroy: async (key: string) => void stored.delete(key),
               },
             }),
-          } as never,
+          },
           koa,
         ),
       );

@@ -25,6 +25,11 @@ export async function isHostServed(host: string, options: TlsCheckOptions = {}):
     { ...(orm && { orm }), ...(resolvers && { resolvers }), maintenance: IN_MAINTENANCE_TOO },
   );
 
+  // the page that says so needs a certificate too
+  if (found.kind === 'unavailable' && found.error.code === 'TENANT_IN_MAINTENANCE') {
+    return true;
+  }
+
   if (found.kind === 'unavailable') {
     throw found.error;
   }
@@ -40,8 +45,8 @@ export async function isHostServed(host: string, options: TlsCheckOptions = {}):
  * It is a handler of `node:http`, of Express and, with `ctx.req` and `ctx.res`, of others. Put it before `tenantContext()`, on a port or a path
  * that only the proxy reaches.
  */
-export function tlsCheck(options: TlsCheckOptions = {}): (req: IncomingMessage, res: ServerResponse) => Promise<void> {
-  return async (req, res) => {
+export function tlsCheck(options: TlsCheckOptions = {}): (req: IncomingMessage, res: ServerResponse) => void {
+  const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     try {
       const domains = new URL(req.url ?? '/', 'http://localhost').searchParams.getAll('domain');
       const isServed = domains.length === 1 && (await isHostServed(domains[0] as string, options));
@@ -56,6 +61,7 @@ export function tlsCheck(options: TlsCheckOptions = {}): (req: IncomingMessage, 
       end(res, status, headers);
     }
   };
+  return (req, res) => void answer(req, res);
 }
 
 // visitors are told of the maintenance over a connection that needs the certificate

@@ -44,17 +44,15 @@ export interface TenantContextOptions<Req extends NodeRequest = NodeRequest, Res
 
 /**
  * A handler for `createServer()` of `node:http` and `node:http2`. It runs `handler` in the scope of the request's tenant, or in the public scope
- * on a public host. A stream that is piped to the response keeps the scope until it ends.
- *
- * The promise that it returns is settled when the request is handled, and never rejected.
+ * on a public host. A stream that is piped to the response keeps the scope until it ends. What the handler throws is answered by `onError`.
  */
 export function tenantContext<Req extends NodeRequest = IncomingMessage, Res extends NodeResponse = ServerResponse>(
   handler: (req: RequestWithTenant<Req>, res: Res) => unknown,
   options: TenantContextOptions<Req, Res> = {},
-): (req: Req, res: Res) => Promise<void> {
+): (req: Req, res: Res) => void {
   const { onError = answerError } = options;
 
-  return async (req, res) => {
+  const answer = async (req: Req, res: Res): Promise<void> => {
     try {
       const identified = identify(requestOf(req, options), options, req);
       const found = identified instanceof Promise ? await identified : identified;
@@ -63,6 +61,7 @@ export function tenantContext<Req extends NodeRequest = IncomingMessage, Res ext
       await leaveScope(async () => onError(error, req, res)).catch(failure => answerError(failure, req, res));
     }
   };
+  return (req, res) => void answer(req, res);
 }
 
 /** @internal */

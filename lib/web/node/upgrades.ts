@@ -28,8 +28,8 @@ export interface UpgradingServer<Socket extends Emitter> {
 export function tenantUpgrade<Socket extends Emitter>(
   server: UpgradingServer<Socket>,
   options: TenantUpgradeOptions = {},
-): (req: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void> {
-  return async (req, socket, head) => {
+): (req: IncomingMessage, socket: Duplex, head: Buffer) => void {
+  const upgrade = async (req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     const end = (): void => void socket.destroy();
     // without a listener, a visitor that hangs up would end the process
     socket.on('error', end);
@@ -53,6 +53,7 @@ export function tenantUpgrade<Socket extends Emitter>(
       leaveScope(() => refuse(socket, error));
     }
   };
+  return (req, socket, head) => void upgrade(req, socket, head);
 }
 
 /** Runs the listeners of every event in a scope of its own. They would run in the scope of the connection, which is none. */

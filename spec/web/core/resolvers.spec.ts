@@ -31,7 +31,7 @@ onDatabases('who is meant by a request', database => {
     await orm.em.fork().persistAndFlush(newLibrary('public', { domainUrl: 'front.example.com' }));
   });
 
-  it('H6 H15 identify and runAs serve a request of any server: the tenant, the public scope, or the error that the visitor is told', async () => {
+  it('H6 H20 identify and runAs serve a request of any server: the tenant, the public scope, or the error that the visitor is told', async () => {
     const found = await identify(request(hostOf('acme')));
 
     expect(found).to.include({ kind: 'tenant', schemaName: 'acme', mountPath: undefined });

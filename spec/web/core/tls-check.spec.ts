@@ -19,8 +19,8 @@ onDatabases(
     });
 
     it('E5 answers 200 for hosts that are served and 404 for all others, without a query for what is known', async () => {
-      const { get } = await serve(tlsCheck());
-      const ask = async (query: string): Promise<number> => (await get('localhost', `/tls${query}`)).status;
+      const server = await serve(tlsCheck());
+      const ask = async (query: string): Promise<number> => (await server.get('localhost', `/tls${query}`)).status;
       await until('changes are heard', async () => {
         database.statements.length = 0;
         await ask(`?domain=${hostOf('acme')}`);
@@ -47,11 +47,10 @@ onDatabases(
     });
 
     it('E5 a flood of made-up names takes few queries', async () => {
-      const { get } = await serve(tlsCheck());
       database.statements.length = 0;
-      const answers = await Promise.all(Array.from({ length: 300 }, (_, index) => get('localhost', `/?domain=made-up-${index}.test`)));
+      const answers = await Promise.all(Array.from({ length: 300 }, (_, index) => isHostServed(`made-up-${index}.test`)));
 
-      expect(answers.map(({ status }) => status)).to.deep.equal(answers.map(() => 404));
+      expect(answers).to.deep.equal(answers.map(() => false));
       expect(database.statements.length).to.be.lessThan(60);
     });
 
@@ -60,11 +59,11 @@ onDatabases(
       expect(await isHostServed(hostOf('acme'), { resolvers: [bySubdomain('apps.test')] })).to.equal(false);
       const proxy = await proxyTo(database.url ?? '');
       const away = await initLibrary(database, {}, { clientUrl: proxy.url });
-      const { get } = await serve(tlsCheck({ orm: away }));
+      const server = await serve(tlsCheck({ orm: away }));
       await proxy.cut();
 
       try {
-        const answer = await get('localhost', `/?domain=${hostOf('acme')}`);
+        const answer = await server.get('localhost', `/?domain=${hostOf('acme')}`);
 
         expect(answer.status).to.equal(503);
         expect(answer.headers['retry-after']).to.match(/^\d+$/);

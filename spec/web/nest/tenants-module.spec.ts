@@ -65,7 +65,7 @@ onDatabases(
         }),
       );
       const heard = sockets.map(() => [] as unknown[]);
-      sockets.forEach((socket, index) => socket.on('message', message => heard[index]?.push(JSON.parse(String(message)))));
+      sockets.forEach((socket, index) => socket.on('message', message => heard[index]?.push(JSON.parse((message as Buffer).toString()))));
 
       for (let n = 0; n < 10; n += 1) {
         sockets.forEach(socket => socket.send(JSON.stringify({ event: 'names', data: n })));
@@ -179,7 +179,7 @@ function applications(): Applications {
   }
 
   function portOf(): number {
-    return (app?.getHttpServer() as { address(): { readonly port: number } }).address().port;
+    return (app as INestApplication<{ address(): { readonly port: number } }>).getHttpServer().address().port;
   }
 
   function get(host: string, path: string): ReturnType<typeof send> {

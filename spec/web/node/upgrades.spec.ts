@@ -94,14 +94,16 @@ onDatabases(
     async function listen(options: TenantUpgradeOptions = {}): Promise<void> {
       const sockets = new WebSocketServer({ noServer: true });
       sockets.on('connection', (client, request: RequestWithTenant<IncomingMessage>) => {
-        client.on('message', async message => {
+        const answer = async (text: string): Promise<void> => {
           const names = currentTenant() === undefined ? (await orm.em.find(Genre, {})).map(({ name }) => name) : await authorsHere(orm);
           ems.push(orm.em.getContext());
-          client.send(`${ems.length - 1}:${String(message)} ${request.tenant?.schemaName} ${currentSchema()} ${names.join()}`);
-        });
-        client.on('close', async () => {
+          client.send(`${ems.length - 1}:${text} ${request.tenant?.schemaName} ${currentSchema()} ${names.join()}`);
+        };
+        const close = async (): Promise<void> => {
           closed.push(currentTenant() === undefined ? 'public' : `${currentSchema()} ${(await authorsHere(orm)).join()}`);
-        });
+        };
+        client.on('message', message => void answer((message as Buffer).toString()));
+        client.on('close', () => void close());
       });
       const server = createServer(tenantContext((_, res) => void res.end('no socket'), { orm }));
       server.on('upgrade', tenantUpgrade(sockets, { orm, ...options }));

@@ -71,9 +71,8 @@ export const node: Framework = {
 
     return listenWith((req, res) => {
       found?.push(['before', whatIsLeft()]);
-      void (parsers === 'before' ? parse(req) : Promise.resolve())
-        .then(() => serveTenants(req, res))
-        .finally(() => found?.push(['after', whatIsLeft()]));
+      res.on('close', () => found?.push(['after', whatIsLeft()]));
+      void (parsers === 'before' ? parse(req) : Promise.resolve()).then(() => serveTenants(req, res));
     }, http2);
   },
 };

@@ -1,0 +1,173 @@
+import 'reflect-metadata';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import { compileFunction } from 'node:vm';
+import { readFileSync } from 'node:fs';
+import { getRequestListener } from '@hono/node-server';
+import * as landlord from '@landlord/mikro-orm';
+import { runInTenant, tenants, withTenants } from '@landlord/mikro-orm';
+import * as edge from '@landlord/mikro-orm/nest';
+import { Migration } from '@mikro-orm/migrations';
+import * as mikroNest from '@mikro-orm/nestjs';
+import * as postgresql from '@mikro-orm/postgresql';
+import * as nest from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { transform } from '@swc/core';
+import { expect } from 'chai';
+import { WebSocket } from 'ws';
+import { createApp as express } from '../../../docs/examples/frameworks/express.ts';
+import { createApp as fastify } from '../../../docs/examples/frameworks/fastify.ts';
+import { createApp as hono } from '../../../docs/examples/frameworks/hono.ts';
+import { createApp as node } from '../../../docs/examples/frameworks/node.ts';
+import { withTenants as ownEdge } from '../../../docs/examples/frameworks/own-server.ts';
+import * as entities from '../../../docs/examples/start/entities.ts';
+import { onDatabases } from '../../support/databases/database.ts';
+import { openOrm, type SpecOrm } from '../../support/orm/open-orm.ts';
+import { ROOT } from '../../support/orm/library-orm.ts';
+import { send } from '../../support/web/http.ts';
+
+class CreateBook extends Migration {
+  override up(): void {
+    this.addSql('create table "book" ("id" serial primary key, "title" varchar(255) not null);');
+  }
+}
+
+const { Book, Client } = entities;
+
+onDatabases(
+  'the page on frameworks',
+  database => {
+    const options = { tenant: Client, migrations: { migrationsList: [CreateBook] } };
+    let orm: SpecOrm;
+    let stop: () => Promise<unknown>;
+
+    before(async () => {
+      orm = await openOrm(database, options, { entities: [entities.ClientSchema, Book] });
+      await orm.schema.create();
+
+      for (const name of ['acme', 'bob']) {
+        await tenants<entities.Client>(orm).create({ name, schemaName: name, domainUrl: `${name}.example.com` });
+        await runInTenant(name, em => em.persistAndFlush(em.create(Book, { title: `Book of ${name}` })));
+      }
+    });
+
+    afterEach(() => stop());
+
+    for (const [name, listen] of Object.entries<() => Promise<Server>>({
+      Express: async () => {
+        const app = express(orm);
+        // else it writes errors to the console
+        app.set('env', 'test');
+
+        return createServer(app);
+      },
+      Fastify: async () => {
+        const app = await fastify(orm);
+        await app.ready();
+
+        return app.server;
+      },
+      Hono: async () => serverOf(hono(orm).fetch),
+      Node: async () => node(orm),
+      'a server of your own': async () => {
+        const page = ownEdge(async () => {
+          const tenant = landlord.currentTenant();
+          const books = tenant && (await orm.em.find(Book, {}));
+
+          return new Response(books === undefined ? 'The public page' : `${tenant?.schemaName}: ${books.map(({ title }) => title).join()}`);
+        });
+
+        return serverOf(page);
+      },
+    })) {
+      it(`E1 H20 serves what it shows: ${name}`, async () => {
+        await expectPages(await start(await listen()), '/');
+      });
+    }
+
+    it('E1 serves what it shows: web sockets', async () => {
+      const port = await start(node(orm));
+      const socket = new WebSocket(`ws://127.0.0.1:${port}`, { headers: { host: 'bob.example.com' } });
+      await once(socket, 'open');
+      socket.send('?');
+      const [answer] = (await once(socket, 'message')) as [Buffer];
+      socket.terminate();
+
+      expect(String(answer)).to.equal('bob: Book of bob');
+    });
+
+    it('E1 serves what it shows: Nest', async () => {
+      const config = withTenants({ ...database.options(), entities: [entities.ClientSchema, Book] } as object, options);
+      const source = readFileSync(join(ROOT, 'docs/examples/nestjs/tenants.module.ts'), 'utf8');
+      const { AppModule } = await load<{ readonly AppModule: nest.Type }>(source, {
+        '../start/entities.js': entities,
+        '../start/mikro-orm.config.js': { __esModule: true, default: config },
+      });
+      await orm.close();
+      const app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });
+      const server = (await app.listen(0, '127.0.0.1')) as Server;
+      stop = () => app.close();
+
+      await expectPages((server.address() as { readonly port: number }).port, '/about');
+    });
+
+    async function start(server: Server): Promise<number> {
+      if (!server.listening) {
+        server.listen(0, '127.0.0.1');
+        await once(server, 'listening');
+      }
+
+      stop = async () => {
+        server.closeAllConnections();
+        await new Promise(resolve => server.close(resolve));
+      };
+
+      return (server.address() as { readonly port: number }).port;
+    }
+  },
+  ['postgresql'],
+);
+
+function serverOf(fetch: (request: Request) => Response | Promise<Response>): Server {
+  const answer = getRequestListener(fetch);
+
+  return createServer((req, res) => void answer(req, res));
+}
+
+async function expectPages(port: number, publicPath: string): Promise<void> {
+  const get = async (host: string, path = '/'): Promise<readonly [number, string]> => {
+    const { status, body } = await send({ port, path, headers: { host } });
+
+    return [status, body];
+  };
+
+  expect(await get('acme.example.com')).to.deep.equal([200, 'acme: Book of acme']);
+  expect(await get('bob.example.com')).to.deep.equal([200, 'bob: Book of bob']);
+  expect(await get('localhost', publicPath)).to.deep.equal([200, 'The public page']);
+  expect((await get('nobody.example.com'))[0]).to.equal(404);
+}
+
+/** The exports of a module, compiled as `nest build` does it. */
+async function load<Exports>(source: string, modules: Readonly<Record<string, object>>): Promise<Exports> {
+  const { code } = await transform(source, {
+    swcrc: false,
+    module: { type: 'commonjs' },
+    jsc: {
+      target: 'es2022',
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+    },
+  });
+  const module = { exports: {} };
+  const required: Readonly<Record<string, object>> = {
+    '@landlord/mikro-orm/nest': edge,
+    '@mikro-orm/nestjs': mikroNest,
+    '@mikro-orm/postgresql': postgresql,
+    '@nestjs/common': nest,
+    ...modules,
+  };
+  compileFunction(code, ['module', 'exports', 'require'])(module, module.exports, (specifier: string) => required[specifier]);
+
+  return module.exports as Exports;
+}

@@ -1,0 +1,89 @@
+import { byHostname, runInTenant, tenantContext, tenants, type TenantMixin } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import Koa from 'koa';
+import {
+  behindGateway,
+  certificates,
+  chained,
+  forKeys,
+  forMembers,
+  forTokens,
+  invitation,
+  mounted,
+} from '../../../docs/examples/who-is-meant/resolvers.ts';
+import { app as withSessions, signIn, userOf } from '../../../docs/examples/who-is-meant/sessions.ts';
+import { failureOf } from '../../support/assertions/failure.ts';
+import { onDatabases } from '../../support/databases/database.ts';
+import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
+import { createLibraries, hostOf } from '../../support/web/web-library.ts';
+import { serveUntilSpecEnds } from '../../support/web/web-server.ts';
+
+onDatabases('the page on who is meant', database => {
+  let orm: LibraryOrm;
+  const serve = serveUntilSpecEnds();
+
+  before(async () => {
+    orm = await openLibrary(database);
+    await createLibraries(orm, 'acme', 'bob');
+  });
+
+  it('H6 E3 each resolver finds the tenant that the page says', async () => {
+    const [acme] = await tenants(orm).list({ where: { schemaName: 'acme' } });
+    const of = async (app: Koa, host: string, headers: Record<string, string> = {}, path = '/'): Promise<string> => {
+      app.use(ctx => void (ctx.body = `${ctx.state.tenant?.schemaName ?? 'public'} ${ctx.path}`));
+      const server = await serve(app);
+      const { status, body } = await server.get(host, path, { headers });
+
+      return status === 200 ? body : String(status);
+    };
+
+    expect(await of(chained, 'acme.example.com')).to.equal('acme /');
+    expect(await of(behindGateway, 'api.test', { 'x-tenant': 'bob' })).to.equal('bob /');
+    expect(await of(behindGateway, 'acme.example.com')).to.equal('404');
+    expect(await of(mounted, 'localhost', {}, '/t/bob/books')).to.equal('bob /books');
+    expect(await of(forTokens, 'api.test', { 'x-user': JSON.stringify({ tenantId: acme?.id }) })).to.equal('acme /');
+    expect(await of(forKeys, 'api.test', { 'x-api-key': 'bob.secret' })).to.equal('bob /');
+    expect(await of(forMembers, hostOf('acme'), { 'x-user': JSON.stringify({ tenants: ['acme'] }) })).to.equal('acme /');
+    expect(await of(forMembers, hostOf('bob'), { 'x-user': JSON.stringify({ tenants: ['acme'] }) })).to.equal('404');
+  });
+
+  it('H14 E5 URLs are of the tenant, and certificates are for hosts that are served', async () => {
+    const url = await runInTenant('acme', (_, tenant) => invitation(tenant as TenantMixin));
+    const server = await serve(certificates);
+
+    expect(url).to.equal('https://acme.example.com/join?from=mail');
+    expect((await server.get('localhost', '/?domain=acme.example.com')).status).to.equal(200);
+    expect((await server.get('localhost', '/?domain=nobody.test')).status).to.equal(404);
+  });
+
+  it('E4 tokens and sessions of one tenant are refused on another', async () => {
+    const token = await runInTenant('acme', () => signIn(1));
+
+    expect(await runInTenant('acme', () => userOf(token))).to.equal(1);
+    expect(await failureOf(runInTenant('bob', () => userOf(token)))).to.include({ code: 'TENANT_MISMATCH' });
+
+    withSessions.use(ctx => {
+      const session = ctx['session'] as { visits?: number };
+      session.visits = (session.visits ?? 0) + 1;
+      ctx.body = String(session.visits);
+    });
+    const server = await serve(withSessions);
+    const first = await server.get(hostOf('acme'));
+    const cookie = (first.headers['set-cookie'] ?? []).map(each => each.split(';', 1)[0]).join('; ');
+
+    expect((await server.get(hostOf('acme'), '/', { headers: { cookie } })).body).to.equal('2');
+    expect((await server.get(hostOf('bob'), '/', { headers: { cookie } })).body).to.equal('1');
+  });
+
+  it('H6 without resolvers the host decides', async () => {
+    const bodies = await Promise.all(
+      [{}, { resolvers: [byHostname()] }].map(async options => {
+        const server = await serve(new Koa().use(tenantContext(options)).use(ctx => void (ctx.body = ctx.state.tenant?.schemaName)));
+
+        return (await server.get(hostOf('bob'))).body;
+      }),
+    );
+
+    expect(bodies).to.deep.equal(['bob', 'bob']);
+  });
+});
