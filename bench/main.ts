@@ -1,6 +1,7 @@
 import { cli } from './cli.ts';
 import { curve } from './curve.ts';
 import { createTenant } from './create-tenant.ts';
+import { edges } from './edges.ts';
 import { fleet } from './fleet.ts';
 import { growth } from './growth.ts';
 import { migrateTenants } from './migrate-tenants.ts';
@@ -27,6 +28,7 @@ const BENCHES: Readonly<
   curve,
   growth,
   memory,
+  edges,
   overload,
   fleet,
   orm,
