@@ -17,14 +17,21 @@ import { openWorkerDatabase, type WorkerDatabase } from './worker-database.js';
 
 /**
  * Makes the database of this worker, and moves the application's ORM to it. `close()` leaves it to the next start, unless something was committed
- * in it: then it is dropped. That of a killed worker is dropped by the next start.
+ * in it: then it is dropped. That of a killed worker is dropped by the next start. If it fails, the ORM is closed.
  *
  * @throws TestDatabaseError `TEST_SERVER` or `TEST_TEMPLATE`
  */
 export async function openTestKit<Orm extends object>(options: TestKitOptions<Orm>): Promise<TestKit<Orm>> {
   const orm = (typeof options.orm === 'function' ? await options.orm() : options.orm) as Orm & WrappedOrm;
   const kit = new TestKit<Orm>(orm, options);
-  await kit.open();
+
+  try {
+    await kit.open();
+  } catch (error) {
+    // it would else go on to the database of its config
+    await orm.close(true).catch(() => undefined);
+    throw error;
+  }
 
   return kit;
 }
