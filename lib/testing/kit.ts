@@ -11,6 +11,7 @@ import { setTestName } from './assertions.js';
 import { MovedOrm } from './moved-orm.js';
 import { TestLook } from './test-look.js';
 import { TestTenants, type TestTenantData } from './test-tenants.js';
+import { checksAtCommit } from './transaction/checks-at-commit.js';
 import { TestTransaction } from './transaction/test-transaction.js';
 import type { Wire } from './transaction/wire.js';
 import { openWorkerDatabase, type WorkerDatabase } from './worker-database.js';
@@ -106,7 +107,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
 
     const transaction =
       mode === 'real' ? undefined : new TestTransaction(name, { wire, isInTransaction: () => this.#tenancy.database.isInTransaction });
-    await transaction?.begin({ checksAtCommit: this.#checksAtCommit() });
+    await transaction?.begin({ checksAtCommit: checksAtCommit(this.#tenancy.database.orm) });
     this.#forget();
     this.#tenants.begin();
 
@@ -280,14 +281,6 @@ export class TestKit<Orm extends object = WrappedOrm> {
     if (config.get('allowGlobalContext')) {
       em.clear();
     }
-  }
-
-  /** A savepoint checks no constraint that is deferred, as a commit does. */
-  #checksAtCommit(): readonly string[] {
-    const metas = [...(this.orm as Orm & WrappedOrm).getMetadata().getAll().values()];
-    const hasDeferred = metas.some(meta => [...meta.props, ...meta.uniques].some(({ deferMode }) => deferMode !== undefined));
-
-    return hasDeferred ? ['set constraints all immediate', 'set constraints all deferred'] : [];
   }
 
   get #tenancy(): Tenancy {
