@@ -11,20 +11,28 @@ import { setTestName } from './assertions.js';
 import { MovedOrm } from './moved-orm.js';
 import { TestLook } from './test-look.js';
 import { TestTenants, type TestTenantData } from './test-tenants.js';
+import { checksAtCommit } from './transaction/checks-at-commit.js';
 import { TestTransaction } from './transaction/test-transaction.js';
 import type { Wire } from './transaction/wire.js';
 import { openWorkerDatabase, type WorkerDatabase } from './worker-database.js';
 
 /**
  * Makes the database of this worker, and moves the application's ORM to it. `close()` leaves it to the next start, unless something was committed
- * in it: then it is dropped. That of a killed worker is dropped by the next start.
+ * in it: then it is dropped. That of a killed worker is dropped by the next start. If it fails, the ORM is closed.
  *
  * @throws TestDatabaseError `TEST_SERVER` or `TEST_TEMPLATE`
  */
 export async function openTestKit<Orm extends object>(options: TestKitOptions<Orm>): Promise<TestKit<Orm>> {
   const orm = (typeof options.orm === 'function' ? await options.orm() : options.orm) as Orm & WrappedOrm;
   const kit = new TestKit<Orm>(orm, options);
-  await kit.open();
+
+  try {
+    await kit.open();
+  } catch (error) {
+    // it would else go on to the database of its config
+    await orm.close(true).catch(() => undefined);
+    throw error;
+  }
 
   return kit;
 }
@@ -99,7 +107,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
 
     const transaction =
       mode === 'real' ? undefined : new TestTransaction(name, { wire, isInTransaction: () => this.#tenancy.database.isInTransaction });
-    await transaction?.begin({ checksAtCommit: this.#checksAtCommit() });
+    await transaction?.begin({ checksAtCommit: checksAtCommit(this.#tenancy.database.orm) });
     this.#forget();
     this.#tenants.begin();
 
@@ -273,14 +281,6 @@ export class TestKit<Orm extends object = WrappedOrm> {
     if (config.get('allowGlobalContext')) {
       em.clear();
     }
-  }
-
-  /** A savepoint checks no constraint that is deferred, as a commit does. */
-  #checksAtCommit(): readonly string[] {
-    const metas = [...(this.orm as Orm & WrappedOrm).getMetadata().getAll().values()];
-    const hasDeferred = metas.some(meta => [...meta.props, ...meta.uniques].some(({ deferMode }) => deferMode !== undefined));
-
-    return hasDeferred ? ['set constraints all immediate', 'set constraints all deferred'] : [];
   }
 
   get #tenancy(): Tenancy {
