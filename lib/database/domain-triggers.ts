@@ -17,7 +17,13 @@ export function addDomainTriggers({ domains, tenant, publicSchema, stripWww }: D
   const writes = ['insert', 'update', 'delete'] as const;
   addUnique(domains, sql.isPrimary);
   add(domains, { name: `${PREFIX}lock`, timing: 'before', events: ['update', 'delete'], forEach: 'statement', body: lockDomains(sql) });
-  add(domains, { name: `${PREFIX}check`, timing: 'before', events: ['insert', 'update'], forEach: 'row', body: checkDomain(sql, stripWww) });
+  add(domains, {
+    name: `${PREFIX}check`,
+    timing: 'before',
+    events: ['insert', 'update'],
+    forEach: 'row',
+    body: checkDomain(sql, stripWww),
+  });
   add(domains, { name: `${PREFIX}settle`, timing: 'after', events: [...writes], forEach: 'row', body: settleDomain(sql) });
   add(tenant.root, { name: `${PREFIX}check`, timing: 'before', events: ['insert', 'update'], forEach: 'row', body: checkTenant(sql) });
 }
@@ -170,7 +176,7 @@ function addUnique(meta: EntityMetadata, isPrimary: string): void {
 }
 
 function columnsOf(meta: EntityMetadata, name: string): string[] {
-  return ((meta.properties as EntityMetadata['properties'])[name]?.fieldNames ?? []).map(quoteIdentifier);
+  return (meta.properties[name]?.fieldNames ?? []).map(quoteIdentifier);
 }
 
 function columnOf(meta: EntityMetadata, name: string): string {

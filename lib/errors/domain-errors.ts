@@ -34,12 +34,9 @@ export class HostIsolationError extends TenantError {
 
 /** The request is answered with a redirect to the tenant's primary domain: status 308, with `Location`. */
 export class RedirectToPrimaryError extends HttpTenantError {
-  override readonly headers: Readonly<Record<string, string>>;
-
   constructor(location: string) {
-    super('HOST_NOT_PRIMARY', 308, 'This site has another address.');
     // a browser keeps a 308 for good otherwise, and two hosts would refer to each other once the primary domain has changed
-    this.headers = { Location: location, 'Cache-Control': 'no-store' };
+    super('HOST_NOT_PRIMARY', 308, 'This site has another address.', { headers: { Location: location, 'Cache-Control': 'no-store' } });
     this.stack = `${this.name}: ${this.message}`;
   }
 }

@@ -3,7 +3,11 @@ import type { TenantRules } from '../scope/tenant-rules.js';
 import { checkHost } from './check-host.js';
 
 /** Puts the hosts of domains that are about to be written into canonical form, and refuses those that no tenant can have. */
-export function checkDomains(changeSets: readonly ChangeSet<any>[], rules: TenantRules, { isComplete }: { readonly isComplete: boolean }): void {
+export function checkDomains(
+  changeSets: readonly ChangeSet<any>[],
+  rules: TenantRules,
+  { isComplete }: { readonly isComplete: boolean },
+): void {
   for (const { entity, meta, type, payload } of changeSets) {
     const isNew = type === ChangeSetType.CREATE && isComplete;
 

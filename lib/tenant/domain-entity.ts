@@ -25,7 +25,11 @@ export function domainOptionProblems(domains: unknown): string[] {
 /** What is wrong with the entity of domains. */
 export function domainEntityProblems(
   entities: readonly EntityMetadata[],
-  { domains, tenant, publicSchema }: { readonly domains: EntityClass | undefined; readonly tenant: EntityClass; readonly publicSchema: string },
+  {
+    domains,
+    tenant,
+    publicSchema,
+  }: { readonly domains: EntityClass | undefined; readonly tenant: EntityClass; readonly publicSchema: string },
 ): string[] {
   if (domains === undefined) {
     return [];
@@ -37,7 +41,7 @@ export function domainEntityProblems(
     return [`The entity of domains ${domains.name} is not in \`entities\`. Add it.`];
   }
 
-  const { targetMeta } = (meta.properties as Record<string, EntityMetadata['props'][number]>)['tenant'] ?? {};
+  const targetMeta = meta.relations.find(({ name }) => name === 'tenant')?.targetMeta;
 
   return [
     ...(isTenantEntity(meta) || meta.schema !== publicSchema
@@ -47,6 +51,8 @@ export function domainEntityProblems(
       : []),
     ...(targetMeta?.class === tenant
       ? []
-      : [`${meta.className}.tenant does not refer to the tenant entity ${tenant.name}. Remove it, and it is added, or make it a many-to-one to ${tenant.name}.`]),
+      : [
+          `${meta.className}.tenant does not refer to the tenant entity ${tenant.name}. Remove it, and it is added, or make it a many-to-one to ${tenant.name}.`,
+        ]),
   ];
 }

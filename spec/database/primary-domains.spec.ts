@@ -36,7 +36,12 @@ onDatabases('the primary domain of a tenant', database => {
   it('H16 is taken from the one before by another that is made the primary, in a flush of either or of both', async () => {
     await add('acme', 'one.com', 'two.com', 'three.com');
 
-    for (const changes of [{ 'two.com': true }, { 'three.com': true, 'two.com': false }, { 'one.com': true, 'three.com': false }, { 'two.com': true, 'one.com': true }]) {
+    for (const changes of [
+      { 'two.com': true },
+      { 'three.com': true, 'two.com': false },
+      { 'one.com': true, 'three.com': false },
+      { 'two.com': true, 'one.com': true },
+    ]) {
       const em = orm.em.fork();
 
       for (const domain of await em.find(FirmDomain, { domain: { $in: Object.keys(changes) } })) {
@@ -73,7 +78,9 @@ onDatabases('the primary domain of a tenant', database => {
 
   it('H16 is one also where one statement writes many rows, or an upsert meets one that is there', async () => {
     const id = `(select id from firm where schema_name = 'acme')`;
-    await database.query(`insert into domain (domain, tenant_id, is_primary) values ('a.com', ${id}, true), ('b.com', ${id}, true), ('c.com', ${id}, false)`);
+    await database.query(
+      `insert into domain (domain, tenant_id, is_primary) values ('a.com', ${id}, true), ('b.com', ${id}, true), ('c.com', ${id}, false)`,
+    );
     expect(await primaryOf('acme')).to.deep.equal(['b.com']);
 
     await database.query(`update domain set is_primary = true`);
@@ -99,14 +106,24 @@ onDatabases('the primary domain of a tenant', database => {
   });
 
   it('H16 goes with its tenant, and comes with it in one transaction', async () => {
-    await tenants(orm).create({ schemaName: 'carl', domainUrl: 'carl.example.com', domains: [{ domain: 'carl.com' }, { domain: 'CARL.org', isPrimary: true }] } as never);
+    await tenants(orm).create({
+      schemaName: 'carl',
+      domainUrl: 'carl.example.com',
+      domains: [{ domain: 'carl.com' }, { domain: 'CARL.org', isPrimary: true }],
+    });
     expect(await primaryOf('carl')).to.deep.equal(['carl.org']);
     await tenants(orm).drop('carl');
     expect(await database.query(`select domain from domain where domain like 'carl%'`)).to.deep.equal([]);
 
-    const failing = tenants(orm).create({ schemaName: 'dora', domainUrl: 'dora.example.com', domains: [{ domain: 'acme.example.com' }] } as never);
+    const failing = tenants(orm).create({
+      schemaName: 'dora',
+      domainUrl: 'dora.example.com',
+      domains: [{ domain: 'acme.example.com' }],
+    });
     expect(await failing.catch((error: unknown) => error)).to.include({ code: 'HOST_TAKEN', host: 'acme.example.com' });
-    expect(await database.query(`select 1 from pg_namespace where nspname = 'dora' union all select 1 from firm where schema_name = 'dora'`)).to.deep.equal([]);
+    expect(
+      await database.query(`select 1 from pg_namespace where nspname = 'dora' union all select 1 from firm where schema_name = 'dora'`),
+    ).to.deep.equal([]);
   });
 
   it('H16 is written by the public set, and then no more', async () => {
@@ -119,7 +136,12 @@ onDatabases('the primary domain of a tenant', database => {
       await add('acme', 'acme-0.com', 'acme-1.com');
       await add('bob', 'bob-0.com', 'bob-1.com');
 
-      expect(await writeAtOnce(100, Object.keys(STEPS).filter(name => name !== 'lock the tenant first'))).to.deep.equal([]);
+      expect(
+        await writeAtOnce(
+          100,
+          Object.keys(STEPS).filter(name => name !== 'lock the tenant first'),
+        ),
+      ).to.deep.equal([]);
       expect(await counts()).to.deep.equal([EXACTLY_ONE, EXACTLY_ONE]);
     });
 
@@ -137,7 +159,9 @@ onDatabases('the primary domain of a tenant', database => {
         await orm.em.fork().persistAndFlush(newFirm(`gone_${n}`));
         const id = await idOf(`gone_${n}`);
         const adding = Array.from({ length: 4 }, (_, nr) =>
-          database.query(`insert into domain (domain, tenant_id) values ('g-${n}-${nr}.com', ${id})`).catch((error: { code: string }) => error.code),
+          database
+            .query(`insert into domain (domain, tenant_id) values ('g-${n}-${nr}.com', ${id})`)
+            .catch((error: { code: string }) => error.code),
         );
         const [, ...added] = await Promise.all([tenants(orm).drop(`gone_${n}`), ...adding]);
 

@@ -108,7 +108,7 @@ onDatabases('tenants with several hosts', database => {
       whose: { 'bob.com': 'HOST_UNKNOWN', 'bob.example.com': 'HOST_UNKNOWN' },
     },
     'a tenant that is created with its domains': {
-      change: () => tenants(orm).create({ schemaName: 'bob', domainUrl: 'bob.example.com', domains: [{ domain: 'bob.com' }] } as never),
+      change: () => tenants(orm).create({ schemaName: 'bob', domainUrl: 'bob.example.com', domains: [{ domain: 'bob.com' }] }),
       whose: { 'bob.com': 'bob', 'bob.example.com': 'bob' },
     },
   };
@@ -292,7 +292,11 @@ describe('the option `domains`', () => {
         ['in the tenants', HiddenSchema.class, [HiddenSchema]],
       ] as const) {
         it(`H15 is refused at the start if it is ${title}`, async () => {
-          const opened = openOrm(database, { tenant: ClientSchema.class, domains: domains as never }, { entities: [ClientSchema, Note, ...entities] });
+          const opened = openOrm(
+            database,
+            { tenant: ClientSchema.class, domains: domains as never },
+            { entities: [ClientSchema, Note, ...entities] },
+          );
 
           expect(await refusal(opened)).to.include({ code: 'TENANT_CONFIG' });
         });

@@ -20,7 +20,9 @@ export function redirectOf(
     return undefined;
   }
 
-  return named.value === primaryHost ? undefined : { kind: 'redirected', error: new RedirectToPrimaryError(locationOf(primaryHost, request, options)) };
+  return named.value === primaryHost
+    ? undefined
+    : { kind: 'redirected', error: new RedirectToPrimaryError(locationOf(primaryHost, request, options)) };
 }
 
 /**

@@ -26,7 +26,9 @@ onDatabases('the page on several hosts', database => {
     await signUp(orm.em.fork());
     const em = orm.em.fork();
     const client = await em.findOneOrFail(Client, { schemaName: 'acme' });
-    const answers = ['acme.org', 'acme.org:80', 'localhost', 'acme.com'].map(domain => () => addDomain(em.fork(), em.getReference(Client, client.id), domain));
+    const answers = ['acme.org', 'acme.org:80', 'localhost', 'acme.com'].map(
+      domain => () => addDomain(em.fork(), em.getReference(Client, client.id), domain),
+    );
 
     expect(await answers.reduce(async (before, next) => [...(await before), await next()], Promise.resolve<string[]>([]))).to.deep.equal([
       'stored',

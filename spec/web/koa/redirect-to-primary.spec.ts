@@ -61,7 +61,18 @@ onDatabases('a redirect to the primary domain', database => {
 
   it('H17 leads to the stored host only, whatever the target of the request and its headers say', async () => {
     await serve({ redirectToPrimary: true });
-    const targets = ['//evil.com/x', '/\\evil.com', '/@evil.com', '///evil.com', '/%0d%0aSet-Cookie:x', '/x?//evil.com', 'http://acme.org//evil.com', 'http://acme.org', 'http://acme.org?x', '/..//evil.com'];
+    const targets = [
+      '//evil.com/x',
+      '/\\evil.com',
+      '/@evil.com',
+      '///evil.com',
+      '/%0d%0aSet-Cookie:x',
+      '/x?//evil.com',
+      'http://acme.org//evil.com',
+      'http://acme.org',
+      'http://acme.org?x',
+      '/..//evil.com',
+    ];
 
     for (const path of targets) {
       const { status, headers } = await ask('acme.org', { path, headers: { 'X-Forwarded-Host': 'evil.com', Forwarded: 'host=evil.com' } });
