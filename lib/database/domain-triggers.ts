@@ -176,7 +176,7 @@ function addUnique(meta: EntityMetadata, isPrimary: string): void {
 }
 
 function columnsOf(meta: EntityMetadata, name: string): string[] {
-  return ((meta.properties as EntityMetadata['properties'])[name]?.fieldNames ?? []).map(quoteIdentifier);
+  return (meta.properties[name]?.fieldNames ?? []).map(quoteIdentifier);
 }
 
 function columnOf(meta: EntityMetadata, name: string): string {

@@ -57,8 +57,7 @@ export class TenantHosts {
     const { publicSchema, tenantMeta } = this.#rules;
     const domains = this.#domains();
     const tenant: EntityMetadata = tenantMeta.root;
-    const columns = (meta: EntityMetadata, name: string): string[] =>
-      ((meta.properties as EntityMetadata['properties'])[name]?.fieldNames ?? []).map(quoteIdentifier);
+    const columns = (meta: EntityMetadata, name: string): string[] => (meta.properties[name]?.fieldNames ?? []).map(quoteIdentifier);
     const keys = tenant.getPrimaryProps().flatMap(({ fieldNames }) => fieldNames.map(quoteIdentifier));
     const foreign = columns(domains, 'tenant');
 

@@ -93,7 +93,7 @@ function asViolation(error: Error): Error {
 
 // the name that MikroORM gives the constraint. If it was renamed by hand, the driver's own error is thrown
 function uniqueOf(config: Configuration, meta: EntityMetadata, property: string): string {
-  const { fieldNames, unique } = (meta.properties as EntityMetadata['properties'])[property] as EntityProperty;
+  const { fieldNames, unique } = meta.properties[property] as EntityProperty;
 
   return typeof unique === 'string' ? unique : config.getPlatform().getIndexName(meta.tableName, fieldNames, 'unique');
 }

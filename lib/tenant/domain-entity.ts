@@ -41,7 +41,7 @@ export function domainEntityProblems(
     return [`The entity of domains ${domains.name} is not in \`entities\`. Add it.`];
   }
 
-  const { targetMeta } = (meta.properties as Record<string, EntityMetadata['props'][number]>)['tenant'] ?? {};
+  const targetMeta = meta.relations.find(({ name }) => name === 'tenant')?.targetMeta;
 
   return [
     ...(isTenantEntity(meta) || meta.schema !== publicSchema

@@ -63,4 +63,4 @@ const DomainMixinSchema = defineEntity({
   },
 });
 
-DomainMixinSchema.setClass(DomainMixin as never);
+DomainMixinSchema.setClass(DomainMixin);

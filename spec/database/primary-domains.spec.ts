@@ -110,7 +110,7 @@ onDatabases('the primary domain of a tenant', database => {
       schemaName: 'carl',
       domainUrl: 'carl.example.com',
       domains: [{ domain: 'carl.com' }, { domain: 'CARL.org', isPrimary: true }],
-    } as never);
+    });
     expect(await primaryOf('carl')).to.deep.equal(['carl.org']);
     await tenants(orm).drop('carl');
     expect(await database.query(`select domain from domain where domain like 'carl%'`)).to.deep.equal([]);
@@ -119,7 +119,7 @@ onDatabases('the primary domain of a tenant', database => {
       schemaName: 'dora',
       domainUrl: 'dora.example.com',
       domains: [{ domain: 'acme.example.com' }],
-    } as never);
+    });
     expect(await failing.catch((error: unknown) => error)).to.include({ code: 'HOST_TAKEN', host: 'acme.example.com' });
     expect(
       await database.query(`select 1 from pg_namespace where nspname = 'dora' union all select 1 from firm where schema_name = 'dora'`),

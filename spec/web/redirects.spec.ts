@@ -19,10 +19,10 @@ onDatabases(
 
     for (const framework of FRAMEWORKS) {
       it(`H17 ${framework.name} sends a request on another host to the primary domain, known or not, and serves it there`, async () => {
-        const { port, close } = await framework.serve({ orm, options: { redirectToPrimary: true } });
+        const server = await framework.serve({ orm, options: { redirectToPrimary: true } });
 
         for (const host of ['acme.org', 'acme.example.com', 'acme.org']) {
-          const { status, headers } = await send({ port, method: 'POST', path: '/scope?a=%20b', headers: { host } });
+          const { status, headers } = await send({ port: server.port, method: 'POST', path: '/scope?a=%20b', headers: { host } });
 
           expect({ status, location: headers['location'], cache: headers['cache-control'] }, host).to.deep.equal({
             status: 308,
@@ -31,9 +31,9 @@ onDatabases(
           });
         }
 
-        expect(await send({ port, path: '/scope', headers: { host: 'acme.com' } })).to.include({ status: 200 });
-        expect(await send({ port, path: '/scope', headers: { host: 'acme.net' } })).to.include({ status: 404 });
-        await close();
+        expect(await send({ port: server.port, path: '/scope', headers: { host: 'acme.com' } })).to.include({ status: 200 });
+        expect(await send({ port: server.port, path: '/scope', headers: { host: 'acme.net' } })).to.include({ status: 404 });
+        await server.close();
       });
     }
   },

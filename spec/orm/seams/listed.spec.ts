@@ -45,6 +45,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'postgres/transaction-statements.ts': ['(computed)'],
     'scope/carried-tenants.ts': ['(computed)'],
     'orm/tenant-entity-manager.ts': ['boundScope'],
+    'provisioning/domain-changes.ts': ['(computed)', 'domain'],
     'provisioning/tenant-changes.ts': ['(computed)', 'domainUrl', 'schemaName'],
     'query/carrying-queries.ts': ['prototype'],
     'query/tenant-query-builder.ts': ['clonedFrom', 'guard', 'taken'],
@@ -76,6 +77,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'migrations/set/only-schemas.ts': ['execute'],
     'migrations/set/snapshot-name.ts': ['snapshotName'],
     'migrations/set/migration-set.ts': ['name', 'replaces'],
+    'provisioning/domain-subscriber.ts': ['afterCreate', 'afterUpdate', 'afterDelete', 'getSubscribedEntities'],
     'provisioning/tenant-subscriber.ts': [
       'afterCreate',
       'afterUpdate',
@@ -113,6 +115,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'cli/run-cli.ts': ['FORCE_COLOR', 'MIKRO_ORM_ALLOW_GLOBAL_CLI', 'NO_COLOR', 'exitCode'],
     'errors/scope-errors.ts': ['name'],
     'errors/tenant-error.ts': ['name'],
+    'errors/domain-errors.ts': ['stack'],
     'errors/web-errors.ts': ['stack'],
     'orm/tenant-entity-manager.ts': ['(computed)'],
     'postgres/sql-state.ts': ['code', 'rollbackError', 'syscall'],
