@@ -1,6 +1,7 @@
 import { DomainMixin, forEachTenant, primaryHostOf, tenants, TenantMixin } from '@landlord/mikro-orm';
 import { defineEntity, IsolationLevel, p } from '@mikro-orm/core';
 import { expect } from 'chai';
+import pg from 'pg';
 import { refusal } from '../support/assertions/refusal.ts';
 import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
@@ -236,12 +237,14 @@ onDatabases('tenants with several hosts', database => {
 
   if (database.kind === 'postgresql') {
     it('H15 never share a host, though many ask for it at once, as a domain and as a `domainUrl`', async () => {
+      const pool = new pg.Pool({ connectionString: database.url, max: 6 });
+
       for (let n = 0; n < 5; n += 1) {
         const host = `race-${n}.com`;
         await Promise.allSettled(
           ['acme', 'bob', 'carl'].flatMap(name => [
-            database.query(`insert into domain (domain, tenant_id) select $1, id from firm where schema_name = $2`, [host, name]),
-            database.query(`update firm set domain_url = $1 where schema_name = $2`, [host, name]),
+            pool.query(`insert into domain (domain, tenant_id) select $1, id from firm where schema_name = $2`, [host, name]),
+            pool.query(`update firm set domain_url = $1 where schema_name = $2`, [host, name]),
           ]),
         );
         const owners = await database.query(
@@ -250,6 +253,8 @@ onDatabases('tenants with several hosts', database => {
         );
         expect(owners, host).to.have.length(1);
       }
+
+      await pool.end();
     });
   }
 
