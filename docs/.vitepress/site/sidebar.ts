@@ -46,6 +46,7 @@ const GROUPS: readonly Group[] = [
       'guides/sessions-and-tokens',
       'guides/one-user-many-tenants',
       'guides/tenant-settings',
+      'guides/several-hosts',
       'guides/tenant-states',
     ],
   },

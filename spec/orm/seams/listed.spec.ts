@@ -20,7 +20,6 @@ import { ROOT } from '../../support/orm/library-orm.ts';
 const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'it is a member of the library or of its users': {
     'provisioning/domain-changes.ts': ['(computed)', 'domain'],
-    'tenant/domain-entity.ts': ['tenant'],
     'api/tenant-service.ts': ['autoCreateSchema', 'autoDropSchema', 'schemaName'],
     'cli/with-tenants-of.ts': ['quiet'],
     'connection/guarded-dialect.ts': ['lacking', 'place'],
@@ -45,7 +44,6 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'postgres/transaction-statements.ts': ['(computed)'],
     'scope/carried-tenants.ts': ['(computed)'],
     'orm/tenant-entity-manager.ts': ['boundScope'],
-    'provisioning/domain-changes.ts': ['(computed)', 'domain'],
     'provisioning/tenant-changes.ts': ['(computed)', 'domainUrl', 'schemaName'],
     'query/carrying-queries.ts': ['prototype'],
     'query/tenant-query-builder.ts': ['clonedFrom', 'guard', 'taken'],
@@ -77,7 +75,6 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'migrations/set/only-schemas.ts': ['execute'],
     'migrations/set/snapshot-name.ts': ['snapshotName'],
     'migrations/set/migration-set.ts': ['name', 'replaces'],
-    'provisioning/domain-subscriber.ts': ['afterCreate', 'afterUpdate', 'afterDelete', 'getSubscribedEntities'],
     'provisioning/tenant-subscriber.ts': [
       'afterCreate',
       'afterUpdate',
@@ -115,7 +112,6 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'cli/run-cli.ts': ['FORCE_COLOR', 'MIKRO_ORM_ALLOW_GLOBAL_CLI', 'NO_COLOR', 'exitCode'],
     'errors/scope-errors.ts': ['name'],
     'errors/tenant-error.ts': ['name'],
-    'errors/domain-errors.ts': ['stack'],
     'errors/web-errors.ts': ['stack'],
     'orm/tenant-entity-manager.ts': ['(computed)'],
     'postgres/sql-state.ts': ['code', 'rollbackError', 'syscall'],
