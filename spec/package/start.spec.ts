@@ -110,7 +110,8 @@ onDatabases(
           }
 
           if (each.command.endsWith('migration:up --tenants')) {
-            expectPrinted(transcriptsOf('docs/guides/many-tenants.md')[0]?.[0] ?? each, stdout);
+            const [[shown = each] = []] = transcriptsOf('docs/guides/many-tenants.md');
+            expectPrinted({ ...shown, printed: sortedLines(shown.printed) }, sortedLines(stdout));
           }
         }
       }
@@ -167,6 +168,11 @@ onDatabases(
   },
   ['postgresql'],
 );
+
+/** Which tenant is done first differs. */
+function sortedLines(text: string): string {
+  return text.trim().split('\n').toSorted().join('\n');
+}
 
 async function withTarball(args: readonly string[]): Promise<string[]> {
   const { tarball } = await packedPackage();
