@@ -35,7 +35,7 @@ onDatabases(
       const [npm = [], ...rest] = transcriptsOf(PAGE);
       await follow(npm);
       writeFiles();
-      expect(await runIn(folder, 'npx', ['tsc'])).to.include({ code: 0, stdout: '' });
+      expect(await runIn(folder, 'tsc', [])).to.include({ code: 0, stdout: '' });
 
       for (const [index, block] of rest.slice(INSTALLS.length - 1).entries()) {
         if (index === 4) {
@@ -76,7 +76,7 @@ onDatabases(
       application?.kill();
 
       for (const line of lines) {
-        const [program = '', ...args] = line.replace(/#.*/, '').trim().split(/ +/);
+        const [, program = '', ...args] = line.replace(/#.*/, '').trim().split(/ +/);
         expect(await runIn(readme, program, args, { DATABASE_URL: database.url })).to.include({ code: 0 });
       }
 
@@ -100,7 +100,9 @@ onDatabases(
         } else if (each.command.endsWith('app.ts')) {
           expectPrinted(each, (await startApplication(each.command, folder)).replace(String(port), '3000'));
         } else {
-          const { code, stdout, stderr } = await runIn(folder, program, await withTarball(args), { DATABASE_URL: database.url });
+          // the bins are on the path: npx would find the same, half a second later
+          const [command = '', ...rest] = program === 'npx' ? args : [program, ...args];
+          const { code, stdout, stderr } = await runIn(folder, command, await withTarball(rest), { DATABASE_URL: database.url });
           expect(code, `$ ${each.command}\n${stdout}${stderr}`).to.equal(0);
 
           if (program !== 'npm') {
@@ -108,7 +110,8 @@ onDatabases(
           }
 
           if (each.command.endsWith('migration:up --tenants')) {
-            expectPrinted(transcriptsOf('docs/guides/many-tenants.md')[0]?.[0] ?? each, stdout);
+            const [[shown = each] = []] = transcriptsOf('docs/guides/many-tenants.md');
+            expectPrinted({ ...shown, printed: sortedLines(shown.printed) }, sortedLines(stdout));
           }
         }
       }
@@ -165,6 +168,11 @@ onDatabases(
   },
   ['postgresql'],
 );
+
+/** Which tenant is done first differs. */
+function sortedLines(text: string): string {
+  return text.trim().split('\n').toSorted().join('\n');
+}
 
 async function withTarball(args: readonly string[]): Promise<string[]> {
   const { tarball } = await packedPackage();
