@@ -121,7 +121,11 @@ export function exportsOf(path: string): Exported[] {
       found
         .filter(each => each.name === (propertyName ?? name).text)
         .slice(0, 1)
-        .map(each => ({ ...each, name: name.text === 'default' ? each.name : name.text, isType: each.isType || isTypeOnly || statement.isTypeOnly })),
+        .map(each => ({
+          ...each,
+          name: name.text === 'default' ? each.name : name.text,
+          isType: each.isType || isTypeOnly || statement.isTypeOnly,
+        })),
     );
   });
 }
