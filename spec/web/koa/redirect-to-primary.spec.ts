@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { request as send, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onDatabases } from '../../support/databases/database.ts';
-import { Firm, FirmDomain, newFirm, openDomainOrm } from '../../support/orm/domain-orm.ts';
+import { FirmDomain, newFirm, openDomainOrm, type Firm } from '../../support/orm/domain-orm.ts';
 import type { SpecOrm } from '../../support/orm/open-orm.ts';
 
 onDatabases('a redirect to the primary domain', database => {
