@@ -9,7 +9,7 @@ import Koa from 'koa';
 import type { Side } from './orm-process.ts';
 
 /** One application of one framework in a process of its own: with its edge, or on MikroORM alone, which never loads this library. */
-const [name = '', side, url] = process.argv.slice(2) as [string, Side, string];
+const [name, side, url] = process.argv.slice(2) as [string, Side, string];
 const isOurs = side === 'tenants';
 const notes = isOurs ? await withTenants() : await alone();
 
@@ -57,7 +57,7 @@ const APPS: Readonly<Record<string, () => Promise<RequestListener>>> = {
     }
 
     app.get('/', async c => c.json(await notes(c.env.incoming)));
-    const answer = getRequestListener(app.fetch as never);
+    const answer = getRequestListener(app.fetch);
 
     return (req, res) => void answer(req, res);
   },
