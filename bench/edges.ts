@@ -70,8 +70,8 @@ async function start(name: string, side: string, url: string): Promise<Started> 
 const EDGES = ['koa', 'express', 'fastify', 'hono', 'node'];
 
 const TENANTS = 100;
-const REQUESTS = scaled(2_000, 200);
-const ROUNDS = scaled(7, 2);
+const REQUESTS = scaled(10_000, 200);
+const ROUNDS = scaled(5, 2);
 
 interface Started {
   readonly child: ChildProcess;

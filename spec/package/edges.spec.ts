@@ -30,8 +30,8 @@ describe('what the edges load', () => {
         plugins: [
           {
             name: 'packages stay outside, and the library itself does not',
-            setup: build => {
-              build.onResolve({ filter: /^[^.]/ }, ({ path }) => (path.startsWith('@landlord/') ? undefined : { path, external: true }));
+            setup: bundler => {
+              bundler.onResolve({ filter: /^[^.]/ }, ({ path }) => (path.startsWith('@landlord/') ? undefined : { path, external: true }));
             },
           },
         ],
