@@ -170,8 +170,9 @@ onDatabases(
       const flows = fc.array(fc.tuple(fc.nat(1), nestedWork(7)), { minLength: 2, maxLength: 4 });
       const property = fc.asyncProperty(flows, async all => {
         await Promise.all(all.map(([tenant, work]) => runInTenant(names[tenant] as string, () => doWork(orm, names, work), { orm })));
-        const { totalCount, idleCount, waitingCount } = await poolOf(orm);
-        expect({ used: totalCount - idleCount, waitingCount }).to.deep.equal({ used: 0, waitingCount: 0 });
+        const pool = await poolOf(orm);
+        // the directory may be asking something of its own
+        await until('no connection is in use', () => pool.totalCount === pool.idleCount && pool.waitingCount === 0, 5_000);
       });
 
       await checkProperty('nested work', property, effort(60, 1_000));
