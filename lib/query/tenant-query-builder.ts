@@ -132,7 +132,10 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   override createQueryBuilderHelper(...args: Args<'createQueryBuilderHelper'>): GuardedQueryHelper {
-    return guardHelper(createHelper(this) ?? super.createQueryBuilderHelper(...args), this);
+    // MikroORM gives it nothing
+    const helper = args.length === 0 ? createHelper(this) : undefined;
+
+    return guardHelper(helper ?? super.createQueryBuilderHelper(...args), this);
   }
 
   override getNativeQuery(...args: Args<'getNativeQuery'>): object {

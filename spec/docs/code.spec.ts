@@ -28,6 +28,8 @@ const CHECKS: Readonly<Record<string, (block: Block) => unknown>> = {
   yaml: ({ code }) => parseAllDocuments(code).forEach(each => expect(each.errors).to.deep.equal([])),
   yml: block => CHECKS['yaml']?.(block),
   sql: ({ code }) => parseSync(code.replaceAll('…', '')),
+  // the specs of the page run it
+  mjs: ({ code }) => execFileSync(process.execPath, ['--input-type=module', '--check'], { input: code }),
   sh: ({ code }) => execFileSync('bash', ['-n'], { input: code }),
   // as it is printed, by what prints it
   text: ({ code }) => expect(PRINTED).to.include(code.trim()),
