@@ -86,7 +86,7 @@ describe('the databases of the workers', function () {
     await first.close();
     const templates = (): Promise<Record<string, any>[]> =>
       onServer('select datname::text as name from pg_database where starts_with(datname, $1) order by 1', [prefix]);
-    const [before] = await templates();
+    const before = await templates();
     await (
       await openLibraryKit('postgresql', {
         ...options,
@@ -96,8 +96,8 @@ describe('the databases of the workers', function () {
     const after = await templates();
 
     expect(made).to.equal(3);
-    expect(after).to.have.length(1);
-    expect(after[0]).to.not.deep.equal(before);
+    // the spec of another process may have one at the same time
+    expect(after.map(({ name }) => String(name))).to.not.include.members(before.map(({ name }) => String(name)));
   });
 
   it('K1 drops what a killed worker has left, with the next start', async () => {
