@@ -217,6 +217,8 @@ export class TestKit<Orm extends object = WrappedOrm> {
     await this.end().catch(() => undefined);
     this.#wire?.close(false);
     this.#wire = undefined;
+    // the directory too, which would else connect again
+    await (this.orm as Orm & WrappedOrm).close(true);
     await this.#database?.close();
     this.#database = undefined;
   }

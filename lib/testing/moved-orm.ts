@@ -47,7 +47,13 @@ export class MovedOrm {
 
   /** Closes what is open, and leaves the ORM to be moved again. */
   async close(): Promise<void> {
+    const pool = this.#pool;
     await this.#orm.driver.close(true);
+
+    // Kysely leaves a pool open that it has sent nothing on
+    if (pool?.ending === false) {
+      await pool.end();
+    }
   }
 
   #watch(connection: AbstractSqlConnection, isPrimary: boolean): void {

@@ -232,6 +232,8 @@ type ConnectCallback = (error: unknown, client?: unknown, release?: () => void) 
 
 /** The parts of a pool of `pg` that are used here. */
 export interface Pool {
+  readonly ending: boolean;
   connect(callback?: any): any;
+  end(): Promise<void>;
   query(...args: QueryArguments): any;
 }

@@ -10,7 +10,12 @@ const EXAMPLES = join(ROOT, 'docs/examples/testing');
 const RUNNERS = {
   mocha: { command: ['node_modules/mocha/bin/mocha.js'], passed: /(\d+) passing/, failed: /(\d+) failing/, env: {} },
   vitest: { command: ['node_modules/vitest/vitest.mjs', 'run'], passed: /Tests .*?(\d+) passed/, failed: /Tests .*?(\d+) failed/, env: {} },
-  node: { command: ['--import', 'tsx', '--test', '**/*.test.ts'], passed: /pass (\d+)/, failed: /fail (\d+)/, env: {} },
+  node: {
+    command: ['--import', 'tsx', `--test-global-setup=${join(ROOT, 'dist/testing/runners/server-setup.js')}`, '--test', '**/*.test.ts'],
+    passed: /pass (\d+)/,
+    failed: /fail (\d+)/,
+    env: {},
+  },
   jest: {
     command: ['node_modules/jest/bin/jest.js'],
     passed: /Tests: .*?(\d+) passed/,
