@@ -25,7 +25,7 @@ export function hovers(docs: string): ShikiTransformer {
       module: ts.ModuleKind.NodeNext,
       moduleResolution: ts.ModuleResolutionKind.NodeNext,
       moduleDetection: ts.ModuleDetectionKind.Force,
-      types: ['node'],
+      types: ['node', 'mocha'],
       strict: true,
       skipLibCheck: true,
       noEmit: true,
