@@ -2,7 +2,7 @@ import { currentTenant, schemaRouter, tenantContext, TenantError, type TenantEnt
 import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
-import { Priority, Task, Team } from './entities.ts';
+import { Priority, Task, Team, TeamDomain } from './entities.ts';
 import { taskPage, teamsPage } from './pages.ts';
 
 /** The application. In a team's routes, `em` reads and writes that team's schema alone. */
@@ -19,6 +19,26 @@ export function createApp(em: TenantEntityManager): Koa {
     // the row, the schema and its tables, or nothing
     await em.persistAndFlush(em.create(Team, { name, schemaName: `team_${name}`, domainUrl: `${name}.localhost` }));
     ctx.redirect('/');
+  });
+
+  publicRouter.post('/domains', async ctx => {
+    const team = await em.findOneOrFail(Team, { name: field(ctx, 'team') });
+    await em.persistAndFlush(new TeamDomain({ domain: field(ctx, 'domain'), tenant: team }));
+    ctx.redirect('/');
+  });
+
+  // in an application of yours, operators alone may do this
+  publicRouter.post('/state', async ctx => {
+    const team = await em.findOneOrFail(Team, { name: field(ctx, 'team') });
+    team.state = field(ctx, 'state') as Team['state'];
+    await em.flush();
+    ctx.redirect('/');
+  });
+
+  // for whatever watches the process: it and its database answer
+  publicRouter.get('/health', async ctx => {
+    await em.execute('select 1');
+    ctx.body = 'ok';
   });
 
   teamRouter.get('/', async ctx => {

@@ -1,12 +1,17 @@
-import { TenantMixin } from '@landlord/mikro-orm';
+import { DomainMixin, TenantStateMixin } from '@landlord/mikro-orm';
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** A tenant: a team that has signed up. */
-export class Team extends TenantMixin {
+/** A tenant: a team that has signed up. It can be suspended. */
+export class Team extends TenantStateMixin {
   declare name: string;
 }
 
-export const TeamSchema = defineEntity({ class: Team, extends: TenantMixin, properties: { name: p.string() } });
+export const TeamSchema = defineEntity({ class: Team, extends: TenantStateMixin as never, properties: { name: p.string() } });
+
+/** Further hosts of a team. */
+export class TeamDomain extends DomainMixin<Team> {}
+
+export const TeamDomainSchema = defineEntity({ class: TeamDomain, extends: DomainMixin as never, properties: {} });
 
 /** Shared: the same for all teams. */
 const PrioritySchema = defineEntity({ name: 'Priority', properties: { id: p.integer().primary(), name: p.string().unique() } });

@@ -6,7 +6,9 @@ export function teamsPage(teams: readonly Team[], host: string): string {
 
   return page(
     'Teams',
-    `<ul>${items.join('')}</ul><form method="post" action="/teams"><label>Name <input name="name" required></label> <button>Sign up</button></form>`,
+    `<ul>${items.join('')}</ul><form method="post" action="/teams"><label>Name <input name="name" required></label> <button>Sign up</button></form>` +
+      '<form method="post" action="/domains"><label>Team <input name="team" required></label> <label>Host <input name="domain" required></label> <button>Add the host</button></form>' +
+      '<form method="post" action="/state"><label>Team <input name="team" required></label> <label>State <select name="state"><option>active</option><option>suspended</option><option>maintenance</option></select></label> <button>Set</button></form>',
   );
 }
 

@@ -18,7 +18,7 @@ describe('examples/koa, started by its command', function () {
 
   after(() => child.kill());
 
-  it('T1 H1 S1 signs teams up, shows each its own tasks, and ends when it is told to', async () => {
+  it('T1 H1 H15 H18 S1 signs teams up, shows each its own tasks, and ends when it is told to', async () => {
     expect((await signUp('red')).status).to.equal(302);
     expect((await signUp('blue')).status).to.equal(302);
     expect((await get('localhost')).body)
@@ -36,12 +36,29 @@ describe('examples/koa, started by its command', function () {
     const [taken, invalid, unknown] = [await signUp('red'), await signUp('r-ed'), await get('green.localhost')];
     expect([taken.status, invalid.status, unknown.status]).to.deep.equal([409, 400, 404]);
 
+    expect((await submit({ port, host: 'localhost', path: '/domains' }, { team: 'red', domain: 'paint.localhost' })).status).to.equal(302);
+    expect((await get('paint.localhost')).body).to.contain('Tasks of red');
+    expect((await submit({ port, host: 'localhost', path: '/domains' }, { team: 'blue', domain: 'paint.localhost' })).status).to.equal(409);
+    expect((await send({ port, host: 'localhost', path: '/health' })).body).to.equal('ok');
+
+    expect((await setState('red', 'suspended')).status).to.equal(302);
+    expect([(await get('red.localhost')).status, (await get('paint.localhost')).status]).to.deep.equal([404, 404]);
+    expect((await setState('red', 'maintenance')).status).to.equal(302);
+    expect((await get('paint.localhost')).status).to.equal(503);
+    expect((await get('blue.localhost')).body).to.contain('Tasks of blue');
+    expect((await setState('red', 'active')).status).to.equal(302);
+    expect((await get('red.localhost')).body).to.contain('Paint &lt;it> (high)');
+
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).to.deep.equal([0, null]);
   });
 
   function signUp(name: string): Promise<HttpResponse> {
     return submit({ port, host: 'localhost', path: '/teams' }, { name });
+  }
+
+  function setState(team: string, state: string): Promise<HttpResponse> {
+    return submit({ port, host: 'localhost', path: '/state' }, { team, state });
   }
 
   function get(host: string): Promise<HttpResponse> {
