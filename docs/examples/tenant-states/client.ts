@@ -7,6 +7,6 @@ export class Client extends TenantStateMixin {
 
 export const ClientSchema = defineEntity({
   class: Client,
-  extends: TenantStateMixin as never,
+  extends: TenantStateMixin,
   properties: { name: p.string() },
 });

@@ -1,4 +1,3 @@
-// #region entities
 import { tenantContext, TenantMixin, withTenants } from '@landlord/mikro-orm';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
@@ -17,7 +16,6 @@ const NoteSchema = defineEntity({
 });
 export class Note extends NoteSchema.class {}
 NoteSchema.setClass(Note);
-// #endregion entities
 
 class CreateClients extends Migration {
   override up(): void {
@@ -47,7 +45,6 @@ export const openOrm = () => MikroORM.init(config);
 
 export type Orm = Awaited<ReturnType<typeof openOrm>>;
 
-// #region app
 /** Lists the notes of the tenant of the request's host, and takes a new one. */
 export function createApp(orm: Orm): Koa {
   const app = new Koa();
@@ -63,4 +60,3 @@ export function createApp(orm: Orm): Koa {
 
   return app;
 }
-// #endregion app
