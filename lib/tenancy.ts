@@ -70,20 +70,34 @@ export class Tenancy {
   }
 
   async #findInTransaction(key: DirectoryKey): Promise<HeldRow | undefined> {
-    const { hosts, orm, tenants } = this.database;
+    const { hosts, orm } = this.database;
     const ctx = orm.em.getTransactionContext();
-    const owner = key.property === 'domainUrl' ? (await hosts?.find([key.value], ctx))?.get(key.value) : undefined;
-    const row = await tenants.findOneServed(owner === undefined ? { [key.property]: key.value } : { schemaName: owner.schemaName });
 
+    if (hosts !== undefined && key.property === 'domainUrl') {
+      const found = await hosts.findTenants([key.value], ctx, async ([schemaName = '']) => {
+        const held = await this.#readHeld('schemaName', schemaName);
+
+        return new Map(held === undefined ? [] : [[schemaName, held]]);
+      });
+
+      return found.get(key.value);
+    }
+
+    const held = await this.#readHeld(key.property, key.value);
+
+    return held && { ...held, primaryHost: (await hosts?.primaryOf([held.schemaName], ctx))?.get(held.schemaName) };
+  }
+
+  async #readHeld(property: string, value: string): Promise<HeldRow | undefined> {
+    const { tenants } = this.database;
+    const row = await tenants.findOneServed({ [property]: value });
     const tenant = row && (await tenants.identify([row]))[0];
-    const primaryHost = owner?.primaryHost ?? (row && (await hosts?.primaryOf([row.schemaName], ctx))?.get(row.schemaName));
 
     return (
       tenant && {
         schemaName: tenant.row.schemaName,
         identity: tenant.identity,
         state: stateOf(tenant.row),
-        primaryHost,
         copy: () => tenant.row,
       }
     );

@@ -60,17 +60,7 @@ function findWithHosts(hosts: TenantHosts, findBy: LookupSource<HeldRow>['findBy
       return new Map([...found].map(([value, held]) => [value, { ...held, primaryHost: primary.get(held.schemaName) }]));
     }
 
-    const owners = await hosts.find(values, undefined);
-    const names = new Set([...owners.values()].map(({ schemaName }) => schemaName));
-    const tenants = names.size === 0 ? new Map<string, HeldRow>() : await findBy('schemaName', [...names]);
-
-    return new Map(
-      [...owners].flatMap(([host, { schemaName, primaryHost }]) => {
-        const held = tenants.get(schemaName);
-
-        return held === undefined ? [] : [[host, { ...held, primaryHost: primaryHost ?? undefined }]];
-      }),
-    );
+    return hosts.findTenants(values, undefined, names => findBy('schemaName', names));
   };
 }
 
