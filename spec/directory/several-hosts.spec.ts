@@ -49,7 +49,10 @@ onDatabases('tenants with several hosts', database => {
   it('H15 law 1: a host leads to its own tenant, if another one takes its name while it is looked up', async () => {
     await orm.em.fork().persistAndFlush(newFirm('erin'));
     await add('erin', 'erin.com');
-    const { find } = TenantHosts.prototype;
+    const find = Reflect.get(TenantHosts.prototype, 'find') as (
+      this: TenantHosts,
+      ...args: Parameters<TenantHosts['find']>
+    ) => ReturnType<TenantHosts['find']>;
     const seen: string[] = [];
     let isSwapped = false;
 
