@@ -72,7 +72,7 @@ onDatabases(
       expect(await Promise.all(asking)).to.deep.equal([own[1], own[2], own[0]]);
     });
 
-    it('S22 a new tenant gets the connection that has served fewest', async () => {
+    it('P2 S22 a new tenant gets the connection that has served fewest', async () => {
       const orm = await open(2);
       const [first, second] = await atOnce(orm, ['t0', 't1']);
       const hold = await inTransaction(orm, 't1');
@@ -82,7 +82,7 @@ onDatabases(
       expect(await pidOf(orm, 't3')).to.equal(second);
     });
 
-    it('S22 nothing waits for a connection that has served it while another is idle', async () => {
+    it('P2 S22 nothing waits for a connection that has served it while another is idle', async () => {
       const orm = await open(2);
       const [own, other] = await atOnce(orm, ['t0', 't1']);
       const hold = await inTransaction(orm, 't0');
@@ -92,7 +92,7 @@ onDatabases(
       expect([own, other]).to.include(await pidOf(orm, 't0'));
     });
 
-    it('S22 with `preferServed: false` and `maxTenants: false` the pool is as `pg` made it', async () => {
+    it('P2 S22 with `preferServed: false` and `maxTenants: false` the pool is as `pg` made it', async () => {
       const orm = await open(3, { preferServed: false, maxTenants: false });
       await atOnce(orm, ['t0', 't1', 't2']);
       const last = await pidOf(orm, 't0');
@@ -103,7 +103,7 @@ onDatabases(
       );
     });
 
-    it('S22 where the pool lacks what this needs, it works as it is', async () => {
+    it('P2 S22 where the pool lacks what this needs, it works as it is', async () => {
       const orm = await open(1);
       const real = new pg.Pool({ connectionString: database.url, max: 2 });
       const pool: any = new Proxy(real, {
@@ -130,7 +130,7 @@ onDatabases(
       }
     });
 
-    it('S23 a connection that has served more than `maxTenants` is closed after use, and replaced before anybody asks', async () => {
+    it('P2 S23 a connection that has served more than `maxTenants` is closed after use, and replaced before anybody asks', async () => {
       const orm = await open(1, { maxTenants: 2 });
       const old = await pidOf(orm, 't0');
       expect([await pidOf(orm, 't1'), await pidOf(orm, 't0'), await pidOf(orm, 't2')]).to.deep.equal([old, old, old]);
@@ -141,7 +141,7 @@ onDatabases(
       expect(await pidOf(orm, 't2')).to.equal(next?.pid);
     });
 
-    it('S23 what is under way on it ends there, and counts each tenant of its transaction', async () => {
+    it('P2 S23 what is under way on it ends there, and counts each tenant of its transaction', async () => {
       const orm = await open(1, { maxTenants: 2 });
       const used: number[] = [];
       await runInPublic(
@@ -158,7 +158,7 @@ onDatabases(
       await until('it is gone', async () => !(await isThere(used[0] as number)));
     });
 
-    it('S23 creating, migrating and dropping tenants counts too', async () => {
+    it('P2 S23 creating, migrating and dropping tenants counts too', async () => {
       const orm = await open(1, { maxTenants: 1 });
       const work: (() => Promise<unknown>)[] = [
         ...['new0', 'new1', 'new2'].map(schemaName => async () => {
@@ -184,7 +184,7 @@ onDatabases(
       expect(counts.at(-1)).to.be.greaterThan(counts.at(-2) as number);
     });
 
-    it('S23 where somebody always waits, it is closed at twice the number', async () => {
+    it('P2 S23 where somebody always waits, it is closed at twice the number', async () => {
       const orm = await open(1, { maxTenants: 1 });
       const pids = await Promise.all([...NAMES, ...NAMES].map(name => inScope(orm, name, pid)));
 
@@ -192,7 +192,7 @@ onDatabases(
       expect(new Set(pids).size).to.be.within(3, 4);
     });
 
-    it('S23 warns once, with what to set, when the connections know more tables than the budget allows for', async () => {
+    it('P2 S23 warns once, with what to set, when the connections know more tables than the budget allows for', async () => {
       const orm = await open(8, { memoryBudgetMb: 1 });
       const warnings = (): string[] => database.statements.filter(message => message.includes('connections.memoryBudgetMb'));
       database.statements.length = 0;
@@ -220,7 +220,7 @@ onDatabases(
         .and.to.contain('connections: { maxTenants: 5 }');
     });
 
-    it('S23 the ORM closes while a connection is replaced', async () => {
+    it('P2 S23 the ORM closes while a connection is replaced', async () => {
       const orm = await open(1, { maxTenants: 1 });
       const pids = [await pidOf(orm, 't0'), await pidOf(orm, 't1')];
       await orm.close();

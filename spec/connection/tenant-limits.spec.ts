@@ -59,7 +59,7 @@ onDatabases(
       return orm;
     };
 
-    it('S24 so many pieces of its work have connections at once, and the rest wait in order, while others go on', async () => {
+    it('P3 S24 so many pieces of its work have connections at once, and the rest wait in order, while others go on', async () => {
       const orm = await open({ concurrency: 2 });
       const { begun, gate, done } = begin(orm, 'acme', 6);
 
@@ -74,7 +74,7 @@ onDatabases(
       expect(await textsIn(orm, 'acme')).to.deep.equal(['of acme']);
     });
 
-    it('S24 single statements of one scope wait for each other too', async () => {
+    it('P3 S24 single statements of one scope wait for each other too', async () => {
       const orm = await open({ concurrency: 2 }, 6);
       const pool = await poolOf(orm);
       let most = 0;
@@ -94,7 +94,7 @@ onDatabases(
       expect(most).to.be.at.most(3);
     });
 
-    it('S24 by default it is half of the pool', async () => {
+    it('P3 S24 by default it is half of the pool', async () => {
       const orm = await open({}, 4);
       const { begun, gate, done } = begin(orm, 'acme', 3);
       await until('two have begun', () => begun.length === 2);
@@ -104,7 +104,7 @@ onDatabases(
       await done;
     });
 
-    it('S24 what does not fit into the queue fails at once, and what has waited too long fails then, with nothing sent', async () => {
+    it('P3 S24 what does not fit into the queue fails at once, and what has waited too long fails then, with nothing sent', async () => {
       const orm = await open({ concurrency: 1, queue: 1, timeoutMs: 300 });
       const { begun, gate, done } = begin(orm, 'acme', 1);
       await until('it has begun', () => begun.length === 1);
@@ -130,7 +130,7 @@ onDatabases(
       expect(await textsIn(orm, 'acme')).to.deep.equal(['of acme']);
     });
 
-    it('S24 a function gives each tenant its own, or none, and what it returns is checked', async () => {
+    it('P3 S24 a function gives each tenant its own, or none, and what it returns is checked', async () => {
       const orm = await open(town => (town.schemaName === 'acme' ? { concurrency: 1 } : undefined), 4);
       const acme = begin(orm, 'acme', 2);
       const bob = begin(orm, 'bob', 3);
@@ -142,7 +142,7 @@ onDatabases(
       expect(await failureOf(textsIn(wrong, 'acme'))).to.include({ code: 'TENANT_CONFIG' });
     });
 
-    it('S24 a connection that is lost in a transaction gives its place back', async () => {
+    it('P3 S24 a connection that is lost in a transaction gives its place back', async () => {
       const orm = await open({ concurrency: 1, timeoutMs: 2_000 });
 
       for (let n = 0; n < 3; n += 1) {
@@ -162,7 +162,7 @@ onDatabases(
       }
     });
 
-    it('S24 no work waits for itself or for what waits for it, however it is nested, and all of it ends', async function () {
+    it('P3 S24 no work waits for itself or for what waits for it, however it is nested, and all of it ends', async function () {
       this.timeout(120_000);
       // none of these waits for the pool, which is as it is without limits
       const orm = await open({ concurrency: 1, queue: 1_000, timeoutMs: 4_000 }, 30);

@@ -23,7 +23,7 @@ onDatabases('the primary domain of a tenant', database => {
     );
   });
 
-  it('H16 is the first one by itself, also in the entity, and not the next', async () => {
+  it('E2 H16 is the first one by itself, also in the entity, and not the next', async () => {
     const em = orm.em.fork();
     const tenant = await em.findOneOrFail(Firm, { schemaName: 'acme' });
     const [first, second] = [new FirmDomain({ domain: 'one.com', tenant }), new FirmDomain({ domain: 'two.com', tenant })] as const;
@@ -33,7 +33,7 @@ onDatabases('the primary domain of a tenant', database => {
     expect(await primaryOf('acme')).to.deep.equal(['one.com']);
   });
 
-  it('H16 is taken from the one before by another that is made the primary, in a flush of either or of both', async () => {
+  it('E2 H16 is taken from the one before by another that is made the primary, in a flush of either or of both', async () => {
     await add('acme', 'one.com', 'two.com', 'three.com');
 
     for (const changes of [
@@ -59,7 +59,7 @@ onDatabases('the primary domain of a tenant', database => {
     expect(await primaryOf('acme')).to.deep.equal(['four.com']);
   });
 
-  it('H16 is another when it is deleted, moved to another tenant, or said to be none; the last one stays', async () => {
+  it('E2 H16 is another when it is deleted, moved to another tenant, or said to be none; the last one stays', async () => {
     await add('acme', 'one.com', 'two.com', 'three.com');
     await add('bob', 'bob.com');
 
@@ -76,7 +76,7 @@ onDatabases('the primary domain of a tenant', database => {
     expect(await database.query(PRIMARY)).to.deep.equal([]);
   });
 
-  it('H16 is one also where one statement writes many rows, or an upsert meets one that is there', async () => {
+  it('E2 H16 is one also where one statement writes many rows, or an upsert meets one that is there', async () => {
     const id = `(select id from firm where schema_name = 'acme')`;
     await database.query(
       `insert into domain (domain, tenant_id, is_primary) values ('a.com', ${id}, true), ('b.com', ${id}, true), ('c.com', ${id}, false)`,
@@ -95,7 +95,7 @@ onDatabases('the primary domain of a tenant', database => {
     expect(await primaryOf('acme')).to.deep.equal(['new-c.com']);
   });
 
-  it('H16 is of its own tenant: what one does changes no other', async () => {
+  it('E2 H16 is of its own tenant: what one does changes no other', async () => {
     await add('acme', 'one.com', 'two.com');
     await add('bob', 'bob.com', 'bob.org');
     const em = orm.em.fork();
@@ -105,7 +105,7 @@ onDatabases('the primary domain of a tenant', database => {
     expect([await primaryOf('acme'), await primaryOf('bob')]).to.deep.equal([['one.com'], ['bob.org']]);
   });
 
-  it('H16 goes with its tenant, and comes with it in one transaction', async () => {
+  it('E2 H16 goes with its tenant, and comes with it in one transaction', async () => {
     await tenants(orm).create({
       schemaName: 'carl',
       domainUrl: 'carl.example.com',
@@ -126,12 +126,12 @@ onDatabases('the primary domain of a tenant', database => {
     ).to.deep.equal([]);
   });
 
-  it('H16 is written by the public set, and then no more', async () => {
+  it('E2 H16 is written by the public set, and then no more', async () => {
     expect(await orm.schema.getUpdateSchemaSQL()).to.equal('');
   });
 
   if (database.kind === 'postgresql') {
-    it('H16 is exactly one after a hundred writers at once, none of which waits for another in a circle', async function () {
+    it('E2 H16 is exactly one after a hundred writers at once, none of which waits for another in a circle', async function () {
       this.timeout(60_000);
       await add('acme', 'acme-0.com', 'acme-1.com');
       await add('bob', 'bob-0.com', 'bob-1.com');
@@ -145,7 +145,7 @@ onDatabases('the primary domain of a tenant', database => {
       expect(await counts()).to.deep.equal([EXACTLY_ONE, EXACTLY_ONE]);
     });
 
-    it('H16 is exactly one where others lock the row of the tenant before they add domains to it', async () => {
+    it('E2 H16 is exactly one where others lock the row of the tenant before they add domains to it', async () => {
       await add('acme', 'acme-0.com', 'acme-1.com');
       await add('bob', 'bob-0.com', 'bob-1.com');
       const steps = ['lock the tenant first', 'add', 'note'];
@@ -154,7 +154,7 @@ onDatabases('the primary domain of a tenant', database => {
       expect(await counts()).to.deep.equal([EXACTLY_ONE, EXACTLY_ONE]);
     });
 
-    it('H16 is no reason to wait in a circle for a tenant that is dropped while domains are added to it', async () => {
+    it('E2 H16 is no reason to wait in a circle for a tenant that is dropped while domains are added to it', async () => {
       const pool = new pg.Pool({ connectionString: database.url, max: 4 });
 
       for (let n = 0; n < 5; n += 1) {
