@@ -1,5 +1,5 @@
 import ts from 'typescript';
-import { declarationsOf, docOf, nameOf, paragraphs, tagOf, type Doc } from './sources.ts';
+import { declarationsOf, docOf, importedFrom, nameOf, paragraphs, tagOf, type Doc } from './sources.ts';
 
 /** Each property of an interface, under a heading of its own. */
 export function describeOptions(path: string, name: string, prefix = ''): string {
@@ -27,11 +27,12 @@ export function describeValue(path: string, name: string, level: string): string
   const [first] = declarations;
 
   if (first !== undefined && ts.isClassDeclaration(first)) {
-    const methods = first.members.filter(member => (ts.isMethodDeclaration(member) || ts.isGetAccessor(member)) && isPublic(member));
+    const members = allMembersOf(path, first);
+    const methods = members.filter(member => (ts.isMethodDeclaration(member) || ts.isGetAccessor(member)) && isPublic(member));
     const own = methods
       .filter(method => docOf(method).text !== '')
       .map(method => `${level}# \`${name}\`: \`${nameOf(method)}\`\n\n${signatures([method])}\n\n${describeDoc(docOf(method))}`);
-    const fields = first.members.filter(member => ts.isPropertyDeclaration(member) && isPublic(member) && docOf(member).text !== '');
+    const fields = members.filter(member => ts.isPropertyDeclaration(member) && isPublic(member) && docOf(member).text !== '');
 
     return [
       `${level} \`${name}\``,
@@ -47,6 +48,18 @@ export function describeValue(path: string, name: string, level: string): string
   const value = shown.length > 0 ? [signatures(shown)] : [];
 
   return [`${level} \`${name}${shown.length > 0 ? '()' : ''}\``, ...value, describeDoc({ ...doc, text: textOf(doc, name) })].join('\n\n');
+}
+
+/** The members of a class, then those of the classes of this library that it is made of: parts with `Service` in their names, which nothing exports. */
+function allMembersOf(path: string, declaration: ts.ClassDeclaration): ts.ClassElement[] {
+  const base = declaration.heritageClauses?.find(({ token }) => token === ts.SyntaxKind.ExtendsKeyword)?.types[0]?.expression.getText();
+  const from = base?.includes('Service') === true ? importedFrom(path, base) : undefined;
+
+  if (base === undefined || from === undefined) {
+    return [...declaration.members];
+  }
+
+  return [...declaration.members, ...allMembersOf(from, declarationsOf(from, base)[0] as ts.ClassDeclaration)];
 }
 
 /** A type: its properties, or what it stands for. */

@@ -37,6 +37,20 @@ export function declarationsOf(path: string, name: string): ts.Statement[] {
   return found;
 }
 
+/** The file that a name of a file is imported from, if it is one of this library. */
+export function importedFrom(path: string, name: string): string | undefined {
+  const found = sourceFile(path)
+    .statements.filter(ts.isImportDeclaration)
+    .find(({ importClause }) => {
+      const bindings = importClause?.namedBindings;
+
+      return bindings !== undefined && ts.isNamedImports(bindings) && bindings.elements.some(element => element.name.text === name);
+    });
+  const from = (found?.moduleSpecifier as ts.StringLiteral | undefined)?.text;
+
+  return from?.startsWith('.') === true ? join(dirname(path), from.replace(/\.js$/, '.ts')) : undefined;
+}
+
 export function nameOf(node: ts.Node): string | undefined {
   if (ts.isVariableStatement(node)) {
     return node.declarationList.declarations[0]?.name.getText();

@@ -1,0 +1,53 @@
+import { LockMode, wrap } from '@mikro-orm/core';
+import type { TenantDatabase } from '../database/tenant-database.js';
+import { NOT_CACHED } from '../database/tenants-table.js';
+import { PublicContextRequiredError, UnknownTenantError } from '../errors/index.js';
+import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
+import { publicScope } from '../scope/make-scope.js';
+import type { Tenancy } from '../tenancy.js';
+import type { TenantMixin } from '../tenant/tenant-mixin.js';
+
+/** What all parts of the tenant service use: the tenant's row under lock, and the public scope. */
+export abstract class ServiceBase {
+  /** @internal */
+  protected readonly tenancy: Tenancy;
+  /** @internal */
+  protected readonly database: TenantDatabase;
+
+  /** For `tenants()`, which makes it. */
+  constructor(tenancy: Tenancy) {
+    this.tenancy = tenancy;
+    this.database = tenancy.database;
+  }
+
+  /**
+   * Loads the tenant's row and locks it until the transaction ends. An entity is looked up by its key, because its other values may be
+   * outdated, or changed but not stored.
+   *
+   * @internal
+   */
+  protected async loadLocked(em: TenantEntityManager, tenant: TenantMixin<unknown> | string): Promise<TenantMixin<unknown>> {
+    const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
+    const options = { lockMode: LockMode.PESSIMISTIC_WRITE, filters: false, ...NOT_CACHED } as const;
+    // an entity that was never stored may have no key yet
+    const row = where == null ? null : await em.findOne(this.database.options.tenant, where, options);
+
+    if (row === null) {
+      throw new UnknownTenantError([typeof tenant === 'string' ? tenant : tenant.schemaName]);
+    }
+
+    return row;
+  }
+
+  /** @internal */
+  protected inPublic<Result>(action: string, fn: (em: TenantEntityManager) => Promise<Result>): Promise<Result> {
+    const { rules } = this.tenancy;
+    const { scope } = rules;
+
+    if (scope?.kind === 'tenant') {
+      throw new PublicContextRequiredError(action, scope.schemaName);
+    }
+
+    return this.tenancy.enter(publicScope(rules), fn);
+  }
+}
