@@ -184,6 +184,15 @@ export class RoutingError extends TenantError {
     );
   }
 
+  /** For Nest's module. */
+  static cannotStrip(pattern: string): RoutingError {
+    return new RoutingError(
+      'NOT_A_ROUTER',
+      `\`stripPath\` is ${show(pattern)}, but Fastify chooses the route before any middleware of Nest, so it cannot be taken off there. Nothing was registered. ` +
+        `Give it to the adapter: \`new FastifyAdapter({ rewriteUrl: withoutTenantPath(${show(pattern)}) })\`, with \`withoutTenantPath\` of \`@landlord/mikro-orm/fastify\`.`,
+    );
+  }
+
   /** For `runAs()`. */
   static notIdentified(): RoutingError {
     return new RoutingError('NO_TENANT_CONTEXT', 'runAs() got something that `identify()` has not returned. Nothing was run.');

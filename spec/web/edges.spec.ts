@@ -286,6 +286,23 @@ onDatabases(
           expect(failed.body).to.not.contain('the resolver has failed').and.not.contain('Poetry');
         });
 
+        it('E1 H6 the routes of a tenant that the path names need no prefix, and the path is given back', async () => {
+          const { get } = await serve({ options: { resolvers: [byPath('/t/:tenant')] }, stripPath: '/t/:tenant' });
+          const names = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? 'acme' : 'bob'));
+          const answers = await Promise.all(names.map(name => answerOf(get('anything.test', `/t/${name}/who?page=2`))));
+
+          expect(answers.map(({ tenant, schema, names: found }) => [tenant, schema, found])).to.deep.equal(
+            names.map(name => [name, name, [`Ann of ${name}`]]),
+          );
+          expect(await answerOf(get('anything.test', '/t/%62ob/json', json({ of: 'bob' })))).to.include({ schema: 'bob' });
+
+          for (const path of ['/t/nobody/who', '/who', '/t/acme', '/t//who', '/t/bob/t/acme/nothing', '/t/acme%2Fwho']) {
+            const { status, body } = await get(hostOf('acme'), path);
+            expect(status, path).to.equal(404);
+            expect(body, path).to.not.contain('Ann of');
+          }
+        });
+
         it('E1 E3 a request that authorize refuses gets what an unknown tenant gets, byte for byte, unless asked otherwise', async () => {
           const authorize = (_context: unknown, { schemaName }: { readonly schemaName: string }): boolean => schemaName === 'bob';
           const { get } = await serve({ options: { authorize, resolvers: [byHeader('x-tenant', { trusted: true })] } });

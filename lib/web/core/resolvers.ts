@@ -1,5 +1,6 @@
 import { ResolverError } from '../../errors/index.js';
 import { canonicalHostname } from '../../tenant/hostname.js';
+import { PathPattern } from './path-pattern.js';
 import type { TenantRequest } from './web-request.js';
 
 /**
@@ -84,23 +85,18 @@ export function byHeader(name: string, options: PropertyOption & { readonly trus
  * `acme`. The text of `:tenant` is decoded. It does not know other paths.
  *
  * Edges that run before the routes are chosen (Koa, Express, Node) take this part off the path while the tenant is served, as their routers do
- * when they are mounted. In Fastify, Hono and Nest, the routes have the prefix themselves.
+ * when they are mounted. Fastify and Hono choose the route first: `withoutTenantPath()` of their edges takes it off before, and so does the option
+ * `stripPath` of Nest's module. Without it, the routes have the prefix themselves.
  *
  * @throws ResolverError `RESOLVER_INVALID` if the pattern has not exactly one `:name`.
  */
 export function byPath(pattern: string, { property = 'schemaName' }: PropertyOption = {}): TenantResolver {
-  const segments = pattern.split('/').slice(1);
-
-  if (!pattern.startsWith('/') || segments.some(each => !SEGMENT.test(each)) || segments.filter(isParameter).length !== 1) {
-    throw ResolverError.invalidPattern(pattern);
-  }
+  const prefix = new PathPattern(pattern);
 
   return ({ path }) => {
-    const sent = path.split('/').slice(1, segments.length + 1);
-    const isMatch = segments.every((segment, index) => (isParameter(segment) ? sent[index] : sent[index] === segment));
-    const value = isMatch ? decode(sent[segments.findIndex(isParameter)] ?? '') : undefined;
+    const found = prefix.match(path);
 
-    return value === undefined ? undefined : { property, value, mountPath: `/${sent.join('/')}` };
+    return found && { property, value: found.value, mountPath: found.mountPath };
   };
 }
 
@@ -127,18 +123,3 @@ function byDomain(request: TenantRequest): NamedTenant | 'public' {
 
   return isPublicHost ? 'public' : { property: 'domainUrl', value };
 }
-
-function isParameter(segment: string): boolean {
-  return segment.startsWith(':');
-}
-
-function decode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
-}
-
-// a parameter, or what a path has as it is
-const SEGMENT = /^(?::\w+|[\w.~-]+)$/;

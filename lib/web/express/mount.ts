@@ -9,15 +9,16 @@ import { withoutMount } from '../core/mount.js';
 export function mount(req: Request, res: Response, mountPath: string): void {
   const { url, baseUrl: before } = req;
   const mounted = before + mountPath;
-  let own = before;
+  // the router of Express gives back what it found, which is undefined for that of the application
+  let own: string | undefined = before;
 
   req.url = withoutMount(url, mountPath);
   Object.defineProperty(req, 'baseUrl', {
     configurable: true,
     enumerable: true,
-    get: () => (own.startsWith(before) ? mounted + own.slice(before.length) : own),
-    set: (value: string) => {
-      own = value === mounted || value.startsWith(`${mounted}/`) ? before + value.slice(mounted.length) : value;
+    get: () => (own?.startsWith(before) === true ? mounted + own.slice(before.length) : own),
+    set: (value: string | undefined) => {
+      own = value === mounted || value?.startsWith(`${mounted}/`) === true ? before + value.slice(mounted.length) : value;
     },
   });
 

@@ -1,10 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RoutingError } from '../../errors/index.js';
 import type { WebRequest } from '../core/web-request.js';
+import { sentUrlOf } from './tenant-path.js';
 
 /** What a request of Fastify says. `request.host` is the forwarded one only if Fastify trusts the proxy. */
 export function requestOf(request: FastifyRequest): WebRequest {
-  const { headers, httpVersionMajor, rawHeaders, url } = request.raw;
+  const { headers, httpVersionMajor, rawHeaders } = request.raw;
+  const sent = sentUrlOf(request.raw);
+  const url = sent ?? request.raw.url;
   const own = headers.host ?? headers[':authority'];
   const isForwarded = headers['x-forwarded-host'] !== undefined && request.host !== own;
 
@@ -13,7 +16,7 @@ export function requestOf(request: FastifyRequest): WebRequest {
     rawHeaders,
     httpVersionMajor,
     url,
-    originalUrl: request.originalUrl ?? url,
+    originalUrl: sent ?? request.originalUrl ?? url,
     // an empty one names no host either, and must not be taken for none
     forwardedHost: isForwarded ? request.host || ',' : undefined,
   };

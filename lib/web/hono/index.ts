@@ -1,3 +1,4 @@
 export { schemaRouter, type SchemaRouterOptions } from './schema-router.js';
 export { tenantContext, type TenantContextOptions } from './tenant-context.js';
+export { withoutTenantPath } from './tenant-path.js';
 export type { TrustProxyOption } from '../core/forwarded-host.js';

@@ -20,6 +20,15 @@ export interface TenantsModuleOptions extends Omit<IdentifyOptions<any>, 'notFou
    */
   readonly message?: (context: ExecutionContext) => Message | Promise<Message>;
 
+  /**
+   * The beginning of the path that names the tenant, as for `byPath()`. It is taken off before Nest chooses the route, so the routes have no prefix;
+   * `req.originalUrl` is what was sent. It is for the Express adapter. The Fastify adapter has an option of its own for it:
+   * `new FastifyAdapter({ rewriteUrl: withoutTenantPath('/t/:tenant') })`, with the function of `@landlord/mikro-orm/fastify`.
+   *
+   * @default the path stays as it is
+   */
+  readonly stripPath?: string;
+
   /** Whether requests of HTTP get their scope by a middleware of the module. @default true */
   readonly middleware?: boolean;
 }

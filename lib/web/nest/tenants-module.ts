@@ -9,9 +9,14 @@ import {
   type NestModule,
 } from '@nestjs/common';
 import { APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
+import type { RequestHandler } from 'express';
+import { RoutingError } from '../../errors/index.js';
+import { mount } from '../express/mount.js';
 import { isProxyTrusted } from '../express/trusted-proxy.js';
 import { keepScopeOfReplies } from '../fastify/keep-scope.js';
+import { sentUrlOf } from '../fastify/tenant-path.js';
 import { hostSeenBy, requestOf as requestOfFastify } from '../fastify/web-request.js';
+import { PathPattern } from '../core/path-pattern.js';
 import type { WebRequest } from '../core/web-request.js';
 import { TENANTS_MODULE_OPTIONS, type TenantsModuleOptions } from './options.js';
 import { TenantInterceptor } from './tenant-interceptor.js';
@@ -54,6 +59,17 @@ export class TenantsModule implements NestModule {
     }
 
     const isFastify = httpAdapter.getType() === 'fastify';
+    const { stripPath } = this.#options;
+
+    if (stripPath !== undefined && isFastify) {
+      throw RoutingError.cannotStrip(stripPath);
+    }
+
+    if (stripPath !== undefined) {
+      // a middleware of Nest's own runs below the whole path, and could not change it for the routes
+      httpAdapter.use(strip(new PathPattern(stripPath)));
+    }
+
     const requestOf = isFastify ? requestsOfFastify(httpAdapter.getInstance()) : requestOfExpress;
     consumer.apply(tenantMiddleware(this.#options, requestOf)).forRoutes({ path: '{*all}', method: RequestMethod.ALL });
   }
@@ -76,7 +92,19 @@ function requestsOfFastify(app: Parameters<typeof hostSeenBy>[0]): (raw: any) =>
   const seen = hostSeenBy(app);
   keepScopeOfReplies(app, request => inScopeOf(request.raw));
 
-  return raw => ({ ...requestOfFastify(seen(raw)), url: raw.originalUrl ?? raw.url });
+  return raw => ({ ...requestOfFastify(seen(raw)), url: sentUrlOf(raw) ?? raw.originalUrl ?? raw.url });
+}
+
+function strip(prefix: PathPattern): RequestHandler {
+  return (req, res, next) => {
+    const found = prefix.matchTarget(req.url);
+
+    if (found !== undefined) {
+      mount(req, res, found.mountPath);
+    }
+
+    next();
+  };
 }
 
 // a middleware of Nest is mounted at the whole path, so that `url` is not that of the request

@@ -1,6 +1,7 @@
 import { byHostname, runInTenant, tenantContext, tenants, type TenantMixin } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import Koa from 'koa';
+import { fastifyWithoutPrefix, fastifyWithPrefix, honoWithoutPrefix, honoWithPrefix } from '../../../docs/examples/who-is-meant/paths.ts';
 import {
   behindGateway,
   certificates,
@@ -45,6 +46,30 @@ onDatabases('the page on who is meant', database => {
     expect(await of(forKeys, 'api.test', { 'x-api-key': 'bob.secret' })).to.equal('bob /');
     expect(await of(forMembers, hostOf('acme'), { 'x-user': JSON.stringify({ tenants: ['acme'] }) })).to.equal('acme /');
     expect(await of(forMembers, hostOf('bob'), { 'x-user': JSON.stringify({ tenants: ['acme'] }) })).to.equal('404');
+  });
+
+  it('H6 E1 a path names the tenant in Fastify and Hono, with and without the prefix of the routes', async () => {
+    const answers: unknown[] = [];
+
+    for (const create of [fastifyWithoutPrefix, fastifyWithPrefix]) {
+      const app = await create();
+
+      for (const url of ['/t/acme/books', '/t/bob/books', '/books']) {
+        const { statusCode, body } = await app.inject({ url });
+        answers.push(statusCode === 200 ? body : statusCode);
+      }
+
+      await app.close();
+    }
+
+    for (const app of [honoWithoutPrefix(), honoWithPrefix()]) {
+      for (const url of ['/t/acme/books', '/t/bob/books', '/books']) {
+        const answer = await app.request(url, { headers: { host: 'localhost' } });
+        answers.push(answer.status === 200 ? await answer.text() : answer.status);
+      }
+    }
+
+    expect(answers).to.deep.equal(Array.from({ length: 4 }, () => ['Books of acme', 'Books of bob', 404]).flat());
   });
 
   it('H14 E5 URLs are of the tenant, and certificates are for hosts that are served', async () => {

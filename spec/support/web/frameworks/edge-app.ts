@@ -17,6 +17,8 @@ export interface EdgeSetup {
   readonly trustProxy?: boolean;
   /** Whether it is served by HTTP/2, without TLS. @default false */
   readonly http2?: boolean;
+  /** The part of the path that is taken off before the route is chosen. Frameworks that `mounts` is true of need nothing for it. */
+  readonly stripPath?: string;
   /** Gets what is left of a scope, before and after that of each request. */
   readonly found?: (readonly [when: 'before' | 'after', left: unknown])[];
   /** Gets what a stream reads when its visitor has hung up. */

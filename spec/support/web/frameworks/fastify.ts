@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { schemaRouter, tenantContext } from '@landlord/mikro-orm/fastify';
+import { schemaRouter, tenantContext, withoutTenantPath } from '@landlord/mikro-orm/fastify';
 import { fastify as createFastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { answerTo, endlessStream, events, longStream, readForm, scopeHere, whatIsLeft, who, type Framework } from './edge-app.ts';
 
@@ -11,8 +11,13 @@ export const fastify: Framework = {
   hasTwoRouters: true,
   mounts: false,
   forwarded: 'last',
-  serve: async ({ orm, options = {}, trustProxy = false, http2 = false, found, ...setup }) => {
-    const app = createFastify({ trustProxy, forceCloseConnections: true, ...(http2 ? { http2: true } : {}) } as object) as FastifyInstance;
+  serve: async ({ orm, options = {}, trustProxy = false, http2 = false, found, stripPath, ...setup }) => {
+    const app = createFastify({
+      trustProxy,
+      forceCloseConnections: true,
+      ...(http2 ? { http2: true } : {}),
+      ...(stripPath === undefined ? {} : { rewriteUrl: withoutTenantPath(stripPath) }),
+    } as object) as FastifyInstance;
     app.addHook('onRequest', (_request, reply, next) => {
       found?.push(['before', whatIsLeft()]);
       reply.raw.on('close', () => found?.push(['after', whatIsLeft()]));

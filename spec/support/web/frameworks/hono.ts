@@ -1,7 +1,7 @@
 import { createServer as createHttp2Server } from 'node:http2';
 import { Readable } from 'node:stream';
 import { serve, type ServerType } from '@hono/node-server';
-import { schemaRouter, tenantContext } from '@landlord/mikro-orm/hono';
+import { schemaRouter, tenantContext, withoutTenantPath } from '@landlord/mikro-orm/hono';
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { answerTo, endlessStream, events, longStream, scopeHere, textOfForm, whatIsLeft, who, type Framework } from './edge-app.ts';
@@ -13,8 +13,8 @@ export const hono: Framework = {
   hasTwoRouters: true,
   mounts: false,
   forwarded: 'first',
-  serve: async ({ orm, options = {}, parsers = 'after', trustProxy = false, http2 = false, found, ...setup }) => {
-    const app = new Hono();
+  serve: async ({ orm, options = {}, parsers = 'after', trustProxy = false, http2 = false, found, stripPath, ...setup }) => {
+    const app = new Hono(stripPath === undefined ? {} : { getPath: withoutTenantPath(stripPath) });
     app.use(async (_, next) => {
       found?.push(['before', whatIsLeft()]);
       await next();

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { pipeline, type Readable } from 'node:stream';
+import { withoutTenantPath } from '@landlord/mikro-orm/fastify';
 import { CurrentTenant, PublicGuard, TenantGuard, TenantsModule } from '@landlord/mikro-orm/nest';
 import type { TenantMixin } from '@landlord/mikro-orm';
 import {
@@ -59,8 +60,13 @@ export const nestOnFastify: Framework = {
   mounts: false,
   forwarded: 'last',
   serve: async setup => {
-    const { trustProxy = false, http2 = false } = setup;
-    const adapter = new FastifyAdapter({ trustProxy, forceCloseConnections: true, ...(http2 ? { http2: true } : {}) } as object);
+    const { trustProxy = false, http2 = false, stripPath } = setup;
+    const adapter = new FastifyAdapter({
+      trustProxy,
+      forceCloseConnections: true,
+      ...(http2 ? { http2: true } : {}),
+      ...(stripPath === undefined ? {} : { rewriteUrl: withoutTenantPath(stripPath) }),
+    } as object);
     adapter
       .getInstance()
       .addContentTypeParser('multipart/form-data', (request: any, payload: Readable) => readForm(request.headers['content-type'], payload));
@@ -87,7 +93,8 @@ async function start(app: INestApplication, { found }: EdgeSetup): Promise<{ rea
 }
 
 function moduleOf(setup: EdgeSetup, adapter: 'express' | 'fastify'): new () => object {
-  const { orm, options = {} } = setup;
+  const { orm, options = {}, stripPath } = setup;
+  const stripped = stripPath === undefined || adapter === 'fastify' ? {} : { stripPath };
 
   class PublicController {
     about(tenant: TenantMixin | undefined, req: { readonly originalUrl: string }): unknown {
@@ -161,7 +168,7 @@ function moduleOf(setup: EdgeSetup, adapter: 'express' | 'fastify'): new () => o
 
   class AppModule {}
 
-  Module({ imports: [TenantsModule.forRoot({ orm, ...options })], controllers: [PublicController, TenantController] })(AppModule);
+  Module({ imports: [TenantsModule.forRoot({ orm, ...options, ...stripped })], controllers: [PublicController, TenantController] })(AppModule);
 
   return AppModule;
 }

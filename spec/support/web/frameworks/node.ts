@@ -56,7 +56,8 @@ export const node: Framework = {
           await parse(req);
         }
 
-        await routes[String(req.url).split('?', 1)[0] as string]?.(req, res);
+        const route = routes[String(req.url).split('?', 1)[0] as string];
+        await (route === undefined ? res.writeHead(404).end('none') : route(req, res));
       },
       {
         orm,
