@@ -36,9 +36,14 @@ export function guardFlush(flush: Flush, checks: FlushChecks): void {
 
   persister.runForEachSchema = async (changeSets, ...rest) => {
     checkChangeSets(changeSets, flush);
-    checks.beforeWrite(changeSets);
 
-    return runForEachSchema(changeSets, ...rest);
+    try {
+      await checks.beforeWrite(changeSets);
+
+      return await runForEachSchema(changeSets, ...rest);
+    } catch (error) {
+      throw checks.explain(error, changeSets);
+    }
   };
 }
 
@@ -48,7 +53,10 @@ export interface FlushChecks {
   beforeTransaction(): void;
 
   /** After the hooks of these changes. */
-  beforeWrite(changeSets: readonly ChangeSet<object>[]): void;
+  beforeWrite(changeSets: readonly ChangeSet<object>[]): void | Promise<void>;
+
+  /** What an error of such a write is to the caller. */
+  explain(error: unknown, changeSets: readonly ChangeSet<object>[]): unknown;
 }
 
 const guarded = new WeakSet<UnitOfWork>();

@@ -32,6 +32,18 @@ export class HostIsolationError extends TenantError {
   }
 }
 
+/** Two transactions that write hosts or lock tenants have waited for each other. */
+export class HostConflictError extends TenantError {
+  constructor(options?: ErrorOptions) {
+    super(
+      'HOST_CONFLICT',
+      'This transaction and another one that writes hosts, or has locked a tenant, have waited for each other, so PostgreSQL has ended this one. Nothing was stored. ' +
+        'Run the whole transaction again. To avoid it, lock tenants before you write the first of their domains.',
+      options,
+    );
+  }
+}
+
 /** The request is answered with a redirect to the tenant's primary domain: status 308, with `Location`. */
 export class RedirectToPrimaryError extends HttpTenantError {
   constructor(location: string) {

@@ -1,5 +1,5 @@
 import type { OrmSelectionError, TenantConfigError } from './config-errors.js';
-import type { HostIsolationError, HostTakenError, RedirectToPrimaryError } from './domain-errors.js';
+import type { HostConflictError, HostIsolationError, HostTakenError, RedirectToPrimaryError } from './domain-errors.js';
 import type { TenantOverloadedError } from './overload-error.js';
 import type { PoolerModeError } from './pooler-errors.js';
 import type { TenantRoleError } from './role-errors.js';
@@ -87,6 +87,11 @@ export interface ErrorCodes {
    * @remedy Write them in a transaction of the default level, read committed.
    */
   HOST_ISOLATION: HostIsolationError;
+  /**
+   * Two transactions that write hosts or lock tenants have waited for each other, and PostgreSQL has ended one of them. Its `cause` is MikroORM's `DeadlockException`.
+   * @remedy Run the whole transaction again. Lock tenants before you write the first of their domains.
+   */
+  HOST_CONFLICT: HostConflictError;
   /**
    * A schema of that name exists already. It was left as it was, and nothing was stored. `status` is 409.
    * @remedy Choose another `schemaName`. To give the tenant a schema that this library made, call `tenants().create(data, { adoptSchema: true })`.

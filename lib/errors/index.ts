@@ -34,7 +34,7 @@ export {
   UnknownHostError,
 } from './web-errors.js';
 export { UnsupportedValueError } from './value-errors.js';
-export { HostIsolationError, HostTakenError, RedirectToPrimaryError } from './domain-errors.js';
+export { HostConflictError, HostIsolationError, HostTakenError, RedirectToPrimaryError } from './domain-errors.js';
 export type { Blocker } from './blocker.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';
 export { MigrationSetError } from './migration-set-error.js';

@@ -28,6 +28,11 @@ export function isConflict(error: unknown): boolean {
   return hasSqlState(error, CONFLICT);
 }
 
+/** Whether PostgreSQL has ended a transaction because it and another one waited for each other. */
+export function isDeadlock(error: unknown): boolean {
+  return hasSqlState(error, [DEADLOCK]);
+}
+
 /** Whether a lock was not had in time. */
 export function isLockTimeout(error: unknown): boolean {
   return hasSqlState(error, [LOCK_NOT_AVAILABLE]);
@@ -114,8 +119,10 @@ const PROTOCOL_VIOLATION = '08P01';
 
 const TOO_MANY_CONNECTIONS = '53300';
 
+const DEADLOCK = '40P01';
+
 /** Deadlock detected, serialization failure. */
-const CONFLICT = ['40P01', '40001'] as const;
+const CONFLICT = [DEADLOCK, '40001'] as const;
 
 /** Class 08 (PgBouncer uses 08P01 for all its own errors), and those of classes 57 and 25 that end a session: shutdowns and time-outs. */
 const CONNECTION_LOST = '08000 08001 08003 08004 08006 08P01 57P01 57P02 57P03 57P04 57P05 25P03 25P04'.split(' ');

@@ -11,6 +11,7 @@ import {
   type FlushEventArgs,
   type Transaction,
 } from '@mikro-orm/core';
+import { explainDomainConflict, lockTenantsOfDomains } from './domain-locks.js';
 import { noticeText, publishChanges, tellChanges } from '../database/tell-changes.js';
 import { provision } from './provision.js';
 import { consentFor } from './consent.js';
@@ -41,7 +42,12 @@ export class FlushSubscriber implements EventSubscriber {
           checkFlushOfTenants(flush);
         }
       },
-      beforeWrite: changeSets => checkWrites(changeSets, flush.rules),
+      beforeWrite: changeSets => {
+        checkWrites(changeSets, flush.rules);
+
+        return flush.rules.options.domains === undefined ? undefined : lockTenantsOfDomains(changeSets, flush);
+      },
+      explain: (error, changeSets) => explainDomainConflict(error, changeSets, flush),
     });
   }
 }

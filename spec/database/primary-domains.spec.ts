@@ -1,6 +1,9 @@
-import { tenants } from '@landlord/mikro-orm';
+import { tenants, type TenantEntityManager } from '@landlord/mikro-orm';
+import { DeadlockException } from '@mikro-orm/core';
 import { expect } from 'chai';
 import pg from 'pg';
+import { failureOf } from '../support/assertions/failure.ts';
+import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { randomNumbers } from '../support/generators/random.ts';
 import { Firm, FirmDomain, newFirm, openDomainOrm } from '../support/orm/domain-orm.ts';
@@ -152,6 +155,81 @@ onDatabases('the primary domain of a tenant', database => {
 
       expect(await writeAtOnce(30, steps)).to.deep.equal([]);
       expect(await counts()).to.deep.equal([EXACTLY_ONE, EXACTLY_ONE]);
+    });
+
+    for (const [what, change] of Object.entries<(em: TenantEntityManager, domain: FirmDomain) => Promise<void> | void>({
+      'makes one of its domains the primary': (_, domain) => void (domain.isPrimary = true),
+      'moves one of its domains to another tenant': async (em, domain) =>
+        void (domain.tenant = await em.findOneOrFail(Firm, { schemaName: 'bob' })),
+      'moves a domain of another tenant to it': async (em, domain) => {
+        (await em.findOneOrFail(FirmDomain, { domain: 'bob.com' })).tenant = domain.tenant;
+        domain.note = 'changed before';
+      },
+      'makes one the primary and deletes another': (em, domain) => {
+        domain.isPrimary = true;
+        em.remove(em.getReference(FirmDomain, domain.id));
+        domain.tenant.domains.getItems().forEach(each => (each.note = 'changed'));
+      },
+    })) {
+      it(`E2 H16 a flush that ${what} waits for a transaction that has locked the tenant, and not in a circle`, async () => {
+        await add('acme', 'one.com', 'two.com', 'three.com');
+        await add('bob', 'bob.com');
+        const em = orm.em.fork();
+        const domain = await em.findOneOrFail(FirmDomain, { domain: 'two.com' }, { populate: ['tenant.domains'] });
+        await change(em, domain);
+        const other = new pg.Client({ connectionString: database.url });
+        await other.connect();
+
+        try {
+          await other.query(`begin; select 1 from firm where schema_name = 'acme' for update`);
+          const flushed = em.flush();
+          await until('the flush waits for a lock', async () => {
+            const waiting = await database.query(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+
+            return waiting.length > 0;
+          });
+          await other.query(`insert into domain (domain, tenant_id) select 'four.com', id from firm where schema_name = 'acme'; commit`);
+          await flushed;
+        } finally {
+          await other.end();
+        }
+
+        expect(await counts()).to.deep.equal(await database.query(`select 1 as primary, 0 as open from domain group by tenant_id`));
+        expect(await database.query(`select 1 from domain where domain = 'four.com'`)).to.have.length(1);
+      });
+    }
+
+    it('E2 H16 of two transactions that lock in opposite orders, one is refused with HOST_CONFLICT, and works when it is repeated', async () => {
+      await add('acme', 'one.com', 'two.com');
+      const other = new pg.Client({ connectionString: database.url });
+      await other.connect();
+      const promote = async (between: () => Promise<unknown>): Promise<void> =>
+        orm.em.fork().transactional(async em => {
+          // takes the lock of all domains before the tenant's
+          await em.nativeUpdate(FirmDomain, { domain: 'one.com' }, { note: 'x' });
+          await between();
+          (await em.findOneOrFail(FirmDomain, { domain: 'two.com' })).isPrimary = true;
+        });
+      let added: Promise<unknown> = Promise.resolve();
+
+      try {
+        // the other one is patient
+        await other.query(`set deadlock_timeout = '1min'; begin; select 1 from firm where schema_name = 'acme' for update`);
+        const error = await failureOf(
+          promote(async () => {
+            added = other.query(`insert into domain (domain, tenant_id) select 'three.com', id from firm where schema_name = 'acme'; commit`);
+          }),
+        );
+        await added;
+
+        expect(error).to.have.property('code', 'HOST_CONFLICT');
+        expect(error).to.have.property('cause').that.is.instanceOf(DeadlockException);
+        expect(await primaryOf('acme')).to.deep.equal(['one.com']);
+        await promote(async () => undefined);
+        expect(await primaryOf('acme')).to.deep.equal(['two.com']);
+      } finally {
+        await other.end();
+      }
     });
 
     it('E2 H16 is no reason to wait in a circle for a tenant that is dropped while domains are added to it', async () => {
