@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { readFileSync, readdirSync } from 'node:fs';
+import { cpSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addFiles, bareProject, fullProject, succeeded, type InstalledProject } from './installed-project.ts';
@@ -168,6 +168,25 @@ describe('the packed package', function () {
       succeeded(await bare.run('tsc', ['-p', 'tsconfig.bare.json']));
     });
 
+    it('G2 E1 has declarations that compile where those of libraries are checked too, and no framework is installed', async () => {
+      addFiles(bare, 'consumer');
+
+      for (const types of ['@types/node', 'undici-types']) {
+        cpSync(join(ROOT, 'node_modules', types), join(bare.folder, 'node_modules', types), { recursive: true, dereference: true });
+      }
+
+      const options = ['--skipLibCheck', 'false', '--types', 'node', '--pretty', 'false', '--listFiles'];
+      const { stdout } = await bare.run('tsc', ['-p', 'tsconfig.bare.json', ...options]);
+      const lines = stdout.split('\n');
+      const read = lines.filter(line => /\/node_modules\//.test(line) && !line.includes(': error TS'));
+
+      expect(read.filter(line => line.endsWith('/@landlord/mikro-orm/dist/index.d.ts')), stdout.slice(0, 2000)).to.have.length(1);
+      expect(read.filter(line => FRAMEWORK_TYPES.test(line))).to.deep.equal([]);
+      // errors of MikroORM's own types, and of types from packages that are not installed
+      const problems = lines.filter(line => /\(\d+,\d+\): error TS/.test(line));
+      expect(problems.filter(line => !OTHERS.test(line))).to.deep.equal([]);
+    });
+
     it('G2 is one copy of MikroORM with the user', async () => {
       const nested = succeeded(await project.run('npm', ['ls', '--all', '--json', '@mikro-orm/core'])).stdout;
 
@@ -234,6 +253,10 @@ const DOCUMENTS = [
   'docs/seams.md',
   'package.json',
 ];
+
+const FRAMEWORK_TYPES = /node_modules\/(?:@types\/(?:koa|express)|@koa|koa|express|fastify|@nestjs|hono|rxjs)\//;
+
+const OTHERS = /^node_modules\/(?:@mikro-orm|@electric-sql|kysely|postgres-interval)\//;
 
 /** The imported packages, without relative files and Node's own modules. */
 const IMPORTED = /(?:from|import\(|import) ?'(?!node:|\.)([^'\s,]+)'/g;
