@@ -1,3 +1,4 @@
+import { across } from './across.ts';
 import { cli } from './cli.ts';
 import { curve } from './curve.ts';
 import { createTenant } from './create-tenant.ts';
@@ -20,6 +21,7 @@ import { resolve } from './resolve.ts';
 const BENCHES: Readonly<
   Record<string, (url: string, argument: string | undefined, server: BenchServer) => Promise<Report | readonly Report[]>>
 > = {
+  across,
   create: createTenant,
   migrate: migrateTenants,
   noop: nothingToDo,

@@ -6,6 +6,7 @@ export { TenantEntityManager } from './orm/tenant-entity-manager.js';
 export { currentSchema, currentTenant, requireTenant, runInPublic, runInTenant } from './api/run-in.js';
 export { assertSameTenant, boundToTenant, isSameTenant } from './api/bound-to-tenant.js';
 export { forEachTenant } from './api/for-each-tenant.js';
+export { acrossTenants, TenantsReport } from './api/report/across-tenants.js';
 export { tenants, TenantService } from './api/tenant-service.js';
 export { SCHEMA_COMMENT } from './database/owned-schemas.js';
 export { identify } from './web/core/identify.js';
@@ -53,3 +54,15 @@ export type { RedirectOptions } from './web/core/redirect-to-primary.js';
 export type { NamedTenant, PropertyOption, TenantResolver } from './web/core/resolvers.js';
 export type { TenantRequest, WebRequest } from './web/core/web-request.js';
 export type { RouterLike, SchemaRouterOptions, TenantContextOptions } from './web/koa/index.js';
+export type {
+  Aggregate,
+  AggregateOptions,
+  AggregateRow,
+  Aggregates,
+  BehindTenant,
+  ReportOptions,
+  ReportOrder,
+  ReportQuery,
+  ReportRow,
+  RowOf,
+} from './api/report/report-types.js';

@@ -39,3 +39,4 @@ export type { Blocker } from './blocker.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';
 export { MigrationSetError } from './migration-set-error.js';
 export { TenantMaintenanceError, TenantSuspendedError } from './state-errors.js';
+export { ReportError, TenantsBehindError } from './report-errors.js';

@@ -41,11 +41,20 @@ export function howToEnterScope(hasOtherOrm: boolean): string {
 
 /** Tenants can be created, renamed and deleted only in the public scope or outside any scope. */
 export class PublicContextRequiredError extends TenantError {
-  constructor(action: string, schemaName: string) {
-    super(
-      'PUBLIC_CONTEXT_REQUIRED',
-      `A tenant cannot be ${action} in the scope of tenant ${show(schemaName)}. Nothing was stored. Use \`runInPublic(…)\`.`,
+  static forReport(schemaName: string): PublicContextRequiredError {
+    return new PublicContextRequiredError(
+      'read',
+      schemaName,
+      `Other tenants cannot be read in the scope of tenant ${show(schemaName)}. Nothing was read. Use \`runInPublic(…)\`.`,
     );
+  }
+
+  constructor(
+    action: string,
+    schemaName: string,
+    message = `A tenant cannot be ${action} in the scope of tenant ${show(schemaName)}. Nothing was stored. Use \`runInPublic(…)\`.`,
+  ) {
+    super('PUBLIC_CONTEXT_REQUIRED', message);
   }
 }
 

@@ -46,7 +46,7 @@ export function explainDomainConflict(error: unknown, changeSets: readonly Chang
 
 /** The keys of the tenants that a domain belongs to, before and after. A tenant that is new has none, and nobody else has locked it. */
 function tenantsOf({ entity, originalEntity }: ChangeSet<any>): unknown[][] {
-  const { tenant } = entity as { readonly tenant?: object };
+  const { tenant } = entity;
   const now = tenant === undefined || tenant === null ? undefined : helper(tenant).getPrimaryKeys(true);
   const before: unknown = originalEntity?.tenant;
 

@@ -81,6 +81,12 @@ export const QUERY_BUILDER_SEAMS = seamsOf('QueryBuilder', '@mikro-orm/sql', {
   getSingleResult: { use: 'override', arity: 0, protects: LATER, usedIn: BUILDER },
   getCount: { use: 'override', arity: 2, by: 'getResultAndCount', protects: LATER, usedIn: BUILDER },
   stream: { use: 'override', arity: 1, by: 'the driver', protects: LATER, usedIn: BUILDER },
+  applyJoinedFilters: {
+    use: 'call',
+    arity: 2,
+    protects: 'a filter hides rows from a report over tenants too, also where a condition reads them',
+    usedIn: ['api/report/report-template.ts'],
+  },
 });
 
 /** A native query, of which MikroORM makes the SQL. The library puts a prototype of its own before it. */
