@@ -1,6 +1,6 @@
 import { TenantError, show } from './tenant-error.js';
 
-/** A report over tenants was asked for what it cannot do. */
+/** A report over tenants was asked for what it cannot do, or tenants were renamed meanwhile. */
 export class ReportError extends TenantError {
   static withoutReason(): ReportError {
     return new ReportError(
@@ -41,11 +41,12 @@ export class ReportError extends TenantError {
   static tenantsChanged(): ReportError {
     return new ReportError(
       'Tenants were renamed or dropped while the report was read, and other tenants may have their names now. The rows of this batch were not given. Run the report again.',
+      'REPORT_CHANGED',
     );
   }
 
-  constructor(message: string, options?: ErrorOptions) {
-    super('REPORT_USAGE', message, options);
+  constructor(message: string, code: 'REPORT_USAGE' | 'REPORT_CHANGED' = 'REPORT_USAGE') {
+    super(code, message);
   }
 }
 

@@ -68,6 +68,7 @@ export type TenantErrorCode =
   | 'MIGRATION_FOR_ONE_TENANT'
   | 'PUBLIC_SET_BEHIND'
   | 'REPORT_USAGE'
+  | 'REPORT_CHANGED'
   | 'TENANTS_BEHIND'
   | 'TEST_SERVER'
   | 'TEST_TEMPLATE'

@@ -184,7 +184,9 @@ onDatabases('the primary domain of a tenant', database => {
           await other.query(`begin; select 1 from firm where schema_name = 'acme' for update`);
           const flushed = em.flush();
           await until('the flush waits for a lock', async () => {
-            const waiting = await database.query(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+            const waiting = await database.query(
+              `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+            );
 
             return waiting.length > 0;
           });
@@ -217,7 +219,9 @@ onDatabases('the primary domain of a tenant', database => {
         await other.query(`set deadlock_timeout = '1min'; begin; select 1 from firm where schema_name = 'acme' for update`);
         const error = await failureOf(
           promote(async () => {
-            added = other.query(`insert into domain (domain, tenant_id) select 'three.com', id from firm where schema_name = 'acme'; commit`);
+            added = other.query(
+              `insert into domain (domain, tenant_id) select 'three.com', id from firm where schema_name = 'acme'; commit`,
+            );
           }),
         );
         await added;

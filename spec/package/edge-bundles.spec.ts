@@ -100,7 +100,9 @@ onDatabases(
         expect(await get('bob')).to.deep.equal(page('bob'));
         await add('bob');
         expect(await get('nobody')).to.equal(404);
-        expect(await get('', { path: edge === 'nest' ? '/about' : '/', headers: { host: 'example.com' } })).to.deep.equal({ page: 'public' });
+        expect(await get('', { path: edge === 'nest' ? '/about' : '/', headers: { host: 'example.com' } })).to.deep.equal({
+          page: 'public',
+        });
         child.kill('SIGTERM');
         expect((await closed)[0]).to.equal(0);
         expect(errors).to.equal('');

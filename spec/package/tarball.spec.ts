@@ -180,7 +180,10 @@ describe('the packed package', function () {
       const lines = stdout.split('\n');
       const read = lines.filter(line => /\/node_modules\//.test(line) && !line.includes(': error TS'));
 
-      expect(read.filter(line => line.endsWith('/@landlord/mikro-orm/dist/index.d.ts')), stdout.slice(0, 2000)).to.have.length(1);
+      expect(
+        read.filter(line => line.endsWith('/@landlord/mikro-orm/dist/index.d.ts')),
+        stdout.slice(0, 2000),
+      ).to.have.length(1);
       expect(read.filter(line => FRAMEWORK_TYPES.test(line))).to.deep.equal([]);
       // errors of MikroORM's own types, and of types from packages that are not installed
       const problems = lines.filter(line => /\(\d+,\d+\): error TS/.test(line));

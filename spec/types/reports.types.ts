@@ -3,7 +3,11 @@ import { Entry, type Money, type Shop, Writer } from '../support/orm/ledger-orm.
 
 // `npm run types` checks this file. It never runs.
 
-const report = acrossTenants(Entry, { fields: ['title', 'writer', 'price', 'madeOn'], orderBy: { title: 'desc nulls last' } }, { reason: 'types' });
+const report = acrossTenants(
+  Entry,
+  { fields: ['title', 'writer', 'price', 'madeOn'], orderBy: { title: 'desc nulls last' } },
+  { reason: 'types' },
+);
 
 for await (const { tenant, row } of report) {
   const schemaName: string = tenant;
@@ -53,4 +57,3 @@ acrossTenants(Entry, { orderBy: { nothing: 'asc' } }, { reason: 'types' });
 
 acrossTenants(Entry, {}, { reason: 'types', tenants: { where: { schemaName: 'acme' } } });
 acrossTenants<Entry, 'title', Shop>(Entry, {}, { reason: 'types', tenants: { where: { region: 'north' } } });
-

@@ -3,7 +3,11 @@ import { Book } from '../bookshop/entities.js';
 
 // #region rows
 export async function titlesOfAllShops(): Promise<string[]> {
-  const report = acrossTenants(Book, { where: { title: { $like: 'E%' } }, orderBy: { title: 'asc' }, limit: 100 }, { reason: 'best-sellers' });
+  const report = acrossTenants(
+    Book,
+    { where: { title: { $like: 'E%' } }, orderBy: { title: 'asc' }, limit: 100 },
+    { reason: 'best-sellers' },
+  );
   const lines: string[] = [];
 
   for await (const { tenant, row } of report) {

@@ -36,11 +36,7 @@ export function acrossTenants<
   Entity extends object,
   Field extends EntityKey<Entity> = EntityKey<Entity>,
   Tenant extends TenantMixin<unknown> = TenantMixin<unknown>,
->(
-  entity: EntityClass<Entity>,
-  query: ReportQuery<Entity, Field>,
-  options: ReportOptions<Tenant>,
-): TenantsReport<Entity, Field> {
+>(entity: EntityClass<Entity>, query: ReportQuery<Entity, Field>, options: ReportOptions<Tenant>): TenantsReport<Entity, Field> {
   const tenancy = Tenancy.select(options);
   refuseTenantScope(tenancy);
 

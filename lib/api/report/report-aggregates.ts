@@ -113,7 +113,8 @@ async function combine(partials: readonly RawRow[], types: ColumnTypes, { databa
   const selected = [...(byTenant ? [`p.${TENANT}`] : []), ...groupValues.map((value, index) => `${value} as "g${index}"`), ...results];
   // by the values, not by their texts
   const by = [...(byTenant ? [`p.${TENANT} collate "C"`] : []), ...groupValues];
-  const grouped = by.length === 0 ? '' : ` group by ${[...(byTenant ? [`p.${TENANT}`] : []), ...groupValues].join(', ')} order by ${by.join(', ')}`;
+  const grouped =
+    by.length === 0 ? '' : ` group by ${[...(byTenant ? [`p.${TENANT}`] : []), ...groupValues].join(', ')} order by ${by.join(', ')}`;
 
   return database.execute<RawRow>(
     `select ${selected.join(', ')} from unnest(${names.map(() => `array[${partials.map(() => '?').join(', ')}]::text[]`).join(', ')}) as p (${names.map(quoteIdentifier).join(', ')})${grouped}`,

@@ -24,9 +24,11 @@ export class ReportBatches {
     const selected = new Set(await selectSchemaNames(database, { ...selection, only: [], skip: [] }));
     const tenants = ready.filter(({ schemaName }) => selected.has(schemaName));
     const { className } = template.meta;
+    // one line, whatever it was given
+    const reason = options.reason.replaceAll(/\s+/g, ' ');
     database.orm.config
       .getLogger()
-      .log('info', `report across ${tenants.length} tenants, ${className}: ${options.reason}`, { enabled: true, level: 'info' });
+      .log('info', `report across ${tenants.length} tenants, ${className}: ${reason}`, { enabled: true, level: 'info' });
 
     if (behind.length > 0 && options.onBehind === 'throw') {
       throw new TenantsBehindError(behind);
@@ -100,7 +102,7 @@ export class ReportBatches {
             // from here on it reads the tables that it has found, whoever has their names
             await this.#checkTenants(ready, ctx);
 
-            for (let isMore = true; isMore; ) {
+            for (let isMore = true; isMore;) {
               const rows = await this.#database.execute<Row>(`fetch forward ? from ${CURSOR}`, [FETCHED], ctx);
               isMore = rows.length === FETCHED;
               await give(rows);

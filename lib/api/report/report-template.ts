@@ -53,7 +53,8 @@ export class ReportTemplate {
 export async function makeTemplate(database: TenantDatabase, entity: EntityName<any>, wanted: WantedQuery): Promise<ReportTemplate> {
   const meta = database.rules.metadata.find(entity);
 
-  if (meta === undefined || !isTenantEntity(meta) || meta.tableName === undefined || meta.virtual || meta.expression !== undefined) {
+  // a view is there to be read, and what is an expression alone is in no schema
+  if (meta === undefined || !isTenantEntity(meta) || (meta.expression !== undefined && meta.view !== true)) {
     throw ReportError.notTenantEntity(meta?.className ?? String(entity));
   }
 

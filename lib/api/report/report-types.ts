@@ -89,7 +89,9 @@ export interface ReportRow<Row> {
 
 /** The row of an entity: its own columns. A relation is the key that it refers to. */
 export type RowOf<Entity extends object, Field extends EntityKey<Entity> = EntityKey<Entity>> = {
-  -readonly [Key in Field | (PrimaryProperty<Entity> & EntityKey<Entity>) as Entity[Key] extends AnyCollection | undefined | null ? never : Key]: ValueOf<Entity[Key]>;
+  -readonly [
+    Key in Field | (PrimaryProperty<Entity> & EntityKey<Entity>) as Entity[Key] extends AnyCollection | undefined | null ? never : Key
+  ]: ValueOf<Entity[Key]>;
 };
 
 /** What is computed over the rows of all tenants. */

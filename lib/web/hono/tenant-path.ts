@@ -16,6 +16,11 @@ export function withoutTenantPath(pattern: string): (request: Request) => string
     const path = getPath(request);
 
     // Hono decodes a path, except for what would be another slash
-    return prefix.matchTarget(request.url) === undefined ? path : `/${path.split('/').slice(prefix.length + 1).join('/')}`;
+    return prefix.matchTarget(request.url) === undefined
+      ? path
+      : `/${path
+          .split('/')
+          .slice(prefix.length + 1)
+          .join('/')}`;
   };
 }

@@ -31,6 +31,12 @@ onDatabases('the page on reports across tenants', database => {
     expect(await booksOfAllShops()).to.equal(5);
     expect(await booksOnTrial()).to.equal(5);
     await database.query('alter table carol.book rename column title to name');
-    expect((await checkedReport()).toSorted()).to.deep.equal(['Emma', 'Emma', 'Evelina', 'Persuasion', 'not in it: carol, without book.title']);
+    expect((await checkedReport()).toSorted()).to.deep.equal([
+      'Emma',
+      'Emma',
+      'Evelina',
+      'Persuasion',
+      'not in it: carol, without book.title',
+    ]);
   });
 });

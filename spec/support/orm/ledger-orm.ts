@@ -32,7 +32,11 @@ export class Shop extends TenantMixin {
 
 const ShopSchema = defineEntity({ class: Shop, extends: TenantMixin, properties: { region: p.string() } });
 
-const PlaceSchema = defineEntity({ name: 'Place', embeddable: true, properties: { city: p.string().nullable(), zip: p.string().nullable() } });
+const PlaceSchema = defineEntity({
+  name: 'Place',
+  embeddable: true,
+  properties: { city: p.string().nullable(), zip: p.string().nullable() },
+});
 
 const WriterSchema = defineEntity({
   name: 'Writer',
@@ -94,7 +98,11 @@ export async function openLedger(database: SpecDatabase, names: readonly string[
   await orm.schema.create();
 
   for (const [index, schemaName] of names.entries()) {
-    await tenants<Shop>(orm).create({ schemaName, domainUrl: `${schemaName.replaceAll('_', '-')}.example.com`, region: index % 2 === 0 ? 'north' : 'south' });
+    await tenants<Shop>(orm).create({
+      schemaName,
+      domainUrl: `${schemaName.replaceAll('_', '-')}.example.com`,
+      region: index % 2 === 0 ? 'north' : 'south',
+    });
     await database.query(`insert into "${schemaName}".writer (name) values ('Ann of ${schemaName}'), ('Bea')`);
   }
 

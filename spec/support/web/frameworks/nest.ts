@@ -168,7 +168,9 @@ function moduleOf(setup: EdgeSetup, adapter: 'express' | 'fastify'): new () => o
 
   class AppModule {}
 
-  Module({ imports: [TenantsModule.forRoot({ orm, ...options, ...stripped })], controllers: [PublicController, TenantController] })(AppModule);
+  Module({ imports: [TenantsModule.forRoot({ orm, ...options, ...stripped })], controllers: [PublicController, TenantController] })(
+    AppModule,
+  );
 
   return AppModule;
 }
