@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
@@ -135,6 +138,26 @@ describe('the databases of the workers', function () {
 
     expect(made).to.equal(1);
     expect(await kit.orm.em.fork().count(Library)).to.equal(1);
+  });
+
+  it('K1 removes the templates of PGlite that the project has kept more than a day ago, when it makes another', async () => {
+    const folder = join(tmpdir(), 'landlord-testing');
+    const own = createHash('sha256').update(process.cwd()).digest('hex').slice(0, 8);
+    const [old, recent, others] = [`${own}_old.tar`, `${own}_recent.tar`, 'another_old.tar'].map(name => join(folder, name));
+    const aDayAgo = Date.now() / 1000 - 25 * 60 * 60;
+    await mkdir(folder, { recursive: true });
+
+    for (const file of [old, recent, others]) {
+      await writeFile(file ?? '', '');
+    }
+
+    await utimes(old ?? '', aDayAgo, aDayAgo);
+    await utimes(others ?? '', aDayAgo, aDayAgo);
+    await open('pglite', { version: randomUUID(), readyTenants: 0 });
+    const left = [old, recent, others].map(file => existsSync(file ?? ''));
+    await Promise.all([recent, others].map(file => rm(file ?? '')));
+
+    expect(left).to.deep.equal([false, true, true]);
   });
 
   it('K3 says that no server answers', async () => {
