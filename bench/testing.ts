@@ -82,7 +82,12 @@ const WAYS: readonly {
   readonly tests?: number;
   readonly env?: object;
 }[] = [
-  { title: 'the kit, a new tenant of 10 tables, after which the next test finds a ready one', way: 'lacking', workload: 'small', limit: 10 },
+  {
+    title: 'the kit, a new tenant of 10 tables, after which the next test finds a ready one',
+    way: 'lacking',
+    workload: 'small',
+    limit: 10,
+  },
   { title: 'the kit, a new tenant of 10 tables in each test', way: 'kit', workload: 'small' },
   { title: 'the kit, a ready tenant of 10 tables', way: 'ready', workload: 'small', limit: 2 },
   { title: 'the kit, a ready tenant of 100 tables', way: 'ready', workload: 'large', limit: 2 },

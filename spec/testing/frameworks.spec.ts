@@ -90,7 +90,8 @@ describe('a test of an application that is not started', function () {
   for (const [name, open] of Object.entries(APPS)) {
     it(`K1 sends requests of several tenants in its transaction, each in its own: ${name}`, async () => {
       app = await open(kit.orm);
-      const { send } = app;
+      const opened = app;
+      const send: App['send'] = (...args) => opened.send(...args);
       const read = async (tenant: TenantNames): Promise<string[]> =>
         (JSON.parse((await send(tenant, 'get', '/')).text) as string[]).toSorted();
       const answers = await Promise.all([

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { PGlite, type Extensions } from '@electric-sql/pglite';
 import { asObserver } from '../assertions/statement-watch.ts';
 
@@ -11,6 +13,13 @@ export async function emptyPglite(extensions: Extensions = {}): Promise<PGlite> 
   const loadDataDir = await (empty ??= readEmpty());
 
   return PGlite.create('memory://', { loadDataDir, extensions });
+}
+
+/** Makes a folder with the data of an empty PGlite, for a process that is to use it. */
+export async function writeEmptyData(folder: string): Promise<void> {
+  await (empty ??= readEmpty());
+  await mkdir(folder, { mode: 0o700 });
+  await promisify(execFile)('tar', ['-xf', FILE, '-C', folder]);
 }
 
 /** An empty PGlite, which may have served another spec of this process. It is given back by `returnPglite()`, in place of being closed. */
@@ -22,7 +31,8 @@ export async function borrowPglite(): Promise<PGlite> {
   }
 
   const made = await emptyPglite();
-  const [{ xid = 0 } = {}] = (await asObserver(() => made.query<{ xid: number }>('select pg_current_xact_id()::text::int as xid'))).rows;
+  const [row] = (await asObserver(() => made.query<{ xid: number }>('select pg_current_xact_id()::text::int as xid'))).rows;
+  const { xid } = row!;
   asNew.set(made, { xid, state: await clear(made, xid) });
 
   return made;
@@ -55,7 +65,8 @@ async function clear(pglite: PGlite, since: number): Promise<string> {
     await pglite.exec(DROP_ALL);
     const { rows: catalogs } = await pglite.query<{ name: string }>(CATALOGS);
     const counts = catalogs.map(
-      ({ name }) => `select '${name}' as name, count(*)::int as rows, count(*) filter (where xmin::text::int >= ${since})::int as new from ${name}`,
+      ({ name }) =>
+        `select '${name}' as name, count(*)::int as rows, count(*) filter (where xmin::text::int >= ${since})::int as new from ${name}`,
     );
 
     return JSON.stringify((await pglite.query(`${[...counts, SETTINGS].join(' union all ')} order by 1`)).rows);

@@ -106,6 +106,9 @@ function startCommands(cwd: string, env: NodeJS.ProcessEnv): CommandProcess {
     env,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
+  // it ends with this process, which must not go on for it where a spec fails
+  child.unref();
+  child.channel?.unref();
   const waiting = new Map<number, (result: CliResult) => void>();
   const ready = once(child, 'message');
   const ended = once(child, 'exit').then(([code]) => {
