@@ -13,8 +13,9 @@ const url = process.env['DATABASE_URL'] ?? '';
 const CLIENT_TABLE = `create table "client" ("id" serial primary key, "domain_url" varchar(255) not null unique, "schema_name" varchar(63) not null unique)`;
 
 const WAYS: Readonly<Record<string, () => Promise<Measured>>> = {
-  kit: () => ofKit(0),
-  ready: () => ofKit(1),
+  kit: () => ofKit({ readyTenants: 0, readyAtMost: 0 }),
+  lacking: () => ofKit({ readyTenants: 0 }),
+  ready: () => ofKit({ readyTenants: 1 }),
   copies,
   truncation,
 };
@@ -22,7 +23,7 @@ const WAYS: Readonly<Record<string, () => Promise<Measured>>> = {
 const measured = await WAYS[way]?.();
 console.log(JSON.stringify(measured));
 
-async function ofKit(readyTenants: number): Promise<Measured> {
+async function ofKit(ready: { readonly readyTenants: number; readonly readyAtMost?: number }): Promise<Measured> {
   const orm = await MikroORM.init(
     withTenants(
       defineConfig({
@@ -34,9 +35,10 @@ async function ofKit(readyTenants: number): Promise<Measured> {
     ),
   );
   const started = performance.now();
-  const kit = await openTestKit({ orm, readyTenants, version: workload });
+  const kit = await openTestKit({ orm, ...ready, version: workload });
   const startMs = performance.now() - started;
   const testsMs: number[] = [];
+  const before = process.cpuUsage();
 
   for (let test = 0; test < Number(count); test += 1) {
     testsMs.push(
@@ -48,9 +50,10 @@ async function ofKit(readyTenants: number): Promise<Measured> {
     );
   }
 
+  const { user, system } = process.cpuUsage(before);
   await kit.close();
 
-  return { startMs, testsMs };
+  return { startMs, testsMs, cpuMs: (user + system) / 1000 / Number(count) };
 }
 
 /** A database for each test, copied from a template with one tenant, as pgtestdb does it. */
@@ -134,4 +137,6 @@ async function withClient(database: string, fn: (client: PgClient) => Promise<un
 interface Measured {
   readonly startMs: number;
   readonly testsMs: readonly number[];
+  /** What a test takes of the processor in this process, without the server's part. */
+  readonly cpuMs?: number;
 }

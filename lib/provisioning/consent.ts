@@ -4,6 +4,8 @@ import type { TenantMixin } from '../tenant/tenant-mixin.js';
 export interface Consent {
   /** The schema that is there is meant. */
   readonly adoptSchema?: boolean | undefined;
+  /** The schema is known to be there and to be the library's own. It is not looked at. */
+  readonly hasSchema?: boolean | undefined;
   /** What has the name of the schema in its text may be left with it. */
   readonly force?: boolean | undefined;
 }

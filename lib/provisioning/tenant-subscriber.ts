@@ -162,6 +162,10 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
 async function createSchema(database: TenantDatabase, tenant: Tenant, ctx: Transaction): Promise<boolean> {
   const { schemaName } = tenant;
 
+  if (consentFor(tenant).hasSchema === true) {
+    return false;
+  }
+
   if (consentFor(tenant).adoptSchema === true) {
     await adoptSchema(database, schemaName, ctx);
   } else if (!database.rules.settingOf(tenant, 'autoCreateSchema')) {

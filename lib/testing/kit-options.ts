@@ -22,6 +22,14 @@ export interface TestKitOptions<Orm extends object = WrappedOrm> {
    */
   readonly readyTenants?: number;
 
+  /**
+   * After a test that has had tenants created, because no ready one was left, the kit makes as many more ready ones in the worker's database, up
+   * to this number in all. With `0` it makes none.
+   *
+   * @default 10
+   */
+  readonly readyAtMost?: number;
+
   /** What every tenant of a test has, other than its names. `number` is another one for each. @default nothing */
   readonly tenant?: (number: number) => Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { TestDatabaseError, TestError } from '../errors/testing-errors.js';
-import { TenantError } from '../errors/index.js';
+import { TestError } from '../errors/testing-errors.js';
 import { innermostScope } from '../scope/scope.js';
 import { leaveScope } from '../orm/mikro-context.js';
 import type { WrappedOrm } from '../scope/wrapped-orm.js';
@@ -8,6 +7,7 @@ import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { Tenancy } from '../tenancy.js';
 import type { TestKitOptions, TestOptions } from './kit-options.js';
 import { setTestName } from './assertions.js';
+import { fillTemplate } from './fill-template.js';
 import { MovedOrm } from './moved-orm.js';
 import { TestLook } from './test-look.js';
 import { TestTenants, type TestTenantData } from './test-tenants.js';
@@ -53,7 +53,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
   constructor(orm: Orm & WrappedOrm, options: TestKitOptions<Orm>) {
     this.orm = orm;
     this.#options = options;
-    this.#tenants = new TestTenants(orm, options.tenant ?? (() => ({})));
+    this.#tenants = new TestTenants(orm, options);
     this.#moved = new MovedOrm(orm, () => this.#source());
   }
 
@@ -82,7 +82,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
         url,
         key: [readyTenants, version, String(prepare), String(tenant)],
         source: () => this.#source(),
-        migrate: () => this.#migrate(),
+        migrate: () => fillTemplate(this.#orm, { prepare: () => prepare?.(this.orm), tenants: this.#tenants, readyTenants }),
       });
       this.#wire = await this.#database.wire();
       await this.#tenants.findReady();
@@ -137,9 +137,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
     setTestName(undefined);
     this.#forget();
 
-    if (test.transaction === undefined) {
-      await this.#outside.run(true, () => this.#renew());
-    }
+    await this.#outside.run(true, () => (test.transaction === undefined ? this.#renew() : this.#tenants.grow()));
 
     if (unfinished.length > 0) {
       throw TestError.unfinished(test.name, unfinished);
@@ -218,7 +216,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
     this.#wire?.close(false);
     this.#wire = undefined;
     // the directory too, which would else connect again
-    await (this.orm as Orm & WrappedOrm).close(true);
+    await this.#orm.close(true);
     await this.#database?.close();
     this.#database = undefined;
   }
@@ -248,29 +246,11 @@ export class TestKit<Orm extends object = WrappedOrm> {
     this.#wire?.close(false);
     await this.#database?.renew();
     this.#wire = await this.#database?.wire();
+    await this.#tenants.findReady();
   }
 
-  async #migrate(): Promise<void> {
-    const { prepare, readyTenants = DEFAULT_READY } = this.#options;
-    const orm = this.orm as Orm & WrappedOrm;
-
-    try {
-      await orm.migrator.up();
-    } catch (error) {
-      throw TestDatabaseError.notMigrated('the public set', error);
-    }
-
-    try {
-      await prepare?.(this.orm);
-    } catch (error) {
-      throw TestDatabaseError.notMigrated('`prepare`', error);
-    }
-
-    try {
-      await this.#tenants.makeReady(readyTenants);
-    } catch (error) {
-      throw TestDatabaseError.notMigrated(error instanceof TenantError ? 'the tenant set' : 'making the ready tenants', error);
-    }
+  get #orm(): WrappedOrm {
+    return this.orm as Orm & WrappedOrm;
   }
 
   /** What is remembered of one test's tenants must not answer the next one. */
@@ -286,7 +266,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
   }
 
   get #tenancy(): Tenancy {
-    return Tenancy.of((this.orm as Orm & WrappedOrm).config);
+    return Tenancy.of(this.#orm.config);
   }
 }
 

@@ -68,8 +68,9 @@ export class TestLook {
     );
   }
 
-  #look(): Promise<Touched> {
+  async #look(): Promise<Touched> {
     const { database, rules } = this.#tenancy;
+    await this.#transaction?.sendDeferred();
 
     return this.#transaction === undefined
       ? contentsOf((sql, params) => database.execute(sql, params, undefined), [rules.publicSchema, ...this.#schemas])

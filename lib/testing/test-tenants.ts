@@ -1,9 +1,11 @@
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { WrappedOrm } from '../scope/wrapped-orm.js';
 import { tenants } from '../api/tenant-service.js';
+import { giveConsent } from '../provisioning/consent.js';
 import { renameSchema } from '../provisioning/schemas.js';
 import { publicScope } from '../scope/make-scope.js';
 import { Tenancy } from '../tenancy.js';
+import type { TestKitOptions } from './kit-options.js';
 
 /** Gives tests their tenants: one that is ready, or a new one. */
 export class TestTenants {
@@ -13,15 +15,19 @@ export class TestTenants {
   #ready: string[] = [];
   #free: string[] = [];
   #number = 0;
+  /** How many the test has had created. */
+  #created = 0;
+  #atMost: number;
 
-  constructor(orm: WrappedOrm, dataOf: (number: number) => Readonly<Record<string, unknown>>) {
+  constructor(orm: WrappedOrm, { tenant: dataOf = () => ({}), readyAtMost = AT_MOST }: TestTenantsOptions) {
     this.#orm = orm;
     this.#dataOf = dataOf;
+    this.#atMost = readyAtMost;
   }
 
-  /** Makes the ready tenants of a template. Their rows are not left, so that no test finds tenants that it has not made. */
+  /** Makes ready tenants up to this number. Their rows are not left, so that no test finds tenants that it has not made. */
   async makeReady(count: number): Promise<void> {
-    for (let number = 1; number <= count; number += 1) {
+    for (let number = this.#ready.length + 1; number <= count; number += 1) {
       const em = this.#orm.em.fork();
       const tenant = em.create(this.#tenancy.database.options.tenant, {
         ...this.#dataOf(number),
@@ -44,9 +50,27 @@ export class TestTenants {
     this.begin();
   }
 
+  /** Makes those ready that the test has lacked. It is outside of the test, and its failure is not the test's. */
+  async grow(): Promise<void> {
+    const count = Math.min(this.#ready.length + this.#created, this.#atMost);
+
+    if (count <= this.#ready.length) {
+      return;
+    }
+
+    try {
+      await this.makeReady(count);
+    } catch {
+      this.#atMost = 0;
+    }
+
+    await this.findReady();
+  }
+
   /** At the beginning of a test, when all that others have taken is back. */
   begin(): void {
     this.#free = [...this.#ready];
+    this.#created = 0;
   }
 
   async take(data: TestTenantData): Promise<{ readonly tenant: TenantMixin<unknown>; readonly isNew: boolean }> {
@@ -56,6 +80,8 @@ export class TestTenants {
     const row = { ...this.#dataOf(this.#number), ...namesOf(schemaName), ...data } as never;
 
     if (ready === undefined) {
+      this.#created += 1;
+
       return { tenant: await tenants(this.#orm).create(row), isNew: true };
     }
 
@@ -63,7 +89,20 @@ export class TestTenants {
       await this.#rename(ready, schemaName);
     }
 
-    return { tenant: await tenants(this.#orm).create(row, { adoptSchema: true }), isNew: false };
+    return { tenant: await this.#store(row), isNew: false };
+  }
+
+  /** The row alone: its schema is there. */
+  async #store(row: never): Promise<TenantMixin<unknown>> {
+    const { database, rules } = this.#tenancy;
+
+    return this.#tenancy.enter(publicScope(rules), async em => {
+      const tenant = em.create(database.options.tenant, row);
+      giveConsent(tenant, { hasSchema: true });
+      await em.persistAndFlush(tenant);
+
+      return tenant;
+    });
   }
 
   async #rename(from: string, to: string): Promise<void> {
@@ -78,6 +117,11 @@ export class TestTenants {
     return Tenancy.of(this.#orm.config);
   }
 }
+
+/** Each takes the space of its tables in each worker's database. */
+const AT_MOST = 10;
+
+type TestTenantsOptions = Pick<TestKitOptions, 'tenant' | 'readyAtMost'>;
 
 /** What the row of a tenant is to have. */
 export interface TestTenantData {

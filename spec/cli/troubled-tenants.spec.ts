@@ -92,7 +92,7 @@ onDatabases(
       ]);
 
       for (const { code, output } of refused) {
-        expect([code, output.split('\n').length], output).to.deep.equal([2, 1]);
+        expect([code, output.trim().split('\n').length], output).to.deep.equal([2, 1]);
         expect(output).to.match(/refused a statement: permission denied for (table|schema) \w+ \(SQLSTATE 42501\)/);
       }
 

@@ -1,6 +1,10 @@
 import { expect } from 'chai';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeEmptyData } from '../support/databases/empty-pglite.ts';
 import { ROOT } from '../support/orm/library-orm.ts';
 import { send, submit, type HttpResponse } from '../support/web/http.ts';
 
@@ -8,15 +12,21 @@ describe('examples/koa, started by its command', function () {
   this.timeout(60_000);
   let child: ChildProcess;
   let port: number;
+  let folder: string;
 
   before(async () => {
-    const env = { ...process.env, PORT: '0', EXAMPLE_DATA: 'memory://' };
+    folder = await mkdtemp(join(tmpdir(), 'landlord-example-'));
+    await writeEmptyData(join(folder, 'data'));
+    const env = { ...process.env, PORT: '0', EXAMPLE_DATA: join(folder, 'data') };
     child = spawn(process.execPath, ['--import', 'tsx', 'examples/koa/start.ts'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = (await once(child.stdout!, 'data')) as [Buffer];
     port = Number(/:(\d+)/.exec(line.toString())?.[1]);
   });
 
-  after(() => child.kill());
+  after(async () => {
+    child.kill();
+    await rm(folder, { recursive: true });
+  });
 
   it('T1 H1 H15 H18 S1 signs teams up, shows each its own tasks, and ends when it is told to', async () => {
     expect((await signUp('red')).status).to.equal(302);

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { linkFolder, oncePerRun } from '../support/processes/once-per-run.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 
 /** A user's project: the packed package and its dependencies, installed by npm into an empty folder. */
@@ -23,7 +24,7 @@ export interface Finished {
 
 /** The project with all optional peers. Created once per run. */
 export function fullProject(): Promise<InstalledProject> {
-  full ??= install([
+  full ??= install('full', [
     ...pinned('@koa/router', 'koa', '@types/koa', '@types/node', 'typescript'),
     ...pinned('@nestjs/common', '@nestjs/core', '@types/express', 'fastify', 'hono', 'reflect-metadata', 'rxjs'),
     ...pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/decorators', '@mikro-orm/migrations'),
@@ -35,7 +36,7 @@ export function fullProject(): Promise<InstalledProject> {
 
 /** The project with the PostgreSQL driver and no other optional peer. Created once per run. */
 export function bareProject(): Promise<InstalledProject> {
-  bare ??= install(pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/migrations', '@mikro-orm/postgresql', 'typescript'));
+  bare ??= install('bare', pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/migrations', '@mikro-orm/postgresql', 'typescript'));
 
   return bare;
 }
@@ -47,31 +48,36 @@ export function addFiles(project: Pick<InstalledProject, 'folder'>, folder: 'cli
 
 let full: Promise<InstalledProject> | undefined;
 let bare: Promise<InstalledProject> | undefined;
-let packed: Promise<Packed> | undefined;
 
-async function install(packages: readonly string[]): Promise<InstalledProject> {
+async function install(name: string, packages: readonly string[]): Promise<InstalledProject> {
   const { tarball, files } = await packedPackage();
+  const installed = await oncePerRun(`installed-${name}`, async folder => {
+    await installInto(realpathSync(folder), [tarball, ...packages]);
+
+    return {};
+  });
   const folder = temporaryFolder();
+  linkFolder(join(installed.folder, 'node_modules'), join(folder, 'node_modules'));
+  ['package.json', 'package-lock.json'].forEach(file => copyFileSync(join(installed.folder, file), join(folder, file)));
+
+  return { folder, tarball, files, run: (command, args, env) => runIn(folder, command, args, env) };
+}
+
+async function installInto(folder: string, packages: readonly string[]): Promise<void> {
   // if the specs run on several versions of MikroORM packages, the project gets one version of each
   const { overrides } = packageJson as { readonly overrides?: object };
   const manifest = { name: 'consumer', version: '1.0.0', private: true, type: 'module', overrides };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
-  const run: InstalledProject['run'] = (command, args, env) => runIn(folder, command, args, env);
-  succeeded(await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--save-exact', tarball, ...packages]));
-
-  return { folder, tarball, files, run };
+  succeeded(await runIn(folder, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--save-exact', ...packages]));
 }
 
 /** The tarball as npm would publish it, with the list of its files. Packed once per run. */
 export function packedPackage(): Promise<Packed> {
-  packed ??= pack();
-
-  return packed;
+  return oncePerRun('packed', pack);
 }
 
 // without `prepack`, which would rebuild `dist` while other specs import it
-async function pack(): Promise<Packed> {
-  const folder = temporaryFolder();
+async function pack(folder: string): Promise<Packed> {
   const { stdout } = succeeded(await runIn(ROOT, 'npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]));
   const [report] = Object.values<PackReport>(JSON.parse(stdout));
 

@@ -20,6 +20,14 @@ describe('the specs themselves', () => {
     expect(marks).to.deep.equal([]);
   });
 
+  // what takes long at the end would have one of the two processes wait for the other
+  it('are all run by `npm test`, each once, and those of the folders that take the longest first', () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly scripts: { readonly test: string } };
+    const run = [...scripts.test.matchAll(/'(spec\/[^']*)'/g)].flatMap(([, pattern = '']) => globSync(pattern, { cwd: ROOT }));
+
+    expect(run.toSorted()).to.deep.equal(globSync('spec/**/*.spec.ts', { cwd: ROOT }).toSorted());
+  });
+
   it('find a mark, however it is written', () => {
     const marked = ['it.only(', 'describe.skip (', 'describe\n  .only(', 'xit(', 'xdescribe(', 'this.skip()', 'it["only"]('];
 

@@ -21,7 +21,7 @@ for (const kind of ['postgresql', 'pglite'] as const) {
     let carl: Library;
 
     before(async () => {
-      kit = await openLibraryKit(kind);
+      kit = await openLibraryKit(kind, { readyAtMost: 0 });
       orm = kit.orm;
     });
 

@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
@@ -125,16 +128,31 @@ describe('the databases of the workers', function () {
     expect(await isThere()).to.equal(false);
   });
 
-  it('K1 loads the template of PGlite from an earlier run', async () => {
+  it('K1 loads the template of PGlite from an earlier run, and removes those that the project has kept for more than a day', async () => {
+    const folder = join(tmpdir(), 'landlord-testing');
+    const own = createHash('sha256').update(process.cwd()).digest('hex').slice(0, 8);
+    const kept = [`${own}_old.tar`, `${own}_recent.tar`, 'another_old.tar'].map(name => join(folder, name));
+    const aDayAgo = Date.now() / 1000 - 25 * 60 * 60;
+    await mkdir(folder, { recursive: true });
+
+    for (const file of kept) {
+      await writeFile(file, '');
+    }
+
+    await utimes(join(folder, `${own}_old.tar`), aDayAgo, aDayAgo);
+    await utimes(join(folder, 'another_old.tar'), aDayAgo, aDayAgo);
     let made = 0;
     const options = { version: randomUUID(), readyTenants: 1, prepare: () => void (made += 1) };
     await (await openLibraryKit('pglite', options)).close();
+    const left = kept.map(file => existsSync(file));
+    await Promise.all(kept.map(file => rm(file, { force: true })));
     const kit = await open('pglite', options);
     await kit.begin('later');
     await kit.testTenant();
 
     expect(made).to.equal(1);
     expect(await kit.orm.em.fork().count(Library)).to.equal(1);
+    expect(left).to.deep.equal([false, true, true]);
   });
 
   it('K3 says that no server answers', async () => {

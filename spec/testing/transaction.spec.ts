@@ -2,7 +2,7 @@ import { forEachTenant, runInPublic, runInTenant, tenants } from '@landlord/mikr
 import type { TestKit } from '@landlord/mikro-orm/testing';
 import { defineEntity, LockMode, p, type EntityManager } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
-import { Seeder, SeedManager } from '@mikro-orm/seeder';
+import { Factory, Seeder, SeedManager } from '@mikro-orm/seeder';
 import { expect } from 'chai';
 import request from 'supertest';
 import { createApp } from '../../fixtures/app/app.ts';
@@ -91,6 +91,17 @@ for (const kind of ['postgresql', 'pglite'] as const) {
         'TENANT_UNKNOWN',
       );
     });
+
+    for (const time of ['first', 'second']) {
+      it(`K1 takes back what a test sets for its session, such as the time zone, the ${time} time`, async () => {
+        const read = `select current_setting('timezone') as zone`;
+        const zone = async (): Promise<string> => (await orm.em.getConnection().execute<[{ zone: string }]>(read))[0].zone;
+        expect(await zone()).to.not.equal('Asia/Tokyo');
+        await orm.em.getConnection().execute(`set time zone 'Asia/Tokyo'`);
+        expect(await zone()).to.equal('Asia/Tokyo');
+        expect(await runInTenant(acme, em => em.transactional(tx => tx.execute(read)))).to.deep.equal([{ zone: 'Asia/Tokyo' }]);
+      });
+    }
 
     it('K1 commits and rolls back what the code under test does, within the test', async () => {
       await runInTenant(acme, async em => {
@@ -291,10 +302,17 @@ describe('what an application brings to a test', function () {
 
   afterEach(() => kit?.close());
 
-  it('K1 seeds a tenant in the transaction', async () => {
+  it('K1 seeds a tenant in the transaction, and makes entities by a factory', async () => {
     class Authors extends Seeder {
       async run(em: EntityManager): Promise<void> {
         em.create(Author, { name: 'seeded' });
+      }
+    }
+    class AuthorFactory extends Factory<Author> {
+      readonly model = Author;
+
+      protected definition(): { name: string } {
+        return { name: 'made' };
       }
     }
     kit = await openLibraryKit('postgresql', { config: { extensions: [SeedManager] } });
@@ -303,8 +321,11 @@ describe('what an application brings to a test', function () {
     const [acme, bob] = [await kit.testTenant<Library>(), await kit.testTenant<Library>()];
     await runInTenant(acme, () => (orm as LibraryOrm & { readonly seeder: SeedManager }).seeder.seed(Authors));
 
-    expect(await runInTenant(acme, em => em.count(Author))).to.equal(1);
-    expect(await runInTenant(bob, em => em.count(Author))).to.equal(0);
+    await runInTenant(bob, em => new AuthorFactory(em).create(2));
+
+    const names = (library: Library): Promise<string[]> =>
+      runInTenant(library, async em => (await em.find(Author, {})).map(({ name }) => name));
+    expect([await names(acme), await names(bob)]).to.deep.equal([['seeded'], ['made', 'made']]);
     await kit.end();
     await kit.begin('the next one');
     const again = await kit.testTenant<Library>();

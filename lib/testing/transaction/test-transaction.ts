@@ -14,6 +14,7 @@ export class TestTransaction implements SharedTransaction {
   readonly #sessions = new Set<VirtualSession>();
   readonly #held = new Set<VirtualSession>();
   #checksAtCommit: readonly string[] = [];
+  #deferred: readonly string[] = [];
   #savepoints = 0;
   #hasEnded = false;
 
@@ -52,6 +53,19 @@ export class TestTransaction implements SharedTransaction {
     this.#savepoints += 1;
 
     return `landlord_test_${this.#savepoints}`;
+  }
+
+  defer(statements: readonly string[]): void {
+    this.#deferred = [...this.#deferred, ...statements];
+  }
+
+  async sendDeferred(): Promise<void> {
+    const statements = this.#deferred;
+
+    if (statements.length > 0) {
+      this.#deferred = [];
+      await sendAll(this.wire, statements);
+    }
   }
 
   /** A connection for the code under test: one that is free, else a new one. */

@@ -29,6 +29,11 @@ export class VirtualSession {
 
   /** @throws TestError `TEST_COMMITS`, `TEST_OVERLAP` or `TEST_ENDED` */
   async query(message: Message): Promise<WireResult | readonly WireResult[]> {
+    // a notice is sent at a commit, and there is none
+    if (NOTICE.test(message.sql)) {
+      return { ...emptyResult('SELECT'), rowCount: 1, rows: [{ pg_notify: '' }] };
+    }
+
     const parts = this.#partsOf(message);
 
     if (parts === undefined) {
@@ -66,7 +71,15 @@ export class VirtualSession {
       return Promise.reject(TestError.ended(name, sql));
     }
 
-    return turns.run(this, { isNested: this.#test.isInTransaction(), ends: ends && this.#savepoint !== undefined, fn });
+    return turns.run(this, {
+      isNested: this.#test.isInTransaction(),
+      ends: ends && this.#savepoint !== undefined,
+      fn: async () => {
+        await this.#test.sendDeferred();
+
+        return fn();
+      },
+    });
   }
 
   #runPart(kind: SqlKind, message: Message): Promise<WireResult | readonly WireResult[]> {
@@ -151,7 +164,7 @@ export class VirtualSession {
     this.#close();
     const restore = settings.restore(this.#touched);
     this.#touched.clear();
-    await sendAll(wire, [
+    this.#test.defer([
       `release savepoint ${savepoint}`,
       ...(restore === undefined ? [] : [restore]),
       ...(savepoint === GUARD ? [`savepoint ${GUARD}`] : []),
@@ -236,6 +249,9 @@ export const GUARD = 'landlord_test';
 const ISOLATION =
   /^\s*set\s+(?:(?:local|session)\s+)?(?:transaction|session\s+characteristics)\s+(?:isolation|read\s+write|(?:not\s+)?deferrable|snapshot)\b/i;
 
+/** What the library tells other processes of a tenant, as it sends it. */
+const NOTICE = /^select pg_notify\('landlord:[\w.]+', '\w+'\)$/;
+
 const READ_ONLY = /\bread\s+only\b/i;
 
 /** What PostgreSQL says of a statement or a procedure that ends transactions by itself. */
@@ -252,4 +268,7 @@ export interface SharedTransaction {
   readonly checksAtCommit: readonly string[];
   isInTransaction(): boolean;
   nextSavepoint(): string;
+  /** Leaves statements to be sent before the next message. If none follows, they are not needed. */
+  defer(statements: readonly string[]): void;
+  sendDeferred(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { SEAMS } from '../../../dist/orm/seams/register.js';
 import { breakages } from '../../support/seams/breakages.ts';
 import { COMMAND_LINE_RENAMES, RENAMES } from '../../support/seams/renames.ts';
-import { errorOf, onUnknownCode, startAgain } from '../../support/seams/start-again.ts';
+import { errorOf, inHaste, onUnknownCode, startAgain } from '../../support/seams/start-again.ts';
 
 // as a module of its own kind, like MikroORM's, of which there would else be two
 const found = await breakages();
@@ -25,7 +25,7 @@ describe('A seam that is not what it was', () => {
       const undo = make();
 
       try {
-        const error = await errorOf(() => onUnknownCode(startAgain));
+        const error = await errorOf(() => inHaste(() => onUnknownCode(startAgain)));
         expect(error, 'it started').to.be.instanceOf(TenantConfigError);
         expect((error as TenantConfigError).message).to.match(nameIn(seam.name));
       } finally {

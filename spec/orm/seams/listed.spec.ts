@@ -95,6 +95,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'web/fastify/web-request.ts': ['raw', 'tenant'],
     'web/hono/keep-scope.ts': ['res'],
     'web/hono/tenant-context.ts': ['incoming'],
+    'testing/clients.ts': ['inject'],
     'testing/leaks/send.ts': ['ready', 'server'],
     'testing/runners/jest.ts': ['afterAll', 'afterEach', 'beforeAll', 'beforeEach', 'currentTestName', 'expect', 'getState'],
     'testing/runners/mocha.ts': ['mochaHooks'],

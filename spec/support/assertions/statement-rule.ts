@@ -44,11 +44,21 @@ export function isFilledIn(template: string, params: readonly unknown[], sent: s
   return (
     WORDS.test(template) ||
     params.some(param => isRaw(param) || isRaw((param as { value?: unknown } | null)?.value)) ||
-    shapeOf(template) === shapeOf(sent)
+    shapeOfTemplate(template) === shapeOf(sent)
   );
 }
 
 const WORDS = /\?\? @@ plainto_tsquery\('\w+', \?\)/;
+
+// the same templates are sent again and again, with other values
+function shapeOfTemplate(template: string): string {
+  const shape = shapes.get(template) ?? shapeOf(template);
+  shapes.set(template, shape);
+
+  return shape;
+}
+
+const shapes = new Map<string, string>();
 
 // each literal and parameter as one sign, a list of them too, as an array becomes one
 function shapeOf(sql: string): string {

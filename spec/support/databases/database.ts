@@ -3,7 +3,7 @@ import type { Options } from '@mikro-orm/core';
 import { PgliteDriver } from '@mikro-orm/pglite';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import pg from 'pg';
-import { emptyPglite } from './empty-pglite.ts';
+import { borrowPglite, returnPglite } from './empty-pglite.ts';
 import { requiresAllPrograms } from './debian.ts';
 import { openPooler, poolerRemedy } from './pooler.ts';
 import { asObserver } from '../assertions/statement-watch.ts';
@@ -70,10 +70,10 @@ export function onDatabases(
 
       before(async () => {
         if (kind === 'pglite') {
-          const pglite = await emptyPglite();
+          const pglite = await borrowPglite();
           options = () => ({ driver: PgliteDriver, dbName: 'memory://', driverOptions: { pglite }, ...logging });
           query = (sql, params = []) => asObserver(async () => (await pglite.query(sql, params)).rows as any);
-          close = async () => pglite.close();
+          close = async failed => (failed ? pglite.close() : returnPglite(pglite));
           return;
         }
 

@@ -3,7 +3,7 @@ import { PgliteDriver } from '@mikro-orm/pglite';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { asObserver } from '../assertions/statement-watch.ts';
 import { createDatabase, type SpecDatabase } from './database.ts';
-import { emptyPglite } from './empty-pglite.ts';
+import { borrowPglite, returnPglite } from './empty-pglite.ts';
 
 /** A second database. */
 export interface OwnDatabase {
@@ -14,8 +14,8 @@ export interface OwnDatabase {
 /** An empty database of the same kind and version as the given one, which closes it. */
 export async function ownDatabase({ kind, atEnd }: Pick<SpecDatabase, 'kind' | 'atEnd'>, title: string): Promise<OwnDatabase> {
   if (kind === 'pglite') {
-    const pglite = await emptyPglite();
-    atEnd(() => pglite.close());
+    const pglite = await borrowPglite();
+    atEnd(() => returnPglite(pglite));
 
     return {
       query: (sql, params = []) => asObserver(async () => (await pglite.query(sql, params)).rows as any),

@@ -1,6 +1,7 @@
 import { installMissing } from './debian.ts';
 import { startEmbeddedServer, type EmbeddedServer } from './embedded-server.ts';
 import { stopPooler } from './pooler.ts';
+import { beginRun, endRun } from '../processes/once-per-run.ts';
 import { versionsInUse } from '../versions/in-use.ts';
 
 let server: EmbeddedServer | undefined;
@@ -11,6 +12,7 @@ export async function mochaGlobalSetup(): Promise<void> {
     installMissing();
   }
 
+  await beginRun();
   process.env['DATABASE_URL'] ??= await startServer();
   console.error(`Running on ${await versionsInUse(process.env['DATABASE_URL'])}`);
 }
@@ -31,6 +33,7 @@ async function startServer(): Promise<string> {
 
 export async function mochaGlobalTeardown(): Promise<void> {
   await server?.remove();
+  await endRun();
 }
 
 // each process of a parallel run has a pooler of its own

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ROOT } from '../orm/library-orm.ts';
@@ -26,21 +27,22 @@ export interface CliProcess {
 /** A project folder with a config, its entities and both migration sets, in which the command line is run as a process. */
 export interface CliProject {
   readonly folder: string;
+  /** Runs a command, in a process that has run the former ones too and has loaded all modules, unless a file was written since. */
   run(...args: string[]): Promise<CliResult>;
-  /** The same, without waiting for its end. */
+  /** Starts a process of its own for a command. */
   start(...args: string[]): CliProcess;
   /** The same on a terminal. */
   startOnTerminal(...args: string[]): TerminalProcess;
   /** Runs another program of the same node, for example the stock command line. */
   runProgram(program: string, ...args: string[]): Promise<CliResult>;
-  /** Runs commands in one process, each by this package's command line or by MikroORM's own. */
-  runAll(
-    commands: readonly (readonly [line: 'ours' | 'stock', ...args: string[]])[],
-  ): Promise<readonly Pick<CliResult, 'code' | 'output'>[]>;
+  /** Runs commands like `run()`, each by this package's command line or by MikroORM's own. */
+  runAll(commands: readonly (readonly [line: Line, ...args: string[]])[]): Promise<readonly CliResult[]>;
   write(path: string, content: string): Promise<void>;
   files(path: string): Promise<string[]>;
   remove(): Promise<void>;
 }
+
+type Line = 'ours' | 'stock';
 
 /** Creates a project for the database of this URL. It is inside the repository, so that it can import the packages. */
 export async function createCliProject(url: string): Promise<CliProject> {
@@ -53,30 +55,87 @@ export async function createCliProject(url: string): Promise<CliProject> {
 
   const env = { ...process.env, DATABASE_URL: url, NO_COLOR: '1', MIKRO_ORM_COLORS: '0' };
   const program = join(ROOT, 'dist/cli/bin.js');
+  let loaded: CommandProcess | undefined;
+  const run = (line: Line, args: readonly string[]): Promise<CliResult> => {
+    loaded ??= startCommands(folder, env);
+
+    return loaded.run(line, args);
+  };
+  // modules that are loaded stay as they are
+  const unload = (): void => {
+    loaded?.end();
+    loaded = undefined;
+  };
 
   return {
     folder,
-    run: (...args) => start([program, ...args], folder, env).ended,
+    run: (...args) => run('ours', args),
     start: (...args) => start([program, ...args], folder, env),
     startOnTerminal: (...args) => startOnTerminal([process.execPath, program, ...args], { cwd: folder, env }),
     runProgram: (other, ...args) => start([other, ...args], folder, env).ended,
     runAll: async commands => {
-      const runner = join(ROOT, 'spec/support/processes/run-commands.mjs');
-      const { stdout, output } = await start([runner, JSON.stringify(commands)], folder, env).ended;
-      const results = stdout.split('\n').filter(line => line.startsWith('{"code"'));
+      const results: CliResult[] = [];
 
-      if (results.length < commands.length) {
-        throw new Error(`Only ${results.length} of ${commands.length} commands have ended: ${output}`);
+      for (const [line, ...args] of commands) {
+        results.push(await run(line, args));
       }
 
-      return results.map(line => JSON.parse(line) as CliResult);
+      return results;
     },
     write: async (path, content) => {
+      unload();
       await mkdir(dirname(join(folder, path)), { recursive: true });
       await writeFile(join(folder, path), content);
     },
     files: async path => (await readdir(join(folder, path))).toSorted(),
-    remove: () => rm(folder, { recursive: true, force: true }),
+    remove: async () => {
+      unload();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface CommandProcess {
+  run(line: Line, args: readonly string[]): Promise<CliResult>;
+  end(): void;
+}
+
+function startCommands(cwd: string, env: NodeJS.ProcessEnv): CommandProcess {
+  const child = spawn(process.execPath, [join(ROOT, 'spec/support/processes/run-commands.mjs')], {
+    cwd,
+    env,
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  // it ends with this process, which must not go on for it where a spec fails
+  child.unref();
+  child.channel?.unref();
+  const waiting = new Map<number, (result: CliResult) => void>();
+  const ready = once(child, 'message');
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`The process of the commands has ended with ${String(code)}.`);
+  });
+  // where nobody waits for a command
+  ended.catch(() => undefined);
+  let calls = 0;
+  child.on('message', ({ id, code, output, stdout, stderr }: CliResult & { readonly id?: number }) => {
+    const [plainOutput = '', plainStdout = '', plainStderr = ''] = [output, stdout, stderr].map(text => text?.replaceAll(ANSI, ''));
+    waiting.get(id ?? -1)?.({ code, output: plainOutput, stdout: plainStdout, stderr: plainStderr });
+    waiting.delete(id ?? -1);
+  });
+  const send = async (line: Line, args: readonly string[]): Promise<CliResult> => {
+    await ready;
+    calls += 1;
+    const id = calls;
+
+    return new Promise(resolve => {
+      waiting.set(id, resolve);
+      child.send({ id, line, args });
+    });
+  };
+
+  return {
+    run: (line, args) => Promise.race([send(line, args), ended]),
+    end: () => void child.kill('SIGKILL'),
   };
 }
 

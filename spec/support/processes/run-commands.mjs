@@ -1,38 +1,51 @@
-// Runs commands one after another in this process, and prints a line of JSON for each: `{ code, output }`. `ours` is this package's command
-// line, `stock` is MikroORM's own. A process for each would take a second and a half.
-const exit = process.exit.bind(process);
-let ended = exit;
+// Runs commands one after another in this process, each sent as `{ id, line, args }`, and answers with `{ id, code, output, stdout, stderr }`. `ours`
+// is this package's command line, `stock` is MikroORM's own. A process for each would take a second or more to load the same modules.
+let ended;
 // yargs keeps the function that is there when it is loaded
-process.exit = code => ended(code);
+process.exit = code => ended?.(code);
 const { configure } = await import('@mikro-orm/cli');
 const { runCli } = await import('../../../dist/cli/run-cli.js');
 const LINES = { ours: runCli, stock: async args => (await configure()).parse(args) };
-const print = console.log.bind(console);
+let last = Promise.resolve();
 
-for (const [line, ...args] of JSON.parse(process.argv[2])) {
-  print(JSON.stringify(await run(LINES[line], args)));
-}
-
-exit(0);
+process.on('message', ({ id, line, args }) => {
+  last = last.then(async () => process.send({ id, ...(await run(LINES[line], args)) }));
+});
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+process.send('ready');
 
 async function run(commandLine, args) {
-  const output = [];
+  const written = [];
+  const restore = [capture('stdout', written), capture('stderr', written)];
   const exited = new Promise(resolve => {
     ended = code => resolve(code ?? process.exitCode ?? 0);
   });
-
-  for (const name of ['log', 'error', 'warn', 'info']) {
-    console[name] = text => output.push(String(text));
-  }
-
   process.exitCode = undefined;
   const code = await Promise.race([
     exited,
     commandLine(args).then(
-      () => Number(process.exitCode ?? 0),
+      code => Number(code?.constructor === Number ? code : (process.exitCode ?? 0)),
       () => 1,
     ),
   ]);
+  restore.forEach(undo => undo());
+  const textOf = names => written.flatMap(([name, text]) => (names.includes(name) ? [text] : [])).join('');
 
-  return { code, output: output.join('\n') };
+  return { code, output: textOf(['stdout', 'stderr']), stdout: textOf(['stdout']), stderr: textOf(['stderr']) };
+}
+
+function capture(name, written) {
+  const stream = process[name];
+  const { write } = stream;
+  stream.write = (chunk, encoding, callback) => {
+    written.push([name, String(chunk)]);
+    const done = typeof encoding === 'function' ? encoding : callback;
+    done?.();
+
+    return true;
+  };
+
+  return () => {
+    stream.write = write;
+  };
 }
