@@ -7,6 +7,8 @@ export { currentSchema, currentTenant, requireTenant, runInPublic, runInTenant }
 export { assertSameTenant, boundToTenant, isSameTenant } from './api/bound-to-tenant.js';
 export { forEachTenant } from './api/for-each-tenant.js';
 export { acrossTenants, TenantsReport } from './api/report/across-tenants.js';
+export { NOT_DELETED } from './tenant/not-deleted.js';
+export { tenantOfEnvironment } from './api/tenant-of-environment.js';
 export { tenants, TenantService } from './api/tenant-service.js';
 export { SCHEMA_COMMENT } from './database/owned-schemas.js';
 export { identify } from './web/core/identify.js';
@@ -24,6 +26,14 @@ export type { RolesOptions, TenantFilter, TenantsOptions } from './tenant/option
 export type { NewTenant, TenantData } from './tenant/tenant-mixin.js';
 export type { TenantEntityManagerMethods } from './scope/wrapped-orm.js';
 export type { CreateTenantOptions, DropTenantOptions, RenameTenantOptions } from './api/tenant-service.js';
+export type { DeletedTenant } from './database/deleted-tenants.js';
+export type { RestoreOptions } from './provisioning/soft-deletion.js';
+export type { PurgeOptions, PurgeResult } from './provisioning/purge.js';
+export type { DoctorOptions } from './api/doctor/doctor.js';
+export type { DoctorReport, Finding, FindingKind, FixStatement, MendedFinding } from './api/doctor/finding.js';
+export type { SeedOptions, SeedResult } from './api/seed.js';
+export type { TenantOfEnvironment } from './api/tenant-of-environment.js';
+export type { TenantUsage, UsageOptions, UsageOrder, UsageReport } from './api/usage.js';
 export type { OrmOption } from './scope/live-orms.js';
 export type { RunInTenantOptions } from './api/run-in.js';
 export type { ForEachTenantOptions, TenantOutcome, TenantVisit } from './api/for-each-tenant.js';

@@ -1,9 +1,11 @@
-import { LockMode, wrap } from '@mikro-orm/core';
+import { LockMode, wrap, type EntityMetadata } from '@mikro-orm/core';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
 import { PublicContextRequiredError, UnknownTenantError } from '../errors/index.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
+import { isDeletedName } from '../postgres/schema-name.js';
 import { publicScope } from '../scope/make-scope.js';
+import type { WrappedOrm } from '../scope/wrapped-orm.js';
 import type { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 
@@ -20,6 +22,21 @@ export abstract class ServiceBase {
     this.database = tenancy.database;
   }
 
+  /** @internal The metadata of the tenants' entity. */
+  get tenantMeta(): EntityMetadata<TenantMixin<unknown>> {
+    return this.database.rules.tenantMeta;
+  }
+
+  /** @internal All entities that have a class of the user's. */
+  get entities(): readonly EntityMetadata[] {
+    return [...this.database.rules.metadata.getAll().values()].filter(meta => meta.pivotTable !== true && meta.abstract !== true);
+  }
+
+  /** @internal */
+  get orm(): WrappedOrm {
+    return this.database.orm;
+  }
+
   /**
    * Loads the tenant's row and locks it until the transaction ends. An entity is looked up by its key, because its other values may be
    * outdated, or changed but not stored.
@@ -32,7 +49,7 @@ export abstract class ServiceBase {
     // an entity that was never stored may have no key yet
     const row = where == null ? null : await em.findOne(this.database.options.tenant, where, options);
 
-    if (row === null) {
+    if (row === null || isDeletedName(row.schemaName)) {
       throw new UnknownTenantError([typeof tenant === 'string' ? tenant : tenant.schemaName]);
     }
 

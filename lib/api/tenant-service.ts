@@ -1,14 +1,17 @@
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
 import type { OrmOption } from '../scope/live-orms.js';
+import { findDeleted } from '../database/deleted-tenants.js';
 import { findOwnedSchemas } from '../database/owned-schemas.js';
 import { lacksTable } from '../postgres/sql-state.js';
 import { Tenancy } from '../tenancy.js';
 import type { NewTenant, TenantMixin } from '../tenant/tenant-mixin.js';
 import { giveConsent } from '../provisioning/consent.js';
+import { dropDeleted } from '../provisioning/purge.js';
 import { provision } from '../provisioning/provision.js';
 import { createRole } from '../provisioning/roles.js';
 import { dropSchema } from '../provisioning/schemas.js';
-import { MigrationService } from './migration-service.js';
+import { deleteSoftly } from '../provisioning/soft-deletion.js';
+import { InspectionService } from './inspection-service.js';
 
 export interface CreateTenantOptions {
   /** Whether the schema is created now. @default what the class or the options say */
@@ -30,6 +33,22 @@ export interface DropTenantOptions {
    * @default false: it is listed in an error, and nothing is dropped
    */
   readonly cascade?: boolean;
+
+  /**
+   * Deletes the tenant so that `restore()` can bring it back: row and schema stay, under names that no tenant can have. To everything else the tenant
+   * is unknown from then on, and another can have its name and its hosts. `purge()` drops it for good.
+   *
+   * @default false
+   */
+  readonly soft?: boolean;
+
+  /**
+   * With `soft`: deletes the tenant even if functions or settings have the name of its schema in their text. They may reach the next tenant of that
+   * name.
+   *
+   * @default false: they are listed in an error, and nothing is deleted
+   */
+  readonly force?: boolean;
 }
 
 export interface RenameTenantOptions {
@@ -40,10 +59,13 @@ export interface RenameTenantOptions {
    * @default false: they are listed in an error, and nothing is renamed
    */
   readonly force?: boolean;
+
+  /** The host that the tenant gets with its new name. @default the one that it has */
+  readonly domainUrl?: string;
 }
 
 /** Creates, changes and migrates tenants without an `em`. Every method works in the public scope. */
-export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> extends MigrationService<Tenant> {
+export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> extends InspectionService<Tenant> {
   /** The selected tenants, sorted by schema name, without public tenants. */
   async list(selection: TenantSelection<Tenant> = {}): Promise<Tenant[]> {
     const names = await selectSchemaNames(this.database, selection);
@@ -95,15 +117,22 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 
   /**
-   * Deletes the tenant's row and drops its schema with all data, regardless of `autoDropSchema`. This cannot be undone.
+   * Deletes the tenant's row and drops its schema with all data, regardless of `autoDropSchema`. This cannot be undone, unless `soft` is set.
    *
    * @throws SchemaInUseError `SCHEMA_IN_USE` if something outside of the schema depends on it, such as a view in the public schema.
+   * @throws LockTableError `LOCK_TABLE_TOO_SMALL` if the server has no room for the locks that the drop takes.
    */
-  async drop(tenant: Tenant | string, { cascade }: DropTenantOptions = {}): Promise<void> {
+  async drop(tenant: Tenant | string, { cascade, soft = false, force = false }: DropTenantOptions = {}): Promise<void> {
     await this.inPublic('deleted', em =>
       em.transactional(async tx => {
         const row = await this.loadLocked(tx, tenant);
         const { schemaName } = row;
+
+        if (soft) {
+          await deleteSoftly(this.database, row, { ctx: tx.getTransactionContext(), force });
+          return;
+        }
+
         row.autoDropSchema = false;
         tx.remove(row);
         await tx.flush();
@@ -117,12 +146,13 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
    *
    * @throws SchemaInUseError `SCHEMA_IN_USE` if something outside of the schema, such as a function, has its name in its text.
    */
-  async rename(tenant: Tenant | string, schemaName: string, { force }: RenameTenantOptions = {}): Promise<void> {
+  async rename(tenant: Tenant | string, schemaName: string, { force, domainUrl }: RenameTenantOptions = {}): Promise<void> {
     await this.inPublic('renamed', em =>
       em.transactional(async tx => {
         const row = await this.loadLocked(tx, tenant);
         giveConsent(row, { force });
         row.schemaName = schemaName;
+        row.domainUrl = domainUrl ?? row.domainUrl;
       }),
     );
   }
@@ -133,19 +163,19 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 
   /**
-   * Drops the schemas of all tenants, and those of the given names, with all data. The rows stay.
+   * Drops the schemas of all tenants, of deleted ones too, and those of the given names, with all data. The rows stay.
    *
    * @internal
    */
   async dropSchemas(others: readonly string[]): Promise<string[]> {
-    const owned = await this.ownedSchemas();
-    const tenants = await this.database.tenants.findSchemaNames().catch((error: unknown) => {
-      if (lacksTable(error)) {
-        return [];
-      }
+    const deleted = (await findDeleted(this.database).catch(ignoreMissing)).filter(({ schemaName }) => schemaName !== undefined);
 
-      throw error;
-    });
+    for (const each of deleted) {
+      await this.database.inTransaction(ctx => dropDeleted(this.database, each, { ctx, cascade: true }));
+    }
+
+    const owned = await this.ownedSchemas();
+    const tenants = await this.database.tenants.findSchemaNames().catch(ignoreMissing);
     const names = [...new Set([...tenants.filter(name => owned.includes(name)), ...others])].toSorted();
 
     for (const name of names) {
@@ -154,6 +184,14 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
 
     return names.filter(name => owned.includes(name));
   }
+}
+
+function ignoreMissing(error: unknown): never[] {
+  if (lacksTable(error)) {
+    return [];
+  }
+
+  throw error;
 }
 
 /** The tenant service of the given ORM, or of the only open ORM with tenants. */

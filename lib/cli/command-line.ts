@@ -6,7 +6,13 @@ export type TenantCommand = (args: TenantArgs) => Promise<number>;
 /** The part of yargs that is used here. */
 export interface CommandLine {
   option(name: string, options: object): CommandLine;
-  command(module: { command: string; describe: string | false; builder: Builder; handler(args: TenantArgs): Promise<void> }): CommandLine;
+  positional(name: string, options: object): CommandLine;
+  command(module: {
+    command: string;
+    describe: string | false;
+    builder: (args: CommandLine) => CommandLine | Promise<CommandLine>;
+    handler(args: TenantArgs): Promise<void>;
+  }): CommandLine;
   parse(args: readonly string[], context?: object, callback?: () => void): Promise<unknown>;
   showHelp(level: 'log'): void;
   getInternalMethods(): { getCommandInstance(): { getCommandHandlers(): Record<string, CommandHandler> } };

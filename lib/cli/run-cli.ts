@@ -36,15 +36,20 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return code;
   }
 
-  addTenantOptions(commandLine, async (command, tenantArgs) => {
-    code = await printTenantError(() => command(tenantArgs), tenantArgs);
-    process.exitCode = code;
-  });
+  addTenantOptions(
+    commandLine,
+    async (command, tenantArgs) => {
+      code = await printTenantError(() => command(tenantArgs), tenantArgs);
+      process.exitCode = code;
+    },
+    args,
+  );
 
   if (args.length === 0) {
     commandLine.showHelp('log');
   } else {
-    await commandLine.parse(args);
+    // what follows `--` is a program of `tenant:exec`, and no argument of its own
+    await commandLine.parse(args[0] === 'tenant:exec' && args.includes('--') ? args.slice(0, args.indexOf('--')) : args);
   }
 
   return code;

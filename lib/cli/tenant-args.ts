@@ -44,6 +44,30 @@ export interface TenantArgs {
   readonly dump?: boolean;
   readonly path?: string;
   readonly name?: string;
+  /** The tenant that is named as an argument, by its schema name. */
+  readonly tenant?: string;
+  readonly newName?: string;
+  readonly host?: string;
+  readonly deleted?: boolean;
+  readonly soft?: boolean;
+  readonly force?: boolean;
+  readonly cascade?: boolean;
+  readonly yes?: boolean;
+  readonly olderThan?: string;
+  readonly deep?: boolean;
+  readonly fix?: boolean;
+  readonly orderBy?: string;
+  readonly limit?: string;
+  readonly offset?: string;
+  readonly exact?: boolean;
+  /** A program and its arguments, which follow `--`. */
+  readonly program?: readonly string[];
+  /** The seeder. */
+  readonly class?: string;
+  /** Properties of the tenant's entity, as JSON. */
+  readonly data?: string;
+  /** What yargs has read beside the declared options. */
+  readonly [flag: string]: unknown;
 }
 
 /** The tenants that the arguments select. */

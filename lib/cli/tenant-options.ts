@@ -3,6 +3,7 @@ import { explainRefusals } from './stock-commands.js';
 import { runForTenants } from './run-command.js';
 import { RunUsageError } from '../errors/index.js';
 import { allowDrops } from '../migrations/set/moved-tables.js';
+import { addLifeCommands } from './life-commands.js';
 import type { CommandLine, TenantCommand } from './command-line.js';
 import type { TenantArgs } from './tenant-args.js';
 import { createForTenants } from './create-command.js';
@@ -11,13 +12,16 @@ import { reportOnServer } from './server-command.js';
 import { checkTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './report-commands.js';
 
 /**
- * Adds `--tenants` to the migration commands, and the commands `tenant:status` and `tenant:server`. Without `--tenants`, MikroORM's own command runs.
- * `--schema acme` means `--tenants acme`, because MikroORM's own command would run the public set in the schema of that tenant.
+ * Adds `--tenants` to the migration commands, and the commands for tenants. Without `--tenants`, MikroORM's own command runs. `given` are the arguments of the command line. `--schema acme` means `--tenants acme`, because MikroORM's own command would run the public set in the schema of that tenant.
  *
  * Relies on yargs 17, which keeps its commands as objects and reads them when a command runs. They are changed in place: `@mikro-orm/cli`
  * does not export them, and a second command of the same name would appear twice in the help. `checkCommandLine()` looks at that first.
  */
-export function addTenantOptions(commandLine: CommandLine, run: (command: TenantCommand, args: TenantArgs) => Promise<void>): void {
+export function addTenantOptions(
+  commandLine: CommandLine,
+  run: (command: TenantCommand, args: TenantArgs) => Promise<void>,
+  given: readonly string[] = [],
+): void {
   const handlers = commandLine.getInternalMethods().getCommandInstance().getCommandHandlers();
 
   for (const [name, command] of Object.entries(COMMANDS)) {
@@ -64,6 +68,7 @@ export function addTenantOptions(commandLine: CommandLine, run: (command: Tenant
     builder: args => addOptions(args, { json: JSON_OPTION }),
     handler: args => run(reportOnServer, args),
   });
+  addLifeCommands(commandLine, run, given);
 }
 
 function addOptions(args: CommandLine, options: Options): CommandLine {

@@ -2,6 +2,7 @@ import { helper, type Transaction } from '@mikro-orm/core';
 import { LRUCache } from 'lru-cache';
 import { forPublic } from '../connection/sql-target.js';
 import { TenantChangedError } from '../errors/index.js';
+import { isDeletedName } from '../postgres/schema-name.js';
 import type { IdentifiedTenant } from '../scope/make-scope.js';
 import type { TenantIdentities } from '../scope/tenant-identities.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
@@ -124,11 +125,12 @@ export class TenantIdentifier {
     return states;
   }
 
-  #stored(keyValues: readonly (readonly unknown[])[], ctx: Transaction | undefined): Promise<State[]> {
+  async #stored(keyValues: readonly (readonly unknown[])[], ctx: Transaction | undefined): Promise<State[]> {
     const sql = identitySql(this.#rules, keyValues.length);
-
     // in nobody's role
-    return forPublic(this.#orm.config, () => this.#orm.em.getDriver().execute<State[]>(sql, keyValues.flat(), 'all', ctx));
+    const states = await forPublic(this.#orm.config, () => this.#orm.em.getDriver().execute<State[]>(sql, keyValues.flat(), 'all', ctx));
+
+    return states.filter(({ name }) => !isDeletedName(name));
   }
 
   get #identities(): TenantIdentities {

@@ -25,6 +25,14 @@ export function mayBeWaitedForText({ orm }: { readonly orm: WrappedOrm }, schema
   return orm.em.getPlatform().formatQuery(MAY_BE_WAITED_FOR, [schemaName, schemaName]);
 }
 
+/** The functions in a schema that have another name in their text, as that of a schema: for example the name that their own schema had before. */
+export async function naming(
+  database: Statements,
+  { name, schemaName, ctx }: { readonly name: string; readonly schemaName: string; readonly ctx: Transaction },
+): Promise<string[]> {
+  return textsOf(await database.execute<Text>(NAMING, [schemaName, name], ctx));
+}
+
 /** Has the functions of a schema that was renamed look for their tables in it under its new name. PostgreSQL keeps the name in their paths. */
 export async function moveFunctionPaths(
   database: Statements,
@@ -76,6 +84,10 @@ select 'setting ' || split_part(c, '=', 1) || ' of ' || case when s.setrole = 0 
 join pg_db_role_setting s on s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
 join unnest(s.setconfig) c on exists (select from (select btrim(e, ' "') as name from regexp_split_to_table(substr(c, 13), ',') e where c like 'search_path=%') e where e.name = t.name)
 order by 1`;
+
+const NAMING = `select o.type || ' ' || o.identity as text from pg_proc p cross join lateral pg_identify_object('pg_proc'::regclass, p.oid, 0) o
+  where p.pronamespace = (select oid from pg_namespace where nspname = ?)
+    and p.prosrc ~* ('[[:<:]]' || ?::text || '[[:>:]]"{0,1}[[:space:]]*[.]') order by 1`;
 
 const MAY_BE_WAITED_FOR =
   `select exists (select from pg_proc where proconfig is not null and strpos(array_to_string(proconfig, ','), ?) > 0) ` +

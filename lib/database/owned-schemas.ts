@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { SchemaProtectedError } from '../errors/index.js';
-import { quoteIdentifier } from '../postgres/schema-name.js';
+import { isDeletedName, quoteIdentifier } from '../postgres/schema-name.js';
 import type { TenantDatabase } from './tenant-database.js';
 
 /**
@@ -28,7 +28,7 @@ export async function findOwnedSchemas(database: Pick<TenantDatabase, 'execute'>
 export async function isOwned(
   database: Pick<TenantDatabase, 'execute' | 'publicSchema'>,
   schemaName: string,
-  action: 'drop' | 'rename' | 'adopt',
+  action: 'drop' | 'rename' | 'adopt' | 'delete',
   ctx: Transaction,
 ): Promise<boolean> {
   if (PROTECTED.test(schemaName) || schemaName === database.publicSchema) {
@@ -42,14 +42,18 @@ export async function isOwned(
   );
 
   if (row !== undefined && row.comment !== SCHEMA_COMMENT) {
-    throw notOwned(schemaName, action);
+    throw isDeletedName(schemaName)
+      ? new SchemaProtectedError(schemaName, action, 'its tenant is deleted, and can be restored', {
+          remedy: 'Call `tenants().restore(…)`, or `tenants().purge(…)` to drop it for good.',
+        })
+      : notOwned(schemaName, action);
   }
 
   return row !== undefined;
 }
 
 /** The error for a schema that the library did not create. */
-export function notOwned(schemaName: string, action: 'drop' | 'rename' | 'migrate' | 'adopt'): SchemaProtectedError {
+export function notOwned(schemaName: string, action: 'drop' | 'rename' | 'migrate' | 'adopt' | 'delete'): SchemaProtectedError {
   const mark = `comment on schema ${quoteIdentifier(schemaName)} is '${SCHEMA_COMMENT}'`;
   const otherwise = action === 'migrate' ? " Otherwise rename it, and create the tenant's schema with `tenants().provision(…)`." : '';
 

@@ -1,7 +1,7 @@
 import type { EntityMetadata, Transaction } from '@mikro-orm/core';
 import { forLibrary } from '../connection/sql-target.js';
 import { TenantChangedError } from '../errors/index.js';
-import { quoteIdentifier, quoteTable } from '../postgres/schema-name.js';
+import { isDeletedName, quoteIdentifier, quoteTable } from '../postgres/schema-name.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import type { WrappedOrm } from '../scope/wrapped-orm.js';
@@ -82,7 +82,12 @@ export class TenantHosts {
     );
 
     // the last one of a host is kept
-    return new Map(rows.toSorted((a, b) => Number(a.isDomainUrl) - Number(b.isDomainUrl)).map(row => [row.host, row]));
+    return new Map(
+      rows
+        .filter(row => !isDeletedName(row.schemaName))
+        .toSorted((a, b) => Number(a.isDomainUrl) - Number(b.isDomainUrl))
+        .map(row => [row.host, row]),
+    );
   }
 
   /** The primary domains of the tenants that have any, by schema name. */

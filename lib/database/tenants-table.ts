@@ -1,4 +1,5 @@
 import { forPublic } from '../connection/sql-target.js';
+import { isDeletedName } from '../postgres/schema-name.js';
 import type { IdentifiedTenant } from '../scope/make-scope.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
@@ -8,7 +9,7 @@ import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { TenantIdentifier } from './identify-tenants.js';
 import { filtersOfServed } from './served-tenants.js';
 
-/** Reads the rows of the tenants' entity, in every scope. */
+/** Reads the rows of the tenants' entity, in every scope. A tenant that was deleted and can be restored is none, whoever asks. */
 export class TenantsTable {
   readonly #orm: WrappedOrm;
   readonly #rules: TenantRules;
@@ -35,7 +36,9 @@ export class TenantsTable {
     // `execute` maps columns to property names, and creates no entities
     const rows = await forPublic(this.#orm.config, () => query.execute<{ schemaName: string }[]>('all'));
 
-    return rows.map(({ schemaName }) => schemaName).filter(schemaName => schemaName !== this.#rules.publicSchema);
+    return rows
+      .map(({ schemaName }) => schemaName)
+      .filter(schemaName => schemaName !== this.#rules.publicSchema && !isDeletedName(schemaName));
   }
 
   /** All matching tenants, those that a filter hides too. */
@@ -64,9 +67,11 @@ export class TenantsTable {
   }
 
   async #find(where: TenantFilter, filters: Filters): Promise<readonly TenantMixin<unknown>[]> {
-    return forPublic(this.#orm.config, () =>
+    const rows = await forPublic(this.#orm.config, () =>
       this.#fork().find(this.#rules.options.tenant, where, { orderBy: { schemaName: 'asc' }, filters, ...FROM_PRIMARY }),
     );
+
+    return rows.filter(({ schemaName }) => !isDeletedName(schemaName));
   }
 
   async #findOne(where: TenantFilter, filters: Filters): Promise<TenantMixin<unknown> | undefined> {
@@ -74,7 +79,7 @@ export class TenantsTable {
       this.#fork().findOne(this.#rules.options.tenant, where, { filters, ...FROM_PRIMARY }),
     );
 
-    return row ?? undefined;
+    return row === null || isDeletedName(row.schemaName) ? undefined : row;
   }
 
   // a tenant's row for a scope must not be in the identity map of a request

@@ -3,11 +3,12 @@ import type { TenantDatabase } from '../database/tenant-database.js';
 import type { TenantHosts } from '../database/tenant-hosts.js';
 import { leaveScope } from '../orm/mikro-context.js';
 import type { WrappedEntityManager } from '../scope/wrapped-orm.js';
+import { isPglite } from '../tenant/is-pglite.js';
 import { filtersOfServed } from '../database/served-tenants.js';
 import { channelOf } from '../database/change-channel.js';
 import { Directory, isTrusted, type ChangeListener } from './directory.js';
 import { holdRow, type HeldRow } from './held-tenant.js';
-import { Listener } from './listener.js';
+import { Listener, type NoticeConnection } from './listener.js';
 import { listenOn } from './notice-connections.js';
 import type { LookupSource } from './lookups.js';
 
@@ -64,10 +65,51 @@ function findWithHosts(hosts: TenantHosts, findBy: LookupSource<HeldRow>['findBy
   };
 }
 
+/**
+ * Whether a process with these options hears of changes: it listens on a connection of its own, and sends itself a notice. Undefined where it does
+ * not listen.
+ */
+export async function hearsChanges(database: TenantDatabase): Promise<boolean | undefined> {
+  if (database.options.directory.listen === false) {
+    return undefined;
+  }
+
+  // in the process itself
+  if (isPglite(database.orm.config.getPlatform())) {
+    return true;
+  }
+
+  const connection = await connect(database, () => undefined, new AbortController().signal);
+
+  try {
+    return await connection.receivesNotices();
+  } finally {
+    await connection.close();
+  }
+}
+
+async function connect(
+  { orm, options, rules }: TenantDatabase,
+  onNotice: (payload: string) => void,
+  signal: AbortSignal,
+): Promise<NoticeConnection> {
+  const { listen } = options.directory;
+  const native = await nativeClientOf(orm);
+
+  return (
+    (await listenOn(native, {
+      channel: channelOf(rules.publicSchema, rules.tenantMeta.root.tableName),
+      platform: orm.config.getPlatform(),
+      onNotice,
+      signal,
+      ...(typeof listen === 'object' ? { url: listen.url } : {}),
+    })) ?? NEVER_NOTIFIED
+  );
+}
+
 function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonly string[]) => void): ChangeListener {
   const { orm, options } = database;
-  const { publicSchema, tenantMeta } = database.rules;
-  const { listen, ttlMs } = options.directory;
+  const { ttlMs } = options.directory;
   const warn = (message: string): void => orm.config.getLogger().warn('info', message, { enabled: true });
 
   return new Listener({
@@ -82,19 +124,7 @@ function listenerOf(database: TenantDatabase, onChange: (...schemaNames: readonl
       warn(
         `The directory of tenants cannot listen for changes: ${String(error)}. Until it can, each tenant is looked up again after one second. It keeps trying.`,
       ),
-    connect: async (onNotice, signal) => {
-      const native = await nativeClientOf(orm);
-
-      return (
-        (await listenOn(native, {
-          channel: channelOf(publicSchema, tenantMeta.root.tableName),
-          platform: orm.config.getPlatform(),
-          onNotice,
-          signal,
-          ...(typeof listen === 'object' ? { url: listen.url } : {}),
-        })) ?? NEVER_NOTIFIED
-      );
-    },
+    connect: (onNotice, signal) => connect(database, onNotice, signal),
   });
 }
 

@@ -18,6 +18,7 @@ export {
   TenantVisitsError,
 } from './scope-errors.js';
 export { SharedRowInUseError, SharedSchemaError, SharedTableInUseError } from './shared-row-errors.js';
+export { DeletedTenantError, LockTableError } from './life-errors.js';
 export { TenantOverloadedError } from './overload-error.js';
 export { PoolerModeError } from './pooler-errors.js';
 export { TenantRoleError } from './role-errors.js';

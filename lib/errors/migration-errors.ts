@@ -269,6 +269,24 @@ export class RunUsageError extends TenantError {
     );
   }
 
+  static missing(options: readonly string[]): RunUsageError {
+    return new RunUsageError(
+      'RUN_USAGE',
+      `What is required is missing: ${options.map(each => `\`${each}\``).join(', ')}. Nothing was run. On a terminal it is asked for.`,
+    );
+  }
+
+  static unanswered(question: string): RunUsageError {
+    return new RunUsageError('RUN_USAGE', `The question was not answered: ${question}. Nothing was run.`);
+  }
+
+  static unconfirmed(what: string): RunUsageError {
+    return new RunUsageError(
+      'RUN_USAGE',
+      `${what} cannot be undone, and was not confirmed. Nothing was run. Add \`--yes\`, or run the command on a terminal, which asks.`,
+    );
+  }
+
   static withoutTenants(option: string): RunUsageError {
     return new RunUsageError(
       'RUN_USAGE',

@@ -53,7 +53,7 @@ export class SchemaInUseError extends TenantError {
   /** Each as PostgreSQL names it, for example `view public.report`. */
   readonly dependents: readonly string[];
 
-  constructor(schemaName: string, action: 'create' | 'drop' | 'rename', dependents: readonly string[]) {
+  constructor(schemaName: string, action: 'create' | 'delete' | 'drop' | 'rename', dependents: readonly string[]) {
     const { reason, remedy } = IN_USE[action];
     const rest = dependents.length - MAX_NAMED;
     const named = dependents.slice(0, MAX_NAMED).join(', ') + (rest > 0 ? `, and ${rest} more (\`error.dependents\` has all)` : '');
@@ -90,6 +90,10 @@ const IN_USE = {
     reason: 'what is outside of it depends on it and would be dropped too',
     remedy: 'Drop or change that first. To drop it along with the schema, call `tenants().drop(tenant, { cascade: true })`.',
   },
+  delete: {
+    reason: 'functions, triggers or settings have its name as text, and would find the next tenant of that name',
+    remedy: 'Change that first. To delete the tenant all the same, call `tenants().drop(tenant, { soft: true, force: true })`.',
+  },
   rename: {
     reason: 'functions, triggers or settings have its name as text, and would go on looking for that name',
     remedy: 'Change that first. To rename the schema all the same, call `tenants().rename(tenant, schemaName, { force: true })`.',
@@ -98,4 +102,4 @@ const IN_USE = {
 
 const MAX_NAMED = 10;
 
-type SchemaAction = 'drop' | 'rename' | 'migrate' | 'adopt';
+type SchemaAction = 'drop' | 'rename' | 'migrate' | 'adopt' | 'delete';

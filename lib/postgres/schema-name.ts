@@ -23,6 +23,17 @@ export interface ReservedNames {
 export const PLACEHOLDER_SCHEMA = 'landlord_placeholder';
 
 /**
+ * How the schema of a tenant is called that was deleted and can be restored. Its row has the same name. No tenant may have such a name, so no scope
+ * of it can be entered, and every path that finds tenants takes such a row for none.
+ */
+export const DELETED_PREFIX = 'landlord_deleted_';
+
+/** Whether the name is that of a tenant that was deleted and can be restored. */
+export function isDeletedName(schemaName: string): boolean {
+  return schemaName.startsWith(DELETED_PREFIX);
+}
+
+/**
  * Checks a tenant's schema name.
  *
  * @throws InvalidSchemaNameError `SCHEMA_NAME_INVALID` or `SCHEMA_NAME_RESERVED`, with the rule that was broken.
@@ -103,6 +114,10 @@ function reservedBy(name: string, { publicSchema, reserved, shared, searched }: 
 
   if (name === PLACEHOLDER_SCHEMA) {
     return 'the migration generator uses it';
+  }
+
+  if (isDeletedName(name)) {
+    return `names that start with ${DELETED_PREFIX} are those of deleted tenants`;
   }
 
   if (shared?.has(name) === true) {

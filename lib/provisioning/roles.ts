@@ -32,22 +32,28 @@ export function createRoleSql({ options: { roles } }: TenantDatabase, schemaName
  * @throws TenantRoleError `TENANT_ROLE_EXISTS`
  */
 export async function createRole(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<void> {
-  const sql = createRoleSql(database, schemaName);
-  const { roles } = database.options;
-
-  if (roles !== undefined) {
-    const [role, schema] = [quoteIdentifier(roleOfTenant(roles, schemaName)), quoteIdentifier(schemaName)];
-    sql.push(
-      `grant ${TABLE_PRIVILEGES} on all tables in schema ${schema} to ${role}`,
-      `grant ${SEQUENCE_PRIVILEGES} on all sequences in schema ${schema} to ${role}`,
-    );
-  }
+  const sql = [...createRoleSql(database, schemaName), ...grantSql(database, schemaName)];
 
   await withRoleErrors(database, schemaName, async () => {
     for (const statement of sql) {
       await database.execute(statement, [], ctx);
     }
   });
+}
+
+/** The statements that give a tenant's role its privileges in a schema that has its tables already. */
+export function grantSql({ options: { roles } }: TenantDatabase, schemaName: string): string[] {
+  if (roles === undefined) {
+    return [];
+  }
+
+  const [role, schema] = [quoteIdentifier(roleOfTenant(roles, schemaName)), quoteIdentifier(schemaName)];
+
+  return [
+    `grant usage on schema ${schema} to ${role}`,
+    `grant ${TABLE_PRIVILEGES} on all tables in schema ${schema} to ${role}`,
+    `grant ${SEQUENCE_PRIVILEGES} on all sequences in schema ${schema} to ${role}`,
+  ];
 }
 
 /** Drops the role of a tenant after its schema. The role may be missing, because the tenant may be older than the option `roles`. */

@@ -1,9 +1,10 @@
 import type { Transaction } from '@mikro-orm/core';
 import { dependentsOf, lockTables } from '../database/dependents.js';
 import { WANTS_ROWS } from '../connection/server-status.js';
+import { hasNoRoomForLocks, readLocksOfDrop } from '../database/lock-room.js';
 import { mayBeWaitedForText, moveFunctionPaths, namedIn, waitingFor } from '../database/named-schemas.js';
 import { isOwned, SCHEMA_COMMENT } from '../database/owned-schemas.js';
-import { InvalidSchemaNameError, SchemaExistsError, SchemaInUseError, SchemaMissingError } from '../errors/index.js';
+import { InvalidSchemaNameError, LockTableError, SchemaExistsError, SchemaInUseError, SchemaMissingError } from '../errors/index.js';
 import { lockTenant, lockTenantText } from '../database/tenant-lock.js';
 import { quoteIdentifier, roleOfTenant, type SchemaName } from '../postgres/schema-name.js';
 import { hasSqlState } from '../postgres/sql-state.js';
@@ -21,6 +22,7 @@ export function createSchemaSql(database: TenantDatabase, schemaName: string): s
  * Drops a tenant's schema with all data. A missing schema is not an error.
  *
  * @throws SchemaInUseError `SCHEMA_IN_USE` if something outside of it depends on it, unless `cascade` is set.
+ * @throws LockTableError `LOCK_TABLE_TOO_SMALL` if the server cannot lock all that is in it.
  */
 export async function dropSchema(
   database: TenantDatabase,
@@ -31,12 +33,23 @@ export async function dropSchema(
   await lockTenant(database, schemaName, ctx);
 
   if (await isOwned(database, schemaName, 'drop', ctx)) {
-    if (!cascade) {
-      await lockTables(database, schemaName, ctx);
-      refuseInUse(schemaName, 'drop', await dependentsOf(database, schemaName, ctx));
+    const locks = await readLocksOfDrop(database, schemaName, ctx);
+
+    if (locks.needed > locks.room) {
+      throw new LockTableError(schemaName, locks);
     }
 
-    await database.execute(`drop schema ${quoteIdentifier(schemaName)} cascade`, [], ctx);
+    try {
+      if (!cascade) {
+        await lockTables(database, schemaName, ctx);
+        refuseInUse(schemaName, 'drop', await dependentsOf(database, schemaName, ctx));
+      }
+
+      await database.execute(`drop schema ${quoteIdentifier(schemaName)} cascade`, [], ctx);
+    } catch (error) {
+      throw hasNoRoomForLocks(error) ? new LockTableError(schemaName, locks, { cause: error }) : error;
+    }
+
     await dropRole(database, schemaName, ctx);
   }
 }
@@ -170,7 +183,8 @@ export async function lockNewName(
   }
 }
 
-function refuseInUse(schemaName: string, action: 'create' | 'drop' | 'rename', dependents: readonly string[]): void {
+/** @throws SchemaInUseError `SCHEMA_IN_USE` if there is one. */
+export function refuseInUse(schemaName: string, action: 'create' | 'delete' | 'drop' | 'rename', dependents: readonly string[]): void {
   if (dependents.length > 0) {
     throw new SchemaInUseError(schemaName, action, dependents);
   }

@@ -1,5 +1,6 @@
 import { tenants, type ServerCheck } from '@landlord/mikro-orm';
 import { expect } from 'chai';
+import { refusal } from '../support/assertions/refusal.ts';
 import { createCliProject, type CliProject, type CliResult } from '../support/processes/cli-project.ts';
 import { databaseOfServer } from '../support/databases/database-of-server.ts';
 import { onDatabases, type SpecDatabase } from '../support/databases/database.ts';
@@ -69,6 +70,27 @@ describe('a server with small settings', () => {
     expect(code).to.equal(1);
     expect(tooSmall(events)).to.include('autovacuum');
     expect(events.at(-1)).to.deep.include({ event: 'summary', tenants: NAMES.length });
+  });
+
+  it('T19 L5 a schema that is too large for the lock table is named by the doctor, is refused to be dropped with what to set, and is deleted softly', async () => {
+    expect((await tenants(orm).doctor()).findings).to.deep.equal([]);
+
+    for (let n = 0; n < 100; n += 1) {
+      await database.query(`create table t3.extra_${n} (id serial primary key, body text unique)`);
+    }
+
+    const [finding] = (await tenants(orm).doctor()).findings;
+    expect(finding).to.include({ kind: 'locks-too-few', schemaName: 't3' });
+    const error = await refusal(tenants(orm).drop('t3', { cascade: true }), 'LOCK_TABLE_TOO_SMALL');
+    expect(error.message).to.match(
+      /about \d+ locks, and the server has room for \d+, .* Set `max_locks_per_transaction` to \d+ \(it is 10\)/,
+    );
+    expect(await database.query("select count(*)::int as n from pg_class where relname like 'extra\\_%' and relkind = 'r'")).to.deep.equal([
+      { n: 100 },
+    ]);
+    await tenants(orm).drop('t3', { soft: true });
+    expect((await tenants(orm).purge()).failed).to.have.nested.property('[0].error.code', 'LOCK_TABLE_TOO_SMALL');
+    await tenants(orm).restore('t3');
   });
 });
 

@@ -19,6 +19,23 @@ onDatabases(
       }
     });
 
+    it('L3 H10 each sees within a second that another deletes a tenant softly, and restores it', async () => {
+      const [first, ...others] = processes as [TenantProcess, ...TenantProcess[]];
+      await first.create('s', 's.example.com');
+
+      for (const [change, served] of [
+        [() => first.deleteSoftly('s'), 'HOST_UNKNOWN'],
+        [() => first.restore('s'), 's'],
+        [() => first.deleteSoftly('s'), 'HOST_UNKNOWN'],
+      ] as const) {
+        await Promise.all(others.map(each => each.visit('s.example.com')));
+        await change();
+        const changedAt = performance.now();
+        await Promise.all(others.map(each => until(`it is ${served}`, async () => (await each.visit('s.example.com')).served === served)));
+        expect(performance.now() - changedAt, served).to.be.lessThan(1_000);
+      }
+    });
+
     it('H10 each sees within a second what another creates, renames, moves, suspends or deletes', async () => {
       const [first, ...others] = processes as [TenantProcess, ...TenantProcess[]];
       const expectAll = async (host: string, served: string, change: () => Promise<unknown>): Promise<void> => {

@@ -32,7 +32,11 @@ export interface TenantDrift {
  *
  * @throws MigrationError `MIGRATION_FAILED` if the set cannot be run.
  */
-export async function findDrift(database: TenantDatabase, selection: TenantSelection = {}): Promise<DriftReport> {
+export async function findDrift(
+  database: TenantDatabase,
+  selection: TenantSelection = {},
+  onProgress: (compared: number, total: number) => void = () => undefined,
+): Promise<DriftReport> {
   const { tenants } = await migrationStatus(database, selection);
   const [compared, notCompared] = partition(
     tenants,
@@ -52,6 +56,8 @@ export async function findDrift(database: TenantDatabase, selection: TenantSelec
         drifted.push(drift);
       }
     }
+
+    onProgress(Math.min(start + BATCH_SIZE, compared.length), compared.length);
   }
 
   return { equal: compared.length - drifted.length, drifted, notCompared: notCompared.map(({ schemaName }) => schemaName) };

@@ -1,5 +1,5 @@
 // Serves requests for the tenants' hosts as a process of its own, and changes tenants, as it is told by messages of its parent.
-import { currentSchema, tenantContext, TenantMixin } from '@landlord/mikro-orm';
+import { currentSchema, tenantContext, TenantMixin, tenants } from '@landlord/mikro-orm';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { contextOf } from '../web/request-context.ts';
@@ -76,6 +76,8 @@ const work = {
     const em = orm.em.fork();
     await em.removeAndFlush(await em.findOneOrFail(Client, { schemaName }));
   },
+  deleteSoftly: ([schemaName]) => tenants(orm).drop(schemaName, { soft: true }),
+  restore: async ([schemaName]) => void (await tenants(orm).restore(schemaName)),
   close: async () => {
     await orm.close();
     process.disconnect();

@@ -21,6 +21,8 @@ export interface TenantProcess {
   create(schemaName: string, domainUrl: string): Promise<void>;
   change(schemaName: string, data: object): Promise<void>;
   delete(schemaName: string): Promise<void>;
+  deleteSoftly(schemaName: string): Promise<void>;
+  restore(schemaName: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,6 +59,8 @@ export async function startTenantProcess(url: string): Promise<TenantProcess> {
     create: call('create'),
     change: call('change'),
     delete: call('delete'),
+    deleteSoftly: call('deleteSoftly'),
+    restore: call('restore'),
     close: async () => {
       child.send({ id: -1, name: 'close', args: [] });
       const [code] = await once(child, 'exit');

@@ -1,0 +1,79 @@
+import type { TenantDatabase } from '../../database/tenant-database.js';
+import { quoteIdentifier, quoteTable } from '../../postgres/schema-name.js';
+import type { Finding } from './finding.js';
+
+/**
+ * Sequences whose next value a row has already: the next insert fails. Reads the sequence and the highest value of each column that has one, a hundred
+ * at a time, as each takes locks.
+ */
+export async function checkSequences(
+  database: TenantDatabase,
+  names: ReadonlySet<string>,
+  onProgress: (checked: number, total: number) => void,
+): Promise<Finding[]> {
+  const sequences = (await database.execute<Sequence>(SEQUENCES, [], undefined)).filter(({ schema }) => names.has(schema));
+  const findings: Finding[] = [];
+
+  for (let start = 0; start < sequences.length; start += BATCH) {
+    const batch = sequences.slice(start, start + BATCH);
+    const rows = await database.execute<{ position: number; highest: string | null; next: string }>(
+      batch.map(selectOf).join(' union all '),
+      [],
+      undefined,
+    );
+
+    for (const { position, highest, next } of rows) {
+      const sequence = batch[position];
+
+      if (sequence !== undefined && highest !== null && BigInt(highest) >= BigInt(next)) {
+        findings.push(behind(sequence, highest, next));
+      }
+    }
+
+    onProgress(Math.min(start + BATCH, sequences.length), sequences.length);
+  }
+
+  return findings;
+}
+
+function selectOf({ schema, table, column, sequence }: Sequence, position: number): string {
+  const highest = `(select max(${quoteIdentifier(column)}) from ${quoteTable(schema, table)})::text`;
+
+  return `select ${position} as position, ${highest} as highest, (case when is_called then last_value + 1 else last_value end)::text as next from ${quoteTable(schema, sequence)}`;
+}
+
+function behind({ schema, table, column, sequence }: Sequence, highest: string, next: string): Finding {
+  return {
+    kind: 'sequence-behind',
+    schemaName: schema,
+    object: sequence,
+    message: `the next value of ${sequence} is ${next}, and ${table}.${column} has ${highest} already, so that the next insert fails`,
+    remedy: `Set it: \`select setval('${schema}.${sequence}', ${highest})\`.`,
+    // never back: others may have taken values meanwhile
+    fix: [
+      {
+        sql: `select setval(c.oid::regclass, m.highest) from (select max(${quoteIdentifier(column)}) as highest from ${quoteTable(schema, table)}) m,
+          ${quoteTable(schema, sequence)} s, pg_class c join pg_namespace n on n.oid = c.relnamespace
+          where n.nspname = ? and c.relname = ? and m.highest >= s.last_value`,
+        params: [schema, sequence],
+      },
+    ],
+  };
+}
+
+const SEQUENCES = `select n.nspname::text as schema, t.relname::text as table, a.attname::text as column, s.relname::text as sequence
+  from pg_depend d join pg_class s on s.oid = d.objid and s.relkind = 'S' join pg_sequence q on q.seqrelid = s.oid
+  join pg_class t on t.oid = d.refobjid and t.relkind in ('r', 'p') join pg_attribute a on a.attrelid = t.oid and a.attnum = d.refobjsubid
+  join pg_namespace n on n.oid = t.relnamespace
+  where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')
+    and q.seqincrement > 0 and not q.seqcycle and s.relnamespace = t.relnamespace order by 1, 2, 3`;
+
+/** Each takes the locks of a table, its index and a sequence, of which a transaction has 64 by default without asking for others' room. */
+const BATCH = 100;
+
+interface Sequence {
+  readonly schema: string;
+  readonly table: string;
+  readonly column: string;
+  readonly sequence: string;
+}

@@ -1,0 +1,159 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
+import { createInterface } from 'node:readline';
+import pMap from 'p-map';
+import type { TenantService } from '../api/tenant-service.js';
+import { RunUsageError } from '../errors/index.js';
+import { EXIT } from './exit.js';
+import { count, print, printError, writeJson } from './output.js';
+import { duration } from './run-summary.js';
+import { numberOf, selectionOf, type TenantArgs } from './tenant-args.js';
+import { withTenantsOf } from './with-tenants-of.js';
+
+/** `tenant:exec`: the exit code of the program, or 1 if it has failed for one of several tenants. */
+export function runProgram(args: TenantArgs): Promise<number> {
+  const { tenant, tenants, all = false, where, program = [] } = args;
+  const isForMany = all || tenants !== undefined || where !== undefined;
+
+  if (program.length === 0) {
+    throw RunUsageError.missing(['-- PROGRAM']);
+  }
+
+  if ((tenant !== undefined) === isForMany) {
+    throw RunUsageError.option('TENANT', tenant, 'one schema name, or left out with `--all`, `--tenants` or `--where`');
+  }
+
+  return withTenantsOf(args, async service => {
+    const children = new Children();
+
+    try {
+      return await (tenant === undefined ? runForMany(service, children, args) : runForOne(service, children, tenant, program));
+    } finally {
+      children.release();
+    }
+  });
+}
+
+async function runForOne(service: TenantService, children: Children, schemaName: string, program: readonly string[]): Promise<number> {
+  return children.ended(children.start(program, await service.environment(schemaName), 'inherit'));
+}
+
+async function runForMany(service: TenantService, children: Children, args: TenantArgs): Promise<number> {
+  const { program = [], json, quiet } = args;
+  const names = (await service.list(selectionOf(args))).map(({ schemaName }) => schemaName);
+  const run = async (schemaName: string): Promise<Outcome> => {
+    if (children.isStopped) {
+      return { schemaName, code: undefined };
+    }
+
+    const start = performance.now();
+    const child = children.start(program, await service.environment(schemaName), 'pipe');
+    passOn(child, schemaName, args);
+    const code = await children.ended(child);
+    const durationMs = Math.round(performance.now() - start);
+
+    if (json === true) {
+      writeJson('tenant', { schemaName, code, durationMs });
+    } else if (code !== 0) {
+      printError(`${schemaName}: exit code ${code}`);
+    } else if (quiet !== true) {
+      print(`${schemaName}: done (${duration(durationMs)})`, 'grey');
+    }
+
+    return { schemaName, code };
+  };
+
+  const outcomes = await pMap(names, run, { concurrency: numberOf('--concurrency', args.concurrency) ?? DEFAULT_CONCURRENCY });
+  const [notBegun, ended] = [outcomes.filter(({ code }) => code === undefined), outcomes.filter(({ code }) => code !== undefined)];
+  const failed = ended.filter(({ code }) => code !== 0).map(({ schemaName }) => schemaName);
+
+  if (json === true) {
+    writeJson('summary', {
+      total: outcomes.length,
+      done: ended.length - failed.length,
+      failed,
+      notBegun: notBegun.map(({ schemaName }) => schemaName),
+    });
+  } else {
+    print(
+      `${count(outcomes.length, 'tenant')}: ${ended.length - failed.length} done, ${failed.length} failed${notBegun.length > 0 ? `, ${notBegun.length} not started` : ''}`,
+      failed.length + notBegun.length === 0 ? 'green' : 'yellow',
+    );
+  }
+
+  return children.isStopped ? EXIT.interrupted : failed.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+/** Prints what the program prints, each line with its tenant. */
+function passOn(child: ChildProcess, schemaName: string, { json }: TenantArgs): void {
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const input = child[stream];
+
+    if (input !== null) {
+      createInterface({ input }).on('line', line => {
+        if (json === true) {
+          writeJson('output', { schemaName, stream, line });
+        } else {
+          (stream === 'stdout' ? console.log : console.error)(`${schemaName} | ${line}`);
+        }
+      });
+    }
+  }
+}
+
+/** The programs that are running. They get the signals that this process gets. */
+class Children {
+  /** Whether a signal has come. */
+  isStopped = false;
+  readonly #running = new Set<ChildProcess>();
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    this.isStopped = true;
+    // those in the foreground of a terminal have got it from there
+    this.#running.forEach(child => child.kill(signal));
+  };
+
+  constructor() {
+    SIGNALS.forEach(name => process.on(name, this.#onSignal));
+  }
+
+  start([command = '', ...args]: readonly string[], env: Readonly<Record<string, string>>, stdio: 'inherit' | 'pipe'): ChildProcess {
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: stdio === 'inherit' ? stdio : ['ignore', 'pipe', 'pipe'],
+    });
+    this.#running.add(child);
+
+    return child;
+  }
+
+  /** Its exit code, which is 128 and more after a signal, and 127 if it could not be started, as in a shell. */
+  async ended(child: ChildProcess): Promise<number> {
+    return new Promise(resolve => {
+      child.once('error', error => {
+        this.#running.delete(child);
+        printError(error.message);
+        resolve(NOT_STARTED);
+      });
+      child.once('close', (code, signal) => {
+        this.#running.delete(child);
+        resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+      });
+    });
+  }
+
+  release(): void {
+    SIGNALS.forEach(name => process.off(name, this.#onSignal));
+  }
+}
+
+interface Outcome {
+  readonly schemaName: string;
+  /** Undefined if it was not started. */
+  readonly code: number | undefined;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+const NOT_STARTED = 127;
+
+const DEFAULT_CONCURRENCY = 4;

@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { until } from '../support/assertions/until.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { newLibrary, openLibrary } from '../support/orm/library-orm.ts';
+import { createCliProject, type CliProject } from '../support/processes/cli-project.ts';
+
+const PRINT = `const { schema } = JSON.parse(process.env.LANDLORD_TENANT); console.log('for ' + schema, process.argv.slice(1).join()); process.exit(schema === 'bob' ? 3 : 0);`;
+
+onDatabases(
+  'programs for tenants on the command line',
+  database => {
+    let project: CliProject;
+
+    before(async () => {
+      const orm = await openLibrary(database);
+      await orm.em.fork().persistAndFlush(['acme', 'bob', 'carl'].map(name => newLibrary(name)));
+      await orm.close();
+      process.env['LANDLORD_HISTORY'] = join(process.cwd(), '.data', `history-${process.pid}`);
+      project = await createCliProject(database.url ?? '');
+      await project.write('seeders/DatabaseSeeder.ts', SEEDER);
+    });
+
+    after(async () => {
+      delete process.env['LANDLORD_HISTORY'];
+      await project.remove();
+    });
+
+    it('L13 a program runs for one tenant with its own arguments and exit code, for many with theirs before each line and a summary', async () => {
+      const program = ['--', process.execPath, '-e', PRINT, '--', '--json', 'all'];
+      const [one, all] = await Promise.all([
+        project.run('tenant:exec', 'acme', ...program),
+        project.run('tenant:exec', '--all', '--concurrency', '2', ...program),
+      ]);
+
+      expect(one).to.deep.include({ code: 0, stdout: 'for acme --json,all\n' });
+      expect(all.code).to.equal(1);
+      expect(all.stdout)
+        .to.contain('bob | for bob --json,all')
+        .and.match(/^3 tenants: 2 done, 1 failed$/m);
+      expect(all.stderr).to.contain('bob: exit code 3');
+    });
+
+    it('L13 a program gets the signals of the command, and its exit code is the command’s', async () => {
+      const run = project.start('tenant:exec', 'acme', '--', process.execPath, '-e', WAITING);
+      await until('the program is up', () => run.stderr().includes('up'));
+      run.signal('SIGTERM');
+
+      expect(await run.ended).to.include({ code: 5 });
+    });
+
+    it('L13 seeders run in the tenants that are meant, by either command, and refusals have exit code 2', async () => {
+      const results = await project.runAll([
+        ['ours', 'tenant:seed', 'acme'],
+        ['ours', 'seeder:run', '--tenants', 'acme', 'bob', '--json'],
+        ['ours', 'tenant:seed', '--class', 'NoSuchSeeder'],
+        ['ours', 'tenant:exec', 'acme'],
+        ['ours', 'tenant:usage', '--limit', '1', '--order-by', 'schemaName'],
+        ['ours', 'tenant:usage', '--json'],
+        ['ours', 'tenant:doctor', '--json'],
+        ['ours', 'tenant:doctor', '--dry-run'],
+      ]);
+      const [seeded, json, none, usage, page, usageJson, doctor, dry] = results.map(({ code, output }) => [code, output] as const);
+
+      expect(seeded).to.have.property('0', 0);
+      expect(seeded?.[1]).to.match(/acme: seeded .*\n1 tenant: 1 seeded, 0 failed/);
+      expect(json?.[1]).to.contain('{"event":"summary","total":2,"seeded":2,"failed":[]}');
+      expect(none?.[0]).to.equal(1);
+      expect(usage?.[0]).to.equal(2);
+      expect(page?.[1])
+        .to.match(/│ acme +│/)
+        .and.match(/^3 tenants, 1 to 1 shown: /m);
+      expect(usageJson?.[1].split('\n')).to.have.length(4);
+      expect(doctor).to.deep.equal([0, '{"event":"summary","tenants":3,"findings":0,"mended":0,"failed":0}']);
+      expect(dry?.[0]).to.equal(2);
+      expect(
+        await database.query(
+          'select (select count(*)::int from acme.author) as acme, (select count(*)::int from bob.author) as bob, (select count(*)::int from carl.author) as carl',
+        ),
+      ).to.deep.equal([{ acme: 2, bob: 1, carl: 0 }]);
+    });
+
+    it('L5 the command line prints what is found with its tenants, and the SQL of a dry run', async () => {
+      await database.query('comment on schema bob is null');
+      await database.query('comment on schema carl is null');
+      const [found, dry, fixed] = await project.runAll([
+        ['ours', 'tenant:doctor'],
+        ['ours', 'tenant:doctor', '--fix', '--dry-run'],
+        ['ours', 'tenant:doctor', '--fix'],
+      ]);
+
+      expect(found).to.include({ code: 1 });
+      expect(found?.output)
+        .to.match(/^schema-unmarked: 2 tenants \(bob carl\): the schema lacks the mark/m)
+        .and.match(/`--fix` mends it/);
+      expect(dry?.output).to.contain(`comment on schema "bob" is 'tenant of @landlord/mikro-orm';`);
+      expect(fixed).to.include({ code: 0 });
+      expect(fixed?.output).to.match(/3 tenants, 2 findings, 2 mended, 0 could not be/);
+    });
+
+    it('L13 the shell has the tenant’s em and entities and waits for promises, and keeps what was typed', async () => {
+      const shell = project.startOnTerminal('tenant:shell', 'acme');
+      await until(`it is open: ${shell.output()}`, () => shell.output().includes('acme> '));
+      shell.type('(await em.find(Author, {})).length + " of " + tenant.schemaName\n');
+      await until('it has answered', () => shell.output().includes(`'2 of acme'`));
+      shell.type('await em.execute("select 40 + count(*)::int as n from author")\n');
+      await until('raw SQL is the tenant’s too', () => shell.output().includes('n: 42'));
+      shell.type('.exit\n');
+
+      expect(await shell.ended).to.include({ code: 0 });
+      expect(await readFile(process.env['LANDLORD_HISTORY'] ?? '', 'utf8')).to.contain('em.find(Author, {})');
+    });
+  },
+  ['postgresql'],
+);
+
+const WAITING = `process.on('SIGTERM', () => process.exit(5)); console.error('up'); setInterval(() => undefined, 1000);`;
+
+const SEEDER = `import { Seeder } from '@mikro-orm/seeder';
+import { Author } from '../entities/index.ts';
+export class DatabaseSeeder extends Seeder {
+  async run(em) { em.create(Author, { name: 'Ann' }); }
+}
+`;
