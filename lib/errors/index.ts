@@ -39,3 +39,5 @@ export type { Blocker } from './blocker.js';
 export { MigrationError, RunUsageError } from './migration-errors.js';
 export { MigrationSetError } from './migration-set-error.js';
 export { TenantMaintenanceError, TenantSuspendedError } from './state-errors.js';
+export { TenantJobError, TenantPathError } from './job-errors.js';
+export { TenantHookError } from './hook-errors.js';

@@ -9,6 +9,7 @@ import { MessageSize } from './message-size.js';
 import { isHalfDone, LONGEST_TO_REPEAT_MS } from './migrate-tenant.js';
 import type { StepwiseRun } from './non-transactional.js';
 import { Round } from './round.js';
+import type { RunHooks } from './run-hooks.js';
 import type { RunResults } from './run-results.js';
 import type { MigrateOptions } from './run-types.js';
 import { migrateInSharedMessage } from './shared-message.js';
@@ -28,6 +29,7 @@ export interface RunParts {
   readonly workOn: (database: TenantDatabase, work: TenantWork, run: StepwiseRun) => Promise<TenantRunOutcome>;
   /** Called with when the work on a tenant began that is committed now. */
   readonly onCommit: (schemaName: string, begunAt: number) => void;
+  readonly hooks: RunHooks;
 }
 
 /**
@@ -111,7 +113,7 @@ export class RunInTenants {
   }
 
   async #visit(works: readonly TenantWork[], round: Round): Promise<void> {
-    let left = works;
+    let left = await this.#parts.hooks.before(works, (schemaName, error) => this.#parts.results.failed(schemaName, error, 0));
 
     while (left.length > 1 && !this.#isOver(round)) {
       left = await this.#visitTogether(left, round);
@@ -155,7 +157,7 @@ export class RunInTenants {
     this.#states.unanswered(unanswered);
 
     for (const { schemaName, planned } of done) {
-      this.#finish(
+      await this.#finish(
         schemaName,
         planned.map(({ name }) => name),
         { start, durationMs: took / done.length },
@@ -211,13 +213,18 @@ export class RunInTenants {
     }
 
     // what was committed by a message whose answer was lost
-    this.#finish(schemaName, outcome.length > 0 ? outcome : state.sent, { start, durationMs });
+    await this.#finish(schemaName, outcome.length > 0 ? outcome : state.sent, { start, durationMs });
   }
 
-  #finish(schemaName: string, migrations: readonly string[], { start, durationMs }: { start: number; durationMs: number }): void {
+  async #finish(
+    schemaName: string,
+    migrations: readonly string[],
+    { start, durationMs }: { start: number; durationMs: number },
+  ): Promise<void> {
     this.#parts.trouble.hasPassed();
     this.#parts.onCommit(schemaName, start);
     this.#parts.results.migrated(schemaName, migrations, durationMs);
+    await this.#parts.hooks.after(schemaName, migrations);
   }
 
   async #afterError(
