@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { until } from '../support/assertions/until.ts';
 import { ROOT } from '../support/orm/library-orm.ts';
 import { send, submit, type HttpResponse } from '../support/web/http.ts';
 
@@ -8,17 +9,19 @@ describe('examples/koa, started by its command', function () {
   this.timeout(60_000);
   let child: ChildProcess;
   let port: number;
+  let output = '';
 
   before(async () => {
     const env = { ...process.env, PORT: '0', EXAMPLE_DATA: 'memory://' };
     child = spawn(process.execPath, ['--import', 'tsx', 'examples/koa/start.ts'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = (await once(child.stdout!, 'data')) as [Buffer];
     port = Number(/:(\d+)/.exec(line.toString())?.[1]);
+    child.stdout!.on('data', (data: Buffer) => (output += data.toString()));
   });
 
   after(() => child.kill());
 
-  it('T1 H1 H15 H18 S1 signs teams up, shows each its own tasks, and ends when it is told to', async () => {
+  it('T1 H1 H15 H18 J1 J4 S1 signs teams up, shows each its own tasks, and ends when it is told to', async () => {
     expect((await signUp('red')).status).to.equal(302);
     expect((await signUp('blue')).status).to.equal(302);
     expect((await get('localhost')).body)
@@ -49,8 +52,17 @@ describe('examples/koa, started by its command', function () {
     expect((await setState('red', 'active')).status).to.equal(302);
     expect((await get('red.localhost')).body).to.contain('Paint &lt;it> (high)');
 
+    expect((await submit({ port, host: 'red.localhost', path: '/clean' }, {})).status).to.equal(302);
+    await until('the job is logged', () => output.includes('tasks were deleted'));
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).to.deep.equal([0, null]);
+    const lines = output
+      .split('\n')
+      .filter(line => line.startsWith('{'))
+      .map(line => JSON.parse(line) as { tenant?: string; message: string });
+    expect(lines).to.deep.include({ tenant: 'team_red', message: '0 tasks were deleted' });
+    expect(lines).to.deep.include({ tenant: 'team_blue', message: 'GET / 200' });
+    expect(lines).to.deep.include({ message: 'GET /health 200' });
   });
 
   function signUp(name: string): Promise<HttpResponse> {
