@@ -1,10 +1,14 @@
 import {
+  captureTenant,
   currentSchema,
+  resumeTenant,
   runInTenant,
   TenantHookError,
+  tenantKey,
   TenantMixin,
   tenants,
   type CommittedChange,
+  type HookEntityManager,
   type TenantFailure,
   type TenantHooks,
 } from '@landlord/mikro-orm';
@@ -17,6 +21,7 @@ import { schemaNames } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { CreateNote, Note, openNoteOrm } from '../support/orm/note-orm.ts';
 import type { SpecOrm } from '../support/orm/open-orm.ts';
+import { rolesOf } from '../support/orm/roles.ts';
 import { sqlMigration } from '../support/orm/tenant-set.ts';
 
 class Firm extends TenantMixin {
@@ -111,6 +116,20 @@ onDatabases('hooks', database => {
 
     expect(await notesOf('global')).to.deep.equal(['by the global one', 'flushed']);
     expect((await orm.em.fork().findOneOrFail(Firm, { schemaName: 'global' })).note).to.equal('set by the hook');
+  });
+
+  it('J1 J3 a job that afterCreate queues is the new tenant’s, though its transaction is not committed yet', async () => {
+    let queued: unknown;
+    let key = '';
+    act.afterCreate = () => {
+      queued = captureTenant();
+      key = tenantKey('k');
+    };
+    const { id } = await create('queued');
+
+    expect(queued).to.deep.equal({ v: 1, key: id, schema: 'queued' });
+    expect(key).to.match(new RegExp(`^tenant:${id}\\.:k$`));
+    expect(await resumeTenant(queued, em => em.schema, { orm })).to.equal('queued');
   });
 
   for (const name of ['beforeCreate', 'afterCreate'] as const) {
@@ -308,3 +327,37 @@ onDatabases('hooks', database => {
     return runInTenant(schemaName, async em => (await em.find(Note, {}, { orderBy: { id: 1 } })).map(({ text }) => text), { orm });
   }
 });
+
+onDatabases(
+  'hooks with roles',
+  database => {
+    it('J3 N3 run as the tenant’s role in the tenant’s scope, and leave none on the connection', async () => {
+      const names = rolesOf(database, 'hooks');
+      await names.create();
+      const roles: unknown[] = [];
+      const note = async ({ em }: { readonly em: HookEntityManager }): Promise<void> => {
+        roles.push(...(await em.execute<{ role: string }[]>('select current_user as role')).map(({ role }) => role));
+      };
+      const hooks: TenantHooks = {
+        beforeCreate: note,
+        afterCreate: async event => {
+          await note(event);
+          event.em.persist(event.em.create(Note, { text: 'first' }));
+        },
+        beforeDrop: note,
+      };
+      const orm = await openNoteOrm(database, Firm, { hooks, roles: { prefix: names.prefix, shared: names.shared } }, { pool: { min: 1, max: 1 } });
+      await tenants<Firm>(orm).create({ schemaName: 'acme', domainUrl: 'acme.example.com' });
+      const fork = orm.em.fork();
+      await note({ em: fork });
+      expect(await runInTenant('acme', em => em.count(Note, {}), { orm })).to.equal(1);
+      await tenants(orm).drop('acme');
+      await note({ em: fork });
+
+      expect(roles).to.deep.equal(['postgres', `${names.prefix}acme`, 'postgres', `${names.prefix}acme`, 'postgres']);
+      await orm.close();
+      await names.drop();
+    });
+  },
+  ['postgresql'],
+);

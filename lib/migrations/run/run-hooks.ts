@@ -45,16 +45,18 @@ export class RunHooks {
     return left;
   }
 
-  /** Calls `afterMigrate`, if anything was migrated. Never fails. */
-  async after(schemaName: string, migrations: readonly string[]): Promise<void> {
-    if (!this.#isMigration || migrations.length === 0) {
+  /** Calls `afterMigrate` for each of them where anything was migrated. Never fails. */
+  async after(migrated: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[]): Promise<void> {
+    if (!this.#isMigration || this.#database.options.hooks?.afterMigrate === undefined) {
       return;
     }
 
-    try {
-      await callInScope(this.#database, 'afterMigrate', { schemaName, direction: this.#direction, migrations });
-    } catch (error) {
-      await reportFailure(this.#database, { operation: 'afterMigrate', schemaName, error });
+    for (const { schemaName, migrations } of migrated.filter(each => each.migrations.length > 0)) {
+      try {
+        await callInScope(this.#database, 'afterMigrate', { schemaName, direction: this.#direction, migrations });
+      } catch (error) {
+        await reportFailure(this.#database, { operation: 'afterMigrate', schemaName, error });
+      }
     }
   }
 

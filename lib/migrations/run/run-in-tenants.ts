@@ -156,13 +156,13 @@ export class RunInTenants {
     const { done, busy, alone, unanswered, failed, left } = outcome;
     this.#states.unanswered(unanswered);
 
-    for (const { schemaName, planned } of done) {
-      await this.#finish(
-        schemaName,
-        planned.map(({ name }) => name),
-        { start, durationMs: took / done.length },
-      );
+    const migrated = done.map(({ schemaName, planned }) => ({ schemaName, migrations: planned.map(({ name }) => name) }));
+
+    for (const { schemaName, migrations } of migrated) {
+      this.#finish(schemaName, migrations, { start, durationMs: took / done.length });
     }
+
+    await this.#parts.hooks.after(migrated);
 
     for (const work of busy) {
       await this.#afterBusy(work, round);
@@ -213,18 +213,15 @@ export class RunInTenants {
     }
 
     // what was committed by a message whose answer was lost
-    await this.#finish(schemaName, outcome.length > 0 ? outcome : state.sent, { start, durationMs });
+    const migrations = outcome.length > 0 ? outcome : state.sent;
+    this.#finish(schemaName, migrations, { start, durationMs });
+    await this.#parts.hooks.after([{ schemaName, migrations }]);
   }
 
-  async #finish(
-    schemaName: string,
-    migrations: readonly string[],
-    { start, durationMs }: { start: number; durationMs: number },
-  ): Promise<void> {
+  #finish(schemaName: string, migrations: readonly string[], { start, durationMs }: { start: number; durationMs: number }): void {
     this.#parts.trouble.hasPassed();
     this.#parts.onCommit(schemaName, start);
     this.#parts.results.migrated(schemaName, migrations, durationMs);
-    await this.#parts.hooks.after(schemaName, migrations);
   }
 
   async #afterError(
