@@ -13,7 +13,7 @@ import {
   type CapturedWork,
   type TenantEntityManager,
 } from '@landlord/mikro-orm';
-import { defineEntity, p, type EntityClass } from '@mikro-orm/core';
+import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { refusal } from '../support/assertions/refusal.ts';
 import { onDatabases } from '../support/databases/database.ts';
