@@ -5,6 +5,10 @@ export { TenantStateMixin, type TenantState } from './tenant/tenant-state.js';
 export { TenantEntityManager } from './orm/tenant-entity-manager.js';
 export { currentSchema, currentTenant, requireTenant, runInPublic, runInTenant } from './api/run-in.js';
 export { assertSameTenant, boundToTenant, isSameTenant } from './api/bound-to-tenant.js';
+export { captureTenant, resumeTenant } from './api/capture-tenant.js';
+export { tenantFields, tenantMixin } from './api/tenant-fields.js';
+export { onTenantEnd, whileServed } from './api/while-served.js';
+export { tenantKey, tenantPath } from './api/tenant-key.js';
 export { forEachTenant } from './api/for-each-tenant.js';
 export { acrossTenants, TenantsReport } from './api/report/across-tenants.js';
 export { NOT_DELETED } from './tenant/not-deleted.js';
@@ -32,7 +36,6 @@ export type { PurgeOptions, PurgeResult } from './provisioning/purge.js';
 export type { DoctorOptions } from './api/doctor/doctor.js';
 export type { DoctorReport, Finding, FindingKind, FixStatement, MendedFinding } from './api/doctor/finding.js';
 export type { SeedOptions, SeedResult } from './api/seed.js';
-export type { TenantOfEnvironment } from './api/tenant-of-environment.js';
 export type { TenantUsage, UsageOptions, UsageOrder, UsageReport } from './api/usage.js';
 export type { OrmOption } from './scope/live-orms.js';
 export type { RunInTenantOptions } from './api/run-in.js';
@@ -55,6 +58,23 @@ export type { RunPreview } from './migrations/run/preview.js';
 export type { MigrationStatus, TenantHistory, TenantMigrationStatus } from './migrations/run/status.js';
 export type { TenantSelection } from './migrations/run/selection.js';
 export type { CreatedMigration, CreateMigrationOptions } from './migrations/set/tenant-migrator.js';
+export type { ResumeTenantOptions } from './api/capture-tenant.js';
+export type { CapturedOutside, CapturedTenant, CapturedWork } from './api/captured-value.js';
+export type { TenantEnd } from './directory/tenant-watch.js';
+export type { TenantFieldsOptions } from './api/tenant-fields.js';
+export type { JsonKey } from './scope/key-of-scope.js';
+export type {
+  CommittedChange,
+  DropHookEvent,
+  HookEntityManager,
+  MigrateHookEvent,
+  RenameHookEvent,
+  TenantFailure,
+  TenantHookEvent,
+  TenantHooks,
+  TenantOperation,
+} from './tenant/hook-options.js';
+export type { SqlTagsOption, TaggedScope } from './tenant/sql-tag-options.js';
 export type { BoundToTenant } from './api/bound-to-tenant.js';
 export type { TenantUrlOptions } from './web/core/tenant-url.js';
 export type { TlsCheckOptions } from './web/core/tls-check.js';

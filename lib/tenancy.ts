@@ -3,9 +3,10 @@ import type { TenantDatabase } from './database/tenant-database.js';
 import type { DirectoryKey } from './directory/directory-key.js';
 import type { Directory } from './directory/directory.js';
 import type { HeldRow } from './directory/held-tenant.js';
+import { TenantWatch } from './directory/tenant-watch.js';
 import { openDirectory } from './directory/open-directory.js';
 import { OrmSelectionError } from './errors/index.js';
-import { enterScope, outsideEndedTransaction } from './orm/mikro-context.js';
+import { enterScope, leaveScope, outsideEndedTransaction } from './orm/mikro-context.js';
 import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
 import { selectOrm, type OrmOption } from './scope/live-orms.js';
 import type { Scope } from './scope/scope.js';
@@ -19,6 +20,7 @@ export class Tenancy {
   readonly rules: TenantRules;
   readonly database: TenantDatabase;
   #directory: Directory<HeldRow> | undefined;
+  #watch: TenantWatch | undefined;
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
   static of(config: Configuration): Tenancy {
@@ -50,13 +52,28 @@ export class Tenancy {
     return (this.#directory ??= openDirectory(this.database));
   }
 
+  /** Watches tenants that something is open for. It is created on first use. */
+  get watch(): TenantWatch {
+    if (this.#watch === undefined) {
+      // made first: it has to forget a tenant before that is looked at
+      const { directory } = this;
+      const watch = new TenantWatch(this.database.changes, key => leaveScope(() => directory.find(key)));
+      this.#watch = watch;
+      this.database.onClose(async () => watch.close());
+    }
+
+    return this.#watch;
+  }
+
   /** Runs `fn` in the transaction that the caller is in, unless that has ended. */
   inOpenTransaction<Result>(fn: () => Result): Result {
     return outsideEndedTransaction(this.database.orm.em, fn);
   }
 
   enter<Result>(scope: Scope, fn: (em: TenantEntityManager) => Result): Result {
-    return enterScope(this.database.orm.em, scope, fn);
+    const { observer } = this.rules;
+
+    return enterScope(this.database.orm.em, scope, observer === undefined ? fn : em => observer.entered(scope, () => fn(em)));
   }
 
   /**

@@ -27,6 +27,7 @@ import { replacedSettings } from './tenant/replaced-settings.js';
 import { ensureTenantRelation } from './tenant/domain-entity.js';
 import { ensurePrimaryKey, pinToSchema } from './tenant/entity-kinds.js';
 import { guardExtensions } from './orm/public-extensions.js';
+import { tellFailures } from './orm/tenant-hooks.js';
 import { MIGRATOR, SCHEMA_GENERATOR } from './orm/refuse-tenant-tables.js';
 import { contextOfScopes } from './orm/mikro-context.js';
 import { entityManagerOf } from './orm/entity-manager-class.js';
@@ -273,6 +274,7 @@ function tenantsExtension(
       const rules = new TenantRules(orm, options);
       const database = new TenantDatabase(orm, rules);
       const tenancy = new Tenancy(database);
+      tellFailures(database);
       orm.config.registerExtension(TenantRules.EXTENSION, () => rules);
       orm.config.registerExtension(TenantDatabase.EXTENSION, () => database);
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);

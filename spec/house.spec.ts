@@ -20,6 +20,7 @@ const ROOMS = [
   'tenancy.ts',
   'api',
   'web',
+  'telemetry',
   'testing',
   'cli',
   'with-tenants.ts',

@@ -1,12 +1,14 @@
-import { currentTenant, schemaRouter, tenantContext, TenantError, type TenantEntityManager } from '@landlord/mikro-orm';
+import { captureTenant, currentTenant, schemaRouter, tenantContext, TenantError, type TenantEntityManager } from '@landlord/mikro-orm';
 import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
 import { Priority, Task, Team, TeamDomain } from './entities.ts';
+import { Jobs } from './jobs.ts';
+import { log } from './log.ts';
 import { taskPage, teamsPage } from './pages.ts';
 
 /** The application. In a team's routes, `em` reads and writes that team's schema alone. */
-export function createApp(em: TenantEntityManager): Koa {
+export function createApp(em: TenantEntityManager, jobs = new Jobs(em)): Koa {
   const publicRouter = new Router();
   const teamRouter = new Router();
 
@@ -46,6 +48,12 @@ export function createApp(em: TenantEntityManager): Koa {
     ctx.body = taskPage(currentTenant<Team>()?.name ?? '', tasks, await em.find(Priority, {}));
   });
 
+  // done by a worker, after the answer: the job says which team it is of
+  teamRouter.post('/clean', ctx => {
+    jobs.add({ tenant: captureTenant() });
+    ctx.redirect('/');
+  });
+
   teamRouter.post('/tasks', async ctx => {
     const priority = await em.findOneOrFail(Priority, { name: field(ctx, 'priority') });
     await em.persistAndFlush(em.create(Task, { title: field(ctx, 'title'), priority }));
@@ -56,9 +64,16 @@ export function createApp(em: TenantEntityManager): Koa {
   app.use(showErrors);
   app.use(bodyParser());
   app.use(tenantContext());
+  app.use(logRequests);
   app.use(schemaRouter({ public: publicRouter.routes(), tenant: teamRouter.routes() }));
 
   return app;
+}
+
+/** In the scope of the request, so that each line names its team. */
+async function logRequests(ctx: Context, next: () => Promise<unknown>): Promise<void> {
+  await next();
+  log(`${ctx.method} ${ctx.path} ${ctx.status}`);
 }
 
 /** What a visitor chose wrongly is said to the visitor: a name that is taken, or that no schema can have. */

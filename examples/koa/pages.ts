@@ -18,7 +18,7 @@ export function taskPage(team: string, tasks: readonly Task[], priorities: reado
 
   return page(
     `Tasks of ${team}`,
-    `<ul>${items.join('')}</ul><form method="post" action="/tasks"><label>Title <input name="title" required></label> <label>Priority <select name="priority">${options.join('')}</select></label> <button>Add</button></form>`,
+    `<ul>${items.join('')}</ul><form method="post" action="/tasks"><label>Title <input name="title" required></label> <label>Priority <select name="priority">${options.join('')}</select></label> <button>Add</button></form><form method="post" action="/clean"><button>Delete what is done</button></form>`,
   );
 }
 

@@ -1,8 +1,9 @@
-import { UnknownTenantError } from '../errors/index.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { captureTenant } from './capture-tenant.js';
 import { DeletionService } from './deletion-service.js';
 import { examine, type DoctorOptions } from './doctor/doctor.js';
 import type { DoctorReport } from './doctor/finding.js';
+import { runInTenant } from './run-in.js';
 import { seedTenants, type SeedOptions, type SeedResult } from './seed.js';
 import { environmentOf } from './tenant-of-environment.js';
 import { readUsage, type UsageOptions, type UsageReport } from './usage.js';
@@ -35,18 +36,13 @@ export abstract class InspectionService<Tenant extends TenantMixin<unknown> = Te
   }
 
   /**
-   * The environment for a process that works for a tenant: `{ LANDLORD_TENANT: … }`. The process reads it by `tenantOfEnvironment()`.
+   * The environment for a process that works for a tenant: `{ LANDLORD_TENANT: … }`. The process reads it by `tenantOfEnvironment()`, for `resumeTenant()`.
    *
    * @throws UnknownTenantError `TENANT_UNKNOWN`
    */
   async environment(schemaName: string): Promise<Record<string, string>> {
-    const rows = await this.database.tenants.findAll({ schemaName });
-    const [found] = await this.database.tenants.identify(rows);
+    const { orm } = this.database;
 
-    if (found?.identity === undefined) {
-      throw new UnknownTenantError([schemaName]);
-    }
-
-    return environmentOf(found.identity);
+    return runInTenant(schemaName, () => environmentOf(captureTenant({ orm })), { orm });
   }
 }

@@ -65,6 +65,6 @@ export abstract class ServiceBase {
       throw new PublicContextRequiredError(action, scope.schemaName);
     }
 
-    return this.tenancy.enter(publicScope(rules), fn);
+    return rules.failures.during(() => this.tenancy.enter(publicScope(rules), fn));
   }
 }

@@ -136,7 +136,7 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
         row.autoDropSchema = false;
         tx.remove(row);
         await tx.flush();
-        await dropSchema(this.database, schemaName, { ctx: tx.getTransactionContext(), cascade });
+        await dropSchema(this.database, schemaName, { ctx: tx.getTransactionContext(), cascade, tenant: row });
       }),
     );
   }

@@ -22,7 +22,9 @@ export async function runCli(args: readonly string[]): Promise<number> {
 
   // `| head` closes it, and so does a terminal that is gone. Work that is under way does not end for it
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', ignoreClosed);
+    if (!stream.listeners('error').includes(ignoreClosed)) {
+      stream.on('error', ignoreClosed);
+    }
   }
 
   const commandLine = (await configure()) as unknown as CommandLine;

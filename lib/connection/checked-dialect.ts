@@ -1,13 +1,14 @@
 import { CheckedConnection, type CommitSettings } from './checked-connection.js';
 import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 import { sendOn } from './server-status.js';
+import { tagStatements, type TagOf } from './sql-tags.js';
 import type { TenantCheck } from './tenant-check.js';
 
 /**
  * A Kysely dialect of which every connection holds its statements to the tenant that they are for. It stands below the guard: what the guard
  * runs in a transaction of its own is held to the tenant like any other.
  */
-export function checkDialect(dialect: Dialect, check: TenantCheck, settings: CommitSettings): Dialect {
+export function checkDialect(dialect: Dialect, check: TenantCheck, settings: CheckedSettings): Dialect {
   return {
     createDriver: () => new CheckedDriver(dialect.createDriver(), check, settings),
     createAdapter: () => dialect.createAdapter(),
@@ -16,13 +17,18 @@ export function checkDialect(dialect: Dialect, check: TenantCheck, settings: Com
   };
 }
 
+export interface CheckedSettings extends CommitSettings {
+  /** What each statement is sent with. Undefined where they are sent as they are. */
+  readonly tagOf: () => TagOf | undefined;
+}
+
 class CheckedDriver implements Driver {
   readonly #driver: Driver;
   readonly #check: TenantCheck;
-  readonly #settings: CommitSettings;
+  readonly #settings: CheckedSettings;
   readonly #connections = new WeakMap<DatabaseConnection, CheckedConnection>();
 
-  constructor(driver: Driver, check: TenantCheck, settings: CommitSettings) {
+  constructor(driver: Driver, check: TenantCheck, settings: CheckedSettings) {
     this.#driver = driver;
     this.#check = check;
     this.#settings = settings;
@@ -41,6 +47,12 @@ class CheckedDriver implements Driver {
     let connection = this.#connections.get(inner);
 
     if (connection === undefined) {
+      const tagOf = this.#settings.tagOf();
+
+      if (tagOf !== undefined) {
+        tagStatements(inner, tagOf);
+      }
+
       connection = new CheckedConnection(inner, { driver: this.#driver, check: this.#check, settings: this.#settings });
       sendOn(connection, inner);
       this.#connections.set(inner, connection);

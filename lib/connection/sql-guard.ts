@@ -16,6 +16,7 @@ import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
 import { gateOf } from './start-gate.js';
 import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
+import { tagsOf } from './sql-tags.js';
 import { TenantCheck } from './tenant-check.js';
 import { TenantLimiter } from './tenant-limiter.js';
 import type { TenantIdentity, TenantRef } from '../scope/tenant-identity.js';
@@ -37,11 +38,15 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
     tenantOf: query => guard.identityOf(query),
   });
   const guarded = (dialect: Dialect, { takesScripts, isShared }: DialectKind): Dialect =>
-    guardDialect(checkDialect(dialect, check, { takesScripts, log: guard.log }), guard, {
-      isShared,
-      // `reset all` has taken it away
-      isForgotten: config.get('sessionContext') === 'connection',
-    });
+    guardDialect(
+      checkDialect(dialect, check, { takesScripts, log: guard.log, tagOf: () => tagsOf(config, query => guard.targetOf(query)) }),
+      guard,
+      {
+        isShared,
+        // `reset all` has taken it away
+        isForgotten: config.get('sessionContext') === 'connection',
+      },
+    );
   const createKysely = open.createKysely.bind(open);
   const createKyselyDialect = open.createKyselyDialect.bind(open);
   const execute = open.execute.bind(open);
@@ -203,6 +208,11 @@ class TenantSqlGuard implements SqlGuard {
   refuseCarried([query, params]: readonly unknown[]): void {
     const target = this.#target();
     refuseCarried([query, params], target.kind === 'tenant' ? target.schemaName : undefined);
+  }
+
+  /** Whom a statement that was let through is for. */
+  targetOf({ queryId }: Pick<Query, 'queryId'>): SqlTarget {
+    return targetOfQuery.get(queryId) ?? this.#target();
   }
 
   /** @throws CrossTenantError for a query of Kysely's that was built for another tenant than that of the scope it is sent in */

@@ -18,6 +18,8 @@ export class TenantLimiter {
   readonly #gates = new Map<string, Gate>();
   readonly #units = new WeakMap<Scope, Unit>();
   readonly #limits = new WeakMap<object, Limits | undefined>();
+  #queueFull = 0;
+  #timedOut = 0;
 
   /** One for all connections of an ORM. */
   static of(config: Configuration): TenantLimiter {
@@ -50,6 +52,19 @@ export class TenantLimiter {
     return limits === undefined ? undefined : this.#enter(scope, limits);
   }
 
+  /** The connections of all tenants, the work that waits, and how much was refused. */
+  get stats(): { readonly used: number; readonly waiting: number; readonly queueFull: number; readonly timedOut: number } {
+    const gates = [...this.#gates.values()];
+    const sum = (count: (gate: Gate) => number): number => gates.reduce((total, gate) => total + count(gate), 0);
+
+    return {
+      used: sum(({ used }) => used),
+      waiting: sum(({ waiting }) => waiting.size),
+      queueFull: this.#queueFull,
+      timedOut: this.#timedOut,
+    };
+  }
+
   #enter(scope: TenantScope, limits: Limits): Place | Promise<Place> {
     const unit = this.#unitOf(scope);
     const gate = this.#gates.get(scope.schemaName) ?? new Gate(() => this.#gates.delete(scope.schemaName));
@@ -60,6 +75,7 @@ export class TenantLimiter {
     }
 
     if (gate.waiting.size >= limits.queue) {
+      this.#queueFull += 1;
       throw TenantOverloadedError.queueFull(scope.schemaName, limits);
     }
 
@@ -78,6 +94,7 @@ export class TenantLimiter {
       };
       const timer = setTimeout(() => {
         leave();
+        this.#timedOut += 1;
         gate.dropIfUnused();
         reject(TenantOverloadedError.waitedTooLong(scope.schemaName, limits));
       }, limits.timeoutMs);

@@ -103,6 +103,13 @@ export class TenantIdentifier {
     return state?.name === identity.schemaName && schemaOidOf(state) === identity.schemaOid;
   }
 
+  /** The name of the tenant whose row has these columns as its key now. Undefined if there is none. */
+  async nameOf(keyValues: readonly unknown[]): Promise<string | undefined> {
+    const [state] = await this.#stored([keyValues], this.#orm.em.getTransactionContext());
+
+    return state?.name;
+  }
+
   async #ask(rows: readonly Tenant[], ctx: Transaction | undefined): Promise<(TenantIdentity | undefined)[]> {
     const confirmations = this.#identities.confirmationsOf('write');
     const askedAt = confirmations.now();

@@ -3,9 +3,10 @@ import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 
 /**
  * Calls `fn` when the transaction commits. For a savepoint, that is the outermost transaction. `fn` is not called if the transaction is
- * rolled back, or if it is committed by other code than MikroORM's.
+ * rolled back, or if it is committed by other code than MikroORM's. What is left to be done after a promise is waited for: the connection is free
+ * by then.
  */
-export function onCommit(ctx: Transaction, fn: () => void): void {
+export function onCommit(ctx: Transaction, fn: () => unknown): void {
   const outermost = outermostOf(ctx);
   const waiting = waitingFor.get(outermost) ?? [];
   waitingFor.set(outermost, [...waiting, fn]);
@@ -40,8 +41,13 @@ export function noticeCommits(connection: AbstractSqlConnection): void {
 
       // also where a subscriber has thrown that was told of it
       if (isCommitted) {
-        waitingFor.get(ctx)?.forEach(fn => fn());
+        const waiting = waitingFor.get(ctx)?.map(fn => fn()) ?? [];
         waitingFor.delete(ctx);
+
+        // most of it is done at once
+        if (waiting.some(each => each instanceof Promise)) {
+          await Promise.all(waiting);
+        }
       }
     }
   };
@@ -60,4 +66,4 @@ function outermostOf(ctx: object): object {
 
 const outermost = new WeakMap<object, object>();
 
-const waitingFor = new WeakMap<object, readonly (() => void)[]>();
+const waitingFor = new WeakMap<object, readonly (() => unknown)[]>();

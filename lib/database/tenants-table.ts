@@ -1,5 +1,7 @@
+import { helper } from '@mikro-orm/core';
 import { forPublic } from '../connection/sql-target.js';
 import { isDeletedName } from '../postgres/schema-name.js';
+import { TenantChangedError } from '../errors/index.js';
 import type { IdentifiedTenant } from '../scope/make-scope.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
@@ -61,6 +63,37 @@ export class TenantsTable {
     return this.#identifier.identify(rows);
   }
 
+  /**
+   * The tenant with this key, if it is served: a value for each column, as the database takes it.
+   *
+   * @throws TenantChangedError `TENANT_CHANGED` if its name changes each time that it is looked up.
+   */
+  async findServedByKey(keyValues: readonly unknown[]): Promise<IdentifiedTenant | undefined> {
+    let name: string | undefined;
+
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      name = await this.#identifier.nameOf(keyValues);
+      const row = name === undefined ? undefined : await this.findOneServed({ schemaName: name });
+      const [found] = row === undefined ? [] : await this.identify([row]);
+
+      if (found !== undefined && hasKey(found.row, keyValues)) {
+        return found;
+      }
+
+      // a filter hides it, or it was renamed between the two
+      if (row === undefined && name === (await this.#identifier.nameOf(keyValues))) {
+        return undefined;
+      }
+    }
+
+    throw new TenantChangedError(name ?? '');
+  }
+
+  /** The present name of the tenant with this key, also of one that is not served. Undefined if there is none. */
+  async nameOf(keyValues: readonly unknown[]): Promise<string | undefined> {
+    return this.#identifier.nameOf(keyValues);
+  }
+
   /** Whether the tenant is the one of its name still. */
   async isCurrent(identity: TenantIdentity): Promise<boolean> {
     return this.#identifier.isCurrent(identity);
@@ -90,6 +123,15 @@ export class TenantsTable {
 
 /** Tenants are never read from the result cache, even if the user caches every query. */
 export const NOT_CACHED = { cache: false } as const;
+
+function hasKey(row: TenantMixin<unknown>, keyValues: readonly unknown[]): boolean {
+  const own = helper(row).getPrimaryKeys(true) as unknown[];
+
+  return own.length === keyValues.length && own.every((value, index) => String(value) === String(keyValues[index]));
+}
+
+/** How often one is looked up that is renamed again and again. */
+const ATTEMPTS = 10;
 
 type Filters = false | Record<string, false>;
 

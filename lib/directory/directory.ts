@@ -22,6 +22,8 @@ export class Directory<Held extends HeldTenant> {
   readonly #unknown: LRUCache<string, Answer<Held>>;
   readonly #idsOf = new Map<string, Set<string>>();
   #failedAt = -Infinity;
+  #hits = 0;
+  #misses = 0;
 
   constructor(options: Required<DirectoryOptions>, source: LookupSource<Held>, listener: ChangeListener) {
     this.#options = options;
@@ -42,13 +44,28 @@ export class Directory<Held extends HeldTenant> {
     const now = performance.now();
     const known = this.#known.get(id);
 
-    if (known !== undefined) {
-      return this.#isTrusted(known, this.#options.ttlMs, now) ? known.tenant : this.#ask(id, key);
+    if (known !== undefined && this.#isTrusted(known, this.#options.ttlMs, now)) {
+      this.#hits += 1;
+
+      return known.tenant;
     }
 
-    const unknown = this.#unknown.get(id);
+    const unknown = known === undefined ? this.#unknown.get(id) : undefined;
 
-    return unknown !== undefined && this.#isTrusted(unknown, this.#options.unknownTtlMs, now) ? undefined : this.#ask(id, key);
+    if (unknown !== undefined && this.#isTrusted(unknown, this.#options.unknownTtlMs, now)) {
+      this.#hits += 1;
+
+      return undefined;
+    }
+
+    this.#misses += 1;
+
+    return this.#ask(id, key);
+  }
+
+  /** How often an answer was in memory or was not, and how many answers are there. */
+  get stats(): { readonly hits: number; readonly misses: number; readonly known: number; readonly unknown: number } {
+    return { hits: this.#hits, misses: this.#misses, known: this.#known.size, unknown: this.#unknown.size };
   }
 
   /** Forgets changed tenants, given by their former and current schema names. Without names, forgets all tenants. */

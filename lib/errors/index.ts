@@ -37,7 +37,10 @@ export {
 export { UnsupportedValueError } from './value-errors.js';
 export { HostConflictError, HostIsolationError, HostTakenError, RedirectToPrimaryError } from './domain-errors.js';
 export type { Blocker } from './blocker.js';
-export { MigrationError, RunUsageError } from './migration-errors.js';
+export { MigrationError } from './migration-errors.js';
+export { RunUsageError } from './run-usage-error.js';
 export { MigrationSetError } from './migration-set-error.js';
 export { TenantMaintenanceError, TenantSuspendedError } from './state-errors.js';
 export { ReportError, TenantsBehindError } from './report-errors.js';
+export { TenantJobError, TenantPathError } from './job-errors.js';
+export { TenantHookError } from './hook-errors.js';

@@ -1,4 +1,5 @@
-import type { MigrationError, RunUsageError } from './migration-errors.js';
+import type { MigrationError } from './migration-errors.js';
+import type { RunUsageError } from './run-usage-error.js';
 import type { MigrationSetError } from './migration-set-error.js';
 
 /** The class of each code of migrations, with the cause and the remedy, from which docs/reference/errors.md is written. */

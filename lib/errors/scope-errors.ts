@@ -3,9 +3,9 @@ import { reasonOf, show, TenantError, type TenantErrorCode } from './tenant-erro
 /** A tenant entity was used without a tenant. */
 export class TenantContextRequiredError extends TenantError {
   /** For `requireTenant()`. */
-  static noTenant(scope: 'public' | 'tenant' | undefined): TenantContextRequiredError {
+  static noTenant(scope: 'public' | 'tenant' | undefined, name = 'requireTenant()'): TenantContextRequiredError {
     return new TenantContextRequiredError(
-      `requireTenant() was called ${scope === 'public' ? 'in the public scope' : 'outside any scope'}, where there is no tenant.`,
+      `${name} was called ${scope === 'public' ? 'in the public scope' : 'outside any scope'}, where there is no tenant.`,
     );
   }
 

@@ -1,4 +1,4 @@
-import { RequestContext, TransactionContext, type EntityManager, type Options } from '@mikro-orm/core';
+import { RequestContext, TransactionContext, type EntityManager, type Options, type Transaction } from '@mikro-orm/core';
 import { hasEnded } from '../database/on-commit.js';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
 import { forScope, withoutTargets } from '../connection/sql-target.js';
@@ -26,6 +26,25 @@ export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn
     // MikroORM 7.2.5 it would hide another ORM's transaction: a context had no outer one.
     return TransactionContext.getEntityManager(em.name) === undefined ? run() : TransactionContext.create(em, run);
   });
+}
+
+/**
+ * Enters a scope whose EntityManager is in the transaction `ctx`, whatever the flow is in: MikroORM's flush is in its transaction, and no context
+ * says so.
+ */
+export function enterScopeIn<Result>(
+  global: TenantEntityManager,
+  { scope, ctx }: { readonly scope: Scope; readonly ctx: Transaction },
+  fn: (em: TenantEntityManager) => Result,
+): Result {
+  const em = global.fork({ useContext: true });
+  em.bindToScope(scope);
+  em.setTransactionContext(ctx);
+  keepFor(scope, em);
+  const context = new RequestContext(new Map([...otherEntityManagers(em), [em.name, em]]));
+  const run = (): Result => RequestContext['storage'].run(context, () => forScope(scope.config, () => fn(em)));
+
+  return withScope(scope, () => TransactionContext.create(em, run));
 }
 
 /**

@@ -104,7 +104,9 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 
     override async flush(...args: Args<'flush'>) {
       try {
-        await forTenant(TenantRules.of(this.config), tenantOfEm(this.getContext(false)), () => super.flush(...args));
+        const rules = TenantRules.of(this.config);
+        const flush = (): Promise<void> => forTenant(rules, tenantOfEm(this.getContext(false)), () => super.flush(...args));
+        await (rules.failures.tell === undefined ? flush() : rules.failures.during(flush));
       } catch (error) {
         throw explainFlushError(error, TenantRules.of(this.config));
       }

@@ -2,9 +2,11 @@ import type { Transaction } from '@mikro-orm/core';
 import { MigrationError, ProvisioningError, SchemaExistsError, TenantError } from '../errors/index.js';
 import { migrateSchema } from '../migrations/run/migrate-schema.js';
 import { SAVEPOINT } from '../migrations/run/script.js';
+import { callInTransaction } from '../orm/tenant-hooks.js';
 import { loadMigrationSet } from '../migrations/set/migration-set.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
+import { observed } from '../scope/observer.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { createRoleSql, explainRoleError } from './roles.js';
 import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, lockNewName } from './schemas.js';
@@ -20,11 +22,20 @@ import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, lockNewName } from './
 export async function provision(
   database: TenantDatabase,
   tenant: TenantMixin<unknown>,
+  options: { readonly ctx: Transaction; readonly after?: readonly string[] },
+): Promise<void> {
+  await observed(database.rules, { name: 'create', schemaName: tenant.schemaName }, () => create(database, tenant, options));
+}
+
+async function create(
+  database: TenantDatabase,
+  tenant: TenantMixin<unknown>,
   { ctx, after = [] }: { readonly ctx: Transaction; readonly after?: readonly string[] },
 ): Promise<void> {
   const { schemaName } = tenant;
 
   try {
+    await callInTransaction(database, 'beforeCreate', { ctx, schemaName, tenant });
     await checkNewName(database, schemaName, ctx);
     const hasSavepoint = await database.engine.takesScripts(ctx);
     await lockNewName(database, schemaName, { ctx, after: hasSavepoint ? [SAVEPOINT] : [] });
@@ -39,8 +50,11 @@ export async function provision(
       isNew: true,
       hasSavepoint,
     });
+    await callInTransaction(database, 'afterCreate', { ctx, schemaName, tenant });
   } catch (error) {
-    throw toProvisioningError(explainRoleError(error, database, schemaName), tenant);
+    const explained = toProvisioningError(explainRoleError(error, database, schemaName), tenant);
+    database.rules.failures.note(explained, { operation: 'create', schemaName });
+    throw explained;
   }
 }
 

@@ -5,6 +5,9 @@ import { hasNoRoomForLocks, readLocksOfDrop } from '../database/lock-room.js';
 import { mayBeWaitedForText, moveFunctionPaths, namedIn, waitingFor } from '../database/named-schemas.js';
 import { isOwned, SCHEMA_COMMENT } from '../database/owned-schemas.js';
 import { InvalidSchemaNameError, LockTableError, SchemaExistsError, SchemaInUseError, SchemaMissingError } from '../errors/index.js';
+import { observed } from '../scope/observer.js';
+import { callInTransaction } from '../orm/tenant-hooks.js';
+import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { lockTenant, lockTenantText } from '../database/tenant-lock.js';
 import { quoteIdentifier, roleOfTenant, type SchemaName } from '../postgres/schema-name.js';
 import { hasSqlState } from '../postgres/sql-state.js';
@@ -27,8 +30,24 @@ export function createSchemaSql(database: TenantDatabase, schemaName: string): s
 export async function dropSchema(
   database: TenantDatabase,
   schemaName: string,
-  { ctx, cascade = false }: { readonly ctx: Transaction; readonly cascade?: boolean | undefined },
+  { ctx, cascade = false, tenant }: DropSchemaOptions,
 ): Promise<void> {
+  try {
+    await observed(database.rules, { name: 'drop', schemaName }, () => drop(database, schemaName, { ctx, cascade, tenant }));
+  } catch (error) {
+    database.rules.failures.note(error, { operation: 'drop', schemaName });
+    throw error;
+  }
+}
+
+export interface DropSchemaOptions {
+  readonly ctx: Transaction;
+  readonly cascade?: boolean | undefined;
+  /** Its tenant, for the hook `beforeDrop`. */
+  readonly tenant?: TenantMixin<unknown> | undefined;
+}
+
+async function drop(database: TenantDatabase, schemaName: string, { ctx, cascade = false, tenant }: DropSchemaOptions): Promise<void> {
   // waits for a run that is migrating the tenant. A later run sees the result
   await lockTenant(database, schemaName, ctx);
 
@@ -38,6 +57,8 @@ export async function dropSchema(
     if (locks.needed > locks.room) {
       throw new LockTableError(schemaName, locks);
     }
+
+    await callInTransaction(database, 'beforeDrop', { ctx, schemaName, tenant });
 
     try {
       if (!cascade) {
@@ -62,15 +83,25 @@ export async function dropSchema(
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
  * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` if the new name is that of the database role or is on its `search_path`.
  */
-export async function renameSchema(
-  database: TenantDatabase,
-  {
-    from,
-    to,
-    ctx,
-    force = false,
-  }: { readonly from: string; readonly to: string; readonly ctx: Transaction; readonly force?: boolean | undefined },
-): Promise<void> {
+export async function renameSchema(database: TenantDatabase, options: RenameSchemaOptions): Promise<void> {
+  try {
+    await observed(database.rules, { name: 'rename', schemaName: options.to }, () => rename(database, options));
+  } catch (error) {
+    database.rules.failures.note(error, { operation: 'rename', schemaName: options.from });
+    throw error;
+  }
+}
+
+export interface RenameSchemaOptions {
+  readonly from: string;
+  readonly to: string;
+  readonly ctx: Transaction;
+  readonly force?: boolean | undefined;
+  /** Its tenant, for the hook `afterRename`. */
+  readonly tenant?: TenantMixin<unknown> | undefined;
+}
+
+async function rename(database: TenantDatabase, { from, to, ctx, force = false, tenant }: RenameSchemaOptions): Promise<void> {
   await lockTenant(database, from, ctx);
 
   if (!(await isOwned(database, from, 'rename', ctx))) {
@@ -92,6 +123,7 @@ export async function renameSchema(
 
   await moveFunctionPaths(database, { from, to, ctx });
   await renameRole(database, from, to, ctx);
+  await callInTransaction(database, 'afterRename', { ctx, schemaName: to, from, tenant });
 }
 
 /**

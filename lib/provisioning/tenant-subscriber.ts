@@ -12,6 +12,7 @@ import {
   type Transaction,
 } from '@mikro-orm/core';
 import { explainDomainConflict, lockTenantsOfDomains } from './domain-locks.js';
+import { callOnCommit } from '../orm/tenant-hooks.js';
 import { noticeText, publishChanges, tellChanges } from '../database/tell-changes.js';
 import { provision } from './provision.js';
 import { consentFor } from './consent.js';
@@ -88,6 +89,8 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     if (database.rules.isPublicTenant(entity) || !(await createSchema(database, entity, ctx))) {
       await tellChanges(database, [entity.schemaName], ctx);
     }
+
+    callOnCommit(database, ctx, { kind: 'created', schemaName: entity.schemaName, tenant: entity });
   }
 
   async beforeUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
@@ -103,7 +106,9 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     const database = TenantDatabase.of(em.config);
 
     if (stored !== undefined && stored !== entity.schemaName) {
-      await renameSchema(database, { from: stored, to: entity.schemaName, ctx: em.getTransactionContext(), ...consentFor(entity) });
+      const ctx = em.getTransactionContext();
+      await renameSchema(database, { from: stored, to: entity.schemaName, ctx, tenant: entity, ...consentFor(entity) });
+      callOnCommit(database, ctx, { kind: 'renamed', schemaName: entity.schemaName, from: stored, tenant: entity });
     }
 
     if (database.rules.isTenantClass(meta)) {
@@ -132,7 +137,11 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
       database.rules.settingOf(entity, 'autoDropSchema') &&
       !database.rules.isPublicTenant({ schemaName: stored })
     ) {
-      await dropSchema(database, stored, { ctx: em.getTransactionContext() });
+      await dropSchema(database, stored, { ctx: em.getTransactionContext(), tenant: entity });
+    }
+
+    if (stored !== undefined && database.rules.isTenantClass(meta)) {
+      callOnCommit(database, em.getTransactionContext(), { kind: 'deleted', schemaName: stored, tenant: entity });
     }
   }
 

@@ -7,6 +7,8 @@ import type { ResolvedTenantsOptions } from '../tenant/options.js';
 import { settingOf, type TenantSetting } from '../tenant/settings.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { currentScope, type Scope } from './scope.js';
+import { NotedFailures } from './noted-failures.js';
+import type { TenantObserver } from './observer.js';
 import { TenantIdentities } from './tenant-identities.js';
 import type { WrappedOrm } from './wrapped-orm.js';
 
@@ -21,6 +23,10 @@ export class TenantRules {
   readonly options: ResolvedTenantsOptions;
   /** Which tenants are still those that they were. */
   readonly identities = new TenantIdentities();
+  /** What has failed in transactions that are still open. */
+  readonly failures = new NotedFailures();
+  /** Telemetry, if there is any. */
+  observer: TenantObserver | undefined;
   readonly #orm: Pick<WrappedOrm, 'getMetadata'>;
   #sharedSchemas: { readonly entities: number; readonly names: ReadonlySet<string> } | undefined;
   #publicHosts: ReadonlySet<string | undefined> | undefined;

@@ -3,7 +3,9 @@ import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataS
 import { directoryProblems } from './check-directory-options.js';
 import { connectionProblems } from './connection-options.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
+import { hookProblems } from './hook-options.js';
 import { limitProblems } from './limit-options.js';
+import { sqlTagProblems } from './sql-tag-options.js';
 import { driverProblems } from './driver-check.js';
 import { domainEntityProblems, domainOptionProblems } from './domain-entity.js';
 import { isTenantEntity } from './entity-kinds.js';
@@ -65,6 +67,8 @@ function optionProblems(options: TenantsOptions | undefined): string[] {
     ...connectionProblems(options.connections),
     ...limitProblems(options.limits),
     ...roleProblems(options.roles),
+    ...hookProblems(options.hooks),
+    ...sqlTagProblems(options.sqlTags),
   ];
 }
 

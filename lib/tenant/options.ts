@@ -1,6 +1,8 @@
 import type { EntityClass, FilterQuery, MigrationsOptions, Options } from '@mikro-orm/core';
 import type { ConnectionOptions, ResolvedConnectionOptions } from './connection-options.js';
+import type { TenantHooks } from './hook-options.js';
 import type { LimitsOption } from './limit-options.js';
+import type { SqlTagsOption } from './sql-tag-options.js';
 import type { DirectoryOptions } from './directory-options.js';
 import type { DomainMixin } from './domain-mixin.js';
 import type { TenantMixin } from './tenant-mixin.js';
@@ -107,6 +109,23 @@ export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixi
    * @default none: a tenant can use the whole pool
    */
   readonly limits?: LimitsOption<Tenant>;
+
+  /**
+   * Functions of yours that are called when tenants are created, migrated, renamed and dropped: for example `afterCreate`, in the transaction that
+   * creates a tenant, to fill its tables.
+   *
+   * @default none
+   */
+  readonly hooks?: TenantHooks<Tenant>;
+
+  /**
+   * Whether each statement of a tenant's scope ends with a comment that names the tenant, `/*tenant='acme'*\/`, in the form of sqlcommenter: the
+   * log of the server and `pg_stat_activity` then say whose statement it is. A function returns tags of your own. It has to be quick, because it is
+   * called for every scope.
+   *
+   * @default false
+   */
+  readonly sqlTags?: SqlTagsOption<Tenant>;
 }
 
 /** The database roles of the tenants. */
@@ -132,13 +151,17 @@ export interface RolesOptions {
 }
 
 /** The options with every default filled in. */
-export type ResolvedTenantsOptions = Required<Omit<TenantsOptions, 'roles' | 'connections' | 'limits' | 'domains'>> & {
+export type ResolvedTenantsOptions = Required<
+  Omit<TenantsOptions, 'roles' | 'connections' | 'limits' | 'domains' | 'hooks' | 'sqlTags'>
+> & {
   readonly domains: EntityClass<DomainMixin> | undefined;
   readonly migrations: MigrationsOptions;
   readonly roles: RolesOptions | undefined;
   readonly directory: Required<DirectoryOptions>;
   readonly connections: ResolvedConnectionOptions;
   readonly limits: LimitsOption | undefined;
+  readonly hooks: TenantHooks | undefined;
+  readonly sqlTags: SqlTagsOption;
 };
 
 /** A MikroORM config of any driver. */
@@ -170,6 +193,8 @@ export const DEFAULTS = {
   },
   connections: { preferServed: true, maxTenants: undefined, memoryBudgetMb: 4096 },
   limits: undefined,
+  hooks: undefined,
+  sqlTags: false,
 } as const satisfies Omit<ResolvedTenantsOptions, 'tenant' | 'publicSchema'>;
 
 /** The default folder of the tenant set. */
@@ -192,6 +217,8 @@ export function resolveOptions(options: TenantsOptions, configSchema: string | u
     directory: { ...DEFAULTS.directory, ...withoutUndefined(options.directory ?? {}) },
     connections: { ...DEFAULTS.connections, ...withoutUndefined(options.connections ?? {}) },
     limits: options.limits ?? DEFAULTS.limits,
+    hooks: options.hooks ?? DEFAULTS.hooks,
+    sqlTags: options.sqlTags ?? DEFAULTS.sqlTags,
   };
 }
 

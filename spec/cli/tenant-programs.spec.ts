@@ -30,8 +30,8 @@ onDatabases(
     it('L13 a program runs for one tenant with its own arguments and exit code, for many with theirs before each line and a summary', async () => {
       const program = ['--', process.execPath, '-e', PRINT, '--', '--json', 'all'];
       const [one, all] = await Promise.all([
-        project.run('tenant:exec', 'acme', ...program),
-        project.run('tenant:exec', '--all', '--concurrency', '2', ...program),
+        project.start('tenant:exec', 'acme', ...program).ended,
+        project.start('tenant:exec', '--all', '--concurrency', '2', ...program).ended,
       ]);
 
       expect(one).to.deep.include({ code: 0, stdout: 'for acme --json,all\n' });
@@ -71,8 +71,8 @@ onDatabases(
       expect(page?.[1])
         .to.match(/│ acme +│/)
         .and.match(/^3 tenants, 1 to 1 shown: /m);
-      expect(usageJson?.[1].split('\n')).to.have.length(4);
-      expect(doctor).to.deep.equal([0, '{"event":"summary","tenants":3,"findings":0,"mended":0,"failed":0}']);
+      expect(usageJson?.[1].trim().split('\n')).to.have.length(4);
+      expect([doctor?.[0], doctor?.[1].trim()]).to.deep.equal([0, '{"event":"summary","tenants":3,"findings":0,"mended":0,"failed":0}']);
       expect(dry?.[0]).to.equal(2);
       expect(
         await database.query(

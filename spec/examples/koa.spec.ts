@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeEmptyData } from '../support/databases/empty-pglite.ts';
+import { until } from '../support/assertions/until.ts';
 import { ROOT } from '../support/orm/library-orm.ts';
 import { send, submit, type HttpResponse } from '../support/web/http.ts';
 
@@ -13,6 +14,7 @@ describe('examples/koa, started by its command', function () {
   let child: ChildProcess;
   let port: number;
   let folder: string;
+  let output = '';
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'landlord-example-'));
@@ -21,6 +23,7 @@ describe('examples/koa, started by its command', function () {
     child = spawn(process.execPath, ['--import', 'tsx', 'examples/koa/start.ts'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = (await once(child.stdout!, 'data')) as [Buffer];
     port = Number(/:(\d+)/.exec(line.toString())?.[1]);
+    child.stdout!.on('data', (data: Buffer) => (output += data.toString()));
   });
 
   after(async () => {
@@ -28,7 +31,7 @@ describe('examples/koa, started by its command', function () {
     await rm(folder, { recursive: true });
   });
 
-  it('T1 H1 H15 H18 S1 signs teams up, shows each its own tasks, and ends when it is told to', async () => {
+  it('T1 H1 H15 H18 J1 J4 S1 signs teams up, shows each its own tasks, and ends when it is told to', async () => {
     expect((await signUp('red')).status).to.equal(302);
     expect((await signUp('blue')).status).to.equal(302);
     expect((await get('localhost')).body)
@@ -59,8 +62,17 @@ describe('examples/koa, started by its command', function () {
     expect((await setState('red', 'active')).status).to.equal(302);
     expect((await get('red.localhost')).body).to.contain('Paint &lt;it> (high)');
 
+    expect((await submit({ port, host: 'red.localhost', path: '/clean' }, {})).status).to.equal(302);
+    await until('the job is logged', () => output.includes('tasks were deleted'));
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).to.deep.equal([0, null]);
+    const lines = output
+      .split('\n')
+      .filter(line => line.startsWith('{'))
+      .map(line => JSON.parse(line) as { tenant?: string; message: string });
+    expect(lines).to.deep.include({ tenant: 'team_red', message: '0 tasks were deleted' });
+    expect(lines).to.deep.include({ tenant: 'team_blue', message: 'GET / 200' });
+    expect(lines).to.deep.include({ message: 'GET /health 200' });
   });
 
   function signUp(name: string): Promise<HttpResponse> {

@@ -10,10 +10,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   '/fastify': [],
   '/node': [],
   '/hono': ['hono'],
+  '/opentelemetry': ['@opentelemetry/api'],
   '/nest': ['@nestjs/common', '@nestjs/core', 'rxjs'],
 };
 
-const FRAMEWORKS = /^(?:koa|@koa\/|express|fastify|@fastify\/|hono|@hono\/|@nestjs\/|rxjs|ws$|reflect-metadata)/;
+const FRAMEWORKS =
+  /^(?:koa|@koa\/|express|fastify|@fastify\/|hono|@hono\/|@nestjs\/|rxjs|@opentelemetry\/|pino|pg-boss|graphile-worker|graphql|ws$|reflect-metadata)/;
 
 describe('what the edges load', () => {
   for (const [subpath, allowed] of Object.entries(ALLOWED)) {

@@ -26,7 +26,7 @@ export interface Finished {
 export function fullProject(): Promise<InstalledProject> {
   full ??= install('full', [
     ...pinned('@koa/router', 'koa', '@types/koa', '@types/node', 'typescript'),
-    ...pinned('@nestjs/common', '@nestjs/core', '@types/express', 'fastify', 'hono', 'reflect-metadata', 'rxjs'),
+    ...pinned('@nestjs/common', '@nestjs/core', '@opentelemetry/api', '@types/express', 'fastify', 'hono', 'reflect-metadata', 'rxjs'),
     ...pinned('@mikro-orm/cli', '@mikro-orm/core', '@mikro-orm/decorators', '@mikro-orm/migrations'),
     ...pinned('@electric-sql/pglite', '@mikro-orm/pglite', '@mikro-orm/postgresql'),
   ]);

@@ -241,7 +241,7 @@ async function evaluate(project: InstalledProject, script: string): Promise<{ re
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The subpaths for the frameworks. */
-const EDGES = ['koa', 'express', 'fastify', 'hono', 'node', 'nest'];
+const EDGES = ['koa', 'express', 'fastify', 'hono', 'node', 'nest', 'opentelemetry'];
 
 /** The subpaths for the tests of users. */
 const TESTING = ['testing', 'testing/mocha', 'testing/vitest', 'testing/node', 'testing/jest', 'testing/server', 'testing/server/teardown'];

@@ -1,4 +1,4 @@
-import { runInTenant, tenantOfEnvironment } from '@landlord/mikro-orm';
+import { resumeTenant, tenantOfEnvironment } from '@landlord/mikro-orm';
 import { Book } from '../bookshop/entities.js';
 
 export async function countBooks(): Promise<number> {
@@ -8,5 +8,5 @@ export async function countBooks(): Promise<number> {
     throw new Error('Start me with `mikro-orm tenant:exec NAME -- node report.js`.');
   }
 
-  return runInTenant(tenant.schema, em => em.count(Book));
+  return resumeTenant(tenant, em => em.count(Book));
 }

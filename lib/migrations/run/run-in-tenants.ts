@@ -9,6 +9,7 @@ import { MessageSize } from './message-size.js';
 import { isHalfDone, LONGEST_TO_REPEAT_MS } from './migrate-tenant.js';
 import type { StepwiseRun } from './non-transactional.js';
 import { Round } from './round.js';
+import type { RunHooks } from './run-hooks.js';
 import type { RunResults } from './run-results.js';
 import type { MigrateOptions } from './run-types.js';
 import { migrateInSharedMessage } from './shared-message.js';
@@ -28,6 +29,7 @@ export interface RunParts {
   readonly workOn: (database: TenantDatabase, work: TenantWork, run: StepwiseRun) => Promise<TenantRunOutcome>;
   /** Called with when the work on a tenant began that is committed now. */
   readonly onCommit: (schemaName: string, begunAt: number) => void;
+  readonly hooks: RunHooks;
 }
 
 /**
@@ -111,7 +113,7 @@ export class RunInTenants {
   }
 
   async #visit(works: readonly TenantWork[], round: Round): Promise<void> {
-    let left = works;
+    let left = await this.#parts.hooks.before(works, (schemaName, error) => this.#parts.results.failed(schemaName, error, 0));
 
     while (left.length > 1 && !this.#isOver(round)) {
       left = await this.#visitTogether(left, round);
@@ -154,13 +156,13 @@ export class RunInTenants {
     const { done, busy, alone, unanswered, failed, left } = outcome;
     this.#states.unanswered(unanswered);
 
-    for (const { schemaName, planned } of done) {
-      this.#finish(
-        schemaName,
-        planned.map(({ name }) => name),
-        { start, durationMs: took / done.length },
-      );
+    const migrated = done.map(({ schemaName, planned }) => ({ schemaName, migrations: planned.map(({ name }) => name) }));
+
+    for (const { schemaName, migrations } of migrated) {
+      this.#finish(schemaName, migrations, { start, durationMs: took / done.length });
     }
+
+    await this.#parts.hooks.after(migrated);
 
     for (const work of busy) {
       await this.#afterBusy(work, round);
@@ -211,7 +213,9 @@ export class RunInTenants {
     }
 
     // what was committed by a message whose answer was lost
-    this.#finish(schemaName, outcome.length > 0 ? outcome : state.sent, { start, durationMs });
+    const migrations = outcome.length > 0 ? outcome : state.sent;
+    this.#finish(schemaName, migrations, { start, durationMs });
+    await this.#parts.hooks.after([{ schemaName, migrations }]);
   }
 
   #finish(schemaName: string, migrations: readonly string[], { start, durationMs }: { start: number; durationMs: number }): void {

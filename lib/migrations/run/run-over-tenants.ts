@@ -12,8 +12,9 @@ import type { PlannedRun } from './plan-run.js';
 import { RunInTenants, type RunParts } from './run-in-tenants.js';
 import { readOptionsOf } from './run-options.js';
 import { byName, RunResults } from './run-results.js';
+import { RunHooks } from './run-hooks.js';
 import { DEFAULT_LOCK_TIMEOUT_MS, runSettings } from './run-settings.js';
-import type { MigrateOptions, RunNotice, RunResult } from './run-types.js';
+import type { MigrateOptions, RunNotice, RunResult, TenantRunResult } from './run-types.js';
 import { selectSchemaNames } from './selection.js';
 import type { TenantWork } from './tenant-run.js';
 import { isUnreachable } from '../../postgres/sql-state.js';
@@ -28,6 +29,8 @@ export interface RunWork {
   readonly workOn: RunParts['workOn'];
   /** Whether `migrateInSharedMessage` may do the work of several tenants. */
   readonly sharesMessages?: boolean;
+  /** Whether migrations run, so that the hooks of migrations are called. */
+  readonly isMigration?: boolean;
 }
 
 /**
@@ -37,10 +40,11 @@ export interface RunWork {
 export async function runOverTenants(
   database: TenantDatabase,
   options: MigrateOptions,
-  { set, target, plan: planWork, workOn, sharesMessages = false }: RunWork,
+  { set, target, plan: planWork, workOn, sharesMessages = false, isMigration = false }: RunWork,
 ): Promise<RunResult> {
   const start = performance.now();
-  const listeners = new Listeners(options);
+  const hooks = new RunHooks(database, target.direction, isMigration);
+  const listeners = new Listeners({ ...options, onProgress: result => progressed(result) });
   const notify = (notice: RunNotice): void => listeners.notice(notice);
   const trouble = new DatabaseTrouble({
     database,
@@ -83,6 +87,7 @@ export async function runOverTenants(
     sharesMessages: hasSessions,
     workOn,
     onCommit: (schemaName, begunAt) => commits.committed(schemaName, begunAt),
+    hooks,
   });
   refused.forEach(({ schemaName, error }) => results.refused(schemaName, error));
   const canary = canaryOf(plan, options.canary);
@@ -98,11 +103,24 @@ export async function runOverTenants(
     }
   } finally {
     await watch.close();
+    await hooks.settled();
   }
 
   listeners.rethrow();
 
   return results.of(plan, commits.unconfirmed, performance.now() - start);
+
+  function progressed(result: TenantRunResult): void {
+    if (isMigration) {
+      database.rules.observer?.migrated(result);
+    }
+
+    if (!result.ok) {
+      hooks.failed(result.schemaName, result.error);
+    }
+
+    options.onProgress?.(result);
+  }
 
   /** Migrates these tenants, and waits until the database has them on disk. */
   async function migrateAndWait(tenants: readonly TenantWork[]): Promise<void> {

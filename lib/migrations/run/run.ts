@@ -5,7 +5,8 @@ import { migrateTenant } from './migrate-tenant.js';
 import { checkTarget } from './plan.js';
 import { planRun } from './plan-run.js';
 import { targetOf } from './run-options.js';
-import { runOverTenants } from './run-over-tenants.js';
+import { observed } from '../../scope/observer.js';
+import { runOverTenants, type RunWork } from './run-over-tenants.js';
 import type { MigrateOptions, RunResult } from './run-types.js';
 import { requirePublicSet } from './selection.js';
 
@@ -31,11 +32,14 @@ export async function migrateTenants(database: TenantDatabase, options: MigrateO
     await requirePublicSet(database);
   }
 
-  return runOverTenants(database, options, {
+  const work: RunWork = {
     set,
     target,
     plan: (schemaNames, read) => planRun(database, set, target, schemaNames, read),
     workOn: migrateTenant,
     sharesMessages: true,
-  });
+    isMigration: true,
+  };
+
+  return observed(database.rules, { name: 'run' }, () => runOverTenants(database, options, work));
 }

@@ -13,6 +13,7 @@ import type { OrmOption } from '../../scope/live-orms.js';
 import { Tenancy } from '../../tenancy.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import { PublicIdentification, TenantIdentification, type Identification, type NotServed } from './identification.js';
+import { observeResolution } from './observe-resolution.js';
 import { redirectOf, type RedirectOptions } from './redirect-to-primary.js';
 import { byHostname, type NamedTenant, type TenantResolver } from './resolvers.js';
 import { runAs } from './run-as.js';
@@ -103,7 +104,12 @@ export function identify<Context = any>(
   const { resolvers = BY_HOSTNAME } = options;
   const tenancy = Tenancy.select(options);
   const asked: Asked<Context> = { tenancy, options, context, sent: request, request: new ResolvedRequest(request, tenancy.rules, context) };
+  const { observer } = tenancy.rules;
 
+  return observer === undefined ? decide(resolvers, asked) : observeResolution(observer, () => decide(resolvers, asked));
+}
+
+function decide(resolvers: readonly TenantResolver[], asked: Asked): Identification | Promise<Identification> {
   try {
     const answer = ask(resolvers, asked.request, 0);
 

@@ -1,5 +1,6 @@
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { onTenantEnd } from '../../api/while-served.js';
 import { leaveScope } from '../../orm/mikro-context.js';
 import { answerOf } from '../core/answer.js';
 import type { TrustProxyOption } from '../core/forwarded-host.js';
@@ -9,7 +10,15 @@ import { identify, type IdentifyOptions } from '../core/identify.js';
 import { runAs } from '../core/run-as.js';
 import { requestOf } from './tenant-context.js';
 
-export interface TenantUpgradeOptions extends Omit<IdentifyOptions<IncomingMessage>, 'notFound'>, TrustProxyOption<IncomingMessage> {}
+export interface TenantUpgradeOptions extends Omit<IdentifyOptions<IncomingMessage>, 'notFound'>, TrustProxyOption<IncomingMessage> {
+  /**
+   * Whether a socket is closed when its tenant is suspended, put into maintenance, renamed or deleted: within a second, with the code 1008. A client
+   * then connects again, and gets what a request gets. With `false`, work in its scope fails after a rename or a deletion, and goes on otherwise.
+   *
+   * @default true
+   */
+  readonly closeUnserved?: boolean;
+}
 
 /** A `WebSocketServer` of `ws` that was made with `noServer: true`. */
 export interface UpgradingServer<Socket extends Emitter> {
@@ -21,9 +30,7 @@ export interface UpgradingServer<Socket extends Emitter> {
  * A listener for the event `upgrade` of an HTTP server: it opens web sockets of known tenants and public hosts, and refuses all others with the
  * status that a request would get. The event `connection` of the `WebSocketServer`, and every event of a socket, run in the tenant's scope, each
  * in a new one: a socket lives long, and an EntityManager should not. If the tenant is renamed or dropped meanwhile, work in its scope fails with
- * `TENANT_CHANGED`.
- *
- * A socket stays open when its tenant is no longer served. To end it, close it.
+ * `TENANT_CHANGED`, and the socket is closed, as it is if the tenant is suspended.
  */
 export function tenantUpgrade<Socket extends Emitter>(
   server: UpgradingServer<Socket>,
@@ -46,6 +53,11 @@ export function tenantUpgrade<Socket extends Emitter>(
         server.handleUpgrade(req, socket, head, client => {
           socket.off('error', end);
           runInScopeOf(client, found);
+
+          if (found.kind === 'tenant' && options.closeUnserved !== false) {
+            closeWithTenant(client);
+          }
+
           server.emit('connection', client, req);
         }),
       );
@@ -61,6 +73,12 @@ function runInScopeOf(client: Emitter, found: Identification): void {
   const emit = client.emit.bind(client);
 
   client.emit = (...args) => runAs(found, () => emit(...args));
+}
+
+/** Closes a socket when the tenant of this scope is not served any more. One that does not answer is destroyed by `ws` after a while. */
+function closeWithTenant(client: Emitter): void {
+  const stop = onTenantEnd(() => client.close?.(POLICY_VIOLATION, 'This tenant is not served any more.'));
+  client.once?.('close', stop);
 }
 
 function refuse(socket: Duplex, error: unknown): void {
@@ -80,6 +98,11 @@ function refuse(socket: Duplex, error: unknown): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${message}`);
 }
 
+/** Of the protocol of web sockets. */
+const POLICY_VIOLATION = 1008;
+
 interface Emitter {
   emit(event: any, ...args: any[]): boolean;
+  once?(event: 'close', listener: () => void): unknown;
+  close?(code: number, reason: string): void;
 }

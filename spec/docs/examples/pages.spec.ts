@@ -24,6 +24,10 @@ const PAGES: Readonly<Record<string, string>> = {
   'docs/design/internals.md': 'design',
   'docs/design/isolation-tested.md': 'design',
   'docs/compared.md': 'design',
+  'docs/guides/jobs.md': 'jobs-and-telemetry',
+  'docs/guides/hooks.md': 'jobs-and-telemetry',
+  'docs/guides/telemetry.md': 'jobs-and-telemetry',
+  'docs/guides/live-connections.md': 'jobs-and-telemetry',
 };
 
 describe('the pages with examples', () => {

@@ -92,8 +92,11 @@ const CHECK = /\n; values \(pg_catalog\.int4div\(.*\) \/\* first [\w-]+ \*\/$/;
 /** What the kit for tests appends to a statement outside of a transaction. */
 const SAVEPOINT = /\n;release savepoint (?:landlord_test;savepoint landlord_test|landlord_test_\d+)$/;
 
+/** The comment of the option `sqlTags`. */
+const TAG = /[ \n]\/\*[\w.~%-]+='[\w.~%-]*'(?:,[\w.~%-]+='[\w.~%-]*')*\*\/(?=$| \/\* first )/;
+
 function watchSent(sent: unknown): void {
-  const statement = typeof sent === 'string' ? sent.replace(SAVEPOINT, '').replace(CHECK, '') : sent;
+  const statement = typeof sent === 'string' ? sent.replace(SAVEPOINT, '').replace(TAG, '').replace(CHECK, '') : sent;
   const waiting = filled.get(statement as string) ?? 0;
 
   if (waiting === 0) {

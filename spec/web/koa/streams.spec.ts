@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import { PassThrough, pipeline, Readable, Stream, Transform } from 'node:stream';
+import { ReadableStream as WebStream } from 'node:stream/web';
 import { callbackify } from 'node:util';
 import { currentTenant, runInTenant, schemaRouter, tenantContext } from '@landlord/mikro-orm';
 import { expect } from 'chai';
@@ -49,7 +50,7 @@ const BODIES: Record<string, (line: Line) => unknown> = {
     ),
   'a generator through a PassThrough': line => Readable.from(lines(line)).pipe(new PassThrough({ highWaterMark: 1 })),
   'a web ReadableStream': line => webStreamOf(line),
-  'a web ReadableStream of a generator': line => ReadableStream.from(lines(async () => Buffer.from(await line()))),
+  'a web ReadableStream of a generator': line => WebStream.from(lines(async () => Buffer.from(await line()))),
   'a fetch Response': line => new Response(webStreamOf(line)),
 };
 

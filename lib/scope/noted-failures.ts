@@ -1,0 +1,34 @@
+import type { TenantFailure } from '../tenant/hook-options.js';
+
+/** Failures that are noted where they happen, in a transaction that is still open, and told when it has ended. */
+export class NotedFailures {
+  /** Tells of a failure. Undefined where nobody is to be told. Set when the ORM is made. */
+  tell: ((failure: TenantFailure) => Promise<void>) | undefined;
+  readonly #noted = new WeakMap<object, Omit<TenantFailure, 'error'>>();
+
+  note(error: unknown, failure: Omit<TenantFailure, 'error'>): void {
+    if (this.tell !== undefined && typeof error === 'object' && error !== null && !this.#noted.has(error)) {
+      this.#noted.set(error, failure);
+    }
+  }
+
+  /** Runs `fn`, and tells what was noted of its failure. */
+  async during<Result>(fn: () => Promise<Result>): Promise<Result> {
+    if (this.tell === undefined) {
+      return fn();
+    }
+
+    try {
+      return await fn();
+    } catch (error) {
+      const failure = typeof error === 'object' && error !== null ? this.#noted.get(error) : undefined;
+
+      if (failure !== undefined) {
+        this.#noted.delete(error as object);
+        await this.tell({ ...failure, error });
+      }
+
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,2 @@
+export { observeTenants, type ObserveTenantsOptions } from './observe-tenants.js';
+export { TenantSpanProcessor } from './span-processor.js';

@@ -1,0 +1,368 @@
+import {
+  captureTenant,
+  currentSchema,
+  resumeTenant,
+  runInTenant,
+  TenantHookError,
+  tenantKey,
+  TenantMixin,
+  tenants,
+  type CommittedChange,
+  type HookEntityManager,
+  type TenantFailure,
+  type TenantHooks,
+} from '@landlord/mikro-orm';
+import { defineEntity, p } from '@mikro-orm/core';
+import { expect } from 'chai';
+import { setTimeout as delay } from 'node:timers/promises';
+import { failureOf } from '../support/assertions/failure.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { schemaNames } from '../support/databases/catalog.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { CreateNote, Note, openNoteOrm } from '../support/orm/note-orm.ts';
+import type { SpecOrm } from '../support/orm/open-orm.ts';
+import { rolesOf } from '../support/orm/roles.ts';
+import { sqlMigration } from '../support/orm/tenant-set.ts';
+
+class Firm extends TenantMixin {
+  declare note: string | undefined;
+}
+defineEntity({ class: Firm, extends: TenantMixin, properties: { note: p.string().nullable() } });
+
+onDatabases('hooks', database => {
+  let orm: SpecOrm;
+  let calls: string[] = [];
+  let act: TenantHooks<Firm> = {};
+  const set: { name: string; class: any }[] = [{ name: 'First', class: CreateNote }];
+
+  const note = (name: string, more: unknown = ''): void =>
+    void calls.push(`${name} in ${currentSchema()}${more === '' ? '' : ` ${String(more)}`}`);
+
+  before(async () => {
+    const hooks: TenantHooks<Firm> = {
+      timeoutMs: 150,
+      beforeCreate: async event => {
+        note('beforeCreate', event.em.isInTransaction());
+        await act.beforeCreate?.(event);
+      },
+      afterCreate: async event => {
+        note('afterCreate', await event.em.count(Note, {}));
+        await act.afterCreate?.(event);
+      },
+      afterCommit: async change => {
+        note(`afterCommit ${change.kind}`, orm.em.isInTransaction());
+        await act.afterCommit?.(change);
+      },
+      beforeMigrate: async event => {
+        note('beforeMigrate', event.migrations.join());
+        await act.beforeMigrate?.(event);
+      },
+      afterMigrate: async event => {
+        note('afterMigrate', event.migrations.join());
+        await act.afterMigrate?.(event);
+      },
+      beforeDrop: async event => {
+        note('beforeDrop', await event.em.count(Note, {}));
+        await act.beforeDrop?.(event);
+      },
+      afterRename: async event => {
+        note('afterRename', event.from);
+        await act.afterRename?.(event);
+      },
+      onError: async failure => {
+        calls.push(`onError ${failure.operation} ${failure.schemaName}`);
+        await act.onError?.(failure);
+      },
+    };
+    orm = await openNoteOrm(database, Firm, { hooks: hooks as TenantHooks<any>, migrations: { migrationsList: set } });
+  });
+
+  beforeEach(() => {
+    calls = [];
+    act = {};
+  });
+
+  it('J3 are called in order, in the transaction and the scope that they say', async () => {
+    act.afterCreate = ({ em, tenant }) => {
+      em.persist(em.create(Note, { text: `seeded for ${tenant.schemaName}` }));
+    };
+    await create('acme');
+    expect(await notesOf('acme')).to.deep.equal(['seeded for acme']);
+    await tenants(orm).rename('acme', 'apex');
+    await tenants(orm).drop('apex');
+
+    expect(calls).to.deep.equal([
+      'beforeCreate in public true',
+      'afterCreate in acme 0',
+      'afterCommit created in undefined false',
+      'afterRename in apex acme',
+      'afterCommit renamed in undefined false',
+      'beforeDrop in apex 1',
+      'afterCommit deleted in undefined false',
+    ]);
+  });
+
+  it('J3 the global `em` of a hook is the tenant’s, in the transaction', async () => {
+    act.beforeCreate = async ({ tenant }) => {
+      const row = await orm.em.findOneOrFail(Firm, { schemaName: tenant.schemaName });
+      row.note = 'set by the hook';
+      await orm.em.flush();
+    };
+    act.afterCreate = async () => {
+      await orm.em.insert(Note, { text: 'by the global one' });
+      await orm.em.persist(orm.em.create(Note, { text: 'flushed' })).flush();
+    };
+    await create('global');
+
+    expect(await notesOf('global')).to.deep.equal(['by the global one', 'flushed']);
+    expect((await orm.em.fork().findOneOrFail(Firm, { schemaName: 'global' })).note).to.equal('set by the hook');
+  });
+
+  it('J1 J3 a job that afterCreate queues is the new tenant’s, though its transaction is not committed yet', async () => {
+    let queued: unknown;
+    let key = '';
+    act.afterCreate = () => {
+      queued = captureTenant();
+      key = tenantKey('k');
+    };
+    const { id } = await create('queued');
+
+    expect(queued).to.deep.equal({ v: 1, key: id, schema: 'queued' });
+    expect(key).to.match(new RegExp(`^tenant:${id}\\.:k$`));
+    expect(await resumeTenant(queued, em => em.schema, { orm })).to.equal('queued');
+  });
+
+  for (const name of ['beforeCreate', 'afterCreate'] as const) {
+    it(`J3 T5 what ${name} throws undoes the creation, and nothing else`, async () => {
+      const thrown = new Error('not this one');
+      act[name] = async ({ em, schemaName }) => {
+        if (schemaName === 'bad') {
+          await em.execute('select 1');
+          throw thrown;
+        }
+      };
+      const error = await refusal(create('bad'), 'HOOK_FAILED');
+
+      expect(error).to.be.instanceOf(TenantHookError).and.to.include({ hook: name, schemaName: 'bad', cause: thrown });
+      expect(await schemaNames(database)).to.not.include('bad');
+      expect(await orm.em.fork().count(Firm, { schemaName: 'bad' })).to.equal(0);
+      expect(calls.at(-1)).to.equal('onError create bad');
+      await create(`good_${name.toLowerCase()}`);
+    });
+  }
+
+  it('J3 one that hangs counts as failed after its limit, and what it does later is stored nowhere', async () => {
+    let goOn: () => void = () => undefined;
+    let ended: Promise<unknown> = Promise.resolve();
+    act.afterCreate = ({ em }) => {
+      ended = (async () => {
+        await new Promise<void>(resolve => (goOn = resolve));
+        await em.insert(Note, { text: 'too late' });
+      })();
+
+      return ended;
+    };
+    await refusal(create('slow'), 'HOOK_TIMEOUT');
+    act = {};
+    await create('slow');
+    goOn();
+
+    expect(await failureOf(ended)).to.be.instanceOf(Error);
+    expect(await notesOf('slow')).to.deep.equal([]);
+  });
+
+  it('J3 one that forgets to await stores nothing outside of its transaction', async () => {
+    const forgotten: Promise<unknown>[] = [];
+    const forget = (work: Promise<unknown>): void => {
+      work.catch(() => undefined);
+      forgotten.push(work);
+    };
+    act.afterCreate = ({ em, schemaName }) => {
+      forget(em.insert(Note, { text: `at once for ${schemaName}` }));
+      forget(delay(30).then(() => em.insert(Note, { text: `late for ${schemaName}` })));
+    };
+    await create('hasty');
+    act = {};
+    await create('next');
+    const outcomes = await Promise.allSettled(forgotten);
+
+    expect(outcomes[1]?.status).to.equal('rejected');
+    expect(await notesOf('hasty')).to.deep.equal(outcomes[0]?.status === 'fulfilled' ? ['at once for hasty'] : []);
+    expect(await notesOf('next')).to.deep.equal([]);
+  });
+
+  it('J3 afterCommit is not called for what was rolled back, and what it throws undoes nothing', async () => {
+    const seen: CommittedChange<Firm>[] = [];
+    const failures: TenantFailure[] = [];
+    act.afterCommit = change => void seen.push(change);
+    const em = orm.em.fork();
+    await failureOf(
+      em.transactional(async tx => {
+        await tx.persistAndFlush(firm('undone'));
+        throw new Error('rolled back');
+      }),
+    );
+    await em.transactional(async tx => {
+      await failureOf(
+        tx.transactional(async inner => {
+          await inner.persistAndFlush(firm('in_savepoint'));
+          throw new Error('rolled back');
+        }),
+      );
+      await tx.persistAndFlush(firm('kept'));
+      expect(seen).to.deep.equal([]);
+    });
+    expect(seen.map(({ kind, schemaName }) => [kind, schemaName])).to.deep.equal([['created', 'kept']]);
+
+    act.onError = failure => void failures.push(failure);
+    act.afterCommit = () => {
+      throw new Error('too late to object');
+    };
+    await create('objected');
+    act.afterCommit = () => new Promise(() => undefined);
+    await create('hung');
+    expect(failures.map(({ operation, schemaName, error }) => [operation, schemaName, (error as TenantHookError).code])).to.deep.equal([
+      ['afterCommit', 'objected', 'HOOK_FAILED'],
+      ['afterCommit', 'hung', 'HOOK_TIMEOUT'],
+    ]);
+    expect(await schemaNames(database)).to.include.members(['objected', 'hung']);
+  });
+
+  it('J3 beforeDrop and afterRename can refuse, and then nothing is changed', async () => {
+    await create('firm');
+    act.beforeDrop = () => Promise.reject(new Error('has invoices'));
+    act.afterRename = ({ em }) => em.execute('select * from missing');
+    await refusal(tenants(orm).drop('firm'), 'HOOK_FAILED');
+    await refusal(tenants(orm).rename('firm', 'other'), 'HOOK_FAILED');
+
+    expect(await schemaNames(database))
+      .to.include('firm')
+      .and.not.to.include('other');
+    expect(await orm.em.fork().count(Firm, { schemaName: 'firm' })).to.equal(1);
+    expect(calls.filter(call => call.startsWith('onError'))).to.deep.equal(['onError drop firm', 'onError rename firm']);
+    act = {};
+    await tenants(orm).drop('firm');
+  });
+
+  it('J3 onError is told when the transaction is rolled back, and what it throws is not thrown on', async () => {
+    await create('taken');
+    calls = [];
+    act.onError = async () => {
+      calls.push(`stored: ${await orm.em.fork().count(Firm, { note: 'again' })}`);
+      throw new Error('of onError itself');
+    };
+    await refusal(orm.em.fork().persistAndFlush(firm('taken', 'again.example.com')), 'TENANT_ALREADY_EXISTS');
+    expect(calls).to.deep.equal([]);
+    await database.query('create schema foreign_schema');
+    await refusal(create('foreign_schema'), 'SCHEMA_ALREADY_EXISTS');
+
+    expect(calls).to.deep.equal(['beforeCreate in public true', 'onError create foreign_schema', 'stored: 0']);
+    await database.query('drop schema foreign_schema');
+  });
+
+  it('J3 M4 a run calls its hooks once for each tenant, also where tenants share a message, and one that refuses is reported alone', async () => {
+    for (const { schemaName } of await tenants(orm).list()) {
+      await tenants(orm).drop(schemaName);
+    }
+
+    for (const name of ['t1', 't2', 't3', 't4', 't5']) {
+      await create(name);
+    }
+
+    set.push(sqlMigration('Second', 'create table shelf (id serial primary key)'));
+    calls = [];
+    act.beforeMigrate = ({ schemaName }) => (schemaName === 't2' ? Promise.reject(new Error('not now')) : undefined);
+    act.afterMigrate = async ({ em, schemaName }) => {
+      em.persist(em.create(Note, { text: 'migrated' }));
+
+      if (schemaName === 't3') {
+        throw new Error('the index of the search is away');
+      }
+    };
+    const result = await tenants(orm).migrate();
+
+    expect(result.migrated.map(({ schemaName }) => schemaName)).to.deep.equal(['t1', 't3', 't4', 't5']);
+    expect(result.failed.map(({ schemaName, error }) => [schemaName, (error as TenantHookError).code])).to.deep.equal([
+      ['t2', 'HOOK_FAILED'],
+    ]);
+    expect(calls.toSorted()).to.deep.equal(
+      [
+        ...['t1', 't2', 't3', 't4', 't5'].map(name => `beforeMigrate in ${name} Second`),
+        ...['t1', 't3', 't4', 't5'].map(name => `afterMigrate in ${name} Second`),
+        'onError afterMigrate t3',
+        'onError migrate t2',
+      ].toSorted(),
+    );
+    expect([await notesOf('t1'), await notesOf('t3')]).to.deep.equal([['migrated'], []]);
+
+    act = {};
+    expect((await tenants(orm).migrate()).migrated.map(({ schemaName }) => schemaName)).to.deep.equal(['t2']);
+    calls = [];
+    expect((await tenants(orm).migrate({ direction: 'down', where: { schemaName: 't1' } })).failed).to.deep.equal([]);
+    expect(calls).to.deep.equal(['beforeMigrate in t1 Second', 'afterMigrate in t1 Second']);
+    set.pop();
+  });
+
+  it('W1 J3 refuses a hook that it does not know, one that is no function, and a limit that is none', async () => {
+    const error = await refusal(
+      () => openNoteOrm(database, Firm, { hooks: { afterCreat: () => undefined, onError: 'log', timeoutMs: 0 } as never }),
+      'TENANT_CONFIG',
+    );
+
+    expect(error.message)
+      .to.include('`hooks.afterCreat` is no hook')
+      .and.to.include('`hooks.onError` is "log"')
+      .and.to.include('`hooks.timeoutMs` is 0');
+  });
+
+  async function create(name: string): Promise<Firm> {
+    return tenants<Firm>(orm).create({ schemaName: name, domainUrl: `${name.replaceAll('_', '-')}.example.com` });
+  }
+
+  function firm(name: string, domainUrl = `${name.replaceAll('_', '-')}.example.com`): Firm {
+    return Object.assign(new Firm(), { schemaName: name, domainUrl });
+  }
+
+  async function notesOf(schemaName: string): Promise<string[]> {
+    return runInTenant(schemaName, async em => (await em.find(Note, {}, { orderBy: { id: 1 } })).map(({ text }) => text), { orm });
+  }
+});
+
+onDatabases(
+  'hooks with roles',
+  database => {
+    it('J3 N3 run as the tenant’s role in the tenant’s scope, and leave none on the connection', async () => {
+      const names = rolesOf(database, 'hooks');
+      await names.create();
+      const roles: unknown[] = [];
+      const note = async ({ em }: { readonly em: HookEntityManager }): Promise<void> => {
+        roles.push(...(await em.execute<{ role: string }[]>('select current_user as role')).map(({ role }) => role));
+      };
+      const hooks: TenantHooks = {
+        beforeCreate: note,
+        afterCreate: async event => {
+          await note(event);
+          event.em.persist(event.em.create(Note, { text: 'first' }));
+        },
+        beforeDrop: note,
+      };
+      const orm = await openNoteOrm(
+        database,
+        Firm,
+        { hooks, roles: { prefix: names.prefix, shared: names.shared } },
+        { pool: { min: 1, max: 1 } },
+      );
+      await tenants<Firm>(orm).create({ schemaName: 'acme', domainUrl: 'acme.example.com' });
+      const fork = orm.em.fork();
+      await note({ em: fork });
+      expect(await runInTenant('acme', em => em.count(Note, {}), { orm })).to.equal(1);
+      await tenants(orm).drop('acme');
+      await note({ em: fork });
+
+      expect(roles).to.deep.equal(['postgres', `${names.prefix}acme`, 'postgres', `${names.prefix}acme`, 'postgres']);
+      await orm.close();
+      await names.drop();
+    });
+  },
+  ['postgresql'],
+);
