@@ -56,10 +56,10 @@ export class TenantsBehindError extends TenantError {
   readonly behind: readonly { readonly schemaName: string; readonly missing: readonly string[] }[];
 
   constructor(behind: TenantsBehindError['behind']) {
-    const [{ schemaName = '', missing = [] } = {}] = behind;
+    const [first] = behind;
     super(
       'TENANTS_BEHIND',
-      `${behind.length} of the selected tenants lack what the report reads, among them ${show(schemaName)} (${missing.join(', ')}). Nothing was read. ` +
+      `${behind.length} of the selected tenants lack what the report reads, among them ${show(first?.schemaName)} (${first?.missing.join(', ')}). Nothing was read. ` +
         'Migrate them, select others, or leave them out with `onBehind: "skip"`.',
     );
     this.behind = behind;

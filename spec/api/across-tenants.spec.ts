@@ -178,7 +178,7 @@ onDatabases('a report over tenants', database => {
     const none = acrossTenants(Entry, { where: { title: 'nobody has this' } }, REASON);
     expect(await none.aggregate({ n: 'count', s: { sum: 'visits' }, m: { max: 'title' } })).to.deep.equal([{ n: 0, s: null, m: null }]);
     expect(await none.count()).to.equal(0);
-    expect(await acrossTenants(Entry, {}, { ...REASON, tenants: { where: { region: 'nowhere' } as never } }).count()).to.equal(0);
+    expect(await acrossTenants(Entry, {}, { ...REASON, tenants: { where: { region: 'nowhere' } } }).count()).to.equal(0);
   });
 
   it('L7 a condition on a relation stays in its tenant, gives each row once, and filters hold', async () => {
@@ -188,12 +188,12 @@ onDatabases('a report over tenants', database => {
 
     const writers = acrossTenants(Writer, { where: { entries: { isGone: false } } }, { ...REASON, batchSize: 3 });
     const found = await writers.toArray();
-    const [{ n = 0 } = {}] = await database.query<{ n: number }>(
+    const [counted] = await database.query<{ n: number }>(
       `select sum(n)::int as n from (${NAMES.map(name => `select count(distinct writer_id) n from "${name}".entry where not is_gone`).join(' union all ')}) q`,
     );
-    expect(found).to.have.length(n);
-    expect(await writers.count()).to.equal(n);
-    expect(new Set(found.map(({ tenant, row }) => `${tenant} ${row.id}`))).to.have.property('size', n);
+    expect(found).to.have.length(counted?.n ?? 0);
+    expect(await writers.count()).to.equal(counted?.n);
+    expect(new Set(found.map(({ tenant, row }) => `${tenant} ${row.id}`))).to.have.property('size', counted?.n);
     expect(found.filter(({ tenant, row }) => row.id === 1 && row.name !== `Ann of ${tenant}`)).to.deep.equal([]);
 
     // a filter of the relation holds as well
@@ -223,7 +223,7 @@ onDatabases('a report over tenants', database => {
 
     expect(await of(undefined)).to.have.members(NAMES);
     expect(await of({ only: ['select', 'b'] })).to.have.members(['select', 'b']);
-    expect(await of({ skip: ['a1'], where: { region: 'south' } as never })).to.have.members(['select']);
+    expect(await of({ skip: ['a1'], where: { region: 'south' } })).to.have.members(['select']);
     expect(await failureOf(() => of({ only: ['nobody'] }))).to.have.property('code', 'TENANT_UNKNOWN');
   });
 
@@ -359,7 +359,7 @@ onDatabases('a report over tenants', database => {
       for await (const { tenant, row } of acrossTenants(
         Writer,
         {},
-        { ...REASON, batchSize: 1, tenants: { where: { region: 'swap' } as never } },
+        { ...REASON, batchSize: 1, tenants: { where: { region: 'swap' } } },
       )) {
         seen.push(row.name);
 

@@ -1,4 +1,4 @@
-import type { EntityClass, EntityKey, FilterOptions } from '@mikro-orm/core';
+import type { EntityClass, EntityKey } from '@mikro-orm/core';
 import { PublicContextRequiredError, ReportError } from '../../errors/index.js';
 import { publicScope } from '../../scope/make-scope.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
@@ -159,7 +159,7 @@ export class TenantsReport<Entity extends object, Field extends EntityKey<Entity
     const order = sortKeysOf(this.#meta, orderBy);
     const sorted = [orderBy ?? []].flat().flatMap(each => Object.keys(each as object));
     const { template, batches } = await this.#prepare(fields === undefined ? {} : { fields: [...fields, ...sorted] });
-    const maker = new RowMaker(this.#tenancy.database, this.#entity, wantedOf(template, fields));
+    const maker = new RowMaker(this.#tenancy.database, this.#entity, { meta: template.meta, properties: wantedOf(template, fields) });
     const most = limit === undefined ? undefined : limit + offset;
 
     if (order.length > 0) {
@@ -204,7 +204,7 @@ export class TenantsReport<Entity extends object, Field extends EntityKey<Entity
   async #prepare(wanted: Pick<WantedQuery, 'fields'>): Promise<{ readonly template: ReportTemplate; readonly batches: ReportBatches }> {
     const { database } = this.#tenancy;
     const { where, filters } = this.#query;
-    const template = await makeTemplate(database, this.#entity, { ...wanted, where, filters: filters as FilterOptions | undefined });
+    const template = await makeTemplate(database, this.#entity, { ...wanted, where, filters });
     const batches = await ReportBatches.of(database, template, this.#options);
     this.#behind = batches.behind;
 

@@ -23,7 +23,7 @@ export function partsOf(meta: EntityMetadata, aggregates: Readonly<Record<string
       return { name, kind: 'count', of: undefined };
     }
 
-    const [kind, ...others] = Object.keys((wanted ?? {}) as object);
+    const [kind, ...others] = Object.keys(wanted ?? {});
 
     if (kind === undefined || others.length > 0 || !(KINDS as readonly string[]).includes(kind)) {
       throw ReportError.notAnAggregate(name);

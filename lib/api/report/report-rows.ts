@@ -1,16 +1,19 @@
 import { helper, ReferenceKind, Utils, type EntityMetadata, type EntityName, type EntityProperty } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import type { ReportTemplate } from './report-template.js';
 import type { ReportRow } from './report-types.js';
 
 /** Makes plain rows of what the database gives. MikroORM makes an entity of each first, in an EntityManager that is thrown away. */
 export class RowMaker {
   readonly #database: TenantDatabase;
   readonly #entity: EntityName<object>;
+  readonly #meta: EntityMetadata;
   readonly #properties: readonly EntityProperty[];
 
-  constructor(database: TenantDatabase, entity: EntityName<any>, properties: readonly EntityProperty[]) {
+  constructor(database: TenantDatabase, entity: EntityName<any>, { meta, properties }: Pick<ReportTemplate, 'meta' | 'properties'>) {
     this.#database = database;
     this.#entity = entity as EntityName<object>;
+    this.#meta = meta;
     this.#properties = properties;
   }
 
@@ -22,7 +25,9 @@ export class RowMaker {
       const tenant = String(raw.landlord_tenant);
       const em = ems.get(tenant) ?? this.#database.orm.em.fork({ schema: tenant });
       ems.set(tenant, em);
-      const entity = em.map(this.#entity, Object.fromEntries(names.map(name => [name, raw[name]])));
+      // as `em.find()` does it: `em.map()` refuses what the database gives in another type than the entity says, such as a count in a view
+      const data = em.getDriver().mapResult(Object.fromEntries(names.map(name => [name, raw[name]])), this.#meta);
+      const entity = em.merge(this.#entity, data as object, { convertCustomTypes: true, refresh: true, validate: false });
 
       return { tenant, row: plainRow(entity, this.#properties) };
     });
@@ -66,7 +71,7 @@ function plainRow(entity: object, properties: readonly EntityProperty[]): Record
 }
 
 function keyOf(target: unknown): unknown {
-  return Utils.isEntity(target, true) ? (helper(target as object).getPrimaryKey() ?? null) : (target ?? null);
+  return Utils.isEntity(target, true) ? (helper(target).getPrimaryKey() ?? null) : (target ?? null);
 }
 
 /** An embeddable without its class, and those in it. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { ReferenceKind, type EntityMetadata, type EntityName, type EntityProperty, type FilterOptions } from '@mikro-orm/core';
+import { ReferenceKind, Utils, type EntityMetadata, type EntityName, type EntityProperty, type FilterOptions } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { ReportError } from '../../errors/index.js';
 import { quoteIdentifier } from '../../postgres/schema-name.js';
@@ -55,7 +55,7 @@ export async function makeTemplate(database: TenantDatabase, entity: EntityName<
 
   // a view is there to be read, and what is an expression alone is in no schema
   if (meta === undefined || !isTenantEntity(meta) || (meta.expression !== undefined && meta.view !== true)) {
-    throw ReportError.notTenantEntity(meta?.className ?? String(entity));
+    throw ReportError.notTenantEntity(Utils.className(entity));
   }
 
   if (meta.root.inheritanceType === 'tpt') {

@@ -34,7 +34,7 @@ export async function openShop(url = process.env['DATABASE_URL'] ?? ''): Promise
     migrations: { migrationsList: [{ name: 'CreateBook', class: CreateBook }] },
   });
 
-  return (await MikroORM.init(config)) as unknown as ShopOrm;
+  return MikroORM.init(config);
 }
 
 export async function createTenants(orm: ShopOrm, ...names: readonly string[]): Promise<void> {
