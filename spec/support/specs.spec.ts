@@ -20,7 +20,7 @@ describe('the specs themselves', () => {
     expect(marks).to.deep.equal([]);
   });
 
-  // what takes long at the end would have one of the two processes wait for the other
+  // at the end, what takes long would keep one process busy while the others have nothing to do
   it('are all run by `npm test`, each once, and those of the folders that take the longest first', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly scripts: { readonly test: string } };
     const run = [...scripts.test.matchAll(/'(spec\/[^']*)'/g)].flatMap(([, pattern = '']) => globSync(pattern, { cwd: ROOT }));
