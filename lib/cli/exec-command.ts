@@ -108,8 +108,11 @@ class Children {
   readonly #running = new Set<ChildProcess>();
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     this.isStopped = true;
-    // those in the foreground of a terminal have got it from there
-    this.#running.forEach(child => child.kill(signal));
+
+    // a terminal sends Ctrl-C to the programs too
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) {
+      this.#running.forEach(child => child.kill(signal));
+    }
   };
 
   constructor() {

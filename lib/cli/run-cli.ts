@@ -50,11 +50,17 @@ export async function runCli(args: readonly string[]): Promise<number> {
   if (args.length === 0) {
     commandLine.showHelp('log');
   } else {
-    // what follows `--` is a program of `tenant:exec`, and no argument of its own
-    await commandLine.parse(args[0] === 'tenant:exec' && args.includes('--') ? args.slice(0, args.indexOf('--')) : args);
+    await commandLine.parse(withoutProgram(args));
   }
 
   return code;
+}
+
+/** What follows `--` is a program of `tenant:exec`, and no argument of its own. */
+function withoutProgram(args: readonly string[]): readonly string[] {
+  const end = args.indexOf('--');
+
+  return end !== -1 && args.slice(0, end).includes('tenant:exec') ? args.slice(0, end) : args;
 }
 
 // yargs would print the help of the command and a stack trace. The message of the error says more

@@ -20,7 +20,8 @@ import { ROOT } from '../../support/orm/library-orm.ts';
 const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'it is a member of the library or of its users': {
     'provisioning/domain-changes.ts': ['(computed)', 'domain'],
-    'api/tenant-service.ts': ['autoCreateSchema', 'autoDropSchema', 'schemaName'],
+    'api/deletion-service.ts': ['autoDropSchema'],
+    'api/tenant-service.ts': ['autoCreateSchema', 'autoDropSchema', 'domainUrl', 'schemaName'],
     'cli/with-tenants-of.ts': ['quiet'],
     'connection/guarded-dialect.ts': ['lacking', 'place'],
     'connection/guarded-connection.ts': ['failure', 'hasBegun', 'hasKeptPath'],
