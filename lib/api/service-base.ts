@@ -5,6 +5,7 @@ import { PublicContextRequiredError, UnknownTenantError } from '../errors/index.
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import { isDeletedName } from '../postgres/schema-name.js';
 import { publicScope } from '../scope/make-scope.js';
+import type { TenantRules } from '../scope/tenant-rules.js';
 import type { WrappedOrm } from '../scope/wrapped-orm.js';
 import type { Tenancy } from '../tenancy.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
@@ -30,6 +31,11 @@ export abstract class ServiceBase {
   /** @internal All entities that have a class of the user's. */
   get entities(): readonly EntityMetadata[] {
     return [...this.database.rules.metadata.getAll().values()].filter(meta => meta.pivotTable !== true && meta.abstract !== true);
+  }
+
+  /** @internal */
+  get rules(): TenantRules {
+    return this.database.rules;
   }
 
   /** @internal */

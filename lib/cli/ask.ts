@@ -15,12 +15,18 @@ export function isOnTerminal(): boolean {
 export async function ask<Value>(question: string, take: (answer: string) => Value): Promise<Value> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
 
+  let onClose = (): void => undefined;
+  const closed = new Promise<never>((_, reject) => {
+    onClose = () => reject(RunUsageError.unanswered(question));
+  });
+  // of nobody's, once it is answered
+  closed.catch(() => undefined);
   // Ctrl-C and Ctrl-D end the command, as those of a shell
   terminal.on('SIGINT', () => terminal.close());
+  terminal.on('close', onClose);
 
   try {
     for (;;) {
-      const closed = new Promise<never>((_, reject) => terminal.once('close', () => reject(RunUsageError.unanswered(question))));
       const answer = await Promise.race([terminal.question(`${question}: `), closed]);
 
       try {
@@ -30,7 +36,6 @@ export async function ask<Value>(question: string, take: (answer: string) => Val
       }
     }
   } finally {
-    terminal.removeAllListeners('close');
     terminal.close();
   }
 }

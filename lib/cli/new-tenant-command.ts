@@ -24,7 +24,7 @@ export function createTenant(args: TenantArgs): Promise<number> {
     }
 
     for (const field of missing) {
-      data[field.name] = await ask(`${field.name} (${field.takes})`, answer => field.parse(answer));
+      data[field.name] = await ask(`${field.name} (${field.takes})`, answer => checked(service, field, answer));
     }
 
     return create(service, data, args);
@@ -42,6 +42,13 @@ async function create(service: TenantService, data: Readonly<Record<string, unkn
   }
 
   return EXIT.done;
+}
+
+/** What can be said of an answer before the tenant is created. */
+function checked({ rules }: TenantService, field: TenantField, answer: string): unknown {
+  const value = field.parse(answer);
+
+  return field.name === 'schemaName' && value !== rules.publicSchema ? rules.checkSchemaName(value) : value;
 }
 
 /** Adds the flags of the tenant's entity, where there is a project whose config can be read. */

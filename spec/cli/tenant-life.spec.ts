@@ -91,8 +91,12 @@ onDatabases(
       const create = project.startOnTerminal('tenant:create', '--name', 'Dora');
       await answer(create, 'domainUrl (a text)', 'dora.example.com');
       await answer(create, 'schemaName (a text)', '');
-      await answer(create, 'must be a text', 'dora');
-      expect(await create.ended).to.include({ code: 0 });
+      await answer(create, 'must be a text', 'Dora');
+      await answer(create, 'does not match', 'dora');
+      const { code, output } = await create.ended;
+      expect(code, output).to.equal(0);
+      // each character is shown once
+      expect(output).to.contain('dora.example.com').and.not.contain('ddoorraa');
       expect(await schemaNames(database)).to.deep.equal(['dora']);
 
       const wrong = project.startOnTerminal('tenant:drop', 'dora');
