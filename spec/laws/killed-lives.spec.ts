@@ -36,6 +36,7 @@ onDatabases(
 
       for (let kill = 0; kill < KILLS; kill += 1) {
         const child = startChild(Math.floor(random() * 1e9));
+        const ended = once(child, 'exit');
         let steps = 0;
         child.on('message', (message: { step?: string; isDone?: boolean; error?: string }) => {
           steps += 1;
@@ -59,7 +60,8 @@ onDatabases(
           child.kill('SIGKILL');
         }
 
-        await once(child, 'exit');
+        await ended;
+        expect(child.exitCode, 'it has ended by itself').to.equal(null);
         await cutConnections();
         expect(errors).to.deep.equal([]);
         expect(await problems(), `after kill ${kill + 1}`).to.deep.equal([]);
