@@ -1,8 +1,10 @@
 import { across } from './across.ts';
 import { cli } from './cli.ts';
+import { clone } from './clone.ts';
 import { curve } from './curve.ts';
 import { createTenant } from './create-tenant.ts';
 import { edges } from './edges.ts';
+import { exportTenant } from './export.ts';
 import { fleet } from './fleet.ts';
 import { growth } from './growth.ts';
 import { migrateTenants } from './migrate-tenants.ts';
@@ -27,7 +29,9 @@ const BENCHES: Readonly<
   noop: nothingToDo,
   check: publicCheck,
   cli,
+  clone,
   curve,
+  export: exportTenant,
   growth,
   memory,
   edges,

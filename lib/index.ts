@@ -37,6 +37,16 @@ export type { DoctorOptions } from './api/doctor/doctor.js';
 export type { DoctorReport, Finding, FindingKind, FixStatement, MendedFinding } from './api/doctor/finding.js';
 export type { SeedOptions, SeedResult } from './api/seed.js';
 export type { TenantUsage, UsageOptions, UsageOrder, UsageReport } from './api/usage.js';
+export type {
+  AdoptTenantOptions,
+  CloneTenantOptions,
+  ExportTenantOptions,
+  ExtractTenantOptions,
+  ImportTenantOptions,
+} from './api/data-options.js';
+export type { ExtractReport } from './provisioning/move/extract.js';
+export type { ExportFormat } from './provisioning/transfer/write-export.js';
+export type { CloneData, CloneProgress } from './provisioning/clone/clone-schema.js';
 export type { OrmOption } from './scope/live-orms.js';
 export type { RunInTenantOptions } from './api/run-in.js';
 export type { ForEachTenantOptions, TenantOutcome, TenantVisit } from './api/for-each-tenant.js';

@@ -62,6 +62,22 @@ export abstract class ServiceBase {
     return row;
   }
 
+  /**
+   * The schema name of a tenant as it is stored.
+   *
+   * @internal
+   */
+  protected async schemaNameOf(tenant: TenantMixin<unknown> | string): Promise<string> {
+    const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
+    const [row] = where == null ? [] : await this.database.tenants.findAll(where as never);
+
+    if (row === undefined) {
+      throw new UnknownTenantError([typeof tenant === 'string' ? tenant : tenant.schemaName]);
+    }
+
+    return row.schemaName;
+  }
+
   /** @internal */
   protected inPublic<Result>(action: string, fn: (em: TenantEntityManager) => Promise<Result>): Promise<Result> {
     const { rules } = this.tenancy;

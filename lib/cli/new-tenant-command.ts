@@ -108,7 +108,7 @@ function valueOf(field: TenantField, args: TenantArgs): [string, unknown][] {
 
 function dataOf({ data }: TenantArgs): Record<string, unknown> {
   try {
-    const values: unknown = data === undefined ? {} : JSON.parse(data);
+    const values: unknown = data === undefined ? {} : JSON.parse(String(data));
 
     if (typeof values === 'object' && values !== null && !Array.isArray(values)) {
       return { ...values };

@@ -64,8 +64,8 @@ export interface TenantArgs {
   readonly program?: readonly string[];
   /** The seeder. */
   readonly class?: string;
-  /** Properties of the tenant's entity, as JSON. */
-  readonly data?: string;
+  /** Properties of the tenant's entity, as JSON; of a clone, the tables whose rows are copied. */
+  readonly data?: string | readonly string[];
   /** What yargs has read beside the declared options. */
   readonly [flag: string]: unknown;
 }

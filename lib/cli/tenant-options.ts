@@ -1,4 +1,5 @@
 import { addToDroppingCommands } from './dropping-commands.js';
+import { addDataCommands } from './data-commands.js';
 import { explainRefusals } from './stock-commands.js';
 import { runForTenants } from './run-command.js';
 import { RunUsageError } from '../errors/index.js';
@@ -50,6 +51,7 @@ export function addTenantOptions(
 
   addToDroppingCommands(handlers, run);
   explainRefusals(handlers, run);
+  addDataCommands(commandLine, run);
   commandLine.command({
     command: 'tenant:status',
     describe: 'Show the migrations of each tenant, and schemas without a tenant',

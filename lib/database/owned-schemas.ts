@@ -28,7 +28,7 @@ export async function findOwnedSchemas(database: Pick<TenantDatabase, 'execute'>
 export async function isOwned(
   database: Pick<TenantDatabase, 'execute' | 'publicSchema'>,
   schemaName: string,
-  action: 'drop' | 'rename' | 'adopt' | 'delete',
+  action: 'drop' | 'rename' | 'adopt' | 'delete' | 'clone' | 'export',
   ctx: Transaction,
 ): Promise<boolean> {
   if (PROTECTED.test(schemaName) || schemaName === database.publicSchema) {
@@ -52,8 +52,16 @@ export async function isOwned(
   return row !== undefined;
 }
 
+/** Whether there is a schema of this name, whoever has created it. */
+export async function hasSchema(database: Pick<TenantDatabase, 'execute'>, schemaName: string, ctx: Transaction): Promise<boolean> {
+  return (await database.execute('select 1 from pg_namespace where nspname = ?', [schemaName], ctx)).length > 0;
+}
+
 /** The error for a schema that the library did not create. */
-export function notOwned(schemaName: string, action: 'drop' | 'rename' | 'migrate' | 'adopt' | 'delete'): SchemaProtectedError {
+export function notOwned(
+  schemaName: string,
+  action: 'drop' | 'rename' | 'migrate' | 'adopt' | 'delete' | 'clone' | 'export',
+): SchemaProtectedError {
   const mark = `comment on schema ${quoteIdentifier(schemaName)} is '${SCHEMA_COMMENT}'`;
   const otherwise = action === 'migrate' ? " Otherwise rename it, and create the tenant's schema with `tenants().provision(…)`." : '';
 

@@ -102,4 +102,4 @@ const IN_USE = {
 
 const MAX_NAMED = 10;
 
-type SchemaAction = 'drop' | 'rename' | 'migrate' | 'adopt' | 'delete';
+type SchemaAction = 'drop' | 'rename' | 'migrate' | 'adopt' | 'delete' | 'clone' | 'export';

@@ -87,7 +87,17 @@ export type TenantErrorCode =
   | 'TEST_OVERLAP'
   | 'TEST_ENDED'
   | 'TEST_UNFINISHED'
-  | 'TEST_LEAK';
+  | 'TEST_LEAK'
+  | 'CLONE_REFUSED'
+  | 'CLONE_INCOMPLETE'
+  | 'CLONE_DIFFERS'
+  | 'SNAPSHOT_IN_TRANSACTION'
+  | 'SNAPSHOT_BUSY'
+  | 'EXPORT_REFUSED'
+  | 'IMPORT_INVALID'
+  | 'IMPORT_REFUSED'
+  | 'ADOPT_REFUSED'
+  | 'EXTRACT_REFUSED';
 
 /** The base class of every error that this library throws. Branch on `code`. The message says what happened, why, and what to do. */
 export class TenantError extends Error {

@@ -1,3 +1,4 @@
+import type { Transaction } from '@mikro-orm/core';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 
 /** What the caller of the service has said about one tenant, for the subscriber that acts on its row. No data can hold it. */
@@ -8,7 +9,12 @@ export interface Consent {
   readonly hasSchema?: boolean | undefined;
   /** What has the name of the schema in its text may be left with it. */
   readonly force?: boolean | undefined;
+  /** What makes the tables of the new schema, in the place of the tenant set. */
+  readonly fill?: SchemaFiller | undefined;
 }
+
+/** Makes what is in a new schema, and writes its history. */
+export type SchemaFiller = (schemaName: string, ctx: Transaction) => Promise<void>;
 
 /** Notes what the caller has said. */
 export function giveConsent(tenant: TenantMixin<unknown>, consent: Consent): void {

@@ -8,6 +8,7 @@ import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { observed } from '../scope/observer.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import type { SchemaFiller } from './consent.js';
 import { createRoleSql, explainRoleError } from './roles.js';
 import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, lockNewName } from './schemas.js';
 
@@ -55,6 +56,36 @@ async function create(
     const explained = toProvisioningError(explainRoleError(error, database, schemaName), tenant);
     database.rules.failures.note(explained, { operation: 'create', schemaName });
     throw explained;
+  }
+}
+
+/**
+ * Creates a tenant's schema in the given transaction, and has `fill` make what is in it.
+ *
+ * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
+ * @throws TenantRoleError `TENANT_ROLE_EXISTS`
+ */
+export async function provisionFilled(
+  database: TenantDatabase,
+  tenant: TenantMixin<unknown>,
+  { ctx, fill }: { readonly ctx: Transaction; readonly fill: SchemaFiller },
+): Promise<void> {
+  await observed(database.rules, { name: 'create', schemaName: tenant.schemaName }, () => createFilled(database, tenant, ctx));
+  await fill(tenant.schemaName, ctx);
+}
+
+async function createFilled(database: TenantDatabase, tenant: TenantMixin<unknown>, ctx: Transaction): Promise<void> {
+  const { schemaName } = tenant;
+
+  try {
+    await checkNewName(database, schemaName, ctx);
+    await lockNewName(database, schemaName, { ctx, after: [] });
+
+    for (const sql of [...createSchemaSql(database, schemaName), ...createRoleSql(database, schemaName)]) {
+      await database.execute(sql, [], ctx);
+    }
+  } catch (error) {
+    throw toProvisioningError(explainRoleError(error, database, schemaName), tenant);
   }
 }
 

@@ -14,7 +14,7 @@ import {
 import { explainDomainConflict, lockTenantsOfDomains } from './domain-locks.js';
 import { callOnCommit } from '../orm/tenant-hooks.js';
 import { noticeText, publishChanges, tellChanges } from '../database/tell-changes.js';
-import { provision } from './provision.js';
+import { provision, provisionFilled } from './provision.js';
 import { consentFor } from './consent.js';
 import { adoptSchema, dropSchema, refuseExisting, renameSchema } from './schemas.js';
 import { checkFlushOfTenants, checkWrites } from './tenant-changes.js';
@@ -170,12 +170,15 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
  */
 async function createSchema(database: TenantDatabase, tenant: Tenant, ctx: Transaction): Promise<boolean> {
   const { schemaName } = tenant;
+  const { fill, adoptSchema: isAdopted, hasSchema } = consentFor(tenant);
 
-  if (consentFor(tenant).hasSchema === true) {
+  if (hasSchema === true) {
     return false;
   }
 
-  if (consentFor(tenant).adoptSchema === true) {
+  if (fill !== undefined) {
+    await provisionFilled(database, tenant, { ctx, fill });
+  } else if (isAdopted === true) {
     await adoptSchema(database, schemaName, ctx);
   } else if (!database.rules.settingOf(tenant, 'autoCreateSchema')) {
     await refuseExisting(database, schemaName, ctx);

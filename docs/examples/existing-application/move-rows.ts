@@ -1,29 +1,16 @@
 // move-rows.ts
-import { runInTenant } from '@landlord/mikro-orm';
+import { tenants } from '@landlord/mikro-orm';
 import { MikroORM } from '@mikro-orm/postgresql';
-import { Client } from './entities.js';
+import type { Client } from './entities.js';
 import config from './mikro-orm.config.js';
 
-// each table after those that it refers to, with its columns
-const TABLES = { author: 'id, name', book: 'id, title, author_id' };
-const WITH_SERIAL_ID = ['author', 'book'];
-
 const orm = await MikroORM.init(config);
+const service = tenants<Client>();
+const [found] = await service.list({ only: ['acme'] }).catch(() => []);
+const acme =
+  found ?? (await service.create({ name: 'Acme', domainUrl: 'acme.example.com', schemaName: 'acme' }, { autoCreateSchema: false }));
 
-await orm.em.fork().transactional(async em => {
-  const acme = new Client({ name: 'Acme', domainUrl: 'acme.example.com', schemaName: 'acme' });
-  await em.persistAndFlush(acme);
-
-  await runInTenant(acme, async inner => {
-    for (const [table, columns] of Object.entries(TABLES)) {
-      await inner.execute(`insert into ${table} (${columns}) select ${columns} from public.${table}`);
-    }
-
-    // the next row gets the next id
-    for (const table of WITH_SERIAL_ID) {
-      await inner.execute(`select setval(pg_get_serial_sequence('${table}', 'id'), max(id)) from ${table}`);
-    }
-  });
-});
+const { tables } = await service.extract(acme, { keep: true });
+console.log(tables.map(({ table, rows }) => `${table}: ${rows}`).join(', '));
 
 await orm.close();

@@ -84,7 +84,7 @@ async function readFingerprints(database: TenantDatabase, schemaNames: readonly 
   return new Map(rows.map(row => [row.schema_name, row.fingerprint]));
 }
 
-async function readObjects(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<Objects> {
+export async function readObjects(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<Objects> {
   // with this path, no name of the schema's own in a definition has its schema
   await database.execute(`set local search_path to ${searchPathOf(schemaName)}`, [], ctx);
   const rows = await database.execute<{ object: string; definition: string | null }>(OBJECTS_OF_SCHEMAS, [[schemaName]], ctx);

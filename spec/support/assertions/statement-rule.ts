@@ -9,6 +9,11 @@ import { ROOT } from '../orm/library-orm.ts';
  * repository or of MikroORM. And an identifier is either a plain word, or written like that somewhere too.
  */
 export function valuesIn(sent: string): string[] {
+  // of a clone, an export or an extraction: names and literals of which PostgreSQL's own catalogs tell
+  if (sent.startsWith('/* made from the catalogs */ ')) {
+    return [];
+  }
+
   const statement = unwrapped(sent);
   const found: string[] = [];
 

@@ -31,7 +31,11 @@ export async function createBookshopProject(url: string): Promise<BookshopProjec
 }
 
 function argumentsOf(command: string): string[] {
-  const [program, name, ...args] = command.replace(/ +#.*$/, '').split(' ');
+  // a shell takes the quotes away
+  const [program, name, ...args] = command
+    .replace(/ +#.*$/, '')
+    .split(' ')
+    .map(each => each.replace(/^'(.*)'$/, '$1'));
 
   if (program !== 'npx' || name !== 'mikro-orm') {
     throw new Error(`${command} is not a command of \`npx mikro-orm\`.`);

@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { tenants } from '@landlord/mikro-orm';
+import { Client as PgClient } from 'pg';
+import { Client, migrationsOf, openOrm, WORKLOADS, type Workload } from './domain.ts';
+import { round, scaled, timed, type Report } from './report.ts';
+
+/** Export and import compared with `pg_dump` and `pg_restore` in the custom format, which compresses too. They have to be of the server's version. */
+export async function exportTenant(url: string): Promise<Report> {
+  const orm = await openOrm(url, migrationsOf(Object.values(WORKLOADS)[0] as Workload));
+  const pg = new PgClient(url);
+  await pg.connect();
+  const folder = await mkdtemp(join(tmpdir(), 'landlord-bench-'));
+  const row = (n: string): { schemaName: string; domainUrl: string } => ({ schemaName: `file_${n}`, domainUrl: `file-${n}.example.com` });
+  await tenants<Client>(orm).create(row('source') as never);
+  await pg.query(`create table file_source.big (id bigint primary key, text text not null, at timestamptz default now())`);
+  await pg.query(`insert into file_source.big (id, text) select n, md5(n::text) || md5((n + 1)::text) from generate_series(1, ${ROWS}) n`);
+  const run = promisify(execFile);
+  const [ours, theirs] = [join(folder, 'ours'), join(folder, 'theirs')];
+  const before = process.memoryUsage().rss;
+  const exported = await timed(() => tenants<Client>(orm).export('file_source', createWriteStream(ours)));
+  const imported = await timed(() => tenants<Client>(orm).import(ours, row('copy') as never));
+  const grown = process.memoryUsage().rss - before;
+  const dumped = await timed(() => run('pg_dump', ['--format=custom', '--schema=file_source', `--file=${theirs}`, url])).catch(
+    () => Number.NaN,
+  );
+  await pg.query('alter schema file_source rename to file_aside');
+  const restored = await timed(() => run('pg_restore', [`--dbname=${url}`, '--single-transaction', theirs])).catch(() => Number.NaN);
+  const bytes = (await stat(ours)).size;
+  await pg.end();
+  await orm.close();
+  await rm(folder, { recursive: true });
+
+  return {
+    title: 'Export and import, and pg_dump and pg_restore',
+    rows: [
+      {
+        work: 'out',
+        'ours, ms': round(exported),
+        'pg_dump, ms': round(dumped),
+        ratio: round(exported / dumped),
+        rows: ROWS,
+        'file, MB': round(bytes / 1e6, 1),
+      },
+      {
+        work: 'in',
+        'ours, ms': round(imported),
+        'pg_restore, ms': round(restored),
+        ratio: round(imported / restored),
+        rows: ROWS,
+        'memory, MB more': round(grown / 1e6, 0),
+      },
+    ],
+  };
+}
+
+const ROWS = scaled(1_000_000, 1_000);

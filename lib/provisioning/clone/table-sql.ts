@@ -1,0 +1,118 @@
+import { optionsSql, withSql } from './literal.js';
+import type { Node } from './node.js';
+import type { Column, Relation, Sequence } from './read-tables.js';
+
+/** The statements that make a table, a view or a materialised view, without what can be added later. */
+export function relationNode(relation: Relation, { columns, identities }: RelationParts): Node {
+  const { oid, name, parents } = relation;
+  const after = (parents ?? []).map(parent => `pg_class ${parent.oid}`);
+
+  return {
+    id: `pg_class ${oid}`,
+    after,
+    sql:
+      relation.kind === 'v' || relation.kind === 'm'
+        ? [viewSql(relation, columns), ...(relation.kind === 'm' ? columns.flatMap(column => columnSql(name, column)) : [])]
+        : [tableSql(relation, columns), ...identities.map(identitySql), ...columns.flatMap(column => columnSql(name, column))],
+  };
+}
+
+/** The statements that give columns their defaults. Those of generated columns are part of their tables. */
+export function defaultNodes(relation: Relation, columns: readonly Column[]): Node[] {
+  return columns.flatMap(({ name, expression, expressionOid, generated }) =>
+    expression === null || generated !== ''
+      ? []
+      : [
+          {
+            id: `pg_attrdef ${expressionOid}`,
+            sql: [`alter table ${relation.kind === 'v' ? '' : 'only '}${relation.name} alter column ${name} set default ${expression}`],
+            after: [`pg_class ${relation.oid}`],
+          },
+        ],
+  );
+}
+
+export function sequenceNode(sequence: Sequence): Node {
+  return {
+    id: `pg_class ${sequence.oid}`,
+    sql: [
+      `create ${sequence.isUnlogged ? 'unlogged ' : ''}sequence ${sequence.name} as ${sequence.type} ${sequenceOptions(sequence)}`,
+      ...(sequence.ownership === 'a' ? [`alter sequence ${sequence.name} owned by ${sequence.tableName}.${sequence.columnName}`] : []),
+    ],
+    after: sequence.ownership === 'a' ? [`pg_class ${sequence.table}`] : [],
+  };
+}
+
+function tableSql(relation: Relation, columns: readonly Column[]): string {
+  const { name, isUnlogged, partitionKey, parents, isPartition, method, options, toastOptions, tablespace } = relation;
+  // a partition is made on its own and attached when it has its rows, so that its columns may be in another order than those of the whole
+  const own = isPartition ? columns : columns.filter(({ isLocal }) => isLocal);
+  const inherited = !isPartition && parents !== null ? ` inherits (${parents.map(parent => parent.name).join(', ')})` : '';
+
+  return [
+    `create ${isUnlogged ? 'unlogged ' : ''}table ${name} (${own.map(column => definitionOf(column, isPartition)).join(', ')})`,
+    inherited,
+    partitionKey === null ? '' : ` partition by ${partitionKey}`,
+    method === null ? '' : ` using ${method}`,
+    withSql([...optionsSql(options), ...optionsSql(toastOptions, 'toast.')]),
+    tablespace === null ? '' : ` tablespace ${tablespace}`,
+  ].join('');
+}
+
+function definitionOf(column: Column, isPartition: boolean): string {
+  const { name, type, collation, generated, expression, isNotNull, notNull } = column;
+  const isOwnNotNull = isNotNull && (notNull === null || (notNull.isValid && (notNull.isLocal || isPartition)));
+  const constraint = notNull === null ? '' : ` constraint ${notNull.name}`;
+
+  return [
+    `${name} ${type}`,
+    collation === null ? '' : ` collate ${collation}`,
+    generated === '' ? '' : ` generated always as (${expression}) ${generated === 's' ? 'stored' : 'virtual'}`,
+    isOwnNotNull ? `${constraint} not null${notNull?.isNoInherit === true ? ' no inherit' : ''}` : '',
+  ].join('');
+}
+
+/** What a column has beside its type. A constraint that is not valid is added after the rows. */
+function columnSql(table: string, { name, storage, compression, statistics, options, generated }: Column): string[] {
+  const alter = `alter table only ${table} alter column ${name}`;
+
+  return generated === 'v'
+    ? []
+    : [
+        ...(storage === null ? [] : [`${alter} set storage ${STORAGE[storage]}`]),
+        ...(compression === null ? [] : [`${alter} set compression ${compression}`]),
+        ...(statistics === null ? [] : [`${alter} set statistics ${statistics}`]),
+        ...(options === null ? [] : [`${alter} set (${optionsSql(options).join(', ')})`]),
+      ];
+}
+
+function identitySql(sequence: Sequence & { readonly isAlways: boolean }): string {
+  const kind = sequence.isAlways ? 'always' : 'by default';
+
+  return (
+    `alter table ${sequence.tableName} alter column ${sequence.columnName} ` +
+    `add generated ${kind} as identity (sequence name ${sequence.name} ${sequenceOptions(sequence)})`
+  );
+}
+
+function sequenceOptions({ start, increment, max, min, cache, isCycling }: Sequence): string {
+  return `start with ${start} increment by ${increment} minvalue ${min} maxvalue ${max} cache ${cache}${isCycling ? ' cycle' : ''}`;
+}
+
+function viewSql(relation: Relation, columns: readonly Column[]): string {
+  const { name, kind, options, method, tablespace, definition } = relation;
+  const names = columns.length === 0 ? '' : ` (${columns.map(column => column.name).join(', ')})`;
+  const query = (definition ?? '').trimEnd().replace(/;$/, '');
+  const using = `${method === null ? '' : ` using ${method}`}`;
+
+  return kind === 'v'
+    ? `create view ${name}${names}${withSql(optionsSql(options))} as ${query}`
+    : `create materialized view ${name}${names}${using}${withSql(optionsSql(options))}${tablespace === null ? '' : ` tablespace ${tablespace}`} as ${query} with no data`;
+}
+
+export interface RelationParts {
+  readonly columns: readonly Column[];
+  readonly identities: readonly (Sequence & { readonly isAlways: boolean })[];
+}
+
+const STORAGE = { p: 'plain', e: 'external', m: 'main', x: 'extended' } as const;

@@ -1,0 +1,150 @@
+import { runInTenant, tenants, type CloneError } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { refusal } from '../../support/assertions/refusal.ts';
+import { schemaNames } from '../../support/databases/catalog.ts';
+import { onDatabases } from '../../support/databases/database.ts';
+import { HARD_PUBLIC, HARD_ROWS } from '../../support/databases/hard-schema.ts';
+import { describeSchema, rowsOfSchema } from '../../support/databases/whole-schema.ts';
+import { host, openHardOrm } from '../../support/orm/hard-orm.ts';
+
+onDatabases('cloning a tenant with every kind of object', database => {
+  before(async () => {
+    await openHardOrm(database);
+    await database.query(`create role landlord_reader_${process.pid}`);
+
+    for (const sql of HARD_PUBLIC) {
+      await database.query(sql);
+    }
+
+    await tenants().create(host('acme'));
+    await runInTenant('acme', async em => {
+      for (const sql of HARD_ROWS) {
+        await em.execute(sql);
+      }
+    });
+    await database.query(`grant select on acme.book to landlord_reader_${process.pid} with grant option`);
+    await database.query(`grant update (name) on acme.author to landlord_reader_${process.pid}`);
+    await database.query(`alter default privileges in schema acme grant select on tables to landlord_reader_${process.pid}`);
+    await database.query(`grant usage on schema acme to landlord_reader_${process.pid}`);
+    await database.query(`create policy author_role on acme.author for update to landlord_reader_${process.pid} using (id > 1)`);
+  });
+
+  after(async () => {
+    // roles belong to the whole server
+    await database.query(`drop owned by landlord_reader_${process.pid}`);
+    await database.query(`drop role landlord_reader_${process.pid}`);
+  });
+
+  it('L1 the catalogs of both are equal, names replaced, and so are the rows and the positions of sequences', async () => {
+    const seen: string[] = [];
+    const before = await rowsOfSchema(database, 'acme');
+    await tenants().clone('acme', host('bob'), { onProgress: ({ table, done, total }) => seen.push(`${table} ${done}/${total}`) });
+
+    expect(await describeSchema(database, 'bob')).to.deep.equal(await describeSchema(database, 'acme'));
+    expect(await rowsOfSchema(database, 'bob')).to.deep.equal(before);
+    expect(seen).to.have.length(12);
+    expect(seen.at(-1)).to.match(/ 12\/12$/);
+    // what a row says of the source is the row's own affair
+    expect(await database.query(`select count(*)::int as n from bob.book where data ->> 'of' = 'acme.book'`)).to.deep.equal([{ n: 5 }]);
+    expect((await tenants().history('bob')).map(({ name }) => name)).to.deep.equal(['Hard']);
+  });
+
+  it('L1 a write to the copy never reaches the source', async () => {
+    const before = await rowsOfSchema(database, 'acme');
+    await runInTenant('bob', async em => {
+      await em.execute(`insert into author (name) values ('by bob')`);
+      await em.execute(`update author set name = 'renamed' where id = 1`);
+      await em.execute(`insert into book (title, author_id, isbn) values ('By Bob', 1, 'by bob')`);
+      await em.execute(`insert into event (at) values ('2026-05-05')`);
+      await em.execute(`insert into base values (9, 'by bob')`);
+      await em.execute('call tick(0)');
+      await em.execute('refresh materialized view totals');
+      await em.execute('delete from author where id = 3');
+      expect(await em.execute('select count_books()::int as n')).to.deep.equal([{ n: 4 }]);
+    });
+
+    expect(await rowsOfSchema(database, 'acme')).to.deep.equal(before);
+  });
+
+  it('L1 a copy of a copy is equal too, and lives on when its source is dropped', async () => {
+    await tenants().clone('bob', host('carl'));
+    const [described, rows] = [await describeSchema(database, 'bob'), await rowsOfSchema(database, 'bob')];
+    await tenants().drop('bob');
+
+    expect(await describeSchema(database, 'carl')).to.deep.equal(described);
+    expect(await rowsOfSchema(database, 'carl')).to.deep.equal(rows);
+    await runInTenant('carl', async em => {
+      await em.execute(`insert into book (title, author_id, isbn, price) values ('By Carl', 1, 'by carl', 3)`);
+      expect(await em.execute(`select writer from cheaper c join cheap b on b.book = c.book where c.book = 'By Carl'`)).to.deep.equal([
+        { writer: 'renamed' },
+      ]);
+    });
+  });
+
+  it('L1 copies no rows, or those of some tables, and refuses rows without those that they refer to', async () => {
+    await tenants().clone('acme', host('bare'), { data: 'none' });
+    expect(
+      await database.query(
+        'select (select count(*) from bare.author)::int as authors, (select count(*) from bare.mikro_orm_migrations)::int as done',
+      ),
+    ).to.deep.equal([{ authors: 0, done: 1 }]);
+    await runInTenant('bare', async em => {
+      expect(await em.execute(`insert into author (name) values ('first') returning id, ticket::int`)).to.deep.equal([
+        { id: 1, ticket: 100 },
+      ]);
+    });
+
+    await tenants().clone('acme', host('partly'), { data: ['author'] });
+    expect(
+      await database.query('select (select count(*) from partly.author)::int as authors, (select count(*) from partly.book)::int as books'),
+    ).to.deep.equal([{ authors: 3, books: 0 }]);
+    await refusal(tenants().clone('acme', host('half'), { data: ['book'] }), 'CLONE_INCOMPLETE');
+    await refusal(tenants().clone('acme', host('half'), { data: ['books'] }), 'CLONE_REFUSED');
+    expect(await schemaNames(database)).to.not.include('half');
+  });
+
+  it('L1 lists what it does not clone, and stores nothing', async () => {
+    for (const sql of [
+      `create function acme.tricky() returns bigint language plpgsql as $$ declare n bigint; begin execute 'select count(*) from acme.book' into n; return n; end $$`,
+      `create function acme.aliased() returns int language sql as $$ select acme.id from author acme limit 1 $$`,
+      `alter table acme.scratch add whose text default 'acme'`,
+      `create text search configuration acme.plain (copy = simple)`,
+      `create function acme.right_one() returns bigint language sql as $$ select count(*) from acme.book -- of acme's own
+        $$`,
+    ]) {
+      await database.query(sql);
+    }
+
+    const error = (await refusal(tenants().clone('acme', host('dora')), 'CLONE_REFUSED')) as CloneError;
+    expect(error.objects.map(each => each.split(':')[0])).to.deep.equal([
+      'text search configuration acme.plain',
+      'FUNCTION tricky',
+      'FUNCTION aliased',
+      'table only',
+    ]);
+    expect(await schemaNames(database)).to.not.include('dora');
+    expect(await tenants().list()).to.have.length(4);
+
+    await database.query('drop text search configuration acme.plain');
+    await tenants().clone('acme', host('dora'), { force: true });
+    // what is surely a name follows, as nobody asked to keep it
+    await runInTenant('dora', async em => {
+      await em.execute('delete from book');
+      expect(await em.execute('select right_one()::int as ours, tricky()::int as theirs')).to.deep.equal([{ ours: 0, theirs: 5 }]);
+    });
+    await database.query('drop function acme.tricky, acme.aliased');
+    await database.query('alter table acme.scratch drop whose');
+  });
+
+  it('L1 refuses a name that is taken, a tenant that is not there, and a transaction of the caller', async () => {
+    await refusal(tenants().clone('acme', { ...host('acme'), domainUrl: 'other.example.com' }), 'TENANT_ALREADY_EXISTS');
+    await refusal(tenants().clone('nobody', host('erik')), 'TENANT_UNKNOWN');
+    await database.query('create schema taken');
+    await refusal(tenants().clone('acme', host('taken')), 'SCHEMA_ALREADY_EXISTS');
+    await refusal(
+      runInTenant('acme', () => tenants().clone('acme', host('erik'))),
+      'PUBLIC_CONTEXT_REQUIRED',
+    );
+    expect(await schemaNames(database)).to.not.include('erik');
+  });
+});

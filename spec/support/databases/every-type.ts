@@ -1,0 +1,95 @@
+/** A value of each type that PostgreSQL 15 and later have for columns, except those that only the server can write, and `xml`, which not every build has. */
+const VALUES: Readonly<Record<string, string>> = {
+  bigint: '-9223372036854775808',
+  bit: '1',
+  'bit varying(9)': '10110',
+  boolean: 'f',
+  box: '(1.5,2),(-3,4e-3)',
+  bytea: '\\x00ff5c0a27',
+  '"char"': 'x',
+  'char(7)': 'a b ',
+  cid: '7',
+  cidr: '2001:db8::/32',
+  circle: '<(1,2.5),3>',
+  date: 'infinity',
+  datemultirange: '{[2020-01-01,2020-02-01),(,2019-01-01)}',
+  daterange: '[2020-01-01,)',
+  'double precision': '0.1234567890123456789',
+  inet: '192.0.2.7/24',
+  int2vector: '1 2 3',
+  int4multirange: '{[1,3),[7,)}',
+  int4range: 'empty',
+  int8multirange: '{[-9,3)}',
+  int8range: '(,5)',
+  integer: '-2147483648',
+  interval: '-1 year 2 mons -3 days +04:05:06.789',
+  json: '{"a" : [1, "\\u00fc", null]}',
+  jsonb: '{"b": {"c": 1e400}}',
+  jsonpath: '$."a"?(@ > 1)',
+  line: '{1,-2,3.5}',
+  lseg: '[(1,2),(3,4)]',
+  macaddr: '08:00:2b:01:02:03',
+  macaddr8: '08:00:2b:ff:fe:01:02:03',
+  money: '-12.34',
+  name: 'a "name"',
+  numeric: 'NaN',
+  'numeric(30,10)': '12345678901234567890.0123456789',
+  nummultirange: '{[1.5,2.5]}',
+  numrange: '[1.5,infinity)',
+  oid: '4294967295',
+  oidvector: '1 2',
+  path: '[(1,2),(3,4),(5,6)]',
+  pg_lsn: '16/B374D848',
+  pg_snapshot: '10:20:10,14,15',
+  point: '(1e-300,-0)',
+  polygon: '((1,2),(3,4),(5,6))',
+  real: '3.4028235e+38',
+  refcursor: 'cur',
+  regclass: 'pg_class',
+  regcollation: '"C"',
+  regconfig: 'simple',
+  regdictionary: 'simple',
+  regnamespace: 'pg_catalog',
+  regoper: '||/',
+  regoperator: '+(integer,integer)',
+  regproc: 'now',
+  regprocedure: 'abs(numeric)',
+  regrole: 'pg_monitor',
+  regtype: 'integer',
+  smallint: '-32768',
+  text: 'tab\tline\r\nback\\slash \\N \\. ü 🦉 \'"',
+  tid: '(42,7)',
+  time: '23:59:59.999999',
+  'time with time zone': '24:00:00-07',
+  timestamp: '4713-01-01 00:00:00 BC',
+  'timestamp with time zone': '2026-11-29 00:50:00.123456+05:30',
+  tsmultirange: '{[2020-01-01 00:00,2020-01-02 00:00)}',
+  tsquery: `'fat' & !'cat':B`,
+  tsrange: '[2020-01-01 00:00,infinity]',
+  tstzmultirange: '{}',
+  tstzrange: '(2020-01-01 00:00+00,)',
+  tsvector: `'a':1A 'fat':2,3B`,
+  txid_snapshot: '10:20:',
+  uuid: 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
+  'varchar(20)': '',
+  xid: '42',
+  xid8: '18446744073709551615',
+};
+
+const types = Object.keys(VALUES);
+
+const quote = (value: string): string => `'${value.replaceAll("'", "''")}'`;
+
+/** A table with a column of each type, and one of arrays of it. */
+export const EVERY_TYPE = `create table every_type (nr int primary key, ${types.map((type, index) => `c${index} ${type}, a${index} ${arrayOf(type)}`).join(', ')})`;
+
+/** Three rows for it: values, nothing, and arrays with nothing in them. */
+export const EVERY_VALUE: readonly string[] = [
+  `insert into acme.every_type values (1, ${types.map(type => `${quote(VALUES[type] ?? '')}::${type}, array[${quote(VALUES[type] ?? '')}, null]::${arrayOf(type)}`).join(', ')})`,
+  'insert into acme.every_type (nr) values (2)',
+  `insert into acme.every_type (nr, ${types.map((_, index) => `a${index}`).join(', ')}) values (3, ${types.map(() => `'{}'`).join(', ')})`,
+];
+
+function arrayOf(type: string): string {
+  return `${type}[]`;
+}
