@@ -1,4 +1,5 @@
 import { across } from './across.ts';
+import { citus } from './citus.ts';
 import { cli } from './cli.ts';
 import { clone } from './clone.ts';
 import { curve } from './curve.ts';
@@ -28,6 +29,7 @@ const BENCHES: Readonly<
   migrate: migrateTenants,
   noop: nothingToDo,
   check: publicCheck,
+  citus,
   cli,
   clone,
   curve,

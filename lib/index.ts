@@ -24,6 +24,7 @@ export { byClaim, byHeader, byHostname, byPath, bySubdomain } from './web/core/r
 export { schemaRouter, tenantContext } from './web/koa/index.js';
 export * from './errors/index.js';
 
+export type { CitusOption, CitusOptions } from './tenant/citus-options.js';
 export type { ConnectionOptions } from './tenant/connection-options.js';
 export type { LimitsOption, TenantLimits } from './tenant/limit-options.js';
 export type { RolesOptions, TenantFilter, TenantsOptions } from './tenant/options.js';
@@ -64,6 +65,8 @@ export type { ChangeHistoryOptions } from './migrations/run/change-histories.js'
 export type { ServerCheck, ServerReport } from './database/server-report.js';
 export type { DriftReport, TenantDrift } from './migrations/run/drift.js';
 export type { RollUpOptions, RollUpResult } from './migrations/run/roll-up.js';
+export type { CitusFinding } from './migrations/set/citus/lint.js';
+export type { MovedTenant, RebalanceOptions, RebalanceResult, TenantPlacement } from './provisioning/placement.js';
 export type { RunPreview } from './migrations/run/preview.js';
 export type { MigrationStatus, TenantHistory, TenantMigrationStatus } from './migrations/run/status.js';
 export type { TenantSelection } from './migrations/run/selection.js';

@@ -16,6 +16,7 @@ import {
 } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { checkConfig, checkEntities } from './tenant/config-check.js';
+import { watchNodes } from './database/citus/placements.js';
 import { addTrigger } from './database/change-trigger.js';
 import { addDomainTriggers } from './database/domain-triggers.js';
 import { TenantConfigError } from './errors/index.js';
@@ -173,7 +174,10 @@ function refuseToWork(orm: WrappedOrm, error: unknown): void {
 
 /** An ORM that is made as the users' are, for a look at what theirs rely on. */
 export function openProbe(config: AnyConfig, tenant: TenantsOptions['tenant']): WrappedOrm {
-  return new MikroORM(wrap(config, resolveOptions({ tenant }, undefined), () => undefined) as never) as unknown as WrappedOrm;
+  // nothing but the probes is asked of its database
+  const options = resolveOptions({ tenant, citus: false }, undefined);
+
+  return new MikroORM(wrap(config, options, () => undefined) as never) as unknown as WrappedOrm;
 }
 
 function prepare(meta: EntityMetadata, { publicSchema, tenant, domains }: ResolvedTenantsOptions): void {
@@ -278,6 +282,7 @@ function tenantsExtension(
       orm.config.registerExtension(TenantRules.EXTENSION, () => rules);
       orm.config.registerExtension(TenantDatabase.EXTENSION, () => database);
       orm.config.registerExtension(Tenancy.EXTENSION, () => tenancy);
+      watchNodes(database);
       giveSeederOfScope(orm);
       namePublicSnapshot(orm.config);
       orm.config.registerExtension(SCHEMA_GENERATOR, () => createPublicSchemaGenerator(database));

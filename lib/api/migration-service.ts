@@ -1,5 +1,7 @@
 import { History, type ExecutedMigration } from '../migrations/history/history.js';
 import { changeHistories, previewChange, type ChangeHistoryOptions, type HistoryChange } from '../migrations/run/change-histories.js';
+import { findForCitus } from '../migrations/run/citus-findings.js';
+import type { CitusFinding } from '../migrations/set/citus/lint.js';
 import { findDrift, type DriftReport } from '../migrations/run/drift.js';
 import { readMadeSchema } from '../migrations/run/made-schema.js';
 import { previewRun, type RunPreview } from '../migrations/run/preview.js';
@@ -93,6 +95,14 @@ export abstract class MigrationService<Tenant extends TenantMixin<unknown> = Ten
   /** Writes the next migration of the tenant set. `fileName` is empty if the tenant entities have not changed. */
   async createMigration(options: CreateMigrationOptions = {}): Promise<CreatedMigration> {
     return createTenantMigration({ database: this.database, readMadeSchema }, options);
+  }
+
+  /**
+   * What Citus would refuse in the migrations of the tenant set, or do without an error, with what to write instead. Empty if migrations are not
+   * written for Citus, see the option `citus`. Needs no database.
+   */
+  async findForCitus(): Promise<CitusFinding[]> {
+    return findForCitus(this.database);
   }
 
   /** Whether the tenant entities have changed since the last migration of the tenant set was written. */

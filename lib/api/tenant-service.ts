@@ -11,7 +11,7 @@ import { provision } from '../provisioning/provision.js';
 import { createRole } from '../provisioning/roles.js';
 import { dropSchema } from '../provisioning/schemas.js';
 import { deleteSoftly } from '../provisioning/soft-deletion.js';
-import { DataService } from './data-service.js';
+import { PlacementService } from './placement-service.js';
 
 export interface CreateTenantOptions {
   /** Whether the schema is created now. @default what the class or the options say */
@@ -65,7 +65,7 @@ export interface RenameTenantOptions {
 }
 
 /** Creates, changes and migrates tenants without an `em`. Every method works in the public scope. */
-export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> extends DataService<Tenant> {
+export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> extends PlacementService<Tenant> {
   /** The selected tenants, sorted by schema name, without public tenants. */
   async list(selection: TenantSelection<Tenant> = {}): Promise<Tenant[]> {
     const names = await selectSchemaNames(this.database, selection);

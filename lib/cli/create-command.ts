@@ -1,5 +1,6 @@
 import { CLIHelper } from '@mikro-orm/cli';
 import { MigrationError } from '../errors/index.js';
+import { dumpFinding } from './citus-findings.js';
 import { EXIT } from './exit.js';
 import { paint } from './output.js';
 import type { TenantArgs } from './tenant-args.js';
@@ -32,6 +33,10 @@ export async function createForTenants(args: TenantArgs): Promise<number> {
     }
 
     CLIHelper.info(paint(`${created.fileName} successfully created in the tenant set`, 'green', process.stdout));
+    // of the new one alone: what it says of the others is for `migration:check`
+    const written = created.fileName.replace(/\.[cm]?[jt]s$/, '');
+    (await tenants.findForCitus()).filter(({ migration }) => migration === written).forEach(dumpFinding);
+
     return EXIT.done;
   });
 }

@@ -4,6 +4,7 @@ import { reasonOf, type TenantError } from '../errors/index.js';
 import type { DriftReport, TenantDrift } from '../migrations/run/drift.js';
 import type { MigrationStatus, TenantMigrationStatus } from '../migrations/run/status.js';
 import { withoutSchemaName } from '../migrations/run/same-cause.js';
+import { dumpFinding } from './citus-findings.js';
 import { EXIT } from './exit.js';
 import { groupsOf, tenantsNamed } from './groups.js';
 import { count, listOf, oneLine, paint, writeJson } from './output.js';
@@ -72,8 +73,9 @@ export function checkTenants(args: TenantArgs): Promise<number> {
     const status = await tenants.status(selectionOf(args));
     const behind = status.tenants.filter(isBehind);
     const hasChanges = await tenants.needsMigration();
+    const findings = await tenants.findForCitus();
     const drift = args.drift === true ? await tenants.drift(selectionOf(args)) : undefined;
-    const code = hasChanges || behind.length > 0 || (drift?.drifted.length ?? 0) > 0 ? EXIT.failed : EXIT.done;
+    const code = hasChanges || findings.length > 0 || behind.length > 0 || (drift?.drifted.length ?? 0) > 0 ? EXIT.failed : EXIT.done;
 
     if (args.json === true) {
       behind.forEach(each => writeJson('tenant', asJson(each)));
@@ -81,6 +83,7 @@ export function checkTenants(args: TenantArgs): Promise<number> {
       const { total, unknown, orphans } = totalsOf(status);
       const ofDrift =
         drift === undefined ? {} : { equal: drift.equal, drifted: drift.drifted.length, notCompared: drift.notCompared.length };
+      findings.forEach(each => writeJson('citus', each));
       writeJson('check', { hasChanges, total, behind: behind.length, unknown, orphans, ...ofDrift });
 
       return code;
@@ -89,6 +92,8 @@ export function checkTenants(args: TenantArgs): Promise<number> {
     if (hasChanges) {
       dumpYellow('Changes detected. Please create migration to update schema: migration:create --tenants.');
     }
+
+    findings.forEach(dumpFinding);
 
     if (behind.length > 0) {
       dumpPending(args, behind);
@@ -123,11 +128,14 @@ export function statusOfTenants(args: TenantArgs): Promise<number> {
       return EXIT.done;
     }
 
+    // on Citus alone
+    const hasNodes = status.tenants.some(({ node }) => node !== undefined);
+
     CLIHelper.dumpTable({
-      columns: ['Tenant', 'Applied', 'Latest', 'Pending', 'Remarks'],
+      columns: ['Tenant', 'Applied', 'Latest', 'Pending', ...(hasNodes ? ['Node'] : []), 'Remarks'],
       rows: groupsOf(status.tenants, each =>
-        args.all === true ? each.schemaName : withoutSchemaName(columnsOf(each).join('\n'), each.schemaName),
-      ).map(({ first, names }) => [tenantsNamed(names), ...columnsOf(first)]),
+        args.all === true ? each.schemaName : withoutSchemaName(columnsOf(each, hasNodes).join('\n'), each.schemaName),
+      ).map(({ first, names }) => [tenantsNamed(names), ...columnsOf(first, hasNodes)]),
       empty: 'No tenants found',
     });
     CLIHelper.dump(totalText(status));
@@ -138,8 +146,14 @@ export function statusOfTenants(args: TenantArgs): Promise<number> {
   });
 }
 
-function columnsOf(status: TenantMigrationStatus): string[] {
-  return [String(status.executed.length), status.executed.at(-1) ?? '', String(status.pending.length), remarksOn(status)];
+function columnsOf(status: TenantMigrationStatus, hasNodes: boolean): string[] {
+  return [
+    String(status.executed.length),
+    status.executed.at(-1) ?? '',
+    String(status.pending.length),
+    ...(hasNodes ? [status.node ?? ''] : []),
+    remarksOn(status),
+  ];
 }
 
 function isBehind({ pending, hasSchema, error }: TenantMigrationStatus): boolean {

@@ -43,6 +43,10 @@ export interface TenantArgs {
   readonly dropDb?: boolean;
   readonly dump?: boolean;
   readonly path?: string;
+  /** Of `tenant:move`. */
+  readonly node?: string;
+  /** Of `tenant:rebalance`. */
+  readonly by?: string;
   readonly name?: string;
   /** The tenant that is named as an argument, by its schema name. */
   readonly tenant?: string;

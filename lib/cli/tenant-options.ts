@@ -9,6 +9,7 @@ import type { CommandLine, TenantCommand } from './command-line.js';
 import type { TenantArgs } from './tenant-args.js';
 import { createForTenants } from './create-command.js';
 import { recordForTenants, renameForTenants, rollUpForTenants } from './history-commands.js';
+import { addPlacementCommands } from './placement-commands.js';
 import { reportOnServer } from './server-command.js';
 import { checkTenants, listOfTenants, pendingOfTenants, statusOfTenants } from './report-commands.js';
 
@@ -58,6 +59,7 @@ export function addTenantOptions(
     builder: args => addOptions(args, { tenants: tenantsOption('status'), ...SELECTION, ...OUTPUT }),
     handler: args => run(statusOfTenants, args),
   });
+  addPlacementCommands(commandLine, run, { selection: SELECTION, output: OUTPUT, tenants: tenantsOption('placement') });
   commandLine.command({
     command: 'migration:rename',
     describe: 'Rename a migration of the tenant set in the histories of tenants, after its file was renamed',

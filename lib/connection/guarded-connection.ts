@@ -2,7 +2,7 @@ import { partsOf, type SqlKind, type SqlPart } from '../postgres/transaction-sta
 import { canHaveTransaction } from './statement-kinds.js';
 import { GuardedTransaction, KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
 import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
-import type { Place } from './tenant-limiter.js';
+import type { Place } from './places.js';
 import { inUnit, StatementRunner, undo, type Unit } from './statement-runner.js';
 
 /**

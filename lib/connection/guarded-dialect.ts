@@ -1,6 +1,6 @@
 import { GuardedConnection } from './guarded-connection.js';
 import type { SqlGuard } from './guarded-transaction.js';
-import type { Place } from './tenant-limiter.js';
+import type { Place } from './places.js';
 import { extendSession } from './search-path.js';
 import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 

@@ -1,5 +1,9 @@
+import type { Configuration } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
+import { TenantNodeUnavailableError } from '../errors/index.js';
+import { isOfNode, nodeOfError } from '../postgres/citus-errors.js';
 import { connectionWasLost } from '../postgres/sql-state.js';
+import { sqlTarget } from './sql-target.js';
 import { addLocked } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { runCopy } from './copy.js';
@@ -15,7 +19,7 @@ import { closeAfterUse, firstOfScript, isToBeClosed, rowsOfScript, setClient, ty
  * Relies on MikroORM asking `createKyselyDialect` for its dialect and calling `onPoolCreated` with the pool, neither of which it does where
  * the user's `driverOptions` are a Kysely or a dialect; and on `pg` telling of a release before it decides whether to keep the client.
  */
-export function surviveLostConnections(connection: AbstractSqlConnection): void {
+export function surviveLostConnections(connection: AbstractSqlConnection, config: Configuration): void {
   const createDialect = connection.createKyselyDialect.bind(connection);
 
   connection.createKyselyDialect = (overrides: PoolOverrides | undefined) => {
@@ -38,13 +42,13 @@ export function surviveLostConnections(connection: AbstractSqlConnection): void 
 
     const pool: Pool = created;
     const createDriver = dialect.createDriver.bind(dialect);
-    dialect.createDriver = () => releaseLostConnections(createDriver(), pool);
+    dialect.createDriver = () => releaseLostConnections(createDriver(), pool, config);
 
     return dialect;
   };
 }
 
-function releaseLostConnections(driver: Driver, pool: Pool): Driver {
+function releaseLostConnections(driver: Driver, pool: Pool, config: Configuration): Driver {
   const acquire = driver.acquireConnection.bind(driver);
   const begin = driver.beginTransaction.bind(driver);
   const commit = driver.commitTransaction.bind(driver);
@@ -104,7 +108,7 @@ function releaseLostConnections(driver: Driver, pool: Pool): Driver {
       if (!watched.has(connection)) {
         watched.add(connection);
         const own = await client;
-        noticeLoss(connection, own, () => closeAfterUse(connection));
+        noticeLoss(connection, { client: own, onLost: () => closeAfterUse(connection), config });
 
         if (own !== undefined) {
           setClient(connection, own);
@@ -124,10 +128,19 @@ function releaseLostConnections(driver: Driver, pool: Pool): Driver {
  * Notices by its errors that a connection is lost: PostgreSQL's last word comes before the end of the socket, and a client that is released
  * between the two would be given to the next one. One that has timed out may have an answer under way that nobody waits for.
  */
-function noticeLoss(connection: DriverConnection, client: StatusClient | undefined, onLost: () => void): void {
+function noticeLoss(
+  connection: DriverConnection,
+  { client, onLost, config }: { readonly client: StatusClient | undefined; readonly onLost: () => void; readonly config: Configuration },
+): void {
   const executeQuery = connection.executeQuery.bind(connection);
   const streamQuery = connection.streamQuery.bind(connection);
   const notice = (error: unknown): unknown => {
+    if (isOfNode(error)) {
+      const target = sqlTarget(config);
+
+      return TenantNodeUnavailableError.ofStatement(nodeOfError(error), target.kind === 'tenant' ? target.schemaName : undefined, error);
+    }
+
     if (connectionWasLost(error) || timedOut(error)) {
       onLost();
     }

@@ -139,7 +139,9 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   get limiter(): TenantLimiter | undefined {
-    return TenantRules.find(this.#config)?.options.limits === undefined ? undefined : TenantLimiter.of(this.#config);
+    const rules = TenantRules.find(this.#config);
+
+    return rules === undefined || !TenantLimiter.isNeeded(rules) ? undefined : TenantLimiter.of(this.#config);
   }
 
   settingsFor({ sql, queryId }: Query, isInTransaction: boolean): RequiredSettings | undefined {

@@ -1,13 +1,16 @@
 import type { Configuration } from '@mikro-orm/core';
-import { TenantConfigError, TenantOverloadedError } from '../errors/index.js';
-import type { Scope, TenantScope } from '../scope/scope.js';
+import { NodeOverloadedError, TenantConfigError, TenantOverloadedError } from '../errors/index.js';
+import type { TenantScope } from '../scope/scope.js';
 import { TenantRules } from '../scope/tenant-rules.js';
+import { nodeLimitsOf } from '../tenant/citus-options.js';
 import { limitProblems, type TenantLimits } from '../tenant/limit-options.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { KnownNodes } from './known-nodes.js';
+import { Gates, type GateStats, type Limits, type Place } from './places.js';
 import { sqlTarget } from './sql-target.js';
 
 /**
- * Lets the work of one tenant have so many connections at once, and the rest wait in order.
+ * Lets the work of one tenant, and that of all tenants of one node of Citus, have so many connections at once, and the rest wait in order.
  *
  * Work that holds a connection between two statements, as in a transaction, a stream or a `connection()` of Kysely's, never waits for another one:
  * it could wait for itself, or for others that wait for it. So each connection that is waited for has a statement under way, which ends by itself,
@@ -15,11 +18,10 @@ import { sqlTarget } from './sql-target.js';
  */
 export class TenantLimiter {
   readonly #config: Configuration;
-  readonly #gates = new Map<string, Gate>();
-  readonly #units = new WeakMap<Scope, Unit>();
+  readonly #tenants = new Gates();
+  readonly #nodes = new Gates();
   readonly #limits = new WeakMap<object, Limits | undefined>();
-  #queueFull = 0;
-  #timedOut = 0;
+  #nodeLimits: Limits | undefined;
 
   /** One for all connections of an ORM. */
   static of(config: Configuration): TenantLimiter {
@@ -29,6 +31,11 @@ export class TenantLimiter {
     return limiter;
   }
 
+  /** Whether there is anything to limit. */
+  static isNeeded({ options }: TenantRules): boolean {
+    return options.limits !== undefined || nodeLimitsOf(options.citus) !== undefined;
+  }
+
   constructor(config: Configuration) {
     this.#config = config;
   }
@@ -36,86 +43,73 @@ export class TenantLimiter {
   /**
    * A place for one connection, for the work in the current scope. Undefined where there is no limit.
    *
-   * @throws TenantOverloadedError `TENANT_OVERLOADED`, also by the promise
+   * @throws TenantOverloadedError `TENANT_OVERLOADED`, NodeOverloadedError `NODE_OVERLOADED`, also by the promise
    */
   enter(): Place | Promise<Place> | undefined {
     const rules = TenantRules.find(this.#config);
-    const scope = rules?.options.limits === undefined ? undefined : rules.scope;
+    const scope = rules === undefined || !TenantLimiter.isNeeded(rules) ? undefined : rules.scope;
 
     // what the library looks up in a tenant's scope is as much for others
     if (rules === undefined || scope?.kind !== 'tenant' || sqlTarget(this.#config).kind !== 'tenant') {
       return undefined;
     }
 
-    const limits = this.#limitsOf(scope, rules);
+    const ofTenant = this.#enterTenant(scope, rules);
 
-    return limits === undefined ? undefined : this.#enter(scope, limits);
+    return ofTenant instanceof Promise
+      ? ofTenant.then(place => this.#enterNode(scope, rules, place) ?? place)
+      : this.#enterNode(scope, rules, ofTenant);
   }
 
   /** The connections of all tenants, the work that waits, and how much was refused. */
-  get stats(): { readonly used: number; readonly waiting: number; readonly queueFull: number; readonly timedOut: number } {
-    const gates = [...this.#gates.values()];
-    const sum = (count: (gate: Gate) => number): number => gates.reduce((total, gate) => total + count(gate), 0);
-
-    return {
-      used: sum(({ used }) => used),
-      waiting: sum(({ waiting }) => waiting.size),
-      queueFull: this.#queueFull,
-      timedOut: this.#timedOut,
-    };
+  get stats(): GateStats {
+    return this.#tenants.stats;
   }
 
-  #enter(scope: TenantScope, limits: Limits): Place | Promise<Place> {
-    const unit = this.#unitOf(scope);
-    const gate = this.#gates.get(scope.schemaName) ?? new Gate(() => this.#gates.delete(scope.schemaName));
-    this.#gates.set(scope.schemaName, gate);
+  #enterTenant(scope: TenantScope, rules: TenantRules): Place | Promise<Place> | undefined {
+    const { schemaName } = scope;
+    const limits = rules.options.limits === undefined ? undefined : this.#limitsOf(scope, rules);
 
-    if (unit.open > 0 || (gate.waiting.size === 0 && gate.used < limits.concurrency)) {
-      return new Place(gate, unit);
+    return limits === undefined
+      ? undefined
+      : this.#tenants.enter(schemaName, scope, limits, {
+          queueFull: () => TenantOverloadedError.queueFull(schemaName, limits),
+          waitedTooLong: () => TenantOverloadedError.waitedTooLong(schemaName, limits),
+        });
+  }
+
+  /** The place of the tenant and that of its node, as one. */
+  #enterNode(scope: TenantScope, { options }: TenantRules, ofTenant: Place | undefined): Place | Promise<Place> | undefined {
+    const given = nodeLimitsOf(options.citus);
+    const node = given === undefined ? undefined : KnownNodes.of(this.#config).nodeOf(scope.schemaName);
+
+    if (given === undefined || node === undefined) {
+      return ofTenant;
     }
 
-    if (gate.waiting.size >= limits.queue) {
-      this.#queueFull += 1;
-      throw TenantOverloadedError.queueFull(scope.schemaName, limits);
-    }
+    const limits = (this.#nodeLimits ??= this.#resolve(given));
 
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        limits,
-        admit: () => {
-          leave();
-          resolve(new Place(gate, unit));
+    try {
+      const ofNode = this.#nodes.enter(node, scope, limits, {
+        queueFull: () => new NodeOverloadedError(node, limits, `${limits.queue} pieces of their work wait already`),
+        waitedTooLong: () => new NodeOverloadedError(node, limits, `this one has waited for ${limits.timeoutMs} ms`),
+      });
+
+      if (!(ofNode instanceof Promise)) {
+        return ofTenant === undefined ? ofNode : new BothPlaces(ofTenant, ofNode);
+      }
+
+      return ofNode.then(
+        place => (ofTenant === undefined ? place : new BothPlaces(ofTenant, place)),
+        (error: unknown) => {
+          ofTenant?.end();
+          throw error;
         },
-      };
-      const leave = (): void => {
-        clearTimeout(timer);
-        gate.waiting.delete(waiter);
-        unit.waiting.delete(waiter);
-      };
-      const timer = setTimeout(() => {
-        leave();
-        this.#timedOut += 1;
-        gate.dropIfUnused();
-        reject(TenantOverloadedError.waitedTooLong(scope.schemaName, limits));
-      }, limits.timeoutMs);
-      gate.waiting.add(waiter);
-      unit.waiting.add(waiter);
-      unit.lookSoon();
-    });
-  }
-
-  /** A unit of work is what runs in the outermost scope of a tenant. Its parts may wait for each other. */
-  #unitOf(scope: TenantScope): Unit {
-    let root: Scope = scope;
-
-    for (let each = scope.outer; each !== undefined; each = each.outer) {
-      root = each.kind === 'tenant' && each.config === scope.config ? each : root;
+      );
+    } catch (error) {
+      ofTenant?.end();
+      throw error;
     }
-
-    const unit = this.#units.get(root) ?? new Unit();
-    this.#units.set(root, unit);
-
-    return unit;
   }
 
   #limitsOf(scope: TenantScope, rules: TenantRules): Limits | undefined {
@@ -152,138 +146,35 @@ export class TenantLimiter {
   }
 }
 
-/** The permission to use one connection. */
-export class Place {
-  readonly #gate: Gate;
-  readonly #unit: Unit;
-  #isOpen = false;
-  #hasEnded = false;
-  #running = 0;
+/** What may use a connection by two permissions. */
+class BothPlaces implements Place {
+  readonly #one: Place;
+  readonly #other: Place;
 
-  constructor(gate: Gate, unit: Unit) {
-    this.#gate = gate;
-    this.#unit = unit;
-    gate.used += 1;
+  constructor(one: Place, other: Place) {
+    this.#one = one;
+    this.#other = other;
   }
 
-  /** To be called when the connection is there. */
   begin(): void {
-    this.#unit.held.add(this);
-
-    if (this.#unit.waiting.size > 0) {
-      this.#unit.lookSoon();
-    }
+    this.#one.begin();
+    this.#other.begin();
   }
 
-  /** To be called where code of the user's runs while the connection is held. */
   open(): void {
-    if (!this.#isOpen && !this.#hasEnded) {
-      this.#isOpen = true;
-      this.#unit.opened();
-    }
+    this.#one.open();
+    this.#other.open();
   }
 
-  async run<Result>(statement: Promise<Result>): Promise<Result> {
-    this.#running += 1;
-
-    try {
-      return await statement;
-    } finally {
-      this.#running -= 1;
-
-      if (this.#unit.waiting.size > 0) {
-        this.#unit.lookSoon();
-      }
-    }
+  run<Result>(statement: Promise<Result>): Promise<Result> {
+    return this.#one.run(this.#other.run(statement));
   }
 
-  /** Whether the connection is held without a statement on it. */
-  get isIdle(): boolean {
-    return !this.#isOpen && this.#running === 0;
-  }
-
-  /** May be called again. */
   end(): void {
-    if (this.#hasEnded) {
-      return;
-    }
-
-    this.#hasEnded = true;
-    this.#unit.held.delete(this);
-    this.#unit.open -= this.#isOpen ? 1 : 0;
-    this.#gate.left();
+    this.#one.end();
+    this.#other.end();
   }
 }
-
-/** What has connections, and waits for them, in the outermost scope of a tenant. */
-class Unit {
-  /** How many of its connections it is known to hold between statements. */
-  open = 0;
-  readonly held = new Set<Place>();
-  readonly waiting = new Set<Waiter>();
-  #isLooking = false;
-
-  opened(): void {
-    this.open += 1;
-    [...this.waiting].forEach(waiter => waiter.admit());
-  }
-
-  /**
-   * Looks which connections are held without a statement, once those that are given back are. Nothing else tells: Kysely begins no transaction and
-   * sends no statement in `connection()`.
-   */
-  lookSoon(): void {
-    if (!this.#isLooking) {
-      this.#isLooking = true;
-      setImmediate(() => {
-        this.#isLooking = false;
-
-        if (this.waiting.size > 0) {
-          [...this.held].filter(place => place.isIdle).forEach(place => place.open());
-        }
-      });
-    }
-  }
-}
-
-/** The connections of one tenant. */
-class Gate {
-  used = 0;
-  /** In the order in which they came. */
-  readonly waiting = new Set<Waiter>();
-  readonly #drop: () => void;
-
-  constructor(drop: () => void) {
-    this.#drop = drop;
-  }
-
-  left(): void {
-    this.used -= 1;
-
-    for (const waiter of this.waiting) {
-      if (this.used >= waiter.limits.concurrency) {
-        return;
-      }
-
-      waiter.admit();
-    }
-
-    this.dropIfUnused();
-  }
-
-  dropIfUnused(): void {
-    if (this.used === 0 && this.waiting.size === 0) {
-      this.#drop();
-    }
-  }
-}
-
-interface Waiter {
-  readonly limits: Limits;
-  admit(): void;
-}
-
-type Limits = Required<TenantLimits>;
 
 const limiters = new WeakMap<Configuration, TenantLimiter>();
 

@@ -5,7 +5,7 @@ import { isPglite } from '../tenant/is-pglite.js';
 /** The abilities of the database and its connections. They are read from the database where possible, not from a setting. */
 export class Engine {
   readonly #database: EngineDatabase;
-  #takesScripts: Promise<boolean> | undefined;
+  #facts: Promise<EngineFacts> | undefined;
   #session: Promise<Session> | undefined;
 
   constructor(database: EngineDatabase) {
@@ -16,13 +16,13 @@ export class Engine {
    * Whether the database takes several commands at once, in one message or in one block of PL/pgSQL. PGlite takes no such message. On Citus,
    * it fails if its commands create distributed tables. PL/pgSQL may have been removed, or not be granted.
    */
-  takesScripts(ctx: Transaction | undefined): Promise<boolean> {
-    this.#takesScripts ??= this.#readTakesScripts(ctx).catch((error: unknown) => {
-      this.#takesScripts = undefined;
-      throw error;
-    });
+  async takesScripts(ctx: Transaction | undefined): Promise<boolean> {
+    return (await this.#read(ctx)).takesScripts;
+  }
 
-    return this.#takesScripts;
+  /** What there is of Citus. Undefined where its extension is not installed in the database. */
+  async citus(ctx: Transaction | undefined): Promise<CitusFacts | undefined> {
+    return (await this.#read(ctx)).citus;
   }
 
   /** How many connections can be used at once: the size of the pool, or one on PGlite and inside a transaction. */
@@ -59,20 +59,47 @@ export class Engine {
     return { role: row?.role, path: (row?.path ?? '').split(',').map(name => name.replaceAll(/[\s"]/g, '').toLowerCase()) };
   }
 
-  async #readTakesScripts(ctx: Transaction | undefined): Promise<boolean> {
+  #read(ctx: Transaction | undefined): Promise<EngineFacts> {
+    this.#facts ??= this.#readFacts(ctx).catch((error: unknown) => {
+      this.#facts = undefined;
+      throw error;
+    });
+
+    return this.#facts;
+  }
+
+  async #readFacts(ctx: Transaction | undefined): Promise<EngineFacts> {
     if (this.#isPglite()) {
-      return false;
+      return { takesScripts: false, citus: undefined };
     }
 
-    const [row] = await this.#database.execute<{ takes: boolean }>(TAKES_SCRIPTS, [], ctx);
+    const [row] = await this.#database.execute<{ plpgsql: boolean; citus: string | null }>(FACTS, [], ctx);
 
-    return row?.takes === true;
+    if (row?.citus == null) {
+      return { takesScripts: row?.plpgsql === true, citus: undefined };
+    }
+
+    const [node] = await this.#database.execute<{ coordinator: boolean }>('select citus_is_coordinator() as coordinator', [], ctx);
+
+    return { takesScripts: false, citus: { version: row.citus, isCoordinator: node?.coordinator === true } };
   }
 }
 
-const TAKES_SCRIPTS =
-  `select not exists (select from pg_extension where extname = 'citus') and ` +
-  `exists (select from pg_language where lanname = 'plpgsql' and has_language_privilege(oid, 'usage')) as takes`;
+const FACTS =
+  `select exists (select from pg_language where lanname = 'plpgsql' and has_language_privilege(oid, 'usage')) as plpgsql, ` +
+  `(select extversion from pg_extension where extname = 'citus') as citus`;
+
+interface EngineFacts {
+  readonly takesScripts: boolean;
+  readonly citus: CitusFacts | undefined;
+}
+
+/** What is known of Citus. */
+export interface CitusFacts {
+  readonly version: string;
+  /** Schemas are created, changed and moved on the coordinator alone. */
+  readonly isCoordinator: boolean;
+}
 
 interface Session {
   readonly role: string | undefined;

@@ -13,6 +13,8 @@ import {
   TenantExistsError,
   type TenantError,
 } from '../errors/index.js';
+import { fieldsOfShard, type ShardFields } from '../database/citus/shard-errors.js';
+import { isNamed, shardNamesIn } from '../postgres/citus-errors.js';
 import { RAISED } from '../postgres/raised-states.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
@@ -61,8 +63,9 @@ function explainUnique(error: unknown, rules: TenantRules): unknown {
     return error;
   }
 
-  const { constraint } = error as { readonly constraint?: string };
-  const property = UNIQUE.find(name => constraint === uniqueOf(rules.config, rules.tenantMeta, name));
+  const isViolated = (name: string): boolean =>
+    (error as { readonly constraint?: string }).constraint === name || shardNamesIn(error).some(each => isNamed(each, name));
+  const property = UNIQUE.find(name => isViolated(uniqueOf(rules.config, rules.tenantMeta, name)));
 
   return property === undefined ? error : new TenantExistsError(property, { cause: error });
 }
@@ -72,12 +75,12 @@ function explainUnique(error: unknown, rules: TenantRules): unknown {
  * every other error unchanged. PostgreSQL reports the table that has the foreign key. If the statement writes a shared table and the reported
  * table is a tenant's, then the tenant's table refers to the shared one.
  */
-export function explainSharedWrite(error: unknown, meta: EntityMetadata, rules: TenantRules): unknown {
+export async function explainSharedWrite(error: unknown, meta: EntityMetadata, rules: TenantRules): Promise<unknown> {
   if (isTenantEntity(meta.root) || !hasSqlState(error, REFERRED_TO) || error instanceof SharedRowInUseError) {
     return error;
   }
 
-  const { schema, table, constraint } = error as { readonly schema?: string; readonly table?: string; readonly constraint?: string };
+  const { schema, table, constraint } = (await fieldsOfShard(rules.config, error)) ?? (error as Partial<ShardFields>);
 
   if (schema === undefined || table === undefined || constraint === undefined || rules.sharedSchemas.has(schema)) {
     return error;

@@ -4,6 +4,12 @@
  */
 export function hintOf(error: unknown): string {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const own = HINTS.get(cause);
+
+    if (own !== undefined) {
+      return `${own} `;
+    }
+
     const { code, routine = '' } = cause as { readonly code?: unknown; readonly routine?: unknown };
 
     if (code === UNDEFINED_FUNCTION || (code === UNDEFINED_OBJECT && LOOKUPS.test(String(routine)))) {
@@ -17,6 +23,15 @@ export function hintOf(error: unknown): string {
 
   return '';
 }
+
+/** Says what to do about this one error, which only the caller can know. */
+export function addHint(error: unknown, hint: string): void {
+  if (error instanceof Error) {
+    HINTS.set(error, hint);
+  }
+}
+
+const HINTS = new WeakMap<Error, string>();
 
 /** Unsafe new enum value usage. */
 const UNCOMMITTED_ENUM_VALUE = '55P04';

@@ -21,6 +21,7 @@ export { SharedRowInUseError, SharedSchemaError, SharedTableInUseError } from '.
 export { DeletedTenantError, LockTableError } from './life-errors.js';
 export { TenantOverloadedError } from './overload-error.js';
 export { PoolerModeError } from './pooler-errors.js';
+export { NodeOverloadedError, PlacementError, TablesStayedLocalError, TenantNodeUnavailableError } from './citus-errors.js';
 export { TenantRoleError } from './role-errors.js';
 export {
   DirectoryUnavailableError,

@@ -85,6 +85,11 @@ export interface MigrationErrorCodes {
    */
   MIGRATION_NOT_COMBINED: MigrationSetError;
   /**
+   * What is to be generated cannot be had on Citus: a table that has to be on every node has a trigger. No file was written.
+   * @remedy Remove the trigger, or the foreign keys of tenants to the table.
+   */
+  MIGRATION_NOT_FOR_CITUS: MigrationSetError;
+  /**
    * A migration of the tenant set would end its transaction, or leave something on the connection. It did not run.
    * @remedy Use `set local` and `on commit drop`, and leave the transaction to the run.
    */

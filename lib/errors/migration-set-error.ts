@@ -44,6 +44,14 @@ export class MigrationSetError extends TenantError {
     );
   }
 
+  static triggerOnReferenceTable(table: string): MigrationSetError {
+    return new MigrationSetError(
+      'MIGRATION_NOT_FOR_CITUS',
+      `The table ${table} has a trigger, and tenant entities refer to it. On Citus it has to be a reference table then, which can have no trigger. No file was written. ` +
+        'Remove the foreign keys to it (`createForeignKeyConstraint: false`), or the trigger: for the table of tenants that is `directory.trigger` or `domains`.',
+    );
+  }
+
   static notCombined(reason: string, cause?: unknown): MigrationSetError {
     return new MigrationSetError(
       'MIGRATION_NOT_COMBINED',

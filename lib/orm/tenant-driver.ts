@@ -48,7 +48,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       carryInNativeQueries(this.platform);
       [this.connection, ...this.replicas].forEach(connection => {
         shareConnections(connection, config);
-        surviveLostConnections(connection);
+        surviveLostConnections(connection, config);
         guardConnection(connection, config, this.platform);
         noticeCommits(connection);
       });
@@ -109,7 +109,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       try {
         return await super.nativeUpdateMany(...args);
       } catch (error) {
-        throw explainSharedWrite(error, this.metadata.get(args[0]), TenantRules.of(this.config));
+        throw await explainSharedWrite(error, this.metadata.get(args[0]), TenantRules.of(this.config));
       }
     }
 

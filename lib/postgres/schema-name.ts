@@ -112,6 +112,10 @@ function reservedBy(name: string, { publicSchema, reserved, shared, searched }: 
     return 'it is the SQL standard’s own schema';
   }
 
+  if (CITUS.has(name)) {
+    return 'it is a schema of Citus';
+  }
+
   if (name === PLACEHOLDER_SCHEMA) {
     return 'the migration generator uses it';
   }
@@ -139,5 +143,8 @@ function occursIn(name: string, pattern: RegExp): boolean {
 }
 
 const MAX_BYTES = 63;
+
+/** Reserved on every engine, because a tenant may move to Citus later. */
+const CITUS: ReadonlySet<string> = new Set(['citus', 'citus_internal', 'columnar', 'columnar_internal']);
 
 declare const brand: unique symbol;

@@ -1,3 +1,5 @@
+import { isOfNode } from './citus-errors.js';
+
 /** Whether the error, or an error that caused it, has one of these SQLSTATEs. */
 export function hasSqlState(error: unknown, states: readonly string[]): boolean {
   const state = sqlStateOf(error);
@@ -43,8 +45,12 @@ export function hasNoConnectionLeft(error: unknown): boolean {
   return hasSqlState(error, [TOO_MANY_CONNECTIONS]);
 }
 
-/** Whether the connection is lost, so that it cannot be used any more. */
+/** Whether the connection is lost, so that it cannot be used any more. That of a node of Citus is not the client's. */
 export function connectionWasLost(error: unknown): boolean {
+  if (isOfNode(error)) {
+    return false;
+  }
+
   if (hasSqlState(error, CONNECTION_LOST) || hasNodeCode(error, LOST)) {
     return true;
   }
@@ -62,6 +68,7 @@ export function refusesTransactions(error: unknown): boolean {
 /** Whether the database could not be asked at all, so that the error says nothing of what was asked. */
 export function isUnreachable(error: unknown): boolean {
   return (
+    !isOfNode(error) &&
     !hasSqlState(error, TRANSACTION_TIMED_OUT) &&
     (connectionWasLost(error) || hasSqlState(error, [TOO_MANY_CONNECTIONS]) || hasNodeCode(error, UNREACHABLE) || failedToConnect(error))
   );

@@ -1,5 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
-import { MigrationError, ProvisioningError, SchemaExistsError, TenantError } from '../errors/index.js';
+import { MigrationError, ProvisioningError, SchemaExistsError, TenantError, TenantNodeUnavailableError } from '../errors/index.js';
 import { migrateSchema } from '../migrations/run/migrate-schema.js';
 import { SAVEPOINT } from '../migrations/run/script.js';
 import { callInTransaction } from '../orm/tenant-hooks.js';
@@ -46,7 +46,7 @@ async function create(
       ctx,
       direction: 'up',
       planned: await loadMigrationSet(database),
-      before: [...createSchemaSql(database, schemaName), ...createRoleSql(database, schemaName)],
+      before: [...(await createSchemaSql(database, schemaName, ctx)), ...(await createRoleSql(database, schemaName, ctx))],
       after,
       isNew: true,
       hasSavepoint,
@@ -81,7 +81,7 @@ async function createFilled(database: TenantDatabase, tenant: TenantMixin<unknow
     await checkNewName(database, schemaName, ctx);
     await lockNewName(database, schemaName, { ctx, after: [] });
 
-    for (const sql of [...createSchemaSql(database, schemaName), ...createRoleSql(database, schemaName)]) {
+    for (const sql of [...(await createSchemaSql(database, schemaName, ctx)), ...(await createRoleSql(database, schemaName, ctx))]) {
       await database.execute(sql, [], ctx);
     }
   } catch (error) {
@@ -89,7 +89,23 @@ async function createFilled(database: TenantDatabase, tenant: TenantMixin<unknow
   }
 }
 
+function nodeUnavailableIn(error: unknown): TenantNodeUnavailableError | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof TenantNodeUnavailableError) {
+      return cause;
+    }
+  }
+
+  return undefined;
+}
+
 function toProvisioningError(error: unknown, { domainUrl, schemaName }: TenantMixin<unknown>): unknown {
+  const away = nodeUnavailableIn(error);
+
+  if (away !== undefined) {
+    return away;
+  }
+
   if (!(error instanceof MigrationError) && hasSqlState(error, DUPLICATE_SCHEMA)) {
     return new SchemaExistsError(schemaName, { cause: error });
   }

@@ -8,7 +8,9 @@ import type { TenantDatabase } from '../database/tenant-database.js';
  * The statements that create a tenant's role, if `roles` is set. Run them after the schema is created and before it has tables. Tables of
  * later migrations get their privileges by default privileges. These apply only to objects created by the role that runs these statements.
  */
-export function createRoleSql({ options: { roles } }: TenantDatabase, schemaName: string): string[] {
+export async function createRoleSql(database: TenantDatabase, schemaName: string, ctx: Transaction | undefined): Promise<string[]> {
+  const { roles } = database.options;
+
   if (roles === undefined) {
     return [];
   }
@@ -17,7 +19,8 @@ export function createRoleSql({ options: { roles } }: TenantDatabase, schemaName
   const schema = quoteIdentifier(schemaName);
 
   return [
-    `create role ${role} nologin`,
+    // Citus sends the statements of a role to the nodes as that role
+    `create role ${role} ${(await database.engine.citus(ctx)) === undefined ? 'nologin' : 'login'}`,
     `grant ${role} to session_user`,
     ...(roles.shared === undefined ? [] : [`grant ${quoteIdentifier(roles.shared)} to ${role}`]),
     `grant usage on schema ${schema} to ${role}`,
@@ -32,7 +35,7 @@ export function createRoleSql({ options: { roles } }: TenantDatabase, schemaName
  * @throws TenantRoleError `TENANT_ROLE_EXISTS`
  */
 export async function createRole(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<void> {
-  const sql = [...createRoleSql(database, schemaName), ...grantSql(database, schemaName)];
+  const sql = [...(await createRoleSql(database, schemaName, ctx)), ...grantSql(database, schemaName)];
 
   await withRoleErrors(database, schemaName, async () => {
     for (const statement of sql) {

@@ -1,4 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
+import { createSchemaStatements } from '../database/citus/create-schema.js';
 import { dependentsOf, lockTables } from '../database/dependents.js';
 import { WANTS_ROWS } from '../connection/server-status.js';
 import { hasNoRoomForLocks, readLocksOfDrop } from '../database/lock-room.js';
@@ -12,13 +13,15 @@ import { lockTenant, lockTenantText } from '../database/tenant-lock.js';
 import { quoteIdentifier, roleOfTenant, type SchemaName } from '../postgres/schema-name.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
+import { shardsTenants } from '../tenant/citus-options.js';
 import { dropRole, renameRole } from './roles.js';
 
 /** The statements that create a tenant's schema. Without `if not exists`, so that they fail with `DUPLICATE_SCHEMA` if the schema already exists. */
-export function createSchemaSql(database: TenantDatabase, schemaName: string): string[] {
+export async function createSchemaSql(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<string[]> {
   const quoted = quoteIdentifier(database.rules.checkSchemaName(schemaName));
+  const create = await createSchemaStatements(database, quoted, { isSharded: shardsTenants(database.options.citus), ctx });
 
-  return [`create schema ${quoted}`, `comment on schema ${quoted} is '${SCHEMA_COMMENT}'`];
+  return [...create, `comment on schema ${quoted} is '${SCHEMA_COMMENT}'`];
 }
 
 /**

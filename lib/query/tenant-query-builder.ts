@@ -154,8 +154,8 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     try {
       const done = withScope(this.guard.scope, () => forTenant(this.guard.rules, this.tenantOfSql(), () => this.send(args)));
 
-      return done.catch((error: unknown) => {
-        throw explainSharedWrite(error, this.mainAlias.meta, this.guard.rules);
+      return done.catch(async (error: unknown) => {
+        throw await explainSharedWrite(error, this.mainAlias.meta, this.guard.rules);
       });
     } catch (error) {
       return Promise.reject(error);

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
 import { directoryProblems } from './check-directory-options.js';
+import { citusProblems } from './citus-options.js';
 import { connectionProblems } from './connection-options.js';
 import { DEFAULT_TENANT_MIGRATIONS_PATH, type AnyConfig, type ResolvedTenantsOptions, type TenantsOptions } from './options.js';
 import { hookProblems } from './hook-options.js';
@@ -66,6 +67,7 @@ function optionProblems(options: TenantsOptions | undefined): string[] {
     ...directoryProblems(options.directory),
     ...connectionProblems(options.connections),
     ...limitProblems(options.limits),
+    ...citusProblems(options.citus),
     ...roleProblems(options.roles),
     ...hookProblems(options.hooks),
     ...sqlTagProblems(options.sqlTags),

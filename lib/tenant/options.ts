@@ -1,4 +1,5 @@
 import type { EntityClass, FilterQuery, MigrationsOptions, Options } from '@mikro-orm/core';
+import type { CitusOption } from './citus-options.js';
 import type { ConnectionOptions, ResolvedConnectionOptions } from './connection-options.js';
 import type { TenantHooks } from './hook-options.js';
 import type { LimitsOption } from './limit-options.js';
@@ -126,6 +127,15 @@ export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixi
    * @default false
    */
   readonly sqlTags?: SqlTagsOption<Tenant>;
+
+  /**
+   * Whether the database is Citus with schema-based sharding, where the schema of each tenant is placed on a node. `'auto'` looks at the database:
+   * new tenants are sharded if Citus is installed. With `false`, new tenants stay on the coordinator. An object also says that it is Citus to
+   * commands that write migrations without a database.
+   *
+   * @default 'auto'
+   */
+  readonly citus?: CitusOption;
 }
 
 /** The database roles of the tenants. */
@@ -195,6 +205,7 @@ export const DEFAULTS = {
   limits: undefined,
   hooks: undefined,
   sqlTags: false,
+  citus: 'auto',
 } as const satisfies Omit<ResolvedTenantsOptions, 'tenant' | 'publicSchema'>;
 
 /** The default folder of the tenant set. */
@@ -219,6 +230,7 @@ export function resolveOptions(options: TenantsOptions, configSchema: string | u
     limits: options.limits ?? DEFAULTS.limits,
     hooks: options.hooks ?? DEFAULTS.hooks,
     sqlTags: options.sqlTags ?? DEFAULTS.sqlTags,
+    citus: options.citus ?? DEFAULTS.citus,
   };
 }
 

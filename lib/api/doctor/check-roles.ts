@@ -24,7 +24,7 @@ export async function checkRoles(database: TenantDatabase, names: ReadonlySet<st
 
   return [
     ...found.filter(({ role, has_schema }) => !has_schema && !names.has(role.slice(prefix.length))).map(({ role }) => staleRole(role)),
-    ...missing.map(({ name }) => missingRole(database, name)),
+    ...(await Promise.all(missing.map(({ name }) => missingRole(database, name)))),
     ...(await checkGrants(database, prefix, names)),
   ];
 }
@@ -42,13 +42,13 @@ function staleRole(role: string): Finding {
   };
 }
 
-function missingRole(database: TenantDatabase, schemaName: string): Finding {
+async function missingRole(database: TenantDatabase, schemaName: string): Promise<Finding> {
   return {
     kind: 'role-missing',
     schemaName,
     message: 'the tenant has no role, so that its scope cannot be entered',
     remedy: 'Create it with `tenants().createRole(…)`.',
-    fix: statements([...createRoleSql(database, schemaName), ...grantSql(database, schemaName)]),
+    fix: statements([...(await createRoleSql(database, schemaName, undefined)), ...grantSql(database, schemaName)]),
   };
 }
 

@@ -1,7 +1,8 @@
 /**
  * The objects of schemas, as PostgreSQL describes them: one row each with `schema_name`, `object` (its kind and name) and `definition`. The schemas are
  * the parameter, several in a list. What belongs to an extension is left out, and so are owners, privileges, comments, the order of columns, and what
- * is tuned for a single tenant: storage parameters and statistics targets. A function's own path is told without the name of its schema.
+ * is tuned for a single tenant: storage parameters and statistics targets. A function's own path is told without the name of its schema. The key of
+ * the history, whose table is the second parameter, is left out: it was a `serial` in former versions.
  *
  * https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CATALOG
  */
@@ -33,7 +34,7 @@ select w.nspname, 'statistics ' || s.stxname, pg_get_statisticsobjdef(s.oid) fro
 union all
 select r.nspname, 'column ' || r.relname || '.' || a.attname,
   concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), l.collname)
-from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped and (r.relname <> ? or a.attname <> 'id')
 left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum left join pg_collation l on l.oid = a.attcollation
 where r.relkind in ('r', 'p', 'f', 'm')
 union all

@@ -33,7 +33,8 @@ export class ConcurrentStatements {
 
     if (index !== undefined && (await this.#isInvalid(index))) {
       const { schemaName, notify } = this.#options;
-      await this.#database.execute(`drop index concurrently ${quoteIdentifier(schemaName)}.${quoteIdentifier(index)}`, [], ctx);
+      // on Citus, the index of a failed attempt may be on the nodes alone
+      await this.#database.execute(`drop index concurrently if exists ${quoteIdentifier(schemaName)}.${quoteIdentifier(index)}`, [], ctx);
       notify({ kind: 'rebuilt', schemaName, index });
     }
   }

@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
-import { loadMigrationSet, type MigrationSet } from '../set/migration-set.js';
+import { loadMigrationSet, tenantMigrationsOptions, type MigrationSet } from '../set/migration-set.js';
 import { FINGERPRINTS, OBJECTS_OF_SCHEMAS } from './catalog-sql.js';
 import { readNewSchema } from './new-schema.js';
 import { migrationStatus } from './status.js';
@@ -79,7 +79,7 @@ export async function readMade(
 async function readFingerprints(database: TenantDatabase, schemaNames: readonly string[], ctx: Transaction): Promise<Map<string, string>> {
   // with an empty path, every name in a definition has its schema
   await database.execute(`set local search_path to ''`, [], ctx);
-  const rows = await database.execute<{ schema_name: string; fingerprint: string }>(FINGERPRINTS, [schemaNames], ctx);
+  const rows = await database.execute<{ schema_name: string; fingerprint: string }>(FINGERPRINTS, [schemaNames, historyOf(database)], ctx);
 
   return new Map(rows.map(row => [row.schema_name, row.fingerprint]));
 }
@@ -87,13 +87,21 @@ async function readFingerprints(database: TenantDatabase, schemaNames: readonly 
 export async function readObjects(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<Objects> {
   // with this path, no name of the schema's own in a definition has its schema
   await database.execute(`set local search_path to ${searchPathOf(schemaName)}`, [], ctx);
-  const rows = await database.execute<{ object: string; definition: string | null }>(OBJECTS_OF_SCHEMAS, [[schemaName]], ctx);
+  const rows = await database.execute<{ object: string; definition: string | null }>(
+    OBJECTS_OF_SCHEMAS,
+    [[schemaName], historyOf(database)],
+    ctx,
+  );
   const own = new RegExp(`"?\\b${schemaName}\\b"?\\.`, 'g');
 
   return new Map(
     // these are described with their schema all the same
     rows.map(({ object, definition }) => [object, WITH_SCHEMA.test(object) ? (definition ?? '').replaceAll(own, '') : (definition ?? '')]),
   );
+}
+
+function historyOf(database: TenantDatabase): string {
+  return tenantMigrationsOptions(database).tableName;
 }
 
 export function driftOf(schemaName: string, made: Objects, found: Objects): TenantDrift | undefined {

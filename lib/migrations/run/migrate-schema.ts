@@ -1,11 +1,12 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { Migration } from '@mikro-orm/migrations';
-import { MigrationError } from '../../errors/index.js';
+import { MigrationError, TenantNodeUnavailableError } from '../../errors/index.js';
 import { forLibrary } from '../../connection/sql-target.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
 import { tenantScope } from '../../scope/make-scope.js';
 import { withScope, type Scope } from '../../scope/scope.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { refuseLocalTables } from '../../database/citus/local-tables.js';
 import { History } from '../history/history.js';
 import type { TenantMigration } from '../set/migration-set.js';
 import { NewEnums } from './new-enums.js';
@@ -79,7 +80,7 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
     try {
       await withScope(scope, () => queueMigration(database, { migration, script, scope, run, enums, attempt: attempts.get(migration) }));
     } catch (error) {
-      throw error instanceof MigrationError || script.isOwnFailure(error)
+      throw error instanceof MigrationError || error instanceof TenantNodeUnavailableError || script.isOwnFailure(error)
         ? error
         : MigrationError.failed(migration.name, schemaName, error);
     }
@@ -102,6 +103,7 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
 
   run.after?.forEach(sql => script.add(sql));
   await script.send();
+  await refuseLocalTables(database, schemaName, { ctx });
 }
 
 /** The SQL that a migration queues in a tenant's scope, without using the database. It is incomplete if the migration reads the database. */

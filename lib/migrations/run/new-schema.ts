@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Transaction } from '@mikro-orm/core';
+import { createSchemaStatements } from '../../database/citus/create-schema.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
 import type { MigrationSet } from '../set/migration-set.js';
@@ -23,7 +24,8 @@ export async function readNewSchema<Made>(
       // a name that no tenant has
       const schemaName = `landlord_${randomUUID().replaceAll('-', '_')}`;
       const path = searchPathOf(schemaName, ...database.options.searchPath);
-      const before = [`create schema ${quoteIdentifier(schemaName)}`, `set local search_path to ${path}`, ...statements];
+      const create = await createSchemaStatements(database, quoteIdentifier(schemaName), { isSharded: true, ctx });
+      const before = [...create, `set local search_path to ${path}`, ...statements];
       await migrateSchema(database, { schemaName, direction: 'up', planned, before, ctx, isNew: true });
       made.push(await read(schemaName, ctx));
       throw ROLLED_BACK;

@@ -3,6 +3,7 @@ import { MigrationError } from '../../errors/index.js';
 import { quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
 import { connectionWasLost } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { refuseLocalTables } from '../../database/citus/local-tables.js';
 import { History } from '../history/history.js';
 import { ConcurrentStatements } from './concurrent-statements.js';
 import { runOnConnection } from './migrate-schema.js';
@@ -114,6 +115,7 @@ async function migrateOutsideTransaction(
     await runOnConnection(database, migration, { schemaName, direction: target.direction, ctx, onStatement });
     await database.execute(target.direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name), [], ctx);
     await refuseOpenTransaction(database, ctx);
+    await refuseLocalTables(database, schemaName, { ctx, isRolledBack: false });
   };
 
   try {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { MigrationError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { isOfNode } from '../../postgres/citus-errors.js';
 import { isLockTimeout, isUnreachable } from '../../postgres/sql-state.js';
 import type { DatabaseTrouble } from './database-trouble.js';
 import type { LockWatch } from './lock-watch.js';
@@ -234,9 +235,9 @@ export class RunInTenants {
     const state = this.#states.of(schemaName);
     const mayRetry = !isHalfDone(error) && run.signal?.aborted !== true;
 
-    if (mayRetry && isUnreachable(error)) {
-      // what goes wrong in the middle may be because of what the migration does
-      state.losses += error instanceof MigrationError ? 1 : 0;
+    if (mayRetry && (isUnreachable(error) || isOfNode(error))) {
+      // what goes wrong in the middle may be because of what the migration does, and a node of Citus may stay away
+      state.losses += error instanceof MigrationError || isOfNode(error) ? 1 : 0;
 
       if (state.losses <= run.retries) {
         this.#afterLoss([work], error, round);

@@ -1,5 +1,6 @@
 import { UnknownTenantError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { requireNodes } from '../../database/citus/placements.js';
 import { namesOf, readHistories, type ReadOptions } from '../history/histories.js';
 import type { MigrationSet } from '../set/migration-set.js';
 import { Commits } from './commits.js';
@@ -54,6 +55,7 @@ export async function runOverTenants(
   });
   // a database that cannot be reached from the start is not waited for
   const schemaNames = await selectSchemaNames(database, options);
+  await trouble.survive(() => requireNodes(database));
   checkCanary(schemaNames, options.canary);
   const readOptions = { ...readOptionsOf(options), survive: <Result>(read: () => Promise<Result>) => trouble.survive(read) };
   const plan = await planWork(schemaNames, readOptions);
@@ -64,7 +66,7 @@ export async function runOverTenants(
   const { settings, commits, hasSessions } = await trouble.survive(async () => ({
     settings: await runSettings(database, { lockTimeoutMs, statementTimeoutMs: options.statementTimeoutMs }),
     commits: await Commits.of(database, options.durability ?? 'run'),
-    hasSessions: sharesMessages && work.length > 1 && (await keepsSession(database)),
+    hasSessions: sharesMessages && work.length > 1 && (await database.engine.takesScripts(undefined)) && (await keepsSession(database)),
   }));
   const results = new RunResults(options, listeners);
   const run = new RunInTenants({

@@ -1,8 +1,11 @@
 import type { Transaction } from '@mikro-orm/core';
-import { MigrationError } from '../../errors/index.js';
+import { addHint } from '../../errors/hint-of.js';
+import { MigrationError, TenantNodeUnavailableError } from '../../errors/index.js';
 import { connectionWasLost, isConflict, isLockTimeout } from '../../postgres/sql-state.js';
 import { fitsBlock, StatementBlock } from '../../postgres/statement-block.js';
+import { splitStatements } from '../../postgres/transaction-statements.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { remedyFor } from '../set/citus/lint.js';
 
 /**
  * How statements are sent. `message`: several in one, as fast as can be. `block`: in a `do`, whose error tells which one failed; a time-out of the
@@ -127,11 +130,22 @@ export class Script {
   }
 
   async #sendSingly(statements: readonly Statement[]): Promise<void> {
-    for (const { sql, migration } of statements) {
+    // Citus refuses some messages of several statements, on its nodes alone
+    const isCitus = (await this.#database.engine.citus(this.#ctx)) !== undefined;
+
+    for (const { sql, migration } of isCitus ? statements.flatMap(splitOf) : statements) {
       try {
         await this.#execute(sql);
       } catch (error) {
-        throw migration === undefined ? error : MigrationError.failed(migration, this.#schemaName, error, sql);
+        const remedy = isCitus ? remedyFor(sql) : undefined;
+
+        if (remedy !== undefined) {
+          addHint(error, remedy);
+        }
+
+        throw migration === undefined || error instanceof TenantNodeUnavailableError
+          ? error
+          : MigrationError.failed(migration, this.#schemaName, error, sql);
       }
     }
   }
@@ -153,6 +167,10 @@ function failureOf(statements: readonly Statement[], block: StatementBlock | und
   const last = statements.findLast(({ migration }) => migration !== undefined)?.migration;
 
   return last === undefined ? error : MigrationError.failed(last, schemaName, error);
+}
+
+function splitOf({ sql, migration }: Statement): readonly Statement[] {
+  return splitStatements(sql).map(each => ({ sql: each, migration }));
 }
 
 /** Joins statements to one message. The semicolon goes on its own line, because a statement may end with a comment. */

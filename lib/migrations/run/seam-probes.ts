@@ -63,6 +63,17 @@ export const MIGRATION_PROBES: readonly Probe[] = [
     },
   },
   {
+    shows: ['SqlSchemaGenerator.getCreateSchemaSQL'],
+    run: async world => {
+      const { generator } = publicSet(world);
+      let sql = '';
+      generator.execute = async (given: string) => void (sql = given);
+      generator.getCreateSchemaSQL = async () => 'probe';
+      await generator.create();
+      see(sql === 'probe', `the public schema is created by ${sql}`);
+    },
+  },
+  {
     shows: ['SqlSchemaGenerator.getUpdateSchemaSQL'],
     run: async world => {
       const { generator, fromSchema } = publicSet(world);

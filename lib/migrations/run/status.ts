@@ -1,4 +1,5 @@
-import { MigrationError, type TenantError } from '../../errors/index.js';
+import { MigrationError, TenantNodeUnavailableError, type TenantError } from '../../errors/index.js';
+import { COORDINATOR, nodesAway, readPlacements } from '../../database/citus/placements.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { findOwnedSchemas } from '../../database/owned-schemas.js';
 import type { ExecutedMigration } from '../history/history.js';
@@ -19,6 +20,8 @@ export interface TenantMigrationStatus {
   readonly pending: readonly string[];
   /** Migrations in the history that are not in the set, for example after a return to an older version of the application. */
   readonly unknown: readonly string[];
+  /** On Citus: host and port of the node on which the tenant is, or `coordinator`. */
+  readonly node?: string;
   /** What is wrong with the tenant: its history cannot be read or is lost, or the schema is not the library's. Its migrations are then not known. */
   readonly error?: TenantError;
 }
@@ -32,11 +35,19 @@ export interface MigrationStatus {
 /** Returns the applied and pending migrations of each selected tenant. Changes nothing. */
 export async function migrationStatus(database: TenantDatabase, selection: TenantSelection = {}): Promise<MigrationStatus> {
   const set = await loadMigrationSet(database);
+  const schemaNames = await selectSchemaNames(database, selection);
+  const places = await readPlaces(database, schemaNames);
   const statuses: TenantMigrationStatus[] = [];
 
-  for await (const batch of readHistories(database, await selectSchemaNames(database, selection), {
-    lockTimeoutMs: DEFAULT_LOCK_TIMEOUT_MS,
-  })) {
+  for (const [schemaName, error] of places.away) {
+    statuses.push({ schemaName, hasSchema: true, executed: [], pending: [], unknown: [], ...places.nodeOf(schemaName, true), error });
+  }
+
+  for await (const batch of readHistories(
+    database,
+    schemaNames.filter(name => !places.away.has(name)),
+    { lockTimeoutMs: DEFAULT_LOCK_TIMEOUT_MS },
+  )) {
     for (const history of batch) {
       const { schemaName, hasSchema, executed } = history;
       // that it has no schema is said by `hasSchema`
@@ -49,12 +60,41 @@ export async function migrationStatus(database: TenantDatabase, selection: Tenan
         executed: names,
         pending: refusal === undefined ? planned.map(({ name }) => name) : [],
         unknown: unknownMigrations(set, names),
+        ...places.nodeOf(schemaName, hasSchema),
         ...(error === undefined ? {} : { error }),
       });
     }
   }
 
-  return { tenants: statuses, orphans: await findOrphans(database) };
+  return {
+    tenants: places.away.size === 0 ? statuses : statuses.toSorted((a, b) => (a.schemaName < b.schemaName ? -1 : 1)),
+    orphans: await findOrphans(database),
+  };
+}
+
+interface Places {
+  nodeOf(schemaName: string, hasSchema: boolean): { readonly node?: string };
+  /** The tenants whose node does not answer. */
+  readonly away: ReadonlyMap<string, TenantNodeUnavailableError>;
+}
+
+async function readPlaces(database: TenantDatabase, schemaNames: readonly string[]): Promise<Places> {
+  if ((await database.engine.citus(undefined)) === undefined) {
+    return { nodeOf: () => ({}), away: new Map() };
+  }
+
+  const placements = await readPlacements(database);
+  const nodes = await nodesAway(database);
+  const away = schemaNames.flatMap(name => {
+    const node = placements.get(name);
+
+    return node !== undefined && nodes.includes(node) ? [[name, TenantNodeUnavailableError.ofTenant(node, name)] as const] : [];
+  });
+
+  return {
+    nodeOf: (schemaName, hasSchema) => (hasSchema ? { node: placements.get(schemaName) ?? COORDINATOR } : {}),
+    away: new Map(away),
+  };
 }
 
 // a run takes such a schema for a new one

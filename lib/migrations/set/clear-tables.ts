@@ -29,7 +29,7 @@ export async function clearTables(metadata: readonly EntityMetadata[], { connect
       try {
         await connection.execute(`with ${deletions.join(', ')} select`, [], 'all', trx);
       } catch (error) {
-        throw explainSharedWrite(error, referredTo(error, metadata), rules);
+        throw await explainSharedWrite(error, referredTo(error, metadata), rules);
       }
 
       for (const { name } of await connection.execute<{ name: string }[]>(SEQUENCES, [names], 'all', trx)) {

@@ -2,6 +2,9 @@ import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
 import { DatabaseSchema, type SqlSchemaGenerator } from '@mikro-orm/postgresql';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { asSerials, publicCitusSql } from './citus/citus-sql.js';
+import { isForCitus } from './citus/is-citus.js';
+import { missingIn, referenceTables, unreferenced } from './citus/reference-tables.js';
 import { clearTables } from './clear-tables.js';
 import { dropOnce } from './dropped-constraints.js';
 import { tenantMigrationsOptions } from './migration-set.js';
@@ -40,8 +43,16 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
       return super.getTargetSchema(schema, false, ...rest);
     }
 
+    override async getCreateSchemaSQL(...args: Parameters<SqlSchemaGenerator['getCreateSchemaSQL']>): Promise<string> {
+      const sql = await super.getCreateSchemaSQL(...args);
+
+      return (await isForCitus(database)) ? publicCitusSql(sql, referenceTables(database)) : sql;
+    }
+
     override async getUpdateSchemaSQL(...[options, ...rest]: Parameters<SqlSchemaGenerator['getUpdateSchemaSQL']>): Promise<string> {
-      return dropOnce(await super.getUpdateSchemaSQL(await this.#comparisonOptions(options), ...rest));
+      const sql = dropOnce(await super.getUpdateSchemaSQL(await this.#comparisonOptions(options), ...rest));
+
+      return (await isForCitus(database)) ? publicCitusSql(sql, await unreferenced(database, referenceTables(database))) : sql;
     }
 
     override async getUpdateSchemaMigrationSQL(
@@ -59,7 +70,12 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
 
       const { up, down } = await super.getUpdateSchemaMigrationSQL(compared, ...rest);
 
-      return { up: dropOnce(up), down: dropOnce(down) };
+      return (await isForCitus(database))
+        ? {
+            up: publicCitusSql(dropOnce(up), missingIn(database, referenceTables(database))),
+            down: publicCitusSql(dropOnce(down), []),
+          }
+        : { up: dropOnce(up), down: dropOnce(down) };
     }
 
     // for the public schema by name, MikroORM would include the tenant tables
@@ -113,6 +129,10 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
       );
       found.setNamespaces(new Set(found.getNamespaces().filter(name => schemas.includes(name))));
       await found.loadRoutines(this.connection, this.platform, schemas);
+
+      if (schemaName === undefined && (await isForCitus(database))) {
+        asSerials(found, this.getTargetSchema());
+      }
 
       return found;
     }

@@ -8,6 +8,7 @@ import { PLACEHOLDER_SCHEMA } from '../../postgres/schema-name.js';
 import { enterScope } from '../../orm/mikro-context.js';
 import { innermostScope } from '../../scope/scope.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { isForCitus } from './citus/is-citus.js';
 import { FreeTimestamps } from './free-timestamps.js';
 import { allowDrops } from './moved-tables.js';
 import { hasMigrationSet, loadMigrationSet, tenantMigrationsOptions, writtenMigrations } from './migration-set.js';
@@ -103,7 +104,7 @@ export async function withMigrator<Result>(
   return enterScope(database.orm.em, scope, async em => {
     const readMade = async (statements?: readonly string[]): Promise<DatabaseSchema | undefined> =>
       hasMigrationSet(database) && (await loadMigrationSet(database)).length > 0 ? readMadeSchema(database, statements) : undefined;
-    const generator = new TenantSchemaGenerator(em, database.publicSchema, readMade);
+    const generator = new TenantSchemaGenerator(em, database.publicSchema, { readMade, isForCitus: await isForCitus(database) });
     // safe, because nothing else uses this fork
     Object.defineProperty(em, 'config', { value: tenantSetConfig(database, generator, path) });
 

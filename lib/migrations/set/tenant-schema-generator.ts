@@ -4,6 +4,7 @@ import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
 import { splitStatements } from '../../postgres/transaction-statements.js';
 import { PLACEHOLDER_SCHEMA } from '../../postgres/schema-name.js';
+import { asSerials, citusSql } from './citus/citus-sql.js';
 import { dropOnce } from './dropped-constraints.js';
 import { refuseDrops } from './moved-tables.js';
 import { relativeSql, SHARED_PLACEHOLDER } from './relative-sql.js';
@@ -18,12 +19,18 @@ import { relativeSql, SHARED_PLACEHOLDER } from './relative-sql.js';
 export class TenantSchemaGenerator extends SqlSchemaGenerator {
   readonly #publicSchema: string;
   readonly #readMade: ReadMade;
+  readonly #isForCitus: boolean;
 
   /** @param readMade What the set makes, or what the statements make, where it has no snapshot to be compared with. */
-  constructor(em: TenantEntityManager, publicSchema: string, readMade: ReadMade = async () => undefined) {
+  constructor(
+    em: TenantEntityManager,
+    publicSchema: string,
+    { readMade = async () => undefined, isForCitus = false }: { readonly readMade?: ReadMade; readonly isForCitus?: boolean } = {},
+  ) {
     super(em);
     this.#publicSchema = publicSchema;
     this.#readMade = readMade;
+    this.#isForCitus = isForCitus;
   }
 
   override getTargetSchema(): DatabaseSchema {
@@ -44,13 +51,23 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
 
     const fromSchema = this.#asPlaceholder(given?.fromSchema ?? (made && this.#withSchemas(made)));
 
+    if (this.#isForCitus) {
+      asSerials(fromSchema, this.getTargetSchema());
+    }
+
     if (given?.dropTables !== false && given?.safe !== true) {
       refuseDrops(fromSchema, { to: this.getTargetSchema(), moved: this.#sharedTables(), set: 'tenant' });
     }
 
     const { up, down } = await super.getUpdateSchemaMigrationSQL({ ...given, schema: PLACEHOLDER_SCHEMA, fromSchema }, ...rest);
 
-    return { up: relativeSql(up, this.#publicSchema), down: relativeSql(down, this.#publicSchema) };
+    return { up: this.#relative(up), down: this.#relative(down) };
+  }
+
+  #relative(sql: string): string {
+    const relative = relativeSql(sql, this.#publicSchema);
+
+    return this.#isForCitus ? citusSql(relative, { isOfTenant: true }) : relative;
   }
 
   // migrations must not create or drop the schema itself
@@ -81,7 +98,7 @@ export class TenantSchemaGenerator extends SqlSchemaGenerator {
   async #isChanged(made: DatabaseSchema): Promise<boolean> {
     const options = { schema: PLACEHOLDER_SCHEMA, fromSchema: this.#asPlaceholder(undefined), wrap: false };
     const { up } = await super.getUpdateSchemaMigrationSQL(options);
-    const wanted = await this.#readMade(splitStatements(relativeSql(up, this.#publicSchema)));
+    const wanted = await this.#readMade(splitStatements(this.#relative(up)));
     const diff = wanted && new SchemaComparator(this.platform).compare(made, wanted);
 
     return diff === undefined || this.diffToSQL(diff, { wrap: false, safe: false, dropTables: true }).trim() !== '';

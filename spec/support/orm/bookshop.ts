@@ -2,12 +2,14 @@ import { tenants, type TenantsOptions } from '@landlord/mikro-orm';
 import { join } from 'node:path';
 import { Book, Client, Genre, User } from '../../../docs/examples/bookshop/entities.ts';
 import { ROOT } from './library-orm.ts';
+import { shareTables } from '../databases/citus.ts';
 import { openOrm, type OpenedOn, type OrmConfig, type SpecOrm } from './open-orm.ts';
 
 /** The bookshop of the documentation's examples on a spec's database, its public set migrated. */
 export async function openBookshop(...args: Parameters<typeof openEmptyBookshop>): Promise<SpecOrm> {
   const orm = await openEmptyBookshop(...args);
   await orm.migrator.up();
+  await shareTables(orm);
 
   return orm;
 }

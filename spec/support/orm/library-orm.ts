@@ -1,6 +1,7 @@
 import type { TenantsOptions } from '@landlord/mikro-orm';
 import { fileURLToPath } from 'node:url';
 import { Author, Book, Genre, Library, Loan, LoanSummary, Member, Tag } from '../../../fixtures/entities/index.ts';
+import { shareTables } from '../databases/citus.ts';
 import { openOrm, type OpenedOn, type OrmConfig, type SpecOrm } from './open-orm.ts';
 
 export type LibraryOrm = SpecOrm;
@@ -9,6 +10,7 @@ export type LibraryOrm = SpecOrm;
 export async function openLibrary(...args: Parameters<typeof initLibrary>): Promise<LibraryOrm> {
   const orm = await initLibrary(...args);
   await orm.migrator.up();
+  await shareTables(orm);
 
   return orm;
 }

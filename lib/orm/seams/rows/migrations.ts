@@ -29,6 +29,13 @@ export const SCHEMA_GENERATOR_SEAMS = seamsOf('SqlSchemaGenerator', '@mikro-orm/
     protects: "the public set has no tenant's table, and the tenant set none of the public schema",
     usedIn: [...TENANT_SET, ...PUBLIC_SET],
   },
+  getCreateSchemaSQL: {
+    use: 'override',
+    arity: 0,
+    by: 'create',
+    protects: 'on Citus, a shared table that tenants refer to is on every node',
+    usedIn: PUBLIC_SET,
+  },
   getUpdateSchemaSQL: {
     use: 'override',
     arity: 0,
