@@ -1,5 +1,6 @@
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { connectionWasLost } from '../postgres/sql-state.js';
+import { copiesOfScript } from './copied-rows.js';
 import { addLocked } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { closeAfterUse, firstOfScript, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
@@ -140,7 +141,11 @@ function noticeLoss(connection: DriverConnection, client: StatusClient | undefin
     executeQuery: <Row>(...args: Parameters<typeof executeQuery>) => {
       const { sql } = args[0];
       addLocked(connection, sql);
-      const rows = rowsOfScript<Row>(connection, sql) ?? firstOfScript<Row>(connection, sql) ?? executeQuery<Row>(...args);
+      const rows =
+        rowsOfScript<Row>(connection, sql) ??
+        copiesOfScript<Row>(connection, sql) ??
+        firstOfScript<Row>(connection, sql) ??
+        executeQuery<Row>(...args);
 
       return rows.catch((error: unknown) => {
         throw notice(error);

@@ -1,34 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
-import { MigrationError } from '../../errors/index.js';
-import type { TenantDatabase } from '../../database/tenant-database.js';
+import { MigrationError, SchemaMissingError } from '../../errors/index.js';
 import { isLockTimeout, isUnreachable } from '../../postgres/sql-state.js';
-import type { DatabaseTrouble } from './database-trouble.js';
-import type { LockWatch } from './lock-watch.js';
 import { MessageSize } from './message-size.js';
 import { isHalfDone, LONGEST_TO_REPEAT_MS } from './migrate-tenant.js';
-import type { StepwiseRun } from './non-transactional.js';
+import { moveOf } from './moved-tenants.js';
 import { Round } from './round.js';
-import type { RunResults } from './run-results.js';
-import type { MigrateOptions } from './run-types.js';
+import type { RunParts } from './run-parts.js';
 import { migrateInSharedMessage } from './shared-message.js';
-import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
+import type { TenantRunOutcome, TenantWork } from './tenant-run.js';
 import { TenantStates } from './tenant-states.js';
-
-/** The parts of a run. */
-export interface RunParts {
-  readonly database: TenantDatabase;
-  readonly run: TenantRun;
-  readonly options: MigrateOptions;
-  readonly results: RunResults;
-  readonly trouble: DatabaseTrouble;
-  readonly watch: LockWatch;
-  /** Whether several tenants may be migrated in one message. */
-  readonly sharesMessages: boolean;
-  readonly workOn: (database: TenantDatabase, work: TenantWork, run: StepwiseRun) => Promise<TenantRunOutcome>;
-  /** Called with when the work on a tenant began that is committed now. */
-  readonly onCommit: (schemaName: string, begunAt: number) => void;
-}
 
 /**
  * Migrates tenants in rounds. A round visits each tenant once, several at a time. What is left of it, because another session has the tenant
@@ -36,6 +17,8 @@ export interface RunParts {
  */
 export class RunInTenants {
   readonly #parts: RunParts;
+  /** Tenants that were renamed since the plan, under their new names. */
+  readonly renamed: TenantWork[] = [];
   readonly #states = new TenantStates();
   readonly #size = new MessageSize();
   readonly #mostAtOnce: number;
@@ -228,6 +211,11 @@ export class RunInTenants {
     const { run, trouble, watch, results } = this.#parts;
     const { schemaName } = work;
     const state = this.#states.of(schemaName);
+
+    if (error instanceof SchemaMissingError && (await this.#follow(work, round))) {
+      return;
+    }
+
     const mayRetry = !isHalfDone(error) && run.signal?.aborted !== true;
 
     if (mayRetry && isUnreachable(error)) {
@@ -254,6 +242,22 @@ export class RunInTenants {
     }
 
     results.failed(schemaName, error instanceof MigrationError ? error.blockedBy(blockers) : error, durationMs);
+  }
+
+  /** Leaves a tenant that was deleted since the plan, and goes on under its new name with one that was renamed. False for all others. */
+  async #follow(work: TenantWork, round: Round): Promise<boolean> {
+    const move = await moveOf(this.#parts.database, work).catch(() => undefined);
+
+    if (move?.kind === 'gone') {
+      this.#parts.results.gone(work.schemaName);
+    } else if (move?.kind === 'renamed') {
+      const renamed = { ...work, schemaName: move.to };
+      this.#parts.results.renamed(work.schemaName, move.to);
+      this.renamed.push(renamed);
+      round.leave([renamed]);
+    }
+
+    return move !== undefined;
   }
 
   /** The database is in trouble: these tenants are left for a later round. */
