@@ -17,7 +17,7 @@ export interface Copies {
  * planning a query and without opening its indexes, which takes a third of the time where a table is read whole and there are many. Undefined if the
  * message is not marked, or if there is no client that tells of what is copied; the message is then not sent.
  *
- * Relies on the `connection` of a client of `pg` to emit `copyData`, which `pg` itself does not use.
+ * Relies on the `connection` of a client, which emits what is copied. Nobody else listens to that.
  */
 export function copiesOfScript<Row>(connection: object, sql: string): Promise<{ rows: Row[] }> | undefined {
   const client = sql.startsWith(WANTS_COPIES) ? (clientOf(connection) as CopyingClient | undefined) : undefined;

@@ -1,6 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
 import { WANTS_COPIES, type Copies } from '../../connection/copied-rows.js';
-import { WANTS_ROWS } from '../../connection/server-status.js';
 import { SCHEMA_COMMENT } from '../../database/owned-schemas.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { quoteTable } from '../../postgres/schema-name.js';
@@ -45,22 +44,19 @@ export async function readHistoryTables(
 ): Promise<FoundHistory[]> {
   return database.inTransaction(async ctx => {
     await database.execute(`set local lock_timeout to ${lockTimeoutMs}`, [], ctx);
-    const schemas = await database.execute<FoundSchema>(findingSql(database, schemaNames), [], ctx);
+    const schemas = await findSchemas(database, schemaNames, ctx);
     const rows = await selectAll(database, schemas.filter(mayBeRead), { withDates, ctx });
 
     return schemas.map(schema => ({ schema, rows: rows.get(schema.name) ?? [] }));
   });
 }
 
-/** The same without dates, in two messages. They copy the tables, so the database has to take scripts. */
+/** The same without dates, and as messages of several statements. They copy the tables, so the database has to take scripts. */
 export async function copyHistoryTables(database: TenantDatabase, { schemaNames, lockTimeoutMs }: Reading): Promise<FoundHistory[]> {
   return database.onOneConnection(async ctx => {
     try {
-      const find = findingSql(database, schemaNames);
-      const begin = `begin;\nset local lock_timeout to ${lockTimeoutMs};\n${find}`;
-      const found = await database.execute<FoundSchema>(`${WANTS_ROWS}${begin}`, [], ctx);
-      // a client of the user's own may give no rows of several statements
-      const schemas = found.length > 0 ? found : await database.execute<FoundSchema>(find, [], ctx);
+      await database.execute(`begin;\nset local lock_timeout to ${lockTimeoutMs}`, [], ctx);
+      const schemas = await findSchemas(database, schemaNames, ctx);
       const readable = schemas.filter(mayBeRead);
       const [answer] = await database.execute<Copies>(copyingAll(database, readable), [], ctx);
       const isCopied = answer !== undefined && 'copies' in answer;
@@ -129,16 +125,15 @@ function mayBeRead({ has_history: hasHistory, may_read: mayRead }: FoundSchema):
 
 // by name, so that the cost does not grow with the number of schemas in the database. Without `offset 0`, PostgreSQL would read the entries of all
 // history tables for each batch. What needs a look elsewhere in the catalog is only asked where it matters
-function findingSql(database: TenantDatabase, schemaNames: readonly string[]): string {
-  return database.orm.em
-    .getPlatform()
-    .formatQuery(
-      `select n.nspname as name, n.oid::text as oid, c.oid is not null as has_history, current_user::text as role, ` +
-        `has_schema_privilege(n.oid, 'usage') and coalesce(has_table_privilege(c.oid, 'select'), true) as may_read, c.is_plain, ` +
-        `case when c.oid is null then exists (select from pg_class t where t.relnamespace = n.oid and t.relkind in ('r', 'p')) else false end as has_tables, ` +
-        `case when c.oid is null then obj_description(n.oid, 'pg_namespace') is not distinct from ? else true end as is_owned from pg_namespace n ` +
-        `left join lateral (select oid, relkind = 'r' as is_plain from pg_class where relnamespace = n.oid and relname = ? and relkind in ('r', 'p') offset 0) c on true ` +
-        `where n.nspname in (?)`,
-      [SCHEMA_COMMENT, historyTableName(database), [...schemaNames]],
-    );
+function findSchemas(database: TenantDatabase, schemaNames: readonly string[], ctx: Transaction): Promise<FoundSchema[]> {
+  return database.execute(
+    `select n.nspname as name, n.oid::text as oid, c.oid is not null as has_history, current_user::text as role, ` +
+      `has_schema_privilege(n.oid, 'usage') and coalesce(has_table_privilege(c.oid, 'select'), true) as may_read, c.is_plain, ` +
+      `case when c.oid is null then exists (select from pg_class t where t.relnamespace = n.oid and t.relkind in ('r', 'p')) else false end as has_tables, ` +
+      `case when c.oid is null then obj_description(n.oid, 'pg_namespace') is not distinct from ? else true end as is_owned from pg_namespace n ` +
+      `left join lateral (select oid, relkind = 'r' as is_plain from pg_class where relnamespace = n.oid and relname = ? and relkind in ('r', 'p') offset 0) c on true ` +
+      `where n.nspname in (?)`,
+    [SCHEMA_COMMENT, historyTableName(database), [...schemaNames]],
+    ctx,
+  );
 }

@@ -38,18 +38,6 @@ onDatabases('tenants that are renamed or deleted during a run', database => {
     expect(await historyOf(database, 'moved')).to.deep.equal(['M1', 'M2']);
   });
 
-  it('M38 a new tenant that got the name meanwhile has every migration once', async () => {
-    const result = await migrateAfter(async () => {
-      await set.tenants.rename('t2', 'moved');
-      await set.create('t2');
-    });
-
-    // the new one has all migrations from its start
-    expect(result.failed).to.deep.equal([]);
-    expect(await historyOf(database, 't2')).to.deep.equal(['M1', 'M2']);
-    expect(await schemasWith(database, 'tag', 'colour')).to.include.members(['t1', 't2', 't3', 't4', 't5']);
-  });
-
   it('M38 a schema that is gone without its tenant is a failure still', async () => {
     const result = await migrateAfter(() => database.query('drop schema t3 cascade'));
 
