@@ -15,16 +15,20 @@ export interface Copies {
 /**
  * Sends a message of several statements that is marked with `WANTS_COPIES`, and answers with one row of `Copies`. PostgreSQL copies a table without
  * planning a query and without opening its indexes, which takes a third of the time where a table is read whole and there are many. Undefined if the
- * message is not marked, or if there is no client that tells of what is copied; the message is then not sent.
+ * message is not marked. Without a row, and not sent, if the client does not tell of what is copied.
  *
  * Relies on the `connection` of a client, which emits what is copied. Nobody else listens to that.
  */
 export function copiesOfScript<Row>(connection: object, sql: string): Promise<{ rows: Row[] }> | undefined {
-  const client = sql.startsWith(WANTS_COPIES) ? (clientOf(connection) as CopyingClient | undefined) : undefined;
+  if (!sql.startsWith(WANTS_COPIES)) {
+    return undefined;
+  }
+
+  const client: CopyingClient | undefined = clientOf(connection);
   const wire = client?.connection;
 
   if (client?.query === undefined || typeof wire?.on !== 'function') {
-    return undefined;
+    return Promise.resolve({ rows: [] });
   }
 
   const lines: string[] = [];
@@ -36,13 +40,6 @@ export function copiesOfScript<Row>(connection: object, sql: string): Promise<{ 
     .query(sql)
     .then(result => ({ rows: [copiesIn([result].flat(), lines) as Row] }))
     .finally(() => wire.off('copyData', listen));
-}
-
-/** Whether `copiesOfScript` can send on the connection. */
-export function takesCopies(connection: object): boolean {
-  const client = clientOf(connection) as CopyingClient | undefined;
-
-  return client?.query !== undefined && typeof client.connection?.on === 'function';
 }
 
 function copiesIn(results: readonly StatementResult[], lines: readonly string[]): Copies {

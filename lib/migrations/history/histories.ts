@@ -1,4 +1,5 @@
 import { pMapIterable } from 'p-map';
+import { hasPool } from '../../connection/pooled-connection.js';
 import { MigrationError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { isUnreachable } from '../../postgres/sql-state.js';
@@ -68,7 +69,18 @@ async function readBatch(database: TenantDatabase, schemaNames: readonly string[
     if (others.length === 0) {
       const unreadable = MigrationError.historyUnreadable(schemaName, error);
 
-      return [{ schemaName, hasSchema: true, schemaOid: undefined, executed: '', executedAt: [], isForeign: false, isLost: false, error: unreadable }];
+      return [
+        {
+          schemaName,
+          hasSchema: true,
+          schemaOid: undefined,
+          executed: '',
+          executedAt: [],
+          isForeign: false,
+          isLost: false,
+          error: unreadable,
+        },
+      ];
     }
 
     const middle = Math.ceil(schemaNames.length / 2);
@@ -87,7 +99,7 @@ async function readTogether(
   schemaNames: readonly string[],
   { lockTimeoutMs, withDates = false }: ReadOptions,
 ): Promise<SchemaHistory[]> {
-  const mayCopy = !withDates && (await database.engine.takesScripts(undefined));
+  const mayCopy = !withDates && (await database.engine.takesScripts(undefined)) && (await hasPool(database));
   const found = await (mayCopy
     ? copyHistoryTables(database, { schemaNames, lockTimeoutMs })
     : readHistoryTables(database, { schemaNames, lockTimeoutMs, withDates }));

@@ -2,7 +2,7 @@ import type { Transaction } from '@mikro-orm/core';
 import { WANTS_COPIES, type Copies } from '../../connection/copied-rows.js';
 import { SCHEMA_COMMENT } from '../../database/owned-schemas.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { quoteTable } from '../../postgres/schema-name.js';
+import { quoteIdentifier, quoteTable } from '../../postgres/schema-name.js';
 import { historyTableName } from '../set/migration-set.js';
 
 /** What the catalog says of a schema, and the rows of its history. */
@@ -51,18 +51,26 @@ export async function readHistoryTables(
   });
 }
 
-/** The same without dates, and as messages of several statements. They copy the tables, so the database has to take scripts. */
+/** The same without dates, and as messages of several statements. They copy the tables, so there has to be a pool of `pg`, and the database has to take scripts. */
 export async function copyHistoryTables(database: TenantDatabase, { schemaNames, lockTimeoutMs }: Reading): Promise<FoundHistory[]> {
   return database.onOneConnection(async ctx => {
     try {
-      await database.execute(`begin;\nset local lock_timeout to ${lockTimeoutMs}`, [], ctx);
+      const { roles } = database.options;
+      const begin = ['begin', `set local lock_timeout to ${lockTimeoutMs}`];
+      // the guard sets no role on a connection of its own
+      await database.execute(
+        [...begin, ...(roles?.ddl === undefined ? [] : [`set local role ${quoteIdentifier(roles.ddl)}`])].join(';\n'),
+        [],
+        ctx,
+      );
       const schemas = await findSchemas(database, schemaNames, ctx);
       const readable = schemas.filter(mayBeRead);
       const [answer] = await database.execute<Copies>(copyingAll(database, readable), [], ctx);
-      const isCopied = answer !== undefined && 'copies' in answer;
-      const rows = isCopied
-        ? new Map(readable.map(({ name }, place) => [name, historyRows(answer.copies[place] ?? [])]))
-        : await selectAll(database, readable, { withDates: false, ctx });
+      const rows =
+        answer === undefined
+          ? await selectAll(database, readable, { withDates: false, ctx })
+          : new Map(readable.map(({ name }, place) => [name, historyRows(answer.copies[place] ?? [])]));
+      await (answer === undefined ? database.execute('commit', [], ctx) : undefined);
 
       return schemas.map(schema => ({ schema, rows: rows.get(schema.name) ?? [] }));
     } catch (error) {

@@ -88,7 +88,10 @@ export class RunResults {
   of({ total, unread, work, refused, unknown }: PlannedRun, unconfirmed: readonly string[], durationMs: number): RunResult {
     const visited = [...this.#migrated.values()];
     const migrated = visited.filter(({ migrations }) => migrations.length > 0).toSorted(byName);
-    const finished = new Set([...[...visited, ...this.#failed].map(({ schemaName }) => this.#plannedName(schemaName)), ...this.#gone.map(name => this.#plannedName(name))]);
+    const finished = new Set([
+      ...[...visited, ...this.#failed].map(({ schemaName }) => this.#plannedName(schemaName)),
+      ...this.#gone.map(name => this.#plannedName(name)),
+    ]);
     const notBegun = [...work.map(({ schemaName }) => schemaName).filter(name => !finished.has(name)), ...unread];
 
     return {

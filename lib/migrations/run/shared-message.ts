@@ -180,7 +180,10 @@ async function lockAll(
     const locked = session.locked.split(',');
     const isAsPlanned = answer.copies.map((copied, place) => executedIn(historyRows(copied)) === parts[place]?.work.executed);
 
-    return { states: parts.map((_, place) => (locked[place] !== 't' ? 'busy' : isAsPlanned[place] === true ? 'free' : 'changed')), session };
+    return {
+      states: parts.map((_, place) => (locked[place] !== 't' ? 'busy' : isAsPlanned[place] === true ? 'free' : 'changed')),
+      session,
+    };
   } catch (error) {
     if (!isUnreachable(error)) {
       await database.execute('rollback', [], ctx);

@@ -32,7 +32,9 @@ onDatabases('histories that cannot be read', database => {
     expect(schemaNamesOf(result.migrated)).to.deep.equal(['t1', 't3', 't4', 't5']);
     expect(errorIn(result, 't2')).to.be.instanceOf(MigrationError).with.property('code', 'MIGRATION_HISTORY_UNREADABLE');
     expect(errorIn(result, 't2').cause).to.include({ code: '42703' });
-    expect(errorIn(result, 't2').message).to.contain('"t2"').and.match(/column "name" .*does not exist/);
+    expect(errorIn(result, 't2').message)
+      .to.contain('"t2"')
+      .and.match(/column "name" .*does not exist/);
     expect([result.total, result.upToDate, result.notBegun]).to.deep.equal([5, 0, []]);
     expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['t1', 't3', 't4', 't5']);
   });
