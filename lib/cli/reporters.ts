@@ -1,4 +1,4 @@
-import { MultiBar, Presets, type SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import { reasonOf } from '../errors/index.js';
 import type { RunNotice, RunPlan, RunResult, TenantRunResult } from '../migrations/run/run-types.js';
 import { count, paint, print, printError } from './output.js';
@@ -40,7 +40,9 @@ export function lineReporter({ quiet, all }: { readonly quiet: boolean; readonly
 }
 
 /** Shows a bar with the rate, the remaining time and the failures. Each failure also gets a line above the bar. */
-export function barReporter({ all }: { readonly all: boolean }): RunReporter {
+export async function barReporter({ all }: { readonly all: boolean }): Promise<RunReporter> {
+  // most commands show none, and it takes a while to load
+  const { MultiBar, Presets } = await import('cli-progress');
   const bars = new MultiBar(
     { format: '{bar} {value}/{total} tenants, {rate}/s, {eta_formatted} left, {failed} failed', hideCursor: true, clearOnComplete: true },
     Presets.shades_classic,
@@ -64,6 +66,10 @@ export function barReporter({ all }: { readonly all: boolean }): RunReporter {
     },
     notice: notice => {
       bars.log(`${paint(noticeText(notice), 'yellow', process.stderr)}\n`);
+
+      if (notice.kind === 'gone') {
+        bar?.increment();
+      }
 
       // they are counted again
       if (notice.kind === 'lost') {
@@ -95,6 +101,7 @@ export function jsonReporter(): RunReporter {
         upToDate: result.upToDate,
         migrated: result.migrated.length,
         failed: result.failed.map(({ schemaName }) => schemaName),
+        gone: result.gone,
         notBegun: result.notBegun,
         unconfirmed: result.unconfirmed,
         ...(result.stopped === undefined ? {} : { stopped: result.stopped.reason }),

@@ -34,7 +34,7 @@ export async function reportRun(
   done: string,
   run: (listeners: Pick<MigrateOptions, 'signal' | 'onPlan' | 'onProgress' | 'onNotice'>) => Promise<RunResult>,
 ): Promise<number> {
-  const reporter = reporterFor(args);
+  const reporter = await reporterFor(args);
   const stop = stopOnSignals(reporter);
 
   try {
@@ -82,7 +82,7 @@ export function showPreview(groups: readonly RunPreview[], { json, all }: Tenant
   return refused.length > 0 ? EXIT.failed : EXIT.done;
 }
 
-function reporterFor({ json, quiet, all = false }: TenantArgs): RunReporter {
+async function reporterFor({ json, quiet, all = false }: TenantArgs): Promise<RunReporter> {
   if (json === true) {
     return jsonReporter();
   }

@@ -8,10 +8,11 @@ import { count, listOf, oneLine, printError, type print } from './output.js';
 
 /** Prints the result of a run. Failures of one cause are printed once. */
 export function showSummary(result: RunResult, done: string, { info, all }: { readonly info: typeof print; readonly all: boolean }): void {
-  const { total, migrated, upToDate, failed, notBegun, unconfirmed, unknown, durationMs } = result;
+  const { total, migrated, upToDate, failed, gone, notBegun, unconfirmed, unknown, durationMs } = result;
   const slowest = slowestOf(result);
   const text =
     `${count(total, 'tenant')}: ${migrated.length} ${done}, ${upToDate} up to date, ${failed.length} failed` +
+    `${gone.length > 0 ? `, ${gone.length} deleted meanwhile` : ''}` +
     `${notBegun.length > 0 ? `, ${notBegun.length} not started` : ''} in ${duration(durationMs)}` +
     `${slowest === undefined ? '' : `; slowest ${slowest.schemaName} (${duration(slowest.durationMs)})`}`;
 
@@ -79,6 +80,10 @@ export function noticeText(notice: RunNotice): string {
       return `The server has crashed and lost ${count(notice.schemaNames.length, 'tenant')} that had been migrated. They are migrated again.`;
     case 'blocked':
       return `${notice.schemaName}: waiting for a lock that is held by ${describeBlockers(notice.blockers)}`;
+    case 'gone':
+      return `${notice.schemaName}: the tenant was deleted during the run, and is left out.`;
+    case 'renamed':
+      return `${notice.schemaName}: the tenant was renamed to ${notice.to} during the run, and goes on under its new name.`;
     case 'rebuilt':
       return `${notice.schemaName}: an earlier attempt has left the index ${notice.index} invalid. It is dropped and built again.`;
   }

@@ -10,6 +10,11 @@ export async function isBehindPooler({ orm }: { readonly orm: WrappedOrm }): Pro
   return isPool(pool) && isPoolOfPooler(pool);
 }
 
+/** Whether the connections are those of a pool of `pg`. */
+export async function hasPool({ orm }: { readonly orm: WrappedOrm }): Promise<boolean> {
+  return isPool(await nativeClientOf(orm));
+}
+
 /** Whether each connection is known to be one session of the server: its session's locks are then its own. */
 export async function keepsSession({ orm }: { readonly orm: WrappedOrm }): Promise<boolean> {
   const pool = await nativeClientOf(orm);

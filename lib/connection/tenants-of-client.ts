@@ -1,3 +1,4 @@
+import { WANTS_COPIES } from './copied-rows.js';
 import { clientOf, WANTS_ROWS } from './server-status.js';
 
 /** Says which tenants a transaction on the connection was for, that began as another one's or as nobody's. */
@@ -14,7 +15,7 @@ export function addServed(connection: object, tenants: readonly { readonly schem
  * else, in a statement or in the first message.
  */
 export function addLocked(connection: object, sql: string): void {
-  if (!sql.startsWith('select pg_') && !sql.startsWith(WANTS_ROWS)) {
+  if (!sql.startsWith('select pg_') && !sql.startsWith(WANTS_ROWS) && !sql.startsWith(WANTS_COPIES)) {
     return;
   }
 

@@ -120,6 +120,7 @@ onDatabases(
         upToDate: 0,
         migrated: 3,
         failed: ['bob'],
+        gone: [],
         notBegun: [],
         unconfirmed: [],
         unknown: [],

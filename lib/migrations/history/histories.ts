@@ -1,16 +1,15 @@
-import type { Transaction } from '@mikro-orm/core';
 import { pMapIterable } from 'p-map';
+import { hasPool } from '../../connection/pooled-connection.js';
 import { MigrationError } from '../../errors/index.js';
-import { SCHEMA_COMMENT } from '../../database/owned-schemas.js';
-import { quoteTable } from '../../postgres/schema-name.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { isUnreachable } from '../../postgres/sql-state.js';
-import { tenantMigrationsOptions } from '../set/migration-set.js';
+import { copyHistoryTables, readHistoryTables, type HistoryRow } from './history-tables.js';
 
 /** The migration history of one schema. */
 export interface SchemaHistory {
   readonly schemaName: string;
   readonly hasSchema: boolean;
+  readonly schemaOid: string | undefined;
   /** The names of its migrations, oldest first, one per line, so that equal histories are equal strings. Empty if there are none. */
   readonly executed: string;
   /** When each of them ran, if `withDates` asks for it. */
@@ -59,7 +58,7 @@ async function readBatch(database: TenantDatabase, schemaNames: readonly string[
   try {
     const { survive = read => read() } = options;
 
-    return await survive(() => database.inTransaction(ctx => readTogether(database, schemaNames, options, ctx)));
+    return await survive(() => readTogether(database, schemaNames, options));
   } catch (error) {
     if (isUnreachable(error)) {
       throw error;
@@ -70,7 +69,18 @@ async function readBatch(database: TenantDatabase, schemaNames: readonly string[
     if (others.length === 0) {
       const unreadable = MigrationError.historyUnreadable(schemaName, error);
 
-      return [{ schemaName, hasSchema: true, executed: '', executedAt: [], isForeign: false, isLost: false, error: unreadable }];
+      return [
+        {
+          schemaName,
+          hasSchema: true,
+          schemaOid: undefined,
+          executed: '',
+          executedAt: [],
+          isForeign: false,
+          isLost: false,
+          error: unreadable,
+        },
+      ];
     }
 
     const middle = Math.ceil(schemaNames.length / 2);
@@ -88,92 +98,38 @@ async function readTogether(
   database: TenantDatabase,
   schemaNames: readonly string[],
   { lockTimeoutMs, withDates = false }: ReadOptions,
-  ctx: Transaction,
 ): Promise<SchemaHistory[]> {
-  const { tableName } = tenantMigrationsOptions(database);
-  await database.execute(`set local lock_timeout to ${lockTimeoutMs}`, [], ctx);
-  const found = new Map((await findTables(database, tableName, schemaNames, ctx)).map(row => [row.name, row]));
-  const withHistory = schemaNames.filter(name => found.get(name)?.has_history === true && found.get(name)?.may_read === true);
-  const executed = await readTables(database, { tableName, schemaNames: withHistory, withDates }, ctx);
+  const mayCopy = !withDates && (await database.engine.takesScripts(undefined)) && (await hasPool(database));
+  const found = await (mayCopy
+    ? copyHistoryTables(database, { schemaNames, lockTimeoutMs })
+    : readHistoryTables(database, { schemaNames, lockTimeoutMs, withDates }));
+  const histories = new Map(found.map(history => [history.schema.name, history]));
 
   return schemaNames.map(schemaName => {
-    const row = found.get(schemaName);
+    const { schema, rows = [] } = histories.get(schemaName) ?? {};
 
     return {
       schemaName,
-      hasSchema: row !== undefined,
-      executed: (executed.get(schemaName) ?? []).map(({ name }) => name).join('\n'),
-      executedAt: withDates ? (executed.get(schemaName) ?? []).map(row => new Date(row.executed_at ?? 0)) : [],
-      isForeign: row !== undefined && !row.has_history && !row.is_owned,
-      isLost: row !== undefined && !row.has_history && row.has_tables,
-      error: row?.may_read === false ? MigrationError.historyForbidden(schemaName, row.role) : undefined,
+      hasSchema: schema !== undefined,
+      schemaOid: schema?.oid,
+      executed: executedIn(rows),
+      executedAt: withDates ? rows.map(row => new Date(row.executed_at ?? 0)) : [],
+      isForeign: schema !== undefined && !schema.has_history && !schema.is_owned,
+      isLost: schema !== undefined && !schema.has_history && schema.has_tables,
+      error: schema?.may_read === false ? MigrationError.historyForbidden(schemaName, schema.role) : undefined,
     };
   });
 }
 
-/** Reads the histories of these schemas. Each must have a history table. */
-async function readTables(
-  database: TenantDatabase,
-  {
-    tableName,
-    schemaNames,
-    withDates,
-  }: { readonly tableName: string; readonly schemaNames: readonly string[]; readonly withDates: boolean },
-  ctx: Transaction,
-): Promise<Map<string, HistoryRow[]>> {
-  if (schemaNames.length === 0) {
-    return new Map();
-  }
-
-  // plain rows: with aggregation and sorting on the server, planning so many sub-queries takes three times as long. A position identifies
-  // the schema, because a name would have to be quoted as a value
-  const columns = withDates ? 'id, name, executed_at' : 'id, name';
-  const selects = schemaNames.map((name, position) => `select ${position} as position, ${columns} from ${quoteTable(name, tableName)}`);
-  const rows = await database.execute<HistoryRow>(selects.join(' union all '), [], ctx);
-  const histories = new Map<string, HistoryRow[]>();
-
-  for (const row of rows.toSorted((a, b) => a.id - b.id)) {
-    const schemaName = schemaNames[row.position] ?? '';
-    histories.set(schemaName, [...(histories.get(schemaName) ?? []), row]);
-  }
-
-  return histories;
-}
-
-interface HistoryRow {
-  readonly position: number;
-  readonly id: number;
-  readonly name: string;
-  readonly executed_at?: Date | string;
-}
-
-interface FoundSchema {
-  readonly name: string;
-  readonly has_history: boolean;
-  readonly has_tables: boolean;
-  readonly is_owned: boolean;
-  readonly may_read: boolean;
-  readonly role: string;
+/** A history as one string, see `SchemaHistory`. */
+export function executedIn(rows: readonly Pick<HistoryRow, 'name'>[]): string {
+  return rows.map(({ name }) => name).join('\n');
 }
 
 function* batchesOf(schemaNames: readonly string[], signal: AbortSignal | undefined): Generator<readonly string[]> {
   for (let start = 0; start < schemaNames.length && signal?.aborted !== true; start += BATCH_SIZE) {
     yield schemaNames.slice(start, start + BATCH_SIZE);
   }
-}
-
-// by name, so that the cost does not grow with the number of schemas in the database
-function findTables(database: TenantDatabase, tableName: string, schemaNames: readonly string[], ctx: Transaction): Promise<FoundSchema[]> {
-  return database.execute(
-    `select n.nspname as name, c.oid is not null as has_history, current_user::text as role, ` +
-      `has_schema_privilege(n.oid, 'usage') and coalesce(has_table_privilege(c.oid, 'select'), true) as may_read, ` +
-      // only asked where it matters, as the catalog has no index for it
-      `case when c.oid is null then exists (select from pg_class t where t.relnamespace = n.oid and t.relkind in ('r', 'p')) else false end as has_tables, ` +
-      `obj_description(n.oid, 'pg_namespace') is not distinct from ? as is_owned from pg_namespace n ` +
-      `left join pg_class c on c.relnamespace = n.oid and c.relname = ? and c.relkind in ('r', 'p') where n.nspname in (?)`,
-    [SCHEMA_COMMENT, tableName, [...schemaNames]],
-    ctx,
-  );
 }
 
 /** Larger batches gain nothing: planning time grows with the statement, and each table takes an entry in the server's lock table. */

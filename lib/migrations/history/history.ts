@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import { quoteTable } from '../../postgres/schema-name.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { tenantMigrationsOptions } from '../set/migration-set.js';
+import { historyTableName } from '../set/migration-set.js';
 
 /** A migration that is recorded in a schema's history. */
 export interface ExecutedMigration {
@@ -17,7 +17,7 @@ export class History {
 
   constructor(database: TenantDatabase, schemaName: string) {
     this.#database = database;
-    this.table = quoteTable(schemaName, tenantMigrationsOptions(database).tableName);
+    this.table = quoteTable(schemaName, historyTableName(database));
   }
 
   /** The executed migrations, oldest first. Empty if there is no history table yet. */

@@ -87,7 +87,7 @@ async function planChange(
 
   for await (const batch of readHistories(database, schemaNames, options)) {
     for (const history of batch) {
-      const { schemaName, executed } = history;
+      const { schemaName, schemaOid, executed } = history;
       const names = namesOf(history);
       const error = refusalOfChange(database, history, change);
       unread.delete(schemaName);
@@ -96,7 +96,7 @@ async function planChange(
       if (error !== undefined) {
         refused.push({ schemaName, error });
       } else if (isNeeded(change, names)) {
-        work.push({ schemaName, executed, planned: [] });
+        work.push({ schemaName, schemaOid, executed, planned: [] });
       }
     }
   }

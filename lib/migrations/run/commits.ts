@@ -26,9 +26,11 @@ export class Commits {
       return new Commits(database, true);
     }
 
-    const [row] = await database.execute<{ may: boolean }>(MAY_WAIT, [], undefined);
+    const [row] = await database.execute<{ may: boolean; sessions: string | null }>(START, [], undefined);
+    const commits = new Commits(database, row?.may !== true);
+    row?.sessions?.split(',').forEach(session => commits.onSession(session));
 
-    return new Commits(database, row?.may !== true);
+    return commits;
   }
 
   /** Settings for the transaction of a tenant. */
@@ -91,6 +93,8 @@ export const SERVER_SESSION = `(select pg_backend_pid() || ' ' || backend_start 
 /** Writes an entry into the write-ahead log that nothing reads. A transaction that has written nothing does not wait for the disk. */
 const WAIT = `select pg_logical_emit_message(true, 'landlord', ''), ${SERVER_SESSION} as session`;
 
-const MAY_WAIT =
-  `select count(*) > 0 as may from pg_proc where proname = 'pg_logical_emit_message' and pronamespace = 'pg_catalog'::regnamespace ` +
+/** Whether a last commit can wait for all, and the sessions that are there. Those whose start the role may not see are left out. */
+const START =
+  `select (select string_agg(pid || ' ' || backend_start, ',') from pg_stat_get_activity(null) where datid = ` +
+  `(select oid from pg_database where datname = current_database())) as sessions, count(*) > 0 as may from pg_proc where proname = 'pg_logical_emit_message' and pronamespace = 'pg_catalog'::regnamespace ` +
   `and has_function_privilege(oid, 'execute')`;

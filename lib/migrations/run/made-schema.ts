@@ -3,7 +3,7 @@ import { DatabaseSchema } from '@mikro-orm/postgresql';
 import { forLibrary } from '../../connection/sql-target.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { PLACEHOLDER_SCHEMA, quoteIdentifier } from '../../postgres/schema-name.js';
-import { loadMigrationSet, tenantMigrationsOptions } from '../set/migration-set.js';
+import { loadMigrationSet, historyTableName } from '../set/migration-set.js';
 import { onlySchemas } from '../set/only-schemas.js';
 import { readNewSchema } from './new-schema.js';
 
@@ -34,7 +34,7 @@ async function readSchema(database: TenantDatabase, ctx: Transaction): Promise<D
     PLACEHOLDER_SCHEMA,
     [PLACEHOLDER_SCHEMA],
     undefined,
-    [...skipTables, tenantMigrationsOptions(database).tableName],
+    [...skipTables, historyTableName(database)],
     skipViews,
     ctx,
   );

@@ -4,7 +4,7 @@ export class MessageSize {
 
   /** Of the tenants that are left, each of the connections gets some. */
   next(left: number, connections: number): number {
-    return Math.max(1, Math.min(this.#tenants, Math.ceil(left / connections)));
+    return Math.max(1, Math.min(this.#tenants, Math.max(FEWEST, Math.ceil(left / connections))));
   }
 
   took(tenants: number, durationMs: number): void {
@@ -12,7 +12,7 @@ export class MessageSize {
       return;
     }
 
-    this.#tenants = Math.max(1, Math.min(MOST, tenants * 2, Math.floor((LONGEST_MS * tenants) / durationMs)));
+    this.#tenants = Math.max(1, Math.min(MOST, tenants * GROWTH, Math.floor((LONGEST_MS * tenants) / durationMs)));
   }
 
   failed(): void {
@@ -22,5 +22,10 @@ export class MessageSize {
 
 /** What a further tenant would save is less than a hundredth. */
 const MOST = 16;
+
+/** Fewer at the end of a run take longer than the connections wait for each other. */
+const FEWEST = 4;
+
+const GROWTH = 4;
 
 const LONGEST_MS = 200;

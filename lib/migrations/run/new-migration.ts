@@ -1,5 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { Migration } from '@mikro-orm/migrations';
+import { LRUCache } from 'lru-cache';
 import { MigrationError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
@@ -81,9 +82,22 @@ export function textOf(database: TenantDatabase, query: ReturnType<Migration['ge
  * @throws MigrationError `MIGRATION_SESSION_STATE`
  */
 export function refuseSessionStatement(sql: unknown, migration: string): void {
-  const statement = typeof sql === 'string' ? findSessionStatement(sql) : undefined;
+  if (typeof sql !== 'string' || accepted.has(sql)) {
+    return;
+  }
+
+  const statement = findSessionStatement(sql);
 
   if (statement !== undefined) {
     throw MigrationError.sessionState(migration, statement);
   }
+
+  if (sql.length <= LONGEST_KEPT) {
+    accepted.set(sql, true);
+  }
 }
+
+/** Most migrations queue the same statements for each tenant. */
+const accepted = new LRUCache<string, true>({ max: 500 });
+
+const LONGEST_KEPT = 10_000;

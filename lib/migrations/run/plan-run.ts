@@ -34,7 +34,7 @@ export async function planRun(
 
   for await (const batch of readHistories(database, schemaNames, options)) {
     for (const history of batch) {
-      const { schemaName, executed } = history;
+      const { schemaName, schemaOid, executed } = history;
       unread.delete(schemaName);
       // most tenants have the same history, so each history is planned and stored only once
       const plan = plans.get(executed) ?? planHistory(set, target, executed);
@@ -44,7 +44,7 @@ export async function planRun(
       if (error !== undefined) {
         refused.push({ schemaName, error });
       } else if (plan.planned.length > 0) {
-        work.push({ schemaName, executed: plan.executed, planned: plan.planned });
+        work.push({ schemaName, schemaOid, executed: plan.executed, planned: plan.planned });
       }
 
       if (plan.unknown.length > 0) {

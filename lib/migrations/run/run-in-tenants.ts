@@ -1,37 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
-import { MigrationError } from '../../errors/index.js';
-import type { TenantDatabase } from '../../database/tenant-database.js';
+import { MigrationError, SchemaMissingError } from '../../errors/index.js';
 import { isOfNode } from '../../postgres/citus-errors.js';
 import { isLockTimeout, isUnreachable } from '../../postgres/sql-state.js';
-import type { DatabaseTrouble } from './database-trouble.js';
-import type { LockWatch } from './lock-watch.js';
 import { MessageSize } from './message-size.js';
 import { isHalfDone, LONGEST_TO_REPEAT_MS } from './migrate-tenant.js';
-import type { StepwiseRun } from './non-transactional.js';
+import { moveOf } from './moved-tenants.js';
 import { Round } from './round.js';
-import type { RunHooks } from './run-hooks.js';
-import type { RunResults } from './run-results.js';
-import type { MigrateOptions } from './run-types.js';
+import type { RunParts } from './run-parts.js';
 import { migrateInSharedMessage } from './shared-message.js';
-import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
+import type { TenantRunOutcome, TenantWork } from './tenant-run.js';
 import { TenantStates } from './tenant-states.js';
-
-/** The parts of a run. */
-export interface RunParts {
-  readonly database: TenantDatabase;
-  readonly run: TenantRun;
-  readonly options: MigrateOptions;
-  readonly results: RunResults;
-  readonly trouble: DatabaseTrouble;
-  readonly watch: LockWatch;
-  /** Whether several tenants may be migrated in one message. */
-  readonly sharesMessages: boolean;
-  readonly workOn: (database: TenantDatabase, work: TenantWork, run: StepwiseRun) => Promise<TenantRunOutcome>;
-  /** Called with when the work on a tenant began that is committed now. */
-  readonly onCommit: (schemaName: string, begunAt: number) => void;
-  readonly hooks: RunHooks;
-}
 
 /**
  * Migrates tenants in rounds. A round visits each tenant once, several at a time. What is left of it, because another session has the tenant
@@ -39,6 +18,8 @@ export interface RunParts {
  */
 export class RunInTenants {
   readonly #parts: RunParts;
+  /** Tenants that were renamed since the plan, under their new names. */
+  readonly renamed: TenantWork[] = [];
   readonly #states = new TenantStates();
   readonly #size = new MessageSize();
   readonly #mostAtOnce: number;
@@ -233,16 +214,18 @@ export class RunInTenants {
     const { run, trouble, watch, results } = this.#parts;
     const { schemaName } = work;
     const state = this.#states.of(schemaName);
+
+    if (error instanceof SchemaMissingError && (await this.#follow(work, round))) {
+      return;
+    }
+
     const mayRetry = !isHalfDone(error) && run.signal?.aborted !== true;
+    const isLoss = mayRetry && (isUnreachable(error) || isOfNode(error));
+    // what goes wrong in the middle may be because of what the migration does, and a node of Citus may stay away
+    state.losses += isLoss && (error instanceof MigrationError || isOfNode(error)) ? 1 : 0;
 
-    if (mayRetry && (isUnreachable(error) || isOfNode(error))) {
-      // what goes wrong in the middle may be because of what the migration does, and a node of Citus may stay away
-      state.losses += error instanceof MigrationError || isOfNode(error) ? 1 : 0;
-
-      if (state.losses <= run.retries) {
-        this.#afterLoss([work], error, round);
-        return;
-      }
+    if (isLoss && state.losses <= run.retries) {
+      return this.#afterLoss([work], error, round);
     }
 
     const blockers = isLockTimeout(error) ? await watch.blockersOf(schemaName) : [];
@@ -259,6 +242,22 @@ export class RunInTenants {
     }
 
     results.failed(schemaName, error instanceof MigrationError ? error.blockedBy(blockers) : error, durationMs);
+  }
+
+  /** Leaves a tenant that was deleted since the plan, and goes on under its new name with one that was renamed. False for all others. */
+  async #follow(work: TenantWork, round: Round): Promise<boolean> {
+    const move = await moveOf(this.#parts.database, work).catch(() => undefined);
+
+    if (move?.kind === 'gone') {
+      this.#parts.results.gone(work.schemaName);
+    } else if (move?.kind === 'renamed') {
+      const renamed = { ...work, schemaName: move.to };
+      this.#parts.results.renamed(work.schemaName, move.to);
+      this.renamed.push(renamed);
+      round.leave([renamed]);
+    }
+
+    return move !== undefined;
   }
 
   /** The database is in trouble: these tenants are left for a later round. */

@@ -10,8 +10,9 @@ import { Listeners } from './listeners.js';
 import { LockWatch } from './lock-watch.js';
 import type { MigrationTarget } from './plan.js';
 import type { PlannedRun } from './plan-run.js';
-import { RunInTenants, type RunParts } from './run-in-tenants.js';
+import { RunInTenants } from './run-in-tenants.js';
 import { readOptionsOf } from './run-options.js';
+import type { RunParts } from './run-parts.js';
 import { byName, RunResults } from './run-results.js';
 import { RunHooks } from './run-hooks.js';
 import { DEFAULT_LOCK_TIMEOUT_MS, runSettings } from './run-settings.js';
@@ -63,11 +64,13 @@ export async function runOverTenants(
   listeners.plan({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
   const lockTimeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS;
   const watch = new LockWatch(database, notify);
-  const { settings, commits, hasSessions } = await trouble.survive(async () => ({
-    settings: await runSettings(database, { lockTimeoutMs, statementTimeoutMs: options.statementTimeoutMs }),
-    commits: await Commits.of(database, options.durability ?? 'run'),
-    hasSessions: sharesMessages && work.length > 1 && (await database.engine.takesScripts(undefined)) && (await keepsSession(database)),
-  }));
+  const [settings, commits, hasSessions] = await trouble.survive(() =>
+    Promise.all([
+      runSettings(database, { lockTimeoutMs, statementTimeoutMs: options.statementTimeoutMs }),
+      Commits.of(database, options.durability ?? 'run'),
+      sharesMessages && work.length > 1 && database.engine.takesScripts(undefined).then(takes => takes && keepsSession(database)),
+    ]),
+  );
   const results = new RunResults(options, listeners);
   const run = new RunInTenants({
     database,
@@ -160,7 +163,7 @@ export async function runOverTenants(
       read.filter(({ hasSchema }) => hasSchema).forEach(({ schemaName, executed }) => now.set(schemaName, executed));
     }
 
-    return tenants.flatMap(work => {
+    return [...tenants, ...run.renamed].flatMap(work => {
       const executed = now.get(work.schemaName);
 
       return executed !== undefined && isLost(work, executed, target) ? [{ ...work, executed }] : [];

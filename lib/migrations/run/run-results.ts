@@ -9,6 +9,9 @@ export class RunResults {
   readonly #listeners: Listeners;
   readonly #migrated = new Map<string, Extract<TenantRunResult, { ok: true }>>();
   readonly #failed: TenantRunFailure[] = [];
+  readonly #gone: string[] = [];
+  /** The former names of tenants that were renamed, by their new ones. */
+  readonly #formerNames = new Map<string, string>();
   /** How many tenants in a row have failed for the same cause. */
   #equalFailures = { cause: '', count: 0 };
   #stop: RunStop | undefined;
@@ -38,13 +41,25 @@ export class RunResults {
     this.#listeners.progress(failure);
   }
 
+  /** The tenant was deleted since the plan. */
+  gone(schemaName: string): void {
+    this.#gone.push(schemaName);
+    this.#listeners.notice({ kind: 'gone', schemaName });
+  }
+
+  /** The tenant was renamed since the plan, and goes on under its new name. */
+  renamed(schemaName: string, to: string): void {
+    this.#formerNames.set(to, this.#formerNames.get(schemaName) ?? schemaName);
+    this.#listeners.notice({ kind: 'renamed', schemaName, to });
+  }
+
   /** Tenants that were migrated, and are not any more. */
   lost(schemaNames: readonly string[]): void {
     schemaNames.forEach(schemaName => this.#migrated.delete(schemaName));
   }
 
   hasFailed(schemaNames: ReadonlySet<string>): boolean {
-    return this.#failed.some(({ schemaName }) => schemaNames.has(schemaName));
+    return this.#failed.some(({ schemaName }) => schemaNames.has(this.#plannedName(schemaName)));
   }
 
   stopFor(stop: RunStop): void {
@@ -65,10 +80,18 @@ export class RunResults {
     return this.#stop !== undefined;
   }
 
+  /** The name that a tenant had in the plan. */
+  #plannedName(schemaName: string): string {
+    return this.#formerNames.get(schemaName) ?? schemaName;
+  }
+
   of({ total, unread, work, refused, unknown }: PlannedRun, unconfirmed: readonly string[], durationMs: number): RunResult {
     const visited = [...this.#migrated.values()];
     const migrated = visited.filter(({ migrations }) => migrations.length > 0).toSorted(byName);
-    const finished = new Set([...visited, ...this.#failed].map(({ schemaName }) => schemaName));
+    const finished = new Set([
+      ...[...visited, ...this.#failed].map(({ schemaName }) => this.#plannedName(schemaName)),
+      ...this.#gone.map(name => this.#plannedName(name)),
+    ]);
     const notBegun = [...work.map(({ schemaName }) => schemaName).filter(name => !finished.has(name)), ...unread];
 
     return {
@@ -76,6 +99,7 @@ export class RunResults {
       upToDate: total - unread.length - work.length - refused.length + visited.length - migrated.length,
       migrated,
       failed: this.#failed.toSorted(byName),
+      gone: this.#gone.toSorted(),
       notBegun,
       unconfirmed: unconfirmed.toSorted(),
       unknown,

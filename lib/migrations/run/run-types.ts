@@ -75,6 +75,10 @@ export type RunNotice =
   | { readonly kind: 'lost'; readonly schemaNames: readonly string[] }
   /** A tenant waits for locks that these sessions hold. */
   | { readonly kind: 'blocked'; readonly schemaName: string; readonly blockers: readonly Blocker[] }
+  /** The tenant was deleted since the run was planned, and is left out. */
+  | { readonly kind: 'gone'; readonly schemaName: string }
+  /** The tenant was renamed since the run was planned. It goes on under its new name. */
+  | { readonly kind: 'renamed'; readonly schemaName: string; readonly to: string }
   /** An earlier attempt has left an invalid index behind. It was dropped, and is built again. */
   | { readonly kind: 'rebuilt'; readonly schemaName: string; readonly index: string };
 
@@ -107,6 +111,8 @@ export interface RunResult {
   readonly upToDate: number;
   readonly migrated: readonly Extract<TenantRunResult, { ok: true }>[];
   readonly failed: readonly TenantRunFailure[];
+  /** The schema names of tenants that were deleted during the run. */
+  readonly gone: readonly string[];
   /** The schema names of tenants that were not started, because the run was stopped. */
   readonly notBegun: readonly string[];
   /** The schema names of migrated tenants that the server may lose if it crashes, because the run could not wait for its disk any more. */

@@ -1,8 +1,11 @@
 import type { Transaction } from '@mikro-orm/core';
+import { WANTS_COPIES, type Copies } from '../../connection/copied-rows.js';
 import { WANTS_ROWS } from '../../connection/server-status.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
 import { connectionWasLost, hasNoConnectionLeft, isUnreachable } from '../../postgres/sql-state.js';
+import { executedIn } from '../history/histories.js';
+import { copyingSql, historyRows } from '../history/history-tables.js';
 import { scriptFrom } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
 import { beginScript, FOUND, restoreSession, tenantScript, type FoundSession, type TenantScript } from './tenant-script.js';
@@ -162,20 +165,25 @@ async function lockAll(
   const locks = parts.map(({ lock }) => `pg_try_advisory_lock(${lock})`).join(', ');
 
   try {
-    const [row] = await database.execute<FoundRow>(
-      reading(beginScript(`concat_ws(',', ${locks})`, settingsOf(parts)), `${FOUND}, ${listOf(parts, 'changed')} as found`),
-      [],
-      ctx,
-    );
-    run.onSession(row?.session);
-    const changed = row?.found.split(',');
+    // copied by statements after the lock, so that they see the changes of another run
+    const histories = parts.map(({ work }) => copyingSql(database, work.schemaName));
+    const begin = beginScript(`concat_ws(',', ${locks})`, settingsOf(parts));
+    const message = `${WANTS_COPIES}${scriptFrom([...begin, ...histories, `select ${FOUND}`, 'commit'])}`;
+    const [answer] = await database.execute<Partial<Copies>>(message, [], ctx);
+    const session = answer?.row as FoundSession | undefined;
+    run.onSession(session?.session);
 
-    return row === undefined
-      ? undefined
-      : {
-          states: row.locked.split(',').map((locked, place) => (locked !== 't' ? 'busy' : changed?.[place] === 't' ? 'changed' : 'free')),
-          session: row,
-        };
+    if (session === undefined || answer?.copies?.length !== parts.length) {
+      return undefined;
+    }
+
+    const locked = session.locked.split(',');
+    const isAsPlanned = answer.copies.map((copied, place) => executedIn(historyRows(copied)) === parts[place]?.work.executed);
+
+    return {
+      states: parts.map((_, place) => (locked[place] !== 't' ? 'busy' : isAsPlanned[place] === true ? 'free' : 'changed')),
+      session,
+    };
   } catch (error) {
     if (!isUnreachable(error)) {
       await database.execute('rollback', [], ctx);
@@ -186,11 +194,6 @@ async function lockAll(
   }
 }
 
-/** A message whose last `select` is wanted. */
-function reading(begin: readonly string[], columns: string): string {
-  return `${WANTS_ROWS}${scriptFrom([...begin, `select ${columns}`, 'commit'])}`;
-}
-
 /** They wait for locks no longer than a tenant does, and are known as the first of them. */
 function settingsOf([first]: readonly Part[]): readonly string[] {
   return first?.script.settings ?? [];
@@ -199,13 +202,13 @@ function settingsOf([first]: readonly Part[]): readonly string[] {
 /** Which of them have their migrations. Undefined if that cannot be told. */
 async function look(database: TenantDatabase, parts: readonly Part[], ctx: Transaction): Promise<boolean[] | undefined> {
   try {
-    const [row] = await database.execute<Pick<FoundRow, 'found'>>(
-      reading(['begin isolation level read committed', ...settingsOf(parts)], `${listOf(parts, 'recorded')} as found`),
-      [],
-      ctx,
-    );
+    // as text, because a client may have parsers of its own
+    const recorded = `concat_ws(',', ${parts.map(({ script }) => script.recorded).join(', ')})`;
+    const begin = ['begin isolation level read committed', ...settingsOf(parts)];
+    const message = `${WANTS_ROWS}${scriptFrom([...begin, `select ${recorded} as recorded`, 'commit'])}`;
+    const [row] = await database.execute<{ readonly recorded: string }>(message, [], ctx);
 
-    return row?.found.split(',').map(recorded => recorded === 't');
+    return row?.recorded.split(',').map(each => each === 't');
   } catch (error) {
     if (isUnreachable(error)) {
       throw error;
@@ -215,11 +218,6 @@ async function look(database: TenantDatabase, parts: readonly Part[], ctx: Trans
 
     return undefined;
   }
-}
-
-// as text, because a client may have parsers of its own
-function listOf(parts: readonly Part[], condition: 'changed' | 'recorded'): string {
-  return `concat_ws(',', ${parts.map(({ script }) => script[condition]).join(', ')})`;
 }
 
 /** All that are locked are unlocked at the end: a statement more for each tenant would cost more than the others wait for it. */
@@ -246,10 +244,6 @@ async function unlock(
 
 function worksOf(parts: readonly Part[]): TenantWork[] {
   return parts.map(({ work }) => work);
-}
-
-interface FoundRow extends FoundSession {
-  readonly found: string;
 }
 
 /** The length of a message to which no further tenant is added, in characters. */

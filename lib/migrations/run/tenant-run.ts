@@ -24,6 +24,8 @@ export interface TenantRun {
 /** A tenant, its history when the run was planned, and the migrations that were planned from it. */
 export interface TenantWork {
   readonly schemaName: string;
+  /** Undefined where its schema was not there. */
+  readonly schemaOid?: string | undefined;
   readonly executed: string;
   readonly planned: readonly TenantMigration[];
 }

@@ -36,7 +36,7 @@ export function tenantMigrationsOptions(
 
   return {
     glob: '!(*.d).{js,ts,cjs}',
-    tableName: 'mikro_orm_migrations',
+    tableName: DEFAULT_HISTORY,
     path: DEFAULT_TENANT_MIGRATIONS_PATH,
     ...shared,
     // the table name of the public history may contain a schema. Each tenant has its history in its own schema
@@ -46,6 +46,13 @@ export function tenantMigrationsOptions(
     snapshotOnMigrate: false,
   } as never;
 }
+
+/** The table of a tenant's history. Asked for each tenant, so it does without the other options. */
+export function historyTableName({ options, orm }: TenantDatabase): string {
+  return options.migrations.tableName ?? orm.config.get('migrations').tableName?.split('.').at(-1) ?? DEFAULT_HISTORY;
+}
+
+const DEFAULT_HISTORY = 'mikro_orm_migrations';
 
 /**
  * Loads the tenant set from its list or its folder. A missing folder is an error. Otherwise a moved folder would be an empty set, and every

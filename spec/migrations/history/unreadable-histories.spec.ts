@@ -32,7 +32,9 @@ onDatabases('histories that cannot be read', database => {
     expect(schemaNamesOf(result.migrated)).to.deep.equal(['t1', 't3', 't4', 't5']);
     expect(errorIn(result, 't2')).to.be.instanceOf(MigrationError).with.property('code', 'MIGRATION_HISTORY_UNREADABLE');
     expect(errorIn(result, 't2').cause).to.include({ code: '42703' });
-    expect(errorIn(result, 't2').message).to.contain('"t2"').and.contain('column "name" does not exist');
+    expect(errorIn(result, 't2').message)
+      .to.contain('"t2"')
+      .and.match(/column "name" .*does not exist/);
     expect([result.total, result.upToDate, result.notBegun]).to.deep.equal([5, 0, []]);
     expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['t1', 't3', 't4', 't5']);
   });
@@ -50,12 +52,31 @@ onDatabases('histories that cannot be read', database => {
     );
   });
 
-  it('M9 all histories are read in one statement where all can be', async () => {
+  it('M9 all histories are read in one message where all can be', async () => {
     database.statements.length = 0;
 
     await set.tenants.status();
 
-    expect(database.statements.filter(sql => sql.includes('"mikro_orm_migrations"') && sql.includes('union all'))).to.have.length(1);
+    expect(database.statements.filter(sql => /(union all select 1|copy) .*"t5"\."mikro_orm_migrations"/s.test(sql))).to.have.length(1);
+  });
+
+  it('M7, M9 a history is read as it is written, whatever its names contain and however it is stored', async () => {
+    await database.query(String.raw`insert into t2.mikro_orm_migrations (name) values (E'odd\\n\ta\\.me'), ('\N'), ('Ü')`);
+    await database.query('alter table t3.mikro_orm_migrations rename to former');
+    await database.query('create table t3.mikro_orm_migrations (like t3.former including defaults) partition by range (id)');
+    await database.query('create table t3.part partition of t3.mikro_orm_migrations default');
+    await database.query('insert into t3.mikro_orm_migrations select * from t3.former');
+    await database.query('delete from t4.mikro_orm_migrations');
+
+    const { tenants } = await set.tenants.status();
+
+    expect(tenants.map(({ schemaName, executed }) => [schemaName, executed])).to.deep.equal([
+      ['t1', ['M1']],
+      ['t2', ['M1', 'odd\\n\ta\\.me', '\\N', 'Ü']],
+      ['t3', ['M1']],
+      ['t4', []],
+      ['t5', ['M1']],
+    ]);
   });
 
   it('T9 does not take a schema for a tenant’s that has no history and is not marked, and leaves it as it was', async () => {

@@ -10,6 +10,8 @@ import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../
 const NAMES = Array.from({ length: 36 }, (_, n) => `t${String(n).padStart(2, '0')}`);
 const M2 = sqlMigration('M2', 'alter table "tag" add column "colour" text');
 
+const END_SESSIONS = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and application_name <> 'spec observer'`;
+
 const SETS_SESSION =
   'create function "sets"() returns void language sql as ' +
   `$$ select set_config('search_path', 't05', false), set_config('role', session_user, false) $$`;
@@ -42,8 +44,8 @@ onDatabases(
 
       expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES);
       expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(NAMES);
-      // 1, 2, 4, 8, 16 and what is left, if none takes long
-      expect(messages.filter(text => text.includes('add column "colour"')).length).to.be.within(6, NAMES.length / 2);
+      // 1, 4, 16 and what is left, if none takes long
+      expect(messages.filter(text => text.includes('add column "colour"')).length).to.be.within(4, NAMES.length / 2);
       expect(await transactionsOf(NAMES)).to.equal(NAMES.length);
     });
 
@@ -123,12 +125,12 @@ onDatabases(
     }
 
     it('N3 an error that says nothing of the connection leaves no transaction and no lock on it', async () => {
-      const raise = `do $$ begin if current_schema() = 't07' then raise exception sqlstate '53300'; end if; end $$`;
+      const raise = `do $$ begin if current_schema() = 't05' then raise exception sqlstate '53300'; end if; end $$`;
       set.use(sqlMigration('M2', ['alter table "tag" add column "colour" text', raise]));
       const result = await set.tenants.migrate({ concurrency: 1, databaseTimeoutMs: 150, retries: 1 });
 
-      expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES.slice(0, 7));
-      expect(result.notBegun).to.deep.equal(NAMES.slice(7));
+      expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES.slice(0, 5));
+      expect(result.notBegun).to.deep.equal(NAMES.slice(5));
     });
 
     it('M9 without retries, the first failure names the statement and the session that holds the lock', async () => {
@@ -171,26 +173,26 @@ onDatabases(
       set.use(
         sqlMigration('M2', [
           'alter table "tag" add column "colour" text',
-          `do $$ begin if current_schema() = 't03' then perform pg_sleep(0.25); end if; end $$`,
+          `do $$ begin if current_schema() = 't01' then perform pg_sleep(0.25); end if; end $$`,
         ]),
       );
       let dropped: Promise<unknown> | undefined;
       const { failed, migrated } = await set.tenants.migrate({
         concurrency: 1,
         onProgress: ({ schemaName }) => {
-          dropped ??= schemaName === 't02' ? database.query('select pg_sleep(0.1); drop schema "t06" cascade') : undefined;
+          dropped ??= schemaName === 't00' ? database.query('select pg_sleep(0.1); drop schema "t04" cascade') : undefined;
         },
       });
       await dropped;
-      await database.query(`create schema "t06"; comment on schema "t06" is 'tenant of @landlord/mikro-orm'`);
+      await database.query(`create schema "t04"; comment on schema "t04" is 'tenant of @landlord/mikro-orm'`);
 
-      expect(schemaNamesOf(failed)).to.deep.equal(['t06']);
-      expect(schemaNamesOf(migrated)).to.deep.equal(NAMES.filter(name => name !== 't06'));
+      expect(schemaNamesOf(failed)).to.deep.equal(['t04']);
+      expect(schemaNamesOf(migrated)).to.deep.equal(NAMES.filter(name => name !== 't04'));
     });
 
     for (const [what, sql, unconfirmed] of [
       ['a tenant that was dropped since it was migrated', 'drop schema "t00" cascade; create schema "other"', []],
-      ['one whose history is locked', 'begin; lock table "t00"."mikro_orm_migrations"', ['t00']],
+      ['one whose history is locked', `begin; lock table "t00"."mikro_orm_migrations"; ${END_SESSIONS}`, ['t00']],
     ] as const) {
       it(`M37 ${what} is not said to be lost by a crash`, async () => {
         const other = await connect();
@@ -209,7 +211,7 @@ onDatabases(
         await other.end();
         await database.query(`create schema if not exists "t00"; comment on schema "t00" is 'tenant of @landlord/mikro-orm'`);
 
-        expect([notices, result.failed, result.unconfirmed]).to.deep.equal([[], [], unconfirmed]);
+        expect([notices.includes('lost'), result.failed, result.unconfirmed]).to.deep.equal([false, [], unconfirmed]);
         expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES);
       });
     }
@@ -219,9 +221,7 @@ onDatabases(
       let ended: Promise<unknown> | undefined;
       const result = await set.tenants.migrate({
         onPlan: () => {
-          ended = other.query(
-            `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and application_name <> 'spec observer'`,
-          );
+          ended = other.query(END_SESSIONS);
         },
       });
       await ended;

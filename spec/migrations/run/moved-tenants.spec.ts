@@ -1,0 +1,82 @@
+import type { MigrateOptions, RunNotice, RunResult } from '@landlord/mikro-orm';
+import { expect } from 'chai';
+import { schemaNamesOf } from '../../support/assertions/run-result.ts';
+import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
+import { onDatabases } from '../../support/databases/database.ts';
+import { migrationOf, openTenantSet, type TenantSet } from '../../support/orm/tenant-set.ts';
+
+const NAMES = ['t1', 't2', 't3', 't4', 't5'];
+
+onDatabases('tenants that are renamed or deleted during a run', database => {
+  let set: TenantSet;
+  const notices: RunNotice[] = [];
+
+  before(async () => {
+    set = await openTenantSet(database);
+  });
+
+  beforeEach(async () => {
+    await set.create(...NAMES);
+    notices.length = 0;
+  });
+
+  afterEach(() => set.clear());
+
+  it('M38 one that is renamed is migrated under its new name, and one that is deleted is left out; both are told, and neither has failed', async () => {
+    const result = await migrateAfter(async () => {
+      await set.tenants.rename('t2', 'moved');
+      await set.tenants.drop('t4');
+    });
+
+    expect([schemaNamesOf(result.migrated), result.failed, result.gone]).to.deep.equal([['moved', 't1', 't3', 't5'], [], ['t4']]);
+    expect([result.total, result.upToDate, result.notBegun]).to.deep.equal([5, 0, []]);
+    expect(notices.toSorted((a, b) => (a.kind < b.kind ? -1 : 1))).to.deep.equal([
+      { kind: 'gone', schemaName: 't4' },
+      { kind: 'renamed', schemaName: 't2', to: 'moved' },
+    ]);
+    expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['moved', 't1', 't3', 't5']);
+    expect(await historyOf(database, 'moved')).to.deep.equal(['M1', 'M2']);
+  });
+
+  it('M38 a schema that is gone without its tenant is a failure still', async () => {
+    const result = await migrateAfter(() => database.query('drop schema t3 cascade'));
+
+    expect([schemaNamesOf(result.failed), result.gone]).to.deep.equal([['t3'], []]);
+    expect(result.failed[0]?.error).to.include({ code: 'SCHEMA_MISSING' });
+    await database.query('create schema t3');
+    await database.query(`comment on schema t3 is 'tenant of @landlord/mikro-orm'`);
+  });
+
+  it('M38 a canary that is renamed and fails stops the run all the same', async () => {
+    const result = await migrateAfter(
+      async () => {
+        await set.tenants.rename('t2', 'moved');
+        await database.query('alter table moved.tag add column colour text');
+      },
+      { canary: ['t2'] },
+    );
+
+    expect([schemaNamesOf(result.failed), result.stopped]).to.deep.equal([['moved'], { reason: 'canary' }]);
+    expect(result.notBegun).to.deep.equal(['t1', 't3', 't4', 't5']);
+  });
+
+  /** Changes something when all histories have been read, before the first tenant is migrated. */
+  function migrateAfter(change: () => Promise<unknown>, options: MigrateOptions = {}): Promise<RunResult> {
+    let changed: Promise<unknown> | undefined;
+    set.use(
+      migrationOf('M2', async migration => {
+        await changed;
+        migration.addSql('alter table "tag" add column "colour" text');
+      }),
+    );
+
+    return set.tenants.migrate({
+      concurrency: 1,
+      ...options,
+      onPlan: () => {
+        changed = change();
+      },
+      onNotice: notice => notices.push(notice),
+    });
+  }
+});
