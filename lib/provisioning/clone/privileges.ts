@@ -41,6 +41,32 @@ export function privilegesSql(
   };
 }
 
+/**
+ * The statements that give everybody the privileges on the objects of a schema that everybody has, and take those that everybody would have by default. Other
+ * roles are left out: another server may not have them.
+ */
+export function privilegesOfAllSql({ grants }: Privileges, schemaName: string): string[] {
+  const objects = [...new Set(grants.filter(({ role }) => role === '').map(({ object }) => object))];
+  const ofAll = grants.filter(({ grantee, role, object }) => grantee === '' && role === '' && object !== 'schema');
+  const taken = objects.flatMap(object => {
+    const privilege = defaultOf(object);
+
+    return privilege === undefined || ofAll.some(grant => grant.object === object && grant.privilege === privilege)
+      ? []
+      : [`revoke ${privilege} on ${object} from public`];
+  });
+
+  return [
+    ...taken,
+    ...ofAll.filter(({ object, privilege }) => privilege !== defaultOf(object)).map(grant => grantSql(grant, 'grant', schemaName)),
+  ];
+}
+
+/** What everybody may do with a new object, unless default privileges say otherwise. */
+function defaultOf(object: Sql): string | undefined {
+  return object.startsWith('routine ') ? 'EXECUTE' : object.startsWith('type ') ? 'USAGE' : undefined;
+}
+
 function keyOf({ object, column, grantee, privilege, isGrantable, role }: Grant): string {
   return JSON.stringify([object, column, grantee, privilege, isGrantable, role]);
 }

@@ -7,6 +7,7 @@ import { quoteIdentifier, roleOfTenant } from '../../postgres/schema-name.js';
 import { oidOf } from '../clone/clone-schema.js';
 import { quoteLiteral } from '../clone/literal.js';
 import { MakeSchema } from '../clone/make-schema.js';
+import { privilegesOfAllSql, readPrivileges } from '../clone/privileges.js';
 import { readSchema, type SchemaText, type TableText } from '../clone/read-schema.js';
 import { repointed } from '../clone/repointed.js';
 import { END_OF_ROWS } from './copy-text.js';
@@ -36,7 +37,8 @@ export async function writeExport(
 ): Promise<void> {
   const { schemaName, ctx } = source;
   const header = await headerOf(database, source);
-  const text = await readSchema(database, { schemaName, oid: await oidOf(database, schemaName, ctx) }, ctx);
+  const oid = await oidOf(database, schemaName, ctx);
+  const text = await readSchema(database, { schemaName, oid }, ctx);
 
   if (format === 'json') {
     await writeJson(database, { ...source, text, header }, output);
@@ -50,6 +52,7 @@ export async function writeExport(
     throw TransferError.notExported(schemaName, refused);
   }
 
+  const privileges = privilegesOfAllSql(await readPrivileges(database, oid, ctx), schemaName);
   await new MakeSchema(database, schemaName, ctx).begin();
   const writer = format === 'sql' ? new SqlWriter(output) : new PartWriter(output);
   await writer.begin(header);
@@ -69,7 +72,7 @@ export async function writeExport(
     text.filled.map(name => `refresh materialized view ${name}`),
   );
   await writer.sql('foreignKeys', text.foreignKeys);
-  await writer.sql('behaviour', text.behaviour);
+  await writer.sql('behaviour', [...text.behaviour, ...privileges]);
   await writer.sql('comments', text.comments);
   await writer.end(text.tables.length);
 }
