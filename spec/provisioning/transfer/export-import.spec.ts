@@ -16,13 +16,7 @@ import { host, openHardOrm } from '../../support/orm/hard-orm.ts';
 import { sqlMigration, type MigrationEntry } from '../../support/orm/tenant-set.ts';
 
 onDatabases('a tenant as a file', database => {
-  const list: MigrationEntry[] = [
-    sqlMigration(
-      'Hard',
-      HARD_SCHEMA.filter(sql => !/^(grant|revoke) /.test(sql)),
-    ),
-    sqlMigration('Types', EVERY_TYPE),
-  ];
+  const list: MigrationEntry[] = [sqlMigration('Hard', HARD_SCHEMA), sqlMigration('Types', EVERY_TYPE)];
   let folder: string;
   let file: Buffer;
 
