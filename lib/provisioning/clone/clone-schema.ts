@@ -71,7 +71,7 @@ export async function cloneSchema(database: TenantDatabase, clone: SchemaClone):
   await make.run(statements.text.behaviour);
   await make.run(statements.text.comments);
   await givePrivileges(database, make, { wanted: privileges, ...clone, roles });
-  const differing = await differences(database, { from, to, ctx });
+  const differing = await differences(database, { from, to, roles, ctx });
   await make.end();
 
   if (differing.length > 0 && !clone.force) {

@@ -2,32 +2,56 @@ import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
 import { OBJECTS_OF_SCHEMAS } from '../../migrations/run/catalog-sql.js';
+import { escaped, type Names } from './repoint.js';
 
-/** What differs between two schemas, by their catalogs. The name of each is taken out. */
+/** What differs between two schemas, by their catalogs. The name of each is taken out, and so is that of its tenant's role. */
 export async function differences(
   database: TenantDatabase,
-  { from, to, ctx }: { readonly from: string; readonly to: string; readonly ctx: Transaction },
+  { from, to, roles, ctx }: { readonly from: string; readonly to: string; readonly roles: Names | undefined; readonly ctx: Transaction },
 ): Promise<string[]> {
-  const wanted = await readObjects(database, from, ctx);
-  const found = await readObjects(database, to, ctx);
+  const wanted = await readObjects(database, [from, roles?.from], ctx);
+  const found = await readObjects(database, [to, roles?.to], ctx);
 
   return [
     ...[...wanted.keys()].filter(object => !found.has(object)).map(object => `${object} is missing`),
     ...[...found.keys()].filter(object => !wanted.has(object)).map(object => `${object} is too many`),
     ...[...wanted]
-      .filter(([object, definition]) => found.has(object) && found.get(object) !== definition)
+      .filter(([object, definition]) => found.has(object) && !isEqual(definition, found.get(object)))
       .map(([object]) => `${object} differs`),
   ].toSorted();
 }
 
-async function readObjects(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<ReadonlyMap<string, string>> {
+/** A table may have the name of the schema, and keeps it: then the definitions are equal as they are. */
+function isEqual(wanted: Definition, found: Definition | undefined): boolean {
+  return wanted.text === found?.text || wanted.withoutName === found?.withoutName;
+}
+
+async function readObjects(
+  database: TenantDatabase,
+  [schemaName, role]: readonly [string, string | undefined],
+  ctx: Transaction,
+): Promise<ReadonlyMap<string, Definition>> {
   await database.execute(`set local search_path to ${searchPathOf(schemaName)}`, [], ctx);
   const rows = await database.execute<{ object: string; definition: string | null }>(OBJECTS_OF_SCHEMAS, [[schemaName]], ctx);
   // PostgreSQL quotes a name only where it has to
-  const own = new RegExp(`(?<![a-z0-9_$])"?${schemaName}"?(?![a-z0-9_$"])`, 'g');
+  const own = new RegExp(
+    `(?<![a-z0-9_$])"?(?:${[schemaName, role]
+      .filter(name => name !== undefined)
+      .map(escaped)
+      .join('|')})"?(?![a-z0-9_$"])`,
+    'g',
+  );
 
   return new Map(
-    // what PostgreSQL names itself, for a key that refers to a table with parts, gets other names
-    rows.map(({ object, definition }) => [object, (definition ?? '').replaceAll(own, '*')]),
+    rows.map(({ object, definition }) => {
+      const text = definition ?? '';
+
+      return [object, { text, withoutName: text.replaceAll(own, '*') }];
+    }),
   );
+}
+
+interface Definition {
+  readonly text: string;
+  readonly withoutName: string;
 }

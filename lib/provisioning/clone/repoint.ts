@@ -3,12 +3,13 @@ import { SqlLexer } from '../../postgres/sql-lexer.js';
 import { nameOf } from './unqualified.js';
 
 /**
- * The statement with the other schema's name where it names the schema: before a dot, and in the path of a function. `left` says where the name stands in
- * a text that PostgreSQL may read as SQL some day, or where it may be something else than the schema; there the statement is as it was.
+ * The statement with the other schema's name where it names the schema: before a dot in the body of a function, and in its path. Elsewhere PostgreSQL has left
+ * the schema out, and the name is that of something else, such as a table. `left` says where the name stands in a text that PostgreSQL may read as SQL some
+ * day, or where it may be something else than the schema; there the statement is as it was.
  */
 export function repoint(sql: string, names: Names): { readonly sql: string; readonly left: readonly string[] } {
   // most statements do not have it at all
-  if (!wordOf(names.from).test(sql)) {
+  if (!sql.toLowerCase().includes(names.from)) {
     return { sql, left: [] };
   }
 
@@ -17,7 +18,12 @@ export function repoint(sql: string, names: Names): { readonly sql: string; read
 
 /** Whether the text has the name as a word of its own. */
 export function wordOf(name: string): RegExp {
-  return new RegExp(`(?<![a-z0-9_$])${name}(?![a-z0-9_$])`, 'i');
+  return new RegExp(`(?<![a-z0-9_$])${escaped(name)}(?![a-z0-9_$])`, 'i');
+}
+
+/** The name as a part of a regular expression. A role's prefix may have any character. */
+export function escaped(name: string): string {
+  return name.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 }
 
 export interface Names {
@@ -52,7 +58,7 @@ class Repointing {
     tokens.forEach((token, index) => {
       const previous = tokens[index - 1];
 
-      if (token.name === from && previous?.text !== '.') {
+      if (isBody && token.name === from && previous?.text !== '.') {
         if (tokens[index + 1]?.text === '.') {
           isQualifier = true;
           replace(token, quoteIdentifier(to));
@@ -66,7 +72,7 @@ class Repointing {
         const tag = tagOf(token.text);
         left.push(...inner.left);
         replace(token, `${tag}${inner.sql}${tag}`);
-      } else if (TEXTS.has(token.kind) && this.#word.test(token.text)) {
+      } else if (TEXTS.has(token.kind) && this.#word.test(token.kind === 'body' ? contentOf(token.text) : token.text)) {
         // the path that the function itself has, as PostgreSQL writes it
         if (!isBody && token.text === `'${from}'` && isInPath(tokens, index)) {
           replace(token, `'${to}'`);

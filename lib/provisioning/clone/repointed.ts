@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../../postgres/schema-name.js';
 import type { SchemaText } from './read-schema.js';
-import { repoint, wordOf, type Names } from './repoint.js';
+import { escaped, repoint, wordOf, type Names } from './repoint.js';
 
 export interface RepointOptions {
   readonly names: Names;
@@ -37,7 +37,8 @@ export function withRole(statement: string, { from, to }: Names): string {
 
   return head === undefined
     ? statement
-    : head.replace(new RegExp(`(?<= to .*)(?<!["\\w$])"?${from}"?(?!["\\w$])`), quoteIdentifier(to)) + statement.slice(head.length);
+    : head.replace(new RegExp(`(?<= to .*)(?<!["\\w$])"?${escaped(from)}"?(?!["\\w$])`), quoteIdentifier(to)) +
+        statement.slice(head.length);
 }
 
 /** The kind and the name of what a statement makes. */

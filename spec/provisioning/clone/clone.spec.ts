@@ -136,6 +136,24 @@ onDatabases('cloning a tenant with every kind of object', database => {
     await database.query('alter table acme.scratch drop whose');
   });
 
+  it('L1 a table, a view and a column may have the name of the schema', async () => {
+    await tenants().create({ ...host('twin') });
+
+    for (const sql of [
+      'create table twin.twin (twin int primary key, other int references twin.twin (twin) check (other > 0))',
+      'create view twin.seen as select twin.twin, twin.other from twin.twin',
+      'create index twin_index on twin.twin ((twin + 1)) where twin > 0',
+      'insert into twin.twin values (1, 1)',
+    ]) {
+      await database.query(sql);
+    }
+
+    await tenants().clone('twin', host('other'));
+    expect(await database.query('select * from other.seen')).to.deep.equal([{ twin: 1, other: 1 }]);
+    await database.query('drop schema twin cascade');
+    expect(await database.query('select * from other.seen')).to.deep.equal([{ twin: 1, other: 1 }]);
+  });
+
   it('L1 refuses a name that is taken, a tenant that is not there, and a transaction of the caller', async () => {
     await refusal(tenants().clone('acme', { ...host('acme'), domainUrl: 'other.example.com' }), 'TENANT_ALREADY_EXISTS');
     await refusal(tenants().clone('nobody', host('erik')), 'TENANT_UNKNOWN');

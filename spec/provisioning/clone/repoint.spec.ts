@@ -31,6 +31,8 @@ const REFUSED = [
   `execute format('select * from %I.book', 'acme')`,
   `select E'acme.book'`,
   'execute $q$ delete from acme.book $q$',
+  'execute $q$acme.f()$q$',
+  'execute format($$%I.f()$$, $$acme$$)',
   'set local search_path to acme, public',
   'set search_path = acme',
   `execute 'delete from ' || 'ACME.book'`,
