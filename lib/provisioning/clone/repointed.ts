@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../../postgres/schema-name.js';
 import type { SchemaText } from './read-schema.js';
-import { escaped, repoint, wordOf, type Names } from './repoint.js';
+import { escaped, repoint, type Names } from './repoint.js';
 
 export interface RepointOptions {
   readonly names: Names;
@@ -19,7 +19,10 @@ export function repointed(
     statements.map(statement => {
       const ofRole = roles === undefined ? statement : withRole(statement, roles);
       const { sql, left: found } = repoint(ofRole, names);
-      const texts = roles !== undefined && wordOf(roles.from).test(sql) ? [...found, `the role ${roles.from}`] : found;
+      const texts =
+        roles !== undefined && new RegExp(`(?<![a-z0-9_])${escaped(roles.from)}(?![a-z0-9_])`, 'i').test(sql)
+          ? [...found, `the role ${roles.from}`]
+          : found;
       left.push(...texts.map(each => `${headOf(statement)}: ${each}`));
 
       return sql;
