@@ -73,13 +73,13 @@ export async function extractRows(database: TenantDatabase, extraction: Extracti
   await runAll(database, restore, ctx);
 
   for (const table of tables) {
-    const copied = await digestOf(database, table, { in: 'to' }, ctx);
+    const found = await digestOf(database, table, { in: 'to' }, ctx);
     const expected = counts.get(table.name);
 
-    if (copied.rows !== expected?.rows || copied.checksum !== expected.checksum) {
+    if (found.rows !== expected?.rows || found.checksum !== expected.checksum) {
       throw MoveError.extract(
         schemaName,
-        `the copy of table ${table.name} was not equal: ${expected?.rows} rows became ${copied.rows}, or their values changed`,
+        `the copy of table ${table.name} was not equal: ${expected?.rows} rows became ${found.rows}, or their values changed`,
       );
     }
   }
