@@ -356,11 +356,7 @@ onDatabases('a report over tenants', database => {
 
     const seen: string[] = [];
     const error = await failureOf(async () => {
-      for await (const { tenant, row } of acrossTenants(
-        Writer,
-        {},
-        { ...REASON, batchSize: 1, tenants: { where: { region: 'swap' } } },
-      )) {
+      for await (const { tenant, row } of acrossTenants(Writer, {}, { ...REASON, batchSize: 1, tenants: { where: { region: 'swap' } } })) {
         seen.push(row.name);
 
         if (tenant === 'y_1') {
