@@ -34,7 +34,9 @@ onDatabases(
 
       expect(code).to.equal(0);
       expect(stdout).to.match(/7 tenants \(t00 t06 t07 t08 t09 …\) +│ 1 +│ Migration\d+ +│ 1 /);
-      expect(stdout).to.match(/2 tenants \(t04 t05\)[^│]*cannot be read: column "name" (of relation "mikro_orm_migrations" )?does not exist/);
+      expect(stdout).to.match(
+        /2 tenants \(t04 t05\)[^│]*cannot be read: column "name" (of relation "mikro_orm_migrations" )?does not exist/,
+      );
       expect(stdout).to.match(/ t01 .*has no schema/);
       expect(stdout).to.match(/t02[^│]*tables but no migration history/);
       expect(stdout).to.match(/t03[^│]*did not create/);
