@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { tenants } from '@landlord/mikro-orm';
 import { Client as PgClient } from 'pg';
-import { Client, migrationsOf, openOrm, WORKLOADS, type Workload } from './domain.ts';
+import { type Client, migrationsOf, openOrm, WORKLOADS, type Workload } from './domain.ts';
 import { round, scaled, timed, type Report } from './report.ts';
 
 /** Export and import compared with `pg_dump` and `pg_restore` in the custom format, which compresses too. They have to be of the server's version. */
@@ -16,14 +16,14 @@ export async function exportTenant(url: string): Promise<Report> {
   await pg.connect();
   const folder = await mkdtemp(join(tmpdir(), 'landlord-bench-'));
   const row = (n: string): { schemaName: string; domainUrl: string } => ({ schemaName: `file_${n}`, domainUrl: `file-${n}.example.com` });
-  await tenants<Client>(orm).create(row('source') as never);
+  await tenants<Client>(orm).create(row('source'));
   await pg.query(`create table file_source.big (id bigint primary key, text text not null, at timestamptz default now())`);
   await pg.query(`insert into file_source.big (id, text) select n, md5(n::text) || md5((n + 1)::text) from generate_series(1, ${ROWS}) n`);
   const run = promisify(execFile);
   const [ours, theirs] = [join(folder, 'ours'), join(folder, 'theirs')];
   const before = process.memoryUsage().rss;
   const exported = await timed(() => tenants<Client>(orm).export('file_source', createWriteStream(ours)));
-  const imported = await timed(() => tenants<Client>(orm).import(ours, row('copy') as never));
+  const imported = await timed(() => tenants<Client>(orm).import(ours, row('copy')));
   const grown = process.memoryUsage().rss - before;
   const dumped = await timed(() => run('pg_dump', ['--format=custom', '--schema=file_source', `--file=${theirs}`, url])).catch(
     () => Number.NaN,

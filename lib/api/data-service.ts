@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { helper, type Transaction } from '@mikro-orm/core';
+import { helper } from '@mikro-orm/core';
 import { hasSchema } from '../database/owned-schemas.js';
 import { MoveError, SnapshotError } from '../errors/index.js';
 import { giveConsent } from '../provisioning/consent.js';
@@ -141,7 +141,7 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
       const plan = await planAdoption(this.database, schemaName, to);
 
       return em.transactional(async tx => {
-        const ctx = tx.getTransactionContext() as Transaction;
+        const ctx = tx.getTransactionContext();
         await takeSchema(this.database, { schemaName, plan }, ctx);
         const tenant = tx.create(this.database.options.tenant, data as never);
         giveConsent(tenant, { adoptSchema: true });
@@ -165,7 +165,7 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
     try {
       await this.inPublic('extracted', em =>
         em.transactional(async tx => {
-          const ctx = tx.getTransactionContext() as Transaction;
+          const ctx = tx.getTransactionContext();
           const row = await this.loadLocked(tx, tenant);
           const { schemaName } = row;
 

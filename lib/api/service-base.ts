@@ -69,7 +69,7 @@ export abstract class ServiceBase {
    */
   protected async schemaNameOf(tenant: TenantMixin<unknown> | string): Promise<string> {
     const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
-    const [row] = where == null ? [] : await this.database.tenants.findAll(where as never);
+    const [row] = where == null ? [] : await this.database.tenants.findAll(where);
 
     if (row === undefined) {
       throw new UnknownTenantError([typeof tenant === 'string' ? tenant : tenant.schemaName]);

@@ -26,7 +26,7 @@ export function examineTenants(args: TenantArgs): Promise<number> {
         deep,
         fix: fix && !dryRun,
         onFinding: finding => (json ? writeJson('finding', finding) : undefined),
-        ...(progress === undefined ? {} : { onProgress: progress.show }),
+        ...(progress === undefined ? {} : { onProgress: (...done) => progress.show(...done) }),
       });
       progress?.close();
       show(report, args);

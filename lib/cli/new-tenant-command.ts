@@ -103,7 +103,7 @@ function valueOf(field: TenantField, args: TenantArgs): [string, unknown][] {
     throw RunUsageError.option(field.flag, given, `${field.takes}, given once`);
   }
 
-  return [[field.name, typeof given === 'boolean' ? given : field.parse(String(given))]];
+  return [[field.name, typeof given === 'boolean' ? given : field.parse(`${given as string | number}`)]];
 }
 
 function dataOf({ data }: TenantArgs): Record<string, unknown> {

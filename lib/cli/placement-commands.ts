@@ -54,7 +54,7 @@ function showPlacement(args: TenantArgs): Promise<number> {
     });
     const nodes = new Map<string, number>();
     placements.forEach(({ node }) => nodes.set(node, (nodes.get(node) ?? 0) + 1));
-    [...nodes].toSorted().forEach(([node, tenants]) => print(`${node}: ${count(tenants, 'tenant')}`));
+    [...nodes].toSorted(([a], [b]) => a.localeCompare(b)).forEach(([node, tenants]) => print(`${node}: ${count(tenants, 'tenant')}`));
 
     return EXIT.done;
   });

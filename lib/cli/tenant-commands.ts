@@ -97,7 +97,7 @@ export function restoreTenant(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async service => {
     const { schemaName, domainUrl } = await service.restore(tenant, {
       force,
-      ...(as === undefined ? {} : { schemaName: String(as) }),
+      ...(as === undefined ? {} : { schemaName: as as string }),
       ...(host === undefined ? {} : { domainUrl: host }),
     });
     const [status] = (await service.status({ only: [schemaName] })).tenants;

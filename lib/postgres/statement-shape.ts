@@ -9,24 +9,16 @@ export function shapeOf(sql: string): string {
   const pieces: string[] = [];
 
   while (lexer.next()) {
-    switch (lexer.kind) {
-      case 'space':
-      case 'comment':
-        pieces.push(' ');
-        break;
-      case 'string':
-      case 'escape string':
-        pieces.push("''");
-        break;
-      case 'body':
-      case 'open':
-        pieces.push('$$');
-        break;
-      case 'name':
-        pieces.push(lexer.text.slice(1, -1).toLowerCase());
-        break;
-      default:
-        pieces.push(lexer.text.toLowerCase());
+    const { kind, text } = lexer;
+
+    if (kind === 'space' || kind === 'comment') {
+      pieces.push(' ');
+    } else if (kind === 'string' || kind === 'escape string') {
+      pieces.push("''");
+    } else if (kind === 'body' || kind === 'open') {
+      pieces.push('$$');
+    } else {
+      pieces.push((kind === 'name' ? text.slice(1, -1) : text).toLowerCase());
     }
   }
 

@@ -19,7 +19,7 @@ onDatabases(
 
     after(() => project.remove());
 
-    it('M17 `migration:fresh --tenants` drops the tenants’ schemas too, and the next sign-up of a name succeeds', async () => {
+    it('M32 `migration:fresh --tenants` drops the tenants’ schemas too, and the next sign-up of a name succeeds', async () => {
       const { code, output } = await project.run('migration:fresh', '--tenants');
 
       expect(code, output).to.equal(0);
@@ -29,7 +29,7 @@ onDatabases(
       expect(await storedTenants(database)).to.deep.equal(['acme', 'bob']);
     });
 
-    it('M17 without the option it says what it leaves, and what drops that', async () => {
+    it('M32 without the option it says what it leaves, and what drops that', async () => {
       const { code, output } = await project.run('migration:fresh');
 
       expect(code, output).to.equal(0);
@@ -44,7 +44,7 @@ onDatabases(
       await signUp('acme');
     });
 
-    it('M17 `schema:drop` does the same, where it is run', async () => {
+    it('M32 `schema:drop` does the same, where it is run', async () => {
       expect((await project.run('schema:drop', '--dump', '--tenants')).output)
         .to.contain('drop table')
         .and.not.contain('acme');

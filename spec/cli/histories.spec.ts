@@ -25,7 +25,7 @@ onDatabases(
 
     after(() => project.remove());
 
-    it('M27 a release without the latest migration has nothing to complain of', async () => {
+    it('M18, M27 a release without the latest migration has nothing to complain of', async () => {
       await database.query(`insert into acme.mikro_orm_migrations (name) values ('MigrationOfTomorrow')`);
       const [check, up, status] = await run('migration:check --tenants', 'migration:up --tenants', 'tenant:status');
       await database.query(`delete from acme.mikro_orm_migrations where name = 'MigrationOfTomorrow'`);
@@ -36,7 +36,7 @@ onDatabases(
       expect(status?.output).to.contain('2 tenants: 2 up-to-date, 0 not, 1 with migrations that this version does not have');
     });
 
-    it('M28 `migration:log`, `migration:unlog` and `migration:rename` change the tenants’ histories, and show it first', async () => {
+    it('M18, M28 `migration:log`, `migration:unlog` and `migration:rename` change the tenants’ histories, and show it first', async () => {
       await project.write(`migrations/tenant/${ISBN}.ts`, MIGRATION);
       const [preview, log, again] = await run(
         `migration:log --tenants --name ${ISBN} --dry-run`,
@@ -74,7 +74,7 @@ onDatabases(
       expect(await histories()).to.deep.equal([[FIRST], [FIRST, RENAMED]]);
     });
 
-    it('M28 without `--tenants` the stock commands stay as they are, and `migration:rename` is refused', async () => {
+    it('M18, M28 without `--tenants` the stock commands stay as they are, and `migration:rename` is refused', async () => {
       const [log, rename, unlog, misplaced, missing] = await run(
         'migration:log --name Migration1',
         'migration:rename --from A --to B',
@@ -89,7 +89,7 @@ onDatabases(
       expect(await histories()).to.deep.equal([[FIRST], [FIRST, RENAMED]]);
     });
 
-    it('M29 `migration:rollup --tenants` combines the files, and other databases get the entry by their next `up`', async () => {
+    it('M18, M29 `migration:rollup --tenants` combines the files, and other databases get the entry by their next `up`', async () => {
       const [, named, preview, rollup, list] = await run(
         'migration:up --tenants',
         'migration:rollup --tenants acme',

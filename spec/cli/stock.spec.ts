@@ -83,7 +83,7 @@ onDatabases(
       expect((await project.run('migration:up', '--tenants')).code).to.equal(0);
     });
 
-    it('M16 says which table of a tenant entity the public set would drop, and writes it if told to', async () => {
+    it('M31 says which table of a tenant entity the public set would drop, and writes it if told to', async () => {
       // as an application with one tenant has it, that begins to have several
       await database.query('create table public.tag (id serial primary key, name text)');
       await rm(join(project.folder, 'migrations/public/.snapshot.json'));

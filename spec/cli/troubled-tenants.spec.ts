@@ -29,7 +29,7 @@ onDatabases(
 
     after(() => project.remove());
 
-    it('M7 what is equal is one row, with the number of tenants and the first names, and there is a total', async () => {
+    it('M15, M7 what is equal is one row, with the number of tenants and the first names, and there is a total', async () => {
       const { code, stdout } = await project.run('tenant:status');
 
       expect(code).to.equal(0);
@@ -56,7 +56,7 @@ onDatabases(
       expect(stderr).to.match(/2 tenants \(t04 t05\): cannot be migrated: /);
     });
 
-    it('M8, M20 check groups what tenants lack, and compares their objects', async () => {
+    it('M8, M16 check groups what tenants lack, and compares their objects', async () => {
       await project.run('migration:up', '--tenants', '--skip', 't02');
       const { code, stdout } = await project.run('migration:check', '--tenants', '--drift');
 

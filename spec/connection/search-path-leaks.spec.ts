@@ -60,7 +60,7 @@ onDatabasesAndPooler('tables of a schema of `searchPath` with the names of all o
     untouched = await rows();
   });
 
-  it('N2, N7 no way to reach the database finds or writes one of them', async () => {
+  it('N2, C6 no way to reach the database finds or writes one of them', async () => {
     const found = await answers();
 
     for (const [name, answer] of Object.entries(alone)) {

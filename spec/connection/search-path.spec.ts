@@ -173,7 +173,7 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
 
   for (const [kind, uses] of Object.entries({ READS, WRITES })) {
     for (const [name, use] of Object.entries(uses)) {
-      it(`N7 ${kind.toLowerCase()}: ${name} is what it is where they are on the connection’s path`, async () => {
+      it(`C6 ${kind.toLowerCase()}: ${name} is what it is where they are on the connection’s path`, async () => {
         const expected = await use(stock.fork(), plain);
         const found = await runInTenant('acme', em => use(em as never, own as never));
         expect(JSON.parse(JSON.stringify(found))).to.deep.equal(JSON.parse(JSON.stringify(expected)));
@@ -189,24 +189,24 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
     'no scope, in a transaction': (use: Use) => orm.em.fork().transactional(em => use(em as never, own as never)),
     'a tenant’s scope': (use: Use) => runInTenant('acme', em => use(em as never, own as never)),
   } satisfies Record<string, (use: Use) => Promise<unknown>>)) {
-    it(`N7 a shared entity is found in ${name} as it is where they are on the connection’s path`, async () => {
+    it(`C6 a shared entity is found in ${name} as it is where they are on the connection’s path`, async () => {
       expect(await inPublic(stock.fork(), plain)).to.deep.equal([1, 'Sea']);
       expect(await run(inPublic)).to.deep.equal([1, 'Sea']);
     });
   }
 
-  it('N7 a fork that names a tenant finds them too', async () => {
+  it('C6 a fork that names a tenant finds them too', async () => {
     expect(await orm.em.fork({ schema: 'acme' }).count(own.Book, { title: 'DUNE' })).to.equal(1);
     expect(await orm.em.fork({ schema: 'bob' }).count(own.Book, { title: 'DUNE' })).to.equal(0);
   });
 
-  it('N7 what a query says for raw SQL is what it says for entities', async () => {
+  it('C6 what a query says for raw SQL is what it says for entities', async () => {
     const [row] = await runInTenant('acme', em => em.execute(`select count(*)::int as count from book where title = 'DUNE'`));
 
     expect(row).to.deep.equal({ count: 1 });
   });
 
-  it('N7 the connection is as it was after whatever raw SQL has set', async () => {
+  it('C6 the connection is as it was after whatever raw SQL has set', async () => {
     const before = await readSession(orm);
     expect(before.path).to.match(/^("\$user", )?public, "?ext"?$/);
 
@@ -224,11 +224,11 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
     expect(await runInTenant('acme', em => em.count(own.Book, { title: 'DUNE' }))).to.equal(1);
   });
 
-  it('N7 no tenant can have the name of such a schema', async () => {
+  it('C6 no tenant can have the name of such a schema', async () => {
     await refusal(tenants(orm).create({ schemaName: 'ext', domainUrl: 'ext.example.com', name: 'ext' }), 'SCHEMA_NAME_RESERVED');
   });
 
-  it('N7 what is in the public schema and in one of `searchPath` is taken from the public schema, also by raw SQL', async () => {
+  it('C6 what is in the public schema and in one of `searchPath` is taken from the public schema, also by raw SQL', async () => {
     await database.query('create text search configuration public.mycfg (copy = pg_catalog.simple)');
 
     try {
@@ -241,7 +241,7 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
     }
   });
 
-  it('N7 through a dialect of the user’s own, a path is set for each transaction alone', async () => {
+  it('C6 through a dialect of the user’s own, a path is set for each transaction alone', async () => {
     // of which there is none here
     if (database.kind === 'pglite') {
       return;
@@ -258,7 +258,7 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
     orm = await openWith(database);
   });
 
-  it('N7 a session context of the connection takes nothing away', async () => {
+  it('C6 a session context of the connection takes nothing away', async () => {
     // MikroORM has none there
     if (database.kind === 'pglite') {
       return;
@@ -272,7 +272,7 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
     }
   });
 
-  it('N7 a migration outside a transaction leaves the path as it was', async function () {
+  it('C6 a migration outside a transaction leaves the path as it was', async function () {
     // which a pooler cannot run
     if (database.kind === 'pgbouncer') {
       return;
@@ -289,7 +289,7 @@ onDatabasesAndPooler('extensions outside of the public schema', given => {
     expect(await runInTenant('acme', em => em.count(own.Book, { title: 'DUNE' }))).to.equal(1);
   });
 
-  it('N7 a connection that finds them by itself is asked once, and gets no transaction and no path', async () => {
+  it('C6 a connection that finds them by itself is asked once, and gets no transaction and no path', async () => {
     await orm.close();
     await setPath('public, ext');
     database.statements.length = 0;
@@ -348,7 +348,7 @@ onDatabasesAndPooler('the shared tables, with extensions outside of the public s
     database = await withExtensions(given);
   });
 
-  it('N7 the public set, the schema generator and raw SQL of no scope find them', async () => {
+  it('C6 the public set, the schema generator and raw SQL of no scope find them', async () => {
     const orm = await openOrm(
       database,
       { tenant: Client, searchPath: ['ext'], migrations: { migrationsList: [] } },

@@ -35,7 +35,7 @@ onDatabases(
       expect(database.statements.filter(sql => sql.includes('lagging'))).to.deep.equal([]);
     });
 
-    it('M14 runs and reports find every tenant', async () => {
+    it('C5 runs and reports find every tenant', async () => {
       list.push(sqlMigration('M2', 'alter table "tag" add column "name" text', 'alter table "tag" drop column "name"'));
 
       expect((await service.list()).map(({ schemaName }) => schemaName)).to.deep.equal(['acme', 'bob']);
@@ -51,13 +51,13 @@ onDatabases(
       expect(await service.history('acme')).to.have.length(2);
     });
 
-    it('M14 scopes find their tenant, and every visit is made', async () => {
+    it('C5 scopes find their tenant, and every visit is made', async () => {
       expect(await runInTenant('acme', () => currentSchema())).to.equal('acme');
       expect((await forEachTenant(() => currentSchema())).map(({ value }) => value)).to.deep.equal(['acme', 'bob']);
       expect(await forEachTenant(() => currentSchema(), { where: { schemaName: 'bob' } })).to.have.length(1);
     });
 
-    it('M14 tenants are created, renamed and dropped', async () => {
+    it('C5 tenants are created, renamed and dropped', async () => {
       const carl = await service.create({ name: 'Carl', domainUrl: 'carl.example.com', schemaName: 'carl' });
       await service.rename('carl', 'carla');
       await service.rename(carl, 'karl');

@@ -12,7 +12,7 @@ onDatabases('the entities of a tenant’s EntityManager', database => {
     twins = await openIdentityTwins(database);
   });
 
-  it(`S16 are what MikroORM has without tenants, whatever was done with them (${database.kind})`, async function () {
+  it(`G4, S16 are what MikroORM has without tenants, whatever was done with them (${database.kind})`, async function () {
     this.timeout(OPERATIONS * 500);
     const title = `whatever was done with them (${database.kind})`;
     await checkOperations(title, identityModel(twins, MAX_STEPS), { operations: OPERATIONS, maxCommands: MAX_STEPS, count: twins.count });

@@ -41,7 +41,7 @@ onDatabases('the class of the EntityManager', database => {
   });
 
   for (const [name, open] of Object.entries(WAYS)) {
-    it(`G7 is the one that MikroORM has without tenants: ${name}`, async () => {
+    it(`G5 is the one that MikroORM has without tenants: ${name}`, async () => {
       let seen = 0;
       await open(orm, em => {
         seen++;
@@ -71,7 +71,7 @@ onDatabases('the class of the EntityManager', database => {
     });
   }
 
-  it('G7 an ORM without tenants has no EntityManager with tenants', async () => {
+  it('G5 an ORM without tenants has no EntityManager with tenants', async () => {
     const plain = await openPlainOrm(database, { entities: [Book] });
 
     for (const other of [plain.em, plain.em.fork(), {}, undefined, null, 1]) {
@@ -79,7 +79,7 @@ onDatabases('the class of the EntityManager', database => {
     }
   });
 
-  it('G7 a class that extends TenantEntityManager has its own objects alone', () => {
+  it('G5 a class that extends TenantEntityManager has its own objects alone', () => {
     class Own extends TenantEntityManager {}
 
     expect(orm.em instanceof Own).to.equal(false);

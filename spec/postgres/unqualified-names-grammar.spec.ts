@@ -9,7 +9,7 @@ import { anyStatement } from '../support/generators/sql-statements.ts';
 describe('names that the search path decides, by the grammar of PostgreSQL', () => {
   before(() => loadGrammar());
 
-  it('law 2: none that the grammar sees is missed', async function () {
+  it('C7, law 2: none that the grammar sees is missed', async function () {
     this.timeout(600_000);
     const count = { named: 0, free: 0, reported: 0 };
     const property = fc.asyncProperty(fc.array(anyStatement(), { minLength: 100, maxLength: 100 }), async statements => {

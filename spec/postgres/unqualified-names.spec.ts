@@ -91,13 +91,13 @@ const UNQUALIFIED = [
 
 describe('names that the search path decides', () => {
   for (const sql of QUALIFIED) {
-    it(`law 3: there is none in: ${sql}`, () => {
+    it(`C7, law 3: there is none in: ${sql}`, () => {
       expect(hasUnqualifiedNames(sql)).to.equal(false);
     });
   }
 
   for (const sql of UNQUALIFIED) {
-    it(`law 2: there is one in: ${sql}`, () => {
+    it(`C7, law 2: there is one in: ${sql}`, () => {
       expect(hasUnqualifiedNames(sql)).to.equal(true);
     });
   }

@@ -18,7 +18,7 @@ onDatabasesAndPooler('functions of a tenant that have a path of their own', data
     orm = await openLibrary(database);
   });
 
-  it('T20 follow a rename, and never write to whoever has the former name next', async () => {
+  it('C1, T20 follow a rename, and never write to whoever has the former name next', async () => {
     await create('acme');
     await runInTenant('acme', async em => {
       for (const sql of [
@@ -57,7 +57,7 @@ onDatabasesAndPooler('functions of a tenant that have a path of their own', data
       `create function own.t() returns trigger language plpgsql as 'begin return new; end'; create trigger t after insert on own.tag for each row execute function own.t('own.tag')`,
     ],
   ] as const) {
-    it(`T20 a ${what} of the schema that names it is refused with the list`, async () => {
+    it(`C1, T20 a ${what} of the schema that names it is refused with the list`, async () => {
       await create('own');
       for (const each of sql.split('; create trigger')) {
         await database.query(each.startsWith('create') ? each : `create trigger${each}`);
@@ -75,7 +75,7 @@ onDatabasesAndPooler('functions of a tenant that have a path of their own', data
     });
   }
 
-  it('T20 a new tenant does not get a name that is on the path of a function elsewhere', async () => {
+  it('C1, T20 a new tenant does not get a name that is on the path of a function elsewhere', async () => {
     await database.query(`create function public.left_over() returns int language sql set search_path = former, public as 'select 1'`);
 
     expect(await refusal(create('former'))).to.deep.include({ code: 'SCHEMA_IN_USE', dependents: ['function public.left_over()'] });

@@ -131,7 +131,7 @@ onDatabases('a tenant that is deleted softly', database => {
         throw new Error('undone');
       });
 
-      expect((await failure.catch((error: unknown) => error)) as Error).to.have.property('message', 'undone');
+      expect(await failure.catch((error: unknown) => error)).to.have.property('message', 'undone');
       expect([await schemaNames(database), await storedTenants(database), await service.listDeleted()]).to.deep.equal(before);
       await action();
     }

@@ -35,7 +35,7 @@ export async function inSnapshot<Result>(
     try {
       return await em.transactional(
         async tx => {
-          const ctx = tx.getTransactionContext() as Transaction;
+          const ctx = tx.getTransactionContext();
           await lockTables(database, { schemaName, tables }, ctx);
           const [lock] = await database.execute<{ locked: boolean }>(
             `select pg_try_advisory_xact_lock(${LOCK_KEY}) as locked`,
@@ -51,7 +51,7 @@ export async function inSnapshot<Result>(
             throw CHANGED;
           }
 
-          return fn(tx as TenantEntityManager, ctx);
+          return fn(tx, ctx);
         },
         { isolationLevel: IsolationLevel.REPEATABLE_READ },
       );

@@ -27,12 +27,9 @@ export function unqualified(sql: string, { schemaName, name }: { readonly schema
 
 /** The name that the token means, if it is one. */
 export function nameOf({ kind, text }: Pick<SqlLexer, 'kind' | 'text'>): string | undefined {
-  switch (kind) {
-    case 'word':
-      return text.replaceAll(/[A-Z]/g, letter => letter.toLowerCase());
-    case 'name':
-      return text.slice(1, -1).replaceAll('""', '"');
-    default:
-      return undefined;
+  if (kind === 'word') {
+    return text.replaceAll(/[A-Z]/g, letter => letter.toLowerCase());
   }
+
+  return kind === 'name' ? text.slice(1, -1).replaceAll('""', '"') : undefined;
 }

@@ -24,7 +24,7 @@ onDatabases(
       expect(await titles()).to.deep.equal(['Dracula', 'Emma', 'Persuasion']);
     });
 
-    it('M2 M8 M17 the loop leads from an empty database to a changed entity, and back', async () => {
+    it('M2 M8 M32 the loop leads from an empty database to a changed entity, and back', async () => {
       const [start, change, again, ...others] = transcriptsOf('docs/guides/development-loop.md');
       expect(others).to.deep.equal([]);
       expect(await project.replay(start!)).to.deep.equal([0]);

@@ -17,7 +17,7 @@ import { serve } from '../../support/web/web-server.ts';
 onDatabases(
   'the page on replicas',
   database => {
-    it('M14 reads come from the replica, except those that the page sends to the primary', async () => {
+    it('C5 reads come from the replica, except those that the page sends to the primary', async () => {
       const first = await openBookshop(database);
       await createShop('acme');
       await first.close();
@@ -94,7 +94,7 @@ onDatabases(
       await Promise.all([orm.close(), other.close()]);
     });
 
-    it('M18 a migration outside of a transaction is refused through the pooler, and works past it', async () => {
+    it('M17 a migration outside of a transaction is refused through the pooler, and works past it', async () => {
       const migrations = { migrationsList: [Migration20260101000001_create_books, Migration20260501000000_index_titles] };
       const through = await openBookshop(database, { migrations });
       const { failed } = await tenants(through).migrate();

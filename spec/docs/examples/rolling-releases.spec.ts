@@ -40,7 +40,7 @@ const CHANGES = [
 onDatabases(
   'the page on rolling releases',
   database => {
-    it('M27 the code of each release works on the tables of its own and of the next one', async () => {
+    it('M18, M27 the code of each release works on the tables of its own and of the next one', async () => {
       const orms = {
         old: await openBookshop(database),
         both: await withBook(BookOfBoth),
@@ -95,7 +95,7 @@ onDatabases(
       await database.query('delete from client');
     });
 
-    it('M27 the old code takes each kind of migration as the table of the page says', async () => {
+    it('M18, M27 the old code takes each kind of migration as the table of the page says', async () => {
       const rows = (await readFile(join(ROOT, 'docs/guides/rolling-releases.md'), 'utf8'))
         .split('\n')
         .filter(line => /^\| (adds|makes|renames)/.test(line));
@@ -122,7 +122,7 @@ onDatabases(
       await orm.close();
     });
 
-    it('M7 M8 M27 prints the states of a release as the page says', async () => {
+    it('M7, M8, M18, M27 prints the states of a release as the page says', async () => {
       const old = await openBookshop(database);
       await createShop('acme');
       await createShop('bob');

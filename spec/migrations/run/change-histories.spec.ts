@@ -27,7 +27,7 @@ onDatabases('changing the histories of tenants', database => {
 
   afterEach(() => set.clear());
 
-  it('M28 records a migration in each selected tenant and removes it, and runs and reverts nothing', async () => {
+  it('M18, M28 records a migration in each selected tenant and removes it, and runs and reverts nothing', async () => {
     set.use(COLOUR, SHAPE);
     const logged = await set.tenants.logMigration(SHAPE.name, { skip: ['carl'] });
     const again = await set.tenants.logMigration(SHAPE.name, { skip: ['carl'] });
@@ -50,7 +50,7 @@ onDatabases('changing the histories of tenants', database => {
     expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(NAMES);
   });
 
-  it('M28 two at once change each tenant once, and nothing is lost to a run at the same time', async () => {
+  it('M18, M28 two at once change each tenant once, and nothing is lost to a run at the same time', async () => {
     set.use(COLOUR, SHAPE);
     const results = await Promise.all([
       set.tenants.logMigration(SHAPE.name),
@@ -68,7 +68,7 @@ onDatabases('changing the histories of tenants', database => {
     expect(await histories()).to.deep.equal(NAMES.map(() => ['M1', COLOUR.name, SHAPE.name]));
   });
 
-  it('M28 a renamed migration keeps its place and date in each history, and the next run has nothing to do', async () => {
+  it('M18, M28 a renamed migration keeps its place and date in each history, and the next run has nothing to do', async () => {
     const before = await set.tenants.histories();
     set.use(COLOR, SHAPE);
     await set.tenants.migrate({ migrations: [SHAPE.name] });
@@ -82,7 +82,7 @@ onDatabases('changing the histories of tenants', database => {
     expect((await set.tenants.migrate()).upToDate).to.equal(3);
   });
 
-  it('M28 refuses names that cannot be meant, before anything is changed', async () => {
+  it('M18, M28 refuses names that cannot be meant, before anything is changed', async () => {
     set.use(COLOUR, COLOR, SHAPE);
     await refusal(() => set.tenants.logMigration('Migration1'), 'MIGRATION_UNKNOWN');
     await refusal(() => set.tenants.unlogMigration('Migration1'), 'MIGRATION_UNKNOWN');
@@ -96,7 +96,7 @@ onDatabases('changing the histories of tenants', database => {
     expect((await set.tenants.unlogMigration(COLOUR.name)).migrated).to.have.length(3);
   });
 
-  it('M28 a tenant that has both names and one without a schema are reported, and the others changed', async () => {
+  it('M18, M28 a tenant that has both names and one without a schema are reported, and the others changed', async () => {
     await database.query(`insert into acme.mikro_orm_migrations (name) values ('${COLOR.name}')`);
     await database.query('drop schema bob cascade');
     set.use(COLOR);
@@ -110,7 +110,7 @@ onDatabases('changing the histories of tenants', database => {
     expect(await historyOf(database, 'acme')).to.deep.equal(['M1', COLOUR.name, COLOR.name]);
   });
 
-  it('M28 a history that is lost is written anew by recording what has run', async () => {
+  it('M18, M28 a history that is lost is written anew by recording what has run', async () => {
     await database.query('drop table acme.mikro_orm_migrations');
     await set.tenants.logMigration('M1', { only: ['acme'] });
     await set.tenants.logMigration(COLOUR.name, { only: ['acme'] });

@@ -24,7 +24,7 @@ onDatabases(
 
     afterEach(() => set.clear());
 
-    it('M18 an index that is built concurrently waits for older transactions as long as they last, and says for whom', async () => {
+    it('M17 an index that is built concurrently waits for older transactions as long as they last, and says for whom', async () => {
       const other = await openSession(database);
       await other.query('begin isolation level repeatable read');
       await other.query('select 1');
@@ -46,7 +46,7 @@ onDatabases(
       expect(blocked.toSorted()).to.deep.equal(['acme: idle in transaction', 'bob: idle in transaction']);
     });
 
-    it('M18 an index that an earlier run has left invalid is built again by the next run, which says so', async () => {
+    it('M17 an index that an earlier run has left invalid is built again by the next run, which says so', async () => {
       const other = await openSession(database);
       await other.query('begin isolation level repeatable read');
       await other.query('select 1');

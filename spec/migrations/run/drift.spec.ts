@@ -82,7 +82,7 @@ onDatabases('drift: what is in tenants beside what the tenant set makes', databa
 
   afterEach(() => set.clear());
 
-  it('M20 finds none in tenants that were created or migrated, whatever their name', async () => {
+  it('M16 finds none in tenants that were created or migrated, whatever their name', async () => {
     await set.create('acme', 'tag');
     set.use(RICH);
     await set.tenants.migrate();
@@ -92,7 +92,7 @@ onDatabases('drift: what is in tenants beside what the tenant set makes', databa
   });
 
   for (const [change, found] of Object.entries(CHANGES)) {
-    it(`M20 tells of: ${change}`, async () => {
+    it(`M16 tells of: ${change}`, async () => {
       set.use(RICH);
       await set.create('acme', 'bob');
 
@@ -110,7 +110,7 @@ onDatabases('drift: what is in tenants beside what the tenant set makes', databa
     });
   }
 
-  it('M20 leaves out tenants that are not up to date, compares the selected ones, and changes nothing', async () => {
+  it('M16 leaves out tenants that are not up to date, compares the selected ones, and changes nothing', async () => {
     await set.create('acme', 'bob', 'carl');
     set.use(RICH);
     await set.tenants.migrate({ only: ['acme', 'bob'] });
@@ -128,7 +128,7 @@ onDatabases('drift: what is in tenants beside what the tenant set makes', databa
 });
 
 onDatabases('drift of the lending library', database => {
-  it('M20 finds none after all its migrations', async () => {
+  it('M16 finds none after all its migrations', async () => {
     const orm = await openLibrary(database);
     await orm.em.fork().persistAndFlush(['acme', 'book'].map(name => newLibrary(name)));
 

@@ -45,7 +45,7 @@ describe('what a run has committed, and a server that crashes', () => {
     await server.remove();
   });
 
-  it('M37 all is there after a crash once the run has said that it is done', async () => {
+  it('P1, M37 all is there after a crash once the run has said that it is done', async () => {
     const result = await set.tenants.migrate();
     await server.crash();
 
@@ -54,7 +54,7 @@ describe('what a run has committed, and a server that crashes', () => {
     expect(await withColour()).to.deep.equal(NAMES);
   });
 
-  it('M37 the canary is there after a crash before any other tenant is begun', async () => {
+  it('P1, M37 the canary is there after a crash before any other tenant is begun', async () => {
     const before: Promise<unknown>[] = [];
     let done = 0;
     const notices: RunNotice[] = [];
@@ -90,7 +90,7 @@ describe('what a run has committed, and a server that crashes', () => {
       ),
     ],
   ] as const) {
-    it(`M37 what a crash has lost is found, said and done again in the same run, with migrations ${kind}`, async () => {
+    it(`P1, M37 what a crash has lost is found, said and done again in the same run, with migrations ${kind}`, async () => {
       set.use(migration);
       const lost: string[] = [];
 
@@ -109,14 +109,14 @@ describe('what a run has committed, and a server that crashes', () => {
     });
   }
 
-  it('M37 loses nothing with `tenant`, where each commit waits', async () => {
+  it('P1, M37 loses nothing with `tenant`, where each commit waits', async () => {
     const notices = await migrateOverCrashes([10, 25], { durability: 'tenant' });
 
     expect(lostIn(notices)).to.deep.equal([]);
     expect(await withColour()).to.deep.equal(NAMES);
   });
 
-  it('M37 names what it could not wait for, and the next run does what is lacking', async () => {
+  it('P1, M37 names what it could not wait for, and the next run does what is lacking', async () => {
     const proxy = await proxyTo(database.options().clientUrl ?? '');
     const cut = await openTenantSet({ ...database, options: () => ({ ...database.options(), clientUrl: proxy.url }) }, {}, [QUEUED]);
     const result = await cut.tenants.migrate({ databaseTimeoutMs: 200, only: ['t30'], onProgress: () => void proxy.cut() });
@@ -128,7 +128,7 @@ describe('what a run has committed, and a server that crashes', () => {
     expect(await withColour()).to.deep.equal(NAMES);
   });
 
-  it('M37 what is lost after an abort counts as not begun', async () => {
+  it('P1, M37 what is lost after an abort counts as not begun', async () => {
     const controller = new AbortController();
     let crashed: Promise<void> | undefined;
     const result = await set.tenants.migrate({
@@ -146,7 +146,7 @@ describe('what a run has committed, and a server that crashes', () => {
     expect(schemaNamesOf(result.migrated).filter(name => !there.includes(name) && !result.unconfirmed.includes(name))).to.deep.equal([]);
   });
 
-  it('M37 refuses another word', async () => {
+  it('P1, M37 refuses another word', async () => {
     const error = await failureOf(set.tenants.migrate({ durability: 'never' as 'run' }));
 
     expect(error).to.be.instanceOf(RunUsageError);

@@ -31,7 +31,7 @@ onDatabases('values that are added to enums', database => {
 
   afterEach(() => set.clear());
 
-  it('M13 a new tenant gets what a migrated one has, of values that are added in one migration and used in later ones', async () => {
+  it('C2 a new tenant gets what a migrated one has, of values that are added in one migration and used in later ones', async () => {
     set.use(CREATE, ADD);
     await set.create('acme');
     set.use(CREATE, ADD, ...USES);
@@ -49,7 +49,7 @@ onDatabases('values that are added to enums', database => {
     }
   });
 
-  it('M13 a tenant that lacks both the migration that adds a value and those that use it gets them in one run', async () => {
+  it('C2 a tenant that lacks both the migration that adds a value and those that use it gets them in one run', async () => {
     set.use(CREATE);
     await set.create('acme', 'bob');
     set.use(CREATE, ADD, ...USES);
@@ -60,7 +60,7 @@ onDatabases('values that are added to enums', database => {
     expect(await historyOf(database, 'bob')).to.deep.equal(['M1', 'M2']);
   });
 
-  it('M13 a failure after the values were added names the migrations that remain', async () => {
+  it('C2 a failure after the values were added names the migrations that remain', async () => {
     set.use(CREATE);
     await set.create('acme');
     set.use(CREATE, ADD, ...USES, sqlMigration('N1', 'select 1 / 0'));
@@ -71,7 +71,7 @@ onDatabases('values that are added to enums', database => {
     expect(await historyOf(database, 'acme')).to.deep.equal(NAMES);
   });
 
-  it('M13 enums that are renamed, dropped, made anew or shared between names keep their values in order', async () => {
+  it('C2 enums that are renamed, dropped, made anew or shared between names keep their values in order', async () => {
     const changes = [
       sqlMigration('A', [`create type "OddKind" as enum ('it''s', 'b')`, `create type Kind as enum ()`]),
       sqlMigration('B', [`alter type "OddKind" add value if not exists 'b'`, `alter type kind add value 'one'`]),
@@ -102,7 +102,7 @@ onDatabases('values that are added to enums', database => {
     expect(await enumsOf(database, 'bob')).to.deep.equal(expected);
   });
 
-  it('M13 a migration that uses a value that it adds itself fails with what to do, and leaves the tenant as it was', async () => {
+  it('C2 a migration that uses a value that it adds itself fails with what to do, and leaves the tenant as it was', async () => {
     set.use(CREATE);
     await set.create('acme');
     set.use(CREATE, sqlMigration('M3', [`alter type lamp_state add value 'dim'`, `alter table lamp alter column state set default 'dim'`]));
@@ -113,7 +113,7 @@ onDatabases('values that are added to enums', database => {
     expect(await historyOf(database, 'acme')).to.deep.equal(['M1', 'M2']);
   });
 
-  it('M13 what no tenant could run fails for a new one too, as it is', async () => {
+  it('C2 what no tenant could run fails for a new one too, as it is', async () => {
     set.use(CREATE, ADD, sqlMigration('M4', `alter type lamp_state add value 'dim'`));
     const error = await refusal(set.create('acme'), 'TENANT_NOT_PROVISIONED');
 

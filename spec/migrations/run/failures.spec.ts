@@ -292,7 +292,7 @@ onDatabases(
       return row?.n ?? 0;
     }
 
-    it('M9 says while it waits who holds the lock, and sessions of a run carry its name and the tenant', async () => {
+    it('M14, M9 says while it waits who holds the lock, and sessions of a run carry its name and the tenant', async () => {
       await other.query('begin');
       await other.query('lock table bob.tag');
       const blocked: unknown[] = [];

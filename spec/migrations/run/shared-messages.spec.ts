@@ -39,7 +39,7 @@ onDatabases(
 
     after(() => set.orm.close(true));
 
-    it('M36 fewer messages than tenants are sent, each tenant in a transaction of its own', async () => {
+    it('P1, M36 fewer messages than tenants are sent, each tenant in a transaction of its own', async () => {
       const result = await set.tenants.migrate({ concurrency: 1 });
 
       expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES);
@@ -49,7 +49,7 @@ onDatabases(
       expect(await transactionsOf(NAMES)).to.equal(NAMES.length);
     });
 
-    it('M36 a failure ends a message: what came before it is done, the tenant is named with its statement, and what came after it follows', async () => {
+    it('P1, M36 a failure ends a message: what came before it is done, the tenant is named with its statement, and what came after it follows', async () => {
       const broken = ['t00', 't07', 't08', 't20', 't35'];
       await breakTenants(...broken);
 
@@ -63,7 +63,7 @@ onDatabases(
       expect(await recorded('M2')).to.deep.equal(NAMES.filter(name => !broken.includes(name)));
     });
 
-    it('M36 nothing is begun after so many failures, whatever shared the message', async () => {
+    it('P1, M36 nothing is begun after so many failures, whatever shared the message', async () => {
       await breakTenants('t10', 't12');
 
       const result = await set.tenants.migrate({ concurrency: 1, maxFailures: 1 });
@@ -72,7 +72,7 @@ onDatabases(
       expect(await recorded('M2')).to.deep.equal(NAMES.slice(0, 10));
     });
 
-    it('M36 a message is as long as a run may take to stop', async () => {
+    it('P1, M36 a message is as long as a run may take to stop', async () => {
       set.use(sqlMigration('M2', ['select pg_sleep(0.06)', 'alter table "tag" add column "colour" text']));
       const controller = new AbortController();
       let done = 0;
@@ -153,7 +153,7 @@ onDatabases(
       expect(rows.map(({ count }) => count)).to.deep.equal(NAMES.map(() => 1));
     });
 
-    it('M36 a migration that was reverted since the run has read the history comes before those that follow it', async () => {
+    it('P1, M36 a migration that was reverted since the run has read the history comes before those that follow it', async () => {
       await set.tenants.migrate();
       set.use(M2, sqlMigration('M3', 'select "colour" from "tag"'));
       let reverted: Promise<void> | undefined;
@@ -169,7 +169,7 @@ onDatabases(
       expect(migrated.at(-1)?.migrations).to.deep.equal(['M2', 'M3']);
     });
 
-    it('M36 a schema that is dropped by hand during a message leaves the report of the others right', async () => {
+    it('P1, M36 a schema that is dropped by hand during a message leaves the report of the others right', async () => {
       set.use(
         sqlMigration('M2', [
           'alter table "tag" add column "colour" text',
@@ -194,7 +194,7 @@ onDatabases(
       ['a tenant that was dropped since it was migrated', 'drop schema "t00" cascade; create schema "other"', []],
       ['one whose history is locked', `begin; lock table "t00"."mikro_orm_migrations"; ${END_SESSIONS}`, ['t00']],
     ] as const) {
-      it(`M37 ${what} is not said to be lost by a crash`, async () => {
+      it(`P1, M37 ${what} is not said to be lost by a crash`, async () => {
         const other = await connect();
         const notices: string[] = [];
         let done: Promise<unknown> | undefined;
@@ -216,7 +216,7 @@ onDatabases(
       });
     }
 
-    it('M19 a run goes on if all its sessions are ended between its plan and its first tenant', async () => {
+    it('M13 a run goes on if all its sessions are ended between its plan and its first tenant', async () => {
       const other = await connect();
       let ended: Promise<unknown> | undefined;
       const result = await set.tenants.migrate({
@@ -230,7 +230,7 @@ onDatabases(
       expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES);
     });
 
-    it('M36 a history that another session has locked holds up its own tenant alone, and no lock is left behind', async () => {
+    it('P1, M36 a history that another session has locked holds up its own tenant alone, and no lock is left behind', async () => {
       const locker = new Client(database.options().clientUrl ?? '');
       await locker.connect();
       set.use(sqlMigration('M2', ['select pg_sleep(0.01)', 'alter table "tag" add column "colour" text']));
@@ -248,7 +248,7 @@ onDatabases(
       expect(schemaNamesOf(result.migrated)).to.deep.equal(NAMES.filter(name => name !== 't30'));
     });
 
-    it('M36 any mix of tenants that fail, are busy, or were migrated meanwhile, ends as if each had been alone', async () => {
+    it('P1, M36 any mix of tenants that fail, are busy, or were migrated meanwhile, ends as if each had been alone', async () => {
       for (const seed of [1, 2]) {
         const pick = randomPick(randomNumbers(seed));
         const fates = new Map(NAMES.map(name => [name, pick(FATES)] as const));

@@ -32,7 +32,7 @@ onDatabases('a tenant set over the years', database => {
 
   afterEach(() => set.clear());
 
-  it('M26 a migration that stands for others is recorded in their place, and not run, in each tenant that has them', async () => {
+  it('M18, M26 a migration that stands for others is recorded in their place, and not run, in each tenant that has them', async () => {
     set.use(COLOUR, SHAPE);
     await set.create('acme', 'bob');
     set.use(BOTH, LATER);
@@ -53,7 +53,7 @@ onDatabases('a tenant set over the years', database => {
     expect((await set.tenants.migrate()).upToDate).to.equal(3);
   });
 
-  it('M26 a tenant that has some of them alone is refused, with those that it lacks, and the others are not', async () => {
+  it('M18, M26 a tenant that has some of them alone is refused, with those that it lacks, and the others are not', async () => {
     set.use(COLOUR);
     await set.create('acme');
     set.use(COLOUR, SHAPE);
@@ -76,7 +76,7 @@ onDatabases('a tenant set over the years', database => {
     ['name', 'Migration20260101000000_color'],
     ['date', 'Migration20260201000000_colour'],
   ] as const) {
-    it(`M26 a file that has a new ${title} is not run again where its former name is in the history`, async () => {
+    it(`M18, M26 a file that has a new ${title} is not run again where its former name is in the history`, async () => {
       set.use(COLOUR);
       await set.create('acme');
       set.use({ ...COLOUR, name });
@@ -107,7 +107,7 @@ onDatabases('a tenant set over the years', database => {
     expect(await schemasWith(database, 'tag', 'shape')).to.deep.equal([]);
   });
 
-  it('M27 an older release leaves a tenant alone that a newer one has made, and does not call it broken', async () => {
+  it('M18, M27 an older release leaves a tenant alone that a newer one has made, and does not call it broken', async () => {
     set.use(COLOUR, LATER);
     await set.create('acme');
     set.use(COLOUR);

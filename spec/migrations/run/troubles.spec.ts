@@ -47,7 +47,7 @@ describe('a run beside a server in trouble', () => {
       }),
     ],
   ] as const) {
-    it(`M19 goes on after a restart of the server, with migrations ${kind}, and no tenant fails`, async () => {
+    it(`M13 goes on after a restart of the server, with migrations ${kind}, and no tenant fails`, async () => {
       set.use(migration);
       const notices: RunNotice['kind'][] = [];
       let done = 0;
@@ -68,7 +68,7 @@ describe('a run beside a server in trouble', () => {
     });
   }
 
-  it('M19 goes on after a restart while it reads the histories', async () => {
+  it('M13 goes on after a restart while it reads the histories', async () => {
     let restarted: Promise<void> | undefined;
     const reading = await openTenantSet(
       database,
@@ -91,7 +91,7 @@ describe('a run beside a server in trouble', () => {
     expectAll(result);
   });
 
-  it('M19 does not wait for a server that is not there from the start', async () => {
+  it('M13 does not wait for a server that is not there from the start', async () => {
     await server.stop();
     const error = await failureOf(set.tenants.migrate({ direction: 'down' }));
     await server.start();
@@ -99,7 +99,7 @@ describe('a run beside a server in trouble', () => {
     expect(String(error)).to.contain('ECONNREFUSED');
   });
 
-  it('M19 stops where the server stays away, blames no tenant, and the next run does the rest', async () => {
+  it('M13 stops where the server stays away, blames no tenant, and the next run does the rest', async () => {
     set.use(SLOW);
     let done = 0;
     const run = set.tenants.migrate({
@@ -139,7 +139,7 @@ describe('a run beside a server in trouble', () => {
     expect([failed, stopped]).to.deep.equal([[], { reason: 'aborted' }]);
   });
 
-  it('M19 uses the connections that the server has left, if the pool is larger', async () => {
+  it('M13 uses the connections that the server has left, if the pool is larger', async () => {
     await database.query(`create role few login superuser password 'few'`);
     await database.query(`create role other login password 'few' connection limit 3`);
     await database.query('grant pg_write_all_data, pg_read_all_data to other');
@@ -160,7 +160,7 @@ describe('a run beside a server in trouble', () => {
     expect(notices).to.include('waiting');
   });
 
-  it('M19 a migration that the client gives up each time fails, and is not taken for trouble of the database for ever', async () => {
+  it('M13 a migration that the client gives up each time fails, and is not taken for trouble of the database for ever', async () => {
     const hasty = await openTenantSet(database, { driverOptions: { query_timeout: 300 } }, [sqlMigration('M2', 'select pg_sleep(2)')]);
 
     const result = await hasty.tenants.migrate({ only: ['t00'], retries: 1 });

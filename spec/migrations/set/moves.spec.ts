@@ -61,7 +61,7 @@ onDatabases(
   'entities that move',
   database => {
     for (const [title, { from, to, refused = [], endsCreation = false }] of Object.entries(MOVES)) {
-      it(`M16 ${title}: what it would drop is said, and what is generated runs`, async () => {
+      it(`M31 ${title}: what it would drop is said, and what is generated runs`, async () => {
         const folder = await migrationsFolder();
 
         try {

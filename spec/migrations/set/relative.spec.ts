@@ -120,7 +120,7 @@ onDatabases(
   'names of the tenant in what is generated',
   database => {
     for (const [title, entities] of Object.entries(CASES)) {
-      it(`M2 ${title}`, async () => {
+      it(`C3, M2 ${title}`, async () => {
         const folder = await migrationsFolder();
         let orm = await openEvolving(database, folder.path, entities('*'));
 
@@ -149,7 +149,7 @@ onDatabases(
     }
 
     for (const [title, entities] of Object.entries(REFUSED)) {
-      it(`M2 refuses ${title}, and writes nothing`, async () => {
+      it(`C3, M2 refuses ${title}, and writes nothing`, async () => {
         const folder = await migrationsFolder();
         const orm = await openEvolving(database, folder.path, entities('*'));
 

@@ -40,7 +40,7 @@ onDatabases('combining the migrations of the tenant set', database => {
     await database.query('drop table if exists public.client, public.mikro_orm_migrations');
   });
 
-  it('M29 the files become one, which is in every history in their place, and makes the same in a new tenant', async () => {
+  it('M18, M29 the files become one, which is in every history in their place, and makes the same in a new tenant', async () => {
     await database.query(`insert into acme.note (text) values ('kept')`);
     const { fileName, migrated, failed } = await tenants(orm).rollUpMigrations();
     const [name = ''] = (await files()).map(each => each.replace(/\.ts$/, ''));
@@ -66,7 +66,7 @@ onDatabases('combining the migrations of the tenant set', database => {
     await refusal(() => tenants(orm).rollUpMigrations(), 'MIGRATION_NOT_COMBINED');
   });
 
-  it('M29 is refused where a tenant is behind, with the list, and changes nothing', async () => {
+  it('M18, M29 is refused where a tenant is behind, with the list, and changes nothing', async () => {
     await tenants(orm).migrate({ direction: 'down', only: ['bob'] });
     const { message } = await refusal(() => tenants(orm).rollUpMigrations(), 'MIGRATION_ROLLED_UP');
 
@@ -75,7 +75,7 @@ onDatabases('combining the migrations of the tenant set', database => {
     expect(await historyOf(database, 'acme')).to.deep.equal([...OLD]);
   });
 
-  it('M29 what would make something else is refused, with the objects, and changes nothing', async () => {
+  it('M18, M29 what would make something else is refused, with the objects, and changes nothing', async () => {
     // what `up()` calls is not combined
     await writeFile(
       join(folder.path, 'tenant', 'Migration20250301000000_helped.ts'),
@@ -95,7 +95,7 @@ export class Helped extends Migration {
     expect(await historyOf(database, 'acme')).to.deep.equal([...OLD, 'Migration20250301000000_helped']);
   });
 
-  it('M29 one that was ended in the middle, by a kill or a signal, is finished by the next, and no tenant is half of each', async () => {
+  it('M18, M29 one that was ended in the middle, by a kill or a signal, is finished by the next, and no tenant is half of each', async () => {
     const contents = await Promise.all(OLD.map(name => readFile(path(name), 'utf8')));
     const { fileName } = await tenants(orm).rollUpMigrations({ signal: AbortSignal.abort() });
     const name = basename(fileName, '.ts');
@@ -113,7 +113,7 @@ export class Helped extends Migration {
     expect((await tenants(orm).drift()).equal).to.equal(3);
   });
 
-  it('M29 the combined file is not there for other commands before it was tried', async () => {
+  it('M18, M29 the combined file is not there for other commands before it was tried', async () => {
     const seen: string[][] = [];
     Object.assign(globalThis, { seeFiles: (folderOfSet: string) => seen.push(readdirSync(folderOfSet)) });
     const source = await readFile(path(OLD[1]), 'utf8');
@@ -127,7 +127,7 @@ export class Helped extends Migration {
     expect(await readdir(join(folder.path, 'tenant'))).to.have.length(1);
   });
 
-  it('M29 what stands for files that are there, and makes something else, does not take their place', async () => {
+  it('M18, M29 what stands for files that are there, and makes something else, does not take their place', async () => {
     await file('Migration20250301000000_all', 'create table "note" ("id" serial primary key)', 'drop table "note"');
     const source = await readFile(path('Migration20250301000000_all'), 'utf8');
     await writeFile(
@@ -141,7 +141,7 @@ export class Helped extends Migration {
     expect(await historyOf(database, 'acme')).to.deep.equal([...OLD]);
   });
 
-  it('M29 a preview says which entries would be replaced where, and which tenants are refused, and changes nothing', async () => {
+  it('M18, M29 a preview says which entries would be replaced where, and which tenants are refused, and changes nothing', async () => {
     await tenants(orm).migrate({ direction: 'down', only: ['bob'] });
     const [first, second, ...others] = await tenants(orm).previewRollUp();
 

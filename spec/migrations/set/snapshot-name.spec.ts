@@ -30,7 +30,7 @@ onDatabases(
       await folder.remove();
     });
 
-    it('M25 both sets have a snapshot whose name is the same for every database', async () => {
+    it('M18, M25 both sets have a snapshot whose name is the same for every database', async () => {
       expect(await snapshots('tenant')).to.deep.equal(['.snapshot.json']);
       expect(await snapshots('public')).to.deep.equal(['.snapshot.json']);
     });
@@ -39,7 +39,7 @@ onDatabases(
       ['of this database', () => String(orm?.config.get('dbName'))],
       ['of another database, if it is the only one', () => 'hops_main'],
     ] as const) {
-      it(`M25 a snapshot that has the name ${title} goes on being used, and the tenants’ is renamed by the next create`, async () => {
+      it(`M18, M25 a snapshot that has the name ${title} goes on being used, and the tenants’ is renamed by the next create`, async () => {
         const old = `.snapshot-${name()}.json`;
 
         for (const set of ['tenant', 'public']) {
@@ -64,7 +64,7 @@ onDatabases(
       });
     }
 
-    it('M25 several of which none is the right one for certain are refused', async () => {
+    it('M18, M25 several of which none is the right one for certain are refused', async () => {
       await rename(join(folder.path, 'tenant/.snapshot.json'), join(folder.path, 'tenant/.snapshot-a.json'));
       await writeFile(join(folder.path, 'tenant/.snapshot-b.json'), '{}');
       await open([Longer, Plan]);

@@ -43,7 +43,7 @@ onDatabases('a tenant set without a snapshot', database => {
     await database.query('drop table if exists public.client, public.mikro_orm_migrations');
   });
 
-  it('M15 a set that was written by hand is compared with what it makes, and leaves nothing of that', async () => {
+  it('C4 a set that was written by hand is compared with what it makes, and leaves nothing of that', async () => {
     orm = await open([Note], BY_HAND);
     seen.length = 0;
 
@@ -61,7 +61,7 @@ onDatabases('a tenant set without a snapshot', database => {
   });
 
   for (const own of [true, false]) {
-    it(`M15 \`snapshot: false\` ${own ? 'of the tenant set' : 'of the config'} writes each change once, and no file beside it`, async () => {
+    it(`C4 \`snapshot: false\` ${own ? 'of the tenant set' : 'of the config'} writes each change once, and no file beside it`, async () => {
       for (const [entities, files] of [
         [[Note], 1],
         [[Note], 1],
@@ -86,7 +86,7 @@ onDatabases('a tenant set without a snapshot', database => {
     });
   }
 
-  it('M15 a set that fails is named, with its migration, and leaves nothing', async () => {
+  it('C4 a set that fails is named, with its migration, and leaves nothing', async () => {
     orm = await open([Note], [...BY_HAND, sqlMigration('N1', 'select 1 / 0')]);
 
     for (const work of [() => tenants(orm).createMigration(), () => tenants(orm).needsMigration()]) {

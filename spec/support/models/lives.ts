@@ -39,7 +39,7 @@ const STEPS: Readonly<Record<string, (service: TenantService<Life>, name: string
 export async function live(
   orm: { readonly config: object },
   random: () => number,
-  { onStep, onError }: { onStep(name: string, isDone: boolean): void; onError(error: unknown): void },
+  { onStep, onError }: { readonly onStep: (name: string, isDone: boolean) => void; readonly onError: (error: unknown) => void },
 ): Promise<never> {
   const service = tenants<Life>(orm);
   const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(random() * values.length)]!;

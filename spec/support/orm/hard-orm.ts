@@ -1,5 +1,5 @@
 import { TenantMixin, type TenantsOptions } from '@landlord/mikro-orm';
-import { defineEntity, type EntityClass } from '@mikro-orm/core';
+import { defineEntity } from '@mikro-orm/core';
 import { HARD_SCHEMA } from '../databases/hard-schema.ts';
 import { Note } from './note-orm.ts';
 import { openOrm, type OpenedOn, type OrmConfig, type SpecOrm } from './open-orm.ts';
@@ -20,7 +20,7 @@ export async function openHardOrm(
 ): Promise<SpecOrm> {
   const orm = await openOrm(
     database,
-    { tenant: Customer as EntityClass<TenantMixin<any>>, migrations: { migrationsList: [sqlMigration('Hard', statements)] }, ...options },
+    { tenant: Customer, migrations: { migrationsList: [sqlMigration('Hard', statements)] }, ...options },
     { entities: [Customer, Note], ...config },
   );
   await orm.schema.update();

@@ -49,14 +49,14 @@ onDatabases('the Nest application of the documentation', database => {
   });
 
   for (const [title, registration] of Object.entries(REGISTRATIONS)) {
-    it(`G7 S1 serves each host its tenant’s rows, and finds the EntityManager by its class: ${title}`, async () => {
+    it(`G5 S1 serves each host its tenant’s rows, and finds the EntityManager by its class: ${title}`, async () => {
       const { AppModule } = await loadApp(registration);
       const port = await start(AppModule);
       await expectIsolation(port);
     });
   }
 
-  it('G7 finds repositories, the ORM and the EntityManager by the classes that are MikroORM’s, and they are in the scope’s tenant', async () => {
+  it('G5 finds repositories, the ORM and the EntityManager by the classes that are MikroORM’s, and they are in the scope’s tenant', async () => {
     const { AppModule } = await loadApp(REGISTRATIONS['forRoot']!);
     await start(AppModule);
     const { Book } = entities;
@@ -74,7 +74,7 @@ onDatabases('the Nest application of the documentation', database => {
     expect(await failureOf(() => orm.em.fork().find(Book, {}))).to.have.property('code', 'TENANT_CONTEXT_REQUIRED');
   });
 
-  it('G7 S1 a scope that is entered before the request context of @mikro-orm/nestjs goes on in it', async () => {
+  it('G5 S1 a scope that is entered before the request context of @mikro-orm/nestjs goes on in it', async () => {
     const { AppModule, enterTenant } = await loadApp(REGISTRATIONS['forRoot']!, code =>
       code.replace("consumer.apply(enterTenant).forRoutes('*all');", 'void consumer;').replace('async function enterTenant', 'export $&'),
     );

@@ -86,7 +86,7 @@ const RULES: readonly Rule[] = [
     problem: 'Citus adds no column that is `serial` or an identity.',
     remedy: 'Add a plain column, create a sequence, set the default to `nextval()`, and fill the rows, each in a statement of its own.',
     finds: ({ shape }) =>
-      /^alter table /.test(shape) &&
+      shape.startsWith('alter table ') &&
       oneSubcommandEach(shape).some(each =>
         /\badd (column )?(if not exists )?\S+ ((small|big)?serial[248]?\b|.*\bas identity\b)/.test(each),
       ),
