@@ -85,7 +85,7 @@ async function checkListener(database: TenantDatabase): Promise<Finding[]> {
 /** Whether each read replica knows the tenants that the primary has. */
 async function checkReplicas(database: TenantDatabase, names: ReadonlySet<string>): Promise<Finding[]> {
   const { config, em } = database.orm;
-  const { replicas } = em.getDriver() as unknown as { readonly replicas: readonly Replica[] };
+  const { replicas = [] } = em.getDriver() as unknown as { readonly replicas?: readonly Replica[] };
   const { table, schemaName } = tenantColumns(database.rules);
   const lackedBy = async (replica: Replica): Promise<readonly string[]> => {
     try {

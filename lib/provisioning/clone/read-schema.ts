@@ -45,7 +45,7 @@ export interface TableText {
 /**
  * Reads a schema from the catalogs. Sets the path of the transaction to that schema.
  *
- * Relies on how PostgreSQL prints definitions: a name that is found on the path has no schema.
+ * It builds on how PostgreSQL prints definitions: a name that is found on the path has no schema.
  */
 export async function readSchema(
   database: TenantDatabase,
