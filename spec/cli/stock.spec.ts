@@ -114,8 +114,12 @@ onDatabases(
 );
 
 // help is wrapped to the terminal width, so only the first line of an option is compared
+/** The commands and options with what is said of them, without spaces: how wide the columns are depends on the longest one, and so does where they break. */
 function linesOf(output: string): string[] {
-  return output.split('\n').map(line => line.trimEnd());
+  return output
+    .replaceAll(/\n {20,}/g, '')
+    .split('\n')
+    .map(line => line.replaceAll(/\s+/g, ''));
 }
 
 const TAG_WITH_COLOUR = `

@@ -32,7 +32,12 @@ async function readObjects(
   ctx: Transaction,
 ): Promise<ReadonlyMap<string, Definition>> {
   await database.execute(`set local search_path to ${searchPathOf(schemaName)}`, [], ctx);
-  const rows = await database.execute<{ object: string; definition: string | null }>(OBJECTS_OF_SCHEMAS, [[schemaName]], ctx);
+  const rows = await database.execute<{ object: string; definition: string | null }>(
+    OBJECTS_OF_SCHEMAS,
+    // no table has this name: the key of the history is compared too
+    [[schemaName], ''],
+    ctx,
+  );
   // PostgreSQL quotes a name only where it has to
   const own = new RegExp(
     `(?<![a-z0-9_$])"?(?:${[schemaName, role]
