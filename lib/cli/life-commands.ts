@@ -20,11 +20,12 @@ export function addLifeCommands(
     commandLine.command({
       command,
       describe,
-      builder: async args => {
+      // one whose builder is awaited gets its help later, so only that does which has to read the config
+      builder: args => {
         Object.entries(positional).forEach(([name, each]) => args.positional(name, each));
         Object.entries(options).forEach(([name, each]) => args.option(name, each));
 
-        return command === 'tenant:create' ? addFieldOptions(args, given) : args;
+        return command === 'tenant:create' && given.length > 0 ? addFieldOptions(args, given) : args;
       },
       // what follows `--` is the program's
       handler: args => run(execute, { ...args, program: programOf(given) }),
