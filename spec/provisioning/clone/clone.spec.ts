@@ -58,8 +58,10 @@ onDatabases('cloning a tenant with every kind of object', database => {
       await em.execute(`insert into event (at) values ('2026-05-05')`);
       await em.execute(`insert into base values (9, 'by bob')`);
       await em.execute('call tick(0)');
-      await em.execute('refresh materialized view totals');
       await em.execute('delete from author where id = 3');
+      // those of a copy are always filled anew
+      await em.execute('refresh materialized view totals');
+      await em.execute('refresh materialized view a_late');
       expect(await em.execute('select count_books()::int as n')).to.deep.equal([{ n: 4 }]);
     });
 
@@ -104,16 +106,20 @@ onDatabases('cloning a tenant with every kind of object', database => {
   });
 
   it('L1 lists what it does not clone, and stores nothing', async () => {
-    for (const sql of [
+    const statements = [
       `create function acme.tricky() returns bigint language plpgsql as $$ declare n bigint; begin execute 'select count(*) from acme.book' into n; return n; end $$`,
       `create function acme.aliased() returns int language sql as $$ select acme.id from author acme limit 1 $$`,
       `alter table acme.scratch add whose text default 'acme'`,
       `create text search configuration acme.plain (copy = simple)`,
       `create function acme.right_one() returns bigint language sql as $$ select count(*) from acme.book -- of acme's own
         $$`,
-    ]) {
-      await database.query(sql);
-    }
+    ];
+    // PostgreSQL looks at the bodies, which name tables without the schema
+    await runInTenant('acme', async em => {
+      for (const sql of statements) {
+        await em.execute(sql);
+      }
+    });
 
     const error = (await refusal(tenants().clone('acme', host('dora')), 'CLONE_REFUSED')) as CloneError;
     expect(error.objects.map(each => each.split(':')[0])).to.deep.equal([
