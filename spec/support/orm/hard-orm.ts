@@ -5,7 +5,7 @@ import { Note } from './note-orm.ts';
 import { openOrm, type OpenedOn, type OrmConfig, type SpecOrm } from './open-orm.ts';
 import { sqlMigration } from './tenant-set.ts';
 
-export class Customer extends TenantMixin {}
+class Customer extends TenantMixin {}
 
 defineEntity({ class: Customer, extends: TenantMixin, properties: {} });
 
