@@ -131,7 +131,7 @@ const GRANTS = (oid: string): string => `with ${objectsOf(oid)}
   union all
   select case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' else 'types' end, null, ${GRANTED},
     pg_get_userbyid(d.defaclrole)
-  from pg_default_acl d ${explode('d.defaclacl')} where d.defaclnamespace = ${oid}`;
+  from pg_default_acl d ${explode('d.defaclacl')} where d.defaclnamespace = ${oid} order by 1, 2, 3, 4, 5, 6`;
 
 interface Owner {
   readonly object: Sql;

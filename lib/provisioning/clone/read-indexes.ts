@@ -30,7 +30,8 @@ export async function readConstraints(
       ...constraints.filter(({ type }) => 'pux'.includes(type)).map(constraintSql),
       ...constraints.filter(({ type }) => type === 'c' || type === 'n').map(constraintSql),
     ],
-    ofIndexes: [...indexes.flatMap(ofIndex), ...relations.flatMap(identitySql)],
+    // by name, as a copy has its indexes before the keys
+    ofIndexes: [...indexes.toSorted((a, b) => (a.name < b.name ? -1 : 1)).flatMap(ofIndex), ...relations.flatMap(identitySql)],
     foreignKeys: constraints.filter(({ type }) => type === 'f').map(constraintSql),
   };
 }

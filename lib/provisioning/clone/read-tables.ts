@@ -67,6 +67,7 @@ export interface Sequence {
   readonly columnName: Sql | null;
 }
 
+/** By name, and not in the order in which they were made: a copy and its source are read alike. */
 export async function readRelations(database: TenantDatabase, oid: string, ctx: Transaction): Promise<Relation[]> {
   return jsonRows(
     database,
@@ -81,7 +82,7 @@ export async function readRelations(database: TenantDatabase, oid: string, ctx: 
       case when c.relkind in ('v', 'm') then pg_get_viewdef(c.oid) end as definition,
       (select json_agg(json_build_object('oid', i.inhparent::text, 'name', i.inhparent::regclass::text, 'isOwn', p.relnamespace = c.relnamespace)
         order by i.inhseqno) from pg_inherits i join pg_class p on p.oid = i.inhparent where i.inhrelid = c.oid) as parents
-    from relations c where c.relkind in ('r', 'p', 'v', 'm', 'f') order by c.oid`,
+    from relations c where c.relkind in ('r', 'p', 'v', 'm', 'f') order by c.relname collate "C"`,
     ctx,
   );
 }

@@ -40,6 +40,9 @@ const acl = (column: string): string =>
   `(select string_agg(concat_ws(' ', coalesce(nullif(e.grantee, 0)::regrole::text, 'public'), e.privilege_type, e.is_grantable), ', ' order by 1)
     from aclexplode(${column}) e)`;
 
+// that of a key of a partition says only whether PostgreSQL made it with the whole's key or it was attached to that later, as `pg_dump` does too
+const NO_INHERIT = `case when k.contype not in ('p', 'u', 'x') or k.conparentid = 0 then k.connoinherit end`;
+
 const DESCRIPTION = `
 with ns as (select oid from pg_namespace where nspname = $1),
 r as (select c.* from pg_class c, ns where c.relnamespace = ns.oid and c.relkind <> 't')
@@ -54,7 +57,7 @@ union all
 select ${line(`'index'`, 'i.indrelid::regclass', 'i.indexrelid::regclass', 'pg_get_indexdef(i.indexrelid)', 'indisunique', 'indisprimary', 'indisvalid', 'indisready', 'indisclustered', 'indisreplident', 'indimmediate', '(select inhparent::regclass from pg_inherits where inhrelid = i.indexrelid)')}
   from r join pg_index i on i.indrelid = r.oid
 union all
-select ${line(`'constraint'`, 'k.conrelid::regclass', 'k.contypid::regtype', 'k.conname', 'contype', 'condeferrable', 'condeferred', 'convalidated', 'conislocal', 'coninhcount', 'connoinherit', 'pg_get_constraintdef(k.oid)', 'conparentid <> 0', `obj_description(k.oid, 'pg_constraint')`)}
+select ${line(`'constraint'`, 'k.conrelid::regclass', 'k.contypid::regtype', 'k.conname', 'contype', 'condeferrable', 'condeferred', 'convalidated', 'conislocal', 'coninhcount', NO_INHERIT, 'pg_get_constraintdef(k.oid)', 'conparentid <> 0', `obj_description(k.oid, 'pg_constraint')`)}
   from pg_constraint k, ns where k.connamespace = ns.oid
 union all
 select ${line(`'trigger'`, 't.tgrelid::regclass', 'tgname', 'tgenabled', 'tgdeferrable', 'tginitdeferred', 'tgparentid <> 0', 'pg_get_triggerdef(t.oid)', `obj_description(t.oid, 'pg_trigger')`)}
