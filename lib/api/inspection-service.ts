@@ -43,6 +43,6 @@ export abstract class InspectionService<Tenant extends TenantMixin<unknown> = Te
   async environment(schemaName: string): Promise<Record<string, string>> {
     const { orm } = this.database;
 
-    return runInTenant(schemaName, () => environmentOf(captureTenant({ orm })), { orm });
+    return this.inPublic('captured', () => runInTenant(schemaName, () => environmentOf(captureTenant({ orm })), { orm }));
   }
 }

@@ -1,4 +1,4 @@
-import { resumeTenant, tenantOfEnvironment, tenants, type TenantService } from '@landlord/mikro-orm';
+import { resumeTenant, runInTenant, tenantOfEnvironment, tenants, type TenantService } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Author, type Library } from '../../fixtures/entities/index.ts';
 import { refusal } from '../support/assertions/refusal.ts';
@@ -67,6 +67,10 @@ onDatabases('what tenants take', database => {
     expect(await resumeTenant(found, em => em.count(Author), { orm })).to.equal(3000);
     expect(tenantOfEnvironment({})).to.equal(undefined);
     await refusal(service.environment('nobody'), 'TENANT_UNKNOWN');
+    await refusal(
+      runInTenant('acme', () => service.environment('bob'), { orm }),
+      'PUBLIC_CONTEXT_REQUIRED',
+    );
 
     for (const text of [
       'bob',
