@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import {
+  acrossTenants,
   bySubdomain,
   currentSchema,
   forEachTenant,
@@ -62,13 +63,15 @@ onDatabases('a tenant that is deleted softly', database => {
     expect((await service.list()).map(({ schemaName }) => schemaName)).to.deep.equal(['bob']);
   });
 
-  it('L3 is in no run and no report, and its schema is no orphan', async () => {
+  it('L3, L7 is in no run and no report, and its schema is no orphan', async () => {
     const status = await service.status();
 
     expect([status.tenants.map(({ schemaName }) => schemaName), status.orphans]).to.deep.equal([['bob'], []]);
     expect(await service.migrate()).to.include({ total: 1 });
     await refusal(service.migrate({ only: [deleted.id] }), 'TENANT_UNKNOWN');
     expect((await service.drift()).notCompared).to.deep.equal([]);
+    const rows = await acrossTenants(Author, {}, { reason: 'a spec', orm }).toArray();
+    expect(rows.map(({ tenant, row: { name } }) => [tenant, name])).to.deep.equal([['bob', 'Ann of bob']]);
   });
 
   it('L3 can be reached by no flush of its row: neither renamed nor dropped, nor entered', async () => {
