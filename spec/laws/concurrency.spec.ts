@@ -80,12 +80,13 @@ onDatabasesAndPooler('flows over fifty tenants', database => {
       written,
     });
 
-    await checkOperations('flows over fifty tenants', model, { operations, maxCommands: MAX_COMMANDS, count });
+    const hasMet = () => tenants.some(({ label, name }) => label !== name);
+    await checkOperations('flows over fifty tenants', model, { operations, maxCommands: MAX_COMMANDS, count, hasMet });
 
     console.log(`      ${count.operations} operations, ${database.statements.length} statements`);
     await expectIdle(database);
     await expectRows(database, tenants, written);
-    expect(tenants.filter(({ label, name }) => label !== name).length, 'tenants that were changed').to.be.greaterThan(0);
+    expect(hasMet(), 'tenants that were changed').to.equal(true);
   });
 });
 

@@ -36,12 +36,16 @@ export async function checkProperty<Cases>(title: string, property: fc.IAsyncPro
   }
 }
 
-/** Checks the property on lists of commands until `count` reports enough commands, because lists differ in length. */
+/**
+ * Checks the property on lists of commands until `count` reports enough commands, because lists differ in length, and until `hasMet` says that
+ * what is rare among them has come up.
+ */
 export async function checkOperations<Cases>(title: string, property: fc.IAsyncProperty<Cases>, amount: OperationAmount): Promise<void> {
-  const { operations, maxCommands, count } = amount;
+  const { operations, maxCommands, count, hasMet = () => true } = amount;
+  const isEnough = () => count.operations >= operations && hasMet();
 
-  for (let round = 0; round === 0 || (REPLAY.path === undefined && count.operations < operations); round += 1) {
-    await checkProperty(title, property, Math.ceil(((operations - count.operations) / maxCommands) * 3), round);
+  for (let round = 0; round === 0 || (REPLAY.path === undefined && !isEnough()); round += 1) {
+    await checkProperty(title, property, Math.max(1, Math.ceil(((operations - count.operations) / maxCommands) * 3)), round);
   }
 }
 
@@ -69,4 +73,5 @@ interface OperationAmount {
   /** The longest list. */
   readonly maxCommands: number;
   readonly count: { readonly operations: number };
+  readonly hasMet?: () => boolean;
 }
