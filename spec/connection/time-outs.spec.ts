@@ -20,7 +20,12 @@ onDatabases(
     let other: pg.Client;
 
     before(async () => {
-      orm = await openTwins(database, { ...POOL_OF_ONE, driverOptions: { connectionTimeoutMillis: 300 } });
+      // one that listens would use the pool while connections are renewed
+      orm = await openTwins(
+        database,
+        { ...POOL_OF_ONE, driverOptions: { connectionTimeoutMillis: 300 } },
+        { directory: { listen: false } },
+      );
       other = await openSession(database);
     });
 
