@@ -105,9 +105,15 @@ export class TestKit<Orm extends object = WrappedOrm> {
       throw TestError.usage('The kit is closed. Open one for each worker by `openTestKit()`, and close it after the last test.');
     }
 
+    const { database } = this.#tenancy;
     const transaction =
-      mode === 'real' ? undefined : new TestTransaction(name, { wire, isInTransaction: () => this.#tenancy.database.isInTransaction });
-    await transaction?.begin({ checksAtCommit: checksAtCommit(this.#tenancy.database.orm) });
+      mode === 'real'
+        ? undefined
+        : new TestTransaction(name, {
+            wire,
+            isInTransaction: () => database.isInTransaction,
+            checksAtCommit: checksAtCommit(database.orm),
+          });
     this.#forget();
     this.#tenants.begin();
 
@@ -115,7 +121,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
       this.#database?.change();
     }
 
-    this.#test = { name, transaction, look: new TestLook(this.#tenancy, wire, transaction) };
+    this.#test = { name, transaction, look: new TestLook(this.#tenancy, transaction) };
     setTestName(name);
   }
 

@@ -4,12 +4,10 @@ import { contentsOf, differences, touchedBy, type Touched } from './touched.js';
 import { TestError } from '../errors/testing-errors.js';
 import { nameOfTest } from './assertions.js';
 import type { TestTransaction } from './transaction/test-transaction.js';
-import type { Wire } from './transaction/wire.js';
 
 /** Looks at what a test has changed. It costs nothing until it is asked. */
 export class TestLook {
   readonly #tenancy: Tenancy;
-  readonly #wire: Wire;
   readonly #transaction: TestTransaction | undefined;
   #before: Map<string, ReadonlyMap<string, string>> = new Map();
   #hasBegun = false;
@@ -17,9 +15,8 @@ export class TestLook {
   /** The tenants that the kit has made, whose rows are in the public schema. */
   #made = 0;
 
-  constructor(tenancy: Tenancy, wire: Wire, transaction: TestTransaction | undefined) {
+  constructor(tenancy: Tenancy, transaction: TestTransaction | undefined) {
     this.#tenancy = tenancy;
-    this.#wire = wire;
     this.#transaction = transaction;
   }
 
@@ -74,6 +71,6 @@ export class TestLook {
 
     return this.#transaction === undefined
       ? contentsOf((sql, params) => database.execute(sql, params, undefined), [rules.publicSchema, ...this.#schemas])
-      : touchedBy(this.#wire);
+      : touchedBy(this.#transaction.wire);
   }
 }

@@ -17,7 +17,7 @@ export function pinPool(pool: Pool, source: () => TestTransaction | undefined): 
 
   const pinned = (test: TestTransaction): PinnedClient => {
     const session = test.acquire();
-    const client = clients.get(session) ?? new PinnedClient(session, test, realClients.get(test.wire));
+    const client = clients.get(session) ?? new PinnedClient(session, test);
     clients.set(session, client);
 
     return client;
@@ -69,31 +69,28 @@ export function pinPool(pool: Pool, source: () => TestTransaction | undefined): 
 /** Takes a connection of the pool for the transaction of a test. */
 export async function pgWire(pool: Pool): Promise<Wire & { close(isBroken: boolean): void }> {
   const client: RealClient = await pool.connect();
-  const wire = {
+
+  return {
     takesScripts: true,
+    processID: client.processID,
     send: ({ sql, values, options }: Message) =>
       client.query(options === undefined && values === undefined ? sql : { ...options, text: sql, values }),
     close: (isBroken: boolean) => client.release(isBroken),
   };
-  realClients.set(wire, client);
-
-  return wire;
 }
 
 /** What Kysely, the library and the application take for a client of `pg`. */
 class PinnedClient {
   readonly #session: VirtualSession;
   readonly #test: TestTransaction;
-  readonly #real: RealClient | undefined;
 
-  constructor(session: VirtualSession, test: TestTransaction, real: RealClient | undefined) {
+  constructor(session: VirtualSession, test: TestTransaction) {
     this.#session = session;
     this.#test = test;
-    this.#real = real;
   }
 
   get processID(): number | null | undefined {
-    return this.#real?.processID;
+    return this.#test.wire.processID;
   }
 
   getTransactionStatus(): string {
@@ -205,8 +202,6 @@ async function tell(result: Promise<unknown>, callback: Callback): Promise<void>
 function isCursor(submitted: unknown): submitted is Cursor {
   return typeof (submitted as Partial<Cursor> | undefined)?.submit === 'function' && 'read' in (submitted as object);
 }
-
-const realClients = new WeakMap<Wire, RealClient>();
 
 interface QueryConfig {
   readonly text: string;

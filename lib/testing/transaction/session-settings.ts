@@ -13,16 +13,9 @@ export class SessionSettings {
     this.#wire = wire;
   }
 
-  /** Begins the transaction of a test, by statements of which one reads what every test has. */
-  async open(before: string, after: string): Promise<void> {
-    if (this.#wire.takesScripts) {
-      const results = [await this.#wire.send({ sql: `${before};${readSql(ALWAYS)};${after}` })].flat();
-      this.#take(ALWAYS, results[1]);
-    } else {
-      await this.#wire.send({ sql: before });
-      await this.#read(ALWAYS);
-      await this.#wire.send({ sql: after });
-    }
+  /** Notes the settings that every test has, as `READS_SETTINGS` has read them. */
+  begin(result: WireResult | undefined): void {
+    this.#take(ALWAYS, result);
   }
 
   /** Notes what SQL is about to set. */
@@ -84,6 +77,9 @@ function settingsIn(sql: string): string[] {
 const USERS: ReadonlySet<string> = new Set(['role', 'session_authorization']);
 
 const ALWAYS = ['search_path', 'role'];
+
+/** Reads the settings that every test has. */
+export const READS_SETTINGS = readSql(ALWAYS);
 
 const SETS = /\bset(?:_config)?\b/i;
 

@@ -1,5 +1,6 @@
 import { TestError } from '../../errors/testing-errors.js';
-import { SessionSettings } from './session-settings.js';
+import { OpeningWire } from './opening-wire.js';
+import { READS_SETTINGS, SessionSettings } from './session-settings.js';
 import { Turns } from './turns.js';
 import { GUARD, VirtualSession, type SharedTransaction } from './virtual-session.js';
 import { sendAll, type Wire } from './wire.js';
@@ -7,22 +8,27 @@ import { sendAll, type Wire } from './wire.js';
 /** The transaction of one test, on one connection, that is always rolled back. */
 export class TestTransaction implements SharedTransaction {
   readonly name: string;
-  readonly wire: Wire;
+  readonly wire: OpeningWire;
   readonly turns: Turns<VirtualSession>;
   readonly settings: SessionSettings;
   readonly isInTransaction: () => boolean;
+  readonly checksAtCommit: readonly string[];
   readonly #sessions = new Set<VirtualSession>();
   readonly #held = new Set<VirtualSession>();
-  #checksAtCommit: readonly string[] = [];
   #deferred: readonly string[] = [];
   #savepoints = 0;
   #hasEnded = false;
 
-  constructor(name: string, { wire, isInTransaction }: TestTransactionOptions) {
+  constructor(name: string, { wire, isInTransaction, checksAtCommit }: TestTransactionOptions) {
     this.name = name;
-    this.wire = wire;
+    this.wire = new OpeningWire(wire, {
+      statements: ['begin', READS_SETTINGS, `savepoint ${GUARD}`],
+      opened: ([, settings]) => this.settings.begin(settings),
+      explainEnd: sql => TestError.ended(name, sql),
+    });
     this.isInTransaction = isInTransaction;
-    this.settings = new SessionSettings(wire);
+    this.checksAtCommit = checksAtCommit;
+    this.settings = new SessionSettings(this.wire);
     this.turns = new Turns(() => TestError.overlap(name));
   }
 
@@ -30,21 +36,12 @@ export class TestTransaction implements SharedTransaction {
     return this.#hasEnded;
   }
 
-  get checksAtCommit(): readonly string[] {
-    return this.#checksAtCommit;
-  }
-
-  async begin({ checksAtCommit }: { readonly checksAtCommit: readonly string[] }): Promise<void> {
-    this.#checksAtCommit = checksAtCommit;
-    await this.settings.open('begin', `savepoint ${GUARD}`);
-  }
-
   /** Rolls all back, and says what was not finished. */
   async end(): Promise<readonly string[]> {
     const unfinished = await this.#unfinished();
     this.#hasEnded = true;
     // a rollback leaves locks of the session, and counts of rows that the next transaction would take for its own
-    await sendAll(this.wire, ['rollback', 'select pg_advisory_unlock_all(), pg_stat_force_next_flush()']);
+    await this.wire.end(['rollback', 'select pg_advisory_unlock_all(), pg_stat_force_next_flush()']);
 
     return unfinished;
   }
@@ -109,4 +106,5 @@ interface TestTransactionOptions {
   readonly wire: Wire;
   /** Whether the calling flow is in a transaction of the ORM. */
   readonly isInTransaction: () => boolean;
+  readonly checksAtCommit: readonly string[];
 }

@@ -2,6 +2,8 @@
 export interface Wire {
   /** Whether a message without parameters may have several statements. */
   readonly takesScripts: boolean;
+  /** That of the server's process, as `pg` tells it. */
+  readonly processID?: number | null | undefined;
   send(message: Message): Promise<WireResult | readonly WireResult[]>;
 }
 

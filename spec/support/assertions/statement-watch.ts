@@ -92,11 +92,14 @@ const CHECK = /\n; values \(pg_catalog\.int4div\(.*\) \/\* first [\w-]+ \*\/$/;
 /** What the kit for tests appends to a statement outside of a transaction. */
 const SAVEPOINT = /\n;release savepoint (?:landlord_test;savepoint landlord_test|landlord_test_\d+)$/;
 
+/** What the kit for tests begins a test's transaction with, in one message with the first statement. */
+const OPENING = /^begin;select pg_catalog\.current_setting\('search_path', true\) as s0, [^;]*;savepoint landlord_test;/;
+
 /** The comment of the option `sqlTags`. */
 const TAG = /[ \n]\/\*[\w.~%-]+='[\w.~%-]*'(?:,[\w.~%-]+='[\w.~%-]*')*\*\/(?=$| \/\* first )/;
 
 function watchSent(sent: unknown): void {
-  const statement = typeof sent === 'string' ? sent.replace(SAVEPOINT, '').replace(TAG, '').replace(CHECK, '') : sent;
+  const statement = typeof sent === 'string' ? sent.replace(OPENING, '').replace(SAVEPOINT, '').replace(TAG, '').replace(CHECK, '') : sent;
   const waiting = filled.get(statement as string) ?? 0;
 
   if (waiting === 0) {
