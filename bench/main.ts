@@ -4,6 +4,7 @@ import { cli } from './cli.ts';
 import { clone } from './clone.ts';
 import { curve } from './curve.ts';
 import { createTenant } from './create-tenant.ts';
+import { doctor } from './doctor.ts';
 import { edges } from './edges.ts';
 import { exportTenant } from './export.ts';
 import { fleet } from './fleet.ts';
@@ -33,6 +34,7 @@ const BENCHES: Readonly<
   cli,
   clone,
   curve,
+  doctor,
   export: exportTenant,
   growth,
   memory,

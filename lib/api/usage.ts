@@ -2,6 +2,7 @@ import type { TenantDatabase } from '../database/tenant-database.js';
 import { RunUsageError } from '../errors/index.js';
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { readActivity, readBusy, readBytes, readRecorded, readStored, readVersion, type BusyRow, type StoredRow } from './read-usage.js';
 
 /** What a tenant takes of the server. */
 export interface TenantUsage {
@@ -11,11 +12,14 @@ export interface TenantUsage {
   readonly rows: number;
   /** Of tables, indexes and large values: as of the last vacuum or analysis, or exactly with `exact`. */
   readonly bytes: number;
-  /** When one of its tables was last read. Undefined before PostgreSQL 16, and if none was read since the statistics were reset. */
+  /** When one of its tables or indexes was last read. Undefined before PostgreSQL 16, and if none was read since the statistics were reset. */
   readonly lastActivity: Date | undefined;
   /** Connections whose latest statement was one of the tenant's. */
   readonly connections: number;
-  /** How long its slowest statement has been running that is running now, in milliseconds. */
+  /**
+   * How long its slowest statement takes, in milliseconds: of those that are running now, and with `recordsStatements` of those too that
+   * `pg_stat_statements` remembers.
+   */
   readonly slowestMs: number | undefined;
 }
 
@@ -40,9 +44,17 @@ export interface UsageReport {
   readonly tenants: readonly TenantUsage[];
   /** Of all that were selected. */
   readonly sum: Pick<TenantUsage, 'tables' | 'rows' | 'bytes' | 'connections'>;
+  /**
+   * Whether `slowestMs` takes account of statements that have ended. It needs the extension `pg_stat_statements`, and either the option `roles` or a PostgreSQL
+   * before 18: since then, equal statements of all tenants are one to it.
+   */
+  readonly recordsStatements: boolean;
 }
 
-/** Reads what the selected tenants take: two statements over the catalogs and statistics for all of them. */
+/**
+ * Reads what the selected tenants take: one pass over the entries of the catalog for all of them. What costs a look at each table is read for the tenants
+ * that are told of alone.
+ */
 export async function readUsage(database: TenantDatabase, options: UsageOptions): Promise<UsageReport> {
   const { orderBy = 'bytes', limit, offset = 0, exact = false } = options;
 
@@ -51,79 +63,62 @@ export async function readUsage(database: TenantDatabase, options: UsageOptions)
   }
 
   const names = await selectSchemaNames(database, options);
-  const stored = new Map((await readStored(database)).map(row => [row.name, row]));
+  const version = await readVersion(database);
+  // otherwise those of the page alone are read
+  const withActivity = orderBy === 'lastActivity' || limit === undefined;
+  const stored = new Map((await readStored(database, { version, withActivity })).map(row => [row.name, row]));
   const busy = new Map((await readBusy(database)).map(row => [row.name, row]));
-  const all = names.map(name => usageOf(name, stored.get(name), busy.get(name))).toSorted(COMPARE[orderBy]);
-  const tenants = all.slice(offset, limit === undefined ? undefined : offset + limit);
+  const recorded = await readRecorded(database, version);
+  const all = names
+    .map(name => usageOf(name, { stored: stored.get(name), busy: busy.get(name), recordedMs: recorded?.get(name) }))
+    .toSorted(COMPARE[orderBy]);
+  const page = all.slice(offset, limit === undefined ? undefined : offset + limit);
+  const tenants = await withDetails(database, page, { version, withActivity, exact });
   const sum = (key: 'tables' | 'rows' | 'bytes' | 'connections'): number => all.reduce((total, each) => total + each[key], 0);
 
   return {
     total: all.length,
-    tenants: exact ? await withExactBytes(database, tenants) : tenants,
+    tenants,
     sum: { tables: sum('tables'), rows: sum('rows'), bytes: sum('bytes'), connections: sum('connections') },
+    recordsStatements: recorded !== undefined,
   };
 }
+async function withDetails(
+  database: TenantDatabase,
+  page: readonly TenantUsage[],
+  { version, withActivity, exact }: { readonly version: number; readonly withActivity: boolean; readonly exact: boolean },
+): Promise<TenantUsage[]> {
+  const names = page.map(({ schemaName }) => schemaName);
+  const last = withActivity ? undefined : await readActivity(database, { version, names });
+  const bytes = exact ? await readBytes(database, names) : undefined;
 
-function usageOf(schemaName: string, stored: StoredRow | undefined, busy: BusyRow | undefined): TenantUsage {
-  const last = stored?.last_activity;
+  return page.map(each => ({
+    ...each,
+    ...(last === undefined ? {} : { lastActivity: dateOf(last.get(each.schemaName)) }),
+    ...(bytes === undefined ? {} : { bytes: bytes.get(each.schemaName) ?? 0 }),
+  }));
+}
+
+function usageOf(
+  schemaName: string,
+  { stored, busy, recordedMs }: { readonly stored: StoredRow | undefined; readonly busy: BusyRow | undefined; readonly recordedMs: number | undefined },
+): TenantUsage {
+  const slowest = [busy?.slowest, recordedMs].filter(ms => ms != null).map(Number);
 
   return {
     schemaName,
     tables: Number(stored?.tables ?? 0),
     rows: Math.round(Number(stored?.rows ?? 0)),
     bytes: Number(stored?.bytes ?? 0),
-    lastActivity: last == null ? undefined : new Date(Number(last) * 1000),
+    lastActivity: dateOf(stored?.last_activity),
     connections: Number(busy?.connections ?? 0),
-    slowestMs: busy?.slowest == null ? undefined : Math.round(Number(busy.slowest)),
+    slowestMs: slowest.length === 0 ? undefined : Math.round(Math.max(...slowest)),
   };
 }
 
-async function readStored(database: TenantDatabase): Promise<StoredRow[]> {
-  const [version] = await database.execute<{ n: number }>(`select current_setting('server_version_num')::int as n`, [], undefined);
-  const last = (version?.n ?? 0) >= 160_000 ? 'extract(epoch from max(pg_stat_get_lastscan(c.oid)))' : 'null';
-
-  return database.execute<StoredRow>(
-    `select n.nspname::text as name, x.* from (
-      select c.relnamespace as schema, count(*) filter (where c.relkind in ('r', 'p')) as tables,
-        sum(case when c.relkind not in ('r', 'm') then 0 when pg_stat_get_live_tuples(c.oid) > 0 then pg_stat_get_live_tuples(c.oid) else greatest(c.reltuples, 0) end) as rows,
-        sum(c.relpages::bigint + coalesce(t.relpages, 0)) * current_setting('block_size')::bigint as bytes, ${last} as last_activity
-      from pg_class c left join pg_class t on t.oid = c.reltoastrelid
-      where c.relkind in ('r', 'p', 'm', 'i', 'S') group by 1
-    ) x join pg_namespace n on n.oid = x.schema`,
-    [],
-    undefined,
-  );
+function dateOf(seconds: number | string | null | undefined): Date | undefined {
+  return seconds == null ? undefined : new Date(Number(seconds) * 1000);
 }
-
-// a statement names its tables with their schema
-function readBusy(database: TenantDatabase): Promise<BusyRow[]> {
-  return database.execute<BusyRow>(
-    `select (regexp_match(query, '"([a-z_][a-z0-9_]*)"[.]"'))[1] as name, count(*) as connections,
-      max(extract(epoch from clock_timestamp() - query_start) * 1000) filter (where state = 'active') as slowest
-      from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and query ~ '"[a-z_][a-z0-9_]*"[.]"' group by 1`,
-    [],
-    undefined,
-  );
-}
-
-async function withExactBytes(database: TenantDatabase, tenants: readonly TenantUsage[]): Promise<TenantUsage[]> {
-  const bytes = new Map<string, number>();
-
-  for (let start = 0; start < tenants.length; start += BATCH) {
-    const rows = await database.execute<{ name: string; bytes: number | string }>(
-      `select n.nspname::text as name, sum(pg_total_relation_size(c.oid)) as bytes from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where c.relkind in ('r', 'p', 'm', 'S') and n.nspname in (?) group by 1`,
-      [tenants.slice(start, start + BATCH).map(({ schemaName }) => schemaName)],
-      undefined,
-    );
-    rows.forEach(row => bytes.set(row.name, Number(row.bytes)));
-  }
-
-  return tenants.map(tenant => ({ ...tenant, bytes: bytes.get(tenant.schemaName) ?? 0 }));
-}
-
-/** Each of its files takes a lock for the length of the statement. */
-const BATCH = 50;
 
 const byName = (a: TenantUsage, b: TenantUsage): number => (a.schemaName < b.schemaName ? -1 : 1);
 
@@ -141,17 +136,3 @@ const COMPARE: Readonly<Record<UsageOrder, (a: TenantUsage, b: TenantUsage) => n
   lastActivity: (a, b) => (a.lastActivity?.getTime() ?? 0) - (b.lastActivity?.getTime() ?? 0) || byName(a, b),
   schemaName: byName,
 };
-
-interface StoredRow {
-  readonly name: string;
-  readonly tables: number | string;
-  readonly rows: number | string;
-  readonly bytes: number | string;
-  readonly last_activity: number | string | null;
-}
-
-interface BusyRow {
-  readonly name: string;
-  readonly connections: number | string;
-  readonly slowest: number | string | null;
-}

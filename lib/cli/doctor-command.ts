@@ -38,11 +38,11 @@ export function examineTenants(args: TenantArgs): Promise<number> {
   });
 }
 
-function show({ tenants, findings, mended, failed }: DoctorReport, { json, all = false, fix = false, dryRun = false }: TenantArgs): void {
+function show({ tenants, findings, mended, failed, busy }: DoctorReport, { json, all = false, fix = false, dryRun = false }: TenantArgs): void {
   if (json === true) {
     mended.forEach(({ finding }) => writeJson('mended', finding));
     failed.forEach(({ finding, error }) => writeJson('failed', { ...finding, error: { message: reasonOf(error), ...detailsOf(error) } }));
-    writeJson('summary', { tenants, findings: findings.length, mended: mended.length, failed: failed.length });
+    writeJson('summary', { tenants, findings: findings.length, mended: mended.length, failed: failed.length, busy });
 
     return;
   }
@@ -66,6 +66,11 @@ function show({ tenants, findings, mended, failed }: DoctorReport, { json, all =
   failed.forEach(({ finding, error }) =>
     printError(`${finding.schemaName ?? finding.object}: ${finding.kind}: not mended: ${oneLine(reasonOf(error))}`),
   );
+
+  if (busy.length > 0) {
+    print(`not looked at in all, as they are being changed at the moment: ${tenantsNamed(busy, all)}`, 'grey');
+  }
+
   const done = fix && !dryRun ? `, ${mended.length} mended, ${failed.length} could not be` : '';
   print(
     findings.length === 0

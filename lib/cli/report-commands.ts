@@ -245,7 +245,7 @@ function dumpDrift({ all = false }: TenantArgs, { equal, drifted, notCompared }:
     dumpYellow(`${tenantsNamed(names, all)}: ${textOf(first)}`);
   }
 
-  const skipped = notCompared.length > 0 ? ` · ${notCompared.length} not compared, as they are not up-to-date` : '';
+  const skipped = notCompared.length > 0 ? ` · ${notCompared.length} not compared, as they are not up-to-date or are being changed` : '';
   CLIHelper.dump(`${equal} equal to what the tenant set makes, ${drifted.length} not${skipped}`);
 }
 

@@ -11,8 +11,10 @@ export const SCHEMA_COMMENT = 'tenant of @landlord/mikro-orm';
 
 /** The schemas in the database that the library created. */
 export async function findOwnedSchemas(database: Pick<TenantDatabase, 'execute'>, ctx?: Transaction): Promise<ReadonlySet<string>> {
+  // `obj_description()` runs a statement for each schema
   const rows = await database.execute<{ name: string }>(
-    `select nspname as name from pg_namespace where obj_description(oid, 'pg_namespace') = ?`,
+    `select n.nspname as name from pg_namespace n join pg_description d on d.objoid = n.oid and d.classoid = 'pg_namespace'::regclass and d.objsubid = 0
+      where d.description = ?`,
     [SCHEMA_COMMENT],
     ctx,
   );

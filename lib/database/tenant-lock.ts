@@ -25,5 +25,25 @@ export async function unlockForSession(database: TenantDatabase, schemaName: str
   await database.execute(`select pg_advisory_unlock(${LOCK_KEY})`, [schemaName], ctx);
 }
 
+/** Takes the tenant's lock for the rest of the transaction, if nobody has it. */
+export async function tryLockTenant(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<boolean> {
+  const [row] = await database.execute<{ locked: boolean }>(`select pg_try_advisory_xact_lock(${LOCK_KEY}) as locked`, [schemaName], ctx);
+
+  return row?.locked === true;
+}
+
+/** The schemas of which somebody has the tenant's lock: they are migrated, renamed, copied or dropped at the moment. */
+export async function findLocked(database: TenantDatabase): Promise<ReadonlySet<string>> {
+  const rows = await database.execute<{ name: string }>(
+    `select n.nspname::text as name from pg_locks l
+      join pg_namespace n on hashtextextended('landlord:' || n.nspname, 0) = ((l.classid::bigint << 32) | l.objid::bigint)
+      where l.locktype = 'advisory' and l.objsubid = 1 and l.granted and l.database = (select oid from pg_database where datname = current_database())`,
+    [],
+    undefined,
+  );
+
+  return new Set(rows.map(({ name }) => name));
+}
+
 /** PostgreSQL keeps advisory locks per database. Within a database, the schema name is the key. */
 export const LOCK_KEY = `hashtextextended('landlord:' || ?, 0)`;

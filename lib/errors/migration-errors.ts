@@ -107,6 +107,15 @@ export class MigrationError extends TenantError {
     );
   }
 
+  static notMended(schemaName: string, cause?: unknown): MigrationError {
+    return new MigrationError(
+      'TENANT_BUSY',
+      `Schema ${show(schemaName)} was not mended: it is being migrated, changed or used at the moment. Nothing was changed in it. Run it again.`,
+      undefined,
+      { cause },
+    );
+  }
+
   static historyUnreadable(schemaName: string, cause: unknown): MigrationError {
     return new MigrationError(
       'MIGRATION_HISTORY_UNREADABLE',

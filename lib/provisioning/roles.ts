@@ -24,6 +24,13 @@ export async function createRoleSql(database: TenantDatabase, schemaName: string
     `grant ${role} to session_user`,
     ...(roles.shared === undefined ? [] : [`grant ${quoteIdentifier(roles.shared)} to ${role}`]),
     `grant usage on schema ${schema} to ${role}`,
+    ...defaultPrivilegesSql({ role, schema }),
+  ];
+}
+
+/** The statements by which a tenant's role gets its privileges on what is added to its schema later. Both names are quoted. */
+function defaultPrivilegesSql({ role, schema }: { readonly role: string; readonly schema: string }): string[] {
+  return [
     `alter default privileges in schema ${schema} grant ${TABLE_PRIVILEGES} on tables to ${role}`,
     `alter default privileges in schema ${schema} grant ${SEQUENCE_PRIVILEGES} on sequences to ${role}`,
   ];
@@ -57,6 +64,18 @@ export function grantSql({ options: { roles } }: TenantDatabase, schemaName: str
     `grant ${TABLE_PRIVILEGES} on all tables in schema ${schema} to ${role}`,
     `grant ${SEQUENCE_PRIVILEGES} on all sequences in schema ${schema} to ${role}`,
   ];
+}
+
+/** The same, and those by which it gets its privileges on what is added later. */
+export function allGrantsSql(database: TenantDatabase, schemaName: string): string[] {
+  const { roles } = database.options;
+
+  return roles === undefined
+    ? []
+    : [
+        ...grantSql(database, schemaName),
+        ...defaultPrivilegesSql({ role: quoteIdentifier(roleOfTenant(roles, schemaName)), schema: quoteIdentifier(schemaName) }),
+      ];
 }
 
 /** Drops the role of a tenant after its schema. The role may be missing, because the tenant may be older than the option `roles`. */

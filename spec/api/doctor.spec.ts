@@ -1,7 +1,9 @@
 import { tenants, type DoctorOptions, type Finding, type FindingKind, type TenantService } from '@landlord/mikro-orm';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
+import pg from 'pg';
 import type { Library } from '../../fixtures/entities/index.ts';
+import { until } from '../support/assertions/until.ts';
 import { createDatabase, onDatabases } from '../support/databases/database.ts';
 import { initLibrary, newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 
@@ -69,6 +71,13 @@ const PLANTS: readonly Plant[] = [
     name: 'drifted',
     sql: ['alter table drifted.author add column shoe_size int', 'drop index if exists drifted.nothing'],
     message: /it has column author\.shoe_size/,
+    isDeep: true,
+  },
+  {
+    kind: 'drift',
+    name: 'granted',
+    sql: ['grant select on granted.author to pg_monitor'],
+    message: /it has grant select on table author to pg_monitor/,
     isDeep: true,
   },
 ];
@@ -177,30 +186,127 @@ onDatabases(
       const prefix = `doc_${process.pid}_`;
       const orm = await initLibrary(database, { roles: { prefix } });
       const service = tenants<Library>(orm);
-      await orm.em.fork().persistAndFlush(['carl', 'dora', 'ede'].map(name => newLibrary(name)));
+      await orm.em.fork().persistAndFlush(['carl', 'dora', 'ede', 'fay', 'gus'].map(name => newLibrary(name)));
       // older than the option
       const missing = (await service.doctor()).findings;
       expect(missing.map(keyOf)).to.have.members(['role-missing acme', 'role-missing bob']);
-      await database.query(`create role "${prefix}gone"`);
-      await database.query(`grant usage on schema dora to "${prefix}carl"`);
-      await database.query(`grant select on dora.author to "${prefix}carl"`);
-      await database.query(`revoke select on ede.author from "${prefix}ede"`);
-      const expected = ['role-missing acme', 'role-missing bob', `role-stale ${prefix}gone`, 'grant-stale dora', 'grant-missing ede'];
-      expect((await service.doctor()).findings.map(keyOf)).to.have.members(expected);
-      const { mended, failed } = await service.doctor({ fix: true });
-      expect([mended.length, failed]).to.deep.equal([5, []]);
-      expect((await service.doctor()).findings).to.deep.equal([]);
-      expect(await database.query(`select has_schema_privilege($1, 'dora', 'usage') as may`, [`${prefix}carl`])).to.deep.equal([
-        { may: false },
+
+      for (const sql of [
+        `create role "${prefix}gone"`,
+        `create type dora.mood as enum ('glad')`,
+        `create function dora.f() returns int language sql as 'select 1'`,
+        `grant usage on schema dora to "${prefix}carl"`,
+        `grant select on dora.author to "${prefix}carl"`,
+        `grant select (name) on dora.member to "${prefix}gone"`,
+        `grant usage on type dora.mood to "${prefix}gone"`,
+        `grant execute on function dora.f() to "${prefix}gone"`,
+        `alter default privileges in schema dora grant select on tables to "${prefix}gone"`,
+        `grant "${prefix}dora" to "${prefix}carl"`,
+        `revoke select on ede.author from "${prefix}ede"`,
+        `revoke usage on sequence ede.author_id_seq from "${prefix}ede"`,
+        `revoke usage on schema fay from "${prefix}fay"`,
+        `alter default privileges in schema fay revoke insert, select, update, delete, truncate on tables from "${prefix}fay"`,
+      ]) {
+        await database.query(sql);
+      }
+
+      const expected = [
+        'role-missing acme',
+        'role-missing bob',
+        `role-stale ${prefix}gone`,
+        'grant-stale dora',
+        'grant-stale dora',
+        'grant-stale dora',
+        'grant-missing ede',
+        'grant-missing fay',
+      ];
+      const { findings } = await service.doctor();
+      expect(findings.map(keyOf)).to.have.members(expected);
+      expect(messagesOf(findings, 'grant-stale')).to.have.members([
+        `role ${prefix}carl, which is that of another tenant, has privileges in the schema: on tables, the schema`,
+        `role ${prefix}gone, which is that of another tenant, has privileges in the schema: on routines, tables, types, what is added later`,
+        `role ${prefix}carl, which is that of another tenant, is a member of the tenant's role and has all its privileges`,
       ]);
+      expect(messagesOf(findings, 'grant-missing')).to.have.members([
+        'the role of the tenant lacks privileges on sequences (1), tables (1)',
+        'the role of the tenant lacks privileges on the schema, what is added later',
+      ]);
+      // two at once mend each fault, and neither fails for what the other has done
+      const both = await Promise.all([service.doctor({ fix: true }), service.doctor({ fix: true })]);
+      expect(both.map(({ mended, failed }) => [mended.length, failed])).to.deep.equal([
+        [8, []],
+        [8, []],
+      ]);
+      expect((await service.doctor()).findings).to.deep.equal([]);
+      expect(
+        await database.query(
+          `select has_schema_privilege($1, 'dora', 'usage') as schema, has_column_privilege($2, 'dora.member', 'name', 'select') as column,
+            pg_has_role($1, $3, 'member') as member`,
+          [`${prefix}carl`, `${prefix}carl`, `${prefix}dora`],
+        ),
+      ).to.deep.equal([{ schema: false, column: false, member: false }]);
+      // a table that is added later is the tenant's
+      await database.query('create table fay.later (id int)');
+      expect((await service.doctor()).findings).to.deep.equal([]);
+      // what an application may want is named, and left
+      await database.query('grant usage on schema gus to public');
+      const open = await service.doctor({ fix: true });
+      expect(messagesOf(open.findings, 'grant-stale')).to.deep.equal(['everybody may look into the schema']);
+      expect([open.mended, open.failed]).to.deep.equal([[], []]);
 
       for (const { schemaName } of await service.list()) {
         await service.drop(schemaName);
       }
     });
+
+    it('L5 an index whose mending was cut short is mended by the next, and one that is just being built is none', async () => {
+      const orm = await openLibrary(database);
+      const service = tenants<Library>(orm);
+      await orm.em.fork().persistAndFlush(newLibrary('hans'));
+      await database.query('create index by_name on hans.author (name)');
+      await database.query(`update pg_index set indisvalid = false where indexrelid = 'hans.by_name'::regclass`);
+      const reader = new pg.Client({ connectionString: database.url });
+      await reader.connect();
+      // building an index concurrently waits for older transactions
+      await reader.query('begin isolation level repeatable read; select from hans.author');
+      const cut = service.doctor({ fix: true });
+      await until('it waits', async () => (await waiting('reindex index concurrently')).length > 0);
+      expect(await service.doctor()).to.deep.include({ findings: [], busy: ['hans'] });
+      await database.query(`select pg_terminate_backend(pid, 5000) from pg_stat_activity where query like 'reindex index concurrently%'`);
+      expect((await cut).failed.map(({ finding }) => keyOf(finding))).to.deep.equal(['index-invalid hans']);
+      await reader.end();
+      expect((await service.doctor()).findings.map(({ object }) => object)).to.deep.equal(['by_name', 'by_name_ccnew']);
+      // a tenant on which one of them works is left to it by the other
+      await Promise.all([service.doctor({ fix: true }), service.doctor({ fix: true })]);
+      expect((await service.doctor({ fix: true })).failed).to.deep.equal([]);
+      expect((await service.doctor({ deep: true })).findings.map(keyOf)).to.deep.equal(['drift hans']);
+      await service.drop('hans');
+    });
+
+    it('L5 a tenant that is migrated at the moment is not mended, and is by the next', async () => {
+      const orm = await openLibrary(database);
+      const service = tenants<Library>(orm);
+      await orm.em.fork().persistAndFlush(newLibrary('ida'));
+      await database.query('comment on schema ida is null');
+      const other = new pg.Client({ connectionString: database.url });
+      await other.connect();
+      await other.query(`begin; select pg_advisory_xact_lock(hashtextextended('landlord:ida', 0))`);
+      expect(await service.doctor({ fix: true })).to.deep.include({ findings: [], mended: [], busy: ['ida'] });
+      await other.end();
+      expect((await service.doctor({ fix: true })).mended).to.have.length(1);
+      expect((await service.doctor()).findings).to.deep.equal([]);
+    });
+
+    async function waiting(text: string): Promise<unknown[]> {
+      return database.query(`select from pg_stat_activity where starts_with(query, $1) and wait_event_type = 'Lock'`, [text]);
+    }
   },
   ['postgresql'],
 );
+
+function messagesOf(findings: readonly Finding[], kind: FindingKind): string[] {
+  return findings.filter(each => each.kind === kind).map(({ message }) => message);
+}
 
 function keyOf({ kind, schemaName, object }: Finding): string {
   return `${kind} ${schemaName ?? object}`;

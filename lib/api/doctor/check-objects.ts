@@ -1,36 +1,59 @@
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { findLocked } from '../../database/tenant-lock.js';
 import { namesOfPath, quoteIdentifier, quoteTable } from '../../postgres/schema-name.js';
 import { isTenantEntity } from '../../tenant/entity-kinds.js';
 import { isPglite } from '../../tenant/is-pglite.js';
 import type { Finding } from './finding.js';
 
-/** Indexes that no query uses, because building them has failed. One statement for the whole catalog. */
-export async function checkIndexes(database: TenantDatabase, names: ReadonlySet<string>): Promise<Finding[]> {
-  const rows = await database.execute<{ schema: string; index: string; table: string; kind: string }>(
-    `select n.nspname::text as schema, c.relname::text as index, t.relname::text as table, c.relkind::text as kind
+/**
+ * Indexes that no query uses, because building them has failed. One statement for the whole catalog. One that is just being built is not valid either, so
+ * what is found is looked at again.
+ */
+export async function checkIndexes(database: TenantDatabase, names: ReadonlySet<string>, busy: Set<string>): Promise<Finding[]> {
+  const found = (await readInvalid(database)).filter(({ schema }) => names.has(schema));
+
+  if (found.length === 0) {
+    return [];
+  }
+
+  const locked = await findLocked(database);
+  const still = new Set((await readInvalid(database)).map(({ oid }) => oid));
+  found.filter(({ schema }) => locked.has(schema)).forEach(({ schema }) => busy.add(schema));
+  const rows = found.filter(({ schema, oid }) => !locked.has(schema) && still.has(oid));
+  const way = isPglite(database.orm.config.getPlatform()) ? '' : ' concurrently';
+
+  return rows.map(({ schema, index, table, kind }) => {
+    const name = quoteTable(schema, index);
+    // what `reindex concurrently` leaves behind stands beside the index that it was to replace
+    const sql = /_cc(new|old)\d*$/.test(index) ? `drop index${way} ${name}` : `reindex index${way} ${name}`;
+
+    return {
+      kind: 'index-invalid',
+      schemaName: schema,
+      object: index,
+      message: `index ${index} of ${table} is not valid, so no query uses it`,
+      remedy: kind === 'I' ? 'Attach the indexes of all partitions.' : `Build it again: \`${sql}\`.`,
+      ...(kind === 'I' ? {} : { fix: [{ sql }] }),
+    };
+  });
+}
+
+function readInvalid(database: TenantDatabase): Promise<InvalidIndex[]> {
+  return database.execute<InvalidIndex>(
+    `select i.indexrelid::text as oid, n.nspname::text as schema, c.relname::text as index, t.relname::text as table, c.relkind::text as kind
       from pg_index i join pg_class c on c.oid = i.indexrelid join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
-      where not i.indisvalid order by 1, 2`,
+      where not i.indisvalid and not exists (select from pg_stat_progress_create_index p where p.index_relid = i.indexrelid) order by 2, 3`,
     [],
     undefined,
   );
-  const way = isPglite(database.orm.config.getPlatform()) ? '' : ' concurrently';
+}
 
-  return rows
-    .filter(({ schema }) => names.has(schema))
-    .map(({ schema, index, table, kind }) => {
-      const name = quoteTable(schema, index);
-      // what `reindex concurrently` leaves behind stands beside the index that it was to replace
-      const sql = /_cc(new|old)\d*$/.test(index) ? `drop index${way} ${name}` : `reindex index${way} ${name}`;
-
-      return {
-        kind: 'index-invalid',
-        schemaName: schema,
-        object: index,
-        message: `index ${index} of ${table} is not valid, so no query uses it`,
-        remedy: kind === 'I' ? 'Attach the indexes of all partitions.' : `Build it again: \`${sql}\`.`,
-        ...(kind === 'I' ? {} : { fix: [{ sql }] }),
-      };
-    });
+interface InvalidIndex {
+  readonly oid: string;
+  readonly schema: string;
+  readonly index: string;
+  readonly table: string;
+  readonly kind: string;
 }
 
 /** Functions that look for their tables in another schema than their own, wherever the function is. */

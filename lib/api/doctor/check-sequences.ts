@@ -1,31 +1,26 @@
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { quoteIdentifier, quoteTable } from '../../postgres/schema-name.js';
+import { isLockTimeout, lacksTable } from '../../postgres/sql-state.js';
 import type { Finding } from './finding.js';
 
 /**
  * Sequences whose next value a row has already: the next insert fails. Reads the sequence and the highest value of each column that has one, a hundred
- * at a time, as each takes locks.
+ * at a time, as each takes locks. A table that is locked or was dropped meanwhile is left out.
  */
 export async function checkSequences(
   database: TenantDatabase,
-  names: ReadonlySet<string>,
-  onProgress: (checked: number, total: number) => void,
+  {
+    names,
+    busy,
+    onProgress,
+  }: { readonly names: ReadonlySet<string>; readonly busy: Set<string>; readonly onProgress: (checked: number, total: number) => void },
 ): Promise<Finding[]> {
   const sequences = (await database.execute<Sequence>(SEQUENCES, [], undefined)).filter(({ schema }) => names.has(schema));
   const findings: Finding[] = [];
 
   for (let start = 0; start < sequences.length; start += BATCH) {
-    const batch = sequences.slice(start, start + BATCH);
-    const rows = await database.execute<{ position: number; highest: string | null; next: string }>(
-      batch.map(selectOf).join(' union all '),
-      [],
-      undefined,
-    );
-
-    for (const { position, highest, next } of rows) {
-      const sequence = batch[position];
-
-      if (sequence !== undefined && highest !== null && BigInt(highest) >= BigInt(next)) {
+    for (const { sequence, highest, next } of await readValues(database, sequences.slice(start, start + BATCH), busy)) {
+      if (highest !== null && BigInt(highest) >= BigInt(next)) {
         findings.push(behind(sequence, highest, next));
       }
     }
@@ -34,6 +29,42 @@ export async function checkSequences(
   }
 
   return findings;
+}
+
+async function readValues(database: TenantDatabase, batch: readonly Sequence[], busy: Set<string>): Promise<Values[]> {
+  const [first] = batch;
+
+  if (first === undefined) {
+    return [];
+  }
+
+  try {
+    const rows = await database.inTransaction(async ctx => {
+      await database.execute(`set local lock_timeout to ${LOCK_TIMEOUT_MS}`, [], ctx);
+
+      return database.execute<ValuesRow>(batch.map(selectOf).join(' union all '), [], ctx);
+    });
+
+    return rows.flatMap(({ position, highest, next }) => {
+      const sequence = batch[position];
+
+      return sequence === undefined ? [] : [{ sequence, highest, next }];
+    });
+  } catch (error) {
+    if (!isLockTimeout(error) && !lacksTable(error)) {
+      throw error;
+    }
+
+    if (batch.length === 1) {
+      busy.add(first.schema);
+
+      return [];
+    }
+
+    const middle = Math.ceil(batch.length / 2);
+
+    return [...(await readValues(database, batch.slice(0, middle), busy)), ...(await readValues(database, batch.slice(middle), busy))];
+  }
 }
 
 function selectOf({ schema, table, column, sequence }: Sequence, position: number): string {
@@ -70,6 +101,19 @@ const SEQUENCES = `select n.nspname::text as schema, t.relname::text as table, a
 
 /** Each takes the locks of a table, its index and a sequence, of which a transaction has 64 by default without asking for others' room. */
 const BATCH = 100;
+
+/** How long a table is waited for that somebody has locked. */
+const LOCK_TIMEOUT_MS = 500;
+
+interface ValuesRow {
+  readonly position: number;
+  readonly highest: string | null;
+  readonly next: string;
+}
+
+interface Values extends Omit<ValuesRow, 'position'> {
+  readonly sequence: Sequence;
+}
 
 interface Sequence {
   readonly schema: string;

@@ -1,13 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { forLibrary } from '../../connection/sql-target.js';
-import { tenantColumns } from '../../database/deleted-tenants.js';
 import { readLocksOfDrop } from '../../database/lock-room.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { hearsChanges } from '../../directory/open-directory.js';
 import { reasonOf } from '../../errors/index.js';
-import { lacksTable } from '../../postgres/sql-state.js';
 import { defaultMaxTenants, maxTenantsIn, megabytesOf } from '../../tenant/connection-options.js';
 import { countTenantTables } from '../../tenant/entity-kinds.js';
+import { checkReplicas } from './check-replicas.js';
 import type { Finding } from './finding.js';
 
 /** The server and the process beside the number of tenants. */
@@ -23,8 +20,8 @@ export async function checkServer(database: TenantDatabase, names: ReadonlySet<s
 /** Whether the largest schema can be dropped. */
 async function checkLocks(database: TenantDatabase, names: ReadonlySet<string>): Promise<Finding[]> {
   const rows = await database.execute<{ name: string }>(
-    `select n.nspname::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where n.nspname not in ('pg_catalog', 'pg_toast', 'information_schema') group by 1 order by count(*) desc limit 1000`,
+    `select n.nspname::text as name from (select relnamespace, count(*) as size from pg_class group by 1) c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname not in ('pg_catalog', 'pg_toast', 'information_schema') order by size desc limit 1000`,
     [],
     undefined,
   );
@@ -80,64 +77,4 @@ async function checkListener(database: TenantDatabase): Promise<Finding[]> {
   } catch (error) {
     return [{ kind: 'listener-deaf', message: `the connection for notices of changes cannot be opened: ${reasonOf(error)}`, remedy }];
   }
-}
-
-/** Whether each read replica knows the tenants that the primary has. */
-async function checkReplicas(database: TenantDatabase, names: ReadonlySet<string>): Promise<Finding[]> {
-  const { config, em } = database.orm;
-  const { replicas = [] } = em.getDriver() as unknown as { readonly replicas?: readonly Replica[] };
-  const { table, schemaName } = tenantColumns(database.rules);
-  const lackedBy = async (replica: Replica): Promise<readonly string[]> => {
-    try {
-      const rows = await forLibrary(config, () =>
-        replica.execute<{ name: string }[]>(`select ${schemaName} as name from ${table}`, [], 'all'),
-      );
-      const known = new Set(rows.map(({ name }) => name));
-
-      return [...names].filter(name => !known.has(name));
-    } catch (error) {
-      if (lacksTable(error)) {
-        return [...names];
-      }
-
-      throw error;
-    }
-  };
-
-  const findings = await Promise.all(
-    replicas.map(async (replica, index): Promise<Finding[]> => {
-      const object = `replica ${index + 1}`;
-      const remedy =
-        'Look at the replication (`pg_stat_replication` on the primary). Until it has caught up, reads there miss tenants and rows.';
-
-      try {
-        const first = await lackedBy(replica);
-        // what was created a moment ago may be on its way
-        const still =
-          first.length === 0 ? [] : (await pause(CATCHES_UP_MS).then(() => lackedBy(replica))).filter(name => first.includes(name));
-
-        return still.length === 0
-          ? []
-          : [
-              {
-                kind: 'replica-behind',
-                object,
-                message: `${object} lacks ${still.length} of ${names.size} tenants, such as ${still[0]}`,
-                remedy,
-              },
-            ];
-      } catch (error) {
-        return [{ kind: 'replica-behind', object, message: `${object} cannot be asked: ${reasonOf(error)}`, remedy }];
-      }
-    }),
-  );
-
-  return findings.flat();
-}
-
-/** How long a replica may take for what the primary has. */
-const CATCHES_UP_MS = 1_000;
-
-interface Replica {
-  execute<Result>(sql: string, params: readonly unknown[], method: 'all'): Promise<Result>;
 }

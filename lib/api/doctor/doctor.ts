@@ -1,5 +1,4 @@
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { lockTenant } from '../../database/tenant-lock.js';
 import { findDrift, type TenantDrift } from '../../migrations/run/drift.js';
 import { selectSchemaNames, type TenantSelection } from '../../migrations/run/selection.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
@@ -9,6 +8,7 @@ import { checkSchemas } from './check-schemas.js';
 import { checkSequences } from './check-sequences.js';
 import { checkServer } from './check-server.js';
 import type { DoctorReport, Finding, MendedFinding } from './finding.js';
+import { mend } from './mend.js';
 
 export interface DoctorOptions<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> extends TenantSelection<Tenant> {
   /**
@@ -31,10 +31,37 @@ export interface DoctorOptions<Tenant extends TenantMixin<unknown> = TenantMixin
 
 /** Looks for what is not as it should be, by statements over the whole catalog. Changes nothing without `fix`. */
 export async function examine(database: TenantDatabase, options: DoctorOptions): Promise<DoctorReport> {
-  const { deep = false, fix = false, onFinding, onProgress } = options;
+  const { tenants, findings, busy } = await look(database, options);
+  const results = options.fix === true ? await mend(database, findings) : [];
+  const failed = results.filter(({ error }) => error !== undefined);
+  const left = failed.length === 0 ? new Set<string>() : await leftOf(database, options, failed);
+
+  return {
+    tenants,
+    findings,
+    mended: results.filter(({ finding }) => !left.has(keyOf(finding))).map(({ finding }) => ({ finding })),
+    failed: failed.filter(({ finding }) => left.has(keyOf(finding))),
+    busy,
+  };
+}
+
+/** What could not be mended and is there still: somebody else may have mended it at the same time. */
+async function leftOf(database: TenantDatabase, options: DoctorOptions, failed: readonly MendedFinding[]): Promise<ReadonlySet<string>> {
+  const deep = failed.some(({ finding }) => finding.kind === 'sequence-behind');
+  const { findings, busy } = await look(database, { ...options, deep, onFinding: () => undefined, onProgress: () => undefined });
+  const now = new Set(findings.map(keyOf));
+
+  return new Set(
+    failed.map(({ finding }) => finding).filter(each => now.has(keyOf(each)) || busy.includes(each.schemaName ?? '')).map(keyOf),
+  );
+}
+
+async function look(database: TenantDatabase, options: DoctorOptions): Promise<Pick<DoctorReport, 'tenants' | 'findings' | 'busy'>> {
+  const { deep = false, onFinding, onProgress } = options;
   const selected = isSelective(options) ? new Set(await selectSchemaNames(database, options)) : undefined;
-  const { names: all, findings: ofSchemas } = await checkSchemas(database);
+  const { names: all, findings: ofSchemas, busy: changing } = await checkSchemas(database);
   const names = selected ?? all;
+  const busy = new Set(changing);
   const findings: Finding[] = [];
   const add = (found: readonly Finding[]): void => {
     for (const finding of found) {
@@ -46,65 +73,24 @@ export async function examine(database: TenantDatabase, options: DoctorOptions):
   };
 
   add(ofSchemas);
-  add(await checkIndexes(database, names));
+  add(await checkIndexes(database, names, busy));
   add(await checkFunctionPaths(database, names));
   add(await checkRoles(database, names));
   add(await checkPublicRows(database));
   add(await checkServer(database, all));
 
   if (deep) {
-    add(await checkSequences(database, names, (done, total) => onProgress?.('sequences', done, total)));
-    const { drifted } = await findDrift(database, options, (done, total) => onProgress?.('drift', done, total));
+    add(await checkSequences(database, { names, busy, onProgress: (done, total) => onProgress?.('sequences', done, total) }));
+    const { drifted, busy: notCompared } = await findDrift(database, options, (done, total) => onProgress?.('drift', done, total));
     add(drifted.map(driftFinding));
+    notCompared.forEach(name => busy.add(name));
   }
 
-  const results = fix ? await mend(database, findings) : [];
-
-  return {
-    tenants: names.size,
-    findings,
-    mended: results.filter(({ error }) => error === undefined),
-    failed: results.filter(({ error }) => error !== undefined),
-  };
+  return { tenants: names.size, findings, busy: [...busy].filter(name => names.has(name)).toSorted() };
 }
 
-/** Mends what can be mended safely, each in a transaction of its own, and goes on where one fails. */
-async function mend(database: TenantDatabase, findings: readonly Finding[]): Promise<MendedFinding[]> {
-  const results: MendedFinding[] = [];
-
-  for (const finding of findings.filter(({ fix }) => fix !== undefined)) {
-    try {
-      await mendOne(database, finding);
-      results.push({ finding });
-    } catch (error) {
-      results.push({ finding, error });
-    }
-  }
-
-  return results;
-}
-
-async function mendOne(database: TenantDatabase, { schemaName, fix = [] }: Finding): Promise<void> {
-  // not in a transaction
-  if (fix.some(({ sql }) => sql.includes(' concurrently '))) {
-    for (const { sql, params = [] } of fix) {
-      await database.execute(sql, params, undefined);
-    }
-
-    return;
-  }
-
-  await database.inTransaction(async ctx => {
-    await database.execute(`set local lock_timeout to ${LOCK_TIMEOUT_MS}`, [], ctx);
-
-    if (schemaName !== undefined) {
-      await lockTenant(database, schemaName, ctx);
-    }
-
-    for (const { sql, params = [] } of fix) {
-      await database.execute(sql, params, ctx);
-    }
-  });
+function keyOf({ kind, schemaName, object }: Finding): string {
+  return JSON.stringify([kind, schemaName, object]);
 }
 
 function driftFinding({ schemaName, lacks, has, differs }: TenantDrift): Finding {
@@ -121,6 +107,3 @@ function driftFinding({ schemaName, lacks, has, differs }: TenantDrift): Finding
 function isSelective({ only = [], skip = [], where }: DoctorOptions): boolean {
   return only.length > 0 || skip.length > 0 || where !== undefined;
 }
-
-/** A tenant that is migrated or used at the moment is left as it is. */
-const LOCK_TIMEOUT_MS = 2_000;

@@ -57,4 +57,6 @@ export interface DoctorReport {
   readonly mended: readonly MendedFinding[];
   /** What was to be mended, and could not be. */
   readonly failed: readonly MendedFinding[];
+  /** The schema names of tenants that were migrated or changed at the moment, so that not all of them could be looked at. */
+  readonly busy: readonly string[];
 }

@@ -44,11 +44,21 @@ export async function readHistoryTables(
 ): Promise<FoundHistory[]> {
   return database.inTransaction(async ctx => {
     await database.execute(`set local lock_timeout to ${lockTimeoutMs}`, [], ctx);
-    const schemas = await findSchemas(database, schemaNames, ctx);
-    const rows = await selectAll(database, schemas.filter(mayBeRead), { withDates, ctx });
 
-    return schemas.map(schema => ({ schema, rows: rows.get(schema.name) ?? [] }));
+    return readHistoriesIn(database, { schemaNames, withDates }, ctx);
   });
+}
+
+/** The same in a transaction that is open. */
+export async function readHistoriesIn(
+  database: TenantDatabase,
+  { schemaNames, withDates }: Pick<Reading, 'schemaNames'> & { readonly withDates: boolean },
+  ctx: Transaction,
+): Promise<FoundHistory[]> {
+  const schemas = await findSchemas(database, schemaNames, ctx);
+  const rows = await selectAll(database, schemas.filter(mayBeRead), { withDates, ctx });
+
+  return schemas.map(schema => ({ schema, rows: rows.get(schema.name) ?? [] }));
 }
 
 /** The same without dates, and as messages of several statements. They copy the tables, so there has to be a pool of `pg`, and the database has to take scripts. */

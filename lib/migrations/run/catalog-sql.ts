@@ -10,7 +10,7 @@ export const OBJECTS_OF_SCHEMAS = `
 with wanted as (select oid, nspname from pg_namespace where nspname in (?)),
 relations as (
   select c.*, w.nspname from (select oid, relname, relkind, relrowsecurity, relforcerowsecurity, relpersistence, relpartbound, reloptions,
-    relnamespace from pg_class) c
+    relnamespace, relowner, relacl from pg_class) c
   join wanted w on w.oid = c.relnamespace
   where not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 )
@@ -69,10 +69,47 @@ select w.nspname, 'domain ' || t.typname, concat_ws(' ', format_type(t.typbasety
 from pg_type t join wanted w on w.oid = t.typnamespace where t.typtype = 'd'`;
 
 /**
+ * The privileges in these schemas, in the same form, to be read in one statement with their objects: those of everybody, and of roles other than the owner
+ * and the tenants' own. The parameter is what the names of tenants' roles begin with, or null. What everybody may do by default has a row too, so that its
+ * revocation is seen.
+ */
+const GRANTS_OF_SCHEMAS = `
+select schema_name, 'grant ' || lower(a.privilege_type) || ' on ' || place || ' to ' || coalesce(quote_ident(r.rolname), 'public'),
+  case when a.is_grantable then 'with grant option' end
+from (
+  select w.nspname as schema_name, 'schema' as place, n.nspowner as owner, n.nspacl as acl from wanted w join pg_namespace n on n.oid = w.oid
+  union all
+  select nspname, case relkind when 'S' then 'sequence ' else 'table ' end || relname, relowner, relacl from relations
+  where relacl is not null and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+  union all
+  select c.nspname, 'column ' || c.relname || '.' || t.attname, c.relowner, t.attacl from relations c join pg_attribute t on t.attrelid = c.oid
+  where t.attacl is not null and not t.attisdropped
+  union all
+  select w.nspname, 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', p.proowner,
+    coalesce(p.proacl, acldefault('f', p.proowner))
+  from pg_proc p join wanted w on w.oid = p.pronamespace
+  where not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+  union all
+  select w.nspname, 'type ' || t.typname, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner)) from pg_type t join wanted w on w.oid = t.typnamespace
+  where (t.typtype in ('e', 'd', 'r') or exists (select from relations c where c.oid = t.typrelid and c.relkind = 'c'))
+  and not exists (select from pg_depend d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')
+  union all
+  select w.nspname, 'new ' || case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' else 'types' end,
+    d.defaclrole, d.defaclacl
+  from pg_default_acl d join wanted w on w.oid = d.defaclnamespace
+) held cross join lateral aclexplode(acl) a left join pg_roles r on r.oid = a.grantee
+where a.grantee <> owner and (a.grantee = 0 or r.rolname is not null) and not coalesce(starts_with(r.rolname::text, ?), false)`;
+
+/** Objects and privileges. The parameters are those of both. */
+export const OBJECTS_AND_GRANTS = `${OBJECTS_OF_SCHEMAS}
+union all ${GRANTS_OF_SCHEMAS}`;
+
+/**
  * One text for each schema, which is equal if all its objects are. The name of the schema is taken out of the definitions. Something else that has the
  * name of the schema, such as a table, is taken out with it, so texts can differ although the objects do not.
  */
 export const FINGERPRINTS = String.raw`
-select schema_name, md5(string_agg(object || ' ' || definition, chr(10) order by object collate "C")) as fingerprint from (
-  select schema_name, object, regexp_replace(definition, '"\?\m' || schema_name || '\M"\?\.', '*.', 'g') as definition from (${OBJECTS_OF_SCHEMAS}) objects
+select schema_name, md5(string_agg(line, chr(10) order by line collate "C")) as fingerprint from (
+  select schema_name, regexp_replace(concat(object, ' ', definition), '"\?\m' || schema_name || '\M"\?\.', '*.', 'g') as line
+  from (${OBJECTS_AND_GRANTS}) objects
 ) plain group by schema_name`;

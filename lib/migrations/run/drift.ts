@@ -1,10 +1,14 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { tryLockTenant } from '../../database/tenant-lock.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
+import { hasSqlState, isLockTimeout, lacksTable } from '../../postgres/sql-state.js';
+import { executedIn, namesOf } from '../history/histories.js';
+import { readHistoriesIn } from '../history/history-tables.js';
 import { loadMigrationSet, tenantMigrationsOptions, type MigrationSet } from '../set/migration-set.js';
-import { FINGERPRINTS, OBJECTS_OF_SCHEMAS } from './catalog-sql.js';
+import { FINGERPRINTS, OBJECTS_AND_GRANTS, OBJECTS_OF_SCHEMAS } from './catalog-sql.js';
 import { readNewSchema } from './new-schema.js';
-import { migrationStatus } from './status.js';
+import { migrationStatus, type TenantMigrationStatus } from './status.js';
 import type { TenantSelection } from './selection.js';
 
 /** How the objects in tenants' schemas differ from what the tenant set makes. */
@@ -12,8 +16,10 @@ export interface DriftReport {
   /** How many tenants have what the set makes. */
   readonly equal: number;
   readonly drifted: readonly TenantDrift[];
-  /** The schema names of tenants that were not compared, because they are not up to date. */
+  /** The schema names of tenants that were not compared, because they are not up to date, or are migrated or changed at the moment. */
   readonly notCompared: readonly string[];
+  /** Those among them that are migrated or changed at the moment. */
+  readonly busy: readonly string[];
 }
 
 /** What differs in one tenant. Objects are named by their kind and name, for example `index loan_due_index` or `column member.email`. */
@@ -27,7 +33,7 @@ export interface TenantDrift {
 
 /**
  * Compares the objects in each selected tenant's schema with what the tenant set makes: tables, columns, indexes, constraints, triggers, policies, views,
- * functions, enums and domains. The set is run in a new schema, which is rolled back, so the role needs the right to create one. Many tenants are
+ * functions, enums, domains and privileges. The set is run in a new schema, which is rolled back, so the role needs the right to create one. Many tenants are
  * compared at a time, by a text for each; the objects are read of those that differ.
  *
  * @throws MigrationError `MIGRATION_FAILED` if the set cannot be run.
@@ -44,15 +50,18 @@ export async function findDrift(
   );
   const made = await readMade(database, await loadMigrationSet(database));
   const drifted: TenantDrift[] = [];
+  const busy: string[] = [];
 
   for (let start = 0; start < compared.length; start += BATCH_SIZE) {
-    const names = compared.slice(start, start + BATCH_SIZE).map(({ schemaName }) => schemaName);
-    const fingerprints = await database.inTransaction(ctx => readFingerprints(database, names, ctx));
+    const batch = compared.slice(start, start + BATCH_SIZE);
+    const fingerprints = await readFingerprintsOf(database, batch);
 
-    for (const schemaName of names.filter(name => fingerprints.get(name) !== made.fingerprint)) {
-      const drift = driftOf(schemaName, made.objects, await database.inTransaction(ctx => readObjects(database, schemaName, ctx)));
+    for (const tenant of batch.filter(({ schemaName }) => fingerprints.get(schemaName) !== made.fingerprint)) {
+      const drift = await compare(database, tenant, made.all);
 
-      if (drift !== undefined) {
+      if (drift === 'busy') {
+        busy.push(tenant.schemaName);
+      } else if (drift !== undefined) {
         drifted.push(drift);
       }
     }
@@ -60,7 +69,85 @@ export async function findDrift(
     onProgress(Math.min(start + BATCH_SIZE, compared.length), compared.length);
   }
 
-  return { equal: compared.length - drifted.length, drifted, notCompared: notCompared.map(({ schemaName }) => schemaName) };
+  return {
+    equal: compared.length - drifted.length - busy.length,
+    drifted,
+    notCompared: [...notCompared.map(({ schemaName }) => schemaName), ...busy].toSorted(),
+    busy,
+  };
+}
+
+/** Those of schemas whose definitions could be read. One that is being migrated or dropped has others back. */
+async function readFingerprintsOf(database: TenantDatabase, tenants: readonly TenantMigrationStatus[]): Promise<ReadonlyMap<string, string>> {
+  try {
+    return await inShortTransaction(database, ctx =>
+      readFingerprints(
+        database,
+        tenants.map(({ schemaName }) => schemaName),
+        ctx,
+      ),
+    );
+  } catch (error) {
+    if (!isOfChange(error)) {
+      throw error;
+    }
+
+    const middle = Math.ceil(tenants.length / 2);
+
+    return tenants.length === 1
+      ? new Map<string, string>()
+      : new Map([
+          ...(await readFingerprintsOf(database, tenants.slice(0, middle))),
+          ...(await readFingerprintsOf(database, tenants.slice(middle))),
+        ]);
+  }
+}
+
+/** The difference, read while nobody changes the tenant. */
+async function compare(
+  database: TenantDatabase,
+  { schemaName, executed }: TenantMigrationStatus,
+  made: Objects,
+): Promise<TenantDrift | 'busy' | undefined> {
+  try {
+    return await inShortTransaction(database, async ctx => {
+      if (!(await tryLockTenant(database, schemaName, ctx)) || !(await hasStill(database, { schemaName, executed }, ctx))) {
+        return 'busy';
+      }
+
+      return driftOf(schemaName, made, await readAll(database, schemaName, ctx));
+    });
+  } catch (error) {
+    if (isOfChange(error)) {
+      return 'busy';
+    }
+
+    throw error;
+  }
+}
+
+/** Whether the schema is there, with the same history. */
+async function hasStill(
+  database: TenantDatabase,
+  { schemaName, executed }: Pick<TenantMigrationStatus, 'schemaName' | 'executed'>,
+  ctx: Transaction,
+): Promise<boolean> {
+  const [found] = await readHistoriesIn(database, { schemaNames: [schemaName], withDates: false }, ctx);
+
+  return found !== undefined && namesOf({ executed: executedIn(found.rows) }).join() === executed.join();
+}
+
+function inShortTransaction<Result>(database: TenantDatabase, fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
+  return database.inTransaction(async ctx => {
+    await database.execute(`set local lock_timeout to ${LOCK_TIMEOUT_MS}`, [], ctx);
+
+    return fn(ctx);
+  });
+}
+
+/** Whether a table is locked, or was dropped while its definition was read, which is an internal error of PostgreSQL. */
+function isOfChange(error: unknown): boolean {
+  return isLockTimeout(error) || lacksTable(error) || hasSqlState(error, ['XX000']);
 }
 
 export type Objects = ReadonlyMap<string, string>;
@@ -69,35 +156,59 @@ export type Objects = ReadonlyMap<string, string>;
 export async function readMade(
   database: TenantDatabase,
   planned: MigrationSet,
-): Promise<{ readonly fingerprint: string | undefined; readonly objects: Objects }> {
+): Promise<{
+  readonly fingerprint: string | undefined;
+  readonly objects: Objects;
+  /** With the privileges on them. */
+  readonly all: Objects;
+}> {
   return readNewSchema(database, { planned }, async (schemaName, ctx) => ({
     fingerprint: (await readFingerprints(database, [schemaName], ctx)).get(schemaName),
     objects: await readObjects(database, schemaName, ctx),
+    all: await readAll(database, schemaName, ctx),
   }));
 }
 
 async function readFingerprints(database: TenantDatabase, schemaNames: readonly string[], ctx: Transaction): Promise<Map<string, string>> {
   // with an empty path, every name in a definition has its schema
   await database.execute(`set local search_path to ''`, [], ctx);
-  const rows = await database.execute<{ schema_name: string; fingerprint: string }>(FINGERPRINTS, [schemaNames, historyOf(database)], ctx);
+  const rows = await database.execute<{ schema_name: string; fingerprint: string }>(
+    FINGERPRINTS,
+    [schemaNames, historyOf(database), prefixOf(database)],
+    ctx,
+  );
 
   return new Map(rows.map(row => [row.schema_name, row.fingerprint]));
 }
 
-export async function readObjects(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<Objects> {
+/** The objects in a schema, without the privileges on them. */
+export function readObjects(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<Objects> {
+  return readBy(database, { sql: OBJECTS_OF_SCHEMAS, params: [[schemaName], historyOf(database)], schemaName }, ctx);
+}
+
+function readAll(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<Objects> {
+  return readBy(database, { sql: OBJECTS_AND_GRANTS, params: [[schemaName], historyOf(database), prefixOf(database)], schemaName }, ctx);
+}
+
+async function readBy(
+  database: TenantDatabase,
+  { sql, params, schemaName }: { readonly sql: string; readonly params: readonly unknown[]; readonly schemaName: string },
+  ctx: Transaction,
+): Promise<Objects> {
   // with this path, no name of the schema's own in a definition has its schema
   await database.execute(`set local search_path to ${searchPathOf(schemaName)}`, [], ctx);
-  const rows = await database.execute<{ object: string; definition: string | null }>(
-    OBJECTS_OF_SCHEMAS,
-    [[schemaName], historyOf(database)],
-    ctx,
-  );
+  const rows = await database.execute<{ object: string; definition: string | null }>(sql, params, ctx);
   const own = new RegExp(`"?\\b${schemaName}\\b"?\\.`, 'g');
 
   return new Map(
     // these are described with their schema all the same
     rows.map(({ object, definition }) => [object, WITH_SCHEMA.test(object) ? (definition ?? '').replaceAll(own, '') : (definition ?? '')]),
   );
+}
+
+/** What the privileges of the tenants' own roles are left out by: the doctor looks at them. */
+function prefixOf({ options: { roles } }: TenantDatabase): string | null {
+  return roles?.prefix ?? null;
 }
 
 function historyOf(database: TenantDatabase): string {
@@ -120,5 +231,8 @@ function partition<Item>(items: readonly Item[], matches: (item: Item) => boolea
 
 /** How many schemas are compared in one statement. */
 const BATCH_SIZE = 250;
+
+/** How long a tenant's tables are waited for. One that is migrated or changed at the moment is not compared. */
+const LOCK_TIMEOUT_MS = 1_000;
 
 const WITH_SCHEMA = /^(function|statistics) /;

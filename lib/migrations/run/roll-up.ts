@@ -115,7 +115,7 @@ function refusalOf(
 }
 
 async function combine(database: TenantDatabase, set: MigrationSet): Promise<{ readonly fileName: string; readonly names: string[] }> {
-  const { objects } = await readMade(database, set);
+  const { all: objects } = await readMade(database, set);
   const { fileName, name } = await writeRollup({ database, readMadeSchema }, set, async migration => {
     await checkMade(database, objects, [migration]);
 
@@ -126,7 +126,7 @@ async function combine(database: TenantDatabase, set: MigrationSet): Promise<{ r
 }
 
 async function tryToCombine(database: TenantDatabase, set: MigrationSet): Promise<Pick<TenantMigration, 'name' | 'replaces'>> {
-  const { objects } = await readMade(database, set);
+  const { all: objects } = await readMade(database, set);
   const { name } = await writeRollup({ database, readMadeSchema }, set, async migration => {
     await checkMade(database, objects, [migration]);
 
@@ -146,7 +146,7 @@ async function finish(
 
   // it may not have been tried before
   if (left.length > 0) {
-    const { objects } = await readMade(
+    const { all: objects } = await readMade(
       database,
       all.filter(each => !begun.includes(each)),
     );
@@ -162,10 +162,10 @@ async function finish(
 
 async function checkMade(
   database: TenantDatabase,
-  objects: Awaited<ReturnType<typeof readMade>>['objects'],
+  objects: Awaited<ReturnType<typeof readMade>>['all'],
   set: MigrationSet,
 ): Promise<void> {
-  const drift = driftOf('', objects, (await readMade(database, set)).objects);
+  const drift = driftOf('', objects, (await readMade(database, set)).all);
 
   if (drift !== undefined) {
     const differs = [...drift.lacks, ...drift.has, ...drift.differs];

