@@ -1,19 +1,38 @@
-/**
- * The objects of schemas, as PostgreSQL describes them: one row each with `schema_name`, `object` (its kind and name) and `definition`. The schemas are
- * the parameter, several in a list. What belongs to an extension is left out, and so are owners, privileges, comments, the order of columns, and what
- * is tuned for a single tenant: storage parameters and statistics targets. A function's own path is told without the name of its schema. The key of
- * the history, whose table is the second parameter, is left out: it was a `serial` in former versions.
- *
- * https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CATALOG
- */
-export const OBJECTS_OF_SCHEMAS = `
+const OF_SCHEMAS = `
 with wanted as (select oid, nspname from pg_namespace where nspname in (?)),
 relations as (
   select c.*, w.nspname from (select oid, relname, relkind, relrowsecurity, relforcerowsecurity, relpersistence, relpartbound, reloptions,
     relnamespace, relowner, relacl from pg_class) c
   join wanted w on w.oid = c.relnamespace
   where not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
-)
+),
+routines as (
+  select p.*, w.nspname from pg_proc p join wanted w on w.oid = p.pronamespace
+  where not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+),
+types as (select t.*, w.nspname from pg_type t join wanted w on w.oid = t.typnamespace),
+statistics as (select s.*, w.nspname from pg_statistic_ext s join wanted w on w.oid = s.stxnamespace)`;
+
+// what PostgreSQL does not note as in the schema is an index of a table, or the columns of a composite type
+const OF_ONE_SCHEMA = `
+with wanted as (select oid, nspname from pg_namespace where nspname in (?)),
+noted as materialized (
+  select d.classid, d.objid, w.nspname from wanted w join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = w.oid
+  where not exists (select from pg_depend e where e.classid = d.classid and e.objid = d.objid and e.deptype = 'e')
+),
+types as materialized (select t.*, n.nspname from noted n join pg_type t on t.oid = n.objid where n.classid = 'pg_type'::regclass),
+listed as materialized (
+  select objid as oid, nspname from noted where classid = 'pg_class'::regclass
+  union all select i.indexrelid, n.nspname from noted n join pg_index i on i.indrelid = n.objid where n.classid = 'pg_class'::regclass
+  union all select t.typrelid, t.nspname from types t where t.typtype = 'c'
+),
+relations as materialized (select c.*, l.nspname from listed l join pg_class c on c.oid = l.oid),
+routines as materialized (select p.*, n.nspname from noted n join pg_proc p on p.oid = n.objid where n.classid = 'pg_proc'::regclass),
+statistics as materialized (
+  select s.*, n.nspname from noted n join pg_statistic_ext s on s.oid = n.objid where n.classid = 'pg_statistic_ext'::regclass
+)`;
+
+const OBJECTS = `
 select nspname as schema_name,
   case relkind when 'v' then 'view ' when 'm' then 'materialized view ' when 'S' then 'sequence ' else 'table ' end || relname as object,
   concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, case when relkind in ('v', 'm') then pg_get_viewdef(oid) end,
@@ -30,7 +49,7 @@ union all
 select r.nspname, 'rule ' || r.relname || '.' || w.rulename, concat_ws(' ', pg_get_ruledef(w.oid, true), w.ev_enabled)
 from relations r join pg_rewrite w on w.ev_class = r.oid where w.rulename <> '_RETURN'
 union all
-select w.nspname, 'statistics ' || s.stxname, pg_get_statisticsobjdef(s.oid) from pg_statistic_ext s join wanted w on w.oid = s.stxnamespace
+select s.nspname, 'statistics ' || s.stxname, pg_get_statisticsobjdef(s.oid) from statistics s
 union all
 select r.nspname, 'column ' || r.relname || '.' || a.attname,
   concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), l.collname)
@@ -51,22 +70,33 @@ select r.nspname, 'policy ' || r.relname || '.' || p.polname,
   concat_ws(' ', p.polcmd, p.polpermissive, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
 from relations r join pg_policy p on p.polrelid = r.oid
 union all
-select w.nspname, 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
-  replace(pg_get_functiondef(p.oid), ' SET search_path TO ''' || w.nspname || '''', ' SET search_path TO *')
-from pg_proc p join wanted w on w.oid = p.pronamespace where p.prokind in ('f', 'p', 'w')
-and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+select p.nspname, 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+  replace(pg_get_functiondef(p.oid), ' SET search_path TO ''' || p.nspname || '''', ' SET search_path TO *')
+from routines p where p.prokind in ('f', 'p', 'w')
 union all
-select w.nspname, 'aggregate ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+select p.nspname, 'aggregate ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
   concat_ws(' ', a.aggkind, a.aggtransfn, a.aggfinalfn, a.aggcombinefn, format_type(a.aggtranstype, null), a.agginitval, a.aggsortop::regoper)
-from pg_proc p join wanted w on w.oid = p.pronamespace join pg_aggregate a on a.aggfnoid = p.oid
-where not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+from routines p join pg_aggregate a on a.aggfnoid = p.oid
 union all
-select w.nspname, 'enum ' || t.typname, (select string_agg(e.enumlabel, ', ' order by e.enumsortorder) from pg_enum e where e.enumtypid = t.oid)
-from pg_type t join wanted w on w.oid = t.typnamespace where t.typtype = 'e'
+select t.nspname, 'enum ' || t.typname, (select string_agg(e.enumlabel, ', ' order by e.enumsortorder) from pg_enum e where e.enumtypid = t.oid)
+from types t where t.typtype = 'e'
 union all
-select w.nspname, 'domain ' || t.typname, concat_ws(' ', format_type(t.typbasetype, t.typtypmod), t.typnotnull, t.typdefault,
+select t.nspname, 'domain ' || t.typname, concat_ws(' ', format_type(t.typbasetype, t.typtypmod), t.typnotnull, t.typdefault,
   (select string_agg(pg_get_constraintdef(c.oid), ' ' order by c.conname) from pg_constraint c where c.contypid = t.oid))
-from pg_type t join wanted w on w.oid = t.typnamespace where t.typtype = 'd'`;
+from types t where t.typtype = 'd'`;
+
+/**
+ * The objects of schemas, as PostgreSQL describes them: one row each with `schema_name`, `object` (its kind and name) and `definition`. The schemas are
+ * the parameter, several in a list. What belongs to an extension is left out, and so are owners, privileges, comments, the order of columns, and what
+ * is tuned for a single tenant: storage parameters and statistics targets. A function's own path is told without the name of its schema. The key of
+ * the history, whose table is the second parameter, is left out: it was a `serial` in former versions.
+ *
+ * https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CATALOG
+ */
+export const OBJECTS_OF_SCHEMAS = `${OF_SCHEMAS}${OBJECTS}`;
+
+/** The same of one schema. It reads no rows of the catalogs that are of other schemas, however many there are. */
+export const OBJECTS_OF_ONE_SCHEMA = `${OF_ONE_SCHEMA}${OBJECTS}`;
 
 /**
  * The privileges in these schemas, in the same form, to be read in one statement with their objects: those of everybody, and of roles other than the owner

@@ -66,7 +66,7 @@ export async function cloneSchema(database: TenantDatabase, clone: SchemaClone):
       .map(({ name }) => `select setval('${name.replaceAll("'", "''")}', last_value, is_called) from ${quoteIdentifier(from)}.${name}`),
   );
   await make.run(statements.text.keys);
-  await make.run(text.filled.map(name => `refresh materialized view ${name}`));
+  await make.run(text.views);
   await addForeignKeys(make, statements.text.foreignKeys, { data, from });
   await make.run(statements.text.behaviour);
   await make.run(statements.text.comments);
@@ -132,8 +132,11 @@ async function givePrivileges(
   const roleOf = (role: string): string => (role === roles?.from ? roles.to : role);
   const oid = await oidOf(database, to, ctx);
   const options = { schemaName: to, roleOf };
-  await make.run(privilegesSql(wanted, await readPrivileges(database, oid, ctx), options).owners);
-  await make.run(privilegesSql(wanted, await readPrivileges(database, oid, ctx), options).grants);
+  const found = await readPrivileges(database, oid, ctx);
+  const { owners, grants } = privilegesSql(wanted, found, options);
+  await make.run(owners);
+  // those of an object follow its owner
+  await make.run(owners.length === 0 ? grants : privilegesSql(wanted, await readPrivileges(database, oid, ctx), options).grants);
 }
 
 /** @throws CloneError `CLONE_REFUSED` */

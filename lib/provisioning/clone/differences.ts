@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
-import { OBJECTS_OF_SCHEMAS } from '../../migrations/run/catalog-sql.js';
+import { OBJECTS_OF_ONE_SCHEMA } from '../../migrations/run/catalog-sql.js';
 import { escaped, type Names } from './repoint.js';
 
 /** What differs between two schemas, by their catalogs. The name of each is taken out, and so is that of its tenant's role. */
@@ -21,9 +21,14 @@ export async function differences(
   ].toSorted();
 }
 
-/** A table may have the name of the schema, and keeps it: then the definitions are equal as they are. */
+/** A table may have the name of the schema, and keeps it: then the definitions are equal as they are. So does a comment in a function. */
 function isEqual(wanted: Definition, found: Definition | undefined): boolean {
-  return wanted.text === found?.text || wanted.withoutName === found?.withoutName;
+  return (
+    wanted.text === found?.text ||
+    wanted.withoutName === found?.withoutName ||
+    (found !== undefined &&
+      wanted.text.replaceAll(COMMENTS, '').replaceAll(wanted.own, '*') === found.text.replaceAll(COMMENTS, '').replaceAll(found.own, '*'))
+  );
 }
 
 async function readObjects(
@@ -33,7 +38,7 @@ async function readObjects(
 ): Promise<ReadonlyMap<string, Definition>> {
   await database.execute(`set local search_path to ${searchPathOf(schemaName)}`, [], ctx);
   const rows = await database.execute<{ object: string; definition: string | null }>(
-    OBJECTS_OF_SCHEMAS,
+    OBJECTS_OF_ONE_SCHEMA,
     // no table has this name: the key of the history is compared too
     [[schemaName], ''],
     ctx,
@@ -51,12 +56,16 @@ async function readObjects(
     rows.map(({ object, definition }) => {
       const text = definition ?? '';
 
-      return [object, { text, withoutName: text.replaceAll(own, '*') }];
+      return [object, { text, own, withoutName: text.replaceAll(own, '*') }];
     }),
   );
 }
 
 interface Definition {
   readonly text: string;
+  /** What is taken out. */
+  readonly own: RegExp;
   readonly withoutName: string;
 }
+
+const COMMENTS = /--[^\n]*|\/\*[\s\S]*?\*\//g;

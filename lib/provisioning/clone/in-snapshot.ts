@@ -6,6 +6,7 @@ import { SchemaMissingError, SnapshotError } from '../../errors/index.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
 import { quoteTable } from '../../postgres/schema-name.js';
 import { hasSqlState } from '../../postgres/sql-state.js';
+import { made } from './rows.js';
 
 /**
  * Runs `fn` in a transaction that sees a tenant's schema as of one moment, in which nothing migrates, renames or drops it.
@@ -79,7 +80,7 @@ async function lockTables(
 
   try {
     await database.execute(
-      `lock table ${tables.map(table => `only ${quoteTable(schemaName, table)}`).join(', ')} in access share mode`,
+      made(`lock table ${tables.map(table => `only ${quoteTable(schemaName, table)}`).join(', ')} in access share mode`),
       [],
       ctx,
     );

@@ -26,9 +26,9 @@ export async function readBehaviour(
       .filter(({ state }) => state !== 'O')
       .map(({ tableName, name, state }) => `alter table ${tableName} ${STATES[state]} rule ${name}`),
     ...triggers.filter(({ isOfPart }) => !isOfPart).map(({ table, definition }) => unqualified(definition, { schemaName, name: table })),
-    // also those of parts, which come with that of the whole
+    // also those of parts, which come with that of the whole: each has a state of its own
     ...triggers
-      .filter(({ state, isOfPart, stateOfWhole }) => state !== (isOfPart ? stateOfWhole : 'O'))
+      .filter(({ state }) => state !== 'O')
       .map(({ tableName, name, state }) => `alter table only ${tableName} ${STATES[state]} trigger ${name}`),
     ...policies.map(policySql),
     ...relations.flatMap(({ name, hasPolicies, isForced }) => [
@@ -64,8 +64,8 @@ const STATISTICS = (oid: string): string => `with ${objectsOf(oid)}
 
 const TRIGGERS = (oid: string): string => `with ${objectsOf(oid)}
   select quote_ident(t.tgname) as name, r.relname as table, quote_ident(r.relname) as "tableName", pg_get_triggerdef(t.oid) as definition,
-    t.tgenabled as state, t.tgparentid <> 0 as "isOfPart", w.tgenabled as "stateOfWhole"
-  from relations r join pg_trigger t on t.tgrelid = r.oid left join pg_trigger w on w.oid = t.tgparentid
+    t.tgenabled as state, t.tgparentid <> 0 as "isOfPart"
+  from relations r join pg_trigger t on t.tgrelid = r.oid
   where not t.tgisinternal order by t.oid`;
 
 const RULES = (oid: string): string => `with ${objectsOf(oid)}
@@ -138,7 +138,6 @@ interface TriggerRow {
   readonly state: keyof typeof STATES;
   /** Whether it is that of a partition, which belongs to that of the whole. */
   readonly isOfPart: boolean;
-  readonly stateOfWhole: keyof typeof STATES | null;
 }
 
 interface RuleRow {

@@ -45,7 +45,7 @@ const REFUSED = (oid: string): string => `with ${objectsOf(oid)}
     where r.relkind in ('r', 'p') and c.relnamespace <> ${oid}
     union all
     select 'index ' || c.relname || ' (not valid)' from relations r join pg_index i on i.indrelid = r.oid join pg_class c on c.oid = i.indexrelid
-    where not i.indisvalid and r.relkind <> 'p'
+    where not i.indisvalid
     union all
     select 'security label on ' || r.relname from relations r join pg_seclabel l on l.classoid = 'pg_class'::regclass and l.objoid = r.oid
     union all

@@ -1,6 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
+import { familiesOf, familyNodes } from './inheritance.js';
 import { inOrder, type Node } from './node.js';
 import { readBehaviour, readComments } from './read-behaviour.js';
 import { readConstraints } from './read-indexes.js';
@@ -23,8 +24,8 @@ export interface SchemaText {
   readonly sequences: readonly Pick<Sequence, 'name' | 'table' | 'ownership'>[];
   /** What comes after the rows: indexes, constraints, the parts of tables. */
   readonly keys: readonly string[];
-  /** The materialised views that have rows, each after those that it reads. */
-  readonly filled: readonly Sql[];
+  /** What fills the materialised views that have rows, each after those that it reads. */
+  readonly views: readonly string[];
   readonly foreignKeys: readonly string[];
   /** What may not be there while rows are written: triggers, rules, policies. */
   readonly behaviour: readonly string[];
@@ -59,16 +60,24 @@ export async function readSchema(
   const columns = await readColumns(database, oid, ctx);
   const columnsOf = (relation: string): readonly Column[] => columns.filter(column => column.relation === relation);
   const sequences = await readSequences(database, oid, ctx);
+  const depends = await readDepends(database, oid, ctx);
+  const families = familiesOf(relations, columnsOf);
+  const members = new Set(families.flatMap(family => family.members));
   const nodes = [
     ...(await readTypes(database, oid, { ctx, columnsOf })),
     ...(await readRoutines(database, source, ctx)),
-    ...relations.map(relation =>
-      relationNode(relation, { columns: columnsOf(relation.oid), identities: identitiesOf(relation, { sequences, columnsOf }) }),
+    ...relations
+      .filter(relation => !members.has(relation))
+      .map(relation =>
+        relationNode(relation, { columns: columnsOf(relation.oid), identities: identitiesOf(relation, { sequences, columnsOf }) }),
+      ),
+    ...families.flatMap(family =>
+      familyNodes(family, { columnsOf, depends, identitiesOf: relation => identitiesOf(relation, { sequences, columnsOf }) }),
     ),
     ...sequences.filter(({ ownership }) => ownership !== 'i').map(sequenceNode),
     ...relations.flatMap(relation => defaultNodes(relation, columnsOf(relation.oid))),
   ];
-  const { ordered, stuck } = inOrder(nodes, await readDepends(database, oid, ctx));
+  const { ordered, stuck } = inOrder(nodes, depends);
   const { keys, ofIndexes, foreignKeys } = await readConstraints(database, { ...source, relations }, ctx);
   const place = new Map(ordered.map(({ id }, index) => [id, index]));
 
@@ -78,10 +87,12 @@ export async function readSchema(
     tables: relations.filter(({ kind }) => kind === 'r').map(relation => tableText(relation, columnsOf(relation.oid))),
     sequences,
     keys: [...keys, ...attachSql(relations), ...ofIndexes],
-    filled: relations
-      .filter(({ kind, isPopulated }) => kind === 'm' && isPopulated)
-      .toSorted((a, b) => (place.get(`pg_class ${a.oid}`) ?? 0) - (place.get(`pg_class ${b.oid}`) ?? 0))
-      .map(({ name }) => name),
+    views: refreshSql(
+      relations
+        .filter(({ kind }) => kind === 'm')
+        .toSorted((a, b) => (place.get(`pg_class ${a.oid}`) ?? 0) - (place.get(`pg_class ${b.oid}`) ?? 0)),
+      depends,
+    ),
     foreignKeys,
     behaviour: await readBehaviour(database, { ...source, relations }, ctx),
     comments: await readComments(database, oid, ctx),
@@ -115,6 +126,27 @@ function identitiesOf(
   return sequences
     .filter(({ ownership, table }) => ownership === 'i' && table === oid)
     .map(sequence => ({ ...sequence, isAlways: columnsOf(oid).find(({ number }) => number === sequence.column)?.isIdentity === 'a' }));
+}
+
+/** One without rows is filled while another is that reads it: that one got its rows when it had some. */
+function refreshSql(views: readonly Relation[], depends: ReadonlyMap<string, readonly string[]>): string[] {
+  const read = new Set<string>();
+  const visit = (id: string): void => {
+    if (!read.has(id)) {
+      read.add(id);
+      depends.get(id)?.forEach(visit);
+    }
+  };
+  views.filter(({ isPopulated }) => isPopulated).forEach(({ oid }) => visit(`pg_class ${oid}`));
+  const filled = views.filter(({ oid }) => read.has(`pg_class ${oid}`));
+
+  return [
+    ...filled.map(({ name }) => `refresh materialized view ${name}`),
+    ...filled
+      .filter(({ isPopulated }) => !isPopulated)
+      .toReversed()
+      .map(({ name }) => `refresh materialized view ${name} with no data`),
+  ];
 }
 
 /** What each node needs, by the ids of nodes: what belongs to something is that. */

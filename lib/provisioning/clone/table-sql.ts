@@ -13,7 +13,12 @@ export function relationNode(relation: Relation, { columns, identities }: Relati
     sql:
       relation.kind === 'v' || relation.kind === 'm'
         ? [viewSql(relation, columns), ...(relation.kind === 'm' ? columns.flatMap(column => columnSql(name, column)) : [])]
-        : [tableSql(relation, columns), ...identities.map(identitySql), ...columns.flatMap(column => columnSql(name, column))],
+        : [
+            tableSql(relation, columns),
+            ...ownNotNullSql(relation, columns),
+            ...identities.map(identitySql),
+            ...columns.flatMap(column => columnSql(name, column)),
+          ],
   };
 }
 
@@ -44,13 +49,39 @@ export function sequenceNode(sequence: Sequence): Node {
 }
 
 function tableSql(relation: Relation, columns: readonly Column[]): string {
-  const { name, isUnlogged, partitionKey, parents, isPartition, method, options, toastOptions, tablespace } = relation;
+  const { isPartition } = relation;
   // a partition is made on its own and attached when it has its rows, so that its columns may be in another order than those of the whole
   const own = isPartition ? columns : columns.filter(({ isLocal }) => isLocal);
+
+  return tableHeadSql(relation, [
+    ...own.map(column => definitionOf(column, isPartition)),
+    ...(isPartition ? [] : columns.flatMap(inheritedNotNull)),
+  ]);
+}
+
+/** Where not every such rule is a constraint: before PostgreSQL 18. */
+function ownNotNullSql({ isPartition, name }: Relation, columns: readonly Column[]): string[] {
+  return isPartition
+    ? []
+    : columns
+        .filter(({ isLocal, isNotNull, notNull }) => !isLocal && isNotNull && notNull === null)
+        .map(column => `alter table only ${name} alter column ${column.name} set not null`);
+}
+
+/** Of PostgreSQL 18 and later: a child may not leave a column empty that its parents may. */
+function inheritedNotNull({ name, isLocal, notNull }: Column): string[] {
+  return !isLocal && notNull?.isLocal === true && notNull.isValid
+    ? [`constraint ${notNull.name} not null ${name}${notNull.isNoInherit ? ' no inherit' : ''}`]
+    : [];
+}
+
+/** The table with these definitions. */
+export function tableHeadSql(relation: Relation, definitions: readonly string[]): string {
+  const { name, isUnlogged, partitionKey, parents, isPartition, method, options, toastOptions, tablespace } = relation;
   const inherited = !isPartition && parents !== null ? ` inherits (${parents.map(parent => parent.name).join(', ')})` : '';
 
   return [
-    `create ${isUnlogged ? 'unlogged ' : ''}table ${name} (${own.map(column => definitionOf(column, isPartition)).join(', ')})`,
+    `create ${isUnlogged ? 'unlogged ' : ''}table ${name} (${definitions.join(', ')})`,
     inherited,
     partitionKey === null ? '' : ` partition by ${partitionKey}`,
     method === null ? '' : ` using ${method}`,
@@ -59,7 +90,7 @@ function tableSql(relation: Relation, columns: readonly Column[]): string {
   ].join('');
 }
 
-function definitionOf(column: Column, isPartition: boolean): string {
+export function definitionOf(column: Column, isPartition: boolean): string {
   const { name, type, collation, generated, expression, isNotNull, notNull } = column;
   const isOwnNotNull = isNotNull && (notNull === null || (notNull.isValid && (notNull.isLocal || isPartition)));
   const constraint = notNull === null ? '' : ` constraint ${notNull.name}`;
@@ -73,20 +104,23 @@ function definitionOf(column: Column, isPartition: boolean): string {
 }
 
 /** What a column has beside its type. A constraint that is not valid is added after the rows. */
-function columnSql(table: string, { name, storage, compression, statistics, options, generated }: Column): string[] {
+export function columnSql(table: string, column: Column): string[] {
+  const { name, storage, compression, statistics, options, generated } = column;
   const alter = `alter table only ${table} alter column ${name}`;
 
+  const set = options === null ? [] : [`${alter} set (${optionsSql(options).join(', ')})`];
+
   return generated === 'v'
-    ? []
+    ? set
     : [
         ...(storage === null ? [] : [`${alter} set storage ${STORAGE[storage]}`]),
         ...(compression === null ? [] : [`${alter} set compression ${compression}`]),
         ...(statistics === null ? [] : [`${alter} set statistics ${statistics}`]),
-        ...(options === null ? [] : [`${alter} set (${optionsSql(options).join(', ')})`]),
+        ...set,
       ];
 }
 
-function identitySql(sequence: Sequence & { readonly isAlways: boolean }): string {
+export function identitySql(sequence: Sequence & { readonly isAlways: boolean }): string {
   const kind = sequence.isAlways ? 'always' : 'by default';
 
   return (

@@ -67,10 +67,7 @@ export async function writeExport(
 
   await writer.sequences(await positionsOf(database, text, ctx));
   await writer.sql('keys', text.keys);
-  await writer.sql(
-    'views',
-    text.filled.map(name => `refresh materialized view ${name}`),
-  );
+  await writer.sql('views', text.views);
   await writer.sql('foreignKeys', text.foreignKeys);
   await writer.sql('behaviour', [...text.behaviour, ...privileges]);
   await writer.sql('comments', text.comments);

@@ -111,6 +111,7 @@ onDatabases('cloning a tenant with every kind of object', database => {
       `create function acme.aliased() returns int language sql as $$ select acme.id from author acme limit 1 $$`,
       `alter table acme.scratch add whose text default 'acme'`,
       `create text search configuration acme.plain (copy = simple)`,
+      `create index acme_half on only acme.event (at)`,
       `create function acme.right_one() returns bigint language sql as $$ select count(*) from acme.book -- of acme's own
         $$`,
     ];
@@ -123,6 +124,7 @@ onDatabases('cloning a tenant with every kind of object', database => {
 
     const error = (await refusal(tenants().clone('acme', host('dora')), 'CLONE_REFUSED')) as CloneError;
     expect(error.objects.map(each => each.split(':')[0])).to.deep.equal([
+      'index acme_half (not valid)',
       'text search configuration acme.plain',
       'FUNCTION tricky',
       'FUNCTION aliased',
@@ -132,6 +134,7 @@ onDatabases('cloning a tenant with every kind of object', database => {
     expect(await tenants().list()).to.have.length(4);
 
     await database.query('drop text search configuration acme.plain');
+    await database.query('drop index acme.acme_half');
     await tenants().clone('acme', host('dora'), { force: true });
     // what is surely a name follows, as nobody asked to keep it
     await runInTenant('dora', async em => {
@@ -158,6 +161,17 @@ onDatabases('cloning a tenant with every kind of object', database => {
     expect(await database.query('select * from other.seen')).to.deep.equal([{ twin: 1, other: 1 }]);
     await database.query('drop schema twin cascade');
     expect(await database.query('select * from other.seen')).to.deep.equal([{ twin: 1, other: 1 }]);
+  });
+
+  it('L1 a publication of tables of the source has none of the copy, and a comment is left as it was', async () => {
+    await database.query('create publication of_acme for table acme.book');
+    await database.query(`comment on table acme.book is 'acme.book'`);
+    await tenants().clone('acme', host('unpublished'));
+    expect(await database.query(`select schemaname::text as name from pg_publication_tables where pubname = 'of_acme'`)).to.deep.equal([
+      { name: 'acme' },
+    ]);
+    expect(await database.query(`select obj_description('unpublished.book'::regclass) as text`)).to.deep.equal([{ text: 'acme.book' }]);
+    await database.query('drop publication of_acme');
   });
 
   it('L1 refuses a name that is taken, a tenant that is not there, and a transaction of the caller', async () => {
@@ -206,6 +220,24 @@ const BACKWARDS = [
   `create function rows_of() returns setof a_view language sql as 'select * from a_view'`,
   `create table a_typed (s z_view)`,
   `create sequence a_seq owned by z_row.x`,
+  // columns, rules and states that came to a table after those that it has them from or gives them to
+  `create table o_parent (id int, code text)`,
+  `create table o_child (own text) inherits (o_parent)`,
+  `create table o_grandchild (more text) inherits (o_child)`,
+  `alter table o_parent add later int not null default 3`,
+  `alter table o_child alter id set not null`,
+  `alter table o_child add last int`,
+  `insert into o_child (id, own, later) values (1, 'x', 2)`,
+  `create table u_whole (id int, unique (id) with (fillfactor = 50)) partition by hash (id)`,
+  `create table u_part partition of u_whole for values with (modulus 2, remainder 0)`,
+  `create function u_f() returns trigger language plpgsql as 'begin return new; end'`,
+  `create trigger u_t before insert on u_whole for each row execute function u_f()`,
+  `alter table u_whole enable always trigger u_t`,
+  `create trigger u_off before insert on u_whole for each row execute function u_f()`,
+  `alter table u_part disable trigger u_off`,
+  `create materialized view e_first as select 1 as n`,
+  `create materialized view e_second as select n from e_first`,
+  `refresh materialized view e_first with no data`,
   `alter table a_sub alter d set default nextval('a_seq')`,
   `insert into z_parent values (1,'a')`,
   `insert into m_child values (2,'b',1)`,

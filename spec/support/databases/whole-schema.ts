@@ -4,7 +4,7 @@ type Database = Pick<SpecDatabase, 'query'>;
 
 /**
  * All that PostgreSQL's catalogs say of the objects in a schema, a line each, with the name of the schema replaced. It reads columns of the catalogs where it
- * can, and not the definitions that the library's own reader uses.
+ * can, and not the definitions that the library's own reader uses. Columns of indexes keep the names that columns of tables had.
  */
 export async function describeSchema(database: Database, schemaName: string): Promise<string[]> {
   const rows = await database.query<{ line: string }>(DESCRIPTION, [schemaName]);
@@ -24,21 +24,23 @@ export async function rowsOfSchema(database: Database, schemaName: string): Prom
   for (const { name, kind } of tables) {
     found[name] =
       kind === 'S'
-        ? await database.query(`select last_value::text, is_called from "${schemaName}"."${name}"`)
+        ? await database.query(`select last_value::text, is_called from "${schemaName}".${quoted(name)}`)
         : await database.query(
-            `select count(*)::int, md5(string_agg(md5(t::text), '' order by md5(t::text))) from only "${schemaName}"."${name}" t`,
+            `select count(*)::int, md5(string_agg(md5(t::text), '' order by md5(t::text))) from only "${schemaName}".${quoted(name)} t`,
           );
   }
 
   return found;
 }
 
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
 const line = (...parts: readonly string[]): string =>
   `concat_ws(' | ', ${parts.map(part => `coalesce((${part})::text, '-')`).join(', ')}) as line`;
 
 const acl = (column: string): string =>
-  `(select string_agg(concat_ws(' ', coalesce(nullif(e.grantee, 0)::regrole::text, 'public'), e.privilege_type, e.is_grantable), ', ' order by 1)
-    from aclexplode(${column}) e)`;
+  `(select string_agg(entry, ', ' order by entry) from (select concat_ws(' ', coalesce(nullif(e.grantee, 0)::regrole::text, 'public'), e.privilege_type,
+    e.is_grantable) as entry from aclexplode(${column}) e) entries)`;
 
 // that of a key of a partition says only whether PostgreSQL made it with the whole's key or it was attached to that later, as `pg_dump` does too
 const NO_INHERIT = `case when k.contype not in ('p', 'u', 'x') or k.conparentid = 0 then k.connoinherit end`;
@@ -46,12 +48,12 @@ const NO_INHERIT = `case when k.contype not in ('p', 'u', 'x') or k.conparentid 
 const DESCRIPTION = `
 with ns as (select oid from pg_namespace where nspname = $1),
 r as (select c.* from pg_class c, ns where c.relnamespace = ns.oid and c.relkind <> 't')
-select ${line(`'relation'`, 'relname', 'relkind', 'relpersistence', 'reloptions', 'relrowsecurity', 'relforcerowsecurity', 'relreplident', 'relispopulated', 'relispartition', 'relhasindex', 'relhastriggers', 'relhasrules', 'pg_get_expr(relpartbound, r.oid)', 'pg_get_partkeydef(r.oid)', 'relowner::regrole', '(select t.reloptions from pg_class t where t.oid = r.reltoastrelid)', `case when relkind in ('v', 'm') then pg_get_viewdef(r.oid) end`, '(select amname from pg_am where oid = relam)', "obj_description(r.oid, 'pg_class')", `case when relkind not in ('i', 'I') then ${acl(`coalesce(relacl, acldefault(case relkind when 'S' then 's'::"char" else 'r' end, relowner))`)} end`)} from r
+select ${line(`'relation'`, 'relname', 'relkind', 'relpersistence', 'reloptions', 'relrowsecurity', 'relforcerowsecurity', 'relreplident', 'relispopulated', 'relispartition', 'pg_get_expr(relpartbound, r.oid)', 'pg_get_partkeydef(r.oid)', 'relowner::regrole', '(select t.reloptions from pg_class t where t.oid = r.reltoastrelid)', `case when relkind in ('v', 'm') then pg_get_viewdef(r.oid) end`, '(select amname from pg_am where oid = relam)', "obj_description(r.oid, 'pg_class')", `case when relkind not in ('i', 'I') then ${acl(`coalesce(relacl, acldefault(case relkind when 'S' then 's'::"char" else 'r' end, relowner))`)} end`)} from r
 union all
-select ${line(`'column'`, 'relname', 'attname', `case when relkind in ('r','p') and relispartition then null else attnum end`, 'format_type(atttypid, atttypmod)', 'attnotnull', 'attidentity', 'attgenerated', 'attstorage', 'attcompression', 'attstattarget', `(select string_agg(o, ',') from unnest(attoptions) o where o ~ '^n_distinct')`, 'attislocal', 'attinhcount', 'attcollation::regcollation', 'pg_get_expr(d.adbin, d.adrelid)', 'col_description(r.oid, attnum)', acl('attacl'))}
-  from r join pg_attribute a on attrelid = r.oid and attnum > 0 and not attisdropped left join pg_attrdef d on d.adrelid = r.oid and d.adnum = attnum
+select ${line(`'column'`, 'relname', 'attname', `case when relkind in ('r','p') and relispartition then null else row_number() over (partition by attrelid order by attnum) end`, 'format_type(atttypid, atttypmod)', 'attnotnull', 'attidentity', 'attgenerated', 'attstorage', 'attcompression', 'attstattarget', `(select string_agg(o, ',') from unnest(attoptions) o where o ~ '^n_distinct')`, 'attislocal', 'attinhcount', 'attcollation::regcollation', 'pg_get_expr(d.adbin, d.adrelid)', 'col_description(r.oid, attnum)', acl('attacl'))}
+  from r join pg_attribute a on attrelid = r.oid and relkind not in ('i', 'I') and attnum > 0 and not attisdropped left join pg_attrdef d on d.adrelid = r.oid and d.adnum = attnum
 union all
-select ${line(`'sequence'`, 's.seqrelid::regclass', 's.seqtypid::regtype', 'seqstart', 'seqincrement', 'seqmax', 'seqmin', 'seqcache', 'seqcycle', `(select concat_ws(' ', d.deptype, d.refobjid::regclass, d.refobjsubid) from pg_depend d where d.objid = s.seqrelid and d.classid = 'pg_class'::regclass and d.deptype in ('a', 'i'))`)}
+select ${line(`'sequence'`, 's.seqrelid::regclass', 's.seqtypid::regtype', 'seqstart', 'seqincrement', 'seqmax', 'seqmin', 'seqcache', 'seqcycle', `(select concat_ws(' ', d.deptype, d.refobjid::regclass, (select attname from pg_attribute where attrelid = d.refobjid and attnum = d.refobjsubid)) from pg_depend d where d.objid = s.seqrelid and d.classid = 'pg_class'::regclass and d.deptype in ('a', 'i'))`)}
   from r join pg_sequence s on s.seqrelid = r.oid
 union all
 select ${line(`'index'`, 'i.indrelid::regclass', 'i.indexrelid::regclass', 'pg_get_indexdef(i.indexrelid)', 'indisunique', 'indisprimary', 'indisvalid', 'indisready', 'indisclustered', 'indisreplident', 'indimmediate', '(select inhparent::regclass from pg_inherits where inhrelid = i.indexrelid)')}
