@@ -2,6 +2,7 @@ import type { TenantDatabase } from '../database/tenant-database.js';
 import { RunUsageError } from '../errors/index.js';
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { readUsageOnNodes, type UsageOnNode } from './usage-on-nodes.js';
 
 /** What a tenant takes of the server. */
 export interface TenantUsage {
@@ -51,7 +52,9 @@ export async function readUsage(database: TenantDatabase, options: UsageOptions)
   }
 
   const names = await selectSchemaNames(database, options);
-  const stored = new Map((await readStored(database)).map(row => [row.name, row]));
+  const lastScan = await lastScanOf(database);
+  const onNodes = await readUsageOnNodes(database, { exact, lastScan });
+  const stored = new Map((await readStored(database, lastScan)).map(row => [row.name, onNode(row, onNodes.get(row.name))]));
   const busy = new Map((await readBusy(database)).map(row => [row.name, row]));
   const all = names.map(name => usageOf(name, stored.get(name), busy.get(name))).toSorted(COMPARE[orderBy]);
   const tenants = all.slice(offset, limit === undefined ? undefined : offset + limit);
@@ -59,7 +62,8 @@ export async function readUsage(database: TenantDatabase, options: UsageOptions)
 
   return {
     total: all.length,
-    tenants: exact ? await withExactBytes(database, tenants) : tenants,
+    // those on nodes are exact already
+    tenants: exact ? await withExactBytes(database, tenants, onNodes) : tenants,
     sum: { tables: sum('tables'), rows: sum('rows'), bytes: sum('bytes'), connections: sum('connections') },
   };
 }
@@ -78,15 +82,22 @@ function usageOf(schemaName: string, stored: StoredRow | undefined, busy: BusyRo
   };
 }
 
-async function readStored(database: TenantDatabase): Promise<StoredRow[]> {
-  const [version] = await database.execute<{ n: number }>(`select current_setting('server_version_num')::int as n`, [], undefined);
-  const last = (version?.n ?? 0) >= 160_000 ? 'extract(epoch from max(pg_stat_get_lastscan(c.oid)))' : 'null';
+function onNode(row: StoredRow, node: UsageOnNode | undefined): StoredRow {
+  return node === undefined ? row : { ...row, rows: node.rows, bytes: node.bytes, last_activity: node.lastActivity };
+}
 
+async function lastScanOf(database: TenantDatabase): Promise<string> {
+  const [version] = await database.execute<{ n: number }>(`select current_setting('server_version_num')::int as n`, [], undefined);
+
+  return (version?.n ?? 0) >= 160_000 ? 'extract(epoch from max(pg_stat_get_lastscan(c.oid)))' : 'null';
+}
+
+async function readStored(database: TenantDatabase, lastScan: string): Promise<StoredRow[]> {
   return database.execute<StoredRow>(
     `select n.nspname::text as name, x.* from (
       select c.relnamespace as schema, count(*) filter (where c.relkind in ('r', 'p')) as tables,
         sum(case when c.relkind not in ('r', 'm') then 0 when pg_stat_get_live_tuples(c.oid) > 0 then pg_stat_get_live_tuples(c.oid) else greatest(c.reltuples, 0) end) as rows,
-        sum(c.relpages::bigint + coalesce(t.relpages, 0)) * current_setting('block_size')::bigint as bytes, ${last} as last_activity
+        sum(c.relpages::bigint + coalesce(t.relpages, 0)) * current_setting('block_size')::bigint as bytes, ${lastScan} as last_activity
       from pg_class c left join pg_class t on t.oid = c.reltoastrelid
       where c.relkind in ('r', 'p', 'm', 'i', 'S') group by 1
     ) x join pg_namespace n on n.oid = x.schema`,
@@ -106,7 +117,11 @@ function readBusy(database: TenantDatabase): Promise<BusyRow[]> {
   );
 }
 
-async function withExactBytes(database: TenantDatabase, tenants: readonly TenantUsage[]): Promise<TenantUsage[]> {
+async function withExactBytes(
+  database: TenantDatabase,
+  tenants: readonly TenantUsage[],
+  onNodes: ReadonlyMap<string, UsageOnNode>,
+): Promise<TenantUsage[]> {
   const bytes = new Map<string, number>();
 
   for (let start = 0; start < tenants.length; start += BATCH) {
@@ -119,7 +134,7 @@ async function withExactBytes(database: TenantDatabase, tenants: readonly Tenant
     rows.forEach(row => bytes.set(row.name, Number(row.bytes)));
   }
 
-  return tenants.map(tenant => ({ ...tenant, bytes: bytes.get(tenant.schemaName) ?? 0 }));
+  return tenants.map(tenant => ({ ...tenant, bytes: onNodes.get(tenant.schemaName)?.bytes ?? bytes.get(tenant.schemaName) ?? 0 }));
 }
 
 /** Each of its files takes a lock for the length of the statement. */

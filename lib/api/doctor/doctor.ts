@@ -4,6 +4,7 @@ import { findDrift, type TenantDrift } from '../../migrations/run/drift.js';
 import { selectSchemaNames, type TenantSelection } from '../../migrations/run/selection.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import { checkFunctionPaths, checkIndexes, checkPublicRows } from './check-objects.js';
+import { checkLocalTables } from './check-local-tables.js';
 import { checkRoles } from './check-roles.js';
 import { checkSchemas } from './check-schemas.js';
 import { checkSequences } from './check-sequences.js';
@@ -50,6 +51,7 @@ export async function examine(database: TenantDatabase, options: DoctorOptions):
   add(await checkFunctionPaths(database, names));
   add(await checkRoles(database, names));
   add(await checkPublicRows(database));
+  add(await checkLocalTables(database, names));
   add(await checkServer(database, all));
 
   if (deep) {
