@@ -68,15 +68,19 @@ export async function giveToOrdinaryUser(cluster: CitusDatabase, user: string): 
     url: url.href,
     drop: async () => {
       await cluster.drop();
-
-      for (const server of servers) {
-        await ask(server, async client => {
-          await client.query('set citus.enable_create_role_propagation to off');
-          await client.query(`drop role if exists "${user}"`);
-        });
-      }
+      await dropRole(user);
     },
   };
+}
+
+/** Drops a role that owns nothing any more on each node, by each node itself. */
+export async function dropRole(name: string): Promise<void> {
+  for (const server of [undefined, ...citusWorkers()].map(port => urlOf(port, undefined))) {
+    await ask(server, async client => {
+      await client.query('set citus.enable_create_role_propagation to off');
+      await client.query(`drop role if exists "${name}"`);
+    });
+  }
 }
 
 /** Has the migrations of specs written as they are generated for Citus, where an ordinary user gets no `serial` in a new schema. */
@@ -115,15 +119,20 @@ export async function createCitusDatabase(
   name: string,
   portOf: (workerUrl: string) => Promise<number> = async url => Number(new URL(url).port),
 ): Promise<CitusDatabase> {
-  const coordinator = urlOf(undefined, undefined);
-  const servers = [coordinator, ...citusWorkers().map(port => urlOf(port, undefined))];
+  await createOn(urlOf(undefined, undefined), name);
 
-  for (const server of servers) {
-    await ask(server, async client => {
-      // each node makes its own
-      await client.query('set citus.enable_create_database_propagation to off');
-      await client.query(`create database "${name}"`);
-    });
+  return installCitus(name, portOf);
+}
+
+/** Makes a cluster of a database that is on the coordinator's server, as PostgreSQL alone. */
+export async function installCitus(
+  name: string,
+  portOf: (workerUrl: string) => Promise<number> = async url => Number(new URL(url).port),
+): Promise<CitusDatabase> {
+  const servers = [urlOf(undefined, undefined), ...citusWorkers().map(port => urlOf(port, undefined))];
+
+  for (const worker of servers.slice(1)) {
+    await createOn(worker, name);
   }
 
   const [url = '', ...workers] = servers.map(server => urlOf(Number(new URL(server).port), name));
@@ -153,6 +162,14 @@ export async function createCitusDatabase(
       }
     },
   };
+}
+
+async function createOn(server: string, name: string): Promise<void> {
+  await ask(server, async client => {
+    // each node makes its own
+    await client.query('set citus.enable_create_database_propagation to off');
+    await client.query(`create database "${name}"`);
+  });
 }
 
 function urlOf(port: number | undefined, database: string | undefined): string {
