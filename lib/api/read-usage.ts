@@ -18,7 +18,9 @@ export function readStored(
   { version, withActivity }: { readonly version: number; readonly withActivity: boolean },
 ): Promise<StoredRow[]> {
   const last =
-    withActivity && version >= LAST_SCANS ? `extract(epoch from max(case when relkind in ('r', 'i', 'm') then pg_stat_get_lastscan(oid) end))` : 'null';
+    withActivity && version >= LAST_SCANS
+      ? `extract(epoch from max(case when relkind in ('r', 'i', 'm') then pg_stat_get_lastscan(oid) end))`
+      : 'null';
 
   return withPlainStatistics(database, version, sql =>
     sql(
@@ -158,7 +160,8 @@ const BATCH = 50;
 
 const FETCHES_PLAINLY = 150_000;
 
-const LAST_SCANS = 160_000;
+/** The version that began to tell when a table was last read. */
+export const LAST_SCANS = 160_000;
 
 const SAME_STATEMENTS = 180_000;
 

@@ -3,6 +3,7 @@ import { RunUsageError } from '../errors/index.js';
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { readActivity, readBusy, readBytes, readRecorded, readStored, readVersion, type BusyRow, type StoredRow } from './read-usage.js';
+import { readUsageOnNodes, type UsageOnNode } from './usage-on-nodes.js';
 
 /** What a tenant takes of the server. */
 export interface TenantUsage {
@@ -66,14 +67,17 @@ export async function readUsage(database: TenantDatabase, options: UsageOptions)
   const version = await readVersion(database);
   // otherwise those of the page alone are read
   const withActivity = orderBy === 'lastActivity' || limit === undefined;
-  const stored = new Map((await readStored(database, { version, withActivity })).map(row => [row.name, row]));
+  const onNodes = await readUsageOnNodes(database, { exact, version });
+  const stored = new Map(
+    (await readStored(database, { version, withActivity })).map(row => [row.name, onNode(row, onNodes.get(row.name))]),
+  );
   const busy = new Map((await readBusy(database)).map(row => [row.name, row]));
   const recorded = await readRecorded(database, version);
   const all = names
     .map(name => usageOf(name, { stored: stored.get(name), busy: busy.get(name), recordedMs: recorded?.get(name) }))
     .toSorted(COMPARE[orderBy]);
   const page = all.slice(offset, limit === undefined ? undefined : offset + limit);
-  const tenants = await withDetails(database, page, { version, withActivity, exact });
+  const tenants = await withDetails(database, page, { version, withActivity, exact, onNodes });
   const sum = (key: 'tables' | 'rows' | 'bytes' | 'connections'): number => all.reduce((total, each) => total + each[key], 0);
 
   return {
@@ -83,25 +87,44 @@ export async function readUsage(database: TenantDatabase, options: UsageOptions)
     recordsStatements: recorded !== undefined,
   };
 }
+
 async function withDetails(
   database: TenantDatabase,
   page: readonly TenantUsage[],
-  { version, withActivity, exact }: { readonly version: number; readonly withActivity: boolean; readonly exact: boolean },
+  {
+    version,
+    withActivity,
+    exact,
+    onNodes,
+  }: {
+    readonly version: number;
+    readonly withActivity: boolean;
+    readonly exact: boolean;
+    readonly onNodes: ReadonlyMap<string, UsageOnNode>;
+  },
 ): Promise<TenantUsage[]> {
-  const names = page.map(({ schemaName }) => schemaName);
+  const names = page.map(({ schemaName }) => schemaName).filter(name => !onNodes.has(name));
   const last = withActivity ? undefined : await readActivity(database, { version, names });
   const bytes = exact ? await readBytes(database, names) : undefined;
 
-  return page.map(each => ({
-    ...each,
-    ...(last === undefined ? {} : { lastActivity: dateOf(last.get(each.schemaName)) }),
-    ...(bytes === undefined ? {} : { bytes: bytes.get(each.schemaName) ?? 0 }),
-  }));
+  return page.map(each =>
+    onNodes.has(each.schemaName)
+      ? each
+      : {
+          ...each,
+          ...(last === undefined ? {} : { lastActivity: dateOf(last.get(each.schemaName)) }),
+          ...(bytes === undefined ? {} : { bytes: bytes.get(each.schemaName) ?? 0 }),
+        },
+  );
 }
 
 function usageOf(
   schemaName: string,
-  { stored, busy, recordedMs }: { readonly stored: StoredRow | undefined; readonly busy: BusyRow | undefined; readonly recordedMs: number | undefined },
+  {
+    stored,
+    busy,
+    recordedMs,
+  }: { readonly stored: StoredRow | undefined; readonly busy: BusyRow | undefined; readonly recordedMs: number | undefined },
 ): TenantUsage {
   const slowest = [busy?.slowest, recordedMs].filter(ms => ms != null).map(Number);
 
@@ -118,6 +141,10 @@ function usageOf(
 
 function dateOf(seconds: number | string | null | undefined): Date | undefined {
   return seconds == null ? undefined : new Date(Number(seconds) * 1000);
+}
+
+function onNode(row: StoredRow, node: UsageOnNode | undefined): StoredRow {
+  return node === undefined ? row : { ...row, rows: node.rows, bytes: node.bytes, last_activity: node.lastActivity };
 }
 
 const byName = (a: TenantUsage, b: TenantUsage): number => (a.schemaName < b.schemaName ? -1 : 1);

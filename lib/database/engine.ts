@@ -25,6 +25,15 @@ export class Engine {
     return (await this.#read(ctx)).citus;
   }
 
+  /** The same, read again where there was none: it may have been installed since. */
+  async citusByNow(ctx: Transaction | undefined): Promise<CitusFacts | undefined> {
+    if ((await this.citus(ctx)) === undefined) {
+      this.#facts = undefined;
+    }
+
+    return this.citus(ctx);
+  }
+
   /** How many connections can be used at once: the size of the pool, or one on PGlite and inside a transaction. */
   connectionsAtOnce(): number {
     const { config } = this.#database.orm;

@@ -16,6 +16,17 @@ export class CloneError extends TenantError {
     );
   }
 
+  static refusedByCitus(schemaName: string, statement: string, cause: unknown): CloneError {
+    return new CloneError(
+      'CLONE_REFUSED',
+      schemaName,
+      [statement],
+      `Citus cannot make this in schema ${show(schemaName)}: ${statement.slice(0, MAX_STATEMENT)}. It says: ${reasonOf(cause)}. Nothing was stored. ` +
+        'Change or drop it in the source first.',
+      { cause },
+    );
+  }
+
   static noSchema(schemaName: string): CloneError {
     return new CloneError(
       'CLONE_REFUSED',
@@ -123,8 +134,10 @@ export class TransferError extends TenantError {
     );
   }
 
-  static refused(reason: string, remedy: string, objects: readonly string[] = []): TransferError {
-    return new TransferError('IMPORT_REFUSED', `The export was not imported: ${reason}. Nothing was created. ${remedy}`, objects);
+  static refused(reason: string, remedy: string, objects: readonly string[] = [], cause?: unknown): TransferError {
+    return new TransferError('IMPORT_REFUSED', `The export was not imported: ${reason}. Nothing was created. ${remedy}`, objects, {
+      cause,
+    });
   }
 
   constructor(
@@ -176,3 +189,5 @@ function listOf(objects: readonly string[]): string {
 }
 
 const MAX_NAMED = 12;
+
+const MAX_STATEMENT = 200;

@@ -25,6 +25,11 @@ export function isOfDataOrSyntax(error: unknown): boolean {
   return /^(22|42)/.test(sqlStateOf(error) ?? '');
 }
 
+/** Whether the server cannot do it: a feature that is not supported (class 0A), or an error for which an extension has no state (class XX). */
+export function isNotSupported(error: unknown): boolean {
+  return /^(0A|XX)/.test(sqlStateOf(error) ?? '');
+}
+
 /** Whether a retry may succeed at once: a deadlock or a serialization failure. */
 export function isConflict(error: unknown): boolean {
   return hasSqlState(error, CONFLICT);

@@ -65,6 +65,34 @@ export function oneSubcommandEach(sql: string): string[] {
   return [...parts, lexer.sql.slice(start)].map(part => `${head}${part.trim()}`);
 }
 
+/** The first list in brackets, such as the columns of a table, and what stands before and after it. Undefined where there is none. */
+export function listIn(sql: string): { readonly before: string; readonly parts: readonly string[]; readonly after: string } | undefined {
+  const lexer = new SqlLexer(sql);
+  const parts: string[] = [];
+  let first = -1;
+  let start = 0;
+  let depth = 0;
+
+  while (lexer.next()) {
+    const text = lexer.kind === 'other' || lexer.kind === 'operator' ? lexer.text : '';
+    depth += text === '(' || text === '[' ? 1 : text === ')' || text === ']' ? -1 : 0;
+
+    if (first === -1 && depth === 1) {
+      first = lexer.start;
+      start = lexer.end;
+    } else if (first !== -1 && (depth === 0 || (depth === 1 && text === ','))) {
+      parts.push(sql.slice(start, lexer.start).trim());
+      start = lexer.end;
+
+      if (depth === 0) {
+        return { before: sql.slice(0, first), parts, after: sql.slice(lexer.end) };
+      }
+    }
+  }
+
+  return undefined;
+}
+
 /** The statement with identities in the place of `serial`. */
 export function withIdentities(sql: string): string {
   const lexer = new SqlLexer(sql);

@@ -148,7 +148,7 @@ export async function distributeTenant(database: TenantDatabase, schemaName: str
 
 /** @throws PlacementError `CITUS_MISSING` */
 async function requireCoordinator(database: TenantDatabase, action: string): Promise<void> {
-  if ((await database.engine.citus(undefined))?.isCoordinator !== true) {
+  if ((await database.engine.citusByNow(undefined))?.isCoordinator !== true) {
     throw PlacementError.withoutCitus(action);
   }
 }

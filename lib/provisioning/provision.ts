@@ -1,5 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { MigrationError, ProvisioningError, SchemaExistsError, TenantError, TenantNodeUnavailableError } from '../errors/index.js';
+import { refuseLocalTables } from '../database/citus/local-tables.js';
 import { migrateSchema } from '../migrations/run/migrate-schema.js';
 import { SAVEPOINT } from '../migrations/run/script.js';
 import { callInTransaction } from '../orm/tenant-hooks.js';
@@ -72,6 +73,7 @@ export async function provisionFilled(
 ): Promise<void> {
   await observed(database.rules, { name: 'create', schemaName: tenant.schemaName }, () => createFilled(database, tenant, ctx));
   await fill(tenant.schemaName, ctx);
+  await refuseLocalTables(database, tenant.schemaName, { ctx });
 }
 
 async function createFilled(database: TenantDatabase, tenant: TenantMixin<unknown>, ctx: Transaction): Promise<void> {

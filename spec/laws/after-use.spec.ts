@@ -72,6 +72,7 @@ onDatabases(
     });
   },
   SERVER_AND_POOLER,
+  { needsSuperuser: true },
 );
 
 function titlesOf(name: string): unknown {

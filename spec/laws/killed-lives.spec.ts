@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { until } from '../support/assertions/until.ts';
+import { schemaNames } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { effort } from '../support/generators/effort.ts';
 import { REPLAY } from '../support/generators/property.ts';
@@ -75,9 +76,7 @@ onDatabases(
     async function problems(): Promise<string[]> {
       const { findings } = await tenants<Life>(orm).doctor({ deep: true });
       const rows = await database.query<{ name: string; schema_name: string }>('select name, schema_name from life');
-      const schemas = await database.query<{ name: string }>(
-        `select nspname::text as name from pg_namespace where nspname !~ '^(pg_.*|information_schema|public)$'`,
-      );
+      const schemas = await schemaNames(database);
       const found = findings.map(({ kind, schemaName }) => `${kind} ${schemaName}`);
 
       for (const { name, schema_name: schemaName } of rows) {

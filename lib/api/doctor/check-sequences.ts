@@ -1,7 +1,7 @@
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { quoteIdentifier, quoteTable } from '../../postgres/schema-name.js';
 import { isLockTimeout, lacksTable } from '../../postgres/sql-state.js';
-import type { Finding } from './finding.js';
+import type { Finding, FixStatement } from './finding.js';
 
 /**
  * Sequences whose next value a row has already: the next insert fails. Reads the sequence and the highest value of each column that has one, a hundred
@@ -17,11 +17,13 @@ export async function checkSequences(
 ): Promise<Finding[]> {
   const sequences = (await database.execute<Sequence>(SEQUENCES, [], undefined)).filter(({ schema }) => names.has(schema));
   const findings: Finding[] = [];
+  const isCitus = (await database.engine.citus(undefined)) !== undefined;
 
   for (let start = 0; start < sequences.length; start += BATCH) {
     for (const { sequence, highest, next } of await readValues(database, sequences.slice(start, start + BATCH), busy)) {
       if (highest !== null && BigInt(highest) >= BigInt(next)) {
-        findings.push(behind(sequence, highest, next));
+        const finding = behind(sequence, highest, next);
+        findings.push(isCitus ? { ...finding, fix: [fixOnCitus(sequence, highest)] } : finding);
       }
     }
 
@@ -89,6 +91,15 @@ function behind({ schema, table, column, sequence }: Sequence, highest: string, 
         params: [schema, sequence],
       },
     ],
+  };
+}
+
+/** Beside a sharded table, Citus would set the sequence of its node. */
+function fixOnCitus({ schema, sequence }: Sequence, highest: string): FixStatement {
+  return {
+    sql: `select setval(c.oid::regclass, ?::bigint) from ${quoteTable(schema, sequence)} s, pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = ? and c.relname = ? and ?::bigint >= s.last_value`,
+    params: [highest, schema, sequence, highest],
   };
 }
 

@@ -3,6 +3,7 @@ import { findDrift, type TenantDrift } from '../../migrations/run/drift.js';
 import { selectSchemaNames, type TenantSelection } from '../../migrations/run/selection.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import { checkFunctionPaths, checkIndexes, checkPublicRows } from './check-objects.js';
+import { checkLocalTables } from './check-local-tables.js';
 import { checkRoles } from './check-roles.js';
 import { checkSchemas } from './check-schemas.js';
 import { checkSequences } from './check-sequences.js';
@@ -52,7 +53,10 @@ async function leftOf(database: TenantDatabase, options: DoctorOptions, failed: 
   const now = new Set(findings.map(keyOf));
 
   return new Set(
-    failed.map(({ finding }) => finding).filter(each => now.has(keyOf(each)) || busy.includes(each.schemaName ?? '')).map(keyOf),
+    failed
+      .map(({ finding }) => finding)
+      .filter(each => now.has(keyOf(each)) || busy.includes(each.schemaName ?? ''))
+      .map(keyOf),
   );
 }
 
@@ -77,6 +81,7 @@ async function look(database: TenantDatabase, options: DoctorOptions): Promise<P
   add(await checkFunctionPaths(database, names));
   add(await checkRoles(database, names));
   add(await checkPublicRows(database));
+  add(await checkLocalTables(database, names));
   add(await checkServer(database, all));
 
   if (deep) {

@@ -20,7 +20,8 @@ export type FindingKind =
   | 'locks-too-few'
   | 'memory-over-budget'
   | 'listener-deaf'
-  | 'replica-behind';
+  | 'replica-behind'
+  | 'table-local';
 
 /** Something that is not as it should be. */
 export interface Finding {

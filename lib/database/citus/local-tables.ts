@@ -17,7 +17,7 @@ export async function refuseLocalTables(
     return;
   }
 
-  const rows = await database.execute<{ name: string }>(LOCAL_TABLES, [schemaName], ctx);
+  const rows = await database.execute<{ name: string }>(`${LOCAL_TABLES} and n.nspname = ? order by 2`, [schemaName], ctx);
 
   if (rows.length > 0) {
     throw new TablesStayedLocalError(
@@ -28,8 +28,13 @@ export async function refuseLocalTables(
   }
 }
 
+/** The tables of all sharded schemas that are on the coordinator. */
+export function readLocalTables(database: TenantDatabase): Promise<{ readonly schema: string; readonly name: string }[]> {
+  return database.execute(`${LOCAL_TABLES} order by 1, 2`, [], undefined);
+}
+
 // a partition has an entry of its own
-const LOCAL_TABLES = `select c.relname as name from pg_namespace n
+const LOCAL_TABLES = `select n.nspname::text as schema, c.relname::text as name from pg_namespace n
   join pg_dist_schema s on s.schemaid = n.oid
   join pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p')
-  where n.nspname = ? and c.relpersistence <> 't' and not exists (select from pg_dist_partition p where p.logicalrelid = c.oid) order by 1`;
+  where c.relpersistence <> 't' and not exists (select from pg_dist_partition p where p.logicalrelid = c.oid)`;

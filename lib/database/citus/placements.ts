@@ -22,7 +22,11 @@ export async function readNodes(database: TenantDatabase, ctx?: Transaction): Pr
 }
 
 /** Host and port of the node of each sharded schema, or of those of the given names. A schema without tables is on none yet. */
-export async function readPlacements(database: TenantDatabase, schemaNames?: readonly string[]): Promise<ReadonlyMap<string, string>> {
+export async function readPlacements(
+  database: TenantDatabase,
+  schemaNames?: readonly string[],
+  ctx?: Transaction,
+): Promise<ReadonlyMap<string, string>> {
   if (schemaNames?.length === 0) {
     return new Map();
   }
@@ -31,7 +35,7 @@ export async function readPlacements(database: TenantDatabase, schemaNames?: rea
   const rows = await database.execute<{ name: string; node: string | null }>(
     `${PLACEMENTS}${where}`,
     schemaNames === undefined ? [] : [[...schemaNames]],
-    undefined,
+    ctx,
   );
 
   return new Map(rows.map(({ name, node }) => [name, node ?? '']));

@@ -130,8 +130,8 @@ function extendSchemaGenerator(Generator: GeneratorClass, database: TenantDataba
       found.setNamespaces(new Set(found.getNamespaces().filter(name => schemas.includes(name))));
       await found.loadRoutines(this.connection, this.platform, schemas);
 
-      if (schemaName === undefined && (await isForCitus(database))) {
-        asSerials(found, this.getTargetSchema());
+      if (await isForCitus(database)) {
+        asSerials(found, this.getTargetSchema(schemaName));
       }
 
       return found;

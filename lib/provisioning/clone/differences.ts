@@ -2,6 +2,7 @@ import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
 import { OBJECTS_OF_ONE_SCHEMA } from '../../migrations/run/catalog-sql.js';
+import { isSerialAsIdentity } from './for-citus.js';
 import { escaped, type Names } from './repoint.js';
 
 /** What differs between two schemas, by their catalogs. The name of each is taken out, and so is that of its tenant's role. */
@@ -11,12 +12,14 @@ export async function differences(
 ): Promise<string[]> {
   const wanted = await readObjects(database, [from, roles?.from], ctx);
   const found = await readObjects(database, [to, roles?.to], ctx);
+  const isCitus = (await database.engine.citus(ctx)) !== undefined;
 
   return [
     ...[...wanted.keys()].filter(object => !found.has(object)).map(object => `${object} is missing`),
     ...[...found.keys()].filter(object => !wanted.has(object)).map(object => `${object} is too many`),
     ...[...wanted]
       .filter(([object, definition]) => found.has(object) && !isEqual(definition, found.get(object)))
+      .filter(([object, { text }]) => !(isCitus && isSerialAsIdentity(text, found.get(object)?.text ?? '')))
       .map(([object]) => `${object} differs`),
   ].toSorted();
 }

@@ -1,6 +1,11 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { CloneError } from '../../errors/index.js';
+import { ALLOW_TRIGGERS } from '../../migrations/set/citus/citus-sql.js';
+import { isOfNode } from '../../postgres/citus-errors.js';
+import { isNotSupported } from '../../postgres/sql-state.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
+import { forCitus } from './for-citus.js';
 import { made } from './rows.js';
 
 /** Runs statements that name the objects of a schema without it. Where the database takes scripts, many of them are one message. */
@@ -17,6 +22,8 @@ export class MakeSchema {
 
   /** Sets what the statements rely on, for the rest of the transaction. */
   async begin(): Promise<void> {
+    // triggers come after the rows
+    await ((await this.#database.engine.citus(this.#ctx)) === undefined ? undefined : this.#execute(ALLOW_TRIGGERS));
     await this.run([
       `set local search_path to ${searchPathOf(this.#schemaName)}`,
       // a function may be made before what its body names
@@ -48,13 +55,20 @@ export class MakeSchema {
       return;
     }
 
-    for (const statement of statements) {
+    const isCitus = (await this.#database.engine.citus(this.#ctx)) !== undefined;
+
+    for (const statement of isCitus ? forCitus(statements) : statements) {
       await this.#execute(statement);
     }
   }
 
   async #execute(sql: string): Promise<void> {
-    await this.#database.execute(made(sql), [], this.#ctx);
+    try {
+      await this.#database.execute(made(sql), [], this.#ctx);
+    } catch (error) {
+      const isCitus = (await this.#database.engine.citus(this.#ctx)) !== undefined;
+      throw isCitus && !isOfNode(error) && isNotSupported(error) ? CloneError.refusedByCitus(this.#schemaName, sql, error) : error;
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
+import { readPlacements } from '../../database/citus/placements.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { MoveError } from '../../errors/index.js';
 import { quoteTable } from '../../postgres/schema-name.js';
 import { quoteLiteral } from '../clone/literal.js';
 import { jsonRows, made } from '../clone/rows.js';
@@ -21,6 +23,22 @@ export async function quiet(
     ctx,
   );
   const ours = rows.filter(({ table }) => tables.some(({ name }) => name === table));
+
+  if ((await database.engine.citus(ctx)) !== undefined && (await readPlacements(database, [schemaName], ctx)).has(schemaName)) {
+    const triggers = ours.flatMap(({ table, trigger }) => (trigger === null ? [] : [`${trigger} of ${table}`]));
+
+    // a foreign key of a sharded table cannot be deferred, nor a trigger be disabled. Each table comes after those that it refers to
+    if (triggers.length > 0) {
+      throw MoveError.extract(
+        schemaName,
+        `its tables are on a node of Citus, where triggers cannot be disabled: ${triggers.join(', ')}. Drop them for the move, or give the tenant its rows with \`citus: { shardTenants: false }\`, and distribute it then`,
+        triggers,
+      );
+    }
+
+    return [];
+  }
+
   const alter = ({ table }: { readonly table: string }): string => `alter table ${quoteTable(schemaName, table)}`;
   await runAll(
     database,
@@ -68,13 +86,16 @@ export async function setPositions(
     if (target !== undefined) {
       const own = `select max(${column})::bigint as last from ${target.to}`;
       const kept = former === null || !areAllRows ? '' : ` union all select case when is_called then last_value end from ${former}`;
-      await database.execute(
-        made(
-          `select setval(${quoteLiteral(sequence)}, m.last) from (select max(last) as last from (${own}${kept}) every) m where m.last is not null`,
-        ),
+      // two statements: beside a sharded table, Citus would set the sequence of its node
+      const [row] = await database.execute<{ last: string | null }>(
+        made(`select max(last)::text as last from (${own}${kept}) every`),
         [],
         ctx,
       );
+
+      if (row?.last != null) {
+        await database.execute(made(`select setval(${quoteLiteral(sequence)}, ${BigInt(row.last)})`), [], ctx);
+      }
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { reasonOf, TransferError } from '../../errors/index.js';
+import { CloneError, reasonOf, TransferError } from '../../errors/index.js';
 import { loadMigrationSet } from '../../migrations/set/migration-set.js';
 import { roleOfTenant } from '../../postgres/schema-name.js';
 import { hasSqlState } from '../../postgres/sql-state.js';
@@ -86,6 +86,15 @@ export async function importSchema(
 
     await make.end();
   } catch (error) {
+    if (error instanceof CloneError) {
+      throw TransferError.refused(
+        `Citus cannot make what is in it. ${reasonOf(error.cause)}`,
+        'Change or drop it in the source, and export it again.',
+        error.objects,
+        error,
+      );
+    }
+
     throw hasSqlState(error, FOREIGN_KEY_VIOLATION)
       ? TransferError.refused(`its rows refer to shared rows that are not in this database: ${reasonOf(error)}`, 'Create those rows first.')
       : error;

@@ -120,11 +120,15 @@ onDatabasesAndPooler('relations where there is no tenant', database => {
 
   it('R3 the tenant set of all these entities lands wholly in each tenant, as it would in a database of its own', async () => {
     const plain = (lines: readonly string[]): string[] =>
-      lines.map(line => line.replaceAll('public.', '').replaceAll('own_grade', 'grade')).toSorted();
+      lines
+        .map(line => line.replaceAll('public.', '').replaceAll('own_grade', 'grade'))
+        // for Citus, it is generated as an identity
+        .map(line => (database.isCitus ? line.replace(/default nextval\('\w+'::regclass\)/, 'identity d') : line))
+        .toSorted();
 
     for (const twin of TWINS) {
       expect(plain(await readCatalog(database, twin, { without: ['country'] }))).to.deep.equal(plain(related.plain[twin].catalog));
-      expect((await readReferencesOut(database, twin)).filter(line => !/-> public\.(country|grade)/.test(line))).to.deep.equal([]);
+      expect((await readReferencesOut(database, twin)).filter(line => !/-> (public\.(country|grade)|citus$)/.test(line))).to.deep.equal([]);
     }
   });
 });

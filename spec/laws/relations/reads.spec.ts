@@ -57,7 +57,9 @@ onDatabasesAndPooler('reading relations', database => {
     expect(ownSql(found.statements, twin).filter(sql => sql.includes('NOT ITS OWN'))).to.deep.equal([]);
 
     if (isSteady) {
-      expect(found.answer).to.deep.equal(expected.answer);
+      // Citus joins a materialized view, which is on the coordinator, in two steps, and so in another order
+      const ordered = database.isCitus && ON_COORDINATOR.includes(relation) ? sorted : (answer: unknown) => answer;
+      expect(ordered(found.answer)).to.deep.equal(ordered(expected.answer));
       expect(found.failure).to.equal(expected.failure);
 
       // a failure may have prevented other statements
@@ -72,6 +74,19 @@ onDatabasesAndPooler('reading relations', database => {
 function readsOf(statements: readonly string[]): string[] {
   return statements.filter(statement => !/^(begin\b|commit\b|rollback\b)/.test(statement)).toSorted();
 }
+
+function sorted(answer: unknown): unknown {
+  if (Array.isArray(answer)) {
+    return answer.map(sorted).toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  }
+
+  return typeof answer === 'object' && answer !== null
+    ? Object.fromEntries(Object.entries(answer).map(([key, value]) => [key, sorted(value)]))
+    : answer;
+}
+
+/** Reads of a materialized view by what it refers to, without an order. */
+const ON_COORDINATOR: readonly string[] = ['Tally.country', 'a materialized view'];
 
 /** Reads that fail without tenants too. With tenants, they must fail in the same way. */
 const FAILING: readonly string[] = [

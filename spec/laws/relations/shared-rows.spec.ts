@@ -30,8 +30,9 @@ onDatabasesAndPooler('shared rows that tenants refer to', database => {
     orm = await openTwins(database);
     // the foreign key of the fixtures is `on delete set null`
     for (const tenant of ['acme', 'bob']) {
+      await database.query(`alter table ${tenant}.book drop constraint book_genre_id_foreign`);
       await database.query(
-        `alter table ${tenant}.book drop constraint book_genre_id_foreign, add constraint book_genre_id_foreign foreign key (genre_id) references public.genre (id)`,
+        `alter table ${tenant}.book add constraint book_genre_id_foreign foreign key (genre_id) references public.genre (id)`,
       );
     }
     await database.query(`insert into public.genre (id, name) values (2, 'unused')`);

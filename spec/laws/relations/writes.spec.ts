@@ -27,6 +27,11 @@ onDatabasesAndPooler('writing relations', database => {
           ),
         );
 
+        if (database.isCitus && name in REFUSED_BY_CITUS) {
+          expect(found).to.deep.include({ answer: undefined, failure: REFUSED_BY_CITUS[name] });
+          continue;
+        }
+
         const sent = ownSql(found.statements.filter(isOfWrite), twin);
         expect(sent.filter(sql => sql.includes('NOT ITS OWN'))).to.deep.equal([]);
         expect(found.answer).to.deep.equal(expected.answer);
@@ -54,6 +59,11 @@ function rolledBack(write: Work, look: Look, watched: Look = async () => undefin
 function isOfWrite(statement: string): boolean {
   return !statement.includes('json_build_object');
 }
+
+/** What Citus cannot do with a shared row, and says so. */
+const REFUSED_BY_CITUS: Readonly<Record<string, string>> = {
+  'nativeUpdate by related rows': 'DriverException: cannot perform select on a distributed table and modify a reference table',
+};
 
 const FAILURES: Readonly<Record<string, string>> = {
   'a version that is out of date': 'OptimisticLockError: The optimistic lock on entity Person failed',

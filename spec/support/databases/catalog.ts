@@ -2,10 +2,10 @@ import type { SpecDatabase } from './database.ts';
 
 type Database = Pick<SpecDatabase, 'query'>;
 
-/** The schemas of the database, without PostgreSQL's own and `public`. */
+/** The schemas of the database, without PostgreSQL's own, those of Citus and `public`. */
 export async function schemaNames(database: Database): Promise<string[]> {
   const rows = await database.query<{ name: string }>(
-    `select nspname::text as name from pg_namespace where nspname !~ '^(pg_.*|information_schema|public)$' order by 1`,
+    `select nspname::text as name from pg_namespace where nspname !~ '^(pg_.*|information_schema|public|citus|citus_internal|columnar|columnar_internal)$' order by 1`,
   );
 
   return rows.map(row => row.name);

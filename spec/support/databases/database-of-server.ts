@@ -7,6 +7,7 @@ export function databaseOfServer(url: string, atEnd: SpecDatabase['atEnd']): Spe
   return {
     atEnd,
     kind: 'postgresql',
+    isCitus: false,
     url,
     statements: [],
     options: () => ({ driver: PostgreSqlDriver, clientUrl: url, logger: () => undefined }),

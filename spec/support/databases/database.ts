@@ -4,7 +4,7 @@ import { PgliteDriver } from '@mikro-orm/pglite';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { borrowPglite, returnPglite } from './empty-pglite.ts';
-import { citusRemedy, createCitusDatabase } from './citus.ts';
+import { citusRemedy, createCitusDatabase, giveToOrdinaryUser } from './citus.ts';
 import { requiresAllPrograms } from './debian.ts';
 import { openPooler, poolerRemedy } from './pooler.ts';
 import { asObserver } from '../assertions/statement-watch.ts';
@@ -12,7 +12,7 @@ import { until } from '../assertions/until.ts';
 
 /**
  * `pgbouncer` is PostgreSQL behind PgBouncer, in transaction mode and with one server connection for all that the specs of a `describe` do. `citus` is
- * a cluster, where there is one. With `SPEC_DATABASES=citus`, all that is described for PostgreSQL is run on it.
+ * a cluster, where there is one. With `SPEC_DATABASES=citus`, all that is described for PostgreSQL is run on it, as an ordinary user that owns the database.
  */
 export type DatabaseKind = 'postgresql' | 'pglite' | 'pgbouncer' | 'citus';
 
@@ -23,6 +23,8 @@ export const SERVER_AND_POOLER: readonly DatabaseKind[] = ['postgresql', 'pgboun
 export interface SpecDatabase {
   /** A cluster of Citus is a PostgreSQL to those that it serves. */
   readonly kind: Exclude<DatabaseKind, 'citus'>;
+  /** Whether it is one. */
+  readonly isCitus: boolean;
   /** The URL of the database, through the pooler where there is one; undefined for PGlite. */
   readonly url: string | undefined;
   /** Every statement that ORMs made from `options()` have sent, as MikroORM logs it. To be emptied with `.length = 0`. */
@@ -39,8 +41,8 @@ export interface SpecDatabase {
  * Describes what has to hold on every kind of database: what keeps tenants apart, and what must leave nothing on a connection. No spec of it
  * may hold a connection while it waits for another one, other than the observer's: the pooler has but one.
  */
-export function onDatabasesAndPooler(title: string, body: (database: SpecDatabase) => void): void {
-  onDatabases(title, body, ['postgresql', 'pglite', 'pgbouncer']);
+export function onDatabasesAndPooler(title: string, body: (database: SpecDatabase) => void, options: OnDatabasesOptions = {}): void {
+  onDatabases(title, body, ['postgresql', 'pglite', 'pgbouncer'], options);
 }
 
 /** Describes what has to hold on each kind of database. What needs more than one connection names `['postgresql']` alone. */
@@ -48,6 +50,7 @@ export function onDatabases(
   title: string,
   body: (database: SpecDatabase) => void,
   kinds: readonly DatabaseKind[] = ['postgresql', 'pglite'],
+  { needsSuperuser = false }: OnDatabasesOptions = {},
 ): void {
   const only = process.env['SPEC_DATABASES']?.split(',');
 
@@ -84,7 +87,11 @@ export function onDatabases(
           return;
         }
 
-        const created = await createDatabase(title, { isPooled: kind === 'pgbouncer', isCitus: kind === 'citus' });
+        const created = await createDatabase(title, {
+          isPooled: kind === 'pgbouncer',
+          isCitus: kind === 'citus',
+          isOrdinary: !needsSuperuser && !kinds.includes('citus'),
+        });
         const pooled = kind === 'pgbouncer' ? await behindPooler(created.name) : undefined;
         const clientUrl = pooled?.url ?? created.url;
         url = clientUrl;
@@ -101,6 +108,7 @@ export function onDatabases(
 
       body({
         kind: kind === 'citus' ? 'postgresql' : kind,
+        isCitus: kind === 'citus',
         statements,
         get url() {
           return url;
@@ -197,15 +205,13 @@ async function sessionState(client: pg.Client): Promise<unknown> {
 export async function createDatabase(
   title: string,
   // a pooler keeps its connection open
-  { isPooled = false, isCitus = false }: { readonly isPooled?: boolean; readonly isCitus?: boolean } = {},
+  { isPooled = false, isCitus = false, isOrdinary = false, server = process.env['DATABASE_URL'] }: CreateDatabaseOptions = {},
 ): Promise<{
   readonly name: string;
   readonly url: string;
   query: SpecDatabase['query'];
   close(keep?: boolean): Promise<void>;
 }> {
-  const server = process.env['DATABASE_URL'];
-
   if (server === undefined) {
     throw new Error('DATABASE_URL is not set. Run the specs with `npm test`, which starts a server.');
   }
@@ -215,12 +221,13 @@ export async function createDatabase(
     .replaceAll(/[^a-z0-9]+/g, '_')
     .slice(0, 30)}_${process.pid}_${++counter}`;
   const cluster = isCitus ? await createCitusDatabase(name) : undefined;
+  const owned = cluster !== undefined && isOrdinary ? await giveToOrdinaryUser(cluster, `${name}_user`) : undefined;
 
   if (cluster === undefined) {
     await withClient(server, client => client.query(`create database "${name}"`));
   }
 
-  const url = new URL(cluster?.url ?? server);
+  const url = new URL(owned?.url ?? cluster?.url ?? server);
   url.pathname = `/${name}`;
   // one connection that is not the ORM's pool, to look at what is there
   const observer = new pg.Client({ connectionString: url.href, application_name: 'spec observer' });
@@ -229,7 +236,18 @@ export async function createDatabase(
   return {
     name,
     url: url.href,
-    query: async (sql, params = []) => (await observer.query(sql, params)).rows,
+    query: async (sql, params = []) => {
+      try {
+        return (await observer.query(sql, params)).rows;
+      } catch (error) {
+        // what specs do as a superuser is not what they are about
+        if (owned === undefined || cluster === undefined || (error as { code?: string }).code !== INSUFFICIENT_PRIVILEGE) {
+          throw error;
+        }
+
+        return withClient(cluster.url, async client => (await client.query(sql, params)).rows);
+      }
+    },
     close: async (keep = false) => {
       const leftOpen = isPooled ? 0 : await connectionsLeftOpen(observer);
       await observer.end();
@@ -239,7 +257,9 @@ export async function createDatabase(
         return;
       }
 
-      await (cluster === undefined ? withClient(server, client => client.query(`drop database "${name}" with (force)`)) : cluster.drop());
+      await (cluster === undefined
+        ? withClient(server, client => client.query(`drop database "${name}" with (force)`))
+        : (owned ?? cluster).drop());
 
       if (leftOpen > 0) {
         throw new Error(`${leftOpen} connections were left open in "${title}": close every ORM that a spec opens.`);
@@ -265,15 +285,31 @@ async function connectionsLeftOpen(observer: pg.Client): Promise<number> {
   }
 }
 
-async function withClient(url: string, fn: (client: pg.Client) => Promise<unknown>): Promise<void> {
+async function withClient<Result>(url: string, fn: (client: pg.Client) => Promise<Result>): Promise<Result> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
 
   try {
-    await fn(client);
+    return await fn(client);
   } finally {
     await client.end();
   }
 }
+
+interface OnDatabasesOptions {
+  /** Whether the specs do what only a superuser may. Otherwise they run as an ordinary user on Citus. */
+  readonly needsSuperuser?: boolean;
+}
+
+interface CreateDatabaseOptions {
+  readonly isPooled?: boolean;
+  readonly isCitus?: boolean;
+  /** On Citus, whether it is used as an ordinary user, who owns it. */
+  readonly isOrdinary?: boolean;
+  /** Where it is created, unless on Citus. */
+  readonly server?: string | undefined;
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 let counter = 0;

@@ -56,6 +56,11 @@ export async function returnPglite(pglite: PGlite): Promise<void> {
   }
 }
 
+/** Closes those that wait for a next spec. Left open, a timer of PGlite's keeps the process from ending. */
+export async function closeIdlePglites(): Promise<void> {
+  await Promise.all(idle.splice(0).map(pglite => pglite.close()));
+}
+
 /** Drops all that specs make, and tells what there is now. */
 async function clear(pglite: PGlite, since: number): Promise<string> {
   return asObserver(async () => {

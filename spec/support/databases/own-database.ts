@@ -12,7 +12,10 @@ export interface OwnDatabase {
 }
 
 /** An empty database of the same kind and version as the given one, which closes it. */
-export async function ownDatabase({ kind, atEnd }: Pick<SpecDatabase, 'kind' | 'atEnd'>, title: string): Promise<OwnDatabase> {
+export async function ownDatabase(
+  { kind, isCitus, atEnd }: Pick<SpecDatabase, 'kind' | 'isCitus' | 'atEnd'>,
+  title: string,
+): Promise<OwnDatabase> {
   if (kind === 'pglite') {
     const pglite = await borrowPglite();
     atEnd(() => returnPglite(pglite));
@@ -23,7 +26,8 @@ export async function ownDatabase({ kind, atEnd }: Pick<SpecDatabase, 'kind' | '
     };
   }
 
-  const database = await createDatabase(title);
+  // rows without an order are compared too, and their order depends on the version
+  const database = await createDatabase(title, isCitus ? { server: process.env['CITUS_URL'] } : {});
   atEnd(() => database.close());
 
   return { query: database.query, options: () => ({ driver: PostgreSqlDriver, clientUrl: database.url }) };

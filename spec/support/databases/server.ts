@@ -1,4 +1,5 @@
 import { installMissing } from './debian.ts';
+import { closeIdlePglites } from './empty-pglite.ts';
 import { startEmbeddedServer, type EmbeddedServer } from './embedded-server.ts';
 import { stopPooler } from './pooler.ts';
 import { beginRun, endRun } from '../processes/once-per-run.ts';
@@ -32,6 +33,8 @@ async function startServer(): Promise<string> {
 }
 
 export async function mochaGlobalTeardown(): Promise<void> {
+  // in a parallel run, the processes that have them are ended
+  await closeIdlePglites();
   await server?.remove();
   await endRun();
 }

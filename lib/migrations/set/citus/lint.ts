@@ -78,6 +78,22 @@ const RULES: readonly Rule[] = [
       /^do\b/.test(shape) && bodiesOf(statement).some(body => /\b(create\s+(unlogged\s+)?table|foreign\s+key|references\s)/i.test(body)),
   },
   {
+    problem: 'Citus leaves tables on the coordinator, without an error, that a function makes.',
+    remedy: 'Write each of them as a statement of its own, outside of the function.',
+    finds: ({ statement, shape }) =>
+      /^create (or replace )?(function|procedure) /.test(shape) &&
+      bodiesOf(statement).some(body => /\bcreate\s+(unlogged\s+)?table\b/i.test(body)),
+  },
+  {
+    problem: 'Citus does not look at a foreign key of a shared table to one of a tenant when a row of the tenant is deleted.',
+    remedy: 'Do without it, or turn it round.',
+    finds: ({ shape, publicSchema }) =>
+      shape.startsWith(`alter table ${publicSchema}.`) &&
+      [...shape.matchAll(/\breferences (?:only )?([\w$]+)(\.[\w$]+)?/g)].some(
+        ([, first = '', second]) => second === undefined || first !== publicSchema,
+      ),
+  },
+  {
     problem: 'Citus renames no constraint.',
     remedy: 'Drop it and add it under the new name, each in a statement of its own.',
     finds: ({ shape }) => /^alter table .* rename constraint /.test(shape),
@@ -114,6 +130,13 @@ const RULES: readonly Rule[] = [
     problem: 'Citus restarts no sequence of a tenant by `alter sequence`.',
     remedy: "Use `select setval('name', 1, false)`.",
     finds: ({ shape }) => /^alter sequence .* restart\b/.test(shape),
+  },
+  {
+    problem:
+      'Citus sets the sequence on the node of the tenant, and not the one that gives the next key, if `setval()` stands with a table of the tenant.',
+    remedy:
+      "Read the value into a variable first: `do $$ declare m bigint; begin select max(id) into m from a; perform setval('a_id_seq', m); end $$`.",
+    finds: ({ statement, shape }) => SETS_FROM_ROWS.test(shape) || bodiesOf(statement).some(body => SETS_FROM_ROWS.test(shapeOf(body))),
   },
   {
     problem: 'Citus takes no sub-select inside `values`.',
@@ -154,6 +177,9 @@ const SEVERAL = {
 
 const CONSTRAINT =
   /^alter table \S+ (add (constraint|primary key|unique|foreign key|check|exclude)|drop constraint|validate constraint|alter constraint)|\breferences /;
+
+/** In one statement. A sequence may be read. */
+const SETS_FROM_ROWS = /\bsetval ?\([^;]*\bfrom (?!\S*_seq\b)/;
 
 const ALLOWS_TRIGGERS = /citus\.enable_unsafe_triggers\b.*\b(on|true)\b/i;
 
