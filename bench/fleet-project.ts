@@ -5,6 +5,7 @@ import type { Migration } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import pMap from 'p-map';
 import { Pool } from 'pg';
+import { copyPackage } from '../packaging/join-modules.ts';
 import { HISTORY_TABLE } from './domain.ts';
 
 /** A project with a tenant set of 12 tables and 15 migrations, whose command line is run as an operator would, and its tenants. */
@@ -28,7 +29,7 @@ export interface Screen {
 export async function stockProject(url: string): Promise<Pick<FleetProject, 'run' | 'write' | typeof Symbol.asyncDispose>> {
   const folder = await makeFolder();
   await writeFile(join(folder, 'mikro-orm.config.ts'), STOCK_CONFIG);
-  const run = (...args: readonly string[]): Promise<Screen> => runCli(folder, url, args, STOCK_CLI);
+  const run = (...args: readonly string[]): Promise<Screen> => runCli(folder, url, args, join(ROOT, STOCK_CLI));
   const write = (name: string, statements: readonly string[]): Promise<void> =>
     writeFile(join(folder, 'public', `${name}.ts`), migrationFile(name, statements));
   await mustRun(run, ['migration:create']);
@@ -49,7 +50,9 @@ export async function fleetProject(url: string, tenants: number): Promise<FleetP
   const pool = new Pool({ connectionString: url, max: 4 });
   resources.defer(() => pool.end());
   await writeFile(join(folder, 'mikro-orm.config.ts'), CONFIG);
-  const run = (...args: readonly string[]): Promise<Screen> => runCli(folder, url, args);
+  await mkdir(join(folder, 'node_modules/@landlord'), { recursive: true });
+  await copyPackage(ROOT, join(folder, PACKAGE));
+  const run = (...args: readonly string[]): Promise<Screen> => runCli(folder, url, args, join(folder, PACKAGE, 'dist/cli/bin.js'));
   const write = (name: string, statements: readonly string[]): Promise<void> =>
     writeFile(join(folder, 'tenant', `${name}.ts`), migrationFile(name, statements));
 
@@ -81,10 +84,11 @@ export function nameOf(n: number): string {
   return `Migration2099010100${String(n).padStart(4, '0')}`;
 }
 
-// inside of the repository, so that it can import the packages
+// inside of the repository, so that it can import the packages. As a project of its own, it imports the package as it is published
 async function makeFolder(): Promise<string> {
   await mkdir(join(ROOT, '.data'), { recursive: true });
   const folder = await mkdtemp(join(ROOT, '.data', 'fleet-'));
+  await writeFile(join(folder, 'package.json'), '{ "name": "fleet", "type": "module" }');
   await writeFile(join(folder, 'tsconfig.json'), '{ "extends": "../../tsconfig.json" }');
 
   return folder;
@@ -100,10 +104,10 @@ async function mustRun(run: FleetProject['run'], ...commands: readonly (readonly
   }
 }
 
-function runCli(folder: string, url: string, args: readonly string[], cli = 'dist/cli/bin.js'): Promise<Screen> {
+function runCli(folder: string, url: string, args: readonly string[], cli: string): Promise<Screen> {
   const start = performance.now();
   const chunks: string[] = [];
-  const child = spawn(process.execPath, [join(ROOT, cli), ...args], {
+  const child = spawn(process.execPath, [cli, ...args], {
     cwd: folder,
     env: { ...process.env, DATABASE_URL: url },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -176,6 +180,8 @@ const ROOT = resolve(import.meta.dirname, '..');
 const TABLES = 12;
 
 const MIGRATIONS = 15;
+
+const PACKAGE = 'node_modules/@landlord/mikro-orm';
 
 const STOCK_CLI = 'node_modules/@mikro-orm/cli/cli.js';
 

@@ -199,7 +199,8 @@ function modesFor(count: number): Readonly<Record<string, ConnectionOptions>> {
     'as pg makes it': { preferServed: false, maxTenants: false },
     'preferServed alone': { maxTenants: false },
     [`maxTenants: ${maxTenants} alone`]: { preferServed: false, maxTenants },
-    [`both (the default at 10,000)`]: { maxTenants },
+    'both (the default at 10,000)': { maxTenants },
+    [`both, maxTenants: ${Math.ceil(maxTenants / 4)}`]: { maxTenants: Math.ceil(maxTenants / 4) },
   };
 }
 

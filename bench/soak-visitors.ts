@@ -8,7 +8,7 @@ export interface Visits {
   readonly answered: number;
   /** In each second. */
   readonly p99s: readonly number[];
-  /** Requests that were answered with 503 and `Retry-After` once, as their tenant was renamed meanwhile. */
+  /** Requests that were answered with 503 and `Retry-After` once, as their tenant was renamed meanwhile or the database restarted. */
   readonly retried: number;
   /** Requests that failed while trouble was expected. */
   readonly unavailable: number;

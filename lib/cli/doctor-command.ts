@@ -1,4 +1,4 @@
-import { MultiBar, Presets, type SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import type { DoctorReport, Finding, FixStatement } from '../api/doctor/finding.js';
 import { RunUsageError, reasonOf } from '../errors/index.js';
 import { withoutSchemaName } from '../migrations/run/same-cause.js';
@@ -18,7 +18,7 @@ export function examineTenants(args: TenantArgs): Promise<number> {
   }
 
   return withTenantsOf(args, async service => {
-    const progress = json || !process.stdout.isTTY ? undefined : progressBar();
+    const progress = json || !process.stdout.isTTY ? undefined : await progressBar();
 
     try {
       const report = await service.doctor({
@@ -84,7 +84,8 @@ function sqlOf({ sql, params = [] }: FixStatement): string {
   return `${sql.replaceAll(/\s+/g, ' ')}${params.length === 0 ? '' : ` -- with ${params.map(each => JSON.stringify(each)).join(', ')}`}`;
 }
 
-function progressBar(): { show(what: string, done: number, total: number): void; close(): void } {
+async function progressBar(): Promise<{ show(what: string, done: number, total: number): void; close(): void }> {
+  const { MultiBar, Presets } = await import('cli-progress');
   const bars = new MultiBar({ format: '{what} {bar} {value}/{total}', hideCursor: true, clearOnComplete: true }, Presets.shades_classic);
   const shown = new Map<string, SingleBar>();
 

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { start, type REPLServer } from 'node:repl';
+import type { REPLServer } from 'node:repl';
 import { runInTenant } from '../api/run-in.js';
 import { EXIT } from './exit.js';
 import { print } from './output.js';
@@ -37,6 +37,8 @@ export function openShell(args: TenantArgs): Promise<number> {
 async function untilClosed(prompt: string, context: object): Promise<void> {
   // the terminal's events come from outside of the scope
   const inScope = AsyncLocalStorage.snapshot();
+  // no other command needs it
+  const { start } = await import('node:repl');
   const server = start({ prompt, ignoreUndefined: true });
   const evaluate = server.eval.bind(server);
   Object.assign(server.context, context);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import type * as streams from 'pg-copy-streams';
 import { clientOf } from './server-status.js';
 
 /** Writes one piece of what is read. The next one comes when it resolves. */
@@ -13,6 +13,7 @@ export type ChunkSink = (chunk: Buffer) => Promise<void> | void;
  */
 export function copyOutSql(sql: string, sink: ChunkSink): string {
   return marked(sql, async client => {
+    const { to: copyTo } = await copyStreams();
     const stream = client.query(copyTo(sql));
     let failure: { readonly error: unknown } | undefined;
 
@@ -33,7 +34,10 @@ export function copyOutSql(sql: string, sink: ChunkSink): string {
 
 /** A `copy … from stdin` in the same way, whose bytes come from `source`. */
 export function copyInSql(sql: string, source: AsyncIterable<Buffer>): string {
-  return marked(sql, client => pipeline(Readable.from(source, { objectMode: false }), client.query(copyFrom(sql))));
+  return marked(sql, async client => {
+    const { from: copyFrom } = await copyStreams();
+    await pipeline(Readable.from(source, { objectMode: false }), client.query(copyFrom(sql)));
+  });
 }
 
 /** Runs the marked statement. Undefined for all others, and without a client of `pg`. */
@@ -56,6 +60,11 @@ function marked(sql: string, transfer: (client: CopyClient) => Promise<void>): s
   transfers.set(id, transfer);
 
   return `${MARK}${id} */ ${sql}`;
+}
+
+// few processes copy anything
+async function copyStreams(): Promise<Pick<typeof streams, 'from' | 'to'>> {
+  return import('pg-copy-streams');
 }
 
 const MARK = '/* copy ';

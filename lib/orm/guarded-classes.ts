@@ -4,8 +4,8 @@ import { extendDriver } from './tenant-driver.js';
 import { extendEntityManager } from './tenant-entity-manager.js';
 
 /** The classes of an ORM with tenants, made once for each class of MikroORM's or the user's that they extend. */
-export const guardedDriverOf = oncePerClass(extendDriver);
-export const guardedEntityManagerOf = oncePerClass(extendEntityManager);
+export const guardedDriverOf: typeof extendDriver = oncePerClass(extendDriver);
+export const guardedEntityManagerOf: typeof extendEntityManager = oncePerClass(extendEntityManager);
 export const guardedHydratorOf: (base: HydratorClass) => HydratorClass = oncePerClass((base: HydratorClass) => extendHydrator(base));
 
 function oncePerClass<Base extends object, Extended>(extend: (base: Base) => Extended): (base: Base) => Extended {

@@ -3,6 +3,7 @@ import { copyFileSync, cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { joinModules } from '../../packaging/join-modules.ts';
 import { linkFolder, oncePerRun } from '../support/processes/once-per-run.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 
@@ -76,9 +77,14 @@ export function packedPackage(): Promise<Packed> {
   return oncePerRun('packed', pack);
 }
 
-// without `prepack`, which would rebuild `dist` while other specs import it
+// in a copy and without `prepack`, which would rebuild `dist` while other specs import it
 async function pack(folder: string): Promise<Packed> {
-  const { stdout } = succeeded(await runIn(ROOT, 'npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]));
+  const copy = join(folder, 'package');
+  ['dist', 'package.json', 'LICENSE', 'README.md', ...packageJson.files.filter(path => /^[/\w]/.test(path) && path !== 'dist')].forEach(
+    path => cpSync(join(ROOT, path), join(copy, path), { recursive: true }),
+  );
+  await joinModules(copy);
+  const { stdout } = succeeded(await runIn(copy, 'npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]));
   const [report] = Object.values<PackReport>(JSON.parse(stdout));
 
   if (report === undefined) {

@@ -51,7 +51,7 @@ function versionIn(folder: string, name: string): string {
 
 function ownPackage(): { readonly peerDependencies?: Readonly<Record<string, string>> } {
   try {
-    return JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as ReturnType<typeof ownPackage>;
+    return createRequire(import.meta.url)('@landlord/mikro-orm/package.json') as ReturnType<typeof ownPackage>;
   } catch {
     // it was bundled away from its package.json
     return {};
