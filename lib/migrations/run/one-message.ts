@@ -30,7 +30,7 @@ export async function migrateInOneMessage(database: TenantDatabase, work: Tenant
   const lock = database.orm.em.getPlatform().formatQuery(LOCK_KEY, [work.schemaName]);
   const begin = scriptFrom(beginScript(`pg_try_advisory_xact_lock(${lock})::text`, script.settings));
   // a statement of its own after the lock, so that it sees the changes of another run
-  const look = `select ${FOUND}, ${script.changed} as changed`;
+  const look = `select ${FOUND}, (${script.changed}) as changed`;
 
   return database.onOneConnection(async ctx => {
     try {
