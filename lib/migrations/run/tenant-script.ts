@@ -10,9 +10,9 @@ import type { TenantRun, TenantWork } from './tenant-run.js';
 
 /** What migrates a tenant upwards with a message that is made before anything is sent. */
 export interface TenantScript {
-  /** The oid of the schema now, 0 if there is none. */
+  /** An expression for the oid of the schema now, 0 if there is none. */
   readonly schemaNow: string;
-  /** A condition that holds if schema or history are not those from which the migrations were planned. */
+  /** A condition that holds if the history is not the one from which the migrations were planned. */
   readonly changed: string;
   /** A condition that holds once they are recorded. */
   readonly recorded: string;
@@ -31,7 +31,7 @@ export interface TenantScript {
  */
 export async function tenantScript(
   database: TenantDatabase,
-  { schemaName, schemaOid, executed, planned }: TenantWork,
+  { schemaName, executed, planned }: TenantWork,
   run: Pick<TenantRun, 'target' | 'settingsOf' | 'commitSettings'>,
 ): Promise<TenantScript | undefined> {
   const history = new History(database, schemaName);
@@ -66,7 +66,6 @@ export async function tenantScript(
   }
 
   const settings = [...run.settingsOf(schemaName), ...run.commitSettings];
-  const schemaNow = `coalesce(to_regnamespace(${platform.quoteValue(quoteIdentifier(schemaName))})::oid, 0)`;
   const names = planned.map(({ name }) => platform.quoteValue(name)).join(', ');
 
   return {
@@ -74,9 +73,8 @@ export async function tenantScript(
       ...settings.map(([name, value]) => `set local ${name} to ${platform.quoteValue(value)}`),
       `set local search_path to ${path}`,
     ],
-    schemaNow,
+    schemaNow: `coalesce(to_regnamespace(${platform.quoteValue(quoteIdentifier(schemaName))})::oid, 0)::text`,
     changed:
-      `${schemaOid === undefined ? '' : `${schemaNow} <> ${platform.quoteValue(schemaOid)} or `}` +
       `(select encode(sha256(convert_to(coalesce(string_agg(name, chr(10) order by id), ''), 'UTF8')), 'hex') from ${history.table}) ` +
       `is distinct from ${platform.quoteValue(createHash('sha256').update(executed).digest('hex'))}`,
     recorded: `exists (select from ${history.table} where name in (${names}))`,
