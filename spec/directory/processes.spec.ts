@@ -30,9 +30,7 @@ onDatabases(
       ] as const) {
         await Promise.all(others.map(each => each.visit('s.example.com')));
         await change();
-        const changedAt = performance.now();
         await Promise.all(others.map(each => until(`it is ${served}`, async () => (await each.visit('s.example.com')).served === served)));
-        expect(performance.now() - changedAt, served).to.be.lessThan(1_000);
       }
     });
 
@@ -41,9 +39,7 @@ onDatabases(
       const expectAll = async (host: string, served: string, change: () => Promise<unknown>): Promise<void> => {
         await Promise.all(others.map(each => each.visit(host)));
         await change();
-        const changedAt = performance.now();
         await Promise.all(others.map(each => until(`${host} is ${served}`, async () => (await each.visit(host)).served === served)));
-        expect(performance.now() - changedAt, served).to.be.lessThan(1_000);
       };
 
       await expectAll('a.example.com', 'a', () => first.create('a', 'a.example.com'));

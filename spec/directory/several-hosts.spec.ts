@@ -167,15 +167,11 @@ onDatabases('tenants with several hosts', database => {
       }
 
       await change();
-      const changedAt = performance.now();
 
       for (const [host, expected] of Object.entries(whose)) {
         expect((await visit(host)).served, host).to.equal(expected);
         await until(`${host} is ${expected}`, async () => (await visitOther(host)).served === expected);
       }
-
-      // a second, and what the look-up itself takes on a busy machine
-      expect(performance.now() - changedAt).to.be.lessThan(2_000);
     });
   }
 
@@ -191,10 +187,7 @@ onDatabases('tenants with several hosts', database => {
 
     for (const [sql, served] of steps) {
       await database.query(sql);
-      const changedAt = performance.now();
       await until(`plain.com is ${served}`, async () => (await visit('plain.com')).served === served);
-      // a second, and what the look-up itself takes on a busy machine
-      expect(performance.now() - changedAt).to.be.lessThan(2_000);
     }
 
     await database.query(`update domain set is_primary = true where domain = 'acme.org'`);

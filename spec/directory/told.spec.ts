@@ -16,8 +16,9 @@ onDatabases('a directory that is told of changes', database => {
   let visitOther: typeof visit;
 
   before(async () => {
-    orm = await openLibrary(database);
-    other = await openLibrary(database);
+    // what nobody tells of is not seen before `until` gives up
+    orm = await openLibrary(database, { directory: { unknownTtlMs: 600_000 } });
+    other = await openLibrary(database, { directory: { unknownTtlMs: 600_000 } });
     visit = visitorOf(orm);
     visitOther = visitorOf(other);
     await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
@@ -77,14 +78,11 @@ onDatabases('a directory that is told of changes', database => {
       }
 
       await change();
-      const changedAt = performance.now();
 
       for (const [host, expected] of Object.entries(whose)) {
         expect((await visit(`${host}.example.com`)).served, host).to.equal(expected);
         await until(`${host} is ${expected}`, async () => (await visitOther(`${host}.example.com`)).served === expected);
       }
-
-      expect(performance.now() - changedAt).to.be.lessThan(1_000);
     });
   }
 
@@ -165,13 +163,11 @@ onDatabases('a directory that is told of changes', database => {
 
     loaded.domainUrl = 'new-erin.example.com';
     await em.flush();
-    const changedAt = performance.now();
 
     for (const by of [visit, visitOther]) {
       await until('it is moved', async () => (await by('erin.example.com')).served === 'HOST_UNKNOWN');
       expect((await by('new-erin.example.com')).served).to.equal('erin_two');
     }
-    expect(performance.now() - changedAt).to.be.lessThan(1_000);
 
     const removing = orm.em.fork();
     const removed = await removing.findOneOrFail(Library, { schemaName: 'erin_two' });

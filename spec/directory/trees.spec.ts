@@ -55,9 +55,7 @@ onDatabases('tenants of several classes', database => {
       .and.to.include({ vat: 'AT1' });
 
     await database.query(`update customer set vat = 'AT2'`);
-    const changedAt = performance.now();
     await until('it is seen', async () => (await visit('acme.example.com')).tenant?.['vat' as never] === 'AT2');
-    expect(performance.now() - changedAt).to.be.lessThan(1_500);
   });
 
   it('H10 in several tables have the trigger on each, and the schema has not changed then', async () => {

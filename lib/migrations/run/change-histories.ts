@@ -3,7 +3,7 @@ import type { TenantDatabase } from '../../database/tenant-database.js';
 import { namesOf, readHistories, type ReadOptions, type SchemaHistory } from '../history/histories.js';
 import { History } from '../history/history.js';
 import { loadMigrationSet, type MigrationSet } from '../set/migration-set.js';
-import { openRun } from './migrate-step.js';
+import { openRun, refuseOtherSchema } from './migrate-step.js';
 import type { PlannedRun } from './plan-run.js';
 import type { RunPreview } from './preview.js';
 import { refusalOf } from './refusal.js';
@@ -11,7 +11,7 @@ import { readOptionsOf, targetOf } from './run-options.js';
 import { runOverTenants } from './run-over-tenants.js';
 import type { MigrateOptions, RunResult } from './run-types.js';
 import { selectSchemaNames } from './selection.js';
-import type { TenantRun, TenantRunOutcome } from './tenant-run.js';
+import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
 
 /** A change of what is recorded in histories. Nothing is run or reverted. */
 export type HistoryChange =
@@ -44,7 +44,7 @@ export async function changeHistories(
     set,
     target,
     plan: (schemaNames, read) => planChange(database, { set, change, schemaNames }, read),
-    workOn: (_database, { schemaName }, run) => changeHistory(database, { schemaName, change }, run),
+    workOn: (_database, { schemaName, schemaOid }, run) => changeHistory(database, { schemaName, schemaOid, change }, run),
   });
 }
 
@@ -137,19 +137,21 @@ function isNeeded({ kind, name }: HistoryChange, executed: readonly string[]): b
 
 async function changeHistory(
   database: TenantDatabase,
-  { schemaName, change }: { readonly schemaName: string; readonly change: HistoryChange },
+  { schemaName, schemaOid, change }: Pick<TenantWork, 'schemaName' | 'schemaOid'> & { readonly change: HistoryChange },
   run: TenantRun,
 ): Promise<TenantRunOutcome> {
   return database.inTransaction(async ctx => {
-    const { has_schema: hasSchema, locked } = await openRun(database, schemaName, { ...run, ctx });
+    const state = await openRun(database, schemaName, { ...run, ctx });
 
-    if (!hasSchema) {
+    if (!state.has_schema) {
       throw new SchemaMissingError(schemaName);
     }
 
-    if (!locked) {
+    if (!state.locked) {
       return 'busy';
     }
+
+    refuseOtherSchema({ schemaOid }, state);
 
     const history = new History(database, schemaName);
     // a separate statement after the lock, so that it sees the changes of another run

@@ -6,6 +6,7 @@ import { History } from '../history/history.js';
 import { SERVER_SESSION } from './commits.js';
 import { migrateSchema } from './migrate-schema.js';
 import { namesOf } from '../history/histories.js';
+import { OtherSchemaError } from './moved-tenants.js';
 import type { Way } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
 import type { TenantMigration } from '../set/migration-set.js';
@@ -42,6 +43,8 @@ export async function migrateStep(
   if (!state.locked) {
     return 'busy';
   }
+
+  refuseOtherSchema(work, state);
 
   // a separate statement after the lock, so that it sees the changes of another run
   const history = new History(database, schemaName);
@@ -87,7 +90,15 @@ interface OpenedRun {
   readonly locked: boolean;
   readonly has_schema: boolean;
   readonly has_history: boolean;
+  readonly schema_oid?: string | null;
   readonly session?: string | null;
+}
+
+/** @throws OtherSchemaError if the tenant was renamed since the run was planned, and another one has its name. */
+export function refuseOtherSchema({ schemaOid }: Pick<TenantWork, 'schemaOid'>, { schema_oid: now }: OpenedRun): void {
+  if (schemaOid !== undefined && now != null && now !== schemaOid) {
+    throw new OtherSchemaError();
+  }
 }
 
 /** Applies the settings of the run, tries to lock the tenant, and checks for schema and history. One round trip. */
@@ -102,10 +113,11 @@ export async function openRun(
   const [state] = await database.execute<OpenedRun>(
     // the session first, as the role of the settings may not see it
     `select ${SERVER_SESSION} as session, ${set.join(', ')}, pg_try_advisory_xact_lock(${LOCK_KEY}) as locked, ` +
-      `to_regnamespace(?) is not null as has_schema, to_regclass(?) is not null as has_history`,
+      `to_regnamespace(?) is not null as has_schema, to_regnamespace(?)::oid::text as schema_oid, to_regclass(?) is not null as has_history`,
     [
       ...settings.flatMap(([name, value]) => [name, String(value)]),
       schemaName,
+      quoteIdentifier(schemaName),
       quoteIdentifier(schemaName),
       new History(database, schemaName).table,
     ],

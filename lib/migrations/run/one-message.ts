@@ -30,7 +30,7 @@ export async function migrateInOneMessage(database: TenantDatabase, work: Tenant
   const lock = database.orm.em.getPlatform().formatQuery(LOCK_KEY, [work.schemaName]);
   const begin = scriptFrom(beginScript(`pg_try_advisory_xact_lock(${lock})::text`, script.settings));
   // a statement of its own after the lock, so that it sees the changes of another run
-  const look = `select ${FOUND}, ${script.changed} as changed`;
+  const look = `select ${FOUND}, ${script.schemaNow} as schema, ${script.changed} as changed`;
 
   return database.onOneConnection(async ctx => {
     try {
@@ -39,7 +39,9 @@ export async function migrateInOneMessage(database: TenantDatabase, work: Tenant
       const [row] = rows.length > 0 ? rows : await database.execute<FoundRow>(look, [], ctx);
       run.onSession(row?.session);
 
-      if (row?.locked !== 'true' || row.changed) {
+      const isOther = work.schemaOid !== undefined && row?.schema !== work.schemaOid;
+
+      if (row?.locked !== 'true' || row.changed || isOther) {
         await database.execute('rollback', [], ctx);
 
         return row?.locked === 'true' ? 'changed' : 'busy';
@@ -64,4 +66,6 @@ export async function migrateInOneMessage(database: TenantDatabase, work: Tenant
 
 interface FoundRow extends FoundSession {
   readonly changed: boolean;
+  /** The oid of the schema of its name. */
+  readonly schema: string;
 }

@@ -5,8 +5,9 @@ import { isOfNode } from '../../postgres/citus-errors.js';
 import { isLockTimeout, isUnreachable } from '../../postgres/sql-state.js';
 import { MessageSize } from './message-size.js';
 import { isHalfDone, LONGEST_TO_REPEAT_MS } from './migrate-tenant.js';
-import { moveOf } from './moved-tenants.js';
+import { moveOf, OtherSchemaError } from './moved-tenants.js';
 import { Round } from './round.js';
+import { DEFAULT_BUSY_TIMEOUT_MS } from './run-settings.js';
 import type { RunParts } from './run-parts.js';
 import { migrateInSharedMessage } from './shared-message.js';
 import type { TenantRunOutcome, TenantWork } from './tenant-run.js';
@@ -137,7 +138,6 @@ export class RunInTenants {
 
     const { done, busy, alone, unanswered, failed, left } = outcome;
     this.#states.unanswered(unanswered);
-
     const migrated = done.map(({ schemaName, planned }) => ({ schemaName, migrations: planned.map(({ name }) => name) }));
 
     for (const { schemaName, migrations } of migrated) {
@@ -215,7 +215,7 @@ export class RunInTenants {
     const { schemaName } = work;
     const state = this.#states.of(schemaName);
 
-    if (error instanceof SchemaMissingError && (await this.#follow(work, round))) {
+    if ((error instanceof SchemaMissingError || error instanceof OtherSchemaError) && (await this.#follow(work, error, round))) {
       return;
     }
 
@@ -245,19 +245,22 @@ export class RunInTenants {
   }
 
   /** Leaves a tenant that was deleted since the plan, and goes on under its new name with one that was renamed. False for all others. */
-  async #follow(work: TenantWork, round: Round): Promise<boolean> {
+  async #follow(work: TenantWork, error: Error, round: Round): Promise<boolean> {
     const move = await moveOf(this.#parts.database, work).catch(() => undefined);
 
     if (move?.kind === 'gone') {
       this.#parts.results.gone(work.schemaName);
     } else if (move?.kind === 'renamed') {
-      const renamed = { ...work, schemaName: move.to };
-      this.#parts.results.renamed(work.schemaName, move.to);
+      const renamed = { ...work, schemaName: move.to, plannedName: work.plannedName ?? work.schemaName };
+      this.#parts.results.renamed(work.schemaName, renamed);
       this.renamed.push(renamed);
       round.leave([renamed]);
+    } else if (error instanceof OtherSchemaError) {
+      // its former schema is nobody's, and the one of its name is its own
+      round.leave([{ ...work, schemaOid: undefined }]);
     }
 
-    return move !== undefined;
+    return move !== undefined || error instanceof OtherSchemaError;
   }
 
   /** The database is in trouble: these tenants are left for a later round. */
@@ -293,8 +296,5 @@ export class RunInTenants {
 }
 
 const FIRST_PAUSE_MS = 50;
-
 /** The longest pause between two attempts at a busy tenant. */
 const LONGEST_PAUSE_MS = 1_000;
-
-const DEFAULT_BUSY_TIMEOUT_MS = 600_000;

@@ -48,8 +48,8 @@ export class RunResults {
   }
 
   /** The tenant was renamed since the plan, and goes on under its new name. */
-  renamed(schemaName: string, to: string): void {
-    this.#formerNames.set(to, this.#formerNames.get(schemaName) ?? schemaName);
+  renamed(schemaName: string, { schemaName: to, plannedName }: { readonly schemaName: string; readonly plannedName: string }): void {
+    this.#formerNames.set(to, plannedName);
     this.#listeners.notice({ kind: 'renamed', schemaName, to });
   }
 

@@ -45,3 +45,5 @@ const CLIENT_CHECK = 'client_connection_check_interval';
 const CLIENT_CHECK_MS = 1_000;
 
 const UNKNOWN_OR_INVALID_SETTING = ['42704', '22023'] as const;
+
+export const DEFAULT_BUSY_TIMEOUT_MS = 600_000;

@@ -163,14 +163,15 @@ async function lockAll(
   { run, ctx }: { readonly run: TenantRun; readonly ctx: Transaction },
 ): Promise<{ readonly states: readonly Found[]; readonly session: FoundSession } | undefined> {
   const locks = parts.map(({ lock }) => `pg_try_advisory_lock(${lock})`).join(', ');
+  const schemas = parts.map(({ script }) => script.schemaNow).join(', ');
 
   try {
     // copied by statements after the lock, so that they see the changes of another run
     const histories = parts.map(({ work }) => copyingSql(database, work.schemaName));
     const begin = beginScript(`concat_ws(',', ${locks})`, settingsOf(parts));
-    const message = `${WANTS_COPIES}${scriptFrom([...begin, ...histories, `select ${FOUND}`, 'commit'])}`;
+    const message = `${WANTS_COPIES}${scriptFrom([...begin, ...histories, `select ${FOUND}, concat_ws(',', ${schemas}) as schemas`, 'commit'])}`;
     const [answer] = await database.execute<Partial<Copies>>(message, [], ctx);
-    const session = answer?.row as FoundSession | undefined;
+    const session = answer?.row as (FoundSession & { readonly schemas: string }) | undefined;
     run.onSession(session?.session);
 
     if (session === undefined || answer?.copies?.length !== parts.length) {
@@ -178,7 +179,12 @@ async function lockAll(
     }
 
     const locked = session.locked.split(',');
-    const isAsPlanned = answer.copies.map((copied, place) => executedIn(historyRows(copied)) === parts[place]?.work.executed);
+    const schemasNow = session.schemas.split(',');
+    const isAsPlanned = answer.copies.map((copied, place) => {
+      const { schemaOid = schemasNow[place], executed } = parts[place]?.work ?? {};
+
+      return schemasNow[place] === schemaOid && executedIn(historyRows(copied)) === executed;
+    });
 
     return {
       states: parts.map((_, place) => (locked[place] !== 't' ? 'busy' : isAsPlanned[place] === true ? 'free' : 'changed')),

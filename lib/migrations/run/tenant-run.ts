@@ -24,6 +24,8 @@ export interface TenantRun {
 /** A tenant, its history when the run was planned, and the migrations that were planned from it. */
 export interface TenantWork {
   readonly schemaName: string;
+  /** The name that it had when the run was planned, if it was renamed since. */
+  readonly plannedName?: string;
   /** Undefined where its schema was not there. */
   readonly schemaOid?: string | undefined;
   readonly executed: string;

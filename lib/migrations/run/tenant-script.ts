@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { searchPathOf } from '../../postgres/schema-name.js';
+import { quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
 import { namesOf } from '../history/histories.js';
 import { History } from '../history/history.js';
 import { SERVER_SESSION } from './commits.js';
@@ -10,6 +10,8 @@ import type { TenantRun, TenantWork } from './tenant-run.js';
 
 /** What migrates a tenant upwards with a message that is made before anything is sent. */
 export interface TenantScript {
+  /** An expression for the oid of the schema now, 0 if there is none. */
+  readonly schemaNow: string;
   /** A condition that holds if the history is not the one from which the migrations were planned. */
   readonly changed: string;
   /** A condition that holds once they are recorded. */
@@ -71,6 +73,7 @@ export async function tenantScript(
       ...settings.map(([name, value]) => `set local ${name} to ${platform.quoteValue(value)}`),
       `set local search_path to ${path}`,
     ],
+    schemaNow: `coalesce(to_regnamespace(${platform.quoteValue(quoteIdentifier(schemaName))})::oid, 0)::text`,
     changed:
       `(select encode(sha256(convert_to(coalesce(string_agg(name, chr(10) order by id), ''), 'UTF8')), 'hex') from ${history.table}) ` +
       `is distinct from ${platform.quoteValue(createHash('sha256').update(executed).digest('hex'))}`,

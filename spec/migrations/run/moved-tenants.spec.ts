@@ -38,6 +38,48 @@ onDatabases('tenants that are renamed or deleted during a run', database => {
     expect(await historyOf(database, 'moved')).to.deep.equal(['M1', 'M2']);
   });
 
+  it('M38 one is found whose name another one has taken, and both are migrated', async () => {
+    const result = await migrateAfter(async () => {
+      await set.tenants.rename('t2', 'moved');
+      await set.tenants.rename('t3', 't2');
+    });
+
+    expect([schemaNamesOf(result.migrated), result.failed, result.gone]).to.deep.equal([['moved', 't1', 't2', 't4', 't5'], [], []]);
+    expect([result.total, result.upToDate, result.notBegun]).to.deep.equal([5, 0, []]);
+    expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['moved', 't1', 't2', 't4', 't5']);
+    expect(await historyOf(database, 'moved')).to.deep.equal(['M1', 'M2']);
+    expect(await historyOf(database, 't2')).to.deep.equal(['M1', 'M2']);
+  });
+
+  it('M38 two that have changed their names are migrated once each', async () => {
+    const result = await migrateAfter(async () => {
+      await set.tenants.rename('t2', 'moved');
+      await set.tenants.rename('t3', 't2');
+      await set.tenants.rename('moved', 't3');
+    });
+
+    expect([schemaNamesOf(result.migrated), result.failed, result.notBegun]).to.deep.equal([NAMES, [], []]);
+    expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(NAMES);
+  });
+
+  it('M38 a schema that was made anew is that of its tenant', async () => {
+    const result = await migrateAfter(async () => {
+      await database.query('alter schema t3 rename to former');
+      await database.query('create schema t3');
+      await database.query(`comment on schema t3 is 'tenant of @landlord/mikro-orm'`);
+
+      for (const table of ['tag', 'mikro_orm_migrations']) {
+        await database.query(`create table t3.${table} (like former.${table} including all)`);
+        await database.query(`insert into t3.${table} select * from former.${table}`);
+      }
+
+      await database.query(`select setval(pg_get_serial_sequence('t3.mikro_orm_migrations', 'id'), 10)`);
+    });
+
+    expect([schemaNamesOf(result.migrated), result.failed, result.gone]).to.deep.equal([NAMES, [], []]);
+    await database.query('drop schema former cascade');
+  });
+
   it('M38 a schema that is gone without its tenant is a failure still', async () => {
     const result = await migrateAfter(() => database.query('drop schema t3 cascade'));
 
