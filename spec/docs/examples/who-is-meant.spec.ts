@@ -14,15 +14,15 @@ import {
 } from '../../../docs/examples/who-is-meant/resolvers.ts';
 import { app as withSessions, signIn, userOf } from '../../../docs/examples/who-is-meant/sessions.ts';
 import { failureOf } from '../../support/assertions/failure.ts';
-import { onLibraryKit } from '../../support/testing/on-library-kit.ts';
+import { onLibraries } from '../../support/testing/on-libraries.ts';
 import { hostOf } from '../../support/web/web-library.ts';
 import { serveUntilSpecEnds } from '../../support/web/web-server.ts';
 
-onLibraryKit('the page on who is meant', test => {
+onLibraries('the page on who is meant', {}, libraries => {
   const serve = serveUntilSpecEnds();
 
   it('H6 E3 each resolver finds the tenant that the page says', async () => {
-    const [acme] = await tenants(test.orm).list({ where: { schemaName: 'acme' } });
+    const [acme] = await tenants(libraries.orm).list({ where: { schemaName: 'acme' } });
     const of = async (app: Koa, host: string, headers: Record<string, string> = {}, path = '/'): Promise<string> => {
       app.use(ctx => void (ctx.body = `${ctx.state.tenant?.schemaName ?? 'public'} ${ctx.path}`));
       const server = await serve(app);

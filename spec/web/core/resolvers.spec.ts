@@ -18,24 +18,18 @@ import {
 import { expect } from 'chai';
 import { failureOf } from '../../support/assertions/failure.ts';
 import { until } from '../../support/assertions/until.ts';
-import { onDatabases } from '../../support/databases/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
-import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
+import { newLibrary } from '../../support/orm/library-orm.ts';
+import { onLibraries } from '../../support/testing/on-libraries.ts';
+import { authorsHere, hostOf } from '../../support/web/web-library.ts';
 
-onDatabases('who is meant by a request', database => {
-  let orm: LibraryOrm;
-
-  before(async () => {
-    orm = await openLibrary(database, { publicHosts: ['example.com'] });
-    await createLibraries(orm, 'acme', 'bob');
-    await orm.em.fork().persistAndFlush(newLibrary('public', { domainUrl: 'front.example.com' }));
-  });
+onLibraries('who is meant by a request', { publicHosts: ['example.com'] }, libraries => {
+  before(() => libraries.orm.em.fork().persistAndFlush(newLibrary('public', { domainUrl: 'front.example.com' })));
 
   it('H6 H20 identify and runAs serve a request of any server: the tenant, the public scope, or the error that the visitor is told', async () => {
     const found = await identify(request(hostOf('acme')));
 
     expect(found).to.include({ kind: 'tenant', schemaName: 'acme', mountPath: undefined });
-    expect(await runAs(found, async () => [currentSchema(), await authorsHere(orm)])).to.deep.equal(['acme', ['Ann of acme']]);
+    expect(await runAs(found, async () => [currentSchema(), await authorsHere(libraries.orm)])).to.deep.equal(['acme', ['Ann of acme']]);
     expect(runAs(found, () => currentTenant())).to.equal(found.kind === 'tenant' && found.tenant);
     expect(currentTenant()).to.equal(undefined);
     expect(runAs(await identify(request('example.com')), currentSchema)).to.equal('public');
@@ -68,7 +62,7 @@ onDatabases('who is meant by a request', database => {
           await setImmediate();
           const inner = await runAs(await identify(request(hostOf(name === 'acme' ? 'bob' : 'acme'))), async () => currentSchema());
 
-          return inner !== name && currentSchema() === name && (await authorsHere(orm)).join() === `Ann of ${name}`;
+          return inner !== name && currentSchema() === name && (await authorsHere(libraries.orm)).join() === `Ann of ${name}`;
         });
       }),
     );
@@ -194,7 +188,7 @@ onDatabases('who is meant by a request', database => {
   });
 
   it('H6 names tenants by their key too, and values that the database would reject reach it never', async () => {
-    const [acme] = await database.query<{ id: number }>(`select id from public.library where schema_name = 'acme'`);
+    const [acme] = await libraries.query<{ id: number }>(`select id from public.library where schema_name = 'acme'`);
     const id = String(acme?.id);
     const resolvers = [byHeader('x-id', { trusted: true, property: 'id' })];
     const of = (value: string): Promise<string> => outcomeOf({ headers: { 'x-id': value } }, { resolvers });
@@ -213,27 +207,27 @@ onDatabases('who is meant by a request', database => {
     const resolvers = [byHeader('x-tenant', { trusted: true })];
     const of = (name: string): Promise<string> => outcomeOf({ headers: { 'x-tenant': name } }, { resolvers });
     await until('changes are heard', async () => {
-      database.statements.length = 0;
+      libraries.statements.length = 0;
       await of('bob');
 
-      return database.statements.length === 0;
+      return libraries.statements.length === 0;
     });
 
     expect(identify({ headers: { 'x-tenant': 'bob' } }, { resolvers })).to.not.be.instanceOf(Promise);
-    expect(database.statements).to.deep.equal([]);
-    await runInPublic(() => tenants(orm).create({ name: 'Carol', domainUrl: 'carol.test', schemaName: 'carol' }));
+    expect(libraries.statements).to.deep.equal([]);
+    await runInPublic(() => tenants(libraries.orm).create({ name: 'Carol', domainUrl: 'carol.test', schemaName: 'carol' }));
     expect(await of('carol')).to.equal('carol');
-    await tenants(orm).rename('carol', 'carla');
+    await tenants(libraries.orm).rename('carol', 'carla');
     expect(await of('carol')).to.equal('unknown TENANT_NOT_SERVED');
     expect(await of('carla')).to.equal('carla');
-    await tenants(orm).drop('carla');
+    await tenants(libraries.orm).drop('carla');
     expect(await of('carla')).to.equal('unknown TENANT_NOT_SERVED');
   });
 
   it('H6 E3 authorize runs in the tenant’s scope, decides on true alone, and what it throws is its own', async () => {
     const seen: unknown[] = [];
     const authorize = (answer: unknown) => async (_context: unknown, tenant: object) => {
-      seen.push([currentSchema(), currentTenant() === tenant, await authorsHere(orm)]);
+      seen.push([currentSchema(), currentTenant() === tenant, await authorsHere(libraries.orm)]);
 
       return answer as boolean;
     };
@@ -261,15 +255,15 @@ onDatabases('who is meant by a request', database => {
   });
 
   it('S12 who was identified runs as that tenant or fails: not as the one that has its name later', async () => {
-    await runInPublic(() => tenants(orm).create({ name: 'Dora', domainUrl: 'dora.test', schemaName: 'dora' }));
+    await runInPublic(() => tenants(libraries.orm).create({ name: 'Dora', domainUrl: 'dora.test', schemaName: 'dora' }));
     const found = await identify(request('dora.test'));
-    await tenants(orm).rename('dora', 'dolly');
-    await runInPublic(() => tenants(orm).create({ name: 'Other', domainUrl: 'other.test', schemaName: 'dora' }));
-    await runInTenant('dora', () => authorsHere(orm));
+    await tenants(libraries.orm).rename('dora', 'dolly');
+    await runInPublic(() => tenants(libraries.orm).create({ name: 'Other', domainUrl: 'other.test', schemaName: 'dora' }));
+    await runInTenant('dora', () => authorsHere(libraries.orm));
 
-    expect(await failureOf(async () => runAs(found, () => authorsHere(orm)))).to.have.property('code', 'TENANT_CHANGED');
-    await tenants(orm).drop('dora');
-    await tenants(orm).drop('dolly');
+    expect(await failureOf(async () => runAs(found, () => authorsHere(libraries.orm)))).to.have.property('code', 'TENANT_CHANGED');
+    await tenants(libraries.orm).drop('dora');
+    await tenants(libraries.orm).drop('dolly');
   });
 
   async function outcomeOf(given: WebRequest, options: IdentifyOptions<any>, context?: unknown): Promise<string> {

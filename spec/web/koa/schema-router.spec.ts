@@ -7,9 +7,9 @@ import Koa from 'koa';
 import compose from 'koa-compose';
 import { Genre } from '../../../fixtures/entities/index.ts';
 import { emptyPglite } from '../../support/databases/empty-pglite.ts';
-import { onDatabases } from '../../support/databases/database.ts';
-import { openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
-import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
+import { openLibrary } from '../../support/orm/library-orm.ts';
+import { onLibraries } from '../../support/testing/on-libraries.ts';
+import { authorsHere, hostOf } from '../../support/web/web-library.ts';
 import { serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 
 const serve = serveUntilSpecEnds();
@@ -21,14 +21,7 @@ async function start(...middleware: Koa.Middleware[]): Promise<WebServer> {
   return serve(app);
 }
 
-onDatabases('schemaRouter', database => {
-  let orm: LibraryOrm;
-
-  before(async () => {
-    orm = await openLibrary(database);
-    await createLibraries(orm, 'acme', 'bob');
-  });
-
+onLibraries('schemaRouter', {}, libraries => {
   const forms: Record<string, (router: Router) => RouterLike> = {
     'a router': router => router,
     'the routes of a router': router => router.routes(),
@@ -110,7 +103,7 @@ onDatabases('schemaRouter', database => {
   it('H1 asks which ORM is meant where two are live, and serves the one it is given', async () => {
     const pglite = await emptyPglite();
     const other = await openLibrary({
-      ...database,
+      atEnd: () => undefined,
       options: () => ({ driver: PgliteDriver, dbName: 'memory://', driverOptions: { pglite } }),
     });
 
@@ -121,11 +114,11 @@ onDatabases('schemaRouter', database => {
       expect(unsaid.errors[0]).to.be.instanceOf(OrmSelectionError).and.include({ code: 'SEVERAL_ORMS' });
 
       const said = await start(
-        tenantContext({ orm }),
+        tenantContext({ orm: libraries.orm }),
         schemaRouter({
           public: routerOf('public'),
           tenant: async ctx => {
-            ctx.body = await authorsHere(orm);
+            ctx.body = await authorsHere(libraries.orm);
           },
         }),
       );

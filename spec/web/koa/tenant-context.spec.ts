@@ -4,25 +4,21 @@ import type { TenantContextOptions } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import Koa from 'koa';
 import { Genre, Library } from '../../../fixtures/entities/index.ts';
-import { onDatabases } from '../../support/databases/database.ts';
-import { newLibrary, openLibrary, type LibraryOrm } from '../../support/orm/library-orm.ts';
-import { authorsHere, createLibraries } from '../../support/web/web-library.ts';
+import { newLibrary } from '../../support/orm/library-orm.ts';
+import { onLibraries } from '../../support/testing/on-libraries.ts';
+import { authorsHere } from '../../support/web/web-library.ts';
 import { serveUntilSpecEnds, type WebServer } from '../../support/web/web-server.ts';
 
-onDatabases('tenantContext', database => {
-  let orm: LibraryOrm;
+onLibraries('tenantContext', { publicHosts: ['example.com', 'localhost'] }, libraries => {
   const serve = serveUntilSpecEnds();
 
   before(async () => {
-    orm = await openLibrary(database, { publicHosts: ['example.com', 'localhost'] });
-    await createLibraries(orm, 'acme', 'bob');
-    await orm.em
-      .fork()
-      .persistAndFlush([newLibrary('public', { domainUrl: 'front.example.com' }), orm.em.fork().create(Genre, { name: 'Poetry' })]);
+    const em = libraries.orm.em.fork();
+    await em.persistAndFlush([newLibrary('public', { domainUrl: 'front.example.com' }), em.create(Genre, { name: 'Poetry' })]);
   });
 
   beforeEach(() => {
-    database.statements.length = 0;
+    libraries.statements.length = 0;
   });
 
   it('H2 law 10: says at the first request that it was not called, and serves nothing', async () => {
@@ -50,17 +46,17 @@ onDatabases('tenantContext', database => {
     ['TENANT_SETTING_REFUSED', 400, { autoDropSchema: true }],
   ] as const) {
     it(`H2 law 10: ${code} of what a visitor has chosen (${Object.keys(given).join()}) is answered with ${status}, and not shown`, async () => {
-      await database.query('create schema if not exists taken');
+      await libraries.query('create schema if not exists taken');
       const data = { name: 'New', domainUrl: 'new.example.com', schemaName: 'fresh', ...given };
       const koa = new Koa();
-      koa.use(tenantContext()).use(async () => orm.em.persistAndFlush(new Library(data as never)));
+      koa.use(tenantContext()).use(async () => libraries.orm.em.persistAndFlush(new Library(data as never)));
       const server = await serve(koa);
       const answer = await server.get('example.com');
 
       expect(answer.status, String(server.errors[0])).to.equal(status);
       expect(answer.body).to.equal(status === 400 ? 'Bad Request' : 'Conflict');
       expect(server.errors[0]).to.include({ code, status, expose: false });
-      expect(await database.query(`select * from public.library where name = 'New'`)).to.deep.equal([]);
+      expect(await libraries.query(`select * from public.library where name = 'New'`)).to.deep.equal([]);
     });
   }
 
@@ -107,7 +103,7 @@ onDatabases('tenantContext', database => {
 
     it('H1 gives every request an identity map of its own', async () => {
       const seen: unknown[] = [];
-      const server = await start({}, () => seen.push(orm.em.getContext()));
+      const server = await start({}, () => seen.push(libraries.orm.em.getContext()));
 
       await server.get('acme.example.com', '/authors/1');
       await server.get('acme.example.com', '/authors/1');
@@ -122,18 +118,18 @@ onDatabases('tenantContext', database => {
       const answer = await server.get('example.com', '/authors/7');
 
       expect(JSON.parse(answer.body)).to.deep.equal({ router: 'public', path: '/authors/7', schema: 'public', genres: ['Poetry'] });
-      expect(database.statements.join('\n')).to.not.match(/"(acme|bob)"\./);
+      expect(libraries.statements.join('\n')).to.not.match(/"(acme|bob)"\./);
     });
 
     it('H2 refuses a tenant entity on a public host, before any SQL, and does not tell the visitor why', async () => {
-      const server = await start({}, () => authorsHere(orm));
+      const server = await start({}, () => authorsHere(libraries.orm));
 
       const answer = await server.get('example.com', '/authors/7');
 
       expect(answer).to.include({ status: 500, body: 'Internal Server Error' });
       expect(server.errors).to.have.length(1);
       expect(server.errors[0]).to.include({ code: 'TENANT_CONTEXT_REQUIRED' });
-      expect(database.statements.join('\n')).to.not.include('author');
+      expect(libraries.statements.join('\n')).to.not.include('author');
     });
 
     it('T18 serves the public router on the host of a public tenant, with no tenant', async () => {
@@ -154,7 +150,7 @@ onDatabases('tenantContext', database => {
       expect(answer.status).to.equal(404);
       expect(answer.body).to.equal('Nothing is served on the host "nobody.example.com".');
       expect(answer.headers['content-type']).to.match(/^text\/plain/);
-      expect(database.statements.join('\n')).to.not.match(/author|"(acme|bob)"\./);
+      expect(libraries.statements.join('\n')).to.not.match(/author|"(acme|bob)"\./);
     });
 
     it('H2 gives the app the error with its code, status and host', async () => {
@@ -286,7 +282,7 @@ onDatabases('tenantContext', database => {
     const publicRouter = new Router();
     publicRouter.get('/authors/:id', async ctx => {
       await inRoute();
-      const genres = await orm.em.find(Genre, {});
+      const genres = await libraries.orm.em.find(Genre, {});
       ctx.body = {
         router: 'public',
         path: ctx.path,
@@ -305,7 +301,7 @@ onDatabases('tenantContext', database => {
         tenant: ctx.state.tenant?.schemaName,
         current: currentTenant()?.schemaName,
         schema: currentSchema(),
-        authors: await authorsHere(orm),
+        authors: await authorsHere(libraries.orm),
       };
     });
     app.use(tenantContext(options)).use(schemaRouter({ public: publicRouter, tenant: tenantRouter }));
@@ -314,6 +310,6 @@ onDatabases('tenantContext', database => {
   }
 
   function tablesRead(): string {
-    return database.statements.filter(statement => /\bfrom "/.test(statement)).join('\n');
+    return libraries.statements.filter(statement => /\bfrom "/.test(statement)).join('\n');
   }
 });
