@@ -216,13 +216,20 @@ function historyOf(database: TenantDatabase): string {
 }
 
 export function driftOf(schemaName: string, made: Objects, found: Objects): TenantDrift | undefined {
-  const lacks = [...made.keys()].filter(object => !found.has(object)).toSorted();
-  const has = [...found.keys()].filter(object => !made.has(object)).toSorted();
+  const lacks = withoutTheirGrants([...made.keys()].filter(object => !found.has(object)).toSorted());
+  const has = withoutTheirGrants([...found.keys()].filter(object => !made.has(object)).toSorted());
   const differs = [...made]
     .filter(([object, definition]) => found.has(object) && found.get(object) !== definition)
     .map(([object]) => object);
 
   return lacks.length + has.length + differs.length === 0 ? undefined : { schemaName, lacks, has, differs: differs.toSorted() };
+}
+
+/** Privileges on what is among the objects itself say nothing more. */
+function withoutTheirGrants(objects: readonly string[]): string[] {
+  const names = new Set(objects.filter(object => !GRANT.test(object)).map(object => object.replace(KIND, '')));
+
+  return objects.filter(object => !names.has(GRANT.exec(object)?.groups?.['name'] ?? ''));
 }
 
 function partition<Item>(items: readonly Item[], matches: (item: Item) => boolean): [Item[], Item[]] {
@@ -234,5 +241,9 @@ const BATCH_SIZE = 250;
 
 /** How long a tenant's tables are waited for. One that is migrated or changed at the moment is not compared. */
 const LOCK_TIMEOUT_MS = 1_000;
+
+const GRANT = /^grant [a-z ]+ on [a-z]+ (?<name>.+) to .+$|^grant /;
+
+const KIND = /^(materialized view|[a-z]+) /;
 
 const WITH_SCHEMA = /^(function|statistics) /;

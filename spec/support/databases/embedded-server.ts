@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -85,13 +85,14 @@ export async function startEmbeddedServer(settings: Readonly<Record<string, stri
     standby: async () => {
       const copy = await open();
       const data = join(copy.folder, 'data');
-      await copyCluster(urlOf(port), join(folder, 'data'), data);
+      await copyCluster({ url: urlOf(port), from: join(folder, 'data'), to: data });
       await appendFile(
         join(data, 'postgresql.auto.conf'),
         `\nprimary_conninfo = 'host=127.0.0.1 port=${port} user=postgres password=password'\n`,
       );
-      await writeFile(join(data, 'standby.signal'), '');
-      await copy.server.start();
+      // this waits for the words of a server that is no standby
+      copy.server.start().catch(() => undefined);
+      await until('the standby answers', () => answers(urlOf(copy.port)));
 
       return { url: urlOf(copy.port), remove: removing(copy) };
     },
@@ -99,8 +100,8 @@ export async function startEmbeddedServer(settings: Readonly<Record<string, stri
   };
 }
 
-/** Copies the files of a server that is running, as a base backup. */
-async function copyCluster(url: string, from: string, to: string): Promise<void> {
+/** Copies the files of a server that is running, as a base backup for a standby. */
+async function copyCluster({ url, from, to }: { readonly url: string; readonly from: string; readonly to: string }): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
 
@@ -109,9 +110,27 @@ async function copyCluster(url: string, from: string, to: string): Promise<void>
     await promisify(execFile)('cp', ['-a', from, to]);
     const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)');
     await rm(join(to, 'postmaster.pid'), { force: true });
-    await writeFile(join(to, 'backup_label'), rows[0]?.labelfile ?? '');
+    const { uid, gid } = await stat(from);
+
+    for (const [name, text] of Object.entries({ backup_label: rows[0]?.labelfile ?? '', 'standby.signal': '' })) {
+      await writeFile(join(to, name), text);
+      await chown(join(to, name), uid, gid);
+    }
   } finally {
     await client.end();
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url });
+
+  try {
+    await client.connect();
+    await client.end();
+
+    return true;
+  } catch {
+    return false;
   }
 }
 
