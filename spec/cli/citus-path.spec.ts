@@ -101,9 +101,10 @@ onDatabases(
       expect(await cli('tenant:distribute', '--tenants', 'acme')).to.include('1 tenant distributed');
       expect(await cli('tenant:distribute', '--tenants')).to.include('2 tenants distributed');
       await load();
+      const early = await project.run('tenant:create', '--schema-name', 'early', '--domain-url', 'early.example.com', '--name', 'Early');
+      expect([early.code, early.output.includes('Remove `citus.shardTenants: false`')]).to.deep.equal([2, true]);
 
       expect(visits.errors).to.deep.equal([]);
-      console.log('VISITS', visits.written, visits.longestMs);
       expect(await localTables({ ...database, query: plain.query })).to.deep.equal([]);
       expect((await Promise.all(['acme', 'bob', 'carl'].map(countOf))).reduce((sum, count) => sum + count)).to.equal(visits.written + 3);
     });
@@ -129,6 +130,25 @@ onDatabases(
       const nodes = (await tenants(orm).placement()).map(({ node }) => node);
       expect(new Set(nodes).size).to.equal(2);
       expect(await cli('tenant:status')).to.include(nodes[0] ?? '').and.include(nodes[3] ?? '');
+    });
+
+    it('L1 L5 L12 L13 X1 a tenant that was distributed is cloned with identities, seeded, counted and examined', async function () {
+      this.timeout(60_000);
+      await project.write('seeders/DatabaseSeeder.ts', SEEDER);
+      const rows = await countOf('acme');
+      await cli('tenant:clone', 'acme', '--schema-name', 'erin', '--domain-url', 'erin.example.com', '--set', '{"name":"Erin"}');
+      await cli('tenant:seed', 'erin');
+      expect([await countOf('erin'), await countOf('acme')]).to.deep.equal([rows + 1, rows]);
+      expect((await project.start('tenant:exec', 'erin', '--', process.execPath, '-e', PRINT).ended).output).to.include('for erin');
+      expect(await cli('tenant:usage', '--exact')).to.match(/│ erin +│/);
+      expect(await cli('tenant:doctor')).to.include('nothing found');
+      const identities = await plain.query(
+        `select table_schema as schema, is_identity as identity from information_schema.columns where table_name = 'author' and column_name = 'id' and table_schema in ('acme', 'erin') order by 1`,
+      );
+      expect(identities).to.deep.equal([
+        { schema: 'acme', identity: 'NO' },
+        { schema: 'erin', identity: 'YES' },
+      ]);
     });
 
     it('X1 a moment is marked on all nodes for backups, and a worker that failed over is found where it is now', async function () {
@@ -190,6 +210,18 @@ const MIGRATION = `import { Migration } from '@mikro-orm/migrations';
 export class Migration20990101000000 extends Migration {
   override up(): void {
     this.addSql('alter table "author" add column "born" int null');
+  }
+}
+`;
+
+const PRINT = `console.log('for ' + JSON.parse(process.env.LANDLORD_TENANT).schema)`;
+
+const SEEDER = `import { Seeder } from '@mikro-orm/seeder';
+import { Author } from '../entities/index.ts';
+
+export class DatabaseSeeder extends Seeder {
+  async run(em: any) {
+    em.create(Author, { name: 'seeded' });
   }
 }
 `;
