@@ -26,7 +26,9 @@ onDatabases(
         });
 
         expect(counts).to.deep.equal([1, 0]);
-        expect(await kit.outside(() => kit.orm.em.fork().execute(`select extname from pg_extension where extname = 'citus'`))).to.deep.equal([]);
+        expect(
+          await kit.outside(() => kit.orm.em.fork().execute(`select extname from pg_extension where extname = 'citus'`)),
+        ).to.deep.equal([]);
       } finally {
         await kit.close();
       }
