@@ -5,6 +5,7 @@ import { connectionWasLost, isConflict, isLockTimeout } from '../../postgres/sql
 import { fitsBlock, StatementBlock } from '../../postgres/statement-block.js';
 import { splitStatements } from '../../postgres/transaction-statements.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { shardsTenants } from '../../tenant/citus-options.js';
 import { remedyFor } from '../set/citus/lint.js';
 
 /**
@@ -137,7 +138,7 @@ export class Script {
       try {
         await this.#execute(sql);
       } catch (error) {
-        const remedy = isCitus ? remedyFor(sql) : undefined;
+        const remedy = isCitus ? remedyFor(sql, { isSharded: shardsTenants(this.#database.options.citus) }) : undefined;
 
         if (remedy !== undefined) {
           addHint(error, remedy);

@@ -50,7 +50,11 @@ export function lintForCitus(
 }
 
 /** The remedy for a statement that was refused. Undefined where none is known. */
-export function remedyFor(statement: string): string | undefined {
+export function remedyFor(statement: string, { isSharded }: { readonly isSharded: boolean }): string | undefined {
+  if (!isSharded && /\breferences /.test(shapeOf(statement))) {
+    return PLAIN_SCHEMA;
+  }
+
   const [found] = lintForCitus({ name: '', sql: [statement], transactional: true }, { references: undefined, publicSchema: 'public' });
 
   return found && `${found.problem} ${found.remedy}`;
@@ -169,6 +173,9 @@ const RULES: readonly Rule[] = [
     finds: ({ shape }) => /^create table .*\b(small|big)?serial[248]?\b/.test(shape),
   },
 ];
+
+const PLAIN_SCHEMA =
+  'On Citus, a superuser alone can create a plain schema whose tables refer to reference tables. Remove `citus.shardTenants: false`, so that new tenants are placed on nodes.';
 
 const SEVERAL = {
   problem: 'Citus refuses several statements in one message, on its nodes alone.',
