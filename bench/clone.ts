@@ -3,8 +3,8 @@ import { Client as PgClient } from 'pg';
 import { type Client, migrationsOf, openOrm, WORKLOADS, type Workload } from './domain.ts';
 import { median, round, scaled, timed, type Report } from './report.ts';
 
-/** A clone without rows compared with creating a tenant, and a clone with rows compared with `insert … select` into tables that are there. */
-export async function clone(url: string): Promise<readonly Report[]> {
+/** A clone without rows compared with creating a tenant, and a clone with rows compared with `insert … select` by hand. The argument says how many rows. */
+export async function clone(url: string, argument?: string): Promise<readonly Report[]> {
   const empty: Report['rows'][number][] = [];
 
   for (const [name, workload] of Object.entries(WORKLOADS)) {
@@ -13,7 +13,7 @@ export async function clone(url: string): Promise<readonly Report[]> {
 
   return [
     { title: 'Clone a tenant without rows, and create one', rows: empty },
-    { title: 'Clone a tenant with rows, and copy them by hand', rows: [await withRows(url)] },
+    { title: 'Clone a tenant with rows, and copy them by hand', rows: [await withRows(url, Number(argument ?? ROWS))] },
   ];
 }
 
@@ -45,7 +45,7 @@ async function withoutRows(
   };
 }
 
-async function withRows(url: string): Promise<Report['rows'][number]> {
+async function withRows(url: string, count: number): Promise<Report['rows'][number]> {
   const orm = await openOrm(url, migrationsOf(Object.values(WORKLOADS)[0] as Workload));
   const pg = new PgClient(url);
   await pg.connect();
@@ -53,7 +53,7 @@ async function withRows(url: string): Promise<Report['rows'][number]> {
   await tenants<Client>(orm).create(row('source'));
   await pg.query(`create table rows_source.big (id bigint primary key, text text not null, at timestamptz default now())`);
   await pg.query(`create index big_text on rows_source.big (text)`);
-  await pg.query(`insert into rows_source.big (id, text) select n, md5(n::text) || md5((n + 1)::text) from generate_series(1, ${ROWS}) n`);
+  await pg.query(`insert into rows_source.big (id, text) select n, md5(n::text) || md5((n + 1)::text) from generate_series(1, ${count}) n`);
   const { rows } = await pg.query(`select pg_total_relation_size('rows_source.big') as bytes`);
   const times: Record<'clone' | 'hand', number[]> = { clone: [], hand: [] };
 
@@ -74,7 +74,7 @@ async function withRows(url: string): Promise<Report['rows'][number]> {
   await orm.close();
 
   return {
-    workload: `${ROWS} rows, ${round(Number(rows[0].bytes) / 1_000_000, 0)} MB with indexes`,
+    workload: `${count} rows, ${round(Number(rows[0].bytes) / 1_000_000, 0)} MB with indexes`,
     'clone, ms': round(median(times.clone)),
     'by hand, ms': round(median(times.hand)),
     ratio: round(median(times.clone) / median(times.hand)),

@@ -9,8 +9,12 @@ import { Client as PgClient } from 'pg';
 import { type Client, migrationsOf, openOrm, WORKLOADS, type Workload } from './domain.ts';
 import { round, scaled, timed, type Report } from './report.ts';
 
-/** Export and import compared with `pg_dump` and `pg_restore` in the custom format, which compresses too. They have to be of the server's version. */
-export async function exportTenant(url: string): Promise<Report> {
+/**
+ * Export and import compared with `pg_dump` and `pg_restore` in the custom format, which compresses too. They have to be of the server's version: the
+ * server from npm comes without, so name another one by `DATABASE_URL`. The argument says how many rows.
+ */
+export async function exportTenant(url: string, argument?: string): Promise<Report> {
+  const count = Number(argument ?? ROWS);
   const orm = await openOrm(url, migrationsOf(Object.values(WORKLOADS)[0] as Workload));
   const pg = new PgClient(url);
   await pg.connect();
@@ -18,13 +22,17 @@ export async function exportTenant(url: string): Promise<Report> {
   const row = (n: string): { schemaName: string; domainUrl: string } => ({ schemaName: `file_${n}`, domainUrl: `file-${n}.example.com` });
   await tenants<Client>(orm).create(row('source'));
   await pg.query(`create table file_source.big (id bigint primary key, text text not null, at timestamptz default now())`);
-  await pg.query(`insert into file_source.big (id, text) select n, md5(n::text) || md5((n + 1)::text) from generate_series(1, ${ROWS}) n`);
+  await pg.query(`insert into file_source.big (id, text) select n, md5(n::text) || md5((n + 1)::text) from generate_series(1, ${count}) n`);
   const run = promisify(execFile);
   const [ours, theirs] = [join(folder, 'ours'), join(folder, 'theirs')];
+  globalThis.gc?.();
   const before = process.memoryUsage().rss;
+  let most = before;
+  const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().rss)), 50);
   const exported = await timed(() => tenants<Client>(orm).export('file_source', createWriteStream(ours)));
   const imported = await timed(() => tenants<Client>(orm).import(ours, row('copy')));
-  const grown = process.memoryUsage().rss - before;
+  clearInterval(watch);
+  const grown = most - before;
   const dumped = await timed(() => run('pg_dump', ['--format=custom', '--schema=file_source', `--file=${theirs}`, url])).catch(
     () => Number.NaN,
   );
@@ -43,7 +51,7 @@ export async function exportTenant(url: string): Promise<Report> {
         'ours, ms': round(exported),
         'pg_dump, ms': round(dumped),
         ratio: round(exported / dumped),
-        rows: ROWS,
+        rows: count,
         'file, MB': round(bytes / 1e6, 1),
       },
       {
@@ -51,7 +59,7 @@ export async function exportTenant(url: string): Promise<Report> {
         'ours, ms': round(imported),
         'pg_restore, ms': round(restored),
         ratio: round(imported / restored),
-        rows: ROWS,
+        rows: count,
         'memory, MB more': round(grown / 1e6, 0),
       },
     ],

@@ -78,9 +78,12 @@ export type { TenantFieldsOptions } from './api/tenant-fields.js';
 export type { JsonKey } from './scope/key-of-scope.js';
 export type {
   CommittedChange,
+  CreatedBy,
+  CreateHookEvent,
   DropHookEvent,
   HookEntityManager,
   MigrateHookEvent,
+  ReportHookEvent,
   RenameHookEvent,
   TenantFailure,
   TenantHookEvent,

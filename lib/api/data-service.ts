@@ -3,13 +3,15 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { helper } from '@mikro-orm/core';
 import { hasSchema } from '../database/owned-schemas.js';
-import { MoveError, SnapshotError } from '../errors/index.js';
+import { MoveError, SnapshotError, StorageFullError } from '../errors/index.js';
+import { callInTransaction } from '../orm/tenant-hooks.js';
 import { giveConsent } from '../provisioning/consent.js';
 import { cloneSchema } from '../provisioning/clone/clone-schema.js';
 import { inSnapshot } from '../provisioning/clone/in-snapshot.js';
 import { planAdoption, takeSchema } from '../provisioning/move/adopt.js';
 import { extractRows, type ExtractReport } from '../provisioning/move/extract.js';
-import { provision } from '../provisioning/provision.js';
+import { DISK_FULL, provision } from '../provisioning/provision.js';
+import { hasSqlState } from '../postgres/sql-state.js';
 import { createRole } from '../provisioning/roles.js';
 import { checkExport, importSchema } from '../provisioning/transfer/import-schema.js';
 import { Output } from '../provisioning/transfer/output.js';
@@ -42,6 +44,7 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
       return inSnapshot(this.database, em, { schemaName: source, action: 'clone' }, async tx => {
         const tenant = tx.create(this.database.options.tenant, data as never);
         giveConsent(tenant, {
+          created: { by: 'clone', from: source },
           fill: (to, ctx) =>
             cloneSchema(this.database, {
               from: source,
@@ -112,6 +115,7 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
         return em.transactional(async tx => {
           const created = tx.create(this.database.options.tenant, data as never);
           giveConsent(created, {
+            created: { by: 'import' },
             fill: (schemaName, ctx) => importSchema(this.database, { path, schemaName, ctx, onTable: options.onTable }),
           });
           await tx.persistAndFlush(created);
@@ -144,9 +148,10 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
         const ctx = tx.getTransactionContext();
         await takeSchema(this.database, { schemaName, plan }, ctx);
         const tenant = tx.create(this.database.options.tenant, data as never);
-        giveConsent(tenant, { adoptSchema: true });
+        giveConsent(tenant, { adoptSchema: true, created: { by: 'adopt' } });
         await tx.persistAndFlush(tenant);
         await createRole(this.database, schemaName, ctx);
+        await callInTransaction(this.database, 'afterCreate', { ctx, schemaName, tenant, by: 'adopt' });
 
         return tenant as Tenant;
       });
@@ -170,7 +175,7 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
           const { schemaName } = row;
 
           if (!(await hasSchema(this.database, schemaName, ctx))) {
-            await provision(this.database, row, { ctx });
+            await provision(this.database, row, { ctx, created: { by: 'extract' } });
           }
 
           const { column, whole = [], without = [], keep = false, onTable } = options;
@@ -189,7 +194,9 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
       );
     } catch (error) {
       if (error !== ROLLED_BACK) {
-        throw error;
+        throw hasSqlState(error, DISK_FULL)
+          ? new StorageFullError('extracted', typeof tenant === 'string' ? tenant : tenant.schemaName, error)
+          : error;
       }
     }
 

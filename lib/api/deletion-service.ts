@@ -1,6 +1,7 @@
 import { LockMode } from '@mikro-orm/core';
 import { findDeleted, findDeletedOne, type DeletedTenant, type MarkedTenant } from '../database/deleted-tenants.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
+import { callOnCommit } from '../orm/tenant-hooks.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import { dropDeleted, selectForPurge, type PurgeOptions, type PurgeResult } from '../provisioning/purge.js';
 import { restoreDeleted, type RestoreOptions } from '../provisioning/soft-deletion.js';
@@ -24,9 +25,14 @@ export abstract class DeletionService<Tenant extends TenantMixin<unknown> = Tena
    */
   async restore(deleted: string | DeletedTenant, options: RestoreOptions = {}): Promise<Tenant> {
     const schemaName = await this.inPublic('restored', em =>
-      em.transactional(tx =>
-        restoreDeleted(this.database, typeof deleted === 'string' ? deleted : deleted.id, options, tx.getTransactionContext()),
-      ),
+      em.transactional(async tx => {
+        const ctx = tx.getTransactionContext();
+        const name = await restoreDeleted(this.database, typeof deleted === 'string' ? deleted : deleted.id, options, ctx);
+        const row = await tx.findOneOrFail(this.database.options.tenant, { schemaName: name }, { filters: false, ...NOT_CACHED });
+        callOnCommit(this.database, ctx, { kind: 'restored', schemaName: name, tenant: row });
+
+        return name;
+      }),
     );
     const [tenant] = await this.database.tenants.findAll({ schemaName });
 

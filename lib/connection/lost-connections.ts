@@ -4,7 +4,6 @@ import { TenantNodeUnavailableError } from '../errors/index.js';
 import { isOfNode, nodeOfError } from '../postgres/citus-errors.js';
 import { connectionWasLost } from '../postgres/sql-state.js';
 import { sqlTarget } from './sql-target.js';
-import { copiesOfScript } from './copied-rows.js';
 import { addLocked } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { runCopy } from './copy.js';
@@ -158,7 +157,6 @@ function noticeLoss(
       const rows =
         runCopy<Row>(connection, sql) ??
         rowsOfScript<Row>(connection, sql) ??
-        copiesOfScript<Row>(connection, sql) ??
         firstOfScript<Row>(connection, sql) ??
         executeQuery<Row>(...args);
 

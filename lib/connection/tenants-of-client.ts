@@ -1,4 +1,4 @@
-import { WANTS_COPIES } from './copied-rows.js';
+import { WANTS_COPIES } from './copy.js';
 import { clientOf, WANTS_ROWS } from './server-status.js';
 
 /** Says which tenants a transaction on the connection was for, that began as another one's or as nobody's. */

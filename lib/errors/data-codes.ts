@@ -1,4 +1,4 @@
-import type { CloneError, MoveError, SnapshotError, TransferError } from './data-errors.js';
+import type { CloneError, MoveError, SnapshotError, StorageFullError, TransferError } from './data-errors.js';
 
 /** The codes of cloning, export and import, extracting and adopting, as in error-codes.ts. */
 export interface DataErrorCodes {
@@ -17,6 +17,11 @@ export interface DataErrorCodes {
    * @remedy Report it, with the definition of what is listed.
    */
   CLONE_DIFFERS: CloneError;
+  /**
+   * The disk or the tablespace of the server was full while a tenant was cloned, imported, extracted or created. It was rolled back.
+   * @remedy Make room on the server, and run it again.
+   */
+  STORAGE_FULL: StorageFullError;
   /**
    * A tenant was to be cloned, exported or imported inside a transaction of the caller. What is read as of one moment needs a transaction of its own.
    * @remedy Call it outside of the transaction.

@@ -182,6 +182,21 @@ export class MoveError extends TenantError {
   }
 }
 
+/** The server has no room left for what was to be written. Nothing was stored. `code` is `STORAGE_FULL`. */
+export class StorageFullError extends TenantError {
+  readonly schemaName: string;
+
+  constructor(action: string, schemaName: string, cause: unknown) {
+    super(
+      'STORAGE_FULL',
+      `Tenant ${show(schemaName)} was not ${action}, because the database server has no space left: ${reasonOf(cause)}. Nothing was stored. Free some on ` +
+        "the server's disk or in its tablespace, or give it more, and run it again.",
+      { cause },
+    );
+    this.schemaName = schemaName;
+  }
+}
+
 function listOf(objects: readonly string[]): string {
   const rest = objects.length - MAX_NAMED;
 

@@ -42,4 +42,5 @@ const EFFECTS: Readonly<Record<string, string>> = {
   afterMigrate: 'The tenant stays migrated.',
   beforeDrop: 'The schema was not dropped.',
   afterRename: 'The schema was not renamed.',
+  beforeReport: 'Nothing was read.',
 };

@@ -45,4 +45,4 @@ export { TenantMaintenanceError, TenantSuspendedError } from './state-errors.js'
 export { ReportError, TenantsBehindError } from './report-errors.js';
 export { TenantJobError, TenantPathError } from './job-errors.js';
 export { TenantHookError } from './hook-errors.js';
-export { CloneError, MoveError, SnapshotError, TransferError } from './data-errors.js';
+export { CloneError, MoveError, SnapshotError, StorageFullError, TransferError } from './data-errors.js';

@@ -4,7 +4,13 @@ import type { TenantDatabase } from '../database/tenant-database.js';
 import { TenantHookError } from '../errors/index.js';
 import { publicScope, scopeOf, tenantScope } from '../scope/make-scope.js';
 import type { Scope } from '../scope/scope.js';
-import { DEFAULT_HOOK_TIMEOUT_MS, type CommittedChange, type TenantFailure, type TenantHooks } from '../tenant/hook-options.js';
+import {
+  DEFAULT_HOOK_TIMEOUT_MS,
+  type CommittedChange,
+  type ReportHookEvent,
+  type TenantFailure,
+  type TenantHooks,
+} from '../tenant/hook-options.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { enterScope, enterScopeIn, leaveScope } from './mikro-context.js';
 import type { TenantEntityManager } from './tenant-entity-manager.js';
@@ -54,6 +60,17 @@ export async function callInScope(
       await enterScope(database.orm.em, scope, em => callWith(database, { name, schemaName, em }, { ...event, tenant: found.row }));
     }
   });
+}
+
+/**
+ * Calls `beforeReport` where the caller is, which is the public scope.
+ *
+ * @throws TenantHookError `HOOK_FAILED` or `HOOK_TIMEOUT`
+ */
+export async function callBeforeReport({ options: { hooks }, publicSchema }: TenantDatabase, event: ReportHookEvent): Promise<void> {
+  if (hooks?.beforeReport !== undefined) {
+    await limited({ name: 'beforeReport', schemaName: publicSchema }, hooks, async () => hooks.beforeReport?.(event));
+  }
 }
 
 /** Has `afterCommit` called when the transaction commits, if what was done in it is there then: a savepoint may have been rolled back. */
@@ -151,13 +168,13 @@ async function limited(
   }
 }
 
-/** Whether the change is what others see now. */
+/** Whether the change is what others see now. To them, one that is deleted softly has no name. */
 async function isSo(
   { tenants }: TenantDatabase,
   { kind, schemaName }: CommittedChange<AnyTenant>,
   key: readonly unknown[],
 ): Promise<boolean> {
-  return (await tenants.nameOf(key)) === (kind === 'deleted' ? undefined : schemaName);
+  return (await tenants.nameOf(key)) === (kind === 'deleted' || kind === 'deletedSoftly' ? undefined : schemaName);
 }
 
 type TransactionHook = 'beforeCreate' | 'afterCreate' | 'beforeDrop' | 'afterRename';

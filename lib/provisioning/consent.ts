@@ -1,4 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
+import type { CreateHookEvent } from '../tenant/hook-options.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 
 /** What the caller of the service has said about one tenant, for the subscriber that acts on its row. No data can hold it. */
@@ -9,9 +10,14 @@ export interface Consent {
   readonly hasSchema?: boolean | undefined;
   /** What has the name of the schema in its text may be left with it. */
   readonly force?: boolean | undefined;
+  /** What creates the tenant, as hooks are told. */
+  readonly created?: Created | undefined;
   /** What makes the tables of the new schema, in the place of the tenant set. */
   readonly fill?: SchemaFiller | undefined;
 }
+
+/** How a tenant comes to be, for hooks. */
+export type Created = Pick<CreateHookEvent, 'by' | 'from'>;
 
 /** Makes what is in a new schema, and writes its history. */
 export type SchemaFiller = (schemaName: string, ctx: Transaction) => Promise<void>;

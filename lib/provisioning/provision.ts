@@ -1,5 +1,12 @@
 import type { Transaction } from '@mikro-orm/core';
-import { MigrationError, ProvisioningError, SchemaExistsError, TenantError, TenantNodeUnavailableError } from '../errors/index.js';
+import {
+  MigrationError,
+  ProvisioningError,
+  SchemaExistsError,
+  StorageFullError,
+  TenantError,
+  TenantNodeUnavailableError,
+} from '../errors/index.js';
 import { refuseLocalTables } from '../database/citus/local-tables.js';
 import { migrateSchema } from '../migrations/run/migrate-schema.js';
 import { SAVEPOINT } from '../migrations/run/script.js';
@@ -9,7 +16,7 @@ import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { observed } from '../scope/observer.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
-import type { SchemaFiller } from './consent.js';
+import type { Created, SchemaFiller } from './consent.js';
 import { createRoleSql, explainRoleError } from './roles.js';
 import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, lockNewName } from './schemas.js';
 
@@ -24,7 +31,7 @@ import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, lockNewName } from './
 export async function provision(
   database: TenantDatabase,
   tenant: TenantMixin<unknown>,
-  options: { readonly ctx: Transaction; readonly after?: readonly string[] },
+  options: { readonly ctx: Transaction; readonly after?: readonly string[]; readonly created?: Created },
 ): Promise<void> {
   await observed(database.rules, { name: 'create', schemaName: tenant.schemaName }, () => create(database, tenant, options));
 }
@@ -32,12 +39,16 @@ export async function provision(
 async function create(
   database: TenantDatabase,
   tenant: TenantMixin<unknown>,
-  { ctx, after = [] }: { readonly ctx: Transaction; readonly after?: readonly string[] },
+  {
+    ctx,
+    after = [],
+    created = { by: 'create' },
+  }: { readonly ctx: Transaction; readonly after?: readonly string[]; readonly created?: Created },
 ): Promise<void> {
   const { schemaName } = tenant;
 
   try {
-    await callInTransaction(database, 'beforeCreate', { ctx, schemaName, tenant });
+    await callInTransaction(database, 'beforeCreate', { ctx, schemaName, tenant, ...created });
     await checkNewName(database, schemaName, ctx);
     const hasSavepoint = await database.engine.takesScripts(ctx);
     await lockNewName(database, schemaName, { ctx, after: hasSavepoint ? [SAVEPOINT] : [] });
@@ -52,7 +63,7 @@ async function create(
       isNew: true,
       hasSavepoint,
     });
-    await callInTransaction(database, 'afterCreate', { ctx, schemaName, tenant });
+    await callInTransaction(database, 'afterCreate', { ctx, schemaName, tenant, ...created });
   } catch (error) {
     const explained = toProvisioningError(explainRoleError(error, database, schemaName), tenant);
     database.rules.failures.note(explained, { operation: 'create', schemaName });
@@ -61,23 +72,31 @@ async function create(
 }
 
 /**
- * Creates a tenant's schema in the given transaction, and has `fill` make what is in it.
+ * Creates a tenant's schema in the given transaction, and has `fill` make what is in it. Hooks are called as they are for `provision()`.
  *
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
  * @throws TenantRoleError `TENANT_ROLE_EXISTS`
  */
-export async function provisionFilled(
-  database: TenantDatabase,
-  tenant: TenantMixin<unknown>,
-  { ctx, fill }: { readonly ctx: Transaction; readonly fill: SchemaFiller },
-): Promise<void> {
-  await observed(database.rules, { name: 'create', schemaName: tenant.schemaName }, () => createFilled(database, tenant, ctx));
-  await fill(tenant.schemaName, ctx);
-  await refuseLocalTables(database, tenant.schemaName, { ctx });
+export async function provisionFilled(database: TenantDatabase, tenant: TenantMixin<unknown>, options: FilledOptions): Promise<void> {
+  const { schemaName } = tenant;
+
+  try {
+    await observed(database.rules, { name: 'create', schemaName }, () => createFilled(database, tenant, options));
+  } catch (error) {
+    database.rules.failures.note(error, { operation: 'create', schemaName });
+    throw error;
+  }
 }
 
-async function createFilled(database: TenantDatabase, tenant: TenantMixin<unknown>, ctx: Transaction): Promise<void> {
+export interface FilledOptions {
+  readonly ctx: Transaction;
+  readonly fill: SchemaFiller;
+  readonly created: Created;
+}
+
+async function createFilled(database: TenantDatabase, tenant: TenantMixin<unknown>, { ctx, fill, created }: FilledOptions): Promise<void> {
   const { schemaName } = tenant;
+  await callInTransaction(database, 'beforeCreate', { ctx, schemaName, tenant, ...created });
 
   try {
     await checkNewName(database, schemaName, ctx);
@@ -89,6 +108,15 @@ async function createFilled(database: TenantDatabase, tenant: TenantMixin<unknow
   } catch (error) {
     throw toProvisioningError(explainRoleError(error, database, schemaName), tenant);
   }
+
+  try {
+    await fill(schemaName, ctx);
+    await refuseLocalTables(database, schemaName, { ctx });
+  } catch (error) {
+    throw hasSqlState(error, DISK_FULL) ? new StorageFullError(ACTIONS[created.by] ?? 'created', schemaName, error) : error;
+  }
+
+  await callInTransaction(database, 'afterCreate', { ctx, schemaName, tenant, ...created });
 }
 
 function nodeUnavailableIn(error: unknown): TenantNodeUnavailableError | undefined {
@@ -114,6 +142,10 @@ function toProvisioningError(error: unknown, { domainUrl, schemaName }: TenantMi
 
   const migration = error instanceof MigrationError ? error.migration : undefined;
 
+  if (hasSqlState(error, DISK_FULL)) {
+    return new StorageFullError('created', schemaName, error);
+  }
+
   // such an error already explains the failure
   if (error instanceof TenantError && migration === undefined) {
     return error;
@@ -123,3 +155,8 @@ function toProvisioningError(error: unknown, { domainUrl, schemaName }: TenantMi
 
   return new ProvisioningError(JSON.stringify(domainUrl), schemaName, migration, cause);
 }
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+export const DISK_FULL = ['53100'] as const;
+
+const ACTIONS: Partial<Record<Created['by'], string>> = { clone: 'cloned', import: 'imported' };

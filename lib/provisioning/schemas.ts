@@ -10,7 +10,7 @@ import { observed } from '../scope/observer.js';
 import { callInTransaction } from '../orm/tenant-hooks.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { lockTenant, lockTenantText } from '../database/tenant-lock.js';
-import { quoteIdentifier, roleOfTenant, type SchemaName } from '../postgres/schema-name.js';
+import { isDeletedName, quoteIdentifier, roleOfTenant, type SchemaName } from '../postgres/schema-name.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { shardsTenants } from '../tenant/citus-options.js';
@@ -30,13 +30,9 @@ export async function createSchemaSql(database: TenantDatabase, schemaName: stri
  * @throws SchemaInUseError `SCHEMA_IN_USE` if something outside of it depends on it, unless `cascade` is set.
  * @throws LockTableError `LOCK_TABLE_TOO_SMALL` if the server cannot lock all that is in it.
  */
-export async function dropSchema(
-  database: TenantDatabase,
-  schemaName: string,
-  { ctx, cascade = false, tenant }: DropSchemaOptions,
-): Promise<void> {
+export async function dropSchema(database: TenantDatabase, schemaName: string, options: DropSchemaOptions): Promise<void> {
   try {
-    await observed(database.rules, { name: 'drop', schemaName }, () => drop(database, schemaName, { ctx, cascade, tenant }));
+    await observed(database.rules, { name: 'drop', schemaName }, () => drop(database, schemaName, options));
   } catch (error) {
     database.rules.failures.note(error, { operation: 'drop', schemaName });
     throw error;
@@ -61,7 +57,10 @@ async function drop(database: TenantDatabase, schemaName: string, { ctx, cascade
       throw new LockTableError(schemaName, locks);
     }
 
-    await callInTransaction(database, 'beforeDrop', { ctx, schemaName, tenant });
+    // that of a tenant that was deleted softly was asked then: no scope of it can be entered any more
+    if (!isDeletedName(schemaName)) {
+      await callInTransaction(database, 'beforeDrop', { ctx, schemaName, tenant, soft: false });
+    }
 
     try {
       if (!cascade) {
@@ -102,9 +101,14 @@ export interface RenameSchemaOptions {
   readonly force?: boolean | undefined;
   /** Its tenant, for the hook `afterRename`. */
   readonly tenant?: TenantMixin<unknown> | undefined;
+  /** The former name for the hook, which is not called if that is the new one. @default `from` */
+  readonly former?: string | undefined;
 }
 
-async function rename(database: TenantDatabase, { from, to, ctx, force = false, tenant }: RenameSchemaOptions): Promise<void> {
+async function rename(
+  database: TenantDatabase,
+  { from, to, ctx, force = false, tenant, former = from }: RenameSchemaOptions,
+): Promise<void> {
   await lockTenant(database, from, ctx);
 
   if (!(await isOwned(database, from, 'rename', ctx))) {
@@ -126,7 +130,10 @@ async function rename(database: TenantDatabase, { from, to, ctx, force = false, 
 
   await moveFunctionPaths(database, { from, to, ctx });
   await renameRole(database, from, to, ctx);
-  await callInTransaction(database, 'afterRename', { ctx, schemaName: to, from, tenant });
+
+  if (former !== to) {
+    await callInTransaction(database, 'afterRename', { ctx, schemaName: to, from: former, tenant });
+  }
 }
 
 /**

@@ -18,6 +18,7 @@ import { lockTenant } from '../database/tenant-lock.js';
 import { explainFlushError } from '../entities/flush-errors.js';
 import { DeletedTenantError, SchemaMissingError, TenantExistsError } from '../errors/index.js';
 import { DELETED_PREFIX, quoteIdentifier, roleOfTenant } from '../postgres/schema-name.js';
+import { callInTransaction, callOnCommit } from '../orm/tenant-hooks.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { checkHost } from './check-host.js';
 import { renameRole } from './roles.js';
@@ -32,9 +33,25 @@ import { refuseInUse, renameSchema } from './schemas.js';
  */
 export async function deleteSoftly(
   database: TenantDatabase,
-  { schemaName, domainUrl }: Pick<TenantMixin<unknown>, 'schemaName' | 'domainUrl'>,
+  tenant: TenantMixin<unknown>,
+  options: { readonly ctx: Transaction; readonly force: boolean },
+): Promise<string> {
+  const { schemaName } = tenant;
+
+  try {
+    return await moveAside(database, tenant, options);
+  } catch (error) {
+    database.rules.failures.note(error, { operation: 'drop', schemaName });
+    throw error;
+  }
+}
+
+async function moveAside(
+  database: TenantDatabase,
+  tenant: TenantMixin<unknown>,
   { ctx, force }: { readonly ctx: Transaction; readonly force: boolean },
 ): Promise<string> {
+  const { schemaName, domainUrl } = tenant;
   const id = newId(database);
   await lockTenant(database, schemaName, ctx);
 
@@ -46,6 +63,7 @@ export async function deleteSoftly(
     refuseInUse(schemaName, 'delete', await namedIn(database, schemaName, ctx));
   }
 
+  await callInTransaction(database, 'beforeDrop', { ctx, schemaName, tenant, soft: true });
   await database.execute(`alter schema ${quoteIdentifier(schemaName)} rename to ${quoteIdentifier(id)}`, [], ctx);
   await moveFunctionPaths(database, { from: schemaName, to: id, ctx });
   await renameRole(database, schemaName, id, ctx);
@@ -54,6 +72,7 @@ export async function deleteSoftly(
   await renameRow(database, { from: schemaName, schemaName: id, domainUrl: `deleted:${id}`, domains }, ctx);
   await markDeleted(database, id, { schemaName, domainUrl, domains }, ctx);
   await tellChanges(database, [schemaName, id], ctx);
+  callOnCommit(database, ctx, { kind: 'deletedSoftly', schemaName, tenant });
 
   return id;
 }
@@ -98,7 +117,7 @@ export async function restoreDeleted(database: TenantDatabase, name: string, opt
   }
 
   await commentOn(database, id, SCHEMA_COMMENT, ctx);
-  await renameSchema(database, { from: id, to: schemaName, ctx, force });
+  await renameSchema(database, { from: id, to: schemaName, ctx, force, former });
 
   try {
     await renameRow(database, { from: id, schemaName, domainUrl, domains: domains.map(([domain, aside]) => [aside, domain]) }, ctx);

@@ -12,7 +12,7 @@ import {
   type Transaction,
 } from '@mikro-orm/core';
 import { explainDomainConflict, lockTenantsOfDomains } from './domain-locks.js';
-import { callOnCommit } from '../orm/tenant-hooks.js';
+import { callInTransaction, callOnCommit } from '../orm/tenant-hooks.js';
 import { noticeText, publishChanges, tellChanges } from '../database/tell-changes.js';
 import { provision, provisionFilled } from './provision.js';
 import { consentFor } from './consent.js';
@@ -90,7 +90,8 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
       await tellChanges(database, [entity.schemaName], ctx);
     }
 
-    callOnCommit(database, ctx, { kind: 'created', schemaName: entity.schemaName, tenant: entity });
+    const { by } = consentFor(entity).created ?? { by: 'create' };
+    callOnCommit(database, ctx, { kind: 'created', schemaName: entity.schemaName, by, tenant: entity });
   }
 
   async beforeUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
@@ -170,15 +171,16 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
  */
 async function createSchema(database: TenantDatabase, tenant: Tenant, ctx: Transaction): Promise<boolean> {
   const { schemaName } = tenant;
-  const { fill, adoptSchema: isAdopted, hasSchema } = consentFor(tenant);
+  const { fill, adoptSchema: isAdopted, hasSchema, created } = consentFor(tenant);
 
   if (hasSchema === true) {
     return false;
   }
 
   if (fill !== undefined) {
-    await provisionFilled(database, tenant, { ctx, fill });
+    await provisionFilled(database, tenant, { ctx, fill, created: created ?? { by: 'create' } });
   } else if (isAdopted === true) {
+    await (created === undefined ? undefined : callInTransaction(database, 'beforeCreate', { ctx, schemaName, tenant, ...created }));
     await adoptSchema(database, schemaName, ctx);
   } else if (!database.rules.settingOf(tenant, 'autoCreateSchema')) {
     await refuseExisting(database, schemaName, ctx);

@@ -8,16 +8,16 @@ import type { TenantMixin } from './tenant-mixin.js';
  */
 export interface TenantHooks<Tenant extends TenantMixin<unknown> = TenantMixin<unknown>> {
   /**
-   * In the transaction that creates the tenant, in the public scope. The row is stored, and the schema is not there yet. If it throws, nothing is
-   * created. Not called for a schema that is adopted, or created later: then `tenants().provision()` calls it.
+   * In the transaction that creates the tenant, in the public scope. The row is stored, and the schema is not there yet. `by` says what creates it. If it
+   * throws, nothing is created. Not called for a schema that is created later, when `tenants().provision()` calls it, nor with `adoptSchema`.
    */
-  beforeCreate?(event: TenantHookEvent<Tenant>): unknown;
+  beforeCreate?(event: CreateHookEvent<Tenant>): unknown;
 
   /**
-   * In the same transaction, in the tenant's scope. The tables are there: this is the place for the rows that each tenant begins with. If it
-   * throws, nothing is created.
+   * In the same transaction, in the tenant's scope. The tables are there: this is the place for the rows that each tenant begins with. A clone, an import and
+   * an adopted schema have their rows already, so look at `by`. If it throws, nothing is created.
    */
-  afterCreate?(event: TenantHookEvent<Tenant>): unknown;
+  afterCreate?(event: CreateHookEvent<Tenant>): unknown;
 
   /**
    * After the transaction that created, renamed or deleted a tenant is committed, in no scope and no transaction. It is awaited before the caller
@@ -40,12 +40,18 @@ export interface TenantHooks<Tenant extends TenantMixin<unknown> = TenantMixin<u
 
   /**
    * In the transaction that drops a schema, before it is dropped, in the tenant's scope: its rows can still be read. If it throws, nothing is
-   * dropped. `tenant` is undefined where only the schema is known.
+   * dropped. `tenant` is undefined where only the schema is known. Called for a soft deletion too, with `soft`, and then not for its purge.
    */
   beforeDrop?(event: DropHookEvent<Tenant>): unknown;
 
   /** In the transaction that renames a tenant's schema, after it is renamed, in the tenant's scope. If it throws, nothing is renamed. */
   afterRename?(event: RenameHookEvent<Tenant>): unknown;
+
+  /**
+   * Before a report across tenants reads its first row, in the public scope. If it throws, the report reads nothing, and fails. Here is the place for a log of
+   * who has read what, and why.
+   */
+  beforeReport?(event: ReportHookEvent): unknown;
 
   /**
    * When creating, migrating, renaming or dropping has failed, or a hook that can undo nothing. Its transaction is rolled back, unless the
@@ -71,13 +77,31 @@ export interface TenantHookEvent<Tenant = TenantMixin<unknown>> {
   readonly em: HookEntityManager;
 }
 
+/** What creates a tenant: `tenants().create()` and a flush, or another method of that name. `extract` where it makes the schema. */
+export type CreatedBy = 'create' | 'clone' | 'import' | 'adopt' | 'extract';
+
+export interface CreateHookEvent<Tenant = TenantMixin<unknown>> extends TenantHookEvent<Tenant> {
+  readonly by: CreatedBy;
+  /** The schema name of the tenant that a clone is a copy of. */
+  readonly from?: string;
+}
+
+/** A report across tenants, as `acrossTenants()` was asked for it. */
+export interface ReportHookEvent {
+  readonly reason: string;
+  /** The name of the entity. */
+  readonly entity: string;
+  /** The tenants whose rows are read. */
+  readonly schemaNames: readonly string[];
+}
+
 export interface MigrateHookEvent<Tenant = TenantMixin<unknown>> extends TenantHookEvent<Tenant> {
   readonly direction: 'up' | 'down';
   /** The names of the migrations: before, those that are planned, and after, those that ran. */
   readonly migrations: readonly string[];
 }
 
-export interface RenameHookEvent<Tenant = TenantMixin<unknown>> extends DropHookEvent<Tenant> {
+export interface RenameHookEvent<Tenant = TenantMixin<unknown>> extends Omit<DropHookEvent<Tenant>, 'soft'> {
   /** The former name. `schemaName` is the new one. */
   readonly from: string;
 }
@@ -86,14 +110,19 @@ export interface DropHookEvent<Tenant = TenantMixin<unknown>> {
   readonly schemaName: string;
   readonly tenant: Tenant | undefined;
   readonly em: HookEntityManager;
+  /** Whether it is a soft deletion, which `tenants().restore()` undoes. */
+  readonly soft?: boolean;
 }
 
 /** A change of a tenant that is committed. */
 export interface CommittedChange<Tenant = TenantMixin<unknown>> {
-  readonly kind: 'created' | 'renamed' | 'deleted';
+  /** `deletedSoftly` and `restored` are of tenants whose data is there. One that is purged later is `deleted` then, under its id. */
+  readonly kind: 'created' | 'renamed' | 'deleted' | 'deletedSoftly' | 'restored';
   readonly schemaName: string;
   /** The former name of one that was renamed. */
   readonly from?: string;
+  /** What created it, of one that was created. */
+  readonly by?: CreatedBy;
   readonly tenant: Tenant;
 }
 
@@ -149,5 +178,6 @@ const HOOKS: readonly string[] = [
   'afterMigrate',
   'beforeDrop',
   'afterRename',
+  'beforeReport',
   'onError',
 ] satisfies (keyof TenantHooks)[];

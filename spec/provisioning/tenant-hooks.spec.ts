@@ -1,4 +1,6 @@
+import { PassThrough } from 'node:stream';
 import {
+  acrossTenants,
   captureTenant,
   currentSchema,
   resumeTenant,
@@ -69,6 +71,7 @@ onDatabases('hooks', database => {
         note('afterRename', event.from);
         await act.afterRename?.(event);
       },
+      beforeReport: event => act.beforeReport?.(event),
       onError: async failure => {
         calls.push(`onError ${failure.operation} ${failure.schemaName}`);
         await act.onError?.(failure);
@@ -301,6 +304,102 @@ onDatabases('hooks', database => {
     expect((await tenants(orm).migrate({ direction: 'down', where: { schemaName: 't1' } })).failed).to.deep.equal([]);
     expect(calls).to.deep.equal(['beforeMigrate in t1 Second', 'afterMigrate in t1 Second']);
     set.pop();
+  });
+
+  it('J3 L1 L2 a clone and an import call the hooks of a creation, which are told what creates the tenant, and can refuse it', async () => {
+    const seen: unknown[] = [];
+    act.afterCommit = ({ kind, schemaName, by }) => void seen.push([kind, schemaName, by]);
+    act.beforeCreate = ({ by, from }) => void seen.push([by, from]);
+    act.afterCreate = ({ em, by }) => {
+      em.persist(em.create(Note, { text: `by ${by}` }));
+    };
+    await create('source');
+    await tenants(orm).clone('source', { schemaName: 'copy', domainUrl: 'copy.example.com' });
+    const file = new PassThrough();
+    await Promise.all([
+      tenants(orm).export('source', file),
+      tenants(orm).import(file, { schemaName: 'read', domainUrl: 'read.example.com' }, { migrate: false }),
+    ]);
+
+    expect(seen).to.deep.equal([
+      ['create', undefined],
+      ['created', 'source', 'create'],
+      ['clone', 'source'],
+      ['created', 'copy', 'clone'],
+      ['import', undefined],
+      ['created', 'read', 'import'],
+    ]);
+    expect([await notesOf('source'), await notesOf('copy'), await notesOf('read')]).to.deep.equal([
+      ['by create'],
+      ['by create', 'by clone'],
+      ['by create', 'by import'],
+    ]);
+
+    calls = [];
+    act.afterCreate = () => Promise.reject(new Error('no copies'));
+    await refusal(tenants(orm).clone('source', { schemaName: 'refused', domainUrl: 'refused.example.com' }), 'HOOK_FAILED');
+    expect(calls.at(-1)).to.equal('onError create refused');
+    expect(await schemaNames(database)).to.not.include('refused');
+  });
+
+  it('J3 L4 an adopted schema and one that rows are extracted into call the hooks of a creation', async () => {
+    const seen: string[] = [];
+    act.beforeCreate = ({ by }) => void seen.push(`before ${by}`);
+    act.afterCreate = ({ by, schemaName }) => void seen.push(`after ${by} of ${schemaName}`);
+    await database.query('create schema by_hand');
+    await database.query('create table by_hand.note (id serial primary key, text varchar(255) not null)');
+    await tenants(orm).adopt({ schemaName: 'by_hand', domainUrl: 'by-hand.example.com' });
+    expect(seen).to.deep.equal(['before adopt', 'after adopt of by_hand']);
+    await tenants(orm).create({ schemaName: 'rows_only', domainUrl: 'rows-only.example.com' }, { autoCreateSchema: false });
+    await tenants(orm).extract('rows_only');
+
+    expect(seen.slice(-2)).to.deep.equal(['before extract', 'after extract of rows_only']);
+  });
+
+  it('J3 L3 a soft deletion can be refused, and it, its restoration and its purge are told', async () => {
+    await create('soft');
+    const seen: unknown[] = [];
+    act.afterCommit = ({ kind, schemaName }) => void seen.push([kind, schemaName]);
+    act.afterRename = ({ schemaName, from }) => void seen.push(['renamed', from, schemaName]);
+    act.beforeDrop = () => Promise.reject(new Error('has invoices'));
+    calls = [];
+    await refusal(tenants(orm).drop('soft', { soft: true }), 'HOOK_FAILED');
+    expect(calls.at(-1)).to.equal('onError drop soft');
+    expect((await tenants(orm).list({ only: ['soft'] })).length).to.equal(1);
+
+    act.beforeDrop = ({ schemaName, soft, tenant }) => void seen.push([soft, schemaName, tenant?.domainUrl]);
+    await tenants(orm).drop('soft', { soft: true });
+    await tenants(orm).restore('soft');
+    await tenants(orm).drop('soft', { soft: true });
+    await tenants(orm).restore('soft', { schemaName: 'softer' });
+    await tenants(orm).drop('softer', { soft: true });
+    const [{ id } = { id: '' }] = await tenants(orm).listDeleted();
+    expect((await tenants(orm).purge()).failed).to.deep.equal([]);
+
+    expect(seen).to.deep.equal([
+      [true, 'soft', 'soft.example.com'],
+      ['deletedSoftly', 'soft'],
+      ['restored', 'soft'],
+      [true, 'soft', 'soft.example.com'],
+      ['deletedSoftly', 'soft'],
+      ['renamed', 'soft', 'softer'],
+      ['restored', 'softer'],
+      [true, 'softer', 'soft.example.com'],
+      ['deletedSoftly', 'softer'],
+      ['deleted', id],
+    ]);
+  });
+
+  it('J3 L7 beforeReport is told who is read and why, before anything is read, and can refuse it', async () => {
+    const seen: unknown[] = [];
+    act.beforeReport = event => void seen.push([event, currentSchema()]);
+    await acrossTenants(Note, {}, { reason: 'billing', tenants: { only: ['source', 'copy'] }, orm }).count();
+    expect(seen).to.deep.equal([[{ reason: 'billing', entity: 'Note', schemaNames: ['copy', 'source'] }, 'public']]);
+
+    act.beforeReport = () => Promise.reject(new Error('not for billing'));
+    database.statements.length = 0;
+    await refusal(acrossTenants(Note, {}, { reason: 'billing', orm }).toArray(), 'HOOK_FAILED');
+    expect(database.statements.filter(sql => sql.includes('"source"."note"'))).to.deep.equal([]);
   });
 
   it('W1 J3 refuses a hook that it does not know, one that is no function, and a limit that is none', async () => {

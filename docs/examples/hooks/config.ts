@@ -5,7 +5,12 @@ import { Book, Client, Genre, User } from '../bookshop/entities.js';
 // #region hooks
 export const hooks: TenantHooks<Client> = {
   // in the transaction that creates the tenant: its tables are there
-  afterCreate: ({ em, tenant }) => {
+  afterCreate: ({ em, tenant, by }) => {
+    // a copy of a tenant has its users already
+    if (by !== 'create') {
+      return;
+    }
+
     em.persist(em.create(User, { email: `owner@${tenant.domainUrl}` }));
   },
 

@@ -3,6 +3,7 @@ import pMap from 'p-map';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { ReportError, TenantsBehindError } from '../../errors/index.js';
 import { selectSchemaNames, type TenantSelection } from '../../migrations/run/selection.js';
+import { callBeforeReport } from '../../orm/tenant-hooks.js';
 import { areSame, lacksColumn, splitTenants, type ReadyTenant } from './behind-tenants.js';
 import { handOver } from './hand-over.js';
 import type { ReportTemplate, Sql } from './report-template.js';
@@ -29,6 +30,12 @@ export class ReportBatches {
     database.orm.config
       .getLogger()
       .log('info', `report across ${tenants.length} tenants, ${className}: ${reason}`, { enabled: true, level: 'info' });
+
+    await callBeforeReport(database, {
+      reason: options.reason,
+      entity: className,
+      schemaNames: tenants.map(({ schemaName }) => schemaName),
+    });
 
     if (behind.length > 0 && options.onBehind === 'throw') {
       throw new TenantsBehindError(behind);

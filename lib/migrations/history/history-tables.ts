@@ -1,5 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
-import { WANTS_COPIES, type Copies } from '../../connection/copied-rows.js';
+import { WANTS_COPIES, type Copies } from '../../connection/copy.js';
 import { SCHEMA_COMMENT } from '../../database/owned-schemas.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { quoteIdentifier, quoteTable } from '../../postgres/schema-name.js';

@@ -1,5 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
-import { WANTS_COPIES, type Copies } from '../../connection/copied-rows.js';
+import { WANTS_COPIES, type Copies } from '../../connection/copy.js';
 import { WANTS_ROWS } from '../../connection/server-status.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { TransferError } from '../../errors/index.js';
-import { END_OF_ROWS } from './copy-text.js';
+import { END_OF_ROWS } from '../../postgres/copy-text.js';
 import { FORMAT, type ExportEnd, type ExportHeader, type ExportPart } from './export-format.js';
 
 /** Reads a file that `tenants().export()` has written, part by part, and knows at its end whether it is whole and unchanged. */

@@ -1,11 +1,11 @@
 import type { Transaction } from '@mikro-orm/core';
-import { copyInSql, copyOutSql, type ChunkSink } from '../../connection/copy.js';
+import { copyIn, copyOut, type ChunkSink } from '../../connection/copy.js';
 import { nativeClientOf } from '../../connection/pooled-connection.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { isPglite } from '../../tenant/is-pglite.js';
 import type { TableText } from '../clone/read-schema.js';
 import { made } from '../clone/rows.js';
-import { decodeRow, encodeRow } from './copy-text.js';
+import { decodeRow, encodeRow } from '../../postgres/copy-text.js';
 
 /** A table whose rows go out or come in, and the columns that are written, as SQL. */
 export type TableRows = Pick<TableText, 'name' | 'columns'>;
@@ -20,7 +20,7 @@ export async function readTableRows(
   { ctx, sink }: { readonly ctx: Transaction; readonly sink: ChunkSink },
 ): Promise<void> {
   if (await takesCopy(database)) {
-    await database.execute(copyOutSql(`copy ${targetOf(table)} to stdout`, sink), [], ctx);
+    await copyOut(`copy ${targetOf(table)} to stdout`, sink, sql => database.execute(sql, [], ctx));
     return;
   }
 
@@ -49,7 +49,7 @@ export async function writeTableRows(
   { ctx, source }: { readonly ctx: Transaction; readonly source: AsyncIterable<Buffer> },
 ): Promise<void> {
   if (await takesCopy(database)) {
-    await database.execute(copyInSql(`copy ${targetOf(table)} from stdin`, source), [], ctx);
+    await copyIn(`copy ${targetOf(table)} from stdin`, source, sql => database.execute(sql, [], ctx));
     return;
   }
 

@@ -10,7 +10,7 @@ import { MakeSchema } from '../clone/make-schema.js';
 import { privilegesOfAllSql, readPrivileges } from '../clone/privileges.js';
 import { readSchema, type SchemaText, type TableText } from '../clone/read-schema.js';
 import { repointed } from '../clone/repointed.js';
-import { END_OF_ROWS } from './copy-text.js';
+import { END_OF_ROWS } from '../../postgres/copy-text.js';
 import { FORMAT, type ExportHeader, type ExportPart, type SequencePosition } from './export-format.js';
 import type { Output } from './output.js';
 import { readTableRows } from './table-rows.js';

@@ -56,6 +56,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
       'beforeCreate',
       'beforeDrop',
       'beforeMigrate',
+      'beforeReport',
       'onError',
       'tell',
       'timeoutMs',

@@ -174,6 +174,21 @@ onDatabases('cloning a tenant with every kind of object', database => {
     await database.query('drop publication of_acme');
   });
 
+  it('L6 says that the disk is full, and leaves nothing', async () => {
+    await tenants().create(host('crowded'));
+    // no server of the specs has so small a disk: a view says what that would say
+    await database.query(`create function public.full() returns int language plpgsql volatile as 'begin return 1; end'`);
+    await database.query('create materialized view crowded.big as select public.full() as n');
+    await database.query(`create or replace function public.full() returns int language plpgsql volatile as
+      'begin raise exception using errcode = ''53100'', message = ''could not extend file: No space left on device''; end'`);
+    const error = await refusal(tenants().clone('crowded', host('squeezed')), 'STORAGE_FULL');
+    expect(error.message).to.include('No space left on device').and.to.include('Nothing was stored');
+    expect(await schemaNames(database)).to.not.include('squeezed');
+    expect(await tenants().list({ where: { schemaName: 'squeezed' } })).to.deep.equal([]);
+    await tenants().drop('crowded');
+    await database.query('drop function public.full');
+  });
+
   it('L1 refuses a name that is taken, a tenant that is not there, and a transaction of the caller', async () => {
     await refusal(tenants().clone('acme', { ...host('acme'), domainUrl: 'other.example.com' }), 'TENANT_ALREADY_EXISTS');
     await refusal(tenants().clone('nobody', host('erik')), 'TENANT_UNKNOWN');

@@ -407,7 +407,7 @@ const PIECES = {
       made: () => addTable(made, { name: table, columns: [...parent.columns], key: undefined, isPartitioned: false }),
     };
   },
-  constraint: ({ made, pick, name, chance }) => {
+  constraint: ({ made, pick, name }) => {
     if (made.tables.length === 0) {
       return undefined;
     }

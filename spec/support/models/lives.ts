@@ -61,7 +61,8 @@ export async function live(
 
 function isExpected(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof TenantError || /^(57P01|08\d\d\d|ECONNRESET)$/.test(String((cause as { readonly code?: unknown }).code))) {
+    // of two renames that cross, and of a restoration that meets one, PostgreSQL undoes one
+    if (cause instanceof TenantError || /^(57P01|40P01|08\d\d\d|ECONNRESET)$/.test(String((cause as { readonly code?: unknown }).code))) {
       return true;
     }
 

@@ -226,7 +226,7 @@ export const CLIENT_SEAMS = objectSeamsOf('Client', 'pg', {
   connection: {
     use: 'read',
     protects: 'a process ends though its listening connection is cut off, and histories are read that PostgreSQL copies',
-    usedIn: ['directory/notice-connections.ts', 'connection/copied-rows.ts'],
+    usedIn: ['directory/notice-connections.ts', 'connection/copy.ts'],
   },
 });
 

@@ -5,10 +5,14 @@ export function encodeRow(values: readonly (string | null)[]): string {
 
 /** The values of a row in that format, without its line break. */
 export function decodeRow(line: string): (string | null)[] {
-  return line
-    .split('\t')
-    .map(value => (value === '\\N' ? null : value.replaceAll(/\\(.)/gs, (_, character: string) => MEANINGS[character] ?? character)));
+  return line.split('\t').map(value => (value === '\\N' ? null : value.includes('\\') ? value.replaceAll(ESCAPED, meaningOf) : value));
 }
+
+function meaningOf(_escaped: string, character: string): string {
+  return MEANINGS[character] ?? character;
+}
+
+const ESCAPED = /\\(.)/gs;
 
 const SPECIAL = /[\\\n\r\t\b\f\v]/g;
 
