@@ -42,8 +42,12 @@ class CheckedDriver implements Driver {
     await this.#driver.destroy(options);
   }
 
-  async acquireConnection(options?: object): Promise<CheckedConnection> {
-    const inner = await this.#driver.acquireConnection(options);
+  acquireConnection(options?: object): Promise<CheckedConnection> {
+    return this.#driver.acquireConnection(options).then(this.#checked);
+  }
+
+  // made once, as every statement waits for it
+  readonly #checked = (inner: DatabaseConnection): CheckedConnection => {
     let connection = this.#connections.get(inner);
 
     if (connection === undefined) {
@@ -59,7 +63,7 @@ class CheckedDriver implements Driver {
     }
 
     return connection;
-  }
+  };
 
   releaseConnection({ inner }: CheckedConnection, options?: object): Promise<void> {
     return this.#driver.releaseConnection(inner, options);

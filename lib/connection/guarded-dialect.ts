@@ -105,14 +105,19 @@ class GuardedDriver implements Driver {
     return connection;
   }
 
-  async releaseConnection(connection: GuardedConnection, options?: object): Promise<void> {
-    const { place } = connection;
+  releaseConnection(connection: GuardedConnection, options?: object): Promise<void> {
+    return connection.place === undefined
+      ? this.#driver.releaseConnection(connection.inner, options)
+      : this.#releasePlaced(connection, connection.place, options);
+  }
+
+  async #releasePlaced(connection: GuardedConnection, place: Place, options: object | undefined): Promise<void> {
     connection.place = undefined;
 
     try {
       await this.#driver.releaseConnection(connection.inner, options);
     } finally {
-      place?.end();
+      place.end();
     }
   }
 

@@ -3,6 +3,7 @@ import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { TenantNodeUnavailableError } from '../errors/index.js';
 import { isOfNode, nodeOfError } from '../postgres/citus-errors.js';
 import { connectionWasLost } from '../postgres/sql-state.js';
+import { isPlainRead } from '../postgres/unqualified-names.js';
 import { sqlTarget } from './sql-target.js';
 import { addLocked } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
@@ -91,6 +92,18 @@ function releaseLostConnections(driver: Driver, pool: Pool, config: Configuratio
     }
   };
 
+  const watch = async (connection: DriverConnection, client: Promise<StatusClient> | undefined): Promise<DriverConnection> => {
+    watched.add(connection);
+    const own = await client;
+    noticeLoss(connection, { client: own, onLost: () => closeAfterUse(connection), config });
+
+    if (own !== undefined) {
+      setClient(connection, own);
+    }
+
+    return connection;
+  };
+
   pool.connect = (...args) => {
     connecting = connect(...args);
 
@@ -98,24 +111,14 @@ function releaseLostConnections(driver: Driver, pool: Pool, config: Configuratio
   };
 
   return Object.assign(driver, {
-    acquireConnection: async options => {
+    acquireConnection: options => {
       // the pool is asked before the call returns
       connecting = undefined;
       const acquired = acquire(options);
       const client = connecting as Promise<StatusClient> | undefined;
-      const connection = await acquired;
 
-      if (!watched.has(connection)) {
-        watched.add(connection);
-        const own = await client;
-        noticeLoss(connection, { client: own, onLost: () => closeAfterUse(connection), config });
-
-        if (own !== undefined) {
-          setClient(connection, own);
-        }
-      }
-
-      return connection;
+      // every statement waits for it
+      return acquired.then(connection => (watched.has(connection) ? connection : watch(connection, client)));
     },
     beginTransaction: (connection, settings) => releaseIfItFails(connection, begin(connection, settings)),
     commitTransaction: commitOrGiveBack,
@@ -150,9 +153,19 @@ function noticeLoss(
     return connectionWasLost(lastWord) ? lastWord : error;
   };
 
+  const rethrow = (error: unknown): never => {
+    throw notice(error);
+  };
+
   Object.assign(connection, {
     executeQuery: <Row>(...args: Parameters<typeof executeQuery>) => {
       const { sql } = args[0];
+
+      // nothing of the library's own is one
+      if (isPlainRead(sql)) {
+        return executeQuery<Row>(...args).catch(rethrow);
+      }
+
       addLocked(connection, sql);
       const rows =
         runCopy<Row>(connection, sql) ??
@@ -160,9 +173,7 @@ function noticeLoss(
         firstOfScript<Row>(connection, sql) ??
         executeQuery<Row>(...args);
 
-      return rows.catch((error: unknown) => {
-        throw notice(error);
-      });
+      return rows.catch(rethrow);
     },
     streamQuery: async function* <Row>(...args: Parameters<typeof streamQuery>) {
       try {

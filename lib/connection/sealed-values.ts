@@ -17,11 +17,11 @@ export function sealValues(platform: object): void {
   let isFilling = false;
   open.escapeLiteral = text => (isFilling ? sealed(escapeLiteral(text)) : escapeLiteral(text));
 
-  // a fragment is written out as it is
   open.quoteIdentifier = (id, ...rest) => {
     const name = quoteIdentifier(id, ...rest);
 
-    return RawQueryFragment.isKnownFragment(id) ? name : sealedName(name);
+    // a fragment is written out as it is
+    return typeof name !== 'string' || !name.includes('?') || RawQueryFragment.isKnownFragment(id) ? name : sealedName(name);
   };
 
   for (const name of FILLING) {
@@ -53,10 +53,10 @@ function sealed(text: string): string {
 }
 
 /** A name with its quotes, also one with a schema or an alias before it. Every other part stays as it is. */
-function sealedName(name: unknown): unknown {
-  return typeof name === 'string' && name.includes('?')
-    ? name.replaceAll(QUOTED, part => (part.includes('?') ? `U&${part.replaceAll('\\', '\\\\').replaceAll('?', String.raw`\003F`)}` : part))
-    : name;
+function sealedName(name: string): string {
+  return name.replaceAll(QUOTED, part =>
+    part.includes('?') ? `U&${part.replaceAll('\\', '\\\\').replaceAll('?', String.raw`\003F`)}` : part,
+  );
 }
 
 /**

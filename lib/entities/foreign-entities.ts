@@ -40,6 +40,17 @@ export function mayHoldEntities(value: unknown): boolean {
   return anyWithin(value, isNoDate);
 }
 
+/** The same of any value of the options of a call. */
+export function anyMayHoldEntities(options: object): boolean {
+  for (const key in options) {
+    if (mayHoldEntities((options as Readonly<Record<string, unknown>>)[key])) {
+      return true;
+    }
+  }
+
+  return false;
+}
+
 function isNoDate(leaf: object): boolean {
   return !(leaf instanceof Date);
 }

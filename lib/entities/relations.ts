@@ -76,7 +76,15 @@ function foreignIn(value: unknown, schemaName: string): Omit<Referred, 'property
   }
 
   if (Array.isArray(value)) {
-    return value.map(item => foreignIn(item, schemaName)).find(found => found !== undefined);
+    for (const item of value) {
+      const found = foreignIn(item, schemaName);
+
+      if (found !== undefined) {
+        return found;
+      }
+    }
+
+    return undefined;
   }
 
   const target: unknown = Reference.unwrapReference(value);

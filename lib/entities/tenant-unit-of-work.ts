@@ -133,10 +133,17 @@ function isTenantOfScope(entity: object, uow: Pick<OwnedUnitOfWork, 'owner' | 'g
 }
 
 /** Puts an entity without a schema into the tenant of the EntityManager, or into its own schema if it is shared. */
-export function giveSchema(entity: object, { config, schema }: Pick<Owner, 'config' | 'schema'>): void {
+export function giveSchema(entity: object, owner: Pick<Owner, 'config' | 'schema'>): void {
   const wrapped = helper(entity);
 
-  if (wrapped.__schema !== undefined || schema === undefined || schema === TenantRules.of(config).publicSchema) {
+  // most have one, and the schema of an EntityManager is looked up in its context
+  if (wrapped.__schema !== undefined) {
+    return;
+  }
+
+  const { config, schema } = owner;
+
+  if (schema === undefined || schema === TenantRules.of(config).publicSchema) {
     return;
   }
 

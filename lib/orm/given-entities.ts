@@ -36,6 +36,11 @@ export function refuseForeignArguments(
   refuseForeignEntities(given, schema ?? own, { rules, scope, entity: meta?.className });
 }
 
+/** Whether a call names another schema than the EntityManager's. */
+export function namesOther(em: GuardedEntityManager, schema: string | undefined): boolean {
+  return schema !== undefined && schema !== em.getContext(false).schema;
+}
+
 /** The metadata of an entity or an entity name. */
 export function metaOf(em: GuardedEntityManager, entity: EntityName | object): EntityMetadata | undefined {
   return em.getMetadata().find(isName(entity) ? entity : entity.constructor);

@@ -19,37 +19,7 @@ export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       const asked: CacheConfig = args[1] ?? this.config.get('resultCache').global;
 
       // every read asks
-      return asked === undefined || asked === false || asked === 0 ? super.tryCache(...args) : this.#cachedOfReader(asked, args);
-    }
-
-    async #cachedOfReader(
-      asked: Exclude<CacheConfig, undefined>,
-      [entityName, , key, refresh, merge, ...rest]: Args<'tryCache'>,
-    ): Promise<Awaited<Result<'tryCache'>>> {
-      const { publicSchema } = TenantRules.of(this.config);
-      const tenants = tenantsOfCacheKey(key, this.getContext(false).schema, publicSchema);
-      const meta = this.getMetadata().find(entityName);
-      const schema = tenants[0];
-
-      if (meta !== undefined) {
-        this.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
-      }
-
-      const [reader, tenant] = readerOf(this);
-      const owners = [reader, ...(await identify(this, [tenant, ...tenants]))];
-      const cacheKey = Array.isArray(asked) ? cacheKeyOf(asked[0], owners) : cacheKeyOf(JSON.stringify(key), ['computed', ...owners]);
-      // how long it is kept is said when it is stored
-      const named: CacheConfig = [cacheKey, 0];
-      const cached = await super.tryCache(entityName, named, key, refresh, false, ...rest);
-
-      if (merge !== true || typeof cached?.data !== 'object' || cached.data === null) {
-        return cached;
-      }
-
-      const data = fromCache(this.getContext(), entityName, cached.data, refresh, schema);
-      await this.getUnitOfWork().dispatchOnLoadEvent();
-
-      return { key: cached.key, data };
+      return asked === undefined || asked === false || asked === 0 ? super.tryCache(...args) : cachedOfReader(this, asked, args, (...given) => super.tryCache(...given));
     }
 
     // what was read outside of scopes and in the public one has no tenant to clear it from
@@ -63,6 +33,39 @@ export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       }
     }
   };
+}
+
+// not a private method, which would make every EntityManager slower to make
+async function cachedOfReader(
+  em: OpenEntityManager,
+  asked: Exclude<CacheConfig, undefined>,
+  [entityName, , key, refresh, merge, ...rest]: Args<'tryCache'>,
+  tryCache: (...args: Args<'tryCache'>) => Result<'tryCache'>,
+): Promise<Awaited<Result<'tryCache'>>> {
+  const { publicSchema } = TenantRules.of(em.config);
+  const tenants = tenantsOfCacheKey(key, em.getContext(false).schema, publicSchema);
+  const meta = em.getMetadata().find(entityName);
+  const schema = tenants[0];
+
+  if (meta !== undefined) {
+    em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
+  }
+
+  const [reader, tenant] = readerOf(em);
+  const owners = [reader, ...(await identify(em, [tenant, ...tenants]))];
+  const cacheKey = Array.isArray(asked) ? cacheKeyOf(asked[0], owners) : cacheKeyOf(JSON.stringify(key), ['computed', ...owners]);
+  // how long it is kept is said when it is stored
+  const named: CacheConfig = [cacheKey, 0];
+  const cached = await tryCache(entityName, named, key, refresh, false, ...rest);
+
+  if (merge !== true || typeof cached?.data !== 'object' || cached.data === null) {
+    return cached;
+  }
+
+  const data = fromCache(em.getContext(), entityName, cached.data, refresh, schema);
+  await em.getUnitOfWork().dispatchOnLoadEvent();
+
+  return { key: cached.key, data };
 }
 
 /** Whose role and path the SQL of the EntityManager has now, and the tenant if it is one's. */

@@ -49,24 +49,32 @@ export function guardFilters(EntityManagerOfMikro: OpenEntityManagerClass): Open
         return em.applyFilters(...args);
       }
 
-      return this.given === undefined ? super.applyFilters(...args) : this.#applyGiven(this.given, args);
-    }
+      if (this.given === undefined) {
+        return super.applyFilters(...args);
+      }
 
-    async #applyGiven({ added, params }: GivenToFilters, args: Args<'applyFilters'>): Promise<Awaited<Result<'applyFilters'>>> {
-      const [entityName, , options] = args;
-      const meta = this.getMetadata().get(entityName);
-
-      for (const filters of [this.config.get('filters'), added, meta.filters] as Dictionary<FilterDef>[]) {
-        for (const filter of QueryHelper.getActiveFilters(meta, options, filters)) {
-          const takesParams = typeof filter.cond === 'function' && !Utils.isPlainObject(paramsIn(options, filter.name));
-          refuseForeignIn((filter as Partial<AddedFilter>).entities, this, meta.className);
-          refuseForeignIn(takesParams ? params[filter.name] : undefined, this, meta.className);
-        }
+      try {
+        refuseForeignInActive(this, this.given, args);
+      } catch (error) {
+        return Promise.reject(error);
       }
 
       return super.applyFilters(...args);
     }
   };
+}
+
+// not a private method, which would make every EntityManager slower to make
+function refuseForeignInActive(em: OpenEntityManager, { added, params }: GivenToFilters, [entityName, , options]: Args<'applyFilters'>): void {
+  const meta = em.getMetadata().get(entityName);
+
+  for (const filters of [em.config.get('filters'), added, meta.filters] as Dictionary<FilterDef>[]) {
+    for (const filter of QueryHelper.getActiveFilters(meta, options, filters)) {
+      const takesParams = typeof filter.cond === 'function' && !Utils.isPlainObject(paramsIn(options, filter.name));
+      refuseForeignIn((filter as Partial<AddedFilter>).entities, em, meta.className);
+      refuseForeignIn(takesParams ? params[filter.name] : undefined, em, meta.className);
+    }
+  }
 }
 
 function paramsIn(options: Args<'applyFilters'>[2], name: string): unknown {

@@ -1,10 +1,11 @@
 import { helper, Utils, type EntityMetadata } from '@mikro-orm/core';
 import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
-import { withTenantSchema, refuseForeignCollections } from '../entities/shared-relations.js';
+import { anyMayHoldEntities, mayHoldEntities } from '../entities/foreign-entities.js';
+import { withTenantSchema, refuseForeignCollections, type PopulateHint } from '../entities/shared-relations.js';
 import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { refuseForeignArguments } from './given-entities.js';
+import { namesOther, refuseForeignArguments } from './given-entities.js';
 import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
 /** The methods of an EntityManager that read entities, by a condition or from loaded entities. */
@@ -18,14 +19,18 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
 
       try {
         // any option may hold a condition, an order or a fragment
-        refuseForeignArguments(this, [where, ...Object.values(options)], options.schema, entityName, type === 'read' ? READ : WRITE);
+        if (namesOther(this, options.schema) || mayHoldEntities(where) || anyMayHoldEntities(options)) {
+          refuseForeignArguments(this, [where, ...Object.values(options)], options.schema, entityName, type === 'read' ? READ : WRITE);
+        }
       } catch (error) {
         return Promise.reject(error);
       }
 
       return super.processWhere(...args).then(processed => {
         // now with the conditions that filters have added
-        refuseForeignArguments(this, [processed], options.schema, entityName, READ);
+        if (namesOther(this, options.schema) || mayHoldEntities(processed)) {
+          refuseForeignArguments(this, [processed], options.schema, entityName, READ);
+        }
 
         return processed;
       });
@@ -36,7 +41,9 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       const [entityName, where, options] = args;
 
       try {
-        refuseForeignArguments(this, [where], options?.schema, entityName, READ);
+        if (namesOther(this, options?.schema) || mayHoldEntities(where)) {
+          refuseForeignArguments(this, [where], options?.schema, entityName, READ);
+        }
       } catch (error) {
         return Promise.reject(error);
       }
@@ -51,22 +58,9 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       const meta = this.getMetadata().find(entityName);
       options.schema = withTenantSchema(meta, options, own).schema ?? own;
 
-      return options.schema === own ? super.preparePopulate(...args) : this.#populateOfOther(args, { meta, own, schema: options.schema });
-    }
-
-    async #populateOfOther(
-      args: Args<'preparePopulate'>,
-      {
-        meta,
-        own,
-        schema,
-      }: { readonly meta: EntityMetadata | undefined; readonly own: string | undefined; readonly schema: string | undefined },
-    ): Promise<Awaited<Result<'preparePopulate'>>> {
-      const populate = await super.preparePopulate(...args);
-      const rules = TenantRules.of(this.config);
-      refuseForeignCollections(meta, populate, { schema, own, rules, scope: rules.scope });
-
-      return populate;
+      return options.schema === own
+        ? super.preparePopulate(...args)
+        : populateOfOther(super.preparePopulate(...args), TenantRules.of(this.config), { meta, own, schema: options.schema });
     }
 
     override async populate(...[entities, populate, given = {}, ...rest]: Args<'populate'>) {
@@ -108,6 +102,18 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       return loadInSchema(await super.getDataLoader(...args), this.getContext());
     }
   };
+}
+
+// not a private method, which would make every EntityManager slower to make
+async function populateOfOther<Populate extends readonly PopulateHint[]>(
+  preparing: Promise<Populate>,
+  rules: TenantRules,
+  { meta, own, schema }: { readonly meta: EntityMetadata | undefined; readonly own: string | undefined; readonly schema: string | undefined },
+): Promise<Populate> {
+  const populate = await preparing;
+  refuseForeignCollections(meta, populate, { schema, own, rules, scope: rules.scope });
+
+  return populate;
 }
 
 const READ = { isRead: true };

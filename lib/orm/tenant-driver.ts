@@ -32,6 +32,9 @@ export function extendDriver(Driver: DriverClass): DriverClass {
   const isMikroMaker = Driver.prototype.createQueryBuilder === AbstractSqlDriver.prototype.createQueryBuilder;
 
   class TenantDriver extends (Driver as unknown as OpenDriverClass) {
+    /** Asked for with every row that is read, and always the same. */
+    declare knownRules: TenantRules | undefined;
+
     constructor(...args: ConstructorParameters<OpenDriverClass>) {
       super(...args);
       const [config] = args;
@@ -61,7 +64,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
         return meta?.schema ?? super.getSchemaName(...args);
       }
 
-      const rules = TenantRules.of(this.config);
+      const rules = (this.knownRules ??= TenantRules.of(this.config));
 
       return tenantSchema(meta.className, options?.schema ?? options?.parentSchema, rules.scope, rules);
     }
@@ -81,7 +84,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     }
 
     override createQueryBuilder(...args: Args<'createQueryBuilder'>) {
-      const rules = TenantRules.of(this.config);
+      const rules = (this.knownRules ??= TenantRules.of(this.config));
       const query = this.makeQuery(args) ?? super.createQueryBuilder(...args);
       // what it is made from was given to its constructor, before it was guarded
       guardQuery(query, { rules, scope: rules.scope }).take([args[0]]);

@@ -11,7 +11,7 @@ import { hasNames } from './name-scanner.js';
  * It is not a parser: it may report too much, but must not miss a name. A false report costs additional round trips.
  */
 export function hasUnqualifiedNames(sql: string): boolean {
-  return !isPlainRead(sql) && hasNames(sql);
+  return !isPlainRead(sql) && !isPlainWrite(sql) && hasNames(sql);
 }
 
 /**
@@ -32,6 +32,51 @@ export function isPlainRead(sql: string): boolean {
   return lastIsPlain;
 }
 
+/**
+ * Whether the SQL is what MikroORM writes for entities: one `insert` of plain values, or an `update` or `delete` of rows by plain values of their
+ * columns. What is not known to be that is scanned.
+ */
+export function isPlainWrite(sql: string): boolean {
+  switch (sql.charCodeAt(0)) {
+    case LETTER_I:
+      return isPlainInsert(sql);
+    case LETTER_U:
+    case LETTER_D:
+      // a view that sets what is updated in it
+      return sql.length <= LONGEST_PLAIN_READ && PLAIN_CHANGE.test(sql) && !SETTINGS.test(sql);
+    default:
+      return false;
+  }
+}
+
+/** Row by row, so that it may have any number of rows. */
+function isPlainInsert(sql: string): boolean {
+  INSERT_HEAD.lastIndex = 0;
+
+  if (!INSERT_HEAD.test(sql)) {
+    return false;
+  }
+
+  let hasMore = true;
+  let end = INSERT_HEAD.lastIndex;
+
+  while (hasMore) {
+    INSERT_ROW.lastIndex = end;
+
+    if (!INSERT_ROW.test(sql)) {
+      return false;
+    }
+
+    end = INSERT_ROW.lastIndex;
+    hasMore = sql.startsWith(NEXT_ROW, end);
+    end += hasMore ? NEXT_ROW.length - 1 : 0;
+  }
+
+  INSERT_END.lastIndex = end;
+
+  return INSERT_END.test(sql);
+}
+
 let lastRead = '';
 
 let lastIsPlain = false;
@@ -40,6 +85,36 @@ const LONGEST_PLAIN_READ = 10_000;
 
 /** A name in quotes. Two quotes in it would be read as its end. */
 const QUOTED = `"[^"]+"(?!")`;
+
+/** A value that is written out. A text may have quotes, each of which is doubled. */
+const VALUE = `(?:(?:'[^'\\\\]*')+|\\d+|null|true|false|default)`;
+
+const COLUMNS = `${QUOTED}(?:, ${QUOTED})*`;
+
+const RETURNING = `(?: returning ${COLUMNS})?`;
+
+const INSERT_HEAD = new RegExp(`insert into ${QUOTED}\\.${QUOTED} \\(${COLUMNS}\\) values (?=\\()`, 'y');
+
+const INSERT_ROW = new RegExp(`\\(${VALUE}(?:, ${VALUE})*\\)`, 'y');
+
+const INSERT_END = new RegExp(`${RETURNING}$`, 'y');
+
+const CONDITION = `${QUOTED} (?:= ${VALUE}|in \\(${VALUE}(?:, ${VALUE})*\\))`;
+
+const PLAIN_CHANGE = new RegExp(
+  `^(?:update ${QUOTED}\\.${QUOTED} set ${QUOTED} = ${VALUE}(?:, ${QUOTED} = ${VALUE})*|delete from ${QUOTED}\\.${QUOTED})` +
+    ` where ${CONDITION}(?: and ${CONDITION})*${RETURNING}$`,
+);
+
+const SETTINGS = /pg_settings/i;
+
+const NEXT_ROW = ', (';
+
+const LETTER_I = 'i'.charCodeAt(0);
+
+const LETTER_U = 'u'.charCodeAt(0);
+
+const LETTER_D = 'd'.charCodeAt(0);
 
 /**
  * A fast check that matches most entity queries: qualified tables, qualified columns, keywords and values, and nothing else. Every query is

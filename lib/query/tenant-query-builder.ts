@@ -241,9 +241,9 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     }
   }
 
-  private refuseForeignEntities(...given: unknown[]): void {
-    if (given.some(mayHoldEntities)) {
-      refuseForeignEntities(given, this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
+  private refuseForeignEntities(given: unknown, other?: unknown): void {
+    if (mayHoldEntities(given) || mayHoldEntities(other)) {
+      refuseForeignEntities([given, other], this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
     }
   }
 

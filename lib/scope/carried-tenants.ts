@@ -14,7 +14,7 @@ export function carriedBy(given: readonly unknown[]): readonly string[] {
 
   for (const value of given) {
     // most calls have only texts and numbers, however deep, and nothing is allocated for them
-    if (anyWithin(value, mayCarry)) {
+    if (typeof value !== 'string' && anyWithin(value, mayCarry)) {
       found ??= { tenants: new Set(), seen: new Set() };
       collect(value, found);
     }
