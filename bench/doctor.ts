@@ -89,7 +89,9 @@ function worksOf(orm: BenchOrm, pool: Pool, count: number): readonly Work[] {
   ];
 }
 
-async function expectHealthy(report: Promise<{ readonly findings: readonly { readonly kind: string; readonly message: string }[] }>): Promise<void> {
+async function expectHealthy(
+  report: Promise<{ readonly findings: readonly { readonly kind: string; readonly message: string }[] }>,
+): Promise<void> {
   const { findings } = await report;
 
   if (findings.length > 0) {
@@ -103,7 +105,10 @@ function namesOf(count: number): string[] {
 
 const WORKLOAD: Workload = {
   title: '10 tables, 5 with large values',
-  set: TEN_MIGRATIONS.map((statements, n) => [...statements, ...(n % 2 === 0 ? [`alter table "item_${n}" add column "text" text null`] : [])]),
+  set: TEN_MIGRATIONS.map((statements, n) => [
+    ...statements,
+    ...(n % 2 === 0 ? [`alter table "item_${n}" add column "text" text null`] : []),
+  ]),
   next: () => [],
 };
 

@@ -38,7 +38,10 @@ export function examineTenants(args: TenantArgs): Promise<number> {
   });
 }
 
-function show({ tenants, findings, mended, failed, busy }: DoctorReport, { json, all = false, fix = false, dryRun = false }: TenantArgs): void {
+function show(
+  { tenants, findings, mended, failed, busy }: DoctorReport,
+  { json, all = false, fix = false, dryRun = false }: TenantArgs,
+): void {
   if (json === true) {
     mended.forEach(({ finding }) => writeJson('mended', finding));
     failed.forEach(({ finding, error }) => writeJson('failed', { ...finding, error: { message: reasonOf(error), ...detailsOf(error) } }));

@@ -78,7 +78,10 @@ export async function findDrift(
 }
 
 /** Those of schemas whose definitions could be read. One that is being migrated or dropped has others back. */
-async function readFingerprintsOf(database: TenantDatabase, tenants: readonly TenantMigrationStatus[]): Promise<ReadonlyMap<string, string>> {
+async function readFingerprintsOf(
+  database: TenantDatabase,
+  tenants: readonly TenantMigrationStatus[],
+): Promise<ReadonlyMap<string, string>> {
   try {
     return await inShortTransaction(database, ctx =>
       readFingerprints(
