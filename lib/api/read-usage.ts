@@ -18,7 +18,9 @@ export function readStored(
   { version, withActivity }: { readonly version: number; readonly withActivity: boolean },
 ): Promise<StoredRow[]> {
   const last =
-    withActivity && version >= LAST_SCANS ? `extract(epoch from max(case when relkind in ('r', 'i', 'm') then pg_stat_get_lastscan(oid) end))` : 'null';
+    withActivity && version >= LAST_SCANS
+      ? `extract(epoch from max(case when relkind in ('r', 'i', 'm') then pg_stat_get_lastscan(oid) end))`
+      : 'null';
 
   return withPlainStatistics(database, version, sql =>
     sql(

@@ -101,7 +101,11 @@ async function withDetails(
 
 function usageOf(
   schemaName: string,
-  { stored, busy, recordedMs }: { readonly stored: StoredRow | undefined; readonly busy: BusyRow | undefined; readonly recordedMs: number | undefined },
+  {
+    stored,
+    busy,
+    recordedMs,
+  }: { readonly stored: StoredRow | undefined; readonly busy: BusyRow | undefined; readonly recordedMs: number | undefined },
 ): TenantUsage {
   const slowest = [busy?.slowest, recordedMs].filter(ms => ms != null).map(Number);
 

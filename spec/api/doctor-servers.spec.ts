@@ -36,11 +36,15 @@ describe('tenants on a server that has a standby and records statements', () => 
     const orm = await initLibrary(database, {}, { driver: PostgreSqlDriver, replicas: [{ name: 'standby', clientUrl: url }] });
     const service = tenants<Library>(orm);
     await orm.em.fork().persistAndFlush(newLibrary('acme'));
-    const messages = async (): Promise<string[]> => (await service.doctor()).findings.map(({ kind, message }: Finding) => `${kind}: ${message}`);
+    const messages = async (): Promise<string[]> =>
+      (await service.doctor()).findings.map(({ kind, message }: Finding) => `${kind}: ${message}`);
     await until('it has caught up', async () => (await messages()).length === 0);
 
     await standby.query('select pg_wal_replay_pause()');
-    await until('it has paused', async () => (await standby.query<{ state: string }>('select pg_get_wal_replay_pause_state() as state'))[0]?.state === 'paused');
+    await until(
+      'it has paused',
+      async () => (await standby.query<{ state: string }>('select pg_get_wal_replay_pause_state() as state'))[0]?.state === 'paused',
+    );
     await orm.em.fork().persistAndFlush(newLibrary('bob'));
     const [delay, lack, ...others] = await messages();
     expect(delay).to.match(
@@ -72,7 +76,9 @@ describe('tenants on a server that has a standby and records statements', () => 
     await orm.em.fork().persistAndFlush([newLibrary('ede'), newLibrary('fay')]);
     await database.query(`select pg_sleep(0.2) from "fay"."mikro_orm_migrations" limit 1`);
     const { tenants: found, recordsStatements } = await tenants<Library>(orm).usage({ orderBy: 'slowestMs', only: ['ede', 'fay'] });
-    const [{ version } = { version: 0 }] = await database.query<{ version: number }>(`select current_setting('server_version_num')::int as version`);
+    const [{ version } = { version: 0 }] = await database.query<{ version: number }>(
+      `select current_setting('server_version_num')::int as version`,
+    );
 
     expect(recordsStatements).to.equal(version < 180_000);
 

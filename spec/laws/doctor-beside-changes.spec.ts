@@ -51,7 +51,6 @@ onDatabases(
       expect(done.size).to.be.greaterThan(3);
       expect((await tenants<Life>(orm).doctor({ deep: true })).findings).to.deep.equal([]);
     });
-
   },
   ['postgresql'],
 );

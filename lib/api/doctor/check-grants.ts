@@ -23,16 +23,14 @@ export async function checkGrants(
     ...open.filter(({ schema }) => names.has(schema)).map(openToAll),
     ...lacking
       .filter(({ schema }) => names.has(schema))
-      .map(
-        ({ schema, what }): Finding => ({
-          kind: 'grant-missing',
-          schemaName: schema,
-          object: roleOfTenant(roles, schema),
-          message: `the role of the tenant lacks privileges on ${what}`,
-          remedy: 'Grant them.',
-          fix: allGrantsSql(database, schema).map(sql => ({ sql })),
-        }),
-      ),
+      .map(({ schema, what }): Finding => ({
+        kind: 'grant-missing',
+        schemaName: schema,
+        object: roleOfTenant(roles, schema),
+        message: `the role of the tenant lacks privileges on ${what}`,
+        remedy: 'Grant them.',
+        fix: allGrantsSql(database, schema).map(sql => ({ sql })),
+      })),
   ];
 }
 

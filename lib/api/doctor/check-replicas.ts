@@ -27,7 +27,12 @@ export async function checkReplicas(database: TenantDatabase, names: ReadonlySet
 
 async function checkReplica(
   database: TenantDatabase,
-  { replica, object, names, position }: { readonly replica: Replica; readonly object: string; readonly names: ReadonlySet<string>; readonly position: string | undefined },
+  {
+    replica,
+    object,
+    names,
+    position,
+  }: { readonly replica: Replica; readonly object: string; readonly names: ReadonlySet<string>; readonly position: string | undefined },
 ): Promise<Finding[]> {
   const finding = (message: string): Finding => ({
     kind: 'replica-behind',
@@ -93,7 +98,11 @@ async function delayOf({ orm: { config } }: TenantDatabase, replica: Replica, po
   return `it is ${Math.ceil(Number(row.bytes) / 1024)} kB behind${since}`;
 }
 
-async function lackedBy({ orm: { config }, rules }: TenantDatabase, replica: Replica, names: ReadonlySet<string>): Promise<readonly string[]> {
+async function lackedBy(
+  { orm: { config }, rules }: TenantDatabase,
+  replica: Replica,
+  names: ReadonlySet<string>,
+): Promise<readonly string[]> {
   const { table, schemaName } = tenantColumns(rules);
 
   try {

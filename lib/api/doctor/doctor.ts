@@ -52,7 +52,10 @@ async function leftOf(database: TenantDatabase, options: DoctorOptions, failed: 
   const now = new Set(findings.map(keyOf));
 
   return new Set(
-    failed.map(({ finding }) => finding).filter(each => now.has(keyOf(each)) || busy.includes(each.schemaName ?? '')).map(keyOf),
+    failed
+      .map(({ finding }) => finding)
+      .filter(each => now.has(keyOf(each)) || busy.includes(each.schemaName ?? ''))
+      .map(keyOf),
   );
 }
 

@@ -17,7 +17,10 @@ export async function mend(database: TenantDatabase, findings: readonly Finding[
       results.push({ finding });
     } catch (error) {
       const { schemaName } = finding;
-      results.push({ finding, error: schemaName !== undefined && isLockTimeout(error) ? MigrationError.notMended(schemaName, error) : error });
+      results.push({
+        finding,
+        error: schemaName !== undefined && isLockTimeout(error) ? MigrationError.notMended(schemaName, error) : error,
+      });
     }
   }
 

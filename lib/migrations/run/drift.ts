@@ -78,7 +78,10 @@ export async function findDrift(
 }
 
 /** Those of schemas whose definitions could be read. One that is being migrated or dropped has others back. */
-async function readFingerprintsOf(database: TenantDatabase, tenants: readonly TenantMigrationStatus[]): Promise<ReadonlyMap<string, string>> {
+async function readFingerprintsOf(
+  database: TenantDatabase,
+  tenants: readonly TenantMigrationStatus[],
+): Promise<ReadonlyMap<string, string>> {
   try {
     return await inShortTransaction(database, ctx =>
       readFingerprints(
@@ -237,7 +240,7 @@ function partition<Item>(items: readonly Item[], matches: (item: Item) => boolea
 }
 
 /** How many schemas are compared in one statement. */
-const BATCH_SIZE = 250;
+const BATCH_SIZE = 500;
 
 /** How long a tenant's tables are waited for. One that is migrated or changed at the moment is not compared. */
 const LOCK_TIMEOUT_MS = 1_000;

@@ -160,11 +160,7 @@ async function finish(
   return { fileName: fileOf(migrationsFolder(database, tenantMigrationsOptions(database)), names.at(-1) ?? ''), names };
 }
 
-async function checkMade(
-  database: TenantDatabase,
-  objects: Awaited<ReturnType<typeof readMade>>['all'],
-  set: MigrationSet,
-): Promise<void> {
+async function checkMade(database: TenantDatabase, objects: Awaited<ReturnType<typeof readMade>>['all'], set: MigrationSet): Promise<void> {
   const drift = driftOf('', objects, (await readMade(database, set)).all);
 
   if (drift !== undefined) {

@@ -54,10 +54,12 @@ export async function startEmbeddedServer(settings: Readonly<Record<string, stri
 
     return { folder, port, server };
   };
-  const removing = ({ folder, server: each }: Awaited<ReturnType<typeof open>>) => async (): Promise<void> => {
-    await each.stop();
-    await rm(folder, { recursive: true, force: true });
-  };
+  const removing =
+    ({ folder, server: each }: Awaited<ReturnType<typeof open>>) =>
+    async (): Promise<void> => {
+      await each.stop();
+      await rm(folder, { recursive: true, force: true });
+    };
   const log: string[] = [];
   const opened = await open();
   const { folder, port, server } = opened;
