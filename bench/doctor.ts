@@ -63,9 +63,8 @@ export async function measureDoctor(url: string, count: number): Promise<Report>
 function worksOf(orm: BenchOrm, pool: Pool, count: number): readonly Work[] {
   const service = tenants(orm);
   const scan = (): Promise<unknown> => pool.query(SCAN);
-  const histories = async (): Promise<void> => {
-    const names = namesOf(count);
-
+  const some = namesOf(Math.min(500, count));
+  const histories = async (names = namesOf(count)): Promise<void> => {
     for (let start = 0; start < names.length; start += 250) {
       const batch = names.slice(start, start + 250);
       await pool.query(batch.map(name => `select id, name from "${name}"."mikro_orm_migrations"`).join(' union all '));
@@ -73,8 +72,15 @@ function worksOf(orm: BenchOrm, pool: Pool, count: number): readonly Work[] {
   };
 
   return [
-    { work: 'usage, the 20 largest', most: 1, ours: () => service.usage({ limit: 20 }), floor: scan, rounds: 5 },
-    { work: 'usage, with exact bytes', most: 1, ours: () => service.usage({ limit: 20, exact: true }), floor: scan, rounds: 5 },
+    { work: 'usage, the 20 largest', most: 1, ours: () => service.usage({ limit: 20 }), floor: scan, rounds: 3 },
+    {
+      work: 'usage, the longest unused',
+      most: 1,
+      ours: () => service.usage({ limit: 20, orderBy: 'lastActivity' }),
+      floor: scan,
+      rounds: 3,
+    },
+    { work: 'usage, with exact bytes', most: 1, ours: () => service.usage({ limit: 20, exact: true }), floor: scan, rounds: 3 },
     {
       work: 'doctor',
       most: 10,
@@ -85,7 +91,13 @@ function worksOf(orm: BenchOrm, pool: Pool, count: number): readonly Work[] {
       },
       rounds: 3,
     },
-    { work: 'doctor, deep', most: '', ours: () => expectHealthy(service.doctor({ deep: true })), floor: histories, rounds: 1 },
+    {
+      work: `what they are, compared with the set, of ${some.length}`,
+      most: '',
+      ours: () => service.drift({ only: some }),
+      floor: () => histories(some),
+      rounds: 3,
+    },
   ];
 }
 
@@ -103,7 +115,7 @@ function namesOf(count: number): string[] {
   return Array.from({ length: count }, (_, n) => `tenant_${n}`);
 }
 
-const WORKLOAD: Workload = {
+export const WORKLOAD: Workload = {
   title: '10 tables, 5 with large values',
   set: TEN_MIGRATIONS.map((statements, n) => [
     ...statements,

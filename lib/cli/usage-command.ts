@@ -13,7 +13,7 @@ export function showUsage(args: TenantArgs): Promise<number> {
   const offset = numberOf('--offset', args.offset) ?? 0;
 
   return withTenantsOf(args, async service => {
-    const { total, tenants, sum } = await service.usage({
+    const { total, tenants, sum, recordsStatements } = await service.usage({
       ...selectionOf(args),
       limit,
       offset,
@@ -23,7 +23,7 @@ export function showUsage(args: TenantArgs): Promise<number> {
 
     if (json === true) {
       tenants.forEach(tenant => writeJson('tenant', tenant));
-      writeJson('summary', { total, ...sum });
+      writeJson('summary', { total, ...sum, recordsStatements });
 
       return EXIT.done;
     }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import cliPackage from '@mikro-orm/cli/package.json' with { type: 'json' };
@@ -14,6 +14,18 @@ describe('the reference', () => {
     const differing = (stdout + stderr).split('\n').filter(line => line !== '' && (isOldest || !line.startsWith('docs/reference/cli.md')));
 
     expect(differing).to.deep.equal([]);
+  });
+
+  it('has each event that a command prints with `--json`', () => {
+    const folder = join(ROOT, 'lib/cli');
+    const code = readdirSync(folder).map(file => readFileSync(join(folder, file), 'utf8'));
+    const printed = code.flatMap(text =>
+      [...text.matchAll(/\b(?:writeJson\(|(?:say|done)\(\s*args,\s*)'(\w+)'/g)].map(([, event]) => event),
+    );
+    const page = read('docs/reference/cli.md');
+
+    expect(printed.length).to.be.greaterThan(40);
+    expect([...new Set(printed)].filter(event => !new RegExp(`^\\| \`${event}\` +\\|`, 'm').test(page))).to.deep.equal([]);
   });
 
   it('has each code of an error with its cause, its remedy and what it says', () => {

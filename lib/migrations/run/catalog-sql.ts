@@ -61,10 +61,10 @@ select r.nspname, 'index ' || r.relname, concat_ws(' ', pg_get_indexdef(i.indexr
 from relations r join pg_index i on i.indexrelid = r.oid
 union all
 select r.nspname, 'constraint ' || r.relname || '.' || c.conname, concat_ws(' ', pg_get_constraintdef(c.oid), c.convalidated)
-from relations r join pg_constraint c on c.conrelid = r.oid where c.contype <> 'n'
+from relations r cross join lateral (select * from pg_constraint c where c.conrelid = r.oid and c.contype <> 'n' offset 0) c where r.relkind in ('r', 'p', 'f')
 union all
 select r.nspname, 'trigger ' || r.relname || '.' || t.tgname, concat_ws(' ', pg_get_triggerdef(t.oid, true), t.tgenabled)
-from relations r join pg_trigger t on t.tgrelid = r.oid where not t.tgisinternal
+from relations r cross join lateral (select * from pg_trigger t where t.tgrelid = r.oid and not t.tgisinternal offset 0) t where r.relkind in ('r', 'p', 'v', 'f')
 union all
 select r.nspname, 'policy ' || r.relname || '.' || p.polname,
   concat_ws(' ', p.polcmd, p.polpermissive, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
@@ -91,6 +91,8 @@ from types t where t.typtype = 'd'`;
  * is tuned for a single tenant: storage parameters and statistics targets. A function's own path is told without the name of its schema. The key of
  * the history, whose table is the second parameter, is left out: it was a `serial` in former versions.
  *
+ * What belongs to a relation is looked up for each, by `offset 0`: else PostgreSQL reads all entries of the catalog for some schemas of many.
+ *
  * https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CATALOG
  */
 export const OBJECTS_OF_SCHEMAS = `${OF_SCHEMAS}${OBJECTS}`;
@@ -112,8 +114,9 @@ from (
   select nspname, case relkind when 'S' then 'sequence ' else 'table ' end || relname, relowner, relacl from relations
   where relacl is not null and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
   union all
-  select c.nspname, 'column ' || c.relname || '.' || t.attname, c.relowner, t.attacl from relations c join pg_attribute t on t.attrelid = c.oid
-  where t.attacl is not null and not t.attisdropped
+  select c.nspname, 'column ' || c.relname || '.' || t.attname, c.relowner, t.attacl from relations c
+  cross join lateral (select attname, attacl from pg_attribute where attrelid = c.oid and attacl is not null and not attisdropped offset 0) t
+  where c.relkind in ('r', 'p', 'v', 'm', 'f')
   union all
   select w.nspname, 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', p.proowner,
     coalesce(p.proacl, acldefault('f', p.proowner))

@@ -232,7 +232,11 @@ export function driftOf(schemaName: string, made: Objects, found: Objects): Tena
 function withoutTheirGrants(objects: readonly string[]): string[] {
   const names = new Set(objects.filter(object => !GRANT.test(object)).map(object => object.replace(KIND, '')));
 
-  return objects.filter(object => !names.has(GRANT.exec(object)?.groups?.['name'] ?? ''));
+  return objects.filter(object => {
+    const { name = '' } = GRANT.exec(object)?.groups ?? {};
+
+    return !names.has(name);
+  });
 }
 
 function partition<Item>(items: readonly Item[], matches: (item: Item) => boolean): [Item[], Item[]] {
@@ -240,7 +244,7 @@ function partition<Item>(items: readonly Item[], matches: (item: Item) => boolea
 }
 
 /** How many schemas are compared in one statement. */
-const BATCH_SIZE = 250;
+const BATCH_SIZE = 500;
 
 /** How long a tenant's tables are waited for. One that is migrated or changed at the moment is not compared. */
 const LOCK_TIMEOUT_MS = 1_000;

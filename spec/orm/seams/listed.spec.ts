@@ -193,7 +193,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     // a fork that does not come of it is refused
     'orm/entity-manager-class.ts': ['constructor'],
     // no replica is then looked at
-    'api/doctor/check-server.ts': ['execute', 'replicas'],
+    'api/doctor/check-replicas.ts': ['execute', 'replicas'],
     // no tenant is then seeded, and an error says so
     'api/seed.ts': ['seedString'],
     // it has no option `--tenants` then, which yargs refuses
