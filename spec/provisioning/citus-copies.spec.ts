@@ -173,7 +173,7 @@ for (const withRoles of [false, true]) {
             await migration.up();
 
             for (const query of migration.getQueries()) {
-              await tx.execute(query as string);
+              await tx.execute(query);
             }
           }
         });
