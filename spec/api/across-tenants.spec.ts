@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { acrossTenants, runInPublic, runInTenant, tenants, type ReportOptions } from '@landlord/mikro-orm';
 import { raw, Utils, type FilterQuery } from '@mikro-orm/core';
 import { expect } from 'chai';
@@ -5,6 +6,8 @@ import { Book, Genre, LoanSummary, Member } from '../../fixtures/entities/index.
 import { failureOf } from '../support/assertions/failure.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { expectIdle } from '../support/databases/idle-connections.ts';
+import { effort } from '../support/generators/effort.ts';
+import { REPLAY } from '../support/generators/property.ts';
 import { randomNumbers } from '../support/generators/random.ts';
 import { Entry, gather, Money, openLedger, Shop, Writer } from '../support/orm/ledger-orm.ts';
 import type { SpecOrm } from '../support/orm/open-orm.ts';
@@ -119,6 +122,47 @@ onDatabases('a report over tenants', database => {
       expect(found, JSON.stringify({ order, limit, offset, batchSize })).to.deep.equal(
         wanted.map(({ tenant, id, title }) => ({ tenant, row: { id, title } })),
       );
+    }
+  });
+
+  it('L7 law 2 any condition selects of each tenant what it selects in the scope of that tenant, and counts the same', async () => {
+    const random = randomNumbers(REPLAY.seed ?? 13);
+    const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(random() * values.length)] as Value;
+    const leaf = (): FilterQuery<Entry> =>
+      pick<() => FilterQuery<Entry>>([
+        () => ({ title: pick(['a', 'A', 'ä', 'nobody']) }),
+        () => ({ title: { $in: [pick(['a', 'b']), '_'] } }),
+        () => ({ note: pick([null, { $ne: null }, { $like: '%a%' }, { $ne: 'B' }]) }),
+        () => ({ price: { [pick(['$gt', '$lte', '$ne'])]: new Money(pick([1, 2, 100])) } }),
+        () => ({ visits: { $gte: pick([-5n, 1n, 9_007_199_254_740_993n]) } }),
+        () => ({ madeOn: { $lt: '2000-01-01' } }),
+        () => ({ mood: pick(['calm', 'angry']) as 'calm' }),
+        () => ({ tags: { $contains: [pick(['x', 'y'])] } }),
+        () => ({ place: { city: pick(['Rome', 'Oslo']) } }),
+        () => ({ writer: { name: { $like: pick(['Ann of %', 'Bea', '%1']) } } }),
+        () => ({ writer: pick([1, 2]) }),
+      ])();
+    const condition = (depth: number): FilterQuery<Entry> =>
+      depth === 0 || random() < 0.4
+        ? leaf()
+        : pick<() => FilterQuery<Entry>>([
+            () => ({ $or: [condition(depth - 1), condition(depth - 1)] }),
+            () => ({ $and: [condition(depth - 1), condition(depth - 1)] }),
+            () => ({ $not: condition(depth - 1) }),
+          ])();
+
+    for (let n = 0; n < effort(12, 400); n += 1) {
+      const where = condition(3);
+      const report = acrossTenants(Entry, { where, fields: ['id'] }, { ...REASON, batchSize: pick([1, 2, 100]) });
+      const found = (await report.toArray()).map(({ tenant, row }) => `${tenant} ${row.id}`);
+      const wanted: string[] = [];
+
+      for (const name of NAMES) {
+        wanted.push(...(await runInTenant(name, em => em.find(Entry, where, { fields: ['id'] }))).map(({ id }) => `${name} ${id}`));
+      }
+
+      expect(found.toSorted(), inspect(where, { depth: 9 })).to.deep.equal(wanted.toSorted());
+      expect(await report.count(), inspect(where, { depth: 9 })).to.equal(wanted.length);
     }
   });
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { PassThrough, type Readable } from 'node:stream';
 
 /** A stream to be written bit by bit, no faster than it is read. Keeps a checksum of what was written. */
@@ -31,8 +30,19 @@ export class Output {
     }
 
     if (!this.#stream.write(bytes)) {
-      await Promise.race([once(this.#stream, 'drain'), once(this.#stream, 'close')]);
+      await this.#drained();
     }
+  }
+
+  /** Leaves no listener behind: there are as many waits as a large export has parts. */
+  #drained(): Promise<void> {
+    return new Promise(resolve => {
+      const goOn = (): void => {
+        this.#stream.off('drain', goOn).off('close', goOn);
+        resolve();
+      };
+      this.#stream.on('drain', goOn).on('close', goOn);
+    });
   }
 
   end(): void {

@@ -131,6 +131,24 @@ onDatabases('a tenant as a file', database => {
     expect(await schemaNames(database)).to.not.include('dora');
   });
 
+  it('L2 a reader that is slow is waited for, and nothing is left for each wait', async () => {
+    const warnings: unknown[] = [];
+    const warn = (warning: unknown): void => void warnings.push(warning);
+    process.on('warning', warn);
+    const slow = new PassThrough({ highWaterMark: 64 });
+    const read = (async () => {
+      for await (const _chunk of slow) {
+        await new Promise(resolve => setImmediate(resolve));
+      }
+    })();
+    await tenants().export('acme', slow, { format: 'sql' });
+    await read;
+    await new Promise(resolve => setImmediate(resolve));
+    process.off('warning', warn);
+
+    expect(warnings).to.deep.equal([]);
+  });
+
   it('L2 as JSON it has all rows of the tenant and of nobody else', async () => {
     const all = JSON.parse((await exported('acme', { format: 'json' })).toString('utf8')) as {
       tables: Record<string, Record<string, unknown>[]>;

@@ -43,7 +43,7 @@ export async function makeSchema(
   for (const { kind, seed } of pieces) {
     const random = randomNumbers(seed);
     made.count += 1;
-    const piece = PIECES[kind]({
+    const piece: DrawnPiece = PIECES[kind]({
       made,
       pick: randomPick(random),
       chance: likelihood => random() < likelihood,
