@@ -95,8 +95,14 @@ const SAVEPOINT = /\n;release savepoint (?:landlord_test;savepoint landlord_test
 /** The comment of the option `sqlTags`. */
 const TAG = /[ \n]\/\*[\w.~%-]+='[\w.~%-]*'(?:,[\w.~%-]+='[\w.~%-]*')*\*\/(?=$| \/\* first )/;
 
+/** The role that a statement is sent with in one message, and the mark of such a message. */
+const ROLE = /^set local role "(?:[^"]|"")+"; /;
+
+const MARK = /\n \/\* first [\w-]+ \*\/$/;
+
 function watchSent(sent: unknown): void {
-  const statement = typeof sent === 'string' ? sent.replace(SAVEPOINT, '').replace(TAG, '').replace(CHECK, '') : sent;
+  const statement =
+    typeof sent === 'string' ? sent.replace(SAVEPOINT, '').replace(TAG, '').replace(CHECK, '').replace(ROLE, '').replace(MARK, '') : sent;
   const waiting = filled.get(statement as string) ?? 0;
 
   if (waiting === 0) {
