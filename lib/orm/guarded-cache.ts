@@ -19,7 +19,9 @@ export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       const asked: CacheConfig = args[1] ?? this.config.get('resultCache').global;
 
       // every read asks
-      return asked === undefined || asked === false || asked === 0 ? super.tryCache(...args) : cachedOfReader(this, asked, args, (...given) => super.tryCache(...given));
+      return asked === undefined || asked === false || asked === 0
+        ? super.tryCache(...args)
+        : cachedOfReader(this, asked, args, (...rest) => super.tryCache(...rest));
     }
 
     // what was read outside of scopes and in the public one has no tenant to clear it from

@@ -65,7 +65,11 @@ export function guardFilters(EntityManagerOfMikro: OpenEntityManagerClass): Open
 }
 
 // not a private method, which would make every EntityManager slower to make
-function refuseForeignInActive(em: OpenEntityManager, { added, params }: GivenToFilters, [entityName, , options]: Args<'applyFilters'>): void {
+function refuseForeignInActive(
+  em: OpenEntityManager,
+  { added, params }: GivenToFilters,
+  [entityName, , options]: Args<'applyFilters'>,
+): void {
   const meta = em.getMetadata().get(entityName);
 
   for (const filters of [em.config.get('filters'), added, meta.filters] as Dictionary<FilterDef>[]) {

@@ -108,7 +108,11 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
 async function populateOfOther<Populate extends readonly PopulateHint[]>(
   preparing: Promise<Populate>,
   rules: TenantRules,
-  { meta, own, schema }: { readonly meta: EntityMetadata | undefined; readonly own: string | undefined; readonly schema: string | undefined },
+  {
+    meta,
+    own,
+    schema,
+  }: { readonly meta: EntityMetadata | undefined; readonly own: string | undefined; readonly schema: string | undefined },
 ): Promise<Populate> {
   const populate = await preparing;
   refuseForeignCollections(meta, populate, { schema, own, rules, scope: rules.scope });
