@@ -5,7 +5,7 @@ import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
 import { addServed } from './tenants-of-client.js';
 import { queryOf } from './settings-sql.js';
-import { withCheck } from './lone-writes.js';
+import { withCheck, withRole } from './lone-writes.js';
 import { hasOpenTransaction } from './server-status.js';
 import { controlOf, mayWrite, schemasRenamedOrDropped, type Control } from './statement-kinds.js';
 import type { TenantCheck } from './tenant-check.js';
@@ -48,7 +48,7 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   executeQuery(query: Query, options?: object): Promise<QueryResult> {
-    const run = (): Promise<QueryResult> => this.inner.executeQuery(query, options);
+    const run = (): Promise<QueryResult> => this.inner.executeQuery(withRole(query), options);
 
     try {
       const control = controlOf(query.sql);
@@ -188,7 +188,7 @@ export class CheckedConnection implements DatabaseConnection {
 
   async #inOneMessage(identity: TenantIdentity, message: Query): Promise<QueryResult> {
     try {
-      return await this.inner.executeQuery(message);
+      return await this.inner.executeQuery(withRole(message));
     } catch (error) {
       throw hasSqlState(error, CHANGED) ? await this.#whatChanged([identity], error) : error;
     }

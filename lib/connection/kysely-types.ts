@@ -35,6 +35,8 @@ export interface Query {
   readonly parameters: readonly unknown[];
   readonly query: object;
   readonly queryId: object;
+  /** As whom it is run, in a message that is one transaction. Only of what `withRole` can send. */
+  readonly role?: string;
 }
 
 export interface QueryResult {

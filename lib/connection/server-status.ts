@@ -34,14 +34,16 @@ export function rowsOfScript<Row>(connection: object, sql: string): Promise<{ ro
 }
 
 /**
- * Sends a message of several statements that ends with `WANTS_FIRST`, of which the result of the first is wanted, as Kysely gives it of one alone.
+ * Sends a message of several statements that ends with `WANTS_FIRST`, of which the result of the first that is no `set` is wanted, as Kysely gives it
+ * of one alone.
  * Undefined where `rowsOfScript` is.
  */
 export function firstOfScript<Row>(connection: object, sql: string): Promise<{ numAffectedRows?: bigint; rows: Row[] }> | undefined {
   const client = sql.endsWith(WANTS_FIRST) ? clients.get(realOf(connection)) : undefined;
 
   return client?.query?.(sql).then(result => {
-    const [first] = [result].flat();
+    // a role that is set comes before it
+    const first = [result].flat().find(({ command }) => command !== 'SET');
     const rows = [...(first?.rows ?? [])] as Row[];
 
     return first !== undefined && CHANGING.has(first.command) ? { numAffectedRows: BigInt(first.rowCount ?? 0), rows } : { rows };

@@ -21,7 +21,7 @@ export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       // every read asks
       return asked === undefined || asked === false || asked === 0
         ? super.tryCache(...args)
-        : cachedOfReader(this, asked, args, (...given) => super.tryCache(...given));
+        : cachedOfReader(this, asked, args, (...rest) => super.tryCache(...rest));
     }
 
     // what was read outside of scopes and in the public one has no tenant to clear it from

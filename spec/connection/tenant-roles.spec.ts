@@ -117,6 +117,35 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     );
   });
 
+  if (database.kind !== 'pglite') {
+    it('N3 a query of entities is one message with its role, which lasts no longer', async () => {
+      const sent = async (work: () => Promise<unknown>): Promise<string[]> => {
+        database.statements.length = 0;
+        await work();
+
+        return database.statements
+          .map(sql => /\b(?:begin|commit|set_config|set local role|update|select .*book)\b/.exec(sql)?.[0] ?? '')
+          .filter(Boolean);
+      };
+
+      await runInTenant('acme', async em => {
+        await em.count(Book);
+        expect(await sent(async () => expect(await em.fork().find(Book, {})).to.have.length(2))).to.deep.equal([
+          'set local role',
+          'select "b0".* from "acme"."book',
+        ]);
+        expect(
+          await sent(async () => {
+            expect(await em.nativeUpdate(Book, { title: 'none, none' }, { title: 'x' })).to.equal(0);
+          }),
+        ).to.deep.equal(['set local role', 'update']);
+
+        await refused(em.createQueryBuilder(Book).truncate().execute());
+        expect(await roleNow(em)).to.equal(`${names.prefix}acme`);
+      });
+    });
+  }
+
   it('S6 a shared entity is what the shared role may do with it', async () => {
     await runInTenant('acme', async em => {
       expect(await em.count(Genre)).to.equal(1);

@@ -136,6 +136,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'errors/web-errors.ts': ['stack'],
     'orm/tenant-entity-manager.ts': ['(computed)'],
     'postgres/sql-state.ts': ['code', 'rollbackError', 'syscall'],
+    'postgres/unqualified-names.ts': ['lastIndex'],
     'web/core/forwarded-host.ts': ['x-forwarded-host'],
     'web/core/keep-scope.ts': ['_destroy', '_read'],
     'web/core/web-request.ts': [':authority', 'host'],

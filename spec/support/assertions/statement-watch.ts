@@ -98,8 +98,14 @@ const OPENING = /^begin;select pg_catalog\.current_setting\('search_path', true\
 /** The comment of the option `sqlTags`. */
 const TAG = /[ \n]\/\*[\w.~%-]+='[\w.~%-]*'(?:,[\w.~%-]+='[\w.~%-]*')*\*\/(?=$| \/\* first )/;
 
+/** The role that a statement is sent with in one message, and the mark of such a message. */
+const ROLE = /^set local role "(?:[^"]|"")+"; /;
+
+const MARK = /\n \/\* first [\w-]+ \*\/$/;
+
 function watchSent(sent: unknown): void {
-  const statement = typeof sent === 'string' ? sent.replace(OPENING, '').replace(SAVEPOINT, '').replace(TAG, '').replace(CHECK, '') : sent;
+  const statement =
+    typeof sent === 'string' ? sent.replace(OPENING, '').replace(SAVEPOINT, '').replace(TAG, '').replace(CHECK, '').replace(ROLE, '').replace(MARK, '') : sent;
   const waiting = filled.get(statement as string) ?? 0;
 
   if (waiting === 0) {
