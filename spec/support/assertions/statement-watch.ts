@@ -105,7 +105,9 @@ const MARK = /\n \/\* first [\w-]+ \*\/$/;
 
 function watchSent(sent: unknown): void {
   const statement =
-    typeof sent === 'string' ? sent.replace(OPENING, '').replace(SAVEPOINT, '').replace(TAG, '').replace(CHECK, '').replace(ROLE, '').replace(MARK, '') : sent;
+    typeof sent === 'string'
+      ? sent.replace(OPENING, '').replace(SAVEPOINT, '').replace(TAG, '').replace(CHECK, '').replace(ROLE, '').replace(MARK, '')
+      : sent;
   const waiting = filled.get(statement as string) ?? 0;
 
   if (waiting === 0) {
