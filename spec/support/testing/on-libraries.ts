@@ -62,7 +62,7 @@ export function onLibraries(title: string, tenants: Partial<TenantsOptions<Libra
 
       body({
         statements: database.statements,
-        query: database.query,
+        query: (sql, params) => database.query(sql, params),
         get orm() {
           return orm;
         },
