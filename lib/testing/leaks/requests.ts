@@ -19,7 +19,7 @@ export interface MarkedTenant extends TenantNames {
 
 /**
  * The requests of an OpenAPI document, one for each operation of these methods. `parameter` gives the values of the parameters in the path and of
- * those that are required in the query; without it they have the example of the document.
+ * those that are required in the query; without it they have the example of the document. Each path begins with that of the document's first server.
  */
 export function requestsOf(
   document: OpenApiDocument,
@@ -31,19 +31,27 @@ export function requestsOf(
     readonly parameter?: (name: string, tenant: MarkedTenant) => string | number | undefined;
   } = {},
 ): RequestOf[] {
-  return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
-    methods
+  const follow = <Value>(value: Value): Value => followed(document, value) as Value;
+  const prefix = pathOfServer(document);
+
+  return Object.entries(document.paths ?? {}).flatMap(([path, given]) => {
+    const item = follow(given);
+
+    return methods
       .filter(method => item[method] !== undefined)
       .map(method => (tenant: MarkedTenant) => {
-        const parameters = [...(item.parameters ?? []), ...((item[method] as Operation).parameters ?? [])];
-        const value = ({ name, example, schema }: Parameter): string =>
-          encodeURIComponent(String(parameter?.(name, tenant) ?? example ?? schema?.example ?? schema?.default ?? '1'));
-        const filled = parameters.reduce((url, each) => url.replaceAll(`{${each.name}}`, value(each)), path);
+        const parameters = [...(item.parameters ?? []), ...((item[method] as Operation).parameters ?? [])].map(follow) as Parameter[];
+        const value = ({ name, example, schema }: Parameter): string => {
+          const { example: ofSchema, default: byDefault } = follow(schema) ?? {};
+
+          return encodeURIComponent(String(parameter?.(name, tenant) ?? example ?? ofSchema ?? byDefault ?? '1'));
+        };
+        const filled = parameters.reduce((url, each) => url.replaceAll(`{${each.name}}`, value(each)), `${prefix}${path}`);
         const query = parameters.filter(each => each.in === 'query' && each.required === true).map(each => `${each.name}=${value(each)}`);
 
         return { method: method.toUpperCase(), path: query.length === 0 ? filled : `${filled}?${query.join('&')}` };
-      }),
-  );
+      });
+  });
 }
 
 /** The request as it is sent for a tenant. */
@@ -59,18 +67,53 @@ export async function requestFor(request: RequestOf, tenant: MarkedTenant): Prom
   };
 }
 
+/** What a reference within the document leads to, and anything else as it is. */
+function followed(document: object, value: unknown): unknown {
+  const ref = (value as { readonly $ref?: unknown } | null | undefined)?.$ref;
+
+  if (typeof ref !== 'string' || !ref.startsWith('#/')) {
+    return value;
+  }
+
+  const names = ref
+    .slice(2)
+    .split('/')
+    .map(name => name.replaceAll('~1', '/').replaceAll('~0', '~'));
+
+  return names.reduce<any>((part, name) => part?.[name], document);
+}
+
+function pathOfServer({ servers = [] }: OpenApiDocument): string {
+  const { url = '/', variables = {} } = servers[0] ?? {};
+  const filled = Object.entries(variables).reduce((text, [name, variable]) => text.replaceAll(`{${name}}`, variable.default), url);
+
+  return new URL(filled, 'http://localhost').pathname.replace(/\/$/, '');
+}
+
 /** The parts of an OpenAPI document that are used here. */
 export interface OpenApiDocument {
+  readonly servers?: readonly OpenApiServer[];
   readonly paths?: Readonly<Record<string, PathItem>>;
+  /** What references such as `#/components/parameters/Id` lead to. */
+  readonly components?: object;
+}
+
+interface OpenApiServer {
+  readonly url: string;
+  readonly variables?: Readonly<Record<string, { readonly default: string }>>;
 }
 
 interface PathItem {
   readonly [method: string]: any;
-  readonly parameters?: readonly Parameter[];
+  readonly parameters?: readonly (Parameter | Reference)[];
 }
 
 interface Operation {
-  readonly parameters?: readonly Parameter[];
+  readonly parameters?: readonly (Parameter | Reference)[];
+}
+
+interface Reference {
+  readonly $ref: string;
 }
 
 interface Parameter {
