@@ -72,7 +72,10 @@ onDatabases(
         .to.match(/│ acme +│/)
         .and.match(/^3 tenants, 1 to 1 shown: /m);
       expect(usageJson?.[1].trim().split('\n')).to.have.length(4);
-      expect([doctor?.[0], doctor?.[1].trim()]).to.deep.equal([0, '{"event":"summary","tenants":3,"findings":0,"mended":0,"failed":0}']);
+      expect([doctor?.[0], doctor?.[1].trim()]).to.deep.equal([
+        0,
+        '{"event":"summary","tenants":3,"findings":0,"mended":0,"failed":0,"busy":[]}',
+      ]);
       expect(dry?.[0]).to.equal(2);
       expect(
         await database.query(
