@@ -138,6 +138,7 @@ export class RunInTenants {
 
     const { done, busy, alone, unanswered, failed, left } = outcome;
     this.#states.unanswered(unanswered);
+
     const migrated = done.map(({ schemaName, planned }) => ({ schemaName, migrations: planned.map(({ name }) => name) }));
 
     for (const { schemaName, migrations } of migrated) {
@@ -296,5 +297,6 @@ export class RunInTenants {
 }
 
 const FIRST_PAUSE_MS = 50;
+
 /** The longest pause between two attempts at a busy tenant. */
 const LONGEST_PAUSE_MS = 1_000;

@@ -185,7 +185,8 @@ onDatabases(
 
       expect(schemaNamesOf(result.migrated)).to.deep.equal(['acme']);
       expect(errorIn(result, 'bob', MigrationError).cause).to.include({ code: '57014' });
-      expect(database.statements.filter(sql => sql.includes('to_regnamespace') && sql.includes('"bob"'))).to.have.length(1);
+      // what a tenant that is migrated alone begins with
+      expect(database.statements.filter(sql => sql.includes('as has_schema') && sql.includes('"bob"'))).to.have.length(1);
     });
 
     it('M9 a deadlock with another session is tried again', async () => {
