@@ -47,7 +47,6 @@ onDatabases('a directory under load', database => {
     await open({ max: 10, unknownMax: 100 });
     await Promise.all(NAMES.map(name => visit(`${name}.example.com`)));
     database.statements.length = 0;
-    const slow: number[] = [];
     const before = heap();
 
     for (let n = 0; n < FLOOD[database.kind]; n += 2_000) {
@@ -56,9 +55,7 @@ onDatabases('a directory under load', database => {
       );
 
       for (const name of NAMES) {
-        const at = performance.now();
         expect((await visit(`${name}.example.com`)).served).to.equal(name);
-        slow.push(performance.now() - at);
       }
 
       expect(new Set((await Promise.all(made)).map(({ served }) => served))).to.deep.equal(new Set(['HOST_UNKNOWN']));
@@ -69,7 +66,6 @@ onDatabases('a directory under load', database => {
     // one for five hundred of the made-up ones, and one a second, until it listens, for each known one
     expect(lookups().length).to.be.lessThan(FLOOD[database.kind] / 250);
     expect(heap() - before).to.be.lessThan(20_000_000);
-    expect(slow.sort((a, b) => a - b)[Math.floor(slow.length / 2)]).to.be.lessThan(5);
   });
 
   it('H10 holds no more tenants than `max`, and gives up the one that was least recently used', async () => {
