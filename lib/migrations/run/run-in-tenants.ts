@@ -138,7 +138,6 @@ export class RunInTenants {
 
     const { done, busy, alone, unanswered, failed, left } = outcome;
     this.#states.unanswered(unanswered);
-
     const migrated = done.map(({ schemaName, planned }) => ({ schemaName, migrations: planned.map(({ name }) => name) }));
 
     for (const { schemaName, migrations } of migrated) {
@@ -297,6 +296,5 @@ export class RunInTenants {
 }
 
 const FIRST_PAUSE_MS = 50;
-
 /** The longest pause between two attempts at a busy tenant. */
 const LONGEST_PAUSE_MS = 1_000;

@@ -85,6 +85,11 @@ export class OpeningWire implements Wire {
     const { statements, opened } = this.#opening;
     const results: WireResult[] = [];
 
+    if (!this.takesScripts) {
+      // the database has this session alone, which has not reported yet what it changed before the test
+      await this.#wire.send({ sql: 'select pg_stat_force_next_flush()' });
+    }
+
     for (const sql of this.takesScripts ? [statements.join(';')] : statements) {
       results.push(...[await this.#wire.send({ sql })].flat());
     }
