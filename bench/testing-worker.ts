@@ -35,7 +35,8 @@ async function ofKit(ready: { readonly readyTenants: number; readonly readyAtMos
     ),
   );
   const started = performance.now();
-  const kit = await openTestKit({ orm, ...ready, version: workload });
+  // databases of its own, as another way would find the ready tenants of this one
+  const kit = await openTestKit({ orm, ...ready, version: `${workload} ${JSON.stringify(ready)}` });
   const startMs = performance.now() - started;
   const testsMs: number[] = [];
   const before = process.cpuUsage();
