@@ -132,8 +132,8 @@ const MARK = '/* copy ';
 
 const ID_LENGTH = randomUUID().length;
 
-/** @internal Those whose statements run. */
-export const transfers = new Map<string, (client: CopyClient) => Promise<void>>();
+/** Those whose statements run. */
+const transfers = new Map<string, (client: CopyClient) => Promise<void>>();
 
 /** What is used of a client of `pg`. */
 interface CopyClient {

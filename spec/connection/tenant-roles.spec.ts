@@ -2,7 +2,7 @@ import { runInPublic, runInTenant, tenants, type TenantEntityManager } from '@la
 import { raw } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { sql as kyselySql } from 'kysely';
-import { Book, Genre } from '../../fixtures/entities/index.ts';
+import { Book, Genre, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { addMatrixTables } from '../laws/matrix/entities.ts';
@@ -13,6 +13,8 @@ import { openTwins } from '../support/orm/twins.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
+import { until } from '../support/assertions/until.ts';
+import { Gate } from '../support/assertions/gate.ts';
 
 /** PostgreSQL lets none but the owner restart a sequence, or refresh a materialized view. */
 const TRUNCATE = 'QueryBuilder.truncate';
@@ -228,6 +230,40 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
       expect(await roleNow(em)).to.equal(`${names.prefix}acme`);
     });
     await refused(runInTenant('acme', em => em.execute('select * from bob.book')));
+  });
+
+  it('S12 a scope whose tenant was renamed reads and writes nothing of the one that has its name, and its role, since', async () => {
+    const first = newLibrary('swap');
+    await orm.em.fork().persistAndFlush([first, newLibrary('other_swap')]);
+    await database.query(`insert into swap.tag (id, name) values (1, 'first')`);
+    await database.query(`insert into other_swap.tag (id, name) values (1, 'second')`);
+    const gate = new Gate();
+    const working = runInTenant(first, async em => {
+      expect((await em.fork().findOneOrFail(Tag, 1)).name).to.equal('first');
+      await gate.pass();
+      const codes: unknown[] = [];
+
+      for (const work of [
+        () => em.nativeUpdate(Tag, { id: 1 }, { name: 'taken' }),
+        () => em.fork().find(Tag, {}),
+        () => em.fork().count(Tag),
+        () => em.insert(Tag, { id: 2, name: 'taken' }),
+      ]) {
+        codes.push(((await failureOf(work())) as { code?: unknown }).code);
+      }
+
+      return codes;
+    });
+    await until('it has read', () => gate.waiting === 1);
+    await tenants(orm).rename('swap', 'former_swap');
+    await tenants(orm).rename('other_swap', 'swap');
+    gate.open();
+
+    expect(await working).to.deep.equal(Array(4).fill('TENANT_CHANGED'));
+    expect(await database.query('select id, name from swap.tag')).to.deep.equal([{ id: 1, name: 'second' }]);
+    expect(await database.query('select id, name from former_swap.tag')).to.deep.equal([{ id: 1, name: 'first' }]);
+    await tenants(orm).drop('swap');
+    await tenants(orm).drop('former_swap');
   });
 
   it('M3 what later migrations make is the tenant’s too', async () => {
