@@ -43,14 +43,15 @@ onDatabases('a directory under load', database => {
     expect(lookups()).to.have.length(0);
   });
 
-  it('H10 answers a flood of made-up hosts with few queries and little memory, while known hosts are served without one', async () => {
+  it('H10 answers a flood of made-up hosts with few queries and little memory, while known hosts are served without one', async function () {
     // a busy machine may pause for longer than a look-up is waited for
-    await open({ max: 10, unknownMax: 100, lookupTimeoutMs: 30_000 });
+    this.timeout(120_000);
+    await open({ max: 10, unknownMax: 100, lookupTimeoutMs: 60_000 });
     await Promise.all(NAMES.map(name => visit(`${name}.example.com`)));
     database.statements.length = 0;
-    const before = heap();
+    let before = 0;
 
-    for (let n = 0; n < FLOOD[database.kind]; n += 2_000) {
+    for (let n = 0; n < FLOOD; n += 2_000) {
       const made = Array.from({ length: 2_000 }, (_, index) =>
         visit(`${(n + index).toString(36)}.${Math.random().toString(36).slice(2)}.test`),
       );
@@ -63,11 +64,14 @@ onDatabases('a directory under load', database => {
       expect(others.map(({ served, error }) => `${served} ${String((error as Error | undefined)?.cause)}`)).to.deep.equal([]);
       database.statements.splice(0, database.statements.length, ...database.statements.map(line => line.slice(0, 120)));
       await setImmediate();
+      // what the first round leaves is made once
+      before ||= heap();
     }
 
     // one for five hundred of the made-up ones, and one a second, until it listens, for each known one
-    expect(lookups().length).to.be.lessThan(FLOOD[database.kind] / 250);
-    expect(heap() - before).to.be.lessThan(20_000_000);
+    expect(lookups().length).to.be.lessThan(FLOOD / 250);
+    // each host that is kept takes about three hundred bytes
+    expect(heap() - before).to.be.lessThan(150 * FLOOD);
   });
 
   it('H10 holds no more tenants than `max`, and gives up the one that was least recently used', async () => {
@@ -143,4 +147,4 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
 
-const FLOOD = { postgresql: 100_000, pglite: 10_000, pgbouncer: 10_000 };
+const FLOOD = 20_000;
