@@ -328,7 +328,8 @@ onDatabases('a report over tenants', database => {
       `create function public.spoil() returns boolean language plpgsql as $$ begin delete from b.writer; return true; end $$`,
     );
     const error = await failureOf(() => acrossTenants(Entry, { where: { [raw('public.spoil()')]: true } }, REASON).toArray());
-    expect(error).to.have.property('code', '25006');
+    // Citus refuses it before PostgreSQL does, as the function would run on a node
+    expect(error).to.have.property('code', database.isCitus ? 'XX000' : '25006');
     expect(await database.query('select 1 from b.writer')).to.have.length(2);
     await expectIdle(database);
   });

@@ -25,14 +25,16 @@ export async function checkIndexes(database: TenantDatabase, names: ReadonlySet<
   return rows.map(({ schema, index, table, kind }) => {
     const name = quoteTable(schema, index);
     // what `reindex concurrently` leaves behind stands beside the index that it was to replace
-    const sql = /_cc(new|old)\d*$/.test(index) ? `drop index${way} ${name}` : `reindex index${way} ${name}`;
+    const isLeft = /_cc(new|old)\d*$/.test(index);
+    // a node of Citus may have none of that name
+    const sql = isLeft ? `drop index${way} if exists ${name}` : `reindex index${way} ${name}`;
 
     return {
       kind: 'index-invalid',
       schemaName: schema,
       object: index,
       message: `index ${index} of ${table} is not valid, so no query uses it`,
-      remedy: kind === 'I' ? 'Attach the indexes of all partitions.' : `Build it again: \`${sql}\`.`,
+      remedy: kind === 'I' ? 'Attach the indexes of all partitions.' : `${isLeft ? 'Drop it' : 'Build it again'}: \`${sql}\`.`,
       ...(kind === 'I' ? {} : { fix: [{ sql }] }),
     };
   });
