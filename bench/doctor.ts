@@ -98,6 +98,13 @@ function worksOf(orm: BenchOrm, pool: Pool, count: number): readonly Work[] {
       floor: () => histories(some),
       rounds: 3,
     },
+    {
+      work: 'doctor, deep, of all',
+      most: '',
+      ours: () => expectHealthy(service.doctor({ deep: true })),
+      floor: () => histories(),
+      rounds: 1,
+    },
   ];
 }
 
