@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import { createSchemaStatements } from '../database/citus/create-schema.js';
 import { dependentsOf, lockTables } from '../database/dependents.js';
-import { WANTS_ROWS } from '../connection/server-status.js';
+import type { Opening } from '../migrations/run/script.js';
 import { hasNoRoomForLocks, readLocksOfDrop } from '../database/lock-room.js';
 import { mayBeWaitedForText, moveFunctionPaths, namedIn, waitingFor } from '../database/named-schemas.js';
 import { isOwned, SCHEMA_COMMENT } from '../database/owned-schemas.js';
@@ -200,29 +200,13 @@ export async function refuseWaiting(database: TenantDatabase, schemaName: string
   refuseInUse(schemaName, 'create', await waitingFor(database, schemaName, ctx));
 }
 
-/**
- * Takes the lock of a tenant that is about to get its schema, and refuses its name like `refuseWaiting`. The statements in `after` are sent with
- * the lock, if there are any, in one message.
- *
- * @throws SchemaInUseError `SCHEMA_IN_USE`
- */
-export async function lockNewName(
-  database: TenantDatabase,
-  schemaName: string,
-  { ctx, after }: { readonly ctx: Transaction; readonly after: readonly string[] },
-): Promise<void> {
-  const rows: { readonly waits: boolean }[] = [];
-
-  if (after.length === 0) {
-    await lockTenant(database, schemaName, ctx);
-  } else {
-    const script = [lockTenantText(database, schemaName), ...after, mayBeWaitedForText(database, schemaName)].join(';\n');
-    rows.push(...(await database.execute<{ waits: boolean }>(`${WANTS_ROWS}${script}`, [], ctx)));
-  }
-
-  if (rows[0]?.waits !== false) {
-    await refuseWaiting(database, schemaName, ctx);
-  }
+/** Takes the lock of a tenant that is about to get its schema, and refuses its name like `refuseWaiting`, before anything else is done for it. */
+export function lockingNewName(database: TenantDatabase, schemaName: string, ctx: Transaction): Opening {
+  return {
+    first: lockTenantText(database, schemaName),
+    doubt: mayBeWaitedForText(database, schemaName),
+    check: () => refuseWaiting(database, schemaName, ctx),
+  };
 }
 
 /** @throws SchemaInUseError `SCHEMA_IN_USE` if there is one. */
