@@ -63,7 +63,7 @@ export async function readHistoriesIn(
   { schemaNames, withDates }: Pick<Reading, 'schemaNames'> & { readonly withDates: boolean },
   ctx: Transaction,
 ): Promise<FoundHistory[]> {
-  const schemas = schemasIn(await database.execute<SchemaRow>(schemasSql(database, schemaNames), [], ctx));
+  const schemas = schemasIn(await database.execute<SchemaRow>(SCHEMAS, schemaParams(database, schemaNames), ctx));
   const histories = await selectAll(database, schemas.filter(mayBeRead), { withDates, ctx });
 
   return schemas.map(schema => ({ schema, ...(histories.get(schema.name) ?? NO_HISTORY) }));
@@ -74,13 +74,13 @@ export async function copyHistoryTables(database: TenantDatabase, { schemaNames,
   return database.onOneConnection(async ctx => {
     try {
       const { roles } = database.options;
-      const schemasNow = schemasSql(database, schemaNames);
+      const params = schemaParams(database, schemaNames);
       // the guard sets no role on a connection of its own
-      const role = roles?.ddl === undefined ? [] : [`set local role ${quoteIdentifier(roles.ddl)}`];
-      const begin = ['begin', `set local lock_timeout to ${lockTimeoutMs}`, ...role, schemasNow].join(';\n');
+      const role = roles?.ddl === undefined ? [] : [`set local role ${quoteIdentifier(roles.ddl).replaceAll('?', ESCAPED_MARK)}`];
+      const begin = ['begin', `set local lock_timeout to ${lockTimeoutMs}`, ...role, SCHEMAS].join(';\n');
       // in one message, or in two where the client gives no rows of several statements
-      const found = await database.execute<SchemaRow>(`${WANTS_ROWS}${begin}`, [], ctx);
-      const schemas = schemasIn(found.length > 0 ? found : await database.execute<SchemaRow>(schemasNow, [], ctx));
+      const found = await database.execute<SchemaRow>(`${WANTS_ROWS}${begin}`, params, ctx);
+      const schemas = schemasIn(found.length > 0 ? found : await database.execute<SchemaRow>(SCHEMAS, params, ctx));
       const readable = schemas.filter(mayBeRead);
       const [answer] = await database.execute<Copies>(copyingAll(database, readable), [], ctx);
       const histories = answer === undefined ? await selectAll(database, readable, { withDates: false, ctx }) : copiedOf(readable, answer);
@@ -175,20 +175,18 @@ function mayBeRead({ state }: FoundSchema): boolean {
 // by name, so that the cost does not grow with the number of schemas in the database. Without `offset 0`, PostgreSQL would read the entries of all
 // history tables for each batch. What needs a look elsewhere in the catalog is only asked where it matters, and what is as usual is not told of: a
 // run over many tenants that has nothing to do costs little more than this
-function schemasSql(database: TenantDatabase, schemaNames: readonly string[]): string {
-  return database.orm.em
-    .getPlatform()
-    .formatQuery(
-      `select n.nspname as name, n.oid::text as oid, ` +
-        `case when c.is_plain and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') then null else json_build_object(` +
-        `'has_history', c.oid is not null, 'role', current_user::text, ` +
-        `'may_read', has_schema_privilege(n.oid, 'usage') and coalesce(has_table_privilege(c.oid, 'select'), true), 'is_plain', coalesce(c.is_plain, false), ` +
-        `'has_tables', case when c.oid is null then exists (select from pg_class t where t.relnamespace = n.oid and t.relkind in ('r', 'p')) else false end, ` +
-        `'is_owned', case when c.oid is null then obj_description(n.oid, 'pg_namespace') is not distinct from ? else true end)::text end as state from pg_namespace n ` +
-        `left join lateral (select oid, relkind = 'r' as is_plain from pg_class where relnamespace = n.oid and relname = ? and relkind in ('r', 'p') offset 0) c on true ` +
-        `where n.nspname in (?)`,
-      [SCHEMA_COMMENT, historyTableName(database), [...schemaNames]],
-    );
+const SCHEMAS =
+  `select n.nspname as name, n.oid::text as oid, ` +
+  `case when c.is_plain and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') then null else json_build_object(` +
+  `'has_history', c.oid is not null, 'role', current_user::text, ` +
+  `'may_read', has_schema_privilege(n.oid, 'usage') and coalesce(has_table_privilege(c.oid, 'select'), true), 'is_plain', coalesce(c.is_plain, false), ` +
+  `'has_tables', case when c.oid is null then exists (select from pg_class t where t.relnamespace = n.oid and t.relkind in ('r', 'p')) else false end, ` +
+  `'is_owned', case when c.oid is null then obj_description(n.oid, 'pg_namespace') is not distinct from ? else true end)::text end as state from pg_namespace n ` +
+  `left join lateral (select oid, relkind = 'r' as is_plain from pg_class where relnamespace = n.oid and relname = ? and relkind in ('r', 'p') offset 0) c on true ` +
+  `where n.nspname in (?)`;
+
+function schemaParams(database: TenantDatabase, schemaNames: readonly string[]): readonly unknown[] {
+  return [SCHEMA_COMMENT, historyTableName(database), [...schemaNames]];
 }
 
 function schemasIn(rows: readonly SchemaRow[]): FoundSchema[] {
@@ -199,6 +197,9 @@ interface SchemaRow extends Pick<FoundSchema, 'name' | 'oid'> {
   /** What is known of it as JSON. Null where it has a history that can be read. */
   readonly state: string | null;
 }
+
+/** A question mark, where MikroORM would put a value. */
+const ESCAPED_MARK = '\\?';
 
 type ReadHistory = Omit<FoundHistory, 'schema'>;
 

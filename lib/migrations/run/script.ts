@@ -106,7 +106,13 @@ export class Script {
   async #sendWithOpening(statements: readonly Statement[], { first, doubt, check }: Opening): Promise<void> {
     try {
       await this.#execute(
-        scriptFrom([first, SAVEPOINT, `select pg_catalog.int4div(1, (not (${doubt}))::pg_catalog.int4)`, ...statements.map(({ sql }) => sql), RELEASE]),
+        scriptFrom([
+          first,
+          SAVEPOINT,
+          `select pg_catalog.int4div(1, (not (${doubt}))::pg_catalog.int4)`,
+          ...statements.map(({ sql }) => sql),
+          RELEASE,
+        ]),
       );
     } catch (error) {
       this.#refuseLost(statements, error);
