@@ -78,12 +78,9 @@ async function create(
 export async function provisionFilled(database: TenantDatabase, tenant: TenantMixin<unknown>, options: FilledOptions): Promise<void> {
   const { schemaName } = tenant;
 
-  try {
-    await observed(database.rules, { name: 'create', schemaName }, () => createFilled(database, tenant, options));
-  } catch (error) {
-    database.rules.failures.note(error, { operation: 'create', schemaName });
-    throw error;
-  }
+  await database.rules.failures.noting({ operation: 'create', schemaName }, () =>
+    observed(database.rules, { name: 'create', schemaName }, () => createFilled(database, tenant, options)),
+  );
 }
 
 export interface FilledOptions {

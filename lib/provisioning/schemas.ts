@@ -31,12 +31,9 @@ export async function createSchemaSql(database: TenantDatabase, schemaName: stri
  * @throws LockTableError `LOCK_TABLE_TOO_SMALL` if the server cannot lock all that is in it.
  */
 export async function dropSchema(database: TenantDatabase, schemaName: string, options: DropSchemaOptions): Promise<void> {
-  try {
-    await observed(database.rules, { name: 'drop', schemaName }, () => drop(database, schemaName, options));
-  } catch (error) {
-    database.rules.failures.note(error, { operation: 'drop', schemaName });
-    throw error;
-  }
+  await database.rules.failures.noting({ operation: 'drop', schemaName }, () =>
+    observed(database.rules, { name: 'drop', schemaName }, () => drop(database, schemaName, options)),
+  );
 }
 
 export interface DropSchemaOptions {
@@ -86,12 +83,9 @@ async function drop(database: TenantDatabase, schemaName: string, { ctx, cascade
  * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` if the new name is that of the database role or is on its `search_path`.
  */
 export async function renameSchema(database: TenantDatabase, options: RenameSchemaOptions): Promise<void> {
-  try {
-    await observed(database.rules, { name: 'rename', schemaName: options.to }, () => rename(database, options));
-  } catch (error) {
-    database.rules.failures.note(error, { operation: 'rename', schemaName: options.from });
-    throw error;
-  }
+  await database.rules.failures.noting({ operation: 'rename', schemaName: options.from }, () =>
+    observed(database.rules, { name: 'rename', schemaName: options.to }, () => rename(database, options)),
+  );
 }
 
 export interface RenameSchemaOptions {

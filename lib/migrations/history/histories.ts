@@ -43,8 +43,10 @@ export function readHistories(
   schemaNames: readonly string[],
   options: ReadOptions,
 ): AsyncIterable<readonly SchemaHistory[]> {
-  return pMapIterable(batchesOf(schemaNames, options.signal), batch => readBatch(database, batch, options), {
-    concurrency: Math.min(CONCURRENT_BATCHES, database.engine.connectionsAtOnce()),
+  const atOnce = Math.min(CONCURRENT_BATCHES, database.engine.connectionsAtOnce());
+
+  return pMapIterable(batchesOf(schemaNames, { signal: options.signal, atOnce }), batch => readBatch(database, batch, options), {
+    concurrency: atOnce,
   });
 }
 
@@ -122,11 +124,14 @@ async function readTogether(
   });
 }
 
-/** As many for each of those that are read at once, so that none of them is waited for alone. */
-function* batchesOf(schemaNames: readonly string[], signal: AbortSignal | undefined): Generator<readonly string[]> {
+/** Several batches are of the same size, so that none of those that are read at once is waited for alone. */
+function* batchesOf(
+  schemaNames: readonly string[],
+  { signal, atOnce }: { readonly signal: AbortSignal | undefined; readonly atOnce: number },
+): Generator<readonly string[]> {
   const { length } = schemaNames;
-  const rounds = Math.ceil(length / (BATCH_SIZE * CONCURRENT_BATCHES));
-  const size = Math.max(SMALLEST_BATCH, Math.ceil(length / (rounds * CONCURRENT_BATCHES)));
+  const batches = length <= BATCH_SIZE ? 1 : Math.ceil(length / (BATCH_SIZE * atOnce)) * atOnce;
+  const size = Math.ceil(length / batches);
 
   for (let start = 0; start < length && signal?.aborted !== true; start += size) {
     yield schemaNames.slice(start, start + size);
@@ -135,9 +140,6 @@ function* batchesOf(schemaNames: readonly string[], signal: AbortSignal | undefi
 
 /** Larger batches gain nothing: planning time grows with the statement, and each table takes an entry in the server's lock table. */
 const BATCH_SIZE = 250;
-
-/** Smaller ones cost more messages than they save. */
-const SMALLEST_BATCH = 50;
 
 /** How many batches are read at once. */
 const CONCURRENT_BATCHES = 2;
