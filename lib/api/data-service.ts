@@ -1,6 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
 import { helper } from '@mikro-orm/core';
 import { hasSchema } from '../database/owned-schemas.js';
 import { MoveError, SnapshotError, StorageFullError } from '../errors/index.js';
@@ -71,6 +70,8 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
   async export(tenant: Tenant | string, to: Writable, options: ExportTenantOptions = {}): Promise<void> {
     const { format = 'landlord', force = false, onTable } = options;
     const output = new Output();
+    // loaded by what needs it alone
+    const { createGzip } = process.getBuiltinModule('node:zlib');
     const transferred = format === 'landlord' ? pipeline(output.readable, createGzip(), to) : pipeline(output.readable, to);
 
     const written = this.inPublic('exported', async em => {

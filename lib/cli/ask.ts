@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import { RunUsageError } from '../errors/index.js';
 
 /** Whether somebody can be asked. */
@@ -13,7 +12,7 @@ export function isOnTerminal(): boolean {
  * @param take Returns the value of an answer, or throws an error that says what is wrong with it.
  */
 export async function ask<Value>(question: string, take: (answer: string) => Value): Promise<Value> {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const terminal = process.getBuiltinModule('node:readline/promises').createInterface({ input: process.stdin, output: process.stdout });
 
   let onClose = (): void => undefined;
   const closed = new Promise<never>((_, reject) => {

@@ -1,6 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
-import { createInterface } from 'node:readline';
 import pMap from 'p-map';
 import type { TenantService } from '../api/tenant-service.js';
 import { RunUsageError } from '../errors/index.js';
@@ -90,13 +89,16 @@ function passOn(child: ChildProcess, schemaName: string, { json }: TenantArgs): 
     const input = child[stream];
 
     if (input !== null) {
-      createInterface({ input }).on('line', line => {
-        if (json === true) {
-          writeJson('output', { schemaName, stream, line });
-        } else {
-          (stream === 'stdout' ? console.log : console.error)(`${schemaName} | ${line}`);
-        }
-      });
+      process
+        .getBuiltinModule('node:readline')
+        .createInterface({ input })
+        .on('line', line => {
+          if (json === true) {
+            writeJson('output', { schemaName, stream, line });
+          } else {
+            (stream === 'stdout' ? console.log : console.error)(`${schemaName} | ${line}`);
+          }
+        });
     }
   }
 }
@@ -120,7 +122,7 @@ class Children {
   }
 
   start([command = '', ...args]: readonly string[], env: Readonly<Record<string, string>>, stdio: 'inherit' | 'pipe'): ChildProcess {
-    const child = spawn(command, args, {
+    const child = process.getBuiltinModule('node:child_process').spawn(command, args, {
       env: { ...process.env, ...env },
       stdio: stdio === 'inherit' ? stdio : ['ignore', 'pipe', 'pipe'],
     });

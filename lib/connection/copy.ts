@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type * as streams from 'pg-copy-streams';
-import { decodeRow } from '../postgres/copy-text.js';
 import { clientOf } from './server-status.js';
 
 /** Writes one piece of what is read. The next one comes when it resolves. */
@@ -46,8 +45,8 @@ export const WANTS_COPIES = `/* copies ${randomUUID()} */ `;
 
 /** What a message with `copy … to stdout` has answered. */
 export interface Copies {
-  /** The rows of each `copy`, with their columns as text. */
-  readonly copies: readonly (readonly (readonly (string | null)[])[])[];
+  /** The rows of each `copy`, as its text format has them. */
+  readonly copies: readonly string[];
   /** The row of its last `select`. */
   readonly row: unknown;
 }
@@ -93,13 +92,13 @@ async function runCopies<Row>(client: CopyingClient | undefined, sql: string): P
 }
 
 function copiesIn(results: readonly StatementResult[], lines: readonly string[]): Copies {
-  const copies: (string | null)[][][] = [];
+  const copies: string[] = [];
   let from = 0;
 
   for (const { command, rowCount } of results) {
     if (command === 'COPY') {
       const to = from + (rowCount ?? 0);
-      copies.push(lines.slice(from, to).map(line => decodeRow(line.slice(0, -1))));
+      copies.push(lines.slice(from, to).join(''));
       from = to;
     }
   }

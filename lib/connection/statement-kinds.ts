@@ -37,7 +37,8 @@ export function canHaveTransaction(sql: string): boolean {
 
 /** What the statement does to the transaction, or that it is of the session, where it does nothing else. */
 export function controlOf(sql: string): Control | undefined {
-  if (!FIRST.test(sql)) {
+  // a message of several may be long, and is read no further than to the second of them
+  if (!FIRST.test(sql) || (sql.length > LONGEST_CONTROL && isSeveral(sql))) {
     return undefined;
   }
 
@@ -78,6 +79,27 @@ export function schemasRenamedOrDropped(sql: string): string[] {
   return [...sql.matchAll(GIVEN_UP)].map(([, name = '']) => nameIn(name));
 }
 
+function isSeveral(sql: string): boolean {
+  const lexer = new SqlLexer(sql);
+  let hasOne = false;
+
+  while (lexer.nextVisible()) {
+    if (lexer.text !== ';') {
+      hasOne = true;
+    } else if (hasOne) {
+      break;
+    }
+  }
+
+  while (lexer.nextVisible()) {
+    if (lexer.text !== ';') {
+      return true;
+    }
+  }
+
+  return false;
+}
+
 /** After parentheses and comments. */
 function firstWordOf(sql: string): string {
   const lexer = new SqlLexer(sql);
@@ -115,6 +137,9 @@ const CONTROLS = 'begin|start|commit|end|rollback|abort|prepare|savepoint|releas
 const FIRST = new RegExp(String.raw`^[\s;]*(?:\/\*|--|(?:${CONTROLS})\b)`, 'i');
 
 const CONTROL = new RegExp(String.raw`^[\s;]*(?:${CONTROLS})\b`, 'i');
+
+/** Longer than what is sent of them, but for a comment. */
+const LONGEST_CONTROL = 500;
 
 const ENDINGS_BEFORE = /^[\s;]+/;
 

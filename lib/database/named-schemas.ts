@@ -20,9 +20,9 @@ export async function waitingFor(database: Statements, schemaName: string, ctx: 
   return textsOf(await database.execute<Text>(WAITING, [schemaName], ctx));
 }
 
-/** Whether `waitingFor` might find something, as a statement without parameters that is cheap. */
+/** A condition without parameters that is cheap, and holds wherever `waitingFor` finds something. */
 export function mayBeWaitedForText({ orm }: { readonly orm: WrappedOrm }, schemaName: string): string {
-  return orm.em.getPlatform().formatQuery(MAY_BE_WAITED_FOR, [schemaName, schemaName]);
+  return orm.em.getPlatform().formatQuery(MAY_BE_WAITED_FOR, [schemaName, schemaName, schemaName]);
 }
 
 /** The functions in a schema that have another name in their text, as that of a schema: for example the name that their own schema had before. */
@@ -89,9 +89,12 @@ const NAMING = `select o.type || ' ' || o.identity as text from pg_proc p cross 
   where p.pronamespace = (select oid from pg_namespace where nspname = ?)
     and p.prosrc ~* ('[[:<:]]' || ?::text || '[[:>:]]"{0,1}[[:space:]]*[.]') order by 1`;
 
+// functions of PostgreSQL's own come before that number, and are most of all: what they look up is not on the path. Where tenants' functions have
+// paths, there are names that begin like this one
 const MAY_BE_WAITED_FOR =
-  `select exists (select from pg_proc where proconfig is not null and strpos(array_to_string(proconfig, ','), ?) > 0) ` +
-  `or exists (select from pg_db_role_setting where strpos(array_to_string(setconfig, ','), ?) > 0) as waits`;
+  `exists (select from pg_proc where oid >= 16384 and proconfig is not null and strpos(array_to_string(proconfig, ','), ?) > 0 ` +
+  `and array_to_string(proconfig, ',') ~ ('(^|[^a-z0-9_$])' || ? || '($|[^a-z0-9_$])')) ` +
+  `or exists (select from pg_db_role_setting where strpos(array_to_string(setconfig, ','), ?) > 0)`;
 
 // each tenant may have functions with a path of their own, and this is asked at each creation: what has not the name in it is left out first
 const WAITING = `with wanted as (select ?::text as name)

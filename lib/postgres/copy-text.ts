@@ -8,6 +8,11 @@ export function decodeRow(line: string): (string | null)[] {
   return line.split('\t').map(value => (value === '\\N' ? null : value.includes('\\') ? value.replaceAll(ESCAPED, meaningOf) : value));
 }
 
+/** The rows of a whole text in that format. */
+export function decodeRows(text: string): (string | null)[][] {
+  return text === '' ? [] : text.slice(0, -1).split('\n').map(decodeRow);
+}
+
 function meaningOf(_escaped: string, character: string): string {
   return MEANINGS[character] ?? character;
 }

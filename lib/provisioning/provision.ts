@@ -9,16 +9,16 @@ import {
 } from '../errors/index.js';
 import { refuseLocalTables } from '../database/citus/local-tables.js';
 import { migrateSchema } from '../migrations/run/migrate-schema.js';
-import { SAVEPOINT } from '../migrations/run/script.js';
 import { callInTransaction } from '../orm/tenant-hooks.js';
 import { loadMigrationSet } from '../migrations/set/migration-set.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
+import { lockTenant } from '../database/tenant-lock.js';
 import { observed } from '../scope/observer.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { Created, SchemaFiller } from './consent.js';
 import { createRoleSql, explainRoleError } from './roles.js';
-import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, lockNewName } from './schemas.js';
+import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, lockingNewName, refuseWaiting } from './schemas.js';
 
 /**
  * Creates a tenant's schema and runs the tenant set in it, in the given transaction. If the migrations allow it, everything is sent in one
@@ -50,8 +50,6 @@ async function create(
   try {
     await callInTransaction(database, 'beforeCreate', { ctx, schemaName, tenant, ...created });
     await checkNewName(database, schemaName, ctx);
-    const hasSavepoint = await database.engine.takesScripts(ctx);
-    await lockNewName(database, schemaName, { ctx, after: hasSavepoint ? [SAVEPOINT] : [] });
     await migrateSchema(database, {
       schemaName,
       tenant,
@@ -61,7 +59,7 @@ async function create(
       before: [...(await createSchemaSql(database, schemaName, ctx)), ...(await createRoleSql(database, schemaName, ctx))],
       after,
       isNew: true,
-      hasSavepoint,
+      opening: lockingNewName(database, schemaName, ctx),
     });
     await callInTransaction(database, 'afterCreate', { ctx, schemaName, tenant, ...created });
   } catch (error) {
@@ -80,12 +78,9 @@ async function create(
 export async function provisionFilled(database: TenantDatabase, tenant: TenantMixin<unknown>, options: FilledOptions): Promise<void> {
   const { schemaName } = tenant;
 
-  try {
-    await observed(database.rules, { name: 'create', schemaName }, () => createFilled(database, tenant, options));
-  } catch (error) {
-    database.rules.failures.note(error, { operation: 'create', schemaName });
-    throw error;
-  }
+  await database.rules.failures.noting({ operation: 'create', schemaName }, () =>
+    observed(database.rules, { name: 'create', schemaName }, () => createFilled(database, tenant, options)),
+  );
 }
 
 export interface FilledOptions {
@@ -100,7 +95,8 @@ async function createFilled(database: TenantDatabase, tenant: TenantMixin<unknow
 
   try {
     await checkNewName(database, schemaName, ctx);
-    await lockNewName(database, schemaName, { ctx, after: [] });
+    await lockTenant(database, schemaName, ctx);
+    await refuseWaiting(database, schemaName, ctx);
 
     for (const sql of [...(await createSchemaSql(database, schemaName, ctx)), ...(await createRoleSql(database, schemaName, ctx))]) {
       await database.execute(sql, [], ctx);

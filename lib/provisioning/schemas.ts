@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import { createSchemaStatements } from '../database/citus/create-schema.js';
 import { dependentsOf, lockTables } from '../database/dependents.js';
-import { WANTS_ROWS } from '../connection/server-status.js';
+import type { Opening } from '../migrations/run/script.js';
 import { hasNoRoomForLocks, readLocksOfDrop } from '../database/lock-room.js';
 import { mayBeWaitedForText, moveFunctionPaths, namedIn, waitingFor } from '../database/named-schemas.js';
 import { isOwned, SCHEMA_COMMENT } from '../database/owned-schemas.js';
@@ -31,12 +31,9 @@ export async function createSchemaSql(database: TenantDatabase, schemaName: stri
  * @throws LockTableError `LOCK_TABLE_TOO_SMALL` if the server cannot lock all that is in it.
  */
 export async function dropSchema(database: TenantDatabase, schemaName: string, options: DropSchemaOptions): Promise<void> {
-  try {
-    await observed(database.rules, { name: 'drop', schemaName }, () => drop(database, schemaName, options));
-  } catch (error) {
-    database.rules.failures.note(error, { operation: 'drop', schemaName });
-    throw error;
-  }
+  await database.rules.failures.noting({ operation: 'drop', schemaName }, () =>
+    observed(database.rules, { name: 'drop', schemaName }, () => drop(database, schemaName, options)),
+  );
 }
 
 export interface DropSchemaOptions {
@@ -86,12 +83,9 @@ async function drop(database: TenantDatabase, schemaName: string, { ctx, cascade
  * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` if the new name is that of the database role or is on its `search_path`.
  */
 export async function renameSchema(database: TenantDatabase, options: RenameSchemaOptions): Promise<void> {
-  try {
-    await observed(database.rules, { name: 'rename', schemaName: options.to }, () => rename(database, options));
-  } catch (error) {
-    database.rules.failures.note(error, { operation: 'rename', schemaName: options.from });
-    throw error;
-  }
+  await database.rules.failures.noting({ operation: 'rename', schemaName: options.from }, () =>
+    observed(database.rules, { name: 'rename', schemaName: options.to }, () => rename(database, options)),
+  );
 }
 
 export interface RenameSchemaOptions {
@@ -200,29 +194,13 @@ export async function refuseWaiting(database: TenantDatabase, schemaName: string
   refuseInUse(schemaName, 'create', await waitingFor(database, schemaName, ctx));
 }
 
-/**
- * Takes the lock of a tenant that is about to get its schema, and refuses its name like `refuseWaiting`. The statements in `after` are sent with
- * the lock, if there are any, in one message.
- *
- * @throws SchemaInUseError `SCHEMA_IN_USE`
- */
-export async function lockNewName(
-  database: TenantDatabase,
-  schemaName: string,
-  { ctx, after }: { readonly ctx: Transaction; readonly after: readonly string[] },
-): Promise<void> {
-  const rows: { readonly waits: boolean }[] = [];
-
-  if (after.length === 0) {
-    await lockTenant(database, schemaName, ctx);
-  } else {
-    const script = [lockTenantText(database, schemaName), ...after, mayBeWaitedForText(database, schemaName)].join(';\n');
-    rows.push(...(await database.execute<{ waits: boolean }>(`${WANTS_ROWS}${script}`, [], ctx)));
-  }
-
-  if (rows[0]?.waits !== false) {
-    await refuseWaiting(database, schemaName, ctx);
-  }
+/** Takes the lock of a tenant that is about to get its schema, and refuses its name like `refuseWaiting`, before anything else is done for it. */
+export function lockingNewName(database: TenantDatabase, schemaName: string, ctx: Transaction): Opening {
+  return {
+    first: lockTenantText(database, schemaName),
+    doubt: mayBeWaitedForText(database, schemaName),
+    check: () => refuseWaiting(database, schemaName, ctx),
+  };
 }
 
 /** @throws SchemaInUseError `SCHEMA_IN_USE` if there is one. */

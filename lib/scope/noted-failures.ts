@@ -12,6 +12,16 @@ export class NotedFailures {
     }
   }
 
+  /** Runs `fn`, and notes its failure. */
+  async noting<Result>(failure: Omit<TenantFailure, 'error'>, fn: () => Promise<Result>): Promise<Result> {
+    try {
+      return await fn();
+    } catch (error) {
+      this.note(error, failure);
+      throw error;
+    }
+  }
+
   /** Runs `fn`, and tells what was noted of its failure. */
   async during<Result>(fn: () => Promise<Result>): Promise<Result> {
     if (this.tell === undefined) {

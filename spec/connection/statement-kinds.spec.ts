@@ -107,6 +107,19 @@ describe('What a statement does', () => {
     });
   });
 
+  it('G4 to its transaction is seen behind a long comment, and not in a long message of several', () => {
+    const comment = `/* ${'why; '.repeat(200)}*/`;
+    const rest = `insert into "acme"."note" ("text") values ('commit; begin');\n`.repeat(50);
+
+    for (const sql of [`${comment} commit`, `commit; ${comment}`, `;; commit ${comment};;`]) {
+      expect(controlOf(sql)).to.deep.equal({ kind: 'commit' });
+    }
+
+    for (const sql of [`begin;\n${rest}`, `${comment} begin; select 1`, `${comment}\n${rest}`, `commit ${comment}; select 1`]) {
+      expect(controlOf(sql)).to.equal(undefined);
+    }
+  });
+
   it('S12 to the names of schemas is seen, in whatever statement', () => {
     expect(
       [

@@ -3,7 +3,7 @@ import { hasPool } from '../../connection/pooled-connection.js';
 import { MigrationError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { isUnreachable } from '../../postgres/sql-state.js';
-import { copyHistoryTables, readHistoryTables, type HistoryRow } from './history-tables.js';
+import { copyHistoryTables, readHistoryTables } from './history-tables.js';
 
 /** The migration history of one schema. */
 export interface SchemaHistory {
@@ -43,8 +43,10 @@ export function readHistories(
   schemaNames: readonly string[],
   options: ReadOptions,
 ): AsyncIterable<readonly SchemaHistory[]> {
-  return pMapIterable(batchesOf(schemaNames, options.signal), batch => readBatch(database, batch, options), {
-    concurrency: Math.min(CONCURRENT_BATCHES, database.engine.connectionsAtOnce()),
+  const atOnce = Math.min(CONCURRENT_BATCHES, database.engine.connectionsAtOnce());
+
+  return pMapIterable(batchesOf(schemaNames, { signal: options.signal, atOnce }), batch => readBatch(database, batch, options), {
+    concurrency: atOnce,
   });
 }
 
@@ -106,29 +108,33 @@ async function readTogether(
   const histories = new Map(found.map(history => [history.schema.name, history]));
 
   return schemaNames.map(schemaName => {
-    const { schema, rows = [] } = histories.get(schemaName) ?? {};
+    const { schema, executed = '', executedAt = [] } = histories.get(schemaName) ?? {};
+    const state = schema?.state;
 
     return {
       schemaName,
       hasSchema: schema !== undefined,
       schemaOid: schema?.oid,
-      executed: executedIn(rows),
-      executedAt: withDates ? rows.map(row => new Date(row.executed_at ?? 0)) : [],
-      isForeign: schema !== undefined && !schema.has_history && !schema.is_owned,
-      isLost: schema !== undefined && !schema.has_history && schema.has_tables,
-      error: schema?.may_read === false ? MigrationError.historyForbidden(schemaName, schema.role) : undefined,
+      executed,
+      executedAt,
+      isForeign: state !== undefined && !state.has_history && !state.is_owned,
+      isLost: state !== undefined && !state.has_history && state.has_tables,
+      error: state?.may_read === false ? MigrationError.historyForbidden(schemaName, state.role) : undefined,
     };
   });
 }
 
-/** A history as one string, see `SchemaHistory`. */
-export function executedIn(rows: readonly Pick<HistoryRow, 'name'>[]): string {
-  return rows.map(({ name }) => name).join('\n');
-}
+/** Several batches are of the same size, so that none of those that are read at once is waited for alone. */
+function* batchesOf(
+  schemaNames: readonly string[],
+  { signal, atOnce }: { readonly signal: AbortSignal | undefined; readonly atOnce: number },
+): Generator<readonly string[]> {
+  const { length } = schemaNames;
+  const batches = length <= BATCH_SIZE ? 1 : Math.ceil(length / (BATCH_SIZE * atOnce)) * atOnce;
+  const size = Math.ceil(length / batches);
 
-function* batchesOf(schemaNames: readonly string[], signal: AbortSignal | undefined): Generator<readonly string[]> {
-  for (let start = 0; start < schemaNames.length && signal?.aborted !== true; start += BATCH_SIZE) {
-    yield schemaNames.slice(start, start + BATCH_SIZE);
+  for (let start = 0; start < length && signal?.aborted !== true; start += size) {
+    yield schemaNames.slice(start, start + size);
   }
 }
 

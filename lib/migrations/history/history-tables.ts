@@ -1,20 +1,28 @@
 import type { Transaction } from '@mikro-orm/core';
 import { WANTS_COPIES, type Copies } from '../../connection/copy.js';
+import { WANTS_ROWS } from '../../connection/server-status.js';
 import { SCHEMA_COMMENT } from '../../database/owned-schemas.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
+import { decodeRows } from '../../postgres/copy-text.js';
 import { quoteIdentifier, quoteTable } from '../../postgres/schema-name.js';
 import { historyTableName } from '../set/migration-set.js';
 
-/** What the catalog says of a schema, and the rows of its history. */
+/** What the catalog says of a schema, and its history. */
 export interface FoundHistory {
   readonly schema: FoundSchema;
-  /** Oldest first. Empty without a history, and where it may not be read. */
-  readonly rows: readonly HistoryRow[];
+  /** See `SchemaHistory`. Empty without a history, and where it may not be read. */
+  readonly executed: string;
+  /** See `SchemaHistory`. */
+  readonly executedAt: readonly Date[];
 }
 
 export interface FoundSchema {
   readonly name: string;
   readonly oid: string;
+  readonly state: SchemaState;
+}
+
+interface SchemaState {
   readonly has_history: boolean;
   /** Whether it has tables. Only asked of a schema without a history. */
   readonly has_tables: boolean;
@@ -26,7 +34,7 @@ export interface FoundSchema {
   readonly role: string;
 }
 
-export interface HistoryRow {
+interface HistoryRow {
   readonly id: number;
   readonly name: string;
   readonly executed_at?: Date | string;
@@ -55,10 +63,10 @@ export async function readHistoriesIn(
   { schemaNames, withDates }: Pick<Reading, 'schemaNames'> & { readonly withDates: boolean },
   ctx: Transaction,
 ): Promise<FoundHistory[]> {
-  const schemas = await findSchemas(database, schemaNames, ctx);
-  const rows = await selectAll(database, schemas.filter(mayBeRead), { withDates, ctx });
+  const schemas = schemasIn(await database.execute<SchemaRow>(SCHEMAS, schemaParams(database, schemaNames), ctx));
+  const histories = await selectAll(database, schemas.filter(mayBeRead), { withDates, ctx });
 
-  return schemas.map(schema => ({ schema, rows: rows.get(schema.name) ?? [] }));
+  return schemas.map(schema => ({ schema, ...(histories.get(schema.name) ?? NO_HISTORY) }));
 }
 
 /** The same without dates, and as messages of several statements. They copy the tables, so there has to be a pool of `pg`, and the database has to take scripts. */
@@ -66,23 +74,19 @@ export async function copyHistoryTables(database: TenantDatabase, { schemaNames,
   return database.onOneConnection(async ctx => {
     try {
       const { roles } = database.options;
-      const begin = ['begin', `set local lock_timeout to ${lockTimeoutMs}`];
+      const params = schemaParams(database, schemaNames);
       // the guard sets no role on a connection of its own
-      await database.execute(
-        [...begin, ...(roles?.ddl === undefined ? [] : [`set local role ${quoteIdentifier(roles.ddl)}`])].join(';\n'),
-        [],
-        ctx,
-      );
-      const schemas = await findSchemas(database, schemaNames, ctx);
+      const role = roles?.ddl === undefined ? [] : [`set local role ${quoteIdentifier(roles.ddl).replaceAll('?', ESCAPED_MARK)}`];
+      const begin = ['begin', `set local lock_timeout to ${lockTimeoutMs}`, ...role, SCHEMAS].join(';\n');
+      // in one message, or in two where the client gives no rows of several statements
+      const found = await database.execute<SchemaRow>(`${WANTS_ROWS}${begin}`, params, ctx);
+      const schemas = schemasIn(found.length > 0 ? found : await database.execute<SchemaRow>(SCHEMAS, params, ctx));
       const readable = schemas.filter(mayBeRead);
       const [answer] = await database.execute<Copies>(copyingAll(database, readable), [], ctx);
-      const rows =
-        answer === undefined
-          ? await selectAll(database, readable, { withDates: false, ctx })
-          : new Map(readable.map(({ name }, place) => [name, historyRows(answer.copies[place] ?? [])]));
+      const histories = answer === undefined ? await selectAll(database, readable, { withDates: false, ctx }) : copiedOf(readable, answer);
       await (answer === undefined ? database.execute('commit', [], ctx) : undefined);
 
-      return schemas.map(schema => ({ schema, rows: rows.get(schema.name) ?? [] }));
+      return schemas.map(schema => ({ schema, ...(histories.get(schema.name) ?? NO_HISTORY) }));
     } catch (error) {
       // on a lost connection the transaction is gone too
       await database.execute('rollback', [], ctx).catch(() => undefined);
@@ -91,18 +95,46 @@ export async function copyHistoryTables(database: TenantDatabase, { schemaNames,
   });
 }
 
-/** A statement that copies the history of a schema, and the rows of what it has copied. */
+/** A statement that copies the history of a schema. */
 export function copyingSql(database: TenantDatabase, schemaName: string): string {
   return `copy ${quoteTable(schemaName, historyTableName(database))} (id, name) to stdout`;
 }
 
-export function historyRows(copied: Copies['copies'][number]): HistoryRow[] {
-  return copied.map(([id, name]) => ({ id: Number(id), name: name ?? '' })).toSorted((a, b) => a.id - b.id);
+/** Histories of what `copyingSql` has copied. Most tenants have the same, which is read and stored only once. */
+export class CopiedHistories {
+  readonly #known = new Map<string, string>();
+
+  executedIn(copied: string): string {
+    let executed = this.#known.get(copied);
+
+    if (executed === undefined) {
+      executed = executedIn(decodeRows(copied).map(([id, name]) => ({ id: Number(id), name: name ?? '' })));
+      this.#known.set(copied, executed);
+    }
+
+    return executed;
+  }
+}
+
+function executedIn(rows: readonly HistoryRow[]): string {
+  return inOrder(rows)
+    .map(({ name }) => name)
+    .join('\n');
+}
+
+function inOrder(rows: readonly HistoryRow[]): HistoryRow[] {
+  return rows.toSorted((a, b) => a.id - b.id);
+}
+
+function copiedOf(schemas: readonly FoundSchema[], { copies }: Copies): Map<string, ReadHistory> {
+  const histories = new CopiedHistories();
+
+  return new Map(schemas.map(({ name }, place) => [name, { executed: histories.executedIn(copies[place] ?? ''), executedAt: [] }]));
 }
 
 function copyingAll(database: TenantDatabase, schemas: readonly FoundSchema[]): string {
-  const copies = schemas.map(({ name, is_plain: isPlain }) =>
-    isPlain ? copyingSql(database, name) : `copy (select id, name from ${quoteTable(name, historyTableName(database))}) to stdout`,
+  const copies = schemas.map(({ name, state }) =>
+    state.is_plain ? copyingSql(database, name) : `copy (select id, name from ${quoteTable(name, historyTableName(database))}) to stdout`,
   );
 
   return `${WANTS_COPIES}${[...copies, 'commit'].join(';\n')}`;
@@ -113,11 +145,9 @@ async function selectAll(
   database: TenantDatabase,
   schemas: readonly FoundSchema[],
   { withDates, ctx }: { readonly withDates: boolean; readonly ctx: Transaction },
-): Promise<Map<string, HistoryRow[]>> {
-  const histories = new Map<string, HistoryRow[]>();
-
+): Promise<Map<string, ReadHistory>> {
   if (schemas.length === 0) {
-    return histories;
+    return new Map();
   }
 
   // plain rows: with aggregation and sorting on the server, planning so many sub-queries takes three times as long. A position identifies
@@ -125,33 +155,54 @@ async function selectAll(
   const columns = withDates ? 'id, name, executed_at' : 'id, name';
   const tableName = historyTableName(database);
   const selects = schemas.map(({ name }, position) => `select ${position} as position, ${columns} from ${quoteTable(name, tableName)}`);
-  const rows = await database.execute<HistoryRow & { readonly position: number }>(selects.join(' union all '), [], ctx);
+  const all = await database.execute<HistoryRow & { readonly position: number }>(selects.join(' union all '), [], ctx);
+  const rows = schemas.map((): HistoryRow[] => []);
+  all.forEach(row => rows[row.position]?.push(row));
 
-  for (const row of rows.toSorted((a, b) => a.id - b.id)) {
-    const schemaName = schemas[row.position]?.name ?? '';
-    const history = histories.get(schemaName) ?? [];
-    history.push(row);
-    histories.set(schemaName, history);
-  }
+  return new Map(
+    schemas.map(({ name }, position) => {
+      const own = inOrder(rows[position] ?? []);
 
-  return histories;
+      return [name, { executed: executedIn(own), executedAt: withDates ? own.map(row => new Date(row.executed_at ?? 0)) : [] }];
+    }),
+  );
 }
 
-function mayBeRead({ has_history: hasHistory, may_read: mayRead }: FoundSchema): boolean {
-  return hasHistory && mayRead;
+function mayBeRead({ state }: FoundSchema): boolean {
+  return state.has_history && state.may_read;
 }
 
 // by name, so that the cost does not grow with the number of schemas in the database. Without `offset 0`, PostgreSQL would read the entries of all
-// history tables for each batch. What needs a look elsewhere in the catalog is only asked where it matters
-function findSchemas(database: TenantDatabase, schemaNames: readonly string[], ctx: Transaction): Promise<FoundSchema[]> {
-  return database.execute(
-    `select n.nspname as name, n.oid::text as oid, c.oid is not null as has_history, current_user::text as role, ` +
-      `has_schema_privilege(n.oid, 'usage') and coalesce(has_table_privilege(c.oid, 'select'), true) as may_read, c.is_plain, ` +
-      `case when c.oid is null then exists (select from pg_class t where t.relnamespace = n.oid and t.relkind in ('r', 'p')) else false end as has_tables, ` +
-      `case when c.oid is null then obj_description(n.oid, 'pg_namespace') is not distinct from ? else true end as is_owned from pg_namespace n ` +
-      `left join lateral (select oid, relkind = 'r' as is_plain from pg_class where relnamespace = n.oid and relname = ? and relkind in ('r', 'p') offset 0) c on true ` +
-      `where n.nspname in (?)`,
-    [SCHEMA_COMMENT, historyTableName(database), [...schemaNames]],
-    ctx,
-  );
+// history tables for each batch. What needs a look elsewhere in the catalog is only asked where it matters, and what is as usual is not told of: a
+// run over many tenants that has nothing to do costs little more than this
+const SCHEMAS =
+  `select n.nspname as name, n.oid::text as oid, ` +
+  `case when c.is_plain and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') then null else json_build_object(` +
+  `'has_history', c.oid is not null, 'role', current_user::text, ` +
+  `'may_read', has_schema_privilege(n.oid, 'usage') and coalesce(has_table_privilege(c.oid, 'select'), true), 'is_plain', coalesce(c.is_plain, false), ` +
+  `'has_tables', case when c.oid is null then exists (select from pg_class t where t.relnamespace = n.oid and t.relkind in ('r', 'p')) else false end, ` +
+  `'is_owned', case when c.oid is null then obj_description(n.oid, 'pg_namespace') is not distinct from ? else true end)::text end as state from pg_namespace n ` +
+  `left join lateral (select oid, relkind = 'r' as is_plain from pg_class where relnamespace = n.oid and relname = ? and relkind in ('r', 'p') offset 0) c on true ` +
+  `where n.nspname in (?)`;
+
+function schemaParams(database: TenantDatabase, schemaNames: readonly string[]): readonly unknown[] {
+  return [SCHEMA_COMMENT, historyTableName(database), [...schemaNames]];
 }
+
+function schemasIn(rows: readonly SchemaRow[]): FoundSchema[] {
+  return rows.map(({ name, oid, state }) => ({ name, oid, state: state === null ? USUAL : (JSON.parse(state) as SchemaState) }));
+}
+
+interface SchemaRow extends Pick<FoundSchema, 'name' | 'oid'> {
+  /** What is known of it as JSON. Null where it has a history that can be read. */
+  readonly state: string | null;
+}
+
+/** A question mark, where MikroORM would put a value. */
+const ESCAPED_MARK = '\\?';
+
+type ReadHistory = Omit<FoundHistory, 'schema'>;
+
+const NO_HISTORY: ReadHistory = { executed: '', executedAt: [] };
+
+const USUAL: SchemaState = { has_history: true, has_tables: false, is_owned: true, is_plain: true, may_read: true, role: '' };

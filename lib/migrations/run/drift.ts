@@ -3,7 +3,7 @@ import type { TenantDatabase } from '../../database/tenant-database.js';
 import { tryLockTenant } from '../../database/tenant-lock.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
 import { hasSqlState, isLockTimeout, lacksTable } from '../../postgres/sql-state.js';
-import { executedIn, namesOf } from '../history/histories.js';
+import { namesOf } from '../history/histories.js';
 import { readHistoriesIn } from '../history/history-tables.js';
 import { loadMigrationSet, tenantMigrationsOptions, type MigrationSet } from '../set/migration-set.js';
 import { FINGERPRINTS, OBJECTS_AND_GRANTS, OBJECTS_OF_SCHEMAS } from './catalog-sql.js';
@@ -137,7 +137,7 @@ async function hasStill(
 ): Promise<boolean> {
   const [found] = await readHistoriesIn(database, { schemaNames: [schemaName], withDates: false }, ctx);
 
-  return found !== undefined && namesOf({ executed: executedIn(found.rows) }).join() === executed.join();
+  return found !== undefined && namesOf(found).join() === executed.join();
 }
 
 function inShortTransaction<Result>(database: TenantDatabase, fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {

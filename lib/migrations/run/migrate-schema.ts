@@ -11,7 +11,7 @@ import { History } from '../history/history.js';
 import type { TenantMigration } from '../set/migration-set.js';
 import { NewEnums } from './new-enums.js';
 import { newMigration, refuseSessionStatement, textOf } from './new-migration.js';
-import { Script, type Way } from './script.js';
+import { Script, type Opening, type Way } from './script.js';
 import { replacedIn } from './succession.js';
 
 export interface SchemaRun {
@@ -29,8 +29,8 @@ export interface SchemaRun {
   readonly before?: readonly string[];
   /** Statements to send after the last one, in the same message. */
   readonly after?: readonly string[];
-  /** Whether `SAVEPOINT` was sent, as the last statement of the transaction. */
-  readonly hasSavepoint?: boolean;
+  /** What is done before the first statement. */
+  readonly opening?: Opening;
   /** Whether the history table is known to exist. */
   readonly hasHistory?: boolean;
   /** Whether the schema is new, so that its tables are empty and unused. */
@@ -53,7 +53,7 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
   const { schemaName, direction, planned, ctx } = run;
   const scope = tenantScope(database.rules, schemaName, run.tenant);
   const history = new History(database, schemaName);
-  const script = new Script(database, schemaName, { ctx, way: run.way ?? 'message', hasSavepoint: run.hasSavepoint });
+  const script = new Script(database, schemaName, { ctx, way: run.way ?? 'message', opening: run.opening });
 
   script.add(KEEP_PATH);
 

@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
-import { MigrationError, SchemaMissingError } from '../../errors/index.js';
-import { isOfNode } from '../../postgres/citus-errors.js';
+import { MigrationError } from '../../errors/index.js';
 import { isLockTimeout, isUnreachable } from '../../postgres/sql-state.js';
+import { AfterAttempt, FIRST_PAUSE_MS } from './after-attempt.js';
 import { MessageSize } from './message-size.js';
-import { isHalfDone, LONGEST_TO_REPEAT_MS } from './migrate-tenant.js';
-import { moveOf, OtherSchemaError } from './moved-tenants.js';
+import { LONGEST_TO_REPEAT_MS } from './migrate-tenant.js';
 import { Round } from './round.js';
-import { DEFAULT_BUSY_TIMEOUT_MS } from './run-settings.js';
 import type { RunParts } from './run-parts.js';
 import { migrateInSharedMessage } from './shared-message.js';
 import type { TenantRunOutcome, TenantWork } from './tenant-run.js';
@@ -19,18 +17,23 @@ import { TenantStates } from './tenant-states.js';
  */
 export class RunInTenants {
   readonly #parts: RunParts;
-  /** Tenants that were renamed since the plan, under their new names. */
-  readonly renamed: TenantWork[] = [];
   readonly #states = new TenantStates();
+  readonly #after: AfterAttempt;
   readonly #size = new MessageSize();
   readonly #mostAtOnce: number;
   #atOnce: number;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
+    this.#after = new AfterAttempt(parts, this.#states);
     const available = parts.database.engine.connectionsAtOnce();
     this.#mostAtOnce = available === 1 ? 1 : (parts.options.concurrency ?? available);
     this.#atOnce = this.#mostAtOnce;
+  }
+
+  /** Tenants that were renamed since the plan, under their new names. */
+  get renamed(): readonly TenantWork[] {
+    return this.#after.renamed;
   }
 
   /** Migrates these tenants. One that is busy in another run is retried until it is free or the time-out is over. */
@@ -131,7 +134,7 @@ export class RunInTenants {
     if ('error' in outcome) {
       this.#states.separate(works);
       this.#states.unanswered(works);
-      await (isUnreachable(outcome.error) ? this.#afterLoss(works, outcome.error, round) : this.#visitEach(works, round));
+      await (isUnreachable(outcome.error) ? this.#after.lost(works, outcome.error, round) : this.#visitEach(works, round));
 
       return [];
     }
@@ -147,7 +150,7 @@ export class RunInTenants {
     await this.#parts.hooks.after(migrated);
 
     for (const work of busy) {
-      await this.#afterBusy(work, round);
+      await this.#after.busy(work, round);
     }
 
     if (failed === undefined) {
@@ -157,7 +160,7 @@ export class RunInTenants {
       const { work, error } = failed;
       // as where it is migrated alone, a lock is tried again later, and what took long is not repeated
       await (isLockTimeout(error) || took > LONGEST_TO_REPEAT_MS
-        ? this.#afterError(work, MigrationError.failed(work.planned.map(({ name }) => name).join(' or '), work.schemaName, error), {
+        ? this.#after.failed(work, MigrationError.failed(work.planned.map(({ name }) => name).join(' or '), work.schemaName, error), {
             round,
             durationMs: took,
           })
@@ -181,13 +184,13 @@ export class RunInTenants {
     try {
       outcome = await watch.during([schemaName], () => workOn(database, work, { ...run, done: state.done, namesStatements, sharedError }));
     } catch (error) {
-      return this.#afterError(work, error, { round, durationMs: performance.now() - start });
+      return this.#after.failed(work, error, { round, durationMs: performance.now() - start });
     }
 
     const durationMs = performance.now() - start;
 
     if (outcome === 'busy') {
-      return this.#afterBusy(work, round);
+      return this.#after.busy(work, round);
     }
 
     if (this.#mayShare(work)) {
@@ -206,87 +209,6 @@ export class RunInTenants {
     this.#parts.results.migrated(schemaName, migrations, durationMs);
   }
 
-  async #afterError(
-    work: TenantWork,
-    error: unknown,
-    { round, durationMs }: { readonly round: Round; readonly durationMs: number },
-  ): Promise<void> {
-    const { run, trouble, watch, results } = this.#parts;
-    const { schemaName } = work;
-    const state = this.#states.of(schemaName);
-
-    if ((error instanceof SchemaMissingError || error instanceof OtherSchemaError) && (await this.#follow(work, error, round))) {
-      return;
-    }
-
-    const mayRetry = !isHalfDone(error) && run.signal?.aborted !== true;
-    const isLoss = mayRetry && (isUnreachable(error) || isOfNode(error));
-    // what goes wrong in the middle may be because of what the migration does, and a node of Citus may stay away
-    state.losses += isLoss && (error instanceof MigrationError || isOfNode(error)) ? 1 : 0;
-
-    if (isLoss && state.losses <= run.retries) {
-      return this.#afterLoss([work], error, round);
-    }
-
-    const blockers = isLockTimeout(error) ? await watch.blockersOf(schemaName) : [];
-
-    if (mayRetry && isLockTimeout(error) && (state.timeouts += 1) <= run.retries) {
-      // longer than it has waited for the lock, as what waits for a lock holds up all that come after it
-      state.dueAt = performance.now() + Math.max(FIRST_PAUSE_MS, run.lockTimeoutMs) * 2 ** state.timeouts;
-      round.leave([work]);
-      return;
-    }
-
-    if (!isUnreachable(error)) {
-      trouble.hasPassed();
-    }
-
-    results.failed(schemaName, error instanceof MigrationError ? error.blockedBy(blockers) : error, durationMs);
-  }
-
-  /** Leaves a tenant that was deleted since the plan, and goes on under its new name with one that was renamed. False for all others. */
-  async #follow(work: TenantWork, error: Error, round: Round): Promise<boolean> {
-    const move = await moveOf(this.#parts.database, work).catch(() => undefined);
-
-    if (move?.kind === 'gone') {
-      this.#parts.results.gone(work.schemaName);
-    } else if (move?.kind === 'renamed') {
-      const renamed = { ...work, schemaName: move.to, plannedName: work.plannedName ?? work.schemaName };
-      this.#parts.results.renamed(work.schemaName, renamed);
-      this.renamed.push(renamed);
-      round.leave([renamed]);
-    } else if (error instanceof OtherSchemaError) {
-      // its former schema is nobody's, and the one of its name is its own
-      round.leave([{ ...work, schemaOid: undefined }]);
-    }
-
-    return move !== undefined || error instanceof OtherSchemaError;
-  }
-
-  /** The database is in trouble: these tenants are left for a later round. */
-  #afterLoss(works: readonly TenantWork[], error: unknown, round: Round): void {
-    this.#states.unanswered(works);
-    round.leaveFor(error, works);
-  }
-
-  /** Reports a tenant as failed if it has been busy for longer than the time-out. */
-  async #afterBusy(work: TenantWork, round: Round): Promise<void> {
-    const { options, watch, trouble, results } = this.#parts;
-    const { schemaName } = work;
-    const now = performance.now();
-    const state = this.#states.of(schemaName);
-    const since = (state.busySince ??= now);
-    const limit = options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS;
-    trouble.hasPassed();
-
-    if (limit === 0 || now - since < limit) {
-      watch.isBusy(schemaName);
-      round.leave([work]);
-    } else {
-      results.failed(schemaName, MigrationError.busy(schemaName, now - since, await watch.holdersOf(schemaName)), now - since);
-    }
-  }
-
   // a tenant that has had trouble is migrated alone, so that it holds up no other. Without retries, the first failure has to name its statement
   #mayShare({ schemaName }: TenantWork): boolean {
     const { alone, timeouts } = this.#states.of(schemaName);
@@ -295,6 +217,5 @@ export class RunInTenants {
   }
 }
 
-const FIRST_PAUSE_MS = 50;
 /** The longest pause between two attempts at a busy tenant. */
 const LONGEST_PAUSE_MS = 1_000;

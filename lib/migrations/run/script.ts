@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import { addHint } from '../../errors/hint-of.js';
 import { MigrationError, TenantNodeUnavailableError } from '../../errors/index.js';
-import { connectionWasLost, isConflict, isLockTimeout } from '../../postgres/sql-state.js';
+import { connectionWasLost, hasSqlState, isConflict, isLockTimeout } from '../../postgres/sql-state.js';
 import { fitsBlock, StatementBlock } from '../../postgres/statement-block.js';
 import { splitStatements } from '../../postgres/transaction-statements.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
@@ -13,6 +13,16 @@ import { remedyFor } from '../set/citus/lint.js';
  * server is for all of them. `singly`: each on its own, with a time-out for each.
  */
 export type Way = 'message' | 'block' | 'singly';
+
+/** What is done before the first statement, in the same message where that is possible. */
+export interface Opening {
+  /** A statement, such as one for a lock. It comes before the savepoint, so that it is not taken back. */
+  readonly first: string;
+  /** A condition. Where it holds, nothing is done before `check` was called. */
+  readonly doubt: string;
+  /** Refuses what must not be done. */
+  check(): Promise<void>;
+}
 
 /** A statement and its migration. Statements of the library have no migration. */
 interface Statement {
@@ -31,18 +41,18 @@ export class Script {
   readonly #way: Way;
   #statements: Statement[] = [];
   #ownFailure: unknown;
-  #hasSavepoint: boolean;
+  #opening: Opening | undefined;
 
   constructor(
     database: TenantDatabase,
     schemaName: string,
-    { ctx, way, hasSavepoint = false }: { readonly ctx: Transaction; readonly way: Way; readonly hasSavepoint?: boolean | undefined },
+    { ctx, way, opening }: { readonly ctx: Transaction; readonly way: Way; readonly opening?: Opening | undefined },
   ) {
     this.#database = database;
     this.#schemaName = schemaName;
     this.#ctx = ctx;
     this.#way = way;
-    this.#hasSavepoint = hasSavepoint;
+    this.#opening = opening;
   }
 
   /** Whether the error is of a statement that is none of a migration's. */
@@ -71,14 +81,20 @@ export class Script {
   async #send(): Promise<void> {
     const statements = this.#statements;
     this.#statements = [];
-    const isTogether = this.#way !== 'singly' && statements.length > 1;
+    const opening = this.#opening;
+    this.#opening = undefined;
+    const isTogether = this.#way !== 'singly' && statements.length > 1 && (await this.#database.engine.takesScripts(this.#ctx));
 
-    if (this.#hasSavepoint && (!isTogether || this.#way !== 'message')) {
-      await this.#execute(`release savepoint ${NAME}`);
-      this.#hasSavepoint = false;
+    if (opening !== undefined && isTogether && this.#way === 'message') {
+      return this.#sendWithOpening(statements, opening);
     }
 
-    if (!isTogether || !(await this.#database.engine.takesScripts(this.#ctx))) {
+    if (opening !== undefined) {
+      await this.#execute(opening.first);
+      await opening.check();
+    }
+
+    if (!isTogether) {
       await this.#sendSingly(statements);
     } else if (this.#way === 'message') {
       await this.#sendAsMessage(statements);
@@ -87,25 +103,83 @@ export class Script {
     }
   }
 
-  /** If the message fails, what it did is taken back, and the statements are sent again in a way that tells which one failed. */
-  async #sendAsMessage(statements: readonly Statement[]): Promise<void> {
-    const script = scriptFrom([...statements.map(({ sql }) => sql), `release savepoint ${NAME}`]);
-    // a separate message, because nothing runs of a message that does not parse
-    await (this.#hasSavepoint ? undefined : this.#execute(SAVEPOINT));
-    this.#hasSavepoint = false;
-
+  async #sendWithOpening(statements: readonly Statement[], { first, doubt, check }: Opening): Promise<void> {
     try {
-      await this.#execute(script);
+      await this.#execute(
+        scriptFrom([
+          first,
+          SAVEPOINT,
+          `select pg_catalog.int4div(1, (not (${doubt}))::pg_catalog.int4)`,
+          ...statements.map(({ sql }) => sql),
+          RELEASE,
+        ]),
+      );
     } catch (error) {
-      if (connectionWasLost(error) || isConflict(error)) {
-        throw failureOf(statements, undefined, this.#schemaName, error);
+      this.#refuseLost(statements, error);
+
+      // the first statement has failed, or nothing has run because the message does not parse
+      if (!(await this.#takeBack())) {
+        throw isLockTimeout(error) ? error : ((await this.#findUnreadable(statements)) ?? error);
       }
 
-      await this.#execute(`rollback to savepoint ${NAME}`);
-      // inside a savepoint, PostgreSQL would not let a value be used that was added to an enum of the same transaction
-      await this.#execute(`release savepoint ${NAME}`);
-      await (isLockTimeout(error) ? this.#sendWithoutWaiting(statements) : this.#sendAsBlock(statements));
+      await check();
+      await (hasSqlState(error, DOUBTFUL) ? this.#sendAsMessage(statements) : this.#sendAgain(statements, error));
     }
+  }
+
+  async #sendAsMessage(statements: readonly Statement[]): Promise<void> {
+    // a separate message, because nothing runs of a message that does not parse
+    await this.#execute(SAVEPOINT);
+
+    try {
+      await this.#execute(scriptFrom([...statements.map(({ sql }) => sql), RELEASE]));
+    } catch (error) {
+      this.#refuseLost(statements, error);
+      await this.#takeBack();
+      await this.#sendAgain(statements, error);
+    }
+  }
+
+  #refuseLost(statements: readonly Statement[], error: unknown): void {
+    if (connectionWasLost(error) || isConflict(error)) {
+      throw failureOf(statements, undefined, this.#schemaName, error);
+    }
+  }
+
+  /** Takes back what a message did that has failed. False if it has not come to its savepoint. */
+  async #takeBack(): Promise<boolean> {
+    try {
+      await this.#execute(`rollback to savepoint ${NAME}`);
+    } catch (error) {
+      if (hasSqlState(error, NO_SAVEPOINT)) {
+        return false;
+      }
+
+      throw error;
+    }
+
+    // inside a savepoint, PostgreSQL would not let a value be used that was added to an enum of the same transaction
+    await this.#execute(RELEASE);
+
+    return true;
+  }
+
+  /** In a way that tells which statement fails. */
+  async #sendAgain(statements: readonly Statement[], error: unknown): Promise<void> {
+    await (isLockTimeout(error) ? this.#sendWithoutWaiting(statements) : this.#sendAsBlock(statements));
+  }
+
+  /** The error of the statement that PostgreSQL cannot read. In a transaction that has failed, it reads what is sent and runs none of it. */
+  async #findUnreadable(statements: readonly Statement[]): Promise<unknown> {
+    for (const { sql, migration } of statements.filter(statement => statement.migration !== undefined)) {
+      const error = await this.#execute(scriptFrom(['select', sql])).catch((own: unknown) => own);
+
+      if (error !== undefined && migration !== undefined && !hasSqlState(error, HAS_FAILED)) {
+        return MigrationError.failed(migration, this.#schemaName, error, sql);
+      }
+    }
+
+    return undefined;
   }
 
   /** Only to find the statement: it has been waited for the lock, and whoever uses the table waits behind. */
@@ -182,7 +256,18 @@ export function scriptFrom(statements: readonly string[]): string {
 const NAME = 'landlord_script';
 
 /** The savepoint to which a message is taken back that fails. */
-export const SAVEPOINT = `savepoint ${NAME}`;
+const SAVEPOINT = `savepoint ${NAME}`;
+
+const RELEASE = `release savepoint ${NAME}`;
+
+/** SQLSTATE of a division by zero. */
+const DOUBTFUL = ['22012'] as const;
+
+/** SQLSTATE of a savepoint that is not there. */
+const NO_SAVEPOINT = ['3B001'] as const;
+
+/** SQLSTATE of what is sent in a transaction that has failed. */
+const HAS_FAILED = ['25P02'] as const;
 
 const HARDLY_WAIT = `select set_config('landlord.lock_timeout', current_setting('lock_timeout'), true), set_config('lock_timeout', '50', true)`;
 

@@ -4,8 +4,7 @@ import { WANTS_ROWS } from '../../connection/server-status.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
 import { connectionWasLost, hasNoConnectionLeft, isUnreachable } from '../../postgres/sql-state.js';
-import { executedIn } from '../history/histories.js';
-import { copyingSql, historyRows } from '../history/history-tables.js';
+import { CopiedHistories, copyingSql } from '../history/history-tables.js';
 import { scriptFrom } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
 import { beginScript, FOUND, restoreSession, tenantScript, type FoundSession, type TenantScript } from './tenant-script.js';
@@ -180,10 +179,11 @@ async function lockAll(
 
     const locked = session.locked.split(',');
     const schemasNow = session.schemas.split(',');
+    const found = new CopiedHistories();
     const isAsPlanned = answer.copies.map((copied, place) => {
       const { schemaOid = schemasNow[place], executed } = parts[place]?.work ?? {};
 
-      return schemasNow[place] === schemaOid && executedIn(historyRows(copied)) === executed;
+      return schemasNow[place] === schemaOid && found.executedIn(copied) === executed;
     });
 
     return {

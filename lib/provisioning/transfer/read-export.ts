@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { TransferError } from '../../errors/index.js';
 import { END_OF_ROWS } from '../../postgres/copy-text.js';
 import { FORMAT, type ExportEnd, type ExportHeader, type ExportPart } from './export-format.js';
@@ -79,6 +78,8 @@ class Bytes {
 
   constructor(path: string) {
     const file = createReadStream(path);
+    // loaded by what needs it alone
+    const { createGunzip } = process.getBuiltinModule('node:zlib');
     const stream = pipeline(file, createGunzip(), () => undefined);
     this.#chunks = stream[Symbol.asyncIterator]();
     this.#close = () => {

@@ -1,5 +1,3 @@
-import { STATUS_CODES } from 'node:http';
-
 /** What a visitor is told of an error. */
 export interface ErrorAnswer {
   readonly status: number;
@@ -11,6 +9,8 @@ export interface ErrorAnswer {
 
 /** The answer to an error, by the properties that Koa and Express read: `status`, `expose` and `headers`. */
 export function answerOf(error: unknown): ErrorAnswer {
+  // an import would load all of it, WebSockets and `fetch` too, into each command of the command line
+  const { STATUS_CODES } = process.getBuiltinModule('node:http');
   const { status: given, statusCode, expose, headers, message } = (error ?? {}) as Readonly<Record<string, unknown>>;
   const status = [given, statusCode].find(
     each => Number.isInteger(each) && STATUS_CODES[each as number] !== undefined && Number(each) >= 300,
