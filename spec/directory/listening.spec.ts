@@ -75,7 +75,7 @@ onDatabases(
       await until('it is', async () => (await visit('acme.example.com')).served === 'acme' && countLookups() > 0);
       database.statements.length = 0;
 
-      await visitFor(1_500);
+      await visitFor(1_200);
 
       expect(database.statements).to.deep.equal([]);
     });
@@ -270,20 +270,21 @@ onDatabases(
           .to.match(/listen: \{ url \}/)
           .and.to.not.contain('password');
 
-        await visit('acme.example.com');
+        // asked for the first time now, as its time counts from here
+        await visit('bob.example.com');
         database.statements.length = 0;
-        await visitFor(1_500);
+        await visitFor(1_200, 'bob');
         expect(database.statements).to.deep.equal([]);
 
-        await database.query(`update library set domain_url = 'moved.example.com' where schema_name = 'acme'`);
-        expect((await visit('acme.example.com')).served).to.equal('acme');
-        await until('its time is over', async () => (await visit('acme.example.com')).served === 'HOST_UNKNOWN');
+        await database.query(`update library set domain_url = 'moved.example.com' where schema_name = 'bob'`);
+        expect((await visit('bob.example.com')).served).to.equal('bob');
+        await until('its time is over', async () => (await visit('bob.example.com')).served === 'HOST_UNKNOWN');
 
         // what this process changes it needs not be told
         const em = orm.em.fork();
-        (await em.findOneOrFail(Library, { schemaName: 'acme' })).domainUrl = 'acme.example.com';
+        (await em.findOneOrFail(Library, { schemaName: 'bob' })).domainUrl = 'bob.example.com';
         await em.flush();
-        expect((await visit('acme.example.com')).served).to.equal('acme');
+        expect((await visit('bob.example.com')).served).to.equal('bob');
       } finally {
         await orm.close();
         await astray.close();
@@ -347,11 +348,11 @@ onDatabases(
       return database.statements.filter(statement => statement.includes('"domain_url" in (')).length;
     }
 
-    async function visitFor(ms: number): Promise<void> {
+    async function visitFor(ms: number, name = 'acme'): Promise<void> {
       for (const end = performance.now() + ms; performance.now() < end;) {
-        expect((await visit('acme.example.com')).served).to.equal('acme');
-        // as between requests
-        await setImmediate();
+        expect((await visit(`${name}.example.com`)).served).to.equal(name);
+        // as between requests, which leave the processor to others
+        await setTimeout(5);
       }
     }
 
