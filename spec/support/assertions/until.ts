@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 
 /** Waits for a condition. On a time-out, the error names the condition. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, limitInMs = 15_000): Promise<void> {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, limitInMs = 30_000): Promise<void> {
   const start = performance.now();
 
   while (!(await condition())) {
