@@ -6,6 +6,7 @@ import { Author } from '../../fixtures/entities/index.ts';
 import { asObserver } from '../support/assertions/statement-watch.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { forAll } from '../support/generators/corpus.ts';
+import { turnsOf } from '../support/generators/effort.ts';
 import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 import { everyRowOfTwins, openTwins } from '../support/orm/twins.ts';
 
@@ -99,8 +100,9 @@ onDatabasesAndPooler('an object that is given as a value', database => {
 
   for (const [use, run] of Object.entries(USES)) {
     it(`N5 is never SQL: ${use}`, async () => {
-      for (const make of Object.values(OBJECTS)) {
-        for (const text of TEXTS) {
+      for (const [turn, make] of Object.values(OBJECTS).entries()) {
+        // what a value becomes is the same on all of them
+        for (const text of database.kind === 'postgresql' ? TEXTS : turnsOf(TEXTS, turn, 1)) {
           expect(await foundBy(run, make(text)), `${make} ${text}`).to.be.oneOf(['nothing', 'refused']);
         }
       }

@@ -75,7 +75,7 @@ onDatabases(
       await until('it is', async () => (await visit('acme.example.com')).served === 'acme' && countLookups() > 0);
       database.statements.length = 0;
 
-      await visitFor(1_500);
+      await visitFor(1_200);
 
       expect(database.statements).to.deep.equal([]);
     });
@@ -270,9 +270,10 @@ onDatabases(
           .to.match(/listen: \{ url \}/)
           .and.to.not.contain('password');
 
+        // asked for the first time now, as its time counts from here
         await visit('bob.example.com');
         database.statements.length = 0;
-        await visitFor(1_500, 'bob');
+        await visitFor(1_200, 'bob');
         expect(database.statements).to.deep.equal([]);
 
         await database.query(`update library set domain_url = 'moved.example.com' where schema_name = 'bob'`);
@@ -350,8 +351,8 @@ onDatabases(
     async function visitFor(ms: number, name = 'acme'): Promise<void> {
       for (const end = performance.now() + ms; performance.now() < end;) {
         expect((await visit(`${name}.example.com`)).served).to.equal(name);
-        // as between requests
-        await setImmediate();
+        // as between requests, which leave the processor to others
+        await setTimeout(5);
       }
     }
 

@@ -16,11 +16,11 @@ export type ManagerName = keyof typeof MANAGERS;
 const MANAGERS = {
   npm: { add: ['install', '--prefer-offline', '--no-audit', '--no-fund'], exec: ['exec', '--'] },
   // with `hoist`, packages could import undeclared dependencies
-  'pnpm 10': { add: ['add', '--config.hoist=false'], exec: ['exec'] },
   'pnpm 12': { add: ['add', '--config.hoist=false'], exec: ['exec'] },
+  'yarn 4, Plug’n’Play': { add: ['add'], exec: [], settings: 'nodeLinker: pnp\n' },
+  'pnpm 10': { add: ['add', '--config.hoist=false'], exec: ['exec'] },
   'yarn 1': { add: ['add', '--no-progress'], exec: ['--silent'] },
   'yarn 4, node-modules': { add: ['add'], exec: [], settings: 'nodeLinker: node-modules\n' },
-  'yarn 4, Plug’n’Play': { add: ['add'], exec: [], settings: 'nodeLinker: pnp\n' },
 } satisfies Record<string, Commands>;
 
 export const MANAGER_NAMES = Object.keys(MANAGERS) as ManagerName[];

@@ -4,6 +4,7 @@ import { Factory, SeedManager, Seeder } from '@mikro-orm/seeder';
 import { expect } from 'chai';
 import { Author, Book, Library } from '../../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../../support/databases/database.ts';
+import { turnsOf } from '../../support/generators/effort.ts';
 import type { LibraryOrm } from '../../support/orm/library-orm.ts';
 import { openTwins } from '../../support/orm/twins.ts';
 import { refusal } from '../../support/assertions/refusal.ts';
@@ -34,12 +35,21 @@ onDatabasesAndPooler('the matrix of methods and scopes', database => {
   });
 
   for (const [className, table] of Object.entries(TABLES)) {
-    for (const [name, row] of Object.entries(table)) {
+    for (const [turn, [name, row]] of Object.entries(table).entries()) {
       if (row.notOnPglite === true && database.kind === 'pglite') {
         continue;
       }
 
-      it(`law 1, law 2, law 3, S9, S11, N2: ${className}.${name} in every situation`, () => checkRow(world, row));
+      it(`law 1, law 2, law 3, S9, S11, N2: ${className}.${name} in every situation`, () => {
+        const situations = situationsOf(row);
+
+        // which schema a method may use is decided before anything is sent: where others are complete, half of them by turns
+        return checkRow(
+          world,
+          row,
+          database.kind === 'postgresql' ? situations : turnsOf(situations, turn, Math.ceil(situations.length / 2)),
+        );
+      });
     }
 
     it(`law 2: every method of ${className} that MikroORM has is in the table, or in the list of those that need none`, () => {
@@ -117,11 +127,11 @@ onDatabasesAndPooler('the matrix of methods and scopes', database => {
 });
 
 // checks every cell, so that one failure does not hide the others
-async function checkRow(world: World, row: Row): Promise<void> {
+async function checkRow(world: World, row: Row, situations: Readonly<ReturnType<typeof situationsOf>>): Promise<void> {
   const failures: string[] = [];
   const answers = new Map<string, string>();
 
-  for (const situation of situationsOf(row)) {
+  for (const situation of situations) {
     try {
       const { expected, text } = await checkCell(world, row, situation);
       const before = answers.get(expected) ?? text;

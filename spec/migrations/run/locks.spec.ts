@@ -181,7 +181,7 @@ onDatabases(
       set.use(sqlMigration('M2', `select pg_sleep(60) where current_schema() = 'bob'`));
       database.statements.length = 0;
 
-      const result = await set.tenants.migrate({ statementTimeoutMs: 50 });
+      const result = await set.tenants.migrate({ statementTimeoutMs: 250 });
 
       expect(schemaNamesOf(result.migrated)).to.deep.equal(['acme']);
       expect(errorIn(result, 'bob', MigrationError).cause).to.include({ code: '57014' });

@@ -1,14 +1,17 @@
 import { setTimeout } from 'node:timers/promises';
 
 /** Waits for a condition. On a time-out, the error names the condition. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, limitInMs = 15_000): Promise<void> {
-  const end = Date.now() + limitInMs;
+export async function until(what: string, condition: () => boolean | Promise<boolean>, limitInMs = 30_000): Promise<void> {
+  const start = performance.now();
 
   while (!(await condition())) {
-    if (Date.now() > end) {
+    const waitedInMs = performance.now() - start;
+
+    if (waitedInMs > limitInMs) {
       throw new Error(`waited ${limitInMs} ms in vain until ${what}`);
     }
 
-    await setTimeout(5);
+    // what takes long is asked for less often, as each question takes time from what is waited for
+    await setTimeout(Math.min(5 + waitedInMs / 20, 30));
   }
 }

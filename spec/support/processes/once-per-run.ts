@@ -9,7 +9,10 @@ const FOLDER = 'SPEC_RUN_FOLDER';
 
 /** Makes the folder of a run. */
 export async function beginRun(): Promise<void> {
-  process.env[FOLDER] = await mkdtemp(join(tmpdir(), 'landlord-run-'));
+  const folder = await mkdtemp(join(tmpdir(), 'landlord-run-'));
+  process.env[FOLDER] = folder;
+  // each process of the run loads the same packages
+  process.env['NODE_COMPILE_CACHE'] ??= join(folder, 'compiled');
 }
 
 export async function endRun(): Promise<void> {

@@ -1,18 +1,53 @@
-// Runs commands one after another in this process, each sent as `{ id, line, args }`, and answers with `{ id, code, output, stdout, stderr }`. `ours`
+// Runs commands one after another in this process, each sent as `{ id, line, args, cwd, env }`, and answers with `{ id, code, output, stdout, stderr }`. `ours`
 // is this package's command line, `stock` is MikroORM's own. A process for each would take a second or more to load the same modules.
 let ended;
 // yargs keeps the function that is there when it is loaded
 process.exit = code => ended?.(code);
 const { configure } = await import('@mikro-orm/cli');
 const { runCli } = await import('../../../dist/cli/run-cli.js');
-const LINES = { ours: runCli, stock: async args => (await configure()).parse(args) };
+const { DatabaseDriver, MikroORM } = await import('@mikro-orm/core');
+const LINES = { ours: runCli, stock: async args => (await configure()).parse(args), leave };
 let last = Promise.resolve();
 
-process.on('message', ({ id, line, args }) => {
-  last = last.then(async () => process.send({ id, ...(await run(LINES[line], args)) }));
+process.on('message', ({ id, line, args, cwd, env }) => {
+  last = last.then(async () => {
+    enter(cwd, env);
+    process.send({ id, ...(await run(LINES[line], args)) });
+  });
 });
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 process.send('ready');
+
+// a command may leave its ORM or its driver open, which ends with a process of its own
+const opened = new Set();
+
+for (const { prototype } of [MikroORM, DatabaseDriver]) {
+  const { connect } = prototype;
+  prototype.connect = function (...args) {
+    opened.add(this);
+
+    return connect.apply(this, args);
+  };
+}
+
+async function leave() {
+  await Promise.allSettled([...opened].map(each => each.close(true)));
+  opened.clear();
+  await new Promise(resolve => setTimeout(resolve, 20));
+
+  // how many connections are open all the same
+  return process.getActiveResourcesInfo().filter(name => name === 'TCPSocketWrap').length;
+}
+
+function enter(cwd, env) {
+  process.chdir(cwd);
+
+  for (const name of Object.keys(process.env).filter(each => !Object.hasOwn(env, each))) {
+    delete process.env[name];
+  }
+
+  Object.assign(process.env, env);
+}
 
 async function run(commandLine, args) {
   const written = [];

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { onTenantEnd, runInPublic, runInTenant, TenantStateMixin, tenants, whileServed } from '@landlord/mikro-orm';
 import { tenantUpgrade } from '@landlord/mikro-orm/node';
 import { defineEntity } from '@mikro-orm/core';
@@ -45,15 +46,15 @@ onDatabases('what is open for a tenant', database => {
 
   it('J6 a socket is closed within a second when its tenant is suspended, deleted or renamed, and no other is', async () => {
     const [acme, bob, carl, dora] = await Promise.all(['acme', 'bob', 'carl', 'dora'].map(connect));
-    const closing = Promise.all([acme, bob, carl].map(async socket => (await once(socket!, 'close'))[0] as number));
-    const start = performance.now();
-    await setState('acme', 'suspended');
-    await tenants(orm).drop('bob');
-    await tenants(orm).rename('carl', 'moved');
-    const codes = await closing;
+    const changes = [() => setState('acme', 'suspended'), () => tenants(orm).drop('bob'), () => tenants(orm).rename('carl', 'moved')];
 
-    expect(codes).to.deep.equal([1008, 1008, 1008]);
-    expect(performance.now() - start).to.be.below(2_000);
+    for (const [index, change] of changes.entries()) {
+      const closed = once([acme, bob, carl][index]!, 'close');
+      await change();
+      // a timer of this process, which is as late as the rest of it where the machine is busy
+      expect(await Promise.race([closed, setTimeout(2_000, 'open')])).to.deep.include(1008);
+    }
+
     dora!.send('count');
     expect(String((await once(dora!, 'message'))[0])).to.equal('0');
     dora!.close();
