@@ -103,13 +103,13 @@ export class Script {
     }
   }
 
-  async #sendWithOpening(statements: readonly Statement[], { first, doubt, check }: Opening): Promise<void> {
+  async #sendWithOpening(statements: readonly Statement[], opening: Opening): Promise<void> {
     try {
       await this.#execute(
         scriptFrom([
-          first,
+          opening.first,
           SAVEPOINT,
-          `select pg_catalog.int4div(1, (not (${doubt}))::pg_catalog.int4)`,
+          `select pg_catalog.int4div(1, (not (${opening.doubt}))::pg_catalog.int4)`,
           ...statements.map(({ sql }) => sql),
           RELEASE,
         ]),
@@ -122,7 +122,7 @@ export class Script {
         throw isLockTimeout(error) ? error : ((await this.#findUnreadable(statements)) ?? error);
       }
 
-      await check();
+      await opening.check();
       await (hasSqlState(error, DOUBTFUL) ? this.#sendAsMessage(statements) : this.#sendAgain(statements, error));
     }
   }
