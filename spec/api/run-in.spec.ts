@@ -12,6 +12,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Book, Library } from '../../fixtures/entities/index.ts';
+import { until } from '../support/assertions/until.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { openTwins } from '../support/orm/twins.ts';
@@ -192,11 +193,12 @@ onDatabasesAndPooler('scopes', database => {
   });
 
   it('S7 works on as many at once as `concurrency` says, and on one at a time in a transaction', async () => {
-    const most = async (concurrency: number): Promise<number> => {
+    const most = async (concurrency: number, expected = concurrency): Promise<number> => {
       let [running, highest] = [0, 0];
       await forEachTenant(
         async () => {
           highest = Math.max(highest, ++running);
+          await until(`${expected} have begun`, () => highest >= expected);
           await delay(2);
           running--;
         },
@@ -208,7 +210,7 @@ onDatabasesAndPooler('scopes', database => {
 
     expect(await most(1)).to.equal(1);
     expect(await most(2)).to.equal(2);
-    expect(await orm.em.fork({ useContext: true }).transactional(() => most(2))).to.equal(1);
-    expect(await runInPublic(em => em.transactional(() => most(2)))).to.equal(1);
+    expect(await orm.em.fork({ useContext: true }).transactional(() => most(2, 1))).to.equal(1);
+    expect(await runInPublic(em => em.transactional(() => most(2, 1)))).to.equal(1);
   });
 });

@@ -22,7 +22,7 @@ process.send('ready');
 const opened = new Set();
 
 for (const { prototype } of [MikroORM, DatabaseDriver]) {
-  const { connect } = prototype;
+  const connect = Reflect.get(prototype, 'connect');
   prototype.connect = function (...args) {
     opened.add(this);
 
