@@ -38,13 +38,15 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
   }
 
   override createReference(...args: Args<'createReference'>): object {
-    const [entityName, id, options = {}, ...rest] = args;
+    const schemaOfOptions = args[2]?.schema;
 
-    if (options.schema !== undefined) {
-      refuseOtherSchema(this.owner, entityName, options.schema);
+    if (schemaOfOptions !== undefined) {
+      refuseOtherSchema(this.owner, args[0], schemaOfOptions);
 
       return super.createReference(...args);
     }
+
+    const [entityName, id, options = {}, ...rest] = args;
 
     // A reference that is not merged belongs to no EntityManager, and the factory that makes it for `ref()` is nobody's. Any other one
     // belongs to the EntityManager, whose identity map must not hold another tenant's entities.
@@ -53,9 +55,15 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
     return super.createReference(entityName, id, schema === undefined ? options : { ...options, schema }, ...rest);
   }
 
-  override mergeData(...[meta, entity, data, options = {}, ...rest]: Args<'mergeData'>): void {
-    const schema = options.schema ?? helper(entity).__schema;
-    super.mergeData(meta, entity, data, schema === undefined ? options : { ...options, schema }, ...rest);
+  override mergeData(...args: Args<'mergeData'>): void {
+    const schema = (args[3]?.schema ?? undefined) === undefined ? helper(args[1]).__schema : undefined;
+
+    if (schema === undefined) {
+      super.mergeData(...args);
+    } else {
+      const [meta, entity, data, options = {}, ...rest] = args;
+      super.mergeData(meta, entity, data, { ...options, schema }, ...rest);
+    }
   }
 }
 

@@ -10,9 +10,16 @@ type HydratorClass = NonNullable<Options['hydrator']>;
  */
 export function extendHydrator(Hydrator: HydratorClass = ObjectHydrator): HydratorClass {
   class TenantHydrator extends (Hydrator as unknown as OpenHydratorClass) {
-    // named one by one, as every row of a result comes here
-    override hydrate(...[entity, meta, data, factory, type, isNew, convertsTypes, schema, ...rest]: HydrateArgs): void {
-      super.hydrate(entity, meta, data, factory, type, isNew, convertsTypes, schema ?? schemaOfRelated(entity), ...rest);
+    override hydrate(...args: HydrateArgs): void {
+      // every row of a result comes here
+      const schema = args[SCHEMA] ?? schemaOfRelated(args[0]);
+
+      if (schema === args[SCHEMA]) {
+        super.hydrate(...args);
+      } else {
+        const [entity, meta, data, factory, type, isNew, convertsTypes, , ...rest] = args;
+        super.hydrate(entity, meta, data, factory, type, isNew, convertsTypes, schema, ...rest);
+      }
     }
   }
 
@@ -24,6 +31,9 @@ function schemaOfRelated(entity: object): string | undefined {
 
   return wrapped === undefined || isTenantEntity(wrapped.__meta.root) ? wrapped?.__schema : wrapped.__em?.schema;
 }
+
+/** The index of `schema` in the arguments of `hydrate`. */
+const SCHEMA = 7;
 
 type HydrateArgs = Parameters<InstanceType<HydratorClass>['hydrate']>;
 

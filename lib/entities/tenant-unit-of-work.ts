@@ -2,6 +2,7 @@ import {
   Cascade,
   helper,
   Reference,
+  ReferenceKind,
   UnitOfWork,
   Utils,
   type Configuration,
@@ -70,8 +71,17 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
   }
 
   // MikroORM passes the schema of the EntityManager, also for a shared entity, or none
-  override getById(...[entityName, id, schema, ...rest]: Args<'getById'>): ReturnType<OpenUnitOfWork['getById']> {
-    return super.getById(entityName, id, schemaOf(entityName, schema, this.owner), ...rest);
+  override getById(...args: Args<'getById'>): ReturnType<OpenUnitOfWork['getById']> {
+    const schema = schemaOf(args[0], args[2], this.owner);
+
+    // every reference of a row comes here, and most are of the schema that is given
+    if (schema === args[2]) {
+      return super.getById(...args);
+    }
+
+    const [entityName, id, , ...rest] = args;
+
+    return super.getById(entityName, id, schema, ...rest);
   }
 
   override getByKey(...[entityName, key, value, schema, ...rest]: Args<'getByKey'>): ReturnType<OpenUnitOfWork['getByKey']> {
@@ -80,20 +90,24 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
 
   // the tenant of a scope may be changed by whoever reads it, and none of that is to be stored
   override cascade(...args: Args<'cascade'>) {
-    const [entity, type] = args;
+    const type = args[1];
 
-    if ((type !== Cascade.PERSIST && type !== Cascade.MERGE) || !isTenantOfScope(entity, this)) {
+    if ((type !== Cascade.PERSIST && type !== Cascade.MERGE) || !isTenantOfScope(args[0], this)) {
       super.cascade(...args);
     }
   }
 
   // MikroORM takes the key alone of a reference that no EntityManager has made
   override fixMissingReference(...args: Args<'fixMissingReference'>) {
-    const [entity, property] = args;
-    const target: unknown = Reference.unwrapReference((entity as Readonly<Record<string, object>>)[property.name] as object);
+    const { kind, name } = args[1];
 
-    if (Utils.isEntity<object>(target) && !helper(target).__initialized && helper(target).__em === undefined) {
-      refuseForeignReference(entity, property, { target, own: this.owner.schema });
+    // of a collection it takes none
+    if (kind === ReferenceKind.MANY_TO_ONE || kind === ReferenceKind.ONE_TO_ONE) {
+      const target: unknown = Reference.unwrapReference((args[0] as Readonly<Record<string, object>>)[name] as object);
+
+      if (Utils.isEntity<object>(target) && !helper(target).__initialized && helper(target).__em === undefined) {
+        refuseForeignReference(args[0], args[1], { target, own: this.owner.schema });
+      }
     }
 
     super.fixMissingReference(...args);

@@ -17,7 +17,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
     override async insert(...args: Args<'insert'>) {
       const [entity, data, options] = args;
       refuseTenantWrite(this, 'em.insert()', 'em.persistAndFlush(…)', entity);
-      refuseForeignArguments(this, [entity, data], options?.schema, entity);
+      refuseForeignArguments(this, isName(entity) ? [data] : [entity, data], options?.schema, entity);
 
       return super.insert(...args);
     }
@@ -33,7 +33,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
     override async upsert(...args: Args<'upsert'>) {
       const [entity, data, options] = args;
       refuseTenantWrite(this, 'em.upsert()', 'em.findOne() and em.persistAndFlush(…)', entity);
-      refuseForeignArguments(this, [entity, data], options?.schema, entity);
+      refuseForeignArguments(this, isName(entity) ? [data] : [entity, data], options?.schema, entity);
       giveSchemaTo([data ?? entity], this, options);
 
       return super.upsert(...args);
@@ -64,20 +64,23 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
     }
 
     override async nativeUpdate(...[entity, where, data, options = {}, ...rest]: Args<'nativeUpdate'>) {
-      if (TenantRules.of(this.config).hasIdentity(data)) {
-        refuseTenantWrite(this, 'em.nativeUpdate()', 'em.flush() on the loaded tenant', entity);
+      refuseForeignArguments(this, [data], options.schema, entity);
+
+      if (!isTenantsEntity(this, entity)) {
+        return super.nativeUpdate(entity, where, data, options, ...rest);
       }
 
-      refuseForeignArguments(this, [data], options.schema, entity);
-      const update = (given: object): Promise<number> => super.nativeUpdate(entity, where, data, { ...options, ...given }, ...rest);
+      if (TenantRules.of(this.config).hasIdentity(data)) {
+        throw new TenantWriteRefusedError('em.nativeUpdate()', 'em.flush() on the loaded tenant');
+      }
 
-      return isTenantsEntity(this, entity) ? updateTenants(this.getContext(false), options, ctx => update({ ctx })) : update({});
+      return updateTenants(this.getContext(false), options, ctx => super.nativeUpdate(entity, where, data, { ...options, ctx }, ...rest));
     }
 
     override merge(...args: Args<'merge'>) {
       const [entity, ...rest] = args;
       const options: SchemaOption | undefined = rest[isName(entity) ? 1 : 0];
-      refuseForeignArguments(this, [entity, rest[0]], options?.schema, entity);
+      refuseForeignArguments(this, isName(entity) ? [rest[0]] : [entity, rest[0]], options?.schema, entity);
       giveSchemaTo([isName(entity) ? rest[0] : entity], this, options);
 
       return super.merge(...args);
