@@ -1,4 +1,12 @@
-import { EventType, helper, type ChangeSet, type Collection, type EntityManager, type UnitOfWork } from '@mikro-orm/core';
+import {
+  EventType,
+  helper,
+  type ChangeSet,
+  type Collection,
+  type EntityManager,
+  type EntityMetadata,
+  type UnitOfWork,
+} from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
 import type { Scope } from '../scope/scope.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
@@ -88,14 +96,16 @@ function mayHaveChanged({ uow, em }: Flush): boolean {
     }
   }
 
-  let known: object | undefined;
+  const classes = new Set<EntityMetadata>();
 
   for (const { meta } of uow.getChangeSets()) {
-    if (meta !== known && (isKeyedByRelation(meta) || ENTITY_HOOKS.some(event => events.hasListeners(event, meta)))) {
+    classes.add(meta);
+  }
+
+  for (const meta of classes) {
+    if (isKeyedByRelation(meta) || ENTITY_HOOKS.some(event => events.hasListeners(event, meta))) {
       return true;
     }
-
-    known = meta;
   }
 
   return false;

@@ -35,7 +35,7 @@ export function refuseForeignArguments(
     const known = belongsTo(context, scope) ? context : undefined;
 
     // nothing is made for what is the tenant's own, as most that is given is
-    if (tenant === undefined || tenant === rules.publicSchema || given.every(value => holdsOnlyOwn(value, tenant, known))) {
+    if (tenant === undefined || tenant === rules.publicSchema || holdsOnlyOwn(given, tenant, known)) {
       return;
     }
   }
