@@ -6,6 +6,7 @@ import { refuseCarried } from '../scope/carried-tenants.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { checkPlatform } from '../tenant/driver-check.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
+import type { Others } from '../tenant/other-arguments.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { surviveLostConnections } from '../connection/lost-connections.js';
 import { shareConnections } from '../connection/pooled-tenants.js';
@@ -57,11 +58,10 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       });
     }
 
-    override getSchemaName(...args: Args<'getSchemaName'>) {
-      const [meta, options] = args;
-
+    // asked for with every row
+    override getSchemaName(meta?: Args<'getSchemaName'>[0], options?: Args<'getSchemaName'>[1], ...rest: Others<Args<'getSchemaName'>, 2>) {
       if (meta === undefined || !isTenantEntity(meta)) {
-        return meta?.schema ?? super.getSchemaName(...args);
+        return meta?.schema ?? super.getSchemaName(meta, options, ...rest);
       }
 
       const rules = (this.knownRules ??= TenantRules.of(this.config));
