@@ -133,6 +133,10 @@ const PLAIN_READ = new RegExp(
     `(?:from|join) ${QUOTED}\\.${QUOTED}(?! *[.(])`,
     `as ${QUOTED}(?! *[.(])`,
     `${QUOTED}\\.(?:${QUOTED}|\\*)(?! *[.('])`,
+    // as Kysely writes them: all columns, a column that is compared, and a parameter
+    `(?<=^select )\\*(?= from ")`,
+    `(?<= (?:where|and|or) )${QUOTED}(?= (?:=|<|>|<=|>=|<>|!=|in) )`,
+    `\\$\\d+(?![\\w.$"'\\u0080-\\uffff])`,
     // none of these is the name of a function, a type or a table
     `(?:select|distinct|where|and|or|not|on|in|null|true|false|asc|desc|limit|offset)(?![\\w.$"'\\u0080-\\uffff])`,
     `(?:group|order) by(?= ["\\d(])`,
