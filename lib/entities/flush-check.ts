@@ -69,7 +69,7 @@ export function checkChangeSets(changeSets: readonly ChangeSet<object>[], flush:
   const look = lookAt(flush);
   checkSchemas(changeSets, look, flush);
 
-  if (!mayHaveChanged(flush)) {
+  if (!mayHaveChanged(changeSets, flush)) {
     return;
   }
 
@@ -80,8 +80,8 @@ export function checkChangeSets(changeSets: readonly ChangeSet<object>[], flush:
   }
 }
 
-/** Whether what this flush writes may differ from what was checked before its transaction. */
-function mayHaveChanged({ uow, em }: Flush): boolean {
+/** Whether what is written may differ from what was checked before the transaction of a flush. */
+function mayHaveChanged(changeSets: readonly ChangeSet<object>[], { uow, em }: Flush): boolean {
   const events = em.getEventManager();
 
   // MikroORM computes what it has postponed when it writes it
@@ -97,9 +97,16 @@ function mayHaveChanged({ uow, em }: Flush): boolean {
   }
 
   const classes = new Set<EntityMetadata>();
+  const planned = new Set<object>();
 
-  for (const { meta } of uow.getChangeSets()) {
+  for (const { entity, meta } of uow.getChangeSets()) {
     classes.add(meta);
+    planned.add(entity);
+  }
+
+  // `em.insert()` writes without a flush, and `em.clear()` forgets what a flush still writes
+  if (changeSets.some(({ entity }) => !planned.has(entity))) {
+    return true;
   }
 
   for (const meta of classes) {

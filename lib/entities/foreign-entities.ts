@@ -4,6 +4,7 @@ import { entitiesOf, firstForeignEntity, foreignSchema, isKnownOwn } from './rel
 import { refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { anyWithin } from '../scope/plain-values.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
 
 /**
  * Refuses data and conditions that hold an entity of another tenant, or a query that was built for one. Of an entity MikroORM takes its key
@@ -29,6 +30,24 @@ export function refuseForeignEntities(
 
   for (const value of given) {
     refuseIn(value, own, { path: entity === undefined ? [] : [entity], seen });
+  }
+}
+
+/**
+ * Refuses a new entity of a tenant that refers to another tenant's. An EntityManager without a tenant stores it where the entity is.
+ *
+ * @throws CrossTenantError `CROSS_TENANT`
+ */
+export function refuseForeignRelations(entity: unknown): void {
+  if (!Utils.isEntity<object>(entity)) {
+    return;
+  }
+
+  const { __meta: meta, __schema: schema } = helper(entity);
+  const foreign = schema === undefined || !isTenantEntity(meta.root) ? undefined : firstForeignEntity(entity, schema);
+
+  if (schema !== undefined && foreign !== undefined) {
+    throw CrossTenantError.relation(foreign.property, schema, foreign.schemaName);
   }
 }
 

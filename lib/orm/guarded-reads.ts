@@ -7,7 +7,7 @@ import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { namesOther, refuseForeignArguments } from './given-entities.js';
 import { addsFiltersAsMikro, mayHaveFilters } from './guarded-filters.js';
-import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
+import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
 /** The methods of an EntityManager that read entities, by a condition or from loaded entities. */
 export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
@@ -15,7 +15,7 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
 
   // one of the user's own may add anything to a condition
   const addsOnlyFilters =
-    EntityManagerOfMikro.prototype.processWhere === (MikroEntityManager.prototype as unknown as OpenEntityManager).processWhere &&
+    ADDING.every(name => Reflect.get(EntityManagerOfMikro.prototype, name) === Reflect.get(MikroEntityManager.prototype, name)) &&
     addsFiltersAsMikro(EntityManagerOfMikro);
 
   return class GuardedReads extends EntityManagerOfMikro {
@@ -150,6 +150,9 @@ async function populateOfOther<Populate extends readonly PopulateHint[]>(
 const READ = { isRead: true };
 
 const WRITE = { isRead: false };
+
+/** The methods through which a condition passes, beside that of filters. */
+const ADDING = ['processWhere', 'applyDiscriminatorCondition'] as const;
 
 interface SchemaOption {
   schema?: string | undefined;

@@ -1,5 +1,6 @@
 import { helper, Utils, type EntityName } from '@mikro-orm/core';
 import { TenantWriteRefusedError } from '../errors/index.js';
+import { refuseForeignRelations } from '../entities/foreign-entities.js';
 import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { refuseSettingsInData } from '../entities/settings-in-data.js';
 import { updateTenants } from '../query/update-tenants.js';
@@ -19,6 +20,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       const [entity, data, options] = args;
       refuseTenantWrite(this, 'em.insert()', 'em.persistAndFlush(…)', entity);
       refuseForeignArguments(this, isName(entity) ? [data] : [entity, data], options?.schema, entity);
+      refuseForeignNew(this, [data ?? entity]);
 
       return super.insert(...args);
     }
@@ -27,6 +29,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       const [entities, data, options] = args;
       refuseTenantWrite(this, 'em.insertMany()', 'em.persistAndFlush([…])', entities);
       refuseForeignArguments(this, [entities, data], options?.schema, entities);
+      refuseForeignNew(this, data ?? entities);
 
       return super.insertMany(...args);
     }
@@ -117,6 +120,13 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
 function giveSchemaTo(entity: unknown, { config }: GuardedEntityManager, options: SchemaOption | undefined): void {
   if (options?.schema !== undefined && Utils.isEntity<object>(entity)) {
     giveSchema(entity, { config, schema: options.schema });
+  }
+}
+
+/** What `refuseForeignArguments` does not look at: new entities in an EntityManager without a tenant. */
+function refuseForeignNew(em: GuardedEntityManager, entities: unknown): void {
+  if (em.getContext(false).schema === undefined && Array.isArray(entities)) {
+    entities.forEach(refuseForeignRelations);
   }
 }
 
