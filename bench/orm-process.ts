@@ -1,3 +1,4 @@
+import { Session } from 'node:inspector/promises';
 import { defineConfig, MikroORM, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { ENTITIES, TABLES, WORKS, type Work } from './orm-works.ts';
 
@@ -8,11 +9,19 @@ export type Side = 'tenants' | 'stock';
 export interface Order {
   readonly work: string;
   readonly times: number;
+  /** Whether nothing may be collected meanwhile. */
+  readonly isCollectedBefore?: boolean;
+  /** Whether each call of a function is counted. V8 then compiles none of them for speed. */
+  readonly countsCalls?: boolean;
 }
 
 export interface Done {
   /** Microseconds of the processor for each. */
   readonly µs: number;
+  /** What each has allocated, if nothing was collected meanwhile. */
+  readonly bytes: number;
+  /** How many functions each has called, if they were counted. */
+  readonly calls?: number;
 }
 
 const SCHEMA = 'acme';
@@ -67,17 +76,44 @@ async function open(side: Side, url: string): Promise<(work: Work, times: number
 const [side, url] = process.argv.slice(2) as [Side, string];
 const run = await open(side, url);
 
-process.on('message', ({ work, times }: Order) => {
-  const each = WORKS[work]?.work as Work;
-  const before = process.cpuUsage();
+async function follow({ work, times, isCollectedBefore, countsCalls }: Order): Promise<Done> {
+  const { work: each } = WORKS[work] as { readonly work: Work };
 
-  run(each, times).then(
-    () => {
-      const { user, system } = process.cpuUsage(before);
-      process.send?.({ µs: (user + system) / times } satisfies Done);
-    },
+  if (isCollectedBefore === true) {
+    globalThis.gc?.({ type: 'minor' });
+  }
+
+  const counter = countsCalls === true ? await startCounting() : undefined;
+  const { heapUsed } = process.memoryUsage();
+  const before = process.cpuUsage();
+  await run(each, times);
+  const { user, system } = process.cpuUsage(before);
+  const bytes = (process.memoryUsage().heapUsed - heapUsed) / times;
+  const calls = await counter?.();
+
+  return { µs: (user + system) / times, bytes, ...(calls === undefined ? {} : { calls: calls / times }) };
+}
+
+async function startCounting(): Promise<() => Promise<number>> {
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false });
+
+  return async () => {
+    const { result } = await session.post('Profiler.takePreciseCoverage');
+    session.disconnect();
+
+    // a function without a call is not always told of, and the first range is all of it
+    return result.reduce((sum, { functions }) => sum + functions.reduce((all, { ranges }) => all + (ranges[0]?.count ?? 0), 0), 0);
+  };
+}
+
+process.on('message', (order: Order) => {
+  follow(order).then(
+    done => process.send?.(done),
     (error: unknown) => process.send?.({ error: String((error as Error).stack) }),
   );
 });
 process.on('disconnect', () => process.exit());
-process.send?.({ µs: 0 } satisfies Done);
+process.send?.({ µs: 0, bytes: 0 } satisfies Done);

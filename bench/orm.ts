@@ -12,16 +12,24 @@ import { median, round, scaled, type Report } from './report.ts';
 export async function orm(url: string, only?: string): Promise<Report> {
   const works = Object.keys(WORKS).filter(name => only === undefined || name.toLowerCase().includes(only.toLowerCase()));
   const times = await inTurns(url, works);
+  const calls = await countCalls(url, works);
   const counts = await counted(url, works);
   const rows = works.map(work => {
     const { tenants, stock, ratio } = times.get(work) as Ratio;
     const instructions = counts?.of.get(work);
+    const { calls: called, bytes } = calls.get(work) as CalledRatios;
 
     return {
       work,
       'µs of the processor': round(tenants, 1),
       'stock, µs': round(stock, 1),
       ratio: round(ratio, 3),
+      calls: round(called.tenants),
+      'stock, calls': round(called.stock),
+      'ratio of calls': round(called.ratio, 3),
+      'kB allocated': round(bytes.tenants / 1000, 1),
+      'stock, kB': round(bytes.stock / 1000, 1),
+      'ratio of kB': round(bytes.ratio, 3),
       ...(instructions === undefined
         ? {}
         : {
@@ -72,6 +80,46 @@ async function inTurns(url: string, works: readonly string[]): Promise<ReadonlyM
   return results;
 }
 
+/**
+ * How many functions each work calls, and how much it allocates. Both hardly differ between two runs, and need no counter: instructions differ by how V8
+ * has compiled the same functions in one process and in another.
+ */
+async function countCalls(url: string, works: readonly string[]): Promise<ReadonlyMap<string, CalledRatios>> {
+  const found = { tenants: new Map<string, Done>(), stock: new Map<string, Done>() };
+
+  for (const side of SIDES) {
+    const { order, stop } = await start(side, url, ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64']);
+
+    for (const work of works) {
+      const times = timesOf(work, COUNTED);
+      const counts: Done[] = [];
+      await order({ work, times });
+
+      for (let n = 0; n < COUNTS; n += 1) {
+        const { bytes } = await order({ work, times, isCollectedBefore: true });
+        counts.push({ ...(await order({ work, times, countsCalls: true })), bytes });
+      }
+
+      const of = (name: 'bytes' | 'calls'): number => median(counts.map(each => each[name] ?? NaN));
+      found[side].set(work, { µs: NaN, bytes: of('bytes'), calls: of('calls') });
+    }
+
+    stop();
+  }
+
+  return new Map(
+    works.map(work => {
+      const ratioOf = (name: 'bytes' | 'calls'): Ratio => {
+        const [tenants = NaN, stock = NaN] = SIDES.map(side => found[side].get(work)?.[name]);
+
+        return { tenants, stock, ratio: tenants / stock };
+      };
+
+      return [work, { calls: ratioOf('calls'), bytes: ratioOf('bytes') }];
+    }),
+  );
+}
+
 async function counted(url: string, works: readonly string[]): Promise<{ by: string; of: ReadonlyMap<string, Ratio> } | undefined> {
   const counter = await findCounter();
 
@@ -81,7 +129,7 @@ async function counted(url: string, works: readonly string[]): Promise<{ by: str
 
   const [tenants, stock] = await Promise.all(
     // the first makes the tables, and no other process may be looking for them
-    SIDES.map(async side => countSide(counter, await start(side, url, counter), works)),
+    SIDES.map(async side => countSide(counter, await start(side, url, [], counter), works)),
   );
   await counter.close();
   const of = new Map(
@@ -95,7 +143,7 @@ async function counted(url: string, works: readonly string[]): Promise<{ by: str
   return { by: counter.name, of };
 }
 
-/** The instructions of each work: the median of several counts, as V8 compiles some code again in one or the other. */
+/** The instructions of each work: the fewest of several counts, as V8 compiles some code again in one or the other, which takes more than the work. */
 async function countSide(counter: Counter, counted: WorkProcess, works: readonly string[]): Promise<Map<string, number>> {
   const { pid, order, stop } = counted;
   const found = new Map<string, number>();
@@ -113,7 +161,7 @@ async function countSide(counter: Counter, counted: WorkProcess, works: readonly
     }
 
     await counter.stop(pid);
-    found.set(work, median(counts));
+    found.set(work, Math.min(...counts));
   }
 
   stop();
@@ -130,8 +178,8 @@ async function warmUp({ order }: WorkProcess, works: readonly string[]): Promise
   }
 }
 
-async function start(side: Side, url: string, counter?: Counter): Promise<WorkProcess> {
-  const [execPath = process.execPath, ...execArgv] = counter?.command ?? [process.execPath, '--expose-gc'];
+async function start(side: Side, url: string, flags: readonly string[] = [], counter?: Counter): Promise<WorkProcess> {
+  const [execPath = process.execPath, ...execArgv] = counter?.command ?? [process.execPath, ...flags];
   const child: ChildProcess = fork(PROGRAM, [side, url], { execPath, execArgv });
   const answer = (): Promise<Done> =>
     new Promise((resolve, reject) => {
@@ -167,6 +215,11 @@ const PER_ROUND = scaled(400, 20);
 const WARM_UP = scaled(6_000, 80);
 const COUNTED = scaled(50, 10);
 const COUNTS = scaled(7, 3);
+
+interface CalledRatios {
+  readonly calls: Ratio;
+  readonly bytes: Ratio;
+}
 
 interface Ratio extends Record<Side, number> {
   readonly ratio: number;

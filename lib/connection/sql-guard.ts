@@ -4,7 +4,7 @@ import { KYSELY_INSTANCE } from '../tenant/config-check.js';
 import { isPglite } from '../tenant/is-pglite.js';
 import { CrossTenantError, PoolerModeError, TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
-import { refuseCarried, refuseTenants } from '../scope/carried-tenants.js';
+import { carriedBy, refuseTenants } from '../scope/carried-tenants.js';
 import { readInThisContext } from '../scope/read-in-scope.js';
 import { hasSqlState, refusesTransactions } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -76,19 +76,19 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   };
 
   // a native query or a fragment has no scope of its own that it would be run in
-  open.execute = (...args) => {
+  open.execute = (query, params, ...rest) => {
     try {
-      guard.refuseCarried(args);
+      guard.refuseCarried(query, params);
     } catch (error) {
       return Promise.reject(error);
     }
 
-    return execute(...args);
+    return execute(query, params, ...rest);
   };
 
   // a generator starts at its first read, which may be in another scope or in none
   open.stream = (...args) => {
-    guard.refuseCarried(args);
+    guard.refuseCarried(args[0], args[1]);
 
     return readInThisContext(stream(...args));
   };
@@ -207,9 +207,18 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   /** @throws CrossTenantError for a query, or a value of one, that was built for another tenant than its SQL is for */
-  refuseCarried([query, params]: readonly unknown[]): void {
-    const target = this.#target();
-    refuseCarried([query, params], target.kind === 'tenant' ? target.schemaName : undefined);
+  refuseCarried(query: unknown, params: unknown): void {
+    if (typeof query === 'string' && params === undefined) {
+      return;
+    }
+
+    const carried = carriedBy([query, params]);
+
+    // most carry none, and whom they are for does not matter then
+    if (carried.length > 0) {
+      const target = this.#target();
+      refuseTenants(carried, target.kind === 'tenant' ? target.schemaName : undefined);
+    }
   }
 
   /** Whom a statement that was let through is for. */

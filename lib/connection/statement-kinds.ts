@@ -11,6 +11,10 @@ export function mayWrite(sql: string): boolean {
     return false;
   }
 
+  if (WRITING_FIRST.test(sql)) {
+    return true;
+  }
+
   const word = firstWordOf(sql);
 
   // what is only seen at a closer look is seldom there at all
@@ -120,6 +124,9 @@ function nameIn(sql: string): string {
 }
 
 const WRITES: ReadonlySet<string> = new Set('insert update delete merge call do truncate refresh'.split(' '));
+
+/** The beginning of most that write. */
+const WRITING_FIRST = /^(?:insert|update|delete) /;
 
 const LOOKS_UP: ReadonlySet<string> = new Set('select values table with insert update delete merge create alter drop comment'.split(' '));
 

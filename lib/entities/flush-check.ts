@@ -1,9 +1,18 @@
-import { helper, type ChangeSet, type Collection, type EntityManager, type UnitOfWork } from '@mikro-orm/core';
+import {
+  EventType,
+  helper,
+  type ChangeSet,
+  type Collection,
+  type EntityManager,
+  type EntityMetadata,
+  type UnitOfWork,
+} from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
+import type { Scope } from '../scope/scope.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { refuseSchemaOfShared } from './schema-of-shared.js';
-import { entitiesOf, firstForeignEntity, foreignSchema, propertyTo } from './relations.js';
+import { belongsTo, entitiesOf, firstForeignEntity, foreignSchema, isKeyedByRelation, isKnownOwn, propertyTo } from './relations.js';
 
 /** One flush of an EntityManager. */
 export interface Flush {
@@ -23,53 +32,99 @@ export interface Flush {
  */
 export function checkFlush(flush: Flush): void {
   const { uow } = flush;
-  const own = tenantOf(flush);
+  const look = lookAt(flush);
   const changeSets = uow.getChangeSets();
 
-  checkCollections(flush);
+  checkCollections(flush, look);
   checkPostponed(flush);
 
   const checked = uow.getPersistStack();
 
   // MikroORM cascades from every managed entity, so the persist stack has every entity of the flush except the removed ones
   for (const entity of checked) {
-    checkEntity(entity, own, flush);
+    checkEntity(entity, look, flush);
   }
 
-  for (const { entity } of changeSets) {
-    const { __meta: meta, __schema: schema } = helper(entity);
-
+  for (const { entity, meta } of changeSets) {
     // an entity whose change set a hook computed is no longer on the persist stack
-    if (schema !== undefined && isTenantEntity(meta.root) && !checked.has(entity)) {
-      checkRelations(entity, schema);
+    if (isTenantEntity(meta.root) && !checked.has(entity)) {
+      const { __schema: schema } = helper(entity);
+
+      if (schema !== undefined) {
+        checkRelations(entity, schema, look);
+      }
     }
   }
 
-  checkSchemas(changeSets, flush);
+  checkSchemas(changeSets, look, flush);
 }
 
 /**
- * Checks the change sets again, immediately before they are written. A hook may have set another tenant's entity.
+ * Checks the change sets again, immediately before they are written. A hook may have set another tenant's entity. Where there is none, what is
+ * written is what was checked: MikroORM reads the entities no more.
  *
  * @throws TenantContextRequiredError `TENANT_CONTEXT_REQUIRED` or CrossTenantError `CROSS_TENANT`
  */
 export function checkChangeSets(changeSets: readonly ChangeSet<object>[], flush: Flush): void {
-  checkSchemas(changeSets, flush);
+  const look = lookAt(flush);
+  checkSchemas(changeSets, look, flush);
+
+  if (!mayHaveChanged(changeSets, flush)) {
+    return;
+  }
 
   for (const { entity, meta, schema } of changeSets) {
     if (schema !== undefined && isTenantEntity(meta.root)) {
-      checkRelations(entity, schema);
+      checkRelations(entity, schema, look);
     }
   }
 }
 
-function checkSchemas(changeSets: readonly ChangeSet<object>[], flush: Flush): void {
-  const own = tenantOf(flush);
-  const seen = new Set<string | undefined>();
+/** Whether what is written may differ from what was checked before the transaction of a flush. */
+function mayHaveChanged(changeSets: readonly ChangeSet<object>[], { uow, em }: Flush): boolean {
+  const events = em.getEventManager();
+
+  // MikroORM computes what it has postponed when it writes it
+  if (uow.getExtraUpdates().size > 0) {
+    return true;
+  }
+
+  // one that subscribes to some entities alone is told of every transaction
+  for (const subscriber of events.getSubscribers()) {
+    if (EventType.beforeTransactionStart in subscriber || EventType.afterTransactionStart in subscriber) {
+      return true;
+    }
+  }
+
+  const classes = new Set<EntityMetadata>();
+  const planned = new Set<object>();
+
+  for (const { entity, meta } of uow.getChangeSets()) {
+    classes.add(meta);
+    planned.add(entity);
+  }
+
+  // `em.insert()` writes without a flush, and `em.clear()` forgets what a flush still writes
+  if (changeSets.some(({ entity }) => !planned.has(entity))) {
+    return true;
+  }
+
+  for (const meta of classes) {
+    if (isKeyedByRelation(meta) || ENTITY_HOOKS.some(event => events.hasListeners(event, meta))) {
+      return true;
+    }
+  }
+
+  return false;
+}
+
+function checkSchemas(changeSets: readonly ChangeSet<object>[], { own, scope }: Look, flush: Flush): void {
+  let isFirst = true;
+  let known: string | undefined;
 
   for (const { entity, meta, schema } of changeSets) {
     if (!isTenantEntity(meta.root)) {
-      refuseSchemaOfShared(meta, { schema, own, mayNameTenant: false, rules: flush.rules, scope: flush.rules.scope });
+      refuseSchemaOfShared(meta, { schema, own, mayNameTenant: false, rules: flush.rules, scope });
       continue;
     }
 
@@ -77,8 +132,9 @@ function checkSchemas(changeSets: readonly ChangeSet<object>[], flush: Flush): v
       throw CrossTenantError.foreignFlush(meta.className, [own, schema], pathTo(entity, own, flush));
     }
 
-    if (!seen.has(schema)) {
-      seen.add(schema);
+    if (isFirst || schema !== known) {
+      isFirst = false;
+      known = schema;
       flush.em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
     }
   }
@@ -89,14 +145,14 @@ function checkSchemas(changeSets: readonly ChangeSet<object>[], flush: Flush): v
  *
  * @throws CrossTenantError `CROSS_TENANT`
  */
-export function checkCollections(flush: Flush): void {
+export function checkCollections(flush: Flush, look: Look = lookAt(flush)): void {
   for (const { owner } of flush.uow.getCollectionUpdates() as readonly Collection<object>[]) {
     const { __meta: meta, __schema: schema } = helper(owner);
-    const own = tenantOf(flush) ?? schema;
+    const own = look.own ?? schema;
 
     if (isTenantEntity(meta.root) && own !== undefined) {
-      refuseForeignOwner(owner, own, flush);
-      checkRelations(owner, own);
+      refuseForeignOwner(owner, own, look, flush);
+      checkRelations(owner, own, look);
     }
   }
 }
@@ -122,41 +178,47 @@ function checkPostponed({ uow }: Flush): void {
   }
 }
 
-function checkEntity(entity: object, own: string | undefined, flush: Flush): void {
+function checkEntity(entity: object, look: Look, flush: Flush): void {
   const { __meta: meta, __schema: schema, __em: em } = helper(entity);
 
   if (!isTenantEntity(meta.root) || schema === undefined) {
     return;
   }
 
-  checkRelations(entity, schema);
+  checkRelations(entity, schema, look);
 
   // outside a scope an EntityManager can read another tenant's entity on request. It may keep it as long as it does not write it
-  if (own !== undefined && em !== flush.em) {
-    refuseForeignOwner(entity, own, flush);
+  if (look.own !== undefined && em !== flush.em) {
+    refuseForeignOwner(entity, look.own, look, flush);
   }
 }
 
-function checkRelations(entity: object, schemaName: string): void {
-  const foreign = firstForeignEntity(entity, schemaName);
+function checkRelations(entity: object, schemaName: string, { known }: Look): void {
+  const foreign = firstForeignEntity(entity, schemaName, known);
 
   if (foreign !== undefined) {
     throw CrossTenantError.relation(foreign.property, schemaName, foreign.schemaName);
   }
 }
 
-function refuseForeignOwner(entity: object, own: string, flush: Flush): void {
-  const schema = foreignSchema(entity, own);
+function refuseForeignOwner(entity: object, own: string, { known }: Look, flush: Flush): void {
+  const schema = isKnownOwn(entity, own, known) ? undefined : foreignSchema(entity, own);
 
   if (schema !== undefined) {
     throw CrossTenantError.foreignFlush(helper(entity).__meta.className, [own, schema], pathTo(entity, own, flush));
   }
 }
 
+function lookAt(flush: Flush): Look {
+  const { scope } = flush.rules;
+
+  return { own: tenantOf(flush, scope), known: belongsTo(flush.em, scope) ? flush.em : undefined, scope };
+}
+
 /** The tenant of a flush: the scope's, else the EntityManager's, else that of the first changed entity. */
-function tenantOf({ uow, em, rules }: Flush): string | undefined {
-  if (rules.scope?.kind === 'tenant') {
-    return rules.scope.schemaName;
+function tenantOf({ uow, em, rules }: Flush, scope: Scope | undefined): string | undefined {
+  if (scope?.kind === 'tenant') {
+    return scope.schemaName;
   }
 
   if (em.schema !== undefined && em.schema !== rules.publicSchema) {
@@ -177,4 +239,21 @@ function pathTo(entity: object, own: string, { uow }: Flush): string | undefined
   }
 
   return undefined;
+}
+
+const ENTITY_HOOKS = [
+  EventType.beforeCreate,
+  EventType.afterCreate,
+  EventType.beforeUpdate,
+  EventType.afterUpdate,
+  EventType.beforeDelete,
+  EventType.afterDelete,
+] as const;
+
+/** What is asked for once for all entities of a flush. It holds until the next `await`. */
+interface Look {
+  readonly own: string | undefined;
+  /** The EntityManager, if it is known to be of the scope. */
+  readonly known: object | undefined;
+  readonly scope: Scope | undefined;
 }

@@ -1,9 +1,10 @@
 import { helper, Reference, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
-import { entitiesOf, firstForeignEntity, foreignSchema } from './relations.js';
+import { entitiesOf, firstForeignEntity, foreignSchema, isKnownOwn } from './relations.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { anyWithin } from '../scope/plain-values.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
 
 /**
  * Refuses data and conditions that hold an entity of another tenant, or a query that was built for one. Of an entity MikroORM takes its key
@@ -33,6 +34,24 @@ export function refuseForeignEntities(
 }
 
 /**
+ * Refuses a new entity of a tenant that refers to another tenant's. An EntityManager without a tenant stores it where the entity is.
+ *
+ * @throws CrossTenantError `CROSS_TENANT`
+ */
+export function refuseForeignRelations(entity: unknown): void {
+  if (!Utils.isEntity<object>(entity)) {
+    return;
+  }
+
+  const { __meta: meta, __schema: schema } = helper(entity);
+  const foreign = schema === undefined || !isTenantEntity(meta.root) ? undefined : firstForeignEntity(entity, schema);
+
+  if (schema !== undefined && foreign !== undefined) {
+    throw CrossTenantError.relation(foreign.property, schema, foreign.schemaName);
+  }
+}
+
+/**
  * Whether there is anything in the value that `refuseForeignEntities` would look at: whatever is not a value, a date, or a list or plain object of
  * such. Most data and conditions are no more than that.
  */
@@ -50,6 +69,53 @@ export function anyMayHoldEntities(options: object): boolean {
 
   return false;
 }
+
+/**
+ * Whether all that is in the value is known to be of the tenant, so that `refuseForeignEntities` would find nothing. `known` is an EntityManager for
+ * which `belongsTo` has said so. Whatever is neither a value, an entity, nor a list or plain object
+ * of such is not known.
+ */
+export function holdsOnlyOwn(value: unknown, own: string, known: object | undefined, depth: number = MAX_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) {
+    return typeof value !== 'symbol';
+  }
+
+  const isEntity: boolean = Utils.isEntity(value);
+
+  if (isEntity || value instanceof Reference) {
+    const entity: object = value instanceof Reference ? value.unwrap() : value;
+
+    return isKnownOwn(entity, own, known) && firstForeignEntity(entity, own, known) === undefined;
+  }
+
+  if (depth === 0) {
+    return false;
+  }
+
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (!holdsOnlyOwn(item, own, known, depth - 1)) {
+        return false;
+      }
+    }
+
+    return true;
+  }
+
+  if (!Utils.isPlainObject<Readonly<Record<string, unknown>>>(value)) {
+    return value instanceof Date;
+  }
+
+  for (const key in value) {
+    if (!holdsOnlyOwn(value[key], own, known, depth - 1)) {
+      return false;
+    }
+  }
+
+  return Object.getOwnPropertySymbols(value).length === 0;
+}
+
+const MAX_DEPTH = 8;
 
 function isNoDate(leaf: object): boolean {
   return !(leaf instanceof Date);

@@ -1,12 +1,15 @@
-import { helper, Utils, type EntityMetadata, type UnitOfWork } from '@mikro-orm/core';
+import { helper, Utils, type EntityManager, type EntityMetadata, type MetadataStorage, type UnitOfWork } from '@mikro-orm/core';
 import { refersToTenantRows } from './shared-relations.js';
 
 /**
  * Sets the tenant's schema on new entities in a collection of a shared entity. MikroORM would give them the schema of the collection's owner,
  * which is the public one. Must be called before a flush collects the new entities.
  */
-export function assignSchemaToNewItems(uow: UnitOfWork, schemaName: string | undefined): void {
-  if (schemaName === undefined) {
+export function assignSchemaToNewItems(uow: UnitOfWork, em: EntityManager): void {
+  const schemaName = em.schema;
+
+  // few applications have such a collection, and every flush comes here
+  if (schemaName === undefined || !hasCollections(em.getMetadata())) {
     return;
   }
 
@@ -24,6 +27,19 @@ export function assignSchemaToNewItems(uow: UnitOfWork, schemaName: string | und
   }
 }
 
+function hasCollections(storage: MetadataStorage): boolean {
+  const all = storage.getAll();
+  let found = knownStorages.get(storage);
+
+  // `orm.discoverEntity()` adds entities later
+  if (found?.entities !== all.size) {
+    found = { entities: all.size, hasAny: [...all.values()].some(meta => collectionsOf(meta).length > 0) };
+    knownStorages.set(storage, found);
+  }
+
+  return found.hasAny;
+}
+
 function collectionsOf(meta: EntityMetadata): readonly string[] {
   let names = known.get(meta);
 
@@ -36,3 +52,5 @@ function collectionsOf(meta: EntityMetadata): readonly string[] {
 }
 
 const known = new WeakMap<EntityMetadata, readonly string[]>();
+
+const knownStorages = new WeakMap<MetadataStorage, { readonly entities: number; readonly hasAny: boolean }>();

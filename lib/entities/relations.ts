@@ -1,5 +1,5 @@
-import { helper, Reference, Utils, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
-import { currentScope } from '../scope/scope.js';
+import { Collection, helper, Reference, Utils, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
+import { currentScope, type Scope } from '../scope/scope.js';
 import { isSameTenant } from '../scope/tenant-identity.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
@@ -16,11 +16,12 @@ export interface Referred {
  * The first entity of another tenant that this entity refers to directly: by a foreign key, also one of an embeddable, or in a collection. An
  * entity without a schema is accepted. It is new or only a key, and gets the tenant that it is stored in.
  */
-export function firstForeignEntity(entity: object, schemaName: string): Referred | undefined {
+export function firstForeignEntity(entity: object, schemaName: string, known?: object): Referred | undefined {
   const { __meta: meta } = helper(entity);
 
   for (const property of tenantRelationsOf(meta)) {
-    const found = foreignIn(valueOf(entity, meta, property), schemaName);
+    const value = valueOf(entity, meta, property);
+    const found = isKnownOwn(value, schemaName, known) ? undefined : foreignIn(value, schemaName);
 
     if (found !== undefined) {
       return { ...found, property: propertyName(meta, property) };
@@ -28,6 +29,11 @@ export function firstForeignEntity(entity: object, schemaName: string): Referred
   }
 
   return undefined;
+}
+
+/** Whether the key of an entity is, or contains, that of a tenant's entity that it refers to. */
+export function isKeyedByRelation(meta: EntityMetadata): boolean {
+  return tenantRelationsOf(meta).some(({ primary }) => primary === true);
 }
 
 /** The property of the entity that refers to `target`, as a name for messages. */
@@ -47,6 +53,45 @@ export function foreignSchema(entity: object, schemaName: string): string | unde
   const { __meta: meta, __schema: schema, __em: em } = helper(entity);
 
   return schema !== undefined && (schema !== schemaName || isOfOther(em)) && isTenantEntity(meta.root) ? schema : undefined;
+}
+
+/**
+ * Whether the value of a relation is known to hold no entity of another tenant, by the schema and the EntityManager of each alone. The scope is
+ * asked for only of the others. `known` is an EntityManager for which `belongsTo` has said so.
+ */
+export function isKnownOwn(value: unknown, schemaName: string, known: object | undefined): boolean {
+  if (value === undefined || value === null) {
+    return true;
+  }
+
+  if (value instanceof Collection) {
+    for (const item of value.getItems(false) as readonly unknown[]) {
+      if (!isOwnEntity(item, schemaName, known)) {
+        return false;
+      }
+    }
+
+    return true;
+  }
+
+  return isOwnEntity(value instanceof Reference ? value.unwrap() : value, schemaName, known);
+}
+
+function isOwnEntity(value: unknown, schemaName: string, known: object | undefined): boolean {
+  if (!Utils.isEntity<object>(value)) {
+    return false;
+  }
+
+  const { __schema: schema, __em: em, __meta: meta } = helper(value);
+
+  return schema === undefined || (schema === schemaName && (em === undefined || em === known)) || !isTenantEntity(meta.root);
+}
+
+/** Whether the EntityManager is of no tenant that had the name of the scope's before or has it since. */
+export function belongsTo(em: ScopedEm, scope: Scope | undefined): boolean {
+  const { boundScope: bound } = em;
+
+  return bound?.kind !== 'tenant' || bound === scope || !isOfOther(em);
 }
 
 /** Whether the EntityManager belongs to another tenant than the scope, and both have or had the same name. */

@@ -9,7 +9,7 @@ import { refuseSettings } from '../tenant/settings.js';
  * @throws TenantSettingError `TENANT_SETTING_REFUSED`
  */
 export function refuseSettingsInData(data: unknown, meta: EntityMetadata | undefined, rules: TenantRules): void {
-  if (meta === undefined) {
+  if (meta === undefined || !mayHoldTenants(meta, rules)) {
     return;
   }
 
@@ -23,6 +23,41 @@ export function refuseSettingsInData(data: unknown, meta: EntityMetadata | undef
     }
   }
 }
+
+/** Whether the entity is a tenant, or its relations lead to tenants. Most do not, and their data is not looked at. */
+function mayHoldTenants(meta: EntityMetadata, rules: TenantRules): boolean {
+  let classes = known.get(rules);
+
+  if (classes === undefined) {
+    classes = new WeakMap();
+    known.set(rules, classes);
+  }
+
+  let leads = classes.get(meta);
+
+  if (leads === undefined) {
+    leads = leadsToTenants(meta, rules);
+    classes.set(meta, leads);
+  }
+
+  return leads;
+}
+
+function leadsToTenants(meta: EntityMetadata, rules: TenantRules, seen = new Set<EntityMetadata>()): boolean {
+  if (rules.isTenantClass(meta)) {
+    return true;
+  }
+
+  if (seen.has(meta)) {
+    return false;
+  }
+
+  seen.add(meta);
+
+  return meta.relations.some(({ targetMeta }) => targetMeta !== undefined && leadsToTenants(targetMeta, rules, seen));
+}
+
+const known = new WeakMap<TenantRules, WeakMap<EntityMetadata, boolean>>();
 
 // not only a plain object, as a key `constructor` makes any other of it
 function isData(value: unknown): value is Readonly<Record<string, unknown>> {

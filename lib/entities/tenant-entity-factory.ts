@@ -2,6 +2,7 @@ import { EntityFactory, helper, type Configuration } from '@mikro-orm/core';
 import { currentScope } from '../scope/scope.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
+import type { Others } from '../tenant/other-arguments.js';
 import { refuseSchemaOfShared } from './schema-of-shared.js';
 
 /** Gives the entity factory of an EntityManager that EntityManager's tenant, as fast as `giveTenantTo` does. */
@@ -23,27 +24,35 @@ export function giveTenantToFactory(entityFactory: EntityFactory, owner: Owner):
 export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntityFactoryClass) {
   declare readonly owner: Owner;
 
-  override create(...args: Args<'create'>): object {
+  override create(
+    entityName: Args<'create'>[0],
+    data: Args<'create'>[1],
+    options?: Args<'create'>[2],
+    ...rest: Others<Args<'create'>, 3>
+  ): object {
     const outerConfig = madeConfig;
     const outerSchema = madeSchema;
     madeConfig = this.owner.config;
-    madeSchema = args[2]?.schema ?? this.owner.schema;
+    madeSchema = options?.schema ?? this.owner.schema;
 
     try {
-      return super.create(...args);
+      return super.create(entityName, data, options, ...rest);
     } finally {
       madeConfig = outerConfig;
       madeSchema = outerSchema;
     }
   }
 
-  override createReference(...args: Args<'createReference'>): object {
-    const [entityName, id, options = {}, ...rest] = args;
-
+  override createReference(
+    entityName: Args<'createReference'>[0],
+    id: Args<'createReference'>[1],
+    options: Args<'createReference'>[2] = {},
+    ...rest: Others<Args<'createReference'>, 3>
+  ): object {
     if (options.schema !== undefined) {
       refuseOtherSchema(this.owner, entityName, options.schema);
 
-      return super.createReference(...args);
+      return super.createReference(entityName, id, options, ...rest);
     }
 
     // A reference that is not merged belongs to no EntityManager, and the factory that makes it for `ref()` is nobody's. Any other one
@@ -53,9 +62,15 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
     return super.createReference(entityName, id, schema === undefined ? options : { ...options, schema }, ...rest);
   }
 
-  override mergeData(...[meta, entity, data, options = {}, ...rest]: Args<'mergeData'>): void {
+  override mergeData(
+    meta: Args<'mergeData'>[0],
+    entity: Args<'mergeData'>[1],
+    data: Args<'mergeData'>[2],
+    options: Args<'mergeData'>[3] = {},
+    ...rest: Others<Args<'mergeData'>, 4>
+  ): void {
     const schema = options.schema ?? helper(entity).__schema;
-    super.mergeData(meta, entity, data, schema === undefined ? options : { ...options, schema }, ...rest);
+    super.mergeData(meta, entity, data, schema === undefined || schema === options.schema ? options : { ...options, schema }, ...rest);
   }
 }
 

@@ -1,5 +1,6 @@
 import { helper, ObjectHydrator, type Options } from '@mikro-orm/core';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
+import type { Others } from '../tenant/other-arguments.js';
 
 type HydratorClass = NonNullable<Options['hydrator']>;
 
@@ -10,9 +11,33 @@ type HydratorClass = NonNullable<Options['hydrator']>;
  */
 export function extendHydrator(Hydrator: HydratorClass = ObjectHydrator): HydratorClass {
   class TenantHydrator extends (Hydrator as unknown as OpenHydratorClass) {
-    // named one by one, as every row of a result comes here
-    override hydrate(...[entity, meta, data, factory, type, isNew, convertsTypes, schema, ...rest]: HydrateArgs): void {
-      super.hydrate(entity, meta, data, factory, type, isNew, convertsTypes, schema ?? schemaOfRelated(entity), ...rest);
+    // every row of a result comes here, which is why it names its arguments
+    override hydrate(
+      entity: HydrateArgs[0],
+      meta: HydrateArgs[1],
+      data: HydrateArgs[2],
+      factory: HydrateArgs[3],
+      type: HydrateArgs[4],
+      isNew?: HydrateArgs[5],
+      convertsTypes?: HydrateArgs[6],
+      schema?: HydrateArgs[7],
+      parentSchema?: HydrateArgs[8],
+      normalizesAccessors?: HydrateArgs[9],
+      ...rest: Others<HydrateArgs, 10>
+    ): void {
+      super.hydrate(
+        entity,
+        meta,
+        data,
+        factory,
+        type,
+        isNew,
+        convertsTypes,
+        schema ?? schemaOfRelated(entity),
+        parentSchema,
+        normalizesAccessors,
+        ...rest,
+      );
     }
   }
 

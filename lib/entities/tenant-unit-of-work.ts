@@ -2,6 +2,7 @@ import {
   Cascade,
   helper,
   Reference,
+  ReferenceKind,
   UnitOfWork,
   Utils,
   type Configuration,
@@ -14,6 +15,7 @@ import { innermostScope } from '../scope/scope.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
+import type { Others } from '../tenant/other-arguments.js';
 import { foreignSchema } from './relations.js';
 
 /**
@@ -42,36 +44,58 @@ export function giveTenantTo(unitOfWork: UnitOfWork, owner: Owner): void {
  * MikroORM gives a new entity its schema only when it flushes, and so would have it under one key before and under another one after. It would
  * then come back from the first when it was removed from the second.
  *
+ * Every entity of a flush and of a result comes through these methods, which is why they name their arguments.
+ *
  * Relies on `persist`, `merge` and `register` being all that stores entities in the identity map, and on every deletion going through
  * `computeChangeSet`. Cascades call these methods too.
  */
 export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkClass) {
   declare readonly owner: Owner;
 
-  override persist(...args: Args<'persist'>) {
-    giveSchema(args[0], this.owner);
-    super.persist(...args);
+  override persist(
+    entity: Args<'persist'>[0],
+    visited?: Args<'persist'>[1],
+    options?: Args<'persist'>[2],
+    ...rest: Others<Args<'persist'>, 3>
+  ): void {
+    giveSchema(entity, this.owner);
+    super.persist(entity, visited, options, ...rest);
   }
 
-  override merge(...args: Args<'merge'>) {
-    giveSchema(args[0], this.owner);
-    super.merge(...args);
+  override merge(entity: Args<'merge'>[0], visited?: Args<'merge'>[1], ...rest: Others<Args<'merge'>, 2>): void {
+    giveSchema(entity, this.owner);
+    super.merge(entity, visited, ...rest);
   }
 
-  override register(...args: Args<'register'>): ReturnType<OpenUnitOfWork['register']> {
-    giveSchema(args[0], this.owner);
+  override register(
+    entity: Args<'register'>[0],
+    data?: Args<'register'>[1],
+    options?: Args<'register'>[2],
+    ...rest: Others<Args<'register'>, 3>
+  ): ReturnType<OpenUnitOfWork['register']> {
+    giveSchema(entity, this.owner);
 
-    return super.register(...args);
+    return super.register(entity, data, options, ...rest);
   }
 
-  override computeChangeSet(...args: Args<'computeChangeSet'>) {
-    giveSchema(args[0], this.owner);
-    super.computeChangeSet(...args);
+  override computeChangeSet(
+    entity: Args<'computeChangeSet'>[0],
+    type?: Args<'computeChangeSet'>[1],
+    ...rest: Others<Args<'computeChangeSet'>, 2>
+  ): void {
+    giveSchema(entity, this.owner);
+    super.computeChangeSet(entity, type, ...rest);
   }
 
   // MikroORM passes the schema of the EntityManager, also for a shared entity, or none
-  override getById(...[entityName, id, schema, ...rest]: Args<'getById'>): ReturnType<OpenUnitOfWork['getById']> {
-    return super.getById(entityName, id, schemaOf(entityName, schema, this.owner), ...rest);
+  override getById(
+    entityName: Args<'getById'>[0],
+    id: Args<'getById'>[1],
+    schema?: Args<'getById'>[2],
+    convertsTypes?: Args<'getById'>[3],
+    ...rest: Others<Args<'getById'>, 4>
+  ): ReturnType<OpenUnitOfWork['getById']> {
+    return super.getById(entityName, id, schemaOf(entityName, schema, this.owner), convertsTypes, ...rest);
   }
 
   override getByKey(...[entityName, key, value, schema, ...rest]: Args<'getByKey'>): ReturnType<OpenUnitOfWork['getByKey']> {
@@ -79,24 +103,36 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
   }
 
   // the tenant of a scope may be changed by whoever reads it, and none of that is to be stored
-  override cascade(...args: Args<'cascade'>) {
-    const [entity, type] = args;
-
+  override cascade(
+    entity: Args<'cascade'>[0],
+    type: Args<'cascade'>[1],
+    visited?: Args<'cascade'>[2],
+    options?: Args<'cascade'>[3],
+    ...rest: Others<Args<'cascade'>, 4>
+  ): void {
     if ((type !== Cascade.PERSIST && type !== Cascade.MERGE) || !isTenantOfScope(entity, this)) {
-      super.cascade(...args);
+      super.cascade(entity, type, visited, options, ...rest);
     }
   }
 
   // MikroORM takes the key alone of a reference that no EntityManager has made
-  override fixMissingReference(...args: Args<'fixMissingReference'>) {
-    const [entity, property] = args;
-    const target: unknown = Reference.unwrapReference((entity as Readonly<Record<string, object>>)[property.name] as object);
+  override fixMissingReference(
+    entity: Args<'fixMissingReference'>[0],
+    property: Args<'fixMissingReference'>[1],
+    ...rest: Others<Args<'fixMissingReference'>, 2>
+  ): void {
+    const { kind, name } = property;
 
-    if (Utils.isEntity<object>(target) && !helper(target).__initialized && helper(target).__em === undefined) {
-      refuseForeignReference(entity, property, { target, own: this.owner.schema });
+    // of a collection it takes none
+    if (kind === ReferenceKind.MANY_TO_ONE || kind === ReferenceKind.ONE_TO_ONE) {
+      const target: unknown = Reference.unwrapReference((entity as Readonly<Record<string, object>>)[name] as object);
+
+      if (Utils.isEntity<object>(target) && !helper(target).__initialized && helper(target).__em === undefined) {
+        refuseForeignReference(entity, property, { target, own: this.owner.schema });
+      }
     }
 
-    super.fixMissingReference(...args);
+    super.fixMissingReference(entity, property, ...rest);
   }
 }
 
@@ -184,9 +220,9 @@ interface OpenUnitOfWork extends Omit<UnitOfWork, keyof OverriddenMethods>, Over
 type Args<Name extends keyof OverriddenMethods> = Parameters<OverriddenMethods[Name]>;
 
 interface OverriddenMethods {
-  cascade(entity: object, type: Cascade, ...rest: unknown[]): void;
+  cascade(entity: object, type: Cascade, visited?: Set<object>, options?: object): void;
   computeChangeSet(...args: Parameters<UnitOfWork['computeChangeSet']>): void;
-  fixMissingReference(entity: object, property: EntityProperty, ...rest: unknown[]): void;
+  fixMissingReference(entity: object, property: EntityProperty): void;
   getById(...args: Parameters<UnitOfWork['getById']>): ReturnType<UnitOfWork['getById']>;
   getByKey(...args: Parameters<UnitOfWork['getByKey']>): ReturnType<UnitOfWork['getByKey']>;
   merge(...args: Parameters<UnitOfWork['merge']>): void;

@@ -1,7 +1,9 @@
 import type { EntityManager, EntityMetadata, EntityName } from '@mikro-orm/core';
-import { mayHoldEntities, refuseForeignEntities } from '../entities/foreign-entities.js';
+import { holdsOnlyOwn, mayHoldEntities, refuseForeignEntities } from '../entities/foreign-entities.js';
+import { belongsTo } from '../entities/relations.js';
 import { refuseSchemaOfShared } from '../entities/schema-of-shared.js';
 import { isName } from '../tenant/entity-kinds.js';
+import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 
 /**
@@ -17,7 +19,8 @@ export function refuseForeignArguments(
   entity?: EntityName | object,
   { isRead = false }: { readonly isRead?: boolean } = {},
 ): void {
-  const own = em.getContext(false).schema;
+  const context = em.getContext(false);
+  const own = context.schema;
   const namesSchema = schema !== undefined && schema !== own;
 
   if (!namesSchema && !given.some(mayHoldEntities)) {
@@ -26,6 +29,17 @@ export function refuseForeignArguments(
 
   const rules = TenantRules.of(em.config);
   const { scope } = rules;
+
+  if (!namesSchema) {
+    const tenant = scope?.kind === 'tenant' ? scope.schemaName : own;
+    const known = belongsTo(context, scope) ? context : undefined;
+
+    // nothing is made for what is the tenant's own, as most that is given is
+    if (tenant === undefined || tenant === rules.publicSchema || holdsOnlyOwn(given, tenant, known)) {
+      return;
+    }
+  }
+
   const meta = entity === undefined ? undefined : metaOf(em, entity);
 
   if (namesSchema && meta !== undefined) {
@@ -48,6 +62,6 @@ export function metaOf(em: GuardedEntityManager, entity: EntityName | object): E
 
 /** The parts of an EntityManager that are used here. */
 export interface GuardedEntityManager extends Pick<EntityManager, 'config'> {
-  getContext(validate: false): { readonly schema: string | undefined };
+  getContext(validate: false): ScopedEm;
   getMetadata(): { find(entityName: EntityName): EntityMetadata | undefined };
 }

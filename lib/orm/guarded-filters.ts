@@ -1,4 +1,4 @@
-import { QueryHelper, Utils, type Dictionary, type FilterDef } from '@mikro-orm/core';
+import { EntityManager as MikroEntityManager, QueryHelper, Utils, type Dictionary, type EntityName, type FilterDef } from '@mikro-orm/core';
 import { entitiesIn, guardCondition, refuseForeignIn } from '../entities/filter-conditions.js';
 import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
@@ -62,6 +62,28 @@ export function guardFilters(EntityManagerOfMikro: OpenEntityManagerClass): Open
       return super.applyFilters(...args);
     }
   };
+}
+
+/** Whether the guarded class adds to a condition what MikroORM's adds. */
+export function addsFiltersAsMikro(Guarded: OpenEntityManagerClass): boolean {
+  const { applyFilters } = Object.getPrototypeOf(Guarded.prototype) as { readonly applyFilters?: unknown };
+
+  return applyFilters === MikroEntityManager.prototype.applyFilters;
+}
+
+/** Whether there is a filter that may add a condition to a read or a write of the entity. */
+export function mayHaveFilters(em: OpenEntityManager, entityName: EntityName): boolean {
+  const { given } = em.getContext(false) as { readonly given?: GivenToFilters | undefined };
+
+  return given !== undefined || hasKeys(em.config.get('filters')) || hasKeys(em.getMetadata().find(entityName)?.filters);
+}
+
+function hasKeys(filters: object | undefined): boolean {
+  for (const name in filters) {
+    return name !== undefined;
+  }
+
+  return false;
 }
 
 // not a private method, which would make every EntityManager slower to make

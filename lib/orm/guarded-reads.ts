@@ -1,4 +1,4 @@
-import { helper, Utils, type EntityMetadata } from '@mikro-orm/core';
+import { EntityManager as MikroEntityManager, helper, Utils, type EntityMetadata } from '@mikro-orm/core';
 import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
 import { anyMayHoldEntities, mayHoldEntities } from '../entities/foreign-entities.js';
 import { withTenantSchema, refuseForeignCollections, type PopulateHint } from '../entities/shared-relations.js';
@@ -6,16 +6,25 @@ import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { namesOther, refuseForeignArguments } from './given-entities.js';
+import { addsFiltersAsMikro, mayHaveFilters } from './guarded-filters.js';
 import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
 /** The methods of an EntityManager that read entities, by a condition or from loaded entities. */
 export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   guardCollections();
 
+  // one of the user's own may add anything to a condition
+  const addsOnlyFilters =
+    ADDING.every(name => Reflect.get(EntityManagerOfMikro.prototype, name) === Reflect.get(MikroEntityManager.prototype, name)) &&
+    addsFiltersAsMikro(EntityManagerOfMikro);
+
   return class GuardedReads extends EntityManagerOfMikro {
     // MikroORM calls this for every condition of a read, an update or a delete, before it replaces entities by their keys
     override processWhere(...args: Args<'processWhere'>): Result<'processWhere'> {
-      const [entityName, where, options, type] = args;
+      const entityName = args[0];
+      const where = args[1];
+      const options = args[2];
+      const type = args[3];
 
       try {
         // any option may hold a condition, an order or a fragment
@@ -26,7 +35,14 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
         return Promise.reject(error);
       }
 
-      return super.processWhere(...args).then(processed => {
+      const processing = super.processWhere(...args);
+
+      // without a filter, it is what was looked at already
+      if (addsOnlyFilters && !mayHaveFilters(this, entityName)) {
+        return processing;
+      }
+
+      return processing.then(processed => {
         // now with the conditions that filters have added
         if (namesOther(this, options.schema) || mayHoldEntities(processed)) {
           refuseForeignArguments(this, [processed], options.schema, entityName, READ);
@@ -38,7 +54,9 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
 
     // an entity in the identity map is found without a call of `processWhere()`
     override findOne(...args: Args<'findOne'>): Result<'findOne'> {
-      const [entityName, where, options] = args;
+      const entityName = args[0];
+      const where = args[1];
+      const options = args[2];
 
       try {
         if (namesOther(this, options?.schema) || mayHoldEntities(where)) {
@@ -53,8 +71,17 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
 
     // `Collection.matching()` calls this with the caller's options, and then passes them to the driver without a schema
     override preparePopulate(...args: Args<'preparePopulate'>): Result<'preparePopulate'> {
-      const [entityName, options] = args as [Args<'preparePopulate'>[0], SchemaOption];
+      const entityName = args[0];
+      const options = args[1] as SchemaOption;
       const own = this.getContext(false).schema;
+
+      // most calls name none
+      if (options.schema === undefined || options.schema === own) {
+        options.schema = own;
+
+        return super.preparePopulate(...args);
+      }
+
       const meta = this.getMetadata().find(entityName);
       options.schema = withTenantSchema(meta, options, own).schema ?? own;
 
@@ -123,6 +150,9 @@ async function populateOfOther<Populate extends readonly PopulateHint[]>(
 const READ = { isRead: true };
 
 const WRITE = { isRead: false };
+
+/** The methods through which a condition passes, beside that of filters. */
+const ADDING = ['processWhere', 'applyDiscriminatorCondition'] as const;
 
 interface SchemaOption {
   schema?: string | undefined;

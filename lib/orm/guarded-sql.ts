@@ -37,17 +37,23 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       );
     }
 
-    override async execute(...args: Args<'execute'>) {
+    override execute(...args: Args<'execute'>): Result<'execute'> {
       const em = this.getContext(false);
+      const { schema } = em;
 
-      if (em.schema === undefined) {
+      if (schema === undefined) {
         return super.execute(...args);
       }
 
       const rules = TenantRules.of(this.config);
-      tenantSchema('Raw SQL', em.schema, rules.scope, rules);
 
-      return forTenant(rules, tenantOfEm(em), () => super.execute(...args));
+      try {
+        tenantSchema('Raw SQL', schema, rules.scope, rules);
+
+        return forTenant(rules, tenantOfEm(em), () => super.execute(...args));
+      } catch (error) {
+        return Promise.reject(error);
+      }
     }
 
     // all reads and writes without a query builder of the user call this. Their values may contain raw SQL

@@ -1,9 +1,11 @@
 import { helper, Utils, type EntityName } from '@mikro-orm/core';
 import { TenantWriteRefusedError } from '../errors/index.js';
+import { refuseForeignRelations } from '../entities/foreign-entities.js';
 import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { refuseSettingsInData } from '../entities/settings-in-data.js';
 import { updateTenants } from '../query/update-tenants.js';
 import { isName } from '../tenant/entity-kinds.js';
+import type { Others } from '../tenant/other-arguments.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { metaOf, refuseForeignArguments, type GuardedEntityManager } from './given-entities.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
@@ -17,7 +19,8 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
     override async insert(...args: Args<'insert'>) {
       const [entity, data, options] = args;
       refuseTenantWrite(this, 'em.insert()', 'em.persistAndFlush(…)', entity);
-      refuseForeignArguments(this, [entity, data], options?.schema, entity);
+      refuseForeignArguments(this, isName(entity) ? [data] : [entity, data], options?.schema, entity);
+      refuseForeignNew(this, [data ?? entity]);
 
       return super.insert(...args);
     }
@@ -26,6 +29,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       const [entities, data, options] = args;
       refuseTenantWrite(this, 'em.insertMany()', 'em.persistAndFlush([…])', entities);
       refuseForeignArguments(this, [entities, data], options?.schema, entities);
+      refuseForeignNew(this, data ?? entities);
 
       return super.insertMany(...args);
     }
@@ -33,8 +37,8 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
     override async upsert(...args: Args<'upsert'>) {
       const [entity, data, options] = args;
       refuseTenantWrite(this, 'em.upsert()', 'em.findOne() and em.persistAndFlush(…)', entity);
-      refuseForeignArguments(this, [entity, data], options?.schema, entity);
-      giveSchemaTo([data ?? entity], this, options);
+      refuseForeignArguments(this, isName(entity) ? [data] : [entity, data], options?.schema, entity);
+      giveSchemaTo(data ?? entity, this, options);
 
       return super.upsert(...args);
     }
@@ -43,7 +47,10 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       const [entities, data, options] = args;
       refuseTenantWrite(this, 'em.upsertMany()', 'em.find() and em.persistAndFlush([…])', entities);
       refuseForeignArguments(this, [entities, data], options?.schema, entities);
-      giveSchemaTo(data ?? (entities as object[]), this, options);
+
+      for (const each of options?.schema === undefined ? [] : (data ?? (entities as object[]))) {
+        giveSchemaTo(each, this, options);
+      }
 
       return super.upsertMany(...args);
     }
@@ -64,31 +71,39 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
     }
 
     override async nativeUpdate(...[entity, where, data, options = {}, ...rest]: Args<'nativeUpdate'>) {
-      if (TenantRules.of(this.config).hasIdentity(data)) {
-        refuseTenantWrite(this, 'em.nativeUpdate()', 'em.flush() on the loaded tenant', entity);
+      refuseForeignArguments(this, [data], options.schema, entity);
+
+      if (!isTenantsEntity(this, entity)) {
+        return super.nativeUpdate(entity, where, data, options, ...rest);
       }
 
-      refuseForeignArguments(this, [data], options.schema, entity);
-      const update = (given: object): Promise<number> => super.nativeUpdate(entity, where, data, { ...options, ...given }, ...rest);
+      if (TenantRules.of(this.config).hasIdentity(data)) {
+        throw new TenantWriteRefusedError('em.nativeUpdate()', 'em.flush() on the loaded tenant');
+      }
 
-      return isTenantsEntity(this, entity) ? updateTenants(this.getContext(false), options, ctx => update({ ctx })) : update({});
+      return updateTenants(this.getContext(false), options, ctx => super.nativeUpdate(entity, where, data, { ...options, ctx }, ...rest));
     }
 
     override merge(...args: Args<'merge'>) {
-      const [entity, ...rest] = args;
-      const options: SchemaOption | undefined = rest[isName(entity) ? 1 : 0];
-      refuseForeignArguments(this, [entity, rest[0]], options?.schema, entity);
-      giveSchemaTo([isName(entity) ? rest[0] : entity], this, options);
+      const entity = args[0];
+      const isNamed = isName(entity);
+      const options: SchemaOption | undefined = args[isNamed ? 2 : 1];
+      refuseForeignArguments(this, isNamed ? [args[1]] : [entity, args[1]], options?.schema, entity);
+      giveSchemaTo(isNamed ? args[1] : entity, this, options);
 
       return super.merge(...args);
     }
 
-    override create(...args: Args<'create'>) {
-      const [entityName, data, options] = args;
+    override create(
+      entityName: Args<'create'>[0],
+      data: Args<'create'>[1],
+      options?: Args<'create'>[2],
+      ...rest: Others<Args<'create'>, 3>
+    ) {
       refuseForeignArguments(this, [data], options?.schema, entityName);
       refuseSettingsInData(data, metaOf(this, entityName), TenantRules.of(this.config));
 
-      return super.create(...args);
+      return super.create(entityName, data, options as Args<'create'>[2], ...rest);
     }
 
     override assign(...args: Args<'assign'>) {
@@ -101,12 +116,17 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
   };
 }
 
-/** Puts new entities into the tenant that the options name. Those of the EntityManager's own tenant get their schema from its unit of work. */
-function giveSchemaTo(given: readonly unknown[], { config }: GuardedEntityManager, options: SchemaOption | undefined): void {
-  for (const entity of options?.schema === undefined ? [] : given) {
-    if (Utils.isEntity<object>(entity)) {
-      giveSchema(entity, { config, schema: options?.schema });
-    }
+/** Puts a new entity into the tenant that the options name. One of the EntityManager's own tenant gets its schema from its unit of work. */
+function giveSchemaTo(entity: unknown, { config }: GuardedEntityManager, options: SchemaOption | undefined): void {
+  if (options?.schema !== undefined && Utils.isEntity<object>(entity)) {
+    giveSchema(entity, { config, schema: options.schema });
+  }
+}
+
+/** What `refuseForeignArguments` does not look at: new entities in an EntityManager without a tenant. */
+function refuseForeignNew(em: GuardedEntityManager, entities: unknown): void {
+  if (em.getContext(false).schema === undefined && Array.isArray(entities)) {
+    entities.forEach(refuseForeignRelations);
   }
 }
 

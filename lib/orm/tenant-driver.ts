@@ -6,6 +6,7 @@ import { refuseCarried } from '../scope/carried-tenants.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { checkPlatform } from '../tenant/driver-check.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
+import type { Others } from '../tenant/other-arguments.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { surviveLostConnections } from '../connection/lost-connections.js';
 import { shareConnections } from '../connection/pooled-tenants.js';
@@ -57,11 +58,10 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       });
     }
 
-    override getSchemaName(...args: Args<'getSchemaName'>) {
-      const [meta, options] = args;
-
+    // asked for with every row
+    override getSchemaName(meta?: Args<'getSchemaName'>[0], options?: Args<'getSchemaName'>[1], ...rest: Others<Args<'getSchemaName'>, 2>) {
       if (meta === undefined || !isTenantEntity(meta)) {
-        return meta?.schema ?? super.getSchemaName(...args);
+        return meta?.schema ?? super.getSchemaName(meta, options, ...rest);
       }
 
       const rules = (this.knownRules ??= TenantRules.of(this.config));
@@ -70,7 +70,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     }
 
     // MikroORM leaves the default schema out, and PostgreSQL would then look the table up on the `search_path`
-    override getTableName(...[meta, options, quote = true]: Args<'getTableName'>) {
+    override getTableName(meta: Args<'getTableName'>[0], options?: Args<'getTableName'>[1], quote: Args<'getTableName'>[2] = true) {
       const tableName = `${this.getSchemaName(meta, options)}.${meta.tableName}`;
 
       return quote ? String(this.platform.quoteIdentifier(tableName)) : tableName;
@@ -86,8 +86,12 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     override createQueryBuilder(...args: Args<'createQueryBuilder'>) {
       const rules = (this.knownRules ??= TenantRules.of(this.config));
       const query = this.makeQuery(args) ?? super.createQueryBuilder(...args);
+      const guarded = guardQuery(query, { rules, scope: rules.scope });
+
       // what it is made from was given to its constructor, before it was guarded
-      guardQuery(query, { rules, scope: rules.scope }).take([args[0]]);
+      if (typeof args[0] !== 'function') {
+        guarded.take([args[0]]);
+      }
 
       return query as Result<'createQueryBuilder'>;
     }
@@ -117,10 +121,17 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     }
 
     // MikroORM writes the formulas of joined tables here. Every query builder of this driver is a `TenantQueryBuilder`
-    override mapPropToFieldNames(...[query, prop, alias, meta, schema, ...rest]: Args<'mapPropToFieldNames'>) {
+    override mapPropToFieldNames(
+      query: Args<'mapPropToFieldNames'>[0],
+      prop: Args<'mapPropToFieldNames'>[1],
+      alias: Args<'mapPropToFieldNames'>[2],
+      meta: Args<'mapPropToFieldNames'>[3],
+      schema?: Args<'mapPropToFieldNames'>[4],
+      ...rest: readonly unknown[]
+    ) {
       const formulaSchema = (query as unknown as TenantQueryBuilder).schemaOfFormula(meta, schema);
 
-      return super.mapPropToFieldNames(query, prop, alias, meta, formulaSchema, ...rest);
+      return super.mapPropToFieldNames(query, prop, alias, meta, formulaSchema, ...(rest as []));
     }
 
     // MikroORM ignores the given schema when it reads this kind of pivot table

@@ -8,6 +8,7 @@ import type { Scope } from '../scope/scope.js';
 import type { TenantEntityManagerMethods } from '../scope/wrapped-orm.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
+import type { Others } from '../tenant/other-arguments.js';
 import { presentAs } from './entity-manager-class.js';
 import { contextBeside, explainGlobal, hiddenByOther } from './other-orms.js';
 import { guardCache } from './guarded-cache.js';
@@ -59,7 +60,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
     }
 
     // every method of MikroORM calls this for the EntityManager to use
-    override getContext(...args: Args<'getContext'>): this & BasePostgreSqlEntityManager {
+    override getContext(validate?: Args<'getContext'>[0], ...rest: Others<Args<'getContext'>, 1>): this & BasePostgreSqlEntityManager {
       // what it is made of is its own, whatever the context that it is made in
       if (this.isMade === undefined || (this.isOwnContext && !this.global)) {
         return this as typeof this & BasePostgreSqlEntityManager;
@@ -74,7 +75,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
       let found: this & BasePostgreSqlEntityManager;
 
       try {
-        found = super.getContext(...args);
+        found = super.getContext(validate, ...rest);
       } catch (error) {
         throw explainGlobal(error);
       }
@@ -83,7 +84,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
       const em =
         found.config === this.config
           ? found
-          : (contextBeside(this as unknown as BasePostgreSqlEntityManager, args[0] ?? true) as typeof found);
+          : (contextBeside(this as unknown as BasePostgreSqlEntityManager, validate ?? true) as typeof found);
 
       return this.global || em.boundScope === this.boundScope ? em : (this as typeof em);
     }

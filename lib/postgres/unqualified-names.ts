@@ -33,8 +33,8 @@ export function isPlainRead(sql: string): boolean {
 }
 
 /**
- * Whether the SQL is what MikroORM writes for entities: one `insert` of plain values, or an `update` or `delete` of rows by plain values of their
- * columns. What is not known to be that is scanned.
+ * Whether the SQL is what MikroORM writes for entities: one `insert` or upsert of plain values, or an `update` or `delete` of rows by plain values of
+ * their columns. What is not known to be that is scanned.
  */
 export function isPlainWrite(sql: string): boolean {
   switch (sql.charCodeAt(0)) {
@@ -74,7 +74,7 @@ function isPlainInsert(sql: string): boolean {
 
   INSERT_END.lastIndex = end;
 
-  return INSERT_END.test(sql);
+  return INSERT_END.test(sql) && !(sql.startsWith(ON_CONFLICT, end) && SETTINGS.test(sql));
 }
 
 let lastRead = '';
@@ -97,7 +97,14 @@ const INSERT_HEAD = new RegExp(`insert into ${QUOTED}\\.${QUOTED} \\(${COLUMNS}\
 
 const INSERT_ROW = new RegExp(`\\(${VALUE}(?:, ${VALUE})*\\)`, 'y');
 
-const INSERT_END = new RegExp(`${RETURNING}$`, 'y');
+const ON_CONFLICT = ' on conflict (';
+
+const EXCLUDED = `${QUOTED} = excluded\\.${QUOTED}`;
+
+/** What MikroORM writes for an upsert. A column with an operator class is none of `COLUMNS`. */
+const CONFLICT = ` on conflict \\(${COLUMNS}\\) do (?:nothing|update set ${EXCLUDED}(?:, ${EXCLUDED})*)`;
+
+const INSERT_END = new RegExp(`(?:${CONFLICT})?${RETURNING}$`, 'y');
 
 const CONDITION = `${QUOTED} (?:= ${VALUE}|in \\(${VALUE}(?:, ${VALUE})*\\))`;
 
@@ -126,6 +133,10 @@ const PLAIN_READ = new RegExp(
     `(?:from|join) ${QUOTED}\\.${QUOTED}(?! *[.(])`,
     `as ${QUOTED}(?! *[.(])`,
     `${QUOTED}\\.(?:${QUOTED}|\\*)(?! *[.('])`,
+    // as Kysely writes them: all columns, a column that is compared, and a parameter
+    `(?<=^select )\\*(?= from ")`,
+    `(?<= (?:where|and|or) )${QUOTED}(?= (?:=|<|>|<=|>=|<>|!=|in) )`,
+    `\\$\\d+(?![\\w.$"'\\u0080-\\uffff])`,
     // none of these is the name of a function, a type or a table
     `(?:select|distinct|where|and|or|not|on|in|null|true|false|asc|desc|limit|offset)(?![\\w.$"'\\u0080-\\uffff])`,
     `(?:group|order) by(?= ["\\d(])`,

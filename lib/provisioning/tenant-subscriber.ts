@@ -30,7 +30,7 @@ type Tenant = TenantMixin<unknown>;
 /** Checks each flush. As many errors as possible are found in `onFlush`, before the transaction begins. */
 export class FlushSubscriber implements EventSubscriber {
   beforeFlush({ uow, em }: FlushEventArgs): void {
-    assignSchemaToNewItems(uow, em.schema);
+    assignSchemaToNewItems(uow, em);
   }
 
   onFlush({ uow, em }: FlushEventArgs): void {

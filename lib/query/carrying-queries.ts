@@ -1,22 +1,23 @@
 import { Utils, type RawQueryFragment } from '@mikro-orm/core';
 import { sealedComment } from '../connection/sealed-values.js';
-import { CARRIED, carriedBy, carry, carryInFragment } from '../scope/carried-tenants.js';
+import { CARRIED, carriedBy, carry, carryInFragment, mayCarryAny } from '../scope/carried-tenants.js';
 
 /**
  * Defines the methods on the class of query builders so that each first shows what it is given to `take`. These are the methods of
  * MikroORM's through which one query gets into another, as itself, as a native query, as a fragment, or in a condition or data.
  */
 export function takeQueries(prototype: object, take: (query: never, given: readonly unknown[]) => void): void {
-  const base = Object.getPrototypeOf(prototype) as Readonly<Record<string, unknown>>;
-
   for (const name of TAKING) {
-    const own = Object.hasOwn(prototype, name) ? (Reflect.get(prototype, name) as Method) : undefined;
+    // found once: each query calls several of them
+    const method = Reflect.get(prototype, name) as Method;
 
     Object.defineProperty(prototype, name, {
       value(this: never, ...args: unknown[]): unknown {
-        take(this, args);
+        if (mayCarryAny(args)) {
+          take(this, args);
+        }
 
-        return (own ?? (base[name] as Method)).apply(this, args);
+        return method.apply(this, args);
       },
       configurable: true,
       writable: true,
@@ -60,7 +61,9 @@ function carryingPrototype(base: NativeQuery): object {
     const method = base[name] as Method;
 
     define(name, function (...args) {
-      carry(this, carriedBy(args));
+      if (mayCarryAny(args)) {
+        carry(this, carriedBy(args));
+      }
 
       return method.apply(this, args);
     });

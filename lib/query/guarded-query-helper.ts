@@ -9,8 +9,13 @@ import { tenantSchema } from '../scope/tenant-schema.js';
 export class GuardedQueryHelper extends QueryBuilderHelper {
   declare query: GuardedQuery;
 
-  override createFormulaTable(...[alias, meta, schema, ...rest]: Args<'createFormulaTable'>): ReturnType<Mikro['createFormulaTable']> {
-    return super.createFormulaTable(alias, meta, this.query.schemaOfFormula(meta, schema), ...rest);
+  override createFormulaTable(
+    alias: Args<'createFormulaTable'>[0],
+    meta: Args<'createFormulaTable'>[1],
+    schema?: Args<'createFormulaTable'>[2],
+    ...rest: unknown[]
+  ): ReturnType<Mikro['createFormulaTable']> {
+    return super.createFormulaTable(alias, meta, this.query.schemaOfFormula(meta, schema), ...(rest as []));
   }
 
   override getTableName(...args: Args<'getTableName'>): string {
@@ -72,9 +77,15 @@ function schemaOfJoin(join: Join, querySchemas: readonly (string | undefined)[],
 
 /** The first schema that is a tenant's, else the scope's. */
 export function tenantSchemaFrom(schemas: readonly (string | undefined)[], { scope, rules }: GuardContext): string | undefined {
-  const named = schemas.find(schema => schema !== undefined && ![rules.publicSchema, DEFAULT_SCHEMA, '*'].includes(schema));
+  for (let index = 0; index < schemas.length; index += 1) {
+    const schema = schemas[index];
 
-  return named ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
+    if (schema !== undefined && schema !== rules.publicSchema && schema !== DEFAULT_SCHEMA && schema !== '*') {
+      return schema;
+    }
+  }
+
+  return scope?.kind === 'tenant' ? scope.schemaName : undefined;
 }
 
 export function resolve({ rules, scope }: GuardContext, meta: EntityMetadata, requested: string | undefined): string {

@@ -48,7 +48,7 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
     transform: (node, queryId, plugins) => {
       const tenant = tenantOf(em, guard);
       const mine = tenant?.schemaName ?? schemaOfScope(guard);
-      const built = builtFor(node, new Set());
+      const built = builtFor(node);
       refuse(built, mine);
       const marked = marking.transformQuery(plugins(node), queryId) as object;
       const qualified = qualify(marked, {
@@ -76,15 +76,24 @@ function refuse(built: ReadonlySet<string>, mine: string | undefined): void {
 }
 
 /** The tenants whose instances built the queries in this one, before any plugin has copied their nodes. */
-function builtFor(node: unknown, found: Set<string>): Set<string> {
+function builtFor(node: unknown, found: ReadonlySet<string> = NONE): ReadonlySet<string> {
+  let all = found;
+
   if (Array.isArray(node)) {
-    node.forEach(item => builtFor(item, found));
+    for (const item of node) {
+      all = builtFor(item, all);
+    }
   } else if (isNode(node)) {
-    tenantsOfNode.get(node)?.forEach(tenant => found.add(tenant));
-    Object.values(node).forEach(value => builtFor(value, found));
+    const tenants = tenantsOfNode.get(node);
+    // most queries have no other in them
+    all = tenants === undefined ? all : new Set([...all, ...tenants]);
+
+    for (const key of Object.keys(node)) {
+      all = builtFor((node as unknown as Readonly<Record<string, unknown>>)[key], all);
+    }
   }
 
-  return found;
+  return all;
 }
 
 // of a statement that creates or drops a schema, or moves a table there
@@ -150,7 +159,7 @@ function isSameList(known: readonly EntityMetadata[], metas: ReadonlyMap<unknown
 
 function qualify<T>(node: T, names: Names): T {
   if (Array.isArray(node)) {
-    return node.map(item => qualify(item as unknown, names)) as T;
+    return qualifyAll(node, names) as T;
   }
 
   // what a value looks like is the user's affair
@@ -179,10 +188,36 @@ function qualify<T>(node: T, names: Names): T {
   }
 
   const inner = namesIn(node, names);
+  const parts = node as unknown as Readonly<Record<string, unknown>>;
+  let changed: Record<string, unknown> | undefined;
 
-  return Object.fromEntries(
-    Object.entries(node).map(([key, value]) => [key, key === 'with' ? qualifyCtes(value as WithNode, names) : qualify(value, inner)]),
-  ) as T;
+  // what has no table in it stays the node that it is
+  for (const key of Object.keys(parts)) {
+    const part = parts[key];
+    const qualified = key === 'with' ? qualifyCtes(part as WithNode, names) : qualify(part, inner);
+
+    if (qualified !== part) {
+      changed ??= { ...parts };
+      changed[key] = qualified;
+    }
+  }
+
+  return (changed ?? node) as T;
+}
+
+function qualifyAll(nodes: readonly unknown[], names: Names): readonly unknown[] {
+  let changed: unknown[] | undefined;
+
+  for (let index = 0; index < nodes.length; index += 1) {
+    const qualified = qualify(nodes[index], names);
+
+    if (qualified !== nodes[index]) {
+      changed ??= [...nodes];
+      changed[index] = qualified;
+    }
+  }
+
+  return changed ?? nodes;
 }
 
 function qualifyCtes(node: WithNode | undefined, outer: Names): WithNode | undefined {
@@ -221,8 +256,8 @@ function namesIn(node: OperationNode, names: Names): Names {
     : { ...names, ctes: new Set([...names.ctes, ...own]), hidden: new Set([...names.hidden].filter(name => !own.includes(name))) };
 }
 
-function cteNames(node: WithNode | undefined): string[] {
-  return (node?.expressions ?? []).map(({ name }) => tableOf(name.table) ?? '');
+function cteNames(node: WithNode | undefined): readonly string[] {
+  return node === undefined ? NO_NAMES : node.expressions.map(({ name }) => tableOf(name.table) ?? '');
 }
 
 // the name of a table that is not qualified
@@ -243,6 +278,8 @@ function isNode(value: unknown): value is OperationNode {
 }
 
 const NONE: ReadonlySet<string> = new Set();
+
+const NO_NAMES: readonly string[] = [];
 
 const SCHEMA_NODES: ReadonlySet<string> = new Set(['CreateSchemaNode', 'DropSchemaNode']);
 

@@ -2,7 +2,7 @@ import type { EntityMetadata, RawQueryFragment } from '@mikro-orm/core';
 import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
-import { withScope } from '../scope/scope.js';
+import { innermostScope, withScope } from '../scope/scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
 import type { GuardContext } from '../scope/guard-context.js';
@@ -77,7 +77,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   }
 
   override getSchema(...args: Args<'getSchema'>): string | undefined {
-    const [{ meta }] = args;
+    const { meta } = args[0];
 
     if (isTenantEntity(meta)) {
       return resolve(this.guard, meta, super.getSchema(...args) ?? this.schemaOfDriverQuery());
@@ -144,19 +144,33 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     this.refuseTenantWrites(entity);
     refuseTruncation(this.type, entity, this.guard);
     refuseNamedSchema(this);
-    refuseForeignCollectionsOfQuery(this, asked => tenantSchemaFrom([asked], this.guard));
+
+    if (this.em !== undefined && this.state.populate.length > 0) {
+      refuseForeignCollectionsOfQuery(this, asked => tenantSchemaFrom([asked], this.guard));
+    }
 
     return carry(super.getNativeQuery(...args), this[CARRIED]);
   }
 
   // what is run later, or in another scope, is run as if in the scope the query was made in
   override execute(...args: Args<'execute'>): Promise<unknown> {
-    try {
-      const done = withScope(this.guard.scope, () => forTenant(this.guard.rules, this.tenantOfSql(), () => this.send(args)));
+    const { rules, scope } = this.guard;
+    const { meta } = this.mainAlias;
 
-      return done.catch(async (error: unknown) => {
-        throw await explainSharedWrite(error, this.mainAlias.meta, this.guard.rules);
-      });
+    try {
+      const tenant = this.tenantOfSql();
+      // most queries are run where they were made, and for the tenant of that scope
+      const done =
+        scope !== undefined && tenant === scope && scope.config === rules.config && innermostScope() === scope
+          ? this.send(args)
+          : withScope(scope, () => forTenant(rules, tenant, () => this.send(args)));
+
+      // no other error is explained
+      return isTenantEntity(meta.root)
+        ? done
+        : done.catch(async (error: unknown) => {
+            throw await explainSharedWrite(error, meta, rules);
+          });
     } catch (error) {
       return Promise.reject(error);
     }

@@ -23,6 +23,19 @@ export function carriedBy(given: readonly unknown[]): readonly string[] {
   return found === undefined || found.tenants.size === 0 ? NONE : [...found.tenants];
 }
 
+/** Whether any of the values is more than a text, a number or the like, and has to be looked at by `carriedBy`. */
+export function mayCarryAny(given: readonly unknown[]): boolean {
+  for (let index = 0; index < given.length; index += 1) {
+    const value = given[index];
+
+    if ((typeof value === 'object' && value !== null) || typeof value === 'symbol') {
+      return true;
+    }
+  }
+
+  return false;
+}
+
 /**
  * Refuses what was built for another tenant than `own`.
  *

@@ -29,6 +29,7 @@ export class TenantRules {
   observer: TenantObserver | undefined;
   readonly #orm: Pick<WrappedOrm, 'getMetadata'>;
   #sharedSchemas: { readonly entities: number; readonly names: ReadonlySet<string> } | undefined;
+  #tenantRoot: object | undefined;
   #publicHosts: ReadonlySet<string | undefined> | undefined;
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
@@ -120,7 +121,8 @@ export class TenantRules {
 
   /** Whether the metadata is the tenants' entity or of its inheritance tree. */
   isTenantClass(meta: Pick<EntityMetadata, 'class' | 'root'>): boolean {
-    return meta.root.class === this.tenantMeta.root.class;
+    // asked for every row that is written
+    return meta.root.class === (this.#tenantRoot ??= this.tenantMeta.root.class);
   }
 
   /** Whether the metadata is the entity of domains or of its inheritance tree. */

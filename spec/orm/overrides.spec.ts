@@ -219,7 +219,7 @@ describe('the overrides in lib', () => {
           continue;
         }
 
-        const of = TYPED.exec(parameters)?.[1];
+        const of = TYPED.exec(parameters)?.[1] ?? namedOf(parameters);
         const areAllPassed = calls.every(passed => /\.\.\.(?:args|rest)$|^self, args$/.test(passed));
 
         if (![name, 'HydrateArgs'].includes(of ?? '') || !areAllPassed) {
@@ -302,10 +302,28 @@ function callsOfSuper(name: string, body: string): string[] {
   });
 }
 
+/** The method that all named parameters are typed by, each at its place. Such an override passes on each, and those that follow. */
+function namedOf(parameters: string): string | undefined {
+  const named = parameters.replace(/,?\s*$/, '').split(/,\s*(?=\w+\??:|\.\.\.rest:)/);
+  const of = OTHERS.exec(named.pop() ?? '');
+  const method = of?.[1] ?? of?.[2];
+  const areInPlace = named.every((parameter, place) => {
+    const type = NAMED.exec(parameter.trim());
+
+    return (type?.[1] ?? type?.[2]) === method && type?.[3] === String(place);
+  });
+
+  return areInPlace && Number(of?.[3]) === named.length ? method : undefined;
+}
+
 class Arrived extends Error {}
 
 /** All parameters of one method, by its type. */
 const TYPED = /^\s*\.\.\.(?:args|\[[^:]*\.\.\.rest\]): (?:Args<'|Parameters<\w+\['|(?=HydrateArgs))(\w+)(?:'\]?>)?\s*$/;
+
+/** One of them, and those that follow. */
+const NAMED = /^\w+\??: (?:Args<'(\w+)'>|(HydrateArgs))\[(\d+)\](?: = \{\})?$/;
+const OTHERS = /^\s*\.\.\.rest: Others<(?:Args<'(\w+)'>|(HydrateArgs)), (\d+)>$/;
 
 /** An argument that no version of MikroORM knows. */
 const ADDED = Symbol('added');
