@@ -42,11 +42,7 @@ onDatabases('what is told to be of the own tenant at a glance', database => {
   let untouched: unknown;
 
   const theirsIn = (schemaName: string): Promise<Theirs> =>
-    runInTenant(
-      schemaName,
-      async em => ({ writer: await em.findOneOrFail(Writer, 2), label: await em.findOneOrFail(Label, 1) }),
-      { orm },
-    );
+    runInTenant(schemaName, async em => ({ writer: await em.findOneOrFail(Writer, 2), label: await em.findOneOrFail(Label, 1) }), { orm });
 
   before(async () => {
     orm = await openWriters(database);
@@ -72,7 +68,14 @@ onDatabases('what is told to be of the own tenant at a glance', database => {
     });
   }
 
-  for (const hook of ['beforeTransactionStart', 'afterTransactionStart', 'beforeCreate', 'afterCreate', 'beforeUpdate', 'afterUpdate'] as const) {
+  for (const hook of [
+    'beforeTransactionStart',
+    'afterTransactionStart',
+    'beforeCreate',
+    'afterCreate',
+    'beforeUpdate',
+    'afterUpdate',
+  ] as const) {
     it(`law 2: what ${hook} of another class changes after the flush was looked at is looked at again`, async () => {
       const theirs = await theirsIn('bob');
       const error = await refusal(
