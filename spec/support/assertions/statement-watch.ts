@@ -87,7 +87,7 @@ connection.prepareQuery = function (...args) {
 };
 
 /** What the library appends to a lone write, to be sent in one message with it. */
-const CHECK = /\n; values \(pg_catalog\.int4div\(.*\) \/\* first [\w-]+ \*\/$/;
+const CHECK = /\n; select where pg_catalog\.int4eq\(.*\) \/\* first [\w-]+ \*\/$/;
 
 /** What the kit for tests appends to a statement outside of a transaction. */
 const SAVEPOINT = /\n;release savepoint (?:landlord_test;savepoint landlord_test|landlord_test_\d+)$/;

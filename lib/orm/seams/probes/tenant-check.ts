@@ -32,14 +32,14 @@ function seeLoneChecked(world: ProbeWorld, statement: RegExp, what: string): voi
 
   const sent = world.database.take().filter(sql => !CATALOG.test(sql));
   const [message = ''] = sent;
-  const check = new RegExp(String.raw`\n; values .*oideq\(.*'${OWN}'.* ${OID}\b.*\) \/\* first [\w-]+ \*\/$`);
+  const check = new RegExp(String.raw`\n; select where .*oideq\(.*'${OWN}'.* ${OID}\b.*\) \/\* first [\w-]+ \*\/$`);
   see(sent.length === 1 && statement.test(message) && check.test(message), `${what} was sent as ${sent.join('; ')}`);
 }
 
 /** Looks that what was sent is a transaction with this statement, whose commit comes with a check of the tenant. */
 function seeChecked({ database, isPglite }: ProbeWorld, statement: RegExp, what: string): void {
   const sent = database.take();
-  const check = String.raw`^values .*oideq\(.*'${OWN}'.* ${OID}\b.*\)`;
+  const check = String.raw`^select where .*oideq\(.*'${OWN}'.* ${OID}\b.*\)`;
   const begins = sent.findIndex(sql => /^(begin|start transaction)/.test(sql));
   const runs = sent.findIndex((sql, index) => index > begins && statement.test(sql));
   const commits = sent.findIndex((sql, index) => index > runs && new RegExp(isPglite ? check : `${check}; commit$`).test(sql));
@@ -112,7 +112,7 @@ export const OTHER_TENANT_CHECK_PROBES: readonly Probe[] = [
         await em.getConnection('read').execute(WRITE);
         const sent = database.take();
         see(
-          sent.some(sql => sql.startsWith('values ')) && sent.at(-1) === 'commit',
+          sent.some(sql => sql.startsWith('select where ')) && sent.at(-1) === 'commit',
           `a write over a dialect was sent as ${sent.join('; ')}`,
         );
         const ofPrimary = TenantRules.of(orm.config).identities.confirmationsOf('write');
@@ -152,8 +152,8 @@ export const OTHER_TENANT_CHECK_PROBES: readonly Probe[] = [
         };
         Object.assign(client.connection, { query: (text: string) => void sent.push(text), parse });
         client.readyForQuery = true;
-        void client.query('values (1); commit', []);
-        see(sent.join() === 'values (1); commit', 'a commit is not sent in one message with a check');
+        void client.query('select 1; commit', []);
+        see(sent.join() === 'select 1; commit', 'a commit is not sent in one message with a check');
       }
     },
   },
