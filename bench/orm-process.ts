@@ -111,7 +111,7 @@ async function startCounting(): Promise<() => Promise<number>> {
 
 process.on('message', (order: Order) => {
   follow(order).then(
-    done => process.send?.(done),
+    result => process.send?.(result),
     (error: unknown) => process.send?.({ error: String((error as Error).stack) }),
   );
 });

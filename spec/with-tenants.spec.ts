@@ -4,7 +4,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { PostgreSqlDriver, SqlEntityManager } from '@mikro-orm/postgresql';
 import { SeedManager } from '@mikro-orm/seeder';
 import { expect } from 'chai';
-import { Book, Genre, Library, Tag } from '../fixtures/entities/index.ts';
+import { Author, Book, Genre, Library, Tag } from '../fixtures/entities/index.ts';
 import { onDatabases } from './support/databases/database.ts';
 import { LIBRARY_ENTITIES, type LibraryOrm, ROOT, openLibrary } from './support/orm/library-orm.ts';
 import { openTwins } from './support/orm/twins.ts';
@@ -47,6 +47,42 @@ onDatabases('a config of the user’s own', database => {
     expect(own.hello()).to.equal('hello undefined');
     expect(await runInTenant('acme', em => (em as unknown as OwnEntityManager).hello())).to.equal('hello acme');
     await refusal(() => own.fork().find(Book, {}), 'TENANT_CONTEXT_REQUIRED');
+  });
+
+  it('law 2: what its EntityManager class adds to a condition is looked at like what a filter adds', async () => {
+    let added: object = {};
+    class AddingEntityManager extends SqlEntityManager {}
+    const { applyFilters } = SqlEntityManager.prototype as unknown as Record<'applyFilters', (...args: unknown[]) => Promise<object>>;
+    Object.defineProperty(AddingEntityManager.prototype, 'applyFilters', {
+      async value(this: SqlEntityManager, ...args: unknown[]): Promise<object> {
+        return { $and: [await applyFilters.apply(this, args), added] };
+      },
+    });
+    orm = await openTwins(database, { entityManager: AddingEntityManager });
+    const bobs = await runInTenant('bob', em => em.findOneOrFail(Author, 1));
+
+    await runInTenant('acme', async em => {
+      expect(await em.find(Book, {})).to.have.length.above(0);
+      added = { author: bobs };
+      await refusal(() => em.find(Book, {}), 'CROSS_TENANT');
+      await refusal(() => em.count(Book, {}), 'CROSS_TENANT');
+    });
+  });
+
+  it('law 2: the EntityManager of a scope gives way to that of a transaction as soon as there is one', async () => {
+    const own = (orm = await openTwins(database));
+    await runInTenant('acme', async em => {
+      await em.find(Book, {});
+      expect(own.em.getContext()).to.equal(em);
+
+      await em.transactional(async tx => {
+        expect(em.getContext()).to.equal(tx);
+        expect(own.em.getContext()).to.equal(tx);
+        await runInTenant('bob', inner => expect([own.em.getContext(), own.em.schema]).to.deep.equal([inner, 'bob']));
+      });
+
+      expect(em.getContext()).to.equal(em);
+    });
   });
 
   it('G4 keeps its extensions and its naming strategy', async () => {

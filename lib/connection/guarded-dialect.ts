@@ -51,8 +51,47 @@ class GuardedDriver implements Driver {
   }
 
   // one promise for all of it: every statement without a transaction waits for it
-  async acquireConnection(options?: object): Promise<GuardedConnection> {
+  acquireConnection(options?: object): Promise<GuardedConnection> {
     this.#acquiring += 1;
+
+    return this.#guard.gate() === undefined && this.#guard.limiter === undefined
+      ? this.#driver.acquireConnection(options).then(inner => this.#known(inner) ?? this.#openFirst(inner, options), this.#fail)
+      : this.#acquireLimited(options);
+  }
+
+  /** What every statement but the first of a connection gets. */
+  #known(inner: DatabaseConnection): GuardedConnection | undefined {
+    const known = this.#kind.isForgotten ? undefined : this.#connections.get(inner);
+
+    if (known !== undefined) {
+      this.#left();
+    }
+
+    return known;
+  }
+
+  async #openFirst(inner: DatabaseConnection, options: object | undefined): Promise<GuardedConnection> {
+    try {
+      return await this.#open(inner, options);
+    } finally {
+      this.#left();
+    }
+  }
+
+  readonly #fail = (error: unknown): never => {
+    this.#left();
+    throw error;
+  };
+
+  #left(): void {
+    this.#acquiring -= 1;
+
+    if (this.#acquiring === 0) {
+      this.#onAllAcquired();
+    }
+  }
+
+  async #acquireLimited(options: object | undefined): Promise<GuardedConnection> {
     let place: Place | undefined;
 
     try {
@@ -78,11 +117,7 @@ class GuardedDriver implements Driver {
       place?.end();
       throw error;
     } finally {
-      this.#acquiring -= 1;
-
-      if (this.#acquiring === 0) {
-        this.#onAllAcquired();
-      }
+      this.#left();
     }
   }
 

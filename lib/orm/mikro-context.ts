@@ -2,7 +2,7 @@ import { RequestContext, TransactionContext, type EntityManager, type Options, t
 import { hasEnded } from '../database/on-commit.js';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
 import { forScope, withoutTargets } from '../connection/sql-target.js';
-import { keepFor, otherEntityManagers } from './other-orms.js';
+import { entityManagersOf, keepFor } from './other-orms.js';
 import type { TenantEntityManager } from './tenant-entity-manager.js';
 
 /**
@@ -14,10 +14,11 @@ import type { TenantEntityManager } from './tenant-entity-manager.js';
  * without the second would let the outer scope's transaction answer for the inner scope.
  */
 export function enterScope<Result>(global: TenantEntityManager, scope: Scope, fn: (em: TenantEntityManager) => Result): Result {
-  const em = global.fork({ useContext: true, keepTransactionContext: true });
+  // asked once, where MikroORM and each guard would ask again
+  const em = global.fork(global.getContext(false) === (global as object) ? OF_GLOBAL : OF_SCOPE);
   em.bindToScope(scope);
   keepFor(scope, em);
-  const context = new RequestContext(new Map([...otherEntityManagers(em), [em.name, em]]));
+  const context = new RequestContext(entityManagersOf(em));
 
   const run = (): Result => RequestContext['storage'].run(context, () => forScope(scope.config, () => fn(em)));
 
@@ -41,7 +42,7 @@ export function enterScopeIn<Result>(
   em.bindToScope(scope);
   em.setTransactionContext(ctx);
   keepFor(scope, em);
-  const context = new RequestContext(new Map([...otherEntityManagers(em), [em.name, em]]));
+  const context = new RequestContext(entityManagersOf(em));
   const run = (): Result => RequestContext['storage'].run(context, () => forScope(scope.config, () => fn(em)));
 
   return withScope(scope, () => TransactionContext.create(em, run));
@@ -59,7 +60,7 @@ export function outsideEndedTransaction<Result>(global: TenantEntityManager, fn:
   }
 
   const em = global.fork({ useContext: true });
-  const context = new RequestContext(new Map([...otherEntityManagers(em), [em.name, em]]));
+  const context = new RequestContext(entityManagersOf(em));
 
   return RequestContext['storage'].run(context, () => TransactionContext.create(em, fn));
 }
@@ -86,5 +87,11 @@ export function flushesInTransaction(em: EntityManager): boolean {
 export function contextOfScopes(own: ContextOption): ContextOption {
   return name => (innermostScope() === undefined ? undefined : RequestContext.getEntityManager(name)) ?? own(name);
 }
+
+/** How the EntityManager of a scope is forked. */
+const OF_SCOPE = { useContext: true, keepTransactionContext: true } as const;
+
+/** The same where no context has another one to be forked. */
+const OF_GLOBAL = { ...OF_SCOPE, disableContextResolution: true } as const;
 
 type ContextOption = Options['context'];

@@ -40,31 +40,47 @@ export function hiddenByOther<Em extends EntityManager>(global: Em): Em | undefi
 
   const named = TransactionContext.getEntityManager(global.name) ?? RequestContext.getEntityManager(global.name);
 
-  return named?.config === global.config || inRequest(global) !== undefined ? undefined : (entityManagers.get(scope) as Em | undefined);
+  return named?.config === global.config || inRequest(global) !== undefined ? undefined : (scope.em as Em | undefined);
 }
 
 /** Keeps the EntityManager of a scope, which is entered once. */
 export function keepFor(scope: Scope, em: EntityManager): void {
-  entityManagers.set(scope, em);
+  scope.em = em;
+}
+
+/**
+ * The EntityManager of the scope that the flow is in, where it is the one that a global one finds anyway: MikroORM's contexts have it under its name,
+ * and no other one. Most calls of a global EntityManager are such. Undefined for all others.
+ */
+export function ofScope<Em extends EntityManager>({ config, name }: Em): Em | undefined {
+  const em = currentScope(config)?.em;
+
+  if (em === undefined || RequestContext.getEntityManager(name) !== em) {
+    return undefined;
+  }
+
+  const inTransaction = TransactionContext.getEntityManager(name);
+
+  return inTransaction === undefined || inTransaction === em ? (em as Em) : undefined;
 }
 
 function inRequest(global: EntityManager): EntityManager | undefined {
   return [...(RequestContext.currentRequestContext()?.map.values() ?? [])].find(({ config }) => config === global.config);
 }
 
-const entityManagers = new WeakMap<Scope, EntityManager>();
+/** The EntityManagers of a scope's context: its own, and beside it another ORM's, which stay what they are, one of the same name too. */
+export function entityManagersOf(em: EntityManager): Map<string, EntityManager> {
+  const all = new Map(RequestContext.currentRequestContext()?.map);
+  addOther(all, all.get(em.name), em);
+  addOther(all, TransactionContext.getEntityManager(em.name), em);
 
-/** What a scope's context has beside its own EntityManager: another ORM's stay what they are, one of the same name too. */
-export function otherEntityManagers(em: EntityManager): Map<string, EntityManager> {
-  const others = new Map(RequestContext.currentRequestContext()?.map);
+  return all.set(em.name, em);
+}
 
-  for (const other of [others.get(em.name), TransactionContext.getEntityManager(em.name)]) {
-    if (other !== undefined && other.config !== em.config) {
-      others.set(`${other.name} of ORM ${idOf(other.config)}`, other);
-    }
+function addOther(all: Map<string, EntityManager>, other: EntityManager | undefined, em: EntityManager): void {
+  if (other !== undefined && other.config !== em.config) {
+    all.set(`${other.name} of ORM ${idOf(other.config)}`, other);
   }
-
-  return others;
 }
 
 function idOf(config: object): number {

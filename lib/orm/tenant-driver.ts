@@ -121,17 +121,10 @@ export function extendDriver(Driver: DriverClass): DriverClass {
     }
 
     // MikroORM writes the formulas of joined tables here. Every query builder of this driver is a `TenantQueryBuilder`
-    override mapPropToFieldNames(
-      query: Args<'mapPropToFieldNames'>[0],
-      prop: Args<'mapPropToFieldNames'>[1],
-      alias: Args<'mapPropToFieldNames'>[2],
-      meta: Args<'mapPropToFieldNames'>[3],
-      schema?: Args<'mapPropToFieldNames'>[4],
-      ...rest: readonly unknown[]
-    ) {
+    override mapPropToFieldNames(...[query, prop, alias, meta, schema, ...rest]: Args<'mapPropToFieldNames'>) {
       const formulaSchema = (query as unknown as TenantQueryBuilder).schemaOfFormula(meta, schema);
 
-      return super.mapPropToFieldNames(query, prop, alias, meta, formulaSchema, ...(rest as []));
+      return super.mapPropToFieldNames(query, prop, alias, meta, formulaSchema, ...rest);
     }
 
     // MikroORM ignores the given schema when it reads this kind of pivot table

@@ -10,7 +10,7 @@ import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { presentAs } from './entity-manager-class.js';
-import { contextBeside, explainGlobal, hiddenByOther } from './other-orms.js';
+import { contextBeside, explainGlobal, hiddenByOther, ofScope } from './other-orms.js';
 import { guardCache } from './guarded-cache.js';
 import { guardFilters } from './guarded-filters.js';
 import { guardReads } from './guarded-reads.js';
@@ -37,17 +37,27 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
     declare isMade: true | undefined;
     /** Whether it is always its own context. */
     declare isOwnContext: boolean;
+    /** Whether it is the only EntityManager of its scope. Then no context can have another one that it would give way to. */
+    declare isOnlyOfScope: boolean;
 
     constructor(...args: ConstructorParameters<OpenEntityManagerClass>) {
       super(...args);
       giveTenantTo(this.getUnitOfWork(false), this);
       giveTenantToFactory(this.getEntityFactory(), this);
       this.isMade = true;
+      this.isOnlyOfScope = false;
       this.isOwnContext = args[USE_CONTEXT] === false && isMikroContext;
     }
 
     bindToScope(scope: Scope): void {
+      const first = scope.em as ScopedEntityManager | undefined;
       this.boundScope = scope;
+      this.isOnlyOfScope = isMikroContext && first === undefined;
+
+      if (first !== undefined) {
+        first.isOnlyOfScope = false;
+      }
+
       this.schema = scope.kind === 'tenant' ? scope.schemaName : undefined;
     }
 
@@ -62,8 +72,14 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
     // every method of MikroORM calls this for the EntityManager to use
     override getContext(validate?: Args<'getContext'>[0], ...rest: Others<Args<'getContext'>, 1>): this & BasePostgreSqlEntityManager {
       // what it is made of is its own, whatever the context that it is made in
-      if (this.isMade === undefined || (this.isOwnContext && !this.global)) {
+      if (this.isMade === undefined || ((this.isOwnContext || this.isOnlyOfScope) && !this.global)) {
         return this as typeof this & BasePostgreSqlEntityManager;
+      }
+
+      const own = this.global && isMikroContext ? ofScope(this as unknown as BasePostgreSqlEntityManager) : undefined;
+
+      if (own !== undefined) {
+        return own as typeof this & BasePostgreSqlEntityManager;
       }
 
       const hidden = this.global ? hiddenByOther(this as unknown as BasePostgreSqlEntityManager) : undefined;
@@ -92,6 +108,8 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
     override fork(...args: Args<'fork'>) {
       const em = args[0]?.disableContextResolution === true ? this : this.getContext(false);
       const schema = args[0]?.schema;
+      // a context may have the fork in its place
+      em.isOnlyOfScope = false;
 
       if (schema !== undefined && schema !== em.schema) {
         refuseSharedSchema(schema, TenantRules.of(this.config));

@@ -7,9 +7,10 @@ import { CARRIED, carriedBy, carry, carryInFragment, mayCarryAny } from '../scop
  * MikroORM's through which one query gets into another, as itself, as a native query, as a fragment, or in a condition or data.
  */
 export function takeQueries(prototype: object, take: (query: never, given: readonly unknown[]) => void): void {
+  const base = Object.getPrototypeOf(prototype) as Readonly<Record<string, unknown>>;
+
   for (const name of TAKING) {
-    // found once: each query calls several of them
-    const method = Reflect.get(prototype, name) as Method;
+    const own = Object.hasOwn(prototype, name) ? (Reflect.get(prototype, name) as Method) : undefined;
 
     Object.defineProperty(prototype, name, {
       value(this: never, ...args: unknown[]): unknown {
@@ -17,7 +18,7 @@ export function takeQueries(prototype: object, take: (query: never, given: reado
           take(this, args);
         }
 
-        return method.apply(this, args);
+        return (own ?? (base[name] as Method)).apply(this, args);
       },
       configurable: true,
       writable: true,

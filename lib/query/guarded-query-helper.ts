@@ -9,13 +9,8 @@ import { tenantSchema } from '../scope/tenant-schema.js';
 export class GuardedQueryHelper extends QueryBuilderHelper {
   declare query: GuardedQuery;
 
-  override createFormulaTable(
-    alias: Args<'createFormulaTable'>[0],
-    meta: Args<'createFormulaTable'>[1],
-    schema?: Args<'createFormulaTable'>[2],
-    ...rest: unknown[]
-  ): ReturnType<Mikro['createFormulaTable']> {
-    return super.createFormulaTable(alias, meta, this.query.schemaOfFormula(meta, schema), ...(rest as []));
+  override createFormulaTable(...[alias, meta, schema, ...rest]: Args<'createFormulaTable'>): ReturnType<Mikro['createFormulaTable']> {
+    return super.createFormulaTable(alias, meta, this.query.schemaOfFormula(meta, schema), ...rest);
   }
 
   override getTableName(...args: Args<'getTableName'>): string {

@@ -12,6 +12,7 @@ import type { TenantRef } from '../scope/tenant-identity.js';
 import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { guardBelowPlugins, type GuardableKysely } from './kysely-executor.js';
+import { builtFor, isNode, setTenantsOfNode, type OperationNode, type WithNode } from './kysely-nodes.js';
 
 /**
  * Puts a Kysely instance under guard: every table that an entity has gets the schema its scope may use. Kysely's own `withSchema`
@@ -59,7 +60,7 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
         hidden: new Set(),
       });
       setTenantOfKyselyQuery(queryId, tenant);
-      tenantsOfNode.set(qualified, mine === undefined ? [...built] : [mine]);
+      setTenantsOfNode(qualified, mine === undefined ? [...built] : [mine]);
 
       return qualified;
     },
@@ -73,27 +74,6 @@ function refuse(built: ReadonlySet<string>, mine: string | undefined): void {
   if (mine !== undefined) {
     refuseTenants([...built], mine);
   }
-}
-
-/** The tenants whose instances built the queries in this one, before any plugin has copied their nodes. */
-function builtFor(node: unknown, found: ReadonlySet<string> = NONE): ReadonlySet<string> {
-  let all = found;
-
-  if (Array.isArray(node)) {
-    for (const item of node) {
-      all = builtFor(item, all);
-    }
-  } else if (isNode(node)) {
-    const tenants = tenantsOfNode.get(node);
-    // most queries have no other in them
-    all = tenants === undefined ? all : new Set([...all, ...tenants]);
-
-    for (const key of Object.keys(node)) {
-      all = builtFor((node as unknown as Readonly<Record<string, unknown>>)[key], all);
-    }
-  }
-
-  return all;
 }
 
 // of a statement that creates or drops a schema, or moves a table there
@@ -272,18 +252,11 @@ function withPlaceholder(node: OperationNode): OperationNode {
   };
 }
 
-// the nodes of a query are plain objects that say their kind; everything else in it is a value
-function isNode(value: unknown): value is OperationNode {
-  return typeof value === 'object' && value !== null && typeof (value as { readonly kind?: unknown }).kind === 'string';
-}
-
 const NONE: ReadonlySet<string> = new Set();
 
 const NO_NAMES: readonly string[] = [];
 
 const SCHEMA_NODES: ReadonlySet<string> = new Set(['CreateSchemaNode', 'DropSchemaNode']);
-
-const tenantsOfNode = new WeakMap<object, readonly string[]>();
 
 const tablesOfOrm = new WeakMap<object, { readonly metas: readonly EntityMetadata[]; readonly tables: Map<string, EntityMetadata[]> }>();
 
@@ -299,19 +272,4 @@ interface Names {
   readonly ctes: ReadonlySet<string>;
   /** What has the name of a CTE that cannot be read here, and is a table therefore. */
   readonly hidden: ReadonlySet<string>;
-}
-
-interface OperationNode {
-  readonly kind: string;
-  readonly schema?: { readonly kind?: string; readonly name: string };
-  readonly identifier?: { readonly name: string };
-  readonly table?: OperationNode;
-  readonly setSchema?: { readonly name: string };
-  readonly with?: WithNode;
-  readonly parameters?: readonly unknown[];
-}
-
-interface WithNode {
-  readonly expressions: readonly { readonly name: { readonly table: OperationNode }; readonly expression: unknown }[];
-  readonly recursive?: boolean;
 }

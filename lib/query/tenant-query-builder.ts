@@ -79,11 +79,9 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
   override getSchema(...args: Args<'getSchema'>): string | undefined {
     const { meta } = args[0];
 
-    if (isTenantEntity(meta)) {
-      return resolve(this.guard, meta, super.getSchema(...args) ?? this.schemaOfDriverQuery());
-    }
-
-    return meta.schema ?? super.getSchema(...args);
+    return isTenantEntity(meta)
+      ? resolve(this.guard, meta, super.getSchema(...args) ?? this.schemaOfDriverQuery())
+      : (meta.schema ?? super.getSchema(...args));
   }
 
   override update(...args: Args<'update'>): this {
@@ -133,9 +131,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
   override createQueryBuilderHelper(...args: Args<'createQueryBuilderHelper'>): GuardedQueryHelper {
     // MikroORM gives it nothing
-    const helper = args.length === 0 ? createHelper(this) : undefined;
-
-    return guardHelper(helper ?? super.createQueryBuilderHelper(...args), this);
+    return guardHelper((args.length === 0 ? createHelper(this) : undefined) ?? super.createQueryBuilderHelper(...args), this);
   }
 
   override getNativeQuery(...args: Args<'getNativeQuery'>): object {
@@ -145,7 +141,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     refuseTruncation(this.type, entity, this.guard);
     refuseNamedSchema(this);
 
-    if (this.em !== undefined && this.state.populate.length > 0) {
+    if (this.state.populate.length > 0) {
       refuseForeignCollectionsOfQuery(this, asked => tenantSchemaFrom([asked], this.guard));
     }
 
@@ -160,17 +156,11 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     try {
       const tenant = this.tenantOfSql();
       // most queries are run where they were made, and for the tenant of that scope
-      const done =
-        scope !== undefined && tenant === scope && scope.config === rules.config && innermostScope() === scope
-          ? this.send(args)
-          : withScope(scope, () => forTenant(rules, tenant, () => this.send(args)));
+      const isAtHome = scope !== undefined && tenant === scope && scope.config === rules.config && innermostScope() === scope;
+      const done = isAtHome ? this.send(args) : withScope(scope, () => forTenant(rules, tenant, () => this.send(args)));
 
       // no other error is explained
-      return isTenantEntity(meta.root)
-        ? done
-        : done.catch(async (error: unknown) => {
-            throw await explainSharedWrite(error, meta, rules);
-          });
+      return isTenantEntity(meta.root) ? done : done.catch(async error => Promise.reject(await explainSharedWrite(error, meta, rules)));
     } catch (error) {
       return Promise.reject(error);
     }

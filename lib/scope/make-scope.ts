@@ -13,7 +13,7 @@ export function scopeOf(rules: ScopeRules, { row, identity }: IdentifiedTenant):
 export function tenantScope(rules: ScopeRules, schemaName: string, tenant: unknown = { schemaName }): TenantScope {
   const checked = rules.checkSchemaName(schemaName);
 
-  return { kind: 'tenant', config: rules.config, outer: innermostScope(), tenant, schemaName: checked, identity: undefined };
+  return { kind: 'tenant', config: rules.config, outer: innermostScope(), tenant, schemaName: checked, identity: undefined, em: undefined };
 }
 
 /** The scope for a tenant from the directory. Its entity is created when it is first read. */
@@ -22,7 +22,7 @@ export function heldScopeOf(rules: ScopeRules, held: HeldTenant): Scope {
 }
 
 export function publicScope({ config }: Pick<ScopeRules, 'config'>): Scope {
-  return { kind: 'public', config, outer: innermostScope() };
+  return { kind: 'public', config, outer: innermostScope(), em: undefined };
 }
 
 class HeldScope implements TenantScope<TenantMixin<unknown>> {
@@ -31,6 +31,7 @@ class HeldScope implements TenantScope<TenantMixin<unknown>> {
   readonly outer: Scope | undefined;
   readonly schemaName: string;
   readonly identity: TenantIdentity | undefined;
+  em: object | undefined;
   readonly #held: HeldTenant;
   #tenant: TenantMixin<unknown> | undefined;
 
@@ -39,6 +40,7 @@ class HeldScope implements TenantScope<TenantMixin<unknown>> {
     this.outer = innermostScope();
     this.schemaName = rules.checkSchemaName(held.schemaName);
     this.identity = held.identity;
+    this.em = undefined;
     this.#held = held;
   }
 

@@ -8,13 +8,13 @@ import type { TenantIdentity } from './tenant-identity.js';
  */
 export type Scope<Tenant = unknown> = PublicScope | TenantScope<Tenant>;
 
-export interface PublicScope {
+export interface PublicScope extends EnteredScope {
   readonly kind: 'public';
   readonly config: Configuration;
   readonly outer: Scope | undefined;
 }
 
-export interface TenantScope<Tenant = unknown> {
+export interface TenantScope<Tenant = unknown> extends EnteredScope {
   readonly kind: 'tenant';
   readonly config: Configuration;
   readonly outer: Scope | undefined;
@@ -22,6 +22,11 @@ export interface TenantScope<Tenant = unknown> {
   readonly schemaName: string;
   /** Which tenant it is, whoever has its name later. Undefined if the tenant is locked as long as the scope lives. */
   readonly identity?: TenantIdentity | undefined;
+}
+
+interface EnteredScope {
+  /** The EntityManager that it was entered with. Here, as every request has one: a `WeakMap` takes longer than all else that enters a scope. */
+  em?: object | undefined;
 }
 
 /** The innermost scope of this async flow, of whichever ORM. */

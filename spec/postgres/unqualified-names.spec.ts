@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { hasUnqualifiedNames } from '../../dist/postgres/unqualified-names.js';
 
 const QUALIFIED = [
+  'select * from "acme"."book" where "id" = $1 and "title" != $2 or "pages" in ($3, $4)',
   `select "b0".* from "acme"."book" as "b0" where "b0"."id" = 1 limit 2`,
   `select "b0".*, "a1"."id" as "a1__id" from "acme"."book" as "b0" left join "acme"."author" as "a1" on "b0"."author_id" = "a1"."id" where "b0"."title" is distinct from 'x from book' order by "b0"."id" asc for update of "b0"`,
   `insert into "acme"."tag" ("id", "name") values (1, E'it\\'s from book') on conflict ("id") do update set "name" = excluded."name" returning "id"`,
@@ -26,6 +27,15 @@ const QUALIFIED = [
 ];
 
 const UNQUALIFIED = [
+  // what looks almost as Kysely writes it
+  'select * from "book" where "id" = $1',
+  'select * from "acme"."book", "tag" where "id" = $1',
+  'select * from "acme"."book" where "score" ($1) = 1',
+  'select * from "acme"."book" where "id" = "score"($1)',
+  'select * from "acme"."book" where "id" = $1::"mood"',
+  'select * from "acme"."book" where "id" in (select "id" from "tag")',
+  'select * from "acme"."book" where "id" = any (select "id" from "tag" where "id" = $1)',
+  'select * from "acme"."book" where "id" = $1 union select * from "tag" where "id" = $2',
   'select title from book',
   'select * from "book"',
   'select * from "acme"."book", "tag"',

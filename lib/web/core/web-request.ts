@@ -81,8 +81,7 @@ export function pathOf(target: string): string {
 
 function hostOf(request: WebRequest, rules: TenantRules): string {
   const sent = sentHost(request);
-  const host = sent === undefined ? undefined : withoutPort(sent);
-  const canonical = host === undefined ? undefined : rules.canonicalHost(host);
+  const canonical = sent === undefined ? undefined : canonicalOf(sent, rules);
 
   if (canonical === undefined) {
     throw new InvalidHostError();
@@ -98,6 +97,42 @@ function hostOf(request: WebRequest, rules: TenantRules): string {
 
   return canonical;
 }
+
+/** The canonical form of a host with its port. What was sent lately is known: most requests are of few hosts. */
+function canonicalOf(sent: string, rules: TenantRules): string | undefined {
+  let lately = known.get(rules);
+
+  if (lately === undefined) {
+    known.set(rules, (lately = new Map()));
+  }
+
+  const found = lately.get(sent);
+
+  if (found !== undefined) {
+    return found;
+  }
+
+  const host = withoutPort(sent);
+  const canonical = host === undefined ? undefined : rules.canonicalHost(host);
+
+  // visitors choose what they send, and must not fill the memory with it
+  if (canonical !== undefined && sent.length <= LONGEST_KNOWN) {
+    if (lately.size >= MOST_KNOWN) {
+      lately.clear();
+    }
+
+    lately.set(sent, canonical);
+  }
+
+  return canonical;
+}
+
+const known = new WeakMap<TenantRules, Map<string, string>>();
+
+const MOST_KNOWN = 10_000;
+
+/** A host name, a dot and a port. */
+const LONGEST_KNOWN = 260;
 
 /**
  * The other hosts that the request names; undefined for one that cannot be read. All have to belong to the same tenant. A request line may

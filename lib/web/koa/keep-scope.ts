@@ -5,7 +5,14 @@ import type { Context } from 'koa';
 
 /** Binds a streamed body to the current scope. Koa reads the body after the middleware has returned, outside any scope. */
 export function keepScope(ctx: Context): void {
-  const web: unknown = ctx.body instanceof Response ? ctx.body.body : ctx.body;
+  const given: unknown = ctx.body;
+
+  // most bodies are text or data
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    return;
+  }
+
+  const web: unknown = given instanceof Response ? given.body : given;
 
   // a locked stream already has a reader, in the scope where it was started
   if (web instanceof ReadableStream && !web.locked) {

@@ -25,7 +25,7 @@ export const ENTITY_MANAGER_SEAMS = seamsOf('EntityManager', '@mikro-orm/core', 
     arity: 0,
     by: 'every method of an EntityManager',
     protects: 'a fork, an entity or a query that outlives its scope goes on with its own tenant',
-    usedIn: [...SCOPED, ...READS, ...WRITES, ...SQL, ...CACHE, ...FILTERS, 'orm/given-entities.ts'],
+    usedIn: [...SCOPED, ...READS, ...WRITES, ...SQL, ...CACHE, ...FILTERS, 'orm/given-entities.ts', 'orm/mikro-context.ts'],
   },
   fork: {
     use: 'override',

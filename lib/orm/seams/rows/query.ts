@@ -195,5 +195,10 @@ export const KYSELY_EXECUTOR_SEAMS = objectSeamsOf('KyselyExecutor', 'kysely', {
 
 /** What Kysely makes a query of. */
 export const KYSELY_NODE_SEAMS = objectSeamsOf('OperationNode', 'kysely', {
-  kind: { use: 'read', by: 'KyselyExecutor.transformQuery', protects: "a Kysely query names no other tenant's table", usedIn: KYSELY },
+  kind: {
+    use: 'read',
+    by: 'KyselyExecutor.transformQuery',
+    protects: "a Kysely query names no other tenant's table",
+    usedIn: [...KYSELY, 'query/kysely-nodes.ts'],
+  },
 });
