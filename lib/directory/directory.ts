@@ -42,12 +42,7 @@ export class Directory<Held extends HeldTenant> {
     this.#listener.start();
     const id = `${key.property}\0${key.value}`;
     const now = performance.now();
-    const known = this.#known.peek(id);
-
-    if (known !== undefined && now - known.usedAt > MOVED_AFTER_MS) {
-      known.usedAt = now;
-      this.#known.get(id);
-    }
+    const known = this.#known.get(id);
 
     if (known !== undefined && this.#isTrusted(known, this.#options.ttlMs, now)) {
       this.#hits += 1;
@@ -104,7 +99,7 @@ export class Directory<Held extends HeldTenant> {
       this.#failedAt = -Infinity;
 
       if (!isOutdated) {
-        this.#keep(id, { tenant, askedAt, usedAt: askedAt });
+        this.#keep(id, { tenant, askedAt });
       }
 
       return tenant;
@@ -163,9 +158,6 @@ export class Directory<Held extends HeldTenant> {
 
 const RETRY_AFTER_MS = 1_000;
 
-/** How long after it was used last a tenant is moved to those that are used: every request of it would else move it. */
-const MOVED_AFTER_MS = 1_000;
-
 /** The part of a cached tenant that the directory uses. */
 export interface HeldTenant {
   readonly schemaName: string;
@@ -199,5 +191,4 @@ interface Answer<Held> {
   readonly tenant: Held | undefined;
   /** When the lookup was sent. The answer is at least as recent. */
   readonly askedAt: number;
-  usedAt: number;
 }

@@ -37,7 +37,6 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'database/tenant-database.ts': ['onEnd'],
     'entities/tenant-entity-factory.ts': ['boundScope', 'config', 'owner', 'schema'],
     'entities/tenant-unit-of-work.ts': ['boundScope', 'config', 'find', 'getMetadata', 'owner', 'schema'],
-    'directory/directory.ts': ['usedAt'],
     'directory/lookups.ts': ['askedAt', 'changed', 'limit'],
     'directory/notice-connections.ts': ['isHeard'],
     'directory/open-directory.ts': ['wouldHaveHeard'],
