@@ -42,7 +42,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'directory/open-directory.ts': ['wouldHaveHeard'],
     'orm/guarded-filters.ts': ['given'],
     'migrations/run/new-enums.ts': ['current', 'isOpen'],
-    'migrations/run/run-in-tenants.ts': ['busySince', 'dueAt', 'losses', 'timeouts'],
+    'migrations/run/after-attempt.ts': ['busySince', 'dueAt', 'losses', 'timeouts'],
     'migrations/run/tenant-states.ts': ['alone', 'sent'],
     'orm/tenant-driver.ts': ['name'],
     'postgres/transaction-statements.ts': ['(computed)'],
