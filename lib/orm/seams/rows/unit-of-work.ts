@@ -90,6 +90,7 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
       ...OF_ENTITIES,
       ...ENTERING,
       ...FACTORY,
+      'entities/foreign-entities.ts',
       'orm/tenant-driver.ts',
       'orm/guarded-reads.ts',
       'orm/guarded-writes.ts',
