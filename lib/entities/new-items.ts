@@ -28,16 +28,14 @@ export function assignSchemaToNewItems(uow: UnitOfWork, em: EntityManager): void
 }
 
 function hasCollections(storage: MetadataStorage): boolean {
-  const all = storage.getAll();
-  let found = knownStorages.get(storage);
-
-  // `orm.discoverEntity()` adds entities later
-  if (found?.entities !== all.size) {
-    found = { entities: all.size, hasAny: [...all.values()].some(meta => collectionsOf(meta).length > 0) };
-    knownStorages.set(storage, found);
+  // asked of each class again, as `orm.discoverEntity()` adds some later and replaces some
+  for (const meta of storage.getAll().values()) {
+    if (collectionsOf(meta).length > 0) {
+      return true;
+    }
   }
 
-  return found.hasAny;
+  return false;
 }
 
 function collectionsOf(meta: EntityMetadata): readonly string[] {
@@ -52,5 +50,3 @@ function collectionsOf(meta: EntityMetadata): readonly string[] {
 }
 
 const known = new WeakMap<EntityMetadata, readonly string[]>();
-
-const knownStorages = new WeakMap<MetadataStorage, { readonly entities: number; readonly hasAny: boolean }>();
