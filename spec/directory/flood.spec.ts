@@ -68,8 +68,8 @@ onDatabases('a directory under load', database => {
       before ||= heap();
     }
 
-    // one for five hundred of the made-up ones, and one a second, until it listens, for each known one
-    expect(lookups().length).to.be.lessThan(FLOOD / 250);
+    // one for five hundred of the made-up ones, and one a second, until it listens, for each known one: at most eleven a round
+    expect(lookups().length).to.be.lessThan(FLOOD / 150);
     // each host that is kept takes about three hundred bytes
     expect(heap() - before).to.be.lessThan(150 * FLOOD);
   });

@@ -16,7 +16,8 @@ export async function beginRun(): Promise<void> {
 }
 
 export async function endRun(): Promise<void> {
-  await rm(process.env[FOLDER] ?? '', { recursive: true, force: true });
+  // a process that is just ending may write what it has compiled
+  await rm(process.env[FOLDER] ?? '', { recursive: true, force: true, maxRetries: 50, retryDelay: 20 });
 }
 
 /**
