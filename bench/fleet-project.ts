@@ -88,7 +88,8 @@ export function nameOf(n: number): string {
 async function makeFolder(): Promise<string> {
   await mkdir(join(ROOT, '.data'), { recursive: true });
   const folder = await mkdtemp(join(ROOT, '.data', 'fleet-'));
-  await writeFile(join(folder, 'package.json'), '{ "name": "fleet", "type": "module" }');
+  // the stock command line runs only where it is a dependency
+  await writeFile(join(folder, 'package.json'), '{ "name": "fleet", "type": "module", "dependencies": { "@mikro-orm/cli": "*" } }');
   await writeFile(join(folder, 'tsconfig.json'), '{ "extends": "../../tsconfig.json" }');
 
   return folder;
