@@ -80,7 +80,7 @@ function followed(document: object, value: unknown): unknown {
     .split('/')
     .map(name => name.replaceAll('~1', '/').replaceAll('~0', '~'));
 
-  return names.reduce<any>((part, name) => part?.[name], document);
+  return names.reduce<unknown>((part, name) => (part as Readonly<Record<string, unknown>> | undefined)?.[name], document);
 }
 
 function pathOfServer({ servers = [] }: OpenApiDocument): string {

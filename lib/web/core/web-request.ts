@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { InvalidHostError } from '../../errors/index.js';
 import type { TenantRules } from '../../scope/tenant-rules.js';
 import { withoutPort } from '../../tenant/hostname.js';
@@ -103,7 +104,7 @@ function canonicalOf(sent: string, rules: TenantRules): string | undefined {
   let lately = known.get(rules);
 
   if (lately === undefined) {
-    known.set(rules, (lately = new Map()));
+    known.set(rules, (lately = new LRUCache({ max: MOST_KNOWN })));
   }
 
   const found = lately.get(sent);
@@ -117,19 +118,15 @@ function canonicalOf(sent: string, rules: TenantRules): string | undefined {
 
   // visitors choose what they send, and must not fill the memory with it
   if (canonical !== undefined && sent.length <= LONGEST_KNOWN) {
-    if (lately.size >= MOST_KNOWN) {
-      lately.clear();
-    }
-
     lately.set(sent, canonical);
   }
 
   return canonical;
 }
 
-const known = new WeakMap<TenantRules, Map<string, string>>();
+const known = new WeakMap<TenantRules, LRUCache<string, string>>();
 
-const MOST_KNOWN = 10_000;
+const MOST_KNOWN = 1_000;
 
 /** A host name, a dot and a port. */
 const LONGEST_KNOWN = 260;
