@@ -1,4 +1,5 @@
 import { tenants } from '@landlord/mikro-orm';
+import { defaultMaxTenants } from '../dist/tenant/connection-options.js';
 import pMap from 'p-map';
 import { Pool } from 'pg';
 import { creationScript, migrationsOf, openOrm, TEN_MIGRATIONS, type BenchOrm, type Workload } from './domain.ts';
@@ -28,7 +29,9 @@ export async function makeTenants(url: string, count: number): Promise<void> {
 }
 
 export async function measureDoctor(url: string, count: number): Promise<Report> {
-  const orm = await openOrm(url, migrationsOf(WORKLOAD), 10, { connections: { maxTenants: false, memoryBudgetMb: 100_000 } });
+  const orm = await openOrm(url, migrationsOf(WORKLOAD), 10, {
+    connections: { maxTenants: defaultMaxTenants(10), memoryBudgetMb: 100_000 },
+  });
   const pool = new Pool({ connectionString: url, max: 1 });
   const rows: Report['rows'][number][] = [];
 

@@ -5,7 +5,7 @@ import { isOfNode, nodeOfError } from '../postgres/citus-errors.js';
 import { connectionWasLost } from '../postgres/sql-state.js';
 import { isPlainRead } from '../postgres/unqualified-names.js';
 import { sqlTarget } from './sql-target.js';
-import { addLocked } from './tenants-of-client.js';
+import { addNamed } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { runCopy } from './copy.js';
 import { closeAfterUse, firstOfScript, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
@@ -166,7 +166,7 @@ function noticeLoss(
         return executeQuery<Row>(...args).catch(rethrow);
       }
 
-      addLocked(connection, sql);
+      addNamed(connection, sql);
       const rows =
         runCopy<Row>(connection, sql) ??
         rowsOfScript<Row>(connection, sql) ??

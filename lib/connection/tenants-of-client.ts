@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { WANTS_COPIES } from './copy.js';
 import { clientOf, WANTS_ROWS } from './server-status.js';
 
@@ -11,10 +12,28 @@ export function addServed(connection: object, tenants: readonly { readonly schem
 }
 
 /**
- * The same of what creates, migrates, renames or drops tenants, which is in no tenant's scope. Each takes the lock of its tenant before anything
- * else, in a statement or in the first message.
+ * Marks a statement of the library's own whose transaction opens tables of these tenants outside of their scopes, as a report does, so that its
+ * connection counts as one that has served them.
  */
-export function addLocked(connection: object, sql: string): void {
+export function servingSql(schemaNames: Iterable<string>, sql: string): string {
+  // a name that somebody wrote into a row by hand cannot end the comment
+  return `${SERVES}${Array.from(schemaNames, name => encodeURIComponent(name)).join(' ')} */ ${sql}`;
+}
+
+/**
+ * The tenants of a statement of `servingSql`, and of what creates, migrates, renames or drops tenants, which is in no tenant's scope. Each takes the
+ * lock of its tenant before anything else, in a statement or in the first message.
+ */
+export function addNamed(connection: object, sql: string): void {
+  if (sql.startsWith(SERVES)) {
+    const names = sql.slice(SERVES.length, sql.indexOf(' */')).split(' ');
+    addServed(
+      connection,
+      names.map(name => ({ schemaName: decodeURIComponent(name) })),
+    );
+    return;
+  }
+
   if (!sql.startsWith('select pg_') && !sql.startsWith(WANTS_ROWS) && !sql.startsWith(WANTS_COPIES)) {
     return;
   }
@@ -30,6 +49,9 @@ export function tenantsOfClient(client: object): Set<string> {
 
   return names;
 }
+
+/** To PostgreSQL it is a comment, and nobody else's SQL begins with it. */
+const SERVES = `/* serves ${randomUUID()} `;
 
 const LOCK_OF_TENANT = /hashtextextended\('landlord:' \|\| '([^']+)'/g;
 

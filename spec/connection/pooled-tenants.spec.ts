@@ -1,4 +1,12 @@
-import { runInPublic, runInTenant, TenantMixin, tenants, type ConnectionOptions, type TenantEntityManager } from '@landlord/mikro-orm';
+import {
+  acrossTenants,
+  runInPublic,
+  runInTenant,
+  TenantMixin,
+  tenants,
+  type ConnectionOptions,
+  type TenantEntityManager,
+} from '@landlord/mikro-orm';
 import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -182,6 +190,28 @@ onDatabases(
 
       expect(counts.slice(0, 3)).to.deep.equal([0, 1, 1]);
       expect(counts.at(-1)).to.be.greaterThan(counts.at(-2) as number);
+    });
+
+    it("P2 S23 a report and the doctor's look at sequences count for each tenant whose tables they open", async () => {
+      const orm = await open(1, { maxTenants: 2 });
+      const reads: (() => Promise<unknown>)[] = [
+        () => acrossTenants(Note, {}, { orm, reason: 'billing' }).toArray(),
+        async () => {
+          for await (const row of acrossTenants(Note, {}, { orm, reason: 'billing' })) {
+            void row;
+          }
+        },
+        () => tenants(orm).doctor({ deep: true, only: ['t0', 't1', 't2'] }),
+      ];
+      let opened = 0;
+      ((await orm.em.getConnection().getNativeClient()) as pg.Pool).on('connect', () => (opened += 1));
+
+      for (const read of reads) {
+        await orm.em.fork().execute('select 1');
+        const before = opened;
+        await read();
+        await until('it is replaced', async () => opened > before && (await poolOf(orm)).idleCount === 1);
+      }
     });
 
     it('P2 S23 where somebody always waits, it is closed at twice the number', async () => {

@@ -1,3 +1,5 @@
+import pMap from 'p-map';
+import { servingSql } from '../../connection/tenants-of-client.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { quoteIdentifier, quoteTable } from '../../postgres/schema-name.js';
 import { isLockTimeout, lacksTable } from '../../postgres/sql-state.js';
@@ -16,21 +18,27 @@ export async function checkSequences(
   }: { readonly names: ReadonlySet<string>; readonly busy: Set<string>; readonly onProgress: (checked: number, total: number) => void },
 ): Promise<Finding[]> {
   const sequences = (await database.execute<Sequence>(SEQUENCES, [], undefined)).filter(({ schema }) => names.has(schema));
-  const findings: Finding[] = [];
   const isCitus = (await database.engine.citus(undefined)) !== undefined;
+  const batches = Array.from({ length: Math.ceil(sequences.length / BATCH) }, (_, n) => sequences.slice(n * BATCH, (n + 1) * BATCH));
+  let checked = 0;
 
-  for (let start = 0; start < sequences.length; start += BATCH) {
-    for (const { sequence, highest, next } of await readValues(database, sequences.slice(start, start + BATCH), busy)) {
-      if (highest !== null && BigInt(highest) >= BigInt(next)) {
-        const finding = behind(sequence, highest, next);
-        findings.push(isCitus ? { ...finding, fix: [fixOnCitus(sequence, highest)] } : finding);
+  const check = async (batch: readonly Sequence[]): Promise<Finding[]> => {
+    const values = await readValues(database, batch, busy);
+    checked += batch.length;
+    onProgress(checked, sequences.length);
+
+    return values.flatMap(({ sequence, highest, next }) => {
+      if (highest === null || BigInt(highest) < BigInt(next)) {
+        return [];
       }
-    }
 
-    onProgress(Math.min(start + BATCH, sequences.length), sequences.length);
-  }
+      const finding = behind(sequence, highest, next);
 
-  return findings;
+      return [isCitus ? { ...finding, fix: [fixOnCitus(sequence, highest)] } : finding];
+    });
+  };
+
+  return (await pMap(batches, check, { concurrency: Math.min(CONCURRENCY, database.engine.connectionsAtOnce()) })).flat();
 }
 
 async function readValues(database: TenantDatabase, batch: readonly Sequence[], busy: Set<string>): Promise<Values[]> {
@@ -42,7 +50,11 @@ async function readValues(database: TenantDatabase, batch: readonly Sequence[], 
 
   try {
     const rows = await database.inTransaction(async ctx => {
-      await database.execute(`set local lock_timeout to ${LOCK_TIMEOUT_MS}`, [], ctx);
+      await database.execute(
+        servingSql(new Set(batch.map(({ schema }) => schema)), `set local lock_timeout to ${LOCK_TIMEOUT_MS}`),
+        [],
+        ctx,
+      );
 
       return database.execute<ValuesRow>(batch.map(selectOf).join(' union all '), [], ctx);
     });
@@ -112,6 +124,9 @@ const SEQUENCES = `select n.nspname::text as schema, t.relname::text as table, a
 
 /** Each takes the locks of a table, its index and a sequence, of which a transaction has 64 by default without asking for others' room. */
 const BATCH = 100;
+
+/** How many are read at once. */
+const CONCURRENCY = 4;
 
 /** How long a table is waited for that somebody has locked. */
 const LOCK_TIMEOUT_MS = 500;

@@ -1,5 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import pMap from 'p-map';
+import { servingSql } from '../../connection/tenants-of-client.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { ReportError, TenantsBehindError } from '../../errors/index.js';
 import { selectSchemaNames, type TenantSelection } from '../../migrations/run/selection.js';
@@ -87,7 +88,7 @@ export class ReportBatches {
     return this.#withoutThoseBehind(
       tenants,
       ready =>
-        this.#readOnly(async ctx => {
+        this.#readOnly(ready, async ctx => {
           const { sql, params } = sqlOf(ready);
           const rows = await this.#database.execute<Row>(sql, params, ctx);
           await this.#checkTenants(ready, ctx);
@@ -103,7 +104,7 @@ export class ReportBatches {
       this.#withoutThoseBehind(
         tenants,
         ready =>
-          this.#readOnly(async ctx => {
+          this.#readOnly(ready, async ctx => {
             const { sql, params } = sqlOf(ready);
             await this.#database.execute(`declare ${CURSOR} no scroll cursor for ${sql}`, params, ctx);
             // from here on it reads the tables that it has found, whoever has their names
@@ -160,13 +161,17 @@ export class ReportBatches {
     }
   }
 
-  async #readOnly<Result>(fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
+  async #readOnly<Result>(tenants: readonly ReadyTenant[], fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
     const { orm } = this.#database;
+    const readOnly = servingSql(
+      tenants.map(({ schemaName }) => schemaName),
+      'set transaction read only',
+    );
     const outer = orm.em.getTransactionContext();
 
     if (outer === undefined) {
       return this.#database.inTransaction(async ctx => {
-        await this.#database.execute('set transaction read only', [], ctx);
+        await this.#database.execute(readOnly, [], ctx);
 
         return fn(ctx);
       });
@@ -176,7 +181,7 @@ export class ReportBatches {
     const savepoint: Transaction = await connection.begin({ ctx: outer });
 
     try {
-      await this.#database.execute('set transaction read only', [], savepoint);
+      await this.#database.execute(readOnly, [], savepoint);
 
       return await fn(savepoint);
     } finally {
