@@ -14,11 +14,11 @@ import { machine, median, round, scaled, type Report } from './report.ts';
  */
 export async function request(url: string, only?: string): Promise<Report[]> {
   await using loader = startLoader();
-  await using apps = await startApps(url, SIZES.at(-1) as number, { max: HELD });
+  await using apps = await startApps(url, only === ALONE ? 100 : (SIZES.at(-1) as number), { max: HELD });
   const load = (app: AppName, tenants: number, requests: number): Promise<LoadResult> =>
     loader.send({ port: apps.ports[app], hosts: hostsOf(tenants), requests, concurrency: CONCURRENCY });
 
-  if (only === 'alone') {
+  if (only === ALONE) {
     return [await besideAlone(url, loader)];
   }
 
@@ -191,6 +191,8 @@ async function inMemory(load: Loader): Promise<Report> {
 
 type Loader = (app: AppName, tenants: number, requests: number) => Promise<LoadResult>;
 
+/** The argument by which nothing but an application beside MikroORM alone is measured. */
+const ALONE = 'alone';
 const CONCURRENCY = 16;
 const SIZES = [10, 100, 1_000, scaled(10_000, 2_000)];
 const HELD = scaled(10_000, 2_000);
