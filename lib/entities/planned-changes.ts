@@ -7,7 +7,6 @@ export class PlannedChanges {
   readonly #flush: Flush;
   #classes: readonly EntityMetadata[] = [];
   #areKeyedByRelation = false;
-  #count = 0;
 
   constructor(flush: Flush) {
     this.#flush = flush;
@@ -15,10 +14,9 @@ export class PlannedChanges {
 
   /** Writes down what has been checked. MikroORM writes each of these lists as it is here. */
   take(groups: ChangeSetGroups): void {
-    const changeSets = this.#flush.uow.getChangeSets();
-    this.#classes = classesOf(changeSets);
+    // asked for later they may be gone: `em.clear()` in a hook forgets what is still written
+    this.#classes = classesOf(this.#flush.uow.getChangeSets());
     this.#areKeyedByRelation = this.#classes.some(isKeyedByRelation);
-    this.#count = changeSets.length;
 
     for (const lists of Object.values(groups)) {
       for (const list of lists.values()) {
@@ -31,14 +29,8 @@ export class PlannedChanges {
   mayHaveChanged(changeSets: readonly ChangeSet<object>[]): boolean {
     const { uow, em } = this.#flush;
 
-    // MikroORM computes what it has postponed when it writes it, `em.insert()` writes without a flush, and `em.clear()` forgets what is still written
-    return (
-      !planned.has(changeSets) ||
-      this.#areKeyedByRelation ||
-      uow.getExtraUpdates().size > 0 ||
-      uow.getChangeSets().length !== this.#count ||
-      this.hasHooks(em.getEventManager())
-    );
+    // `em.insert()` writes without a flush, and MikroORM computes what it has postponed when it writes it
+    return !planned.has(changeSets) || this.#areKeyedByRelation || uow.getExtraUpdates().size > 0 || this.hasHooks(em.getEventManager());
   }
 
   private hasHooks(events: ReturnType<Flush['em']['getEventManager']>): boolean {
