@@ -1,18 +1,10 @@
-import {
-  EventType,
-  helper,
-  type ChangeSet,
-  type Collection,
-  type EntityManager,
-  type EntityMetadata,
-  type UnitOfWork,
-} from '@mikro-orm/core';
+import { helper, type ChangeSet, type Collection, type EntityManager, type UnitOfWork } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
 import type { Scope } from '../scope/scope.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { refuseSchemaOfShared } from './schema-of-shared.js';
-import { belongsTo, entitiesOf, firstForeignEntity, foreignSchema, isKeyedByRelation, isKnownOwn, propertyTo } from './relations.js';
+import { belongsTo, entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity, propertyTo } from './relations.js';
 
 /** One flush of an EntityManager. */
 export interface Flush {
@@ -30,12 +22,10 @@ export interface Flush {
  *
  * @throws TenantContextRequiredError `TENANT_CONTEXT_REQUIRED` or CrossTenantError `CROSS_TENANT`
  */
-export function checkFlush(flush: Flush): void {
+export function checkFlush(flush: Flush, changeSets: readonly ChangeSet<object>[]): void {
   const { uow } = flush;
-  const look = lookAt(flush);
-  const changeSets = uow.getChangeSets();
-
-  checkCollections(flush, look);
+  const before = lookAt(flush, changeSets);
+  const look: Look = { ...before, checked: checkOwners(flush, before) };
   checkPostponed(flush);
 
   const checked = uow.getPersistStack();
@@ -65,11 +55,15 @@ export function checkFlush(flush: Flush): void {
  *
  * @throws TenantContextRequiredError `TENANT_CONTEXT_REQUIRED` or CrossTenantError `CROSS_TENANT`
  */
-export function checkChangeSets(changeSets: readonly ChangeSet<object>[], flush: Flush): void {
+export function checkChangeSets(
+  changeSets: readonly ChangeSet<object>[],
+  flush: Flush,
+  { mayHaveChanged }: { readonly mayHaveChanged: boolean },
+): void {
   const look = lookAt(flush);
   checkSchemas(changeSets, look, flush);
 
-  if (!mayHaveChanged(changeSets, flush)) {
+  if (!mayHaveChanged) {
     return;
   }
 
@@ -78,44 +72,6 @@ export function checkChangeSets(changeSets: readonly ChangeSet<object>[], flush:
       checkRelations(entity, schema, look);
     }
   }
-}
-
-/** Whether what is written may differ from what was checked before the transaction of a flush. */
-function mayHaveChanged(changeSets: readonly ChangeSet<object>[], { uow, em }: Flush): boolean {
-  const events = em.getEventManager();
-
-  // MikroORM computes what it has postponed when it writes it
-  if (uow.getExtraUpdates().size > 0) {
-    return true;
-  }
-
-  // one that subscribes to some entities alone is told of every transaction
-  for (const subscriber of events.getSubscribers()) {
-    if (EventType.beforeTransactionStart in subscriber || EventType.afterTransactionStart in subscriber) {
-      return true;
-    }
-  }
-
-  const classes = new Set<EntityMetadata>();
-  const planned = new Set<object>();
-
-  for (const { entity, meta } of uow.getChangeSets()) {
-    classes.add(meta);
-    planned.add(entity);
-  }
-
-  // `em.insert()` writes without a flush, and `em.clear()` forgets what a flush still writes
-  if (changeSets.some(({ entity }) => !planned.has(entity))) {
-    return true;
-  }
-
-  for (const meta of classes) {
-    if (isKeyedByRelation(meta) || ENTITY_HOOKS.some(event => events.hasListeners(event, meta))) {
-      return true;
-    }
-  }
-
-  return false;
 }
 
 function checkSchemas(changeSets: readonly ChangeSet<object>[], { own, scope }: Look, flush: Flush): void {
@@ -145,7 +101,14 @@ function checkSchemas(changeSets: readonly ChangeSet<object>[], { own, scope }: 
  *
  * @throws CrossTenantError `CROSS_TENANT`
  */
-export function checkCollections(flush: Flush, look: Look = lookAt(flush)): void {
+export function checkCollections(flush: Flush): void {
+  checkOwners(flush, lookAt(flush));
+}
+
+/** Returns the owners whose relations were looked at as those of an entity of their own schema. */
+function checkOwners(flush: Flush, look: Look): ReadonlySet<object> | undefined {
+  let owners: Set<object> | undefined;
+
   for (const { owner } of flush.uow.getCollectionUpdates() as readonly Collection<object>[]) {
     const { __meta: meta, __schema: schema } = helper(owner);
     const own = look.own ?? schema;
@@ -153,8 +116,15 @@ export function checkCollections(flush: Flush, look: Look = lookAt(flush)): void
     if (isTenantEntity(meta.root) && own !== undefined) {
       refuseForeignOwner(owner, own, look, flush);
       checkRelations(owner, own, look);
+
+      if (schema === own) {
+        owners ??= new Set();
+        owners.add(owner);
+      }
     }
   }
+
+  return owners;
 }
 
 // MikroORM removes a unique value from its entity, and writes it after the other changes
@@ -179,16 +149,19 @@ function checkPostponed({ uow }: Flush): void {
 }
 
 function checkEntity(entity: object, look: Look, flush: Flush): void {
-  const { __meta: meta, __schema: schema, __em: em } = helper(entity);
+  const wrapped = helper(entity);
+  const { __schema: schema, __em: em } = wrapped;
 
-  if (!isTenantEntity(meta.root) || schema === undefined) {
+  if (schema === undefined || !isTenantEntity(wrapped.__meta.root)) {
     return;
   }
 
-  checkRelations(entity, schema, look);
+  if (look.checked?.has(entity) !== true) {
+    checkRelations(entity, schema, look);
+  }
 
   // outside a scope an EntityManager can read another tenant's entity on request. It may keep it as long as it does not write it
-  if (look.own !== undefined && em !== flush.em) {
+  if (look.own !== undefined && em !== flush.em && (em !== undefined || schema !== look.own)) {
     refuseForeignOwner(entity, look.own, look, flush);
   }
 }
@@ -202,30 +175,32 @@ function checkRelations(entity: object, schemaName: string, { known }: Look): vo
 }
 
 function refuseForeignOwner(entity: object, own: string, { known }: Look, flush: Flush): void {
-  const schema = isKnownOwn(entity, own, known) ? undefined : foreignSchema(entity, own);
+  const schema = isOwnEntity(entity, own, known) ? undefined : foreignSchema(entity, own);
 
   if (schema !== undefined) {
     throw CrossTenantError.foreignFlush(helper(entity).__meta.className, [own, schema], pathTo(entity, own, flush));
   }
 }
 
-function lookAt(flush: Flush): Look {
+function lookAt(flush: Flush, changeSets?: readonly ChangeSet<object>[]): Look {
   const { scope } = flush.rules;
 
-  return { own: tenantOf(flush, scope), known: belongsTo(flush.em, scope) ? flush.em : undefined, scope };
+  return { own: tenantOf(flush, scope, changeSets), known: belongsTo(flush.em, scope) ? flush.em : undefined, scope, checked: undefined };
 }
 
 /** The tenant of a flush: the scope's, else the EntityManager's, else that of the first changed entity. */
-function tenantOf({ uow, em, rules }: Flush, scope: Scope | undefined): string | undefined {
+function tenantOf({ uow, em, rules }: Flush, scope: Scope | undefined, changeSets?: readonly ChangeSet<object>[]): string | undefined {
   if (scope?.kind === 'tenant') {
     return scope.schemaName;
   }
 
-  if (em.schema !== undefined && em.schema !== rules.publicSchema) {
-    return em.schema;
+  const { schema: ofEm } = em;
+
+  if (ofEm !== undefined && ofEm !== rules.publicSchema) {
+    return ofEm;
   }
 
-  return uow.getChangeSets().find(({ meta, schema }) => isTenantEntity(meta.root) && schema !== meta.root.schema)?.schema;
+  return (changeSets ?? uow.getChangeSets()).find(({ meta, schema }) => isTenantEntity(meta.root) && schema !== meta.root.schema)?.schema;
 }
 
 /** The property of an entity of the own tenant that refers to the other tenant's entity. It is only for a message, so speed does not matter. */
@@ -241,19 +216,12 @@ function pathTo(entity: object, own: string, { uow }: Flush): string | undefined
   return undefined;
 }
 
-const ENTITY_HOOKS = [
-  EventType.beforeCreate,
-  EventType.afterCreate,
-  EventType.beforeUpdate,
-  EventType.afterUpdate,
-  EventType.beforeDelete,
-  EventType.afterDelete,
-] as const;
-
 /** What is asked for once for all entities of a flush. It holds until the next `await`. */
 interface Look {
   readonly own: string | undefined;
   /** The EntityManager, if it is known to be of the scope. */
   readonly known: object | undefined;
   readonly scope: Scope | undefined;
+  /** Entities whose relations have been looked at. */
+  readonly checked: ReadonlySet<object> | undefined;
 }

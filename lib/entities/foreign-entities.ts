@@ -1,6 +1,6 @@
-import { helper, Reference, Utils } from '@mikro-orm/core';
+import { EntityHelper, helper, Reference, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
-import { entitiesOf, firstForeignEntity, foreignSchema, isKnownOwn } from './relations.js';
+import { entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity } from './relations.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { anyWithin } from '../scope/plain-values.js';
@@ -71,21 +71,23 @@ export function anyMayHoldEntities(options: object): boolean {
 }
 
 /**
- * Whether all that is in the value is known to be of the tenant, so that `refuseForeignEntities` would find nothing. `known` is an EntityManager for
- * which `belongsTo` has said so. Whatever is neither a value, an entity, nor a list or plain object
- * of such is not known.
+ * Whether all that is in the value is known to be of the tenant, so that `refuseForeignEntities` would find nothing. Whatever is neither a value,
+ * an entity, nor a list or plain object of such is not known. Most data is looked at once, and the tenant is asked for only where it has an entity.
  */
-export function holdsOnlyOwn(value: unknown, own: string, known: object | undefined, depth: number = MAX_DEPTH): boolean {
+export function holdsOnlyOwn(value: unknown, wanted: WantedTenant, depth: number = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) {
     return typeof value !== 'symbol';
   }
 
-  const isEntity: boolean = Utils.isEntity(value);
+  const isEntity = EntityHelper.isEntity(value);
 
   if (isEntity || value instanceof Reference) {
     const entity: object = value instanceof Reference ? value.unwrap() : value;
+    const { schemaName, known } = wanted.find();
 
-    return isKnownOwn(entity, own, known) && firstForeignEntity(entity, own, known) === undefined;
+    return (
+      schemaName !== undefined && isOwnEntity(entity, schemaName, known) && firstForeignEntity(entity, schemaName, known) === undefined
+    );
   }
 
   if (depth === 0) {
@@ -94,7 +96,7 @@ export function holdsOnlyOwn(value: unknown, own: string, known: object | undefi
 
   if (Array.isArray(value)) {
     for (const item of value) {
-      if (!holdsOnlyOwn(item, own, known, depth - 1)) {
+      if (!holdsOnlyOwn(item, wanted, depth - 1)) {
         return false;
       }
     }
@@ -107,12 +109,27 @@ export function holdsOnlyOwn(value: unknown, own: string, known: object | undefi
   }
 
   for (const key in value) {
-    if (!holdsOnlyOwn(value[key], own, known, depth - 1)) {
+    const item = value[key];
+
+    // most are texts and numbers
+    if (((typeof item === 'object' && item !== null) || typeof item === 'symbol') && !holdsOnlyOwn(item, wanted, depth - 1)) {
       return false;
     }
   }
 
   return Object.getOwnPropertySymbols(value).length === 0;
+}
+
+/** What finds the tenant that a call is for. */
+export interface WantedTenant {
+  find(): OwnTenant;
+}
+
+export interface OwnTenant {
+  /** Undefined where there is none. */
+  readonly schemaName: string | undefined;
+  /** The EntityManager, if `belongsTo` has said that it is of the scope. */
+  readonly known: object | undefined;
 }
 
 const MAX_DEPTH = 8;

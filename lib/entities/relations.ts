@@ -1,4 +1,4 @@
-import { Collection, helper, Reference, Utils, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
+import { Collection, EntityHelper, helper, Reference, Utils, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
 import { currentScope, type Scope } from '../scope/scope.js';
 import { isSameTenant } from '../scope/tenant-identity.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
@@ -19,8 +19,10 @@ export interface Referred {
 export function firstForeignEntity(entity: object, schemaName: string, known?: object): Referred | undefined {
   const { __meta: meta } = helper(entity);
 
-  for (const property of tenantRelationsOf(meta)) {
-    const value = valueOf(entity, meta, property);
+  for (const property of tenantRelationsOf(meta).all) {
+    // a flush comes here for every relation of every entity
+    const value =
+      property.embedded === undefined ? (entity as Readonly<Record<string, unknown>>)[property.name] : valueOf(entity, meta, property);
     const found = isKnownOwn(value, schemaName, known) ? undefined : foreignIn(value, schemaName);
 
     if (found !== undefined) {
@@ -33,13 +35,13 @@ export function firstForeignEntity(entity: object, schemaName: string, known?: o
 
 /** Whether the key of an entity is, or contains, that of a tenant's entity that it refers to. */
 export function isKeyedByRelation(meta: EntityMetadata): boolean {
-  return tenantRelationsOf(meta).some(({ primary }) => primary === true);
+  return tenantRelationsOf(meta).someInKey;
 }
 
 /** The property of the entity that refers to `target`, as a name for messages. */
 export function propertyTo(entity: object, target: object): string | undefined {
   const { __meta: meta } = helper(entity);
-  const found = tenantRelationsOf(meta).find(property =>
+  const found = tenantRelationsOf(meta).all.find(property =>
     [valueOf(entity, meta, property)].flat().some(value => entitiesOf(value).includes(target)),
   );
 
@@ -77,14 +79,16 @@ export function isKnownOwn(value: unknown, schemaName: string, known: object | u
   return isOwnEntity(value instanceof Reference ? value.unwrap() : value, schemaName, known);
 }
 
-function isOwnEntity(value: unknown, schemaName: string, known: object | undefined): boolean {
-  if (!Utils.isEntity<object>(value)) {
+/** The same of an entity. */
+export function isOwnEntity(value: unknown, schemaName: string, known: object | undefined): boolean {
+  if (!EntityHelper.isEntity(value)) {
     return false;
   }
 
-  const { __schema: schema, __em: em, __meta: meta } = helper(value);
+  const wrapped = helper(value as object);
+  const { __schema: schema, __em: em } = wrapped;
 
-  return schema === undefined || (schema === schemaName && (em === undefined || em === known)) || !isTenantEntity(meta.root);
+  return schema === undefined || (schema === schemaName && (em === undefined || em === known)) || !isTenantEntity(wrapped.__meta.root);
 }
 
 /** Whether the EntityManager is of no tenant that had the name of the scope's before or has it since. */
@@ -155,14 +159,15 @@ function valueOf(entity: object, meta: EntityMetadata, property: EntityProperty)
 }
 
 // computed once for each entity class
-function tenantRelationsOf(meta: EntityMetadata): readonly EntityProperty[] {
+function tenantRelationsOf(meta: EntityMetadata): TenantRelations {
   let relations = tenantRelations.get(meta);
 
   if (relations === undefined) {
-    relations = meta.relations.filter(
+    const all = meta.relations.filter(
       ({ targetMeta, polymorphTargets }) =>
         targetMeta === undefined || [targetMeta, ...(polymorphTargets ?? [])].some(target => isTenantEntity(target.root)),
     );
+    relations = { all, someInKey: all.some(({ primary }) => primary === true) };
     tenantRelations.set(meta, relations);
   }
 
@@ -181,6 +186,13 @@ function propertyName(meta: EntityMetadata, property: EntityProperty): string {
   return [meta.className, inner?.name ?? property.name, ...path].join('.');
 }
 
-const tenantRelations = new WeakMap<EntityMetadata, readonly EntityProperty[]>();
+const tenantRelations = new WeakMap<EntityMetadata, TenantRelations>();
 
 const NONE: readonly object[] = [];
+
+/** The relations of a class that lead to tenants' entities. */
+interface TenantRelations {
+  readonly all: readonly EntityProperty[];
+  /** Whether one of them is the key, or part of it. */
+  readonly someInKey: boolean;
+}

@@ -26,21 +26,15 @@ export function refuseSettingsInData(data: unknown, meta: EntityMetadata | undef
 
 /** Whether the entity is a tenant, or its relations lead to tenants. Most do not, and their data is not looked at. */
 function mayHoldTenants(meta: EntityMetadata, rules: TenantRules): boolean {
-  let classes = known.get(rules);
+  let answer = known.get(meta);
 
-  if (classes === undefined) {
-    classes = new WeakMap();
-    known.set(rules, classes);
+  // two ORMs may share metadata
+  if (answer?.rules !== rules) {
+    answer = { rules, leads: leadsToTenants(meta, rules) };
+    known.set(meta, answer);
   }
 
-  let leads = classes.get(meta);
-
-  if (leads === undefined) {
-    leads = leadsToTenants(meta, rules);
-    classes.set(meta, leads);
-  }
-
-  return leads;
+  return answer.leads;
 }
 
 function leadsToTenants(meta: EntityMetadata, rules: TenantRules, seen = new Set<EntityMetadata>()): boolean {
@@ -57,7 +51,7 @@ function leadsToTenants(meta: EntityMetadata, rules: TenantRules, seen = new Set
   return meta.relations.some(({ targetMeta }) => targetMeta !== undefined && leadsToTenants(targetMeta, rules, seen));
 }
 
-const known = new WeakMap<TenantRules, WeakMap<EntityMetadata, boolean>>();
+const known = new WeakMap<EntityMetadata, { readonly rules: TenantRules; readonly leads: boolean }>();
 
 // not only a plain object, as a key `constructor` makes any other of it
 function isData(value: unknown): value is Readonly<Record<string, unknown>> {

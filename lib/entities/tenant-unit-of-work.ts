@@ -1,10 +1,10 @@
 import {
   Cascade,
+  EntityHelper,
   helper,
   Reference,
   ReferenceKind,
   UnitOfWork,
-  Utils,
   type Configuration,
   type EntityMetadata,
   type EntityName,
@@ -44,7 +44,8 @@ export function giveTenantTo(unitOfWork: UnitOfWork, owner: Owner): void {
  * MikroORM gives a new entity its schema only when it flushes, and so would have it under one key before and under another one after. It would
  * then come back from the first when it was removed from the second.
  *
- * Every entity of a flush and of a result comes through these methods, which is why they name their arguments.
+ * Every entity of a flush and of a result comes through these methods, which is why they name their arguments, and look at the schema that most
+ * entities have before they call anything.
  *
  * Relies on `persist`, `merge` and `register` being all that stores entities in the identity map, and on every deletion going through
  * `computeChangeSet`. Cascades call these methods too.
@@ -58,12 +59,18 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
     options?: Args<'persist'>[2],
     ...rest: Others<Args<'persist'>, 3>
   ): void {
-    giveSchema(entity, this.owner);
+    if (helper(entity).__schema === undefined) {
+      giveSchema(entity, this.owner);
+    }
+
     super.persist(entity, visited, options, ...rest);
   }
 
   override merge(entity: Args<'merge'>[0], visited?: Args<'merge'>[1], ...rest: Others<Args<'merge'>, 2>): void {
-    giveSchema(entity, this.owner);
+    if (helper(entity).__schema === undefined) {
+      giveSchema(entity, this.owner);
+    }
+
     super.merge(entity, visited, ...rest);
   }
 
@@ -73,7 +80,9 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
     options?: Args<'register'>[2],
     ...rest: Others<Args<'register'>, 3>
   ): ReturnType<OpenUnitOfWork['register']> {
-    giveSchema(entity, this.owner);
+    if (helper(entity).__schema === undefined) {
+      giveSchema(entity, this.owner);
+    }
 
     return super.register(entity, data, options, ...rest);
   }
@@ -83,7 +92,10 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
     type?: Args<'computeChangeSet'>[1],
     ...rest: Others<Args<'computeChangeSet'>, 2>
   ): void {
-    giveSchema(entity, this.owner);
+    if (helper(entity).__schema === undefined) {
+      giveSchema(entity, this.owner);
+    }
+
     super.computeChangeSet(entity, type, ...rest);
   }
 
@@ -110,7 +122,12 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
     options?: Args<'cascade'>[3],
     ...rest: Others<Args<'cascade'>, 4>
   ): void {
-    if ((type !== Cascade.PERSIST && type !== Cascade.MERGE) || !isTenantOfScope(entity, this)) {
+    // the first, which tells most entities, asks for nothing
+    if (
+      isTenantEntity(helper(entity).__meta.root) ||
+      (type !== Cascade.PERSIST && type !== Cascade.MERGE) ||
+      !isTenantOfScope(entity, this)
+    ) {
       super.cascade(entity, type, visited, options, ...rest);
     }
   }
@@ -125,9 +142,9 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
 
     // of a collection it takes none
     if (kind === ReferenceKind.MANY_TO_ONE || kind === ReferenceKind.ONE_TO_ONE) {
-      const target: unknown = Reference.unwrapReference((entity as Readonly<Record<string, object>>)[name] as object);
+      const target = Reference.unwrapReference((entity as Readonly<Record<string, object>>)[name] as object);
 
-      if (Utils.isEntity<object>(target) && !helper(target).__initialized && helper(target).__em === undefined) {
+      if (EntityHelper.isEntity(target) && !helper(target).__initialized && helper(target).__em === undefined) {
         refuseForeignReference(entity, property, { target, own: this.owner.schema });
       }
     }
@@ -148,8 +165,7 @@ function isTenantOfScope(entity: object, uow: Pick<OwnedUnitOfWork, 'owner' | 'g
   const { config, boundScope } = uow.owner;
   const { __meta: meta } = helper(entity);
 
-  // the first, which tells most entities, asks for nothing
-  if (isTenantEntity(meta.root) || !TenantRules.of(config).isTenantClass(meta)) {
+  if (!TenantRules.of(config).isTenantClass(meta)) {
     return false;
   }
 
@@ -172,7 +188,6 @@ function isTenantOfScope(entity: object, uow: Pick<OwnedUnitOfWork, 'owner' | 'g
 export function giveSchema(entity: object, owner: Pick<Owner, 'config' | 'schema'>): void {
   const wrapped = helper(entity);
 
-  // most have one, and the schema of an EntityManager is looked up in its context
   if (wrapped.__schema !== undefined) {
     return;
   }

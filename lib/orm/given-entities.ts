@@ -1,5 +1,5 @@
 import type { EntityManager, EntityMetadata, EntityName } from '@mikro-orm/core';
-import { holdsOnlyOwn, mayHoldEntities, refuseForeignEntities } from '../entities/foreign-entities.js';
+import { holdsOnlyOwn, refuseForeignEntities, type OwnTenant, type WantedTenant } from '../entities/foreign-entities.js';
 import { belongsTo } from '../entities/relations.js';
 import { refuseSchemaOfShared } from '../entities/schema-of-shared.js';
 import { isName } from '../tenant/entity-kinds.js';
@@ -19,27 +19,20 @@ export function refuseForeignArguments(
   entity?: EntityName | object,
   { isRead = false }: { readonly isRead?: boolean } = {},
 ): void {
-  const context = em.getContext(false);
-  const own = context.schema;
-  const namesSchema = schema !== undefined && schema !== own;
-
-  if (!namesSchema && !given.some(mayHoldEntities)) {
-    return;
-  }
-
-  const rules = TenantRules.of(em.config);
-  const { scope } = rules;
+  const namesSchema = namesOther(em, schema);
 
   if (!namesSchema) {
-    const tenant = scope?.kind === 'tenant' ? scope.schemaName : own;
-    const known = belongsTo(context, scope) ? context : undefined;
+    const wanted = new WantedOf(em);
 
-    // nothing is made for what is the tenant's own, as most that is given is
-    if (tenant === undefined || tenant === rules.publicSchema || holdsOnlyOwn(given, tenant, known)) {
+    // nothing more is made for what is the tenant's own, as most that is given is
+    if (holdsOnlyOwn(given, wanted, GIVEN_DEPTH) || wanted.find().schemaName === undefined) {
       return;
     }
   }
 
+  const rules = TenantRules.of(em.config);
+  const { scope } = rules;
+  const own = em.getContext(false).schema;
   const meta = entity === undefined ? undefined : metaOf(em, entity);
 
   if (namesSchema && meta !== undefined) {
@@ -59,6 +52,32 @@ export function namesOther(em: GuardedEntityManager, schema: string | undefined)
 export function metaOf(em: GuardedEntityManager, entity: EntityName | object): EntityMetadata | undefined {
   return em.getMetadata().find(isName(entity) ? entity : entity.constructor);
 }
+
+/** Finds the tenant of an EntityManager when it is first asked for: most data has no entity. */
+class WantedOf implements WantedTenant {
+  readonly #em: GuardedEntityManager;
+  #found: OwnTenant | undefined;
+
+  constructor(em: GuardedEntityManager) {
+    this.#em = em;
+  }
+
+  find(): OwnTenant {
+    return (this.#found ??= this.ask());
+  }
+
+  private ask(): OwnTenant {
+    const rules = TenantRules.of(this.#em.config);
+    const context = this.#em.getContext(false);
+    const { scope } = rules;
+    const tenant = scope?.kind === 'tenant' ? scope.schemaName : context.schema;
+
+    return { schemaName: tenant === rules.publicSchema ? undefined : tenant, known: belongsTo(context, scope) ? context : undefined };
+  }
+}
+
+/** What is given is in a list. */
+const GIVEN_DEPTH = 9;
 
 /** The parts of an EntityManager that are used here. */
 export interface GuardedEntityManager extends Pick<EntityManager, 'config'> {

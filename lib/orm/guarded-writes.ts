@@ -101,17 +101,16 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       ...rest: Others<Args<'create'>, 3>
     ) {
       refuseForeignArguments(this, [data], options?.schema, entityName);
-      refuseSettingsInData(data, metaOf(this, entityName), TenantRules.of(this.config));
+      refuseSettingsInData(data, this.getMetadata().find(entityName), TenantRules.of(this.config));
 
       return super.create(entityName, data, options as Args<'create'>[2], ...rest);
     }
 
-    override assign(...args: Args<'assign'>) {
-      const [entity, data] = args;
+    override assign(entity: Args<'assign'>[0], data: Args<'assign'>[1], ...rest: Others<Args<'assign'>, 2>) {
       refuseForeignArguments(this, [data], helper(entity).__schema, entity);
       refuseSettingsInData(data, helper(entity).__meta, TenantRules.of(this.config));
 
-      return super.assign(...args);
+      return super.assign(entity, data, ...rest);
     }
   };
 }

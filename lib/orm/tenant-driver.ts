@@ -3,6 +3,7 @@ import { AbstractSqlDriver, type QueryBuilder } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
+import { isInTenant } from '../scope/scope.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { checkPlatform } from '../tenant/driver-check.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
@@ -64,9 +65,16 @@ export function extendDriver(Driver: DriverClass): DriverClass {
         return meta?.schema ?? super.getSchemaName(meta, options, ...rest);
       }
 
+      const requested = options?.schema ?? options?.parentSchema;
+
+      // as `tenantSchema` says, with fewer steps
+      if (requested !== undefined && isInTenant(requested, this.config)) {
+        return requested;
+      }
+
       const rules = (this.knownRules ??= TenantRules.of(this.config));
 
-      return tenantSchema(meta.className, options?.schema ?? options?.parentSchema, rules.scope, rules);
+      return tenantSchema(meta.className, requested, rules.scope, rules);
     }
 
     // MikroORM leaves the default schema out, and PostgreSQL would then look the table up on the `search_path`

@@ -15,9 +15,10 @@ type Tenant = TenantMixin<unknown>;
  */
 export function checkFlushOfTenants(flush: Flush): void {
   const { uow, em, rules } = flush;
-  checkFlush(flush);
+  const changeSets = uow.getChangeSets();
+  checkFlush(flush, changeSets);
 
-  for (const change of [...changesOf(uow.getChangeSets(), rules), ...postponedChangesOf(uow, rules)]) {
+  for (const change of [...changesOf(changeSets, rules), ...postponedChangesOf(uow, rules)]) {
     checkChange(change, rules, { isComplete: change.action !== 'created' || !hasCreateHooks(em, change.meta) });
 
     // with `implicitTransactions: false`, the flush is in a transaction only if the caller began one
@@ -26,8 +27,10 @@ export function checkFlushOfTenants(flush: Flush): void {
     }
   }
 
-  checkDomains(uow.getChangeSets(), rules, { isComplete: false });
-  checkPostponedDomains(uow, rules);
+  if (rules.options.domains !== undefined) {
+    checkDomains(changeSets, rules, { isComplete: false });
+    checkPostponedDomains(uow, rules);
+  }
 }
 
 /** Checks what is about to be written, after the hooks of the entities: they may have set or changed names and hosts. */
@@ -36,7 +39,9 @@ export function checkWrites(changeSets: readonly ChangeSet<object>[], rules: Ten
     checkChange(change, rules, { isComplete: true });
   }
 
-  checkDomains(changeSets, rules, { isComplete: true });
+  if (rules.options.domains !== undefined) {
+    checkDomains(changeSets, rules, { isComplete: true });
+  }
 }
 
 /** Whether a hook of the user's own may set what a new tenant lacks. */
@@ -46,10 +51,15 @@ function hasCreateHooks(em: EntityManager, { hooks }: EntityMetadata): boolean {
   );
 }
 
-function changesOf(changeSets: readonly ChangeSet<any>[], rules: TenantRules): TenantChange[] {
-  return changeSets
-    .filter(({ meta }) => rules.isTenantClass(meta))
-    .map(({ entity, meta, type, payload, originalEntity }) => ({
+function changesOf(changeSets: readonly ChangeSet<any>[], rules: TenantRules): readonly TenantChange[] {
+  const changes: TenantChange[] = [];
+
+  for (const { entity, meta, type, payload, originalEntity } of changeSets) {
+    if (!rules.isTenantClass(meta)) {
+      continue;
+    }
+
+    changes.push({
       entity,
       meta,
       action: ACTIONS[type],
@@ -60,7 +70,10 @@ function changesOf(changeSets: readonly ChangeSet<any>[], rules: TenantRules): T
         entity.domainUrl = canonical;
         payload['domainUrl'] = canonical;
       },
-    }));
+    });
+  }
+
+  return changes;
 }
 
 /**

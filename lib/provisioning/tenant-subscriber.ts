@@ -22,13 +22,32 @@ import { TenantDatabase } from '../database/tenant-database.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
-import { guardFlush } from '../entities/flush-guard.js';
+import { guardFlush, type FlushChecks } from '../entities/flush-guard.js';
 import { assignSchemaToNewItems } from '../entities/new-items.js';
 
 type Tenant = TenantMixin<unknown>;
 
 /** Checks each flush. As many errors as possible are found in `onFlush`, before the transaction begins. */
 export class FlushSubscriber implements EventSubscriber {
+  readonly #checks: FlushChecks = {
+    beforeTransaction: flush => {
+      // other subscribers may have changed entities since the check
+      for (const subscriber of flush.em.getEventManager().getSubscribers()) {
+        if (subscriber !== this && 'onFlush' in subscriber) {
+          checkFlushOfTenants(flush);
+
+          return;
+        }
+      }
+    },
+    beforeWrite: (changeSets, flush) => {
+      checkWrites(changeSets, flush.rules);
+
+      return flush.rules.options.domains === undefined ? undefined : lockTenantsOfDomains(changeSets, flush);
+    },
+    explain: (error, changeSets, flush) => explainDomainConflict(error, changeSets, flush),
+  };
+
   beforeFlush({ uow, em }: FlushEventArgs): void {
     assignSchemaToNewItems(uow, em);
   }
@@ -36,20 +55,7 @@ export class FlushSubscriber implements EventSubscriber {
   onFlush({ uow, em }: FlushEventArgs): void {
     const flush = { uow, em, rules: TenantRules.of(em.config) };
     checkFlushOfTenants(flush);
-    guardFlush(flush, {
-      beforeTransaction: () => {
-        // other subscribers may have changed entities since the check
-        if ([...em.getEventManager().getSubscribers()].some(subscriber => subscriber !== this && 'onFlush' in subscriber)) {
-          checkFlushOfTenants(flush);
-        }
-      },
-      beforeWrite: changeSets => {
-        checkWrites(changeSets, flush.rules);
-
-        return flush.rules.options.domains === undefined ? undefined : lockTenantsOfDomains(changeSets, flush);
-      },
-      explain: (error, changeSets) => explainDomainConflict(error, changeSets, flush),
-    });
+    guardFlush(flush, this.#checks);
   }
 }
 

@@ -45,6 +45,13 @@ export function currentScope(config: Configuration): Scope | undefined {
   return scope;
 }
 
+/** Whether the innermost scope is that of a tenant of this ORM with this schema. Asked for several times with each entity. */
+export function isInTenant(schemaName: string, config: Configuration): boolean {
+  const scope = storage.getStore();
+
+  return scope?.kind === 'tenant' && scope.schemaName === schemaName && scope.config === config;
+}
+
 /** Runs `fn` in the scope, or in none; afterwards, also after a throw, the flow is where it was. */
 export function withScope<Result>(scope: Scope | undefined, fn: () => Result): Result {
   // entering where the flow is already would copy all that it has

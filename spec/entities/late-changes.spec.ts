@@ -1,5 +1,5 @@
 import { runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
-import { wrap, type EventSubscriber } from '@mikro-orm/core';
+import { ChangeSet, ChangeSetType, wrap, type EventSubscriber } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import { refusal } from '../support/assertions/refusal.ts';
@@ -53,6 +53,27 @@ onDatabases('what is written without the first check of a flush', database => {
       expect(await everyRow(database)).to.deep.equal(untouched);
     });
   }
+
+  it('law 2: what no flush has planned is looked at where it is written', async () => {
+    const untouched = await everyRow(database);
+    await runInTenant(
+      'acme',
+      async scoped => {
+        const em = scoped.fork();
+        const own = await em.findOneOrFail(Volume, 1);
+        own.title = `${own.title}.`;
+        await em.begin();
+        await em.flush();
+        own.writer = theirs;
+        const uow = em.getUnitOfWork();
+        const change = new ChangeSet(own, ChangeSetType.UPDATE, { title: 'x' }, wrap(own, true).__meta);
+        await refusal(uow.getChangeSetPersister().executeUpdates([change], false), 'CROSS_TENANT');
+        await em.rollback();
+      },
+      { orm },
+    );
+    expect(await everyRow(database)).to.deep.equal(untouched);
+  });
 
   it('law 2: a hook that sets another tenant’s entity and clears the EntityManager does not get it stored', async () => {
     await refuseFlushTold({

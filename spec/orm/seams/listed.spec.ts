@@ -35,6 +35,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'connection/search-path.ts': ['path', 'pid'],
     'database/change-trigger.ts': ['schemaName'],
     'database/tenant-database.ts': ['onEnd'],
+    'entities/flush-guard.ts': ['flushGuard'],
     'entities/tenant-entity-factory.ts': ['boundScope', 'config', 'owner', 'schema'],
     'entities/tenant-unit-of-work.ts': ['boundScope', 'config', 'find', 'getMetadata', 'owner', 'schema'],
     'directory/lookups.ts': ['askedAt', 'changed', 'limit'],

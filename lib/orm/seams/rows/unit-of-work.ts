@@ -4,6 +4,8 @@ const FLUSH_GUARD = ['entities/flush-guard.ts'];
 
 const FLUSH_CHECK = ['entities/flush-check.ts'];
 
+const PLANNED = ['entities/planned-changes.ts'];
+
 const LOADING = ['entities/lazy-loading.ts'];
 
 const OF_ENTITIES = ['entities/relations.ts', 'entities/new-items.ts', 'entities/tenant-hydrator.ts'];
@@ -37,9 +39,9 @@ export const UNIT_OF_WORK_SEAMS = seamsOf('UnitOfWork', '@mikro-orm/core', {
     protects: 'what a hook has changed is looked at before it is written',
     usedIn: FLUSH_GUARD,
   },
-  getChangeSets: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'provisioning/tenant-changes.ts'] },
+  getChangeSets: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, ...PLANNED, 'provisioning/tenant-changes.ts'] },
   getCollectionUpdates: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: FLUSH_CHECK },
-  getExtraUpdates: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'provisioning/tenant-changes.ts'] },
+  getExtraUpdates: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, ...PLANNED, 'provisioning/tenant-changes.ts'] },
   getPersistStack: { use: 'call', arity: 0, protects: ONE_TENANT, usedIn: [...FLUSH_CHECK, 'entities/new-items.ts', ...ENTERING] },
   getRemoveStack: { use: 'call', arity: 0, protects: 'a refusal of a flush names the way to the entity', usedIn: FLUSH_CHECK },
   dispatchOnLoadEvent: {
