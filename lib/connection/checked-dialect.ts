@@ -1,5 +1,5 @@
 import { CheckedConnection } from './checked-connection.js';
-import { acquireFor, AS_IT_IS } from './connection-use.js';
+import { acquireFor, AS_IT_IS, type UsingDriver } from './connection-use.js';
 import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 import { sendOn } from './server-status.js';
 import { tagStatements, type TagOf } from './sql-tags.js';
@@ -23,7 +23,8 @@ export interface CheckedSettings extends CommitSettings {
   readonly tagOf: () => TagOf | undefined;
 }
 
-class CheckedDriver implements Driver {
+class CheckedDriver implements Driver, UsingDriver {
+  readonly takesUse = true;
   readonly #driver: Driver;
   readonly #check: TenantCheck;
   readonly #settings: CheckedSettings;
@@ -43,11 +44,10 @@ class CheckedDriver implements Driver {
     await this.#driver.destroy(options);
   }
 
-  acquireConnection(options?: object): Promise<CheckedConnection> {
-    return this.acquireFor<CheckedConnection>(options, AS_IT_IS);
-  }
-
-  acquireFor<Result>(options: object | undefined, { use, fail }: ConnectionUse<CheckedConnection, Result>): Promise<Result> {
+  acquireConnection<Result = CheckedConnection>(
+    options?: object,
+    { use, fail }: ConnectionUse<CheckedConnection, Result> = AS_IT_IS,
+  ): Promise<Result> {
     return acquireFor(this.#driver, options, {
       use: inner => {
         let connection: CheckedConnection;

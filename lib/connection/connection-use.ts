@@ -6,12 +6,23 @@ export function acquireFor<Result>(
   options: object | undefined,
   given: ConnectionUse<DatabaseConnection, Result>,
 ): Promise<Result> {
-  return driver.acquireFor?.(options, given) ?? driver.acquireConnection(options).then(given.use, given.fail);
+  return isUsing(driver) ? driver.acquireConnection(options, given) : driver.acquireConnection(options).then(given.use, given.fail);
+}
+
+function isUsing(driver: Driver | UsingDriver): driver is UsingDriver {
+  return 'takesUse' in driver;
+}
+
+/** A driver of the library's, which does what is given with the connection before its promise is resolved. */
+export interface UsingDriver {
+  readonly takesUse: true;
+
+  acquireConnection<Result>(options: object | undefined, given: ConnectionUse<any, Result>): Promise<Result>;
 }
 
 /** Does nothing with it. */
 export const AS_IT_IS = {
-  use: <Connection>(connection: Connection): Connection => connection,
+  use: (connection: any): any => connection as unknown,
   fail: (error: unknown): never => {
     throw error;
   },

@@ -15,8 +15,6 @@ export interface Driver {
   init(options?: object): Promise<void>;
   destroy(options?: object): Promise<void>;
   acquireConnection(options?: object): Promise<DatabaseConnection>;
-  /** As `acquireConnection`, and does at once what is to be done then. Only the library's own drivers have it. */
-  acquireFor?<Result>(options: object | undefined, use: ConnectionUse<any, Result>): Promise<Result>;
   releaseConnection(connection: any, options?: object): Promise<void>;
   beginTransaction(connection: any, settings: any): Promise<void>;
   commitTransaction(connection: any): Promise<void>;
@@ -28,8 +26,8 @@ export interface Driver {
 
 /** What is done with a connection, or where there is none. All layers share one promise for it, as every statement waits for that. */
 export interface ConnectionUse<Connection, Result> {
-  use(connection: Connection): Result | Promise<Result>;
-  fail(error: unknown): never;
+  readonly use: (connection: Connection) => Result | Promise<Result>;
+  readonly fail: (error: unknown) => never;
 }
 
 /** The part of a Kysely driver that begins and ends transactions. */

@@ -3,7 +3,7 @@ import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { TenantNodeUnavailableError } from '../errors/index.js';
 import { isOfNode, nodeOfError } from '../postgres/citus-errors.js';
 import { connectionWasLost } from '../postgres/sql-state.js';
-import { AS_IT_IS } from './connection-use.js';
+import { AS_IT_IS, type UsingDriver } from './connection-use.js';
 import type { ConnectionUse } from './kysely-types.js';
 import { sqlTarget } from './sql-target.js';
 import { addLocked, LOCKING } from './tenants-of-client.js';
@@ -105,9 +105,9 @@ function releaseLostConnections(driver: Driver, pool: Pool, config: Configuratio
     return connecting;
   };
 
-  const acquireFor = <Result>(
-    options: Parameters<typeof acquire>[0],
-    { use, fail }: ConnectionUse<DriverConnection, Result>,
+  const acquireConnection = <Result = DriverConnection>(
+    options?: Parameters<typeof acquire>[0],
+    { use, fail }: ConnectionUse<DriverConnection, Result> = AS_IT_IS,
   ): Promise<Result> => {
     // the pool is asked before the call returns
     connecting = undefined;
@@ -119,13 +119,13 @@ function releaseLostConnections(driver: Driver, pool: Pool, config: Configuratio
   };
 
   return Object.assign(driver, {
-    acquireFor,
-    acquireConnection: options => acquireFor<DriverConnection>(options, AS_IT_IS),
+    takesUse: true,
+    acquireConnection,
     beginTransaction: (connection, settings) => releaseIfItFails(connection, begin(connection, settings)),
     commitTransaction: commitOrGiveBack,
     rollbackTransaction: connection => releaseIfItFails(connection, rollback(connection)),
     releaseConnection: releaseOrClose,
-  } satisfies Partial<Driver> & { readonly acquireFor: unknown });
+  } satisfies Partial<Driver> & Pick<UsingDriver, 'takesUse'>);
 }
 
 /**
