@@ -1,14 +1,16 @@
 import { TenantChangedError } from '../errors/index.js';
 import { attachRollbackError, connectionWasLost, hasSqlState } from '../postgres/sql-state.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
-import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
+import { assertSchemasSql, CHANGED, commitSql, NOT_THERE } from './schema-check-sql.js';
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
 import { addServed } from './tenants-of-client.js';
 import { queryOf } from './settings-sql.js';
 import { withCheck, withRole } from './lone-writes.js';
-import { hasOpenTransaction } from './server-status.js';
+import { passControls } from './control-calls.js';
+import { clientOf, isOpenOn, type StatusClient } from './server-status.js';
 import { controlOf, mayWrite, schemasRenamedOrDropped, type Control } from './statement-kinds.js';
-import type { TenantCheck } from './tenant-check.js';
+import type { SqlTarget } from './sql-target.js';
+import type { CommitSettings, TenantCheck } from './tenant-check.js';
 import { tenantsAfter, TransactionTenants } from './transaction-tenants.js';
 
 /**
@@ -25,6 +27,7 @@ export class CheckedConnection implements DatabaseConnection {
   readonly #driver: Driver;
   readonly #check: TenantCheck;
   readonly #settings: CommitSettings;
+  readonly #client: StatusClient | undefined;
   #transaction: TransactionTenants | undefined;
   /** Whether the transaction is rolled back already, and whoever began it has still to say so. */
   #hasEnded = false;
@@ -34,60 +37,60 @@ export class CheckedConnection implements DatabaseConnection {
     this.#driver = driver;
     this.#check = check;
     this.#settings = settings;
+    this.#client = clientOf(inner);
 
-    // Kysely asks whether they are there
-    for (const name of ['cancelQuery', 'collectSessionInfo', 'killSession'] as const) {
-      if (inner[name] !== undefined) {
-        this[name] = (...args) => inner[name]?.(...args) as Promise<void>;
-      }
-    }
+    passControls(this, inner);
   }
 
   get transaction(): TransactionTenants | undefined {
     return this.#transaction;
   }
 
-  executeQuery(query: Query, options?: object): Promise<QueryResult> {
-    const run = (): Promise<QueryResult> => this.inner.executeQuery(withRole(query), options);
-
+  executeQuery(query: Query, options?: object, target?: SqlTarget): Promise<QueryResult> {
     try {
       const control = controlOf(query.sql);
 
       // PostgreSQL requires some of these to come first, and accepts others in a failed transaction
       if (control !== undefined) {
-        return this.#control(control, run);
+        return this.#control(control, () => this.#run(query, options));
       }
 
       this.#followServer();
-      const identity = this.#check.tenantOf(query);
+      const identity = this.#check.tenantOf(query, target);
 
       if (identity === undefined) {
-        return this.#hasTenants ? this.#checkNamesGivenUp(query.sql).then(run) : run();
+        return this.#hasTenants ? this.#checkNamesGivenUp(query.sql).then(() => this.#run(query, options)) : this.#run(query, options);
       }
 
       return this.#check.isTrusted(identity)
-        ? this.#sendFor(identity, query, run, options)
-        : this.#confirm(identity).then(() => this.#sendFor(identity, query, run, options));
+        ? this.#sendFor(identity, query, options)
+        : this.#confirm(identity).then(() => this.#sendFor(identity, query, options));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #sendFor(identity: TenantIdentity, query: Query, run: () => Promise<QueryResult>, options?: object): Promise<QueryResult> {
+  #run(query: Query, options: object | undefined): Promise<QueryResult> {
+    return this.inner.executeQuery(query.role === undefined ? query : withRole(query), options);
+  }
+
+  #sendFor(identity: TenantIdentity, query: Query, options: object | undefined): Promise<QueryResult> {
     if (this.#transaction !== undefined) {
       this.#transaction.add(identity);
 
-      return run();
+      return this.#run(query, options);
     }
 
     if (!mayWrite(query.sql)) {
-      return this.#explained(identity, run());
+      return this.#explained(identity, this.#run(query, options));
     }
 
     // what can be cancelled is known to Kysely by its own message
     const message = this.#settings.takesScripts && options === undefined ? withCheck(this.inner, query, identity) : undefined;
 
-    return this.#explained(identity, message === undefined ? this.#inOwnTransaction(identity, run) : this.#inOneMessage(identity, message));
+    return message === undefined
+      ? this.#explained(identity, this.#inOwnTransaction(identity, query, options))
+      : this.#inOneMessage(identity, message);
   }
 
   async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {
@@ -119,18 +122,27 @@ export class CheckedConnection implements DatabaseConnection {
     }
   }
 
-  async begin(settings: object): Promise<void> {
+  begin(settings: object): Promise<void> {
     this.#hasEnded = false;
     this.#transaction = undefined;
-    await this.#driver.beginTransaction(this.inner, settings);
-    this.#transaction = new TransactionTenants();
+
+    return this.#driver.beginTransaction(this.inner, settings).then(this.#onBegun);
   }
 
-  async commit(): Promise<void> {
+  readonly #onBegun = (): void => {
+    this.#transaction = new TransactionTenants();
+  };
+
+  commit(): Promise<void> {
     const tenants = this.#transaction?.all ?? [];
-    await (tenants.length === 0 ? this.#driver.commitTransaction(this.inner) : this.#commitFor(tenants));
-    this.#transaction = undefined;
+    const committing = tenants.length === 0 ? this.#driver.commitTransaction(this.inner) : this.#commitFor(tenants);
+
+    return committing.then(this.#onCommitted);
   }
+
+  readonly #onCommitted = (): void => {
+    this.#transaction = undefined;
+  };
 
   async rollback(): Promise<void> {
     const hasEnded = this.#hasEnded;
@@ -140,12 +152,12 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   get #hasTenants(): boolean {
-    return this.#transaction !== undefined && !this.#transaction.isEmpty;
+    return this.#transaction?.isEmpty === false;
   }
 
   /** Raw SQL of several statements may begin or end a transaction unseen. Only `pg` tells what the server says. */
   #followServer(): void {
-    const isOpen = hasOpenTransaction(this.inner);
+    const isOpen = isOpenOn(this.#client);
 
     if (isOpen === false) {
       this.#transaction = undefined;
@@ -168,13 +180,13 @@ export class CheckedConnection implements DatabaseConnection {
     return result;
   }
 
-  async #inOwnTransaction(identity: TenantIdentity, run: () => Promise<QueryResult>): Promise<QueryResult> {
+  async #inOwnTransaction(identity: TenantIdentity, query: Query, options: object | undefined): Promise<QueryResult> {
     await this.begin({});
     this.#transaction?.add(identity);
     this.#settings.log('begin');
 
     try {
-      const result = await run();
+      const result = await this.#run(query, options);
       await this.commit();
       this.#settings.log('commit');
 
@@ -186,24 +198,26 @@ export class CheckedConnection implements DatabaseConnection {
     }
   }
 
-  async #inOneMessage(identity: TenantIdentity, message: Query): Promise<QueryResult> {
-    try {
-      return await this.inner.executeQuery(withRole(message));
-    } catch (error) {
-      throw hasSqlState(error, CHANGED) ? await this.#whatChanged([identity], error) : error;
-    }
+  #inOneMessage(identity: TenantIdentity, message: Query): Promise<QueryResult> {
+    return this.#run(message, undefined).catch(async (error: unknown) => {
+      if (hasSqlState(error, CHANGED)) {
+        throw await this.#check.whatChanged([identity], error, this.#send);
+      }
+
+      return this.#explainLost(identity, error);
+    });
   }
 
   async #confirm(identity: TenantIdentity, cause?: unknown): Promise<void> {
     const isInTransaction = this.#transaction !== undefined;
-    await this.#check.confirm(identity, query => this.#send(query), { isInTransaction, cause });
+    await this.#check.confirm(identity, this.#send, { isInTransaction, cause });
   }
 
   /** What the transaction itself is about to rename or drop is looked at now, as it is not there any more at the end. */
   async #checkNamesGivenUp(sql: string): Promise<void> {
     for (const schemaName of schemasRenamedOrDropped(sql)) {
       const given = this.#transaction?.take(schemaName) ?? [];
-      const changed = await this.#check.firstChanged(given, query => this.#send(query));
+      const changed = await this.#check.firstChanged(given, this.#send);
 
       if (changed !== undefined) {
         throw new TenantChangedError(changed.schemaName);
@@ -213,18 +227,20 @@ export class CheckedConnection implements DatabaseConnection {
 
   /** What PostgreSQL says of a name that is nobody's now is told as what has become of the tenant. */
   #explained(identity: TenantIdentity, running: Promise<QueryResult>): Promise<QueryResult> {
-    return running.catch(async (error: unknown) => {
-      // a transaction that has failed tells nothing any more
-      if (this.#transaction === undefined && hasSqlState(error, NOT_THERE)) {
-        await this.#confirm(identity, error).catch((confirmError: unknown) => {
-          if (confirmError instanceof TenantChangedError) {
-            throw confirmError;
-          }
-        });
-      }
+    return running.catch((error: unknown) => this.#explainLost(identity, error));
+  }
 
-      throw error;
-    });
+  async #explainLost(identity: TenantIdentity, error: unknown): Promise<never> {
+    // a transaction that has failed tells nothing any more
+    if (this.#transaction === undefined && hasSqlState(error, NOT_THERE)) {
+      await this.#confirm(identity, error).catch((confirmError: unknown) => {
+        if (confirmError instanceof TenantChangedError) {
+          throw confirmError;
+        }
+      });
+    }
+
+    throw error;
   }
 
   /** Before a commit that cannot be part of the same message. In a failed transaction it is a rollback, and asserts nothing. */
@@ -237,14 +253,13 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   async #commitFor(tenants: readonly TenantIdentity[]): Promise<void> {
-    const check = assertSchemasSql(tenants);
-    addServed(this.inner, tenants);
+    addServed(this.#client, tenants);
 
     try {
       if (this.#settings.takesScripts) {
-        await this.#send(queryOf(`${check}; commit`, []));
+        await this.inner.executeQuery(queryOf(commitSql(tenants), []));
       } else {
-        await this.#send(queryOf(check, []));
+        await this.#send(queryOf(assertSchemasSql(tenants), []));
         await this.#driver.commitTransaction(this.inner);
       }
     } catch (error) {
@@ -268,28 +283,13 @@ export class CheckedConnection implements DatabaseConnection {
       await this.#driver.rollbackTransaction(this.inner);
       this.#hasEnded = true;
       this.#transaction = undefined;
-      throw await this.#whatChanged(tenants, error);
+      throw await this.#check.whatChanged(tenants, error, this.#send);
     }
 
     throw error;
   }
 
-  // the user's own SQL may have failed of the same
-  async #whatChanged(tenants: Iterable<TenantIdentity>, cause: unknown): Promise<unknown> {
-    const changed = await this.#check.firstChanged(tenants, query => this.#send(query));
-
-    return changed === undefined ? cause : new TenantChangedError(changed.schemaName, { cause });
-  }
-
-  #send(query: Query): Promise<Record<string, unknown>[]> {
-    return this.inner.executeQuery(query).then(({ rows }) => rows);
-  }
-}
-
-export interface CommitSettings {
-  /** Whether a message may have several statements. */
-  readonly takesScripts: boolean;
-  log(sql: string): void;
+  readonly #send = (query: Query): Promise<Record<string, unknown>[]> => this.inner.executeQuery(query).then(({ rows }) => rows);
 }
 
 interface CheckedConnectionOptions {

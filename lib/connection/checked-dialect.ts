@@ -1,8 +1,9 @@
-import { CheckedConnection, type CommitSettings } from './checked-connection.js';
-import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
+import { CheckedConnection } from './checked-connection.js';
+import { acquireFor, AS_IT_IS, type UsingDriver } from './connection-use.js';
+import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 import { sendOn } from './server-status.js';
 import { tagStatements, type TagOf } from './sql-tags.js';
-import type { TenantCheck } from './tenant-check.js';
+import type { CommitSettings, TenantCheck } from './tenant-check.js';
 
 /**
  * A Kysely dialect of which every connection holds its statements to the tenant that they are for. It stands below the guard: what the guard
@@ -22,7 +23,8 @@ export interface CheckedSettings extends CommitSettings {
   readonly tagOf: () => TagOf | undefined;
 }
 
-class CheckedDriver implements Driver {
+class CheckedDriver implements Driver, UsingDriver {
+  readonly takesUse = true;
   readonly #driver: Driver;
   readonly #check: TenantCheck;
   readonly #settings: CheckedSettings;
@@ -42,8 +44,24 @@ class CheckedDriver implements Driver {
     await this.#driver.destroy(options);
   }
 
-  acquireConnection(options?: object): Promise<CheckedConnection> {
-    return this.#driver.acquireConnection(options).then(this.#checked);
+  acquireConnection<Result = CheckedConnection>(
+    options?: object,
+    { use, fail }: ConnectionUse<CheckedConnection, Result> = AS_IT_IS,
+  ): Promise<Result> {
+    return acquireFor(this.#driver, options, {
+      use: inner => {
+        let connection: CheckedConnection;
+
+        try {
+          connection = this.#checked(inner);
+        } catch (error) {
+          return fail(error);
+        }
+
+        return use(connection);
+      },
+      fail,
+    });
   }
 
   // made once, as every statement waits for it
@@ -69,16 +87,16 @@ class CheckedDriver implements Driver {
     return this.#driver.releaseConnection(inner, options);
   }
 
-  async beginTransaction(connection: CheckedConnection, settings: object): Promise<void> {
-    await connection.begin(settings);
+  beginTransaction(connection: CheckedConnection, settings: object): Promise<void> {
+    return connection.begin(settings);
   }
 
-  async commitTransaction(connection: CheckedConnection): Promise<void> {
-    await connection.commit();
+  commitTransaction(connection: CheckedConnection): Promise<void> {
+    return connection.commit();
   }
 
-  async rollbackTransaction(connection: CheckedConnection): Promise<void> {
-    await connection.rollback();
+  rollbackTransaction(connection: CheckedConnection): Promise<void> {
+    return connection.rollback();
   }
 
   async savepoint(connection: CheckedConnection, name: string, compileQuery: unknown): Promise<void> {

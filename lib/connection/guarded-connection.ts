@@ -1,10 +1,11 @@
-import { partsOf, type SqlKind, type SqlPart } from '../postgres/transaction-statements.js';
+import { passControls } from './control-calls.js';
 import { canHaveTransaction } from './statement-kinds.js';
 import { GuardedTransaction, KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
 import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
 import { setRoleSql, takesRole } from './lone-writes.js';
 import type { Place } from './places.js';
-import { inUnit, StatementRunner, undo, type Unit } from './statement-runner.js';
+import type { SqlTarget } from './sql-target.js';
+import { inUnit, NEEDS_NO_TRANSACTION, partsIn, StatementRunner, undo, type Unit } from './statement-runner.js';
 
 /**
  * One connection of the pool. A statement that the guard wants a path or a role for gets them for itself alone: in a transaction of its own
@@ -24,28 +25,27 @@ export class GuardedConnection implements DatabaseConnection {
   readonly #guard: SqlGuard;
   // the caller's
   #transaction: GuardedTransaction | undefined;
-  #busy: Promise<unknown> = Promise.resolve();
+  /** What a statement of ours is under way for; undefined where none is. */
+  #busy: Promise<unknown> | undefined;
 
   constructor(inner: DatabaseConnection, transactions: Transactions, guard: SqlGuard) {
     this.inner = inner;
     this.#runner = new StatementRunner(inner, transactions, guard);
     this.#guard = guard;
 
-    // Kysely asks whether they are there
-    for (const name of ['cancelQuery', 'collectSessionInfo', 'killSession'] as const) {
-      if (inner[name] !== undefined) {
-        this[name] = (...args) => inner[name]?.(...args) as Promise<void>;
-      }
-    }
+    passControls(this, inner);
   }
 
   // it adds no promise of its own to one that every statement waits for
   executeQuery(query: Query, options?: object): Promise<QueryResult> {
     try {
-      const required = this.#settingsFor(query);
+      const target = this.#targetFor(query);
+      const required = this.#settingsFor(query, target);
 
       const executing =
-        required === undefined ? this.inner.executeQuery(query, options) : this.#whileBusy(() => this.#execute(query, required, options));
+        required === undefined
+          ? this.inner.executeQuery(query, options, target)
+          : this.#whileBusy(() => this.#execute(query, required, options));
 
       return this.place === undefined ? executing : this.place.run(executing);
     } catch (error) {
@@ -54,7 +54,7 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {
-    const required = this.#settingsFor(query);
+    const required = this.#settingsFor(query, this.#targetFor(query));
 
     if (required === undefined) {
       yield* this.inner.streamQuery(query, chunkSize, options);
@@ -87,30 +87,43 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   /** Resolves when no statement of ours is under way: Kysely sends the ends of transactions and savepoints past its own queue. */
-  async idle(): Promise<void> {
-    await this.#busy.catch(() => undefined);
+  idle(): Promise<void> | undefined {
+    return this.#busy?.then(nothing, nothing);
   }
 
   /**
    * Never fails: Kysely gives a connection back when its transaction ends, and one whose beginning failed has none. What went wrong is
    * thrown to the first statement of the transaction, and to its commit.
    */
-  async begin(begin: () => Promise<void>): Promise<void> {
-    await this.idle();
+  begin(begin: () => Promise<void>): Promise<void> {
+    const idle = this.idle();
+
+    return idle === undefined ? this.#begun(begin) : idle.then(() => this.#begun(begin));
+  }
+
+  async #begun(begin: () => Promise<void>): Promise<void> {
     const transaction = new GuardedTransaction(this.#runner, this.#guard.roleNow());
     this.#transaction = transaction;
 
     try {
       await begin();
       transaction.hasBegun = true;
-      await (this.#isLacking() ? transaction.extendPath(this.lacking) : undefined);
+
+      if (this.#isLacking()) {
+        await transaction.extendPath(this.lacking);
+      }
     } catch (error) {
       transaction.failure = { error: this.#guard.explain(error, undefined) };
     }
   }
 
   async commit(commit: () => Promise<void>): Promise<void> {
-    await this.idle();
+    const idle = this.idle();
+
+    if (idle !== undefined) {
+      await idle;
+    }
+
     this.#refuseFailed();
     await commit();
     this.#transaction = undefined;
@@ -134,10 +147,15 @@ export class GuardedConnection implements DatabaseConnection {
     await savepoint();
   }
 
-  /** What the statement has to run with; undefined where it can be sent as it is. */
-  #settingsFor(query: Query): RequiredSettings | undefined {
+  #targetFor(query: Query): SqlTarget {
     this.#refuseFailed();
-    const required = this.#guard.settingsFor(query, this.#transaction !== undefined) ?? this.#pathFor(query);
+
+    return this.#guard.targetFor(query);
+  }
+
+  /** What the statement has to run with; undefined where it can be sent as it is. */
+  #settingsFor(query: Query, target: SqlTarget): RequiredSettings | undefined {
+    const required = this.#guard.settingsFor(query, target, this.#transaction !== undefined) ?? this.#pathFor(query);
 
     if (required?.kind === 'keeping' && this.#transaction !== undefined) {
       this.#transaction.hasKeptPath = true;
@@ -148,7 +166,7 @@ export class GuardedConnection implements DatabaseConnection {
 
   /** Where the connection lacks schemas, a statement gets a transaction that has them. */
   #pathFor(query: Query): RequiredSettings | undefined {
-    return this.#transaction === undefined && this.#isLacking(query) && canHaveTransaction(query.sql) ? AS_IT_IS : undefined;
+    return this.#transaction === undefined && this.#isLacking(query) && canHaveTransaction(query.sql) ? ANY_ROLE : undefined;
   }
 
   #isLacking(query?: Query): boolean {
@@ -164,6 +182,12 @@ export class GuardedConnection implements DatabaseConnection {
   #whileBusy<Result>(fn: () => Promise<Result>): Promise<Result> {
     const done = fn();
     this.#busy = done;
+    const end = (): void => {
+      if (this.#busy === done) {
+        this.#busy = undefined;
+      }
+    };
+    done.then(end, end);
 
     return done;
   }
@@ -271,14 +295,6 @@ export class GuardedConnection implements DatabaseConnection {
   }
 }
 
-/** Of raw SQL alone. What has parameters is one statement, or PostgreSQL refuses it. */
-function partsIn({ sql, parameters }: Query, { kind }: RequiredSettings): readonly SqlPart[] | undefined {
-  const parts = kind === 'raw' ? partsOf(sql) : undefined;
+const ANY_ROLE: RequiredSettings = { path: undefined, role: KEEP, kind: 'quiet' };
 
-  return parameters.length > 0 && (parts?.length ?? 0) > 1 ? undefined : parts;
-}
-
-const AS_IT_IS: RequiredSettings = { path: undefined, role: KEEP, kind: 'quiet' };
-
-// by itself it has no effect there, or is refused
-const NEEDS_NO_TRANSACTION: ReadonlySet<SqlKind> = new Set(['end', 'chain', 'savepoint', 'plain', 'lock']);
+function nothing(): void {}

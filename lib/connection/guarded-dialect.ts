@@ -2,7 +2,8 @@ import { GuardedConnection } from './guarded-connection.js';
 import type { SqlGuard } from './guarded-transaction.js';
 import type { Place } from './places.js';
 import { extendSession } from './search-path.js';
-import type { DatabaseConnection, Dialect, Driver } from './kysely-types.js';
+import { acquireFor } from './connection-use.js';
+import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 
 /**
  * A Kysely dialect of which every connection asks the guard what each statement has to run with. There is no lower place: the ORM's
@@ -55,8 +56,12 @@ class GuardedDriver implements Driver {
     this.#acquiring += 1;
 
     return this.#guard.gate() === undefined && this.#guard.limiter === undefined
-      ? this.#driver.acquireConnection(options).then(inner => this.#known(inner) ?? this.#openFirst(inner, options), this.#fail)
+      ? acquireFor(this.#driver, options, options === undefined ? this.#use : this.#useWith(options))
       : this.#acquireLimited(options);
+  }
+
+  #useWith(options: object | undefined): ConnectionUse<DatabaseConnection, GuardedConnection> {
+    return { use: inner => this.#known(inner) ?? this.#openFirst(inner, options), fail: this.#fail };
   }
 
   /** What every statement but the first of a connection gets. */
@@ -82,6 +87,8 @@ class GuardedDriver implements Driver {
     this.#left();
     throw error;
   };
+
+  readonly #use = this.#useWith(undefined);
 
   #left(): void {
     this.#acquiring -= 1;
@@ -156,12 +163,12 @@ class GuardedDriver implements Driver {
     }
   }
 
-  async beginTransaction(connection: GuardedConnection, settings: object): Promise<void> {
-    await connection.begin(() => this.#driver.beginTransaction(connection.inner, settings));
+  beginTransaction(connection: GuardedConnection, settings: object): Promise<void> {
+    return connection.begin(() => this.#driver.beginTransaction(connection.inner, settings));
   }
 
-  async commitTransaction(connection: GuardedConnection): Promise<void> {
-    await connection.commit(() => this.#driver.commitTransaction(connection.inner));
+  commitTransaction(connection: GuardedConnection): Promise<void> {
+    return connection.commit(() => this.#driver.commitTransaction(connection.inner));
   }
 
   async rollbackTransaction(connection: GuardedConnection): Promise<void> {

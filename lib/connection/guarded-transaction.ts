@@ -1,5 +1,6 @@
 import { quoteIdentifier } from '../postgres/schema-name.js';
 import type { Query } from './kysely-types.js';
+import type { SqlTarget } from './sql-target.js';
 import type { TenantLimiter } from './tenant-limiter.js';
 import { extendedPath } from './search-path.js';
 import { pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql, type Settings, type Statement } from './settings-sql.js';
@@ -201,6 +202,9 @@ export interface RequiredSettings {
   readonly kind: 'raw' | 'setting' | 'keeping' | 'quiet';
 }
 
+/** What has neither a path nor a role of its own. */
+export const AS_IT_IS: RequiredSettings = { path: undefined, role: undefined, kind: 'quiet' };
+
 /** Whether that is what the connection has by itself. */
 export function isOwn({ path, role }: Pick<RequiredSettings, 'path' | 'role'>): boolean {
   return path === undefined && (role === undefined || role === KEEP);
@@ -214,8 +218,11 @@ export interface SqlGuard {
   /** What limits how many connections a tenant has at once; undefined where nothing does. */
   readonly limiter: TenantLimiter | undefined;
 
+  /** Whom the statement is for. Throws where it must not be. */
+  targetFor(query: Query): SqlTarget;
+
   /** What the statement has to run with; undefined for what, outside of a transaction, is sent as it is. */
-  settingsFor(query: Query, isInTransaction: boolean): RequiredSettings | undefined;
+  settingsFor(query: Query, target: SqlTarget, isInTransaction: boolean): RequiredSettings | undefined;
 
   /** The role that a transaction which begins now is of; undefined for the connection's own. */
   roleNow(): string | undefined;

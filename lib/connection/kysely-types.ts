@@ -1,5 +1,7 @@
 // The parts of Kysely that are used here. Kysely is a dependency of MikroORM, not of this package, so its types cannot be imported.
 
+import type { SqlTarget } from './sql-target.js';
+
 /** The parts of a Kysely dialect. */
 export interface Dialect {
   createDriver(): Driver;
@@ -20,6 +22,12 @@ export interface Driver {
   savepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
   rollbackToSavepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
   releaseSavepoint?(connection: any, name: string, compileQuery: any): Promise<void>;
+}
+
+/** What is done with a connection, or where there is none. All layers share one promise for it, as every statement waits for that. */
+export interface ConnectionUse<Connection, Result> {
+  readonly use: (connection: Connection) => Result | Promise<Result>;
+  readonly fail: (error: unknown) => never;
 }
 
 /** The part of a Kysely driver that begins and ends transactions. */
@@ -45,7 +53,8 @@ export interface QueryResult {
 
 /** A connection of Kysely's. */
 export interface DatabaseConnection {
-  executeQuery(query: Query, options?: object): Promise<QueryResult>;
+  /** `target` is what the guard has found the statement to be for; a connection below it does not ask again. */
+  executeQuery(query: Query, options?: object, target?: SqlTarget): Promise<QueryResult>;
   streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult>;
   cancelQuery?(...args: any[]): Promise<void>;
   collectSessionInfo?(...args: any[]): Promise<void>;

@@ -3,9 +3,10 @@ import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { TenantNodeUnavailableError } from '../errors/index.js';
 import { isOfNode, nodeOfError } from '../postgres/citus-errors.js';
 import { connectionWasLost } from '../postgres/sql-state.js';
-import { isPlainRead } from '../postgres/unqualified-names.js';
+import { AS_IT_IS, type UsingDriver } from './connection-use.js';
+import type { ConnectionUse } from './kysely-types.js';
 import { sqlTarget } from './sql-target.js';
-import { addNamed } from './tenants-of-client.js';
+import { addNamed, LOCKING } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { runCopy } from './copy.js';
 import { closeAfterUse, firstOfScript, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
@@ -73,24 +74,18 @@ function releaseLostConnections(driver: Driver, pool: Pool, config: Configuratio
       await released;
     }
   };
-  const releaseIfItFails = async (connection: DriverConnection, work: Promise<void>): Promise<void> => {
-    try {
-      await work;
-    } catch (error) {
+  const releaseIfItFails = (connection: DriverConnection, work: Promise<void>): Promise<void> =>
+    work.catch(async (error: unknown) => {
       closeAfterUse(connection);
       await releaseOrClose(connection);
       throw error;
-    }
-  };
-  const commitOrGiveBack = async (connection: DriverConnection): Promise<void> => {
-    try {
-      await commit(connection);
-    } catch (error) {
+    });
+  const commitOrGiveBack = (connection: DriverConnection): Promise<void> =>
+    commit(connection).catch(async (error: unknown) => {
       // what the database refused to commit can still be rolled back
       await (isToBeClosed(connection) ? releaseOrClose(connection) : undefined);
       throw error;
-    }
-  };
+    });
 
   const watch = async (connection: DriverConnection, client: Promise<StatusClient> | undefined): Promise<DriverConnection> => {
     watched.add(connection);
@@ -104,27 +99,33 @@ function releaseLostConnections(driver: Driver, pool: Pool, config: Configuratio
     return connection;
   };
 
-  pool.connect = (...args) => {
-    connecting = connect(...args);
+  pool.connect = callback => {
+    connecting = connect(callback);
 
     return connecting;
   };
 
-  return Object.assign(driver, {
-    acquireConnection: options => {
-      // the pool is asked before the call returns
-      connecting = undefined;
-      const acquired = acquire(options);
-      const client = connecting as Promise<StatusClient> | undefined;
+  const acquireConnection = <Result = DriverConnection>(
+    options?: Parameters<typeof acquire>[0],
+    { use, fail }: ConnectionUse<DriverConnection, Result> = AS_IT_IS,
+  ): Promise<Result> => {
+    // the pool is asked before the call returns
+    connecting = undefined;
+    const acquired = acquire(options);
+    const client = connecting as Promise<StatusClient> | undefined;
 
-      // every statement waits for it
-      return acquired.then(connection => (watched.has(connection) ? connection : watch(connection, client)));
-    },
+    // every statement waits for it
+    return acquired.then(connection => (watched.has(connection) ? use(connection) : watch(connection, client).then(use, fail)), fail);
+  };
+
+  return Object.assign(driver, {
+    takesUse: true,
+    acquireConnection,
     beginTransaction: (connection, settings) => releaseIfItFails(connection, begin(connection, settings)),
     commitTransaction: commitOrGiveBack,
     rollbackTransaction: connection => releaseIfItFails(connection, rollback(connection)),
     releaseConnection: releaseOrClose,
-  } satisfies Partial<Driver>);
+  } satisfies Partial<Driver> & Pick<UsingDriver, 'takesUse'>);
 }
 
 /**
@@ -158,12 +159,11 @@ function noticeLoss(
   };
 
   Object.assign(connection, {
-    executeQuery: <Row>(...args: Parameters<typeof executeQuery>) => {
-      const { sql } = args[0];
+    executeQuery: <Row>(query: Parameters<typeof executeQuery>[0], options: Parameters<typeof executeQuery>[1]) => {
+      const { sql } = query;
 
-      // nothing of the library's own is one
-      if (isPlainRead(sql)) {
-        return executeQuery<Row>(...args).catch(rethrow);
+      if (!mayBeOwn(sql)) {
+        return executeQuery<Row>(query, options).catch(rethrow);
       }
 
       addNamed(connection, sql);
@@ -171,7 +171,7 @@ function noticeLoss(
         runCopy<Row>(connection, sql) ??
         rowsOfScript<Row>(connection, sql) ??
         firstOfScript<Row>(connection, sql) ??
-        executeQuery<Row>(...args);
+        executeQuery<Row>(query, options);
 
       return rows.catch(rethrow);
     },
@@ -184,6 +184,13 @@ function noticeLoss(
     },
   } satisfies Partial<DriverConnection>);
 }
+
+/** Whether it may be marked, at its beginning or its end, or take the lock of a tenant. */
+function mayBeOwn(sql: string): boolean {
+  return sql.charCodeAt(0) === SLASH || sql.charCodeAt(sql.length - 1) === SLASH || sql.startsWith(LOCKING);
+}
+
+const SLASH = '/'.charCodeAt(0);
 
 // of the client, by `query_timeout`; the server's own time-outs leave the connection as it was
 function timedOut(error: unknown): boolean {
@@ -212,7 +219,7 @@ type Driver = ReturnType<Dialect['createDriver']>;
 type DriverConnection = Awaited<ReturnType<Driver['acquireConnection']>>;
 
 interface Pool {
-  connect(...args: unknown[]): Promise<StatusClient>;
+  connect(callback?: unknown): Promise<StatusClient>;
   on(event: 'connect', listener: (client: PoolClient) => void): unknown;
   once(event: 'release', listener: typeof endClient): unknown;
   off(event: 'release', listener: typeof endClient): unknown;

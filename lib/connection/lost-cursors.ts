@@ -30,15 +30,16 @@ export function endCursorsWithClient(client: CursorClient): void {
         .finally(() => client.off('end', settleAtEnd));
     });
 
-  client.query = (submitted, ...rest) => {
-    if (isCursor(submitted)) {
+  // named arguments, as every statement comes here
+  client.query = (submitted, values, callback) => {
+    if (typeof submitted !== 'string' && isCursor(submitted)) {
       const read = submitted.read.bind(submitted);
       const close = submitted.close.bind(submitted);
       submitted.read = count => untilEnd(() => read(count), failAsLost);
       submitted.close = () => untilEnd(close, () => undefined);
     }
 
-    return query(submitted, ...rest);
+    return query(submitted, values, callback);
   };
 }
 
@@ -64,7 +65,7 @@ interface Cursor {
 
 /** The parts of a `pg` client that are used here. */
 export interface CursorClient {
-  query(submitted: unknown, ...rest: unknown[]): unknown;
+  query(submitted: unknown, values?: unknown, callback?: unknown): unknown;
   once(event: 'end', listener: () => void): unknown;
   off(event: 'end', listener: () => void): unknown;
   end(): Promise<void>;

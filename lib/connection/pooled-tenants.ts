@@ -45,10 +45,16 @@ class PooledTenants {
     const pool = this.#pool;
     const connect = pool.connect.bind(pool);
 
-    pool.connect = (...args) => {
+    pool.connect = callback => {
       const tenant = this.#tenantNow();
 
-      return tenant === undefined ? connect(...args) : this.#connectFor(tenant, () => connect(...args));
+      if (tenant === undefined) {
+        return connect(callback);
+      }
+
+      const before = pool._pendingQueue?.length ?? 0;
+
+      return this.#noteWaiter(connect(callback), tenant, before);
     };
 
     if (isSharable(pool)) {
@@ -85,10 +91,9 @@ class PooledTenants {
     });
   }
 
-  #connectFor<Result>(tenant: string, connect: () => Result): Result {
+  /** Of whom `connecting` is, where so many have waited before. */
+  #noteWaiter(connecting: unknown, tenant: string, before: number): unknown {
     const { _pendingQueue: queue } = this.#pool;
-    const before = queue?.length ?? 0;
-    const connecting = connect();
 
     if (!(connecting instanceof Promise)) {
       return connecting;
@@ -246,7 +251,7 @@ interface Pool {
   readonly _pendingQueue?: PendingItem[];
   _pulseQueue?(): void;
   newClient?(waiting: { callback(error: unknown, client: unknown, release?: () => void): void }): unknown;
-  connect(...args: unknown[]): unknown;
+  connect(callback?: unknown): unknown;
   on(event: 'release', listener: (error: unknown, client: PoolClient) => void): unknown;
   on(event: 'connect' | 'remove', listener: (client: object) => void): unknown;
 }

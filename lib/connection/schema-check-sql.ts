@@ -15,21 +15,33 @@ export const SCHEMA_NOW = `select (case when ${CATCH_UP} then pg_catalog.to_regn
  * literal, and an `oid` is a number.
  */
 export function assertSchemasSql(tenants: readonly TenantIdentity[]): string {
-  const [first] = tenants;
+  const first = tenants[0];
 
-  return tenants.length === 1 && first !== undefined ? assertOneSql(first) : assertAllSql(tenants);
+  return tenants.length === 1 && first !== undefined ? textsOf(first).check : assertAllSql(tenants);
+}
+
+/** The same, and the commit after it in one message. */
+export function commitSql(tenants: readonly TenantIdentity[]): string {
+  const first = tenants[0];
+
+  return tenants.length === 1 && first !== undefined ? textsOf(first).commit : commitAfter(assertAllSql(tenants));
 }
 
 // a tenant writes more than once
-function assertOneSql(tenant: TenantIdentity): string {
-  let sql = ofOne.get(tenant);
+function textsOf(tenant: TenantIdentity): { readonly check: string; readonly commit: string } {
+  let texts = ofOne.get(tenant);
 
-  if (sql === undefined) {
-    sql = assertAllSql([tenant]);
-    ofOne.set(tenant, sql);
+  if (texts === undefined) {
+    const check = assertAllSql([tenant]);
+    texts = { check, commit: commitAfter(check) };
+    ofOne.set(tenant, texts);
   }
 
-  return sql;
+  return texts;
+}
+
+function commitAfter(check: string): string {
+  return `${check}; commit`;
 }
 
 function assertAllSql(tenants: readonly TenantIdentity[]): string {
@@ -43,7 +55,7 @@ function assertAllSql(tenants: readonly TenantIdentity[]): string {
   return `select where pg_catalog.int4eq(${divided}, 0)`;
 }
 
-const ofOne = new WeakMap<TenantIdentity, string>();
+const ofOne = new WeakMap<TenantIdentity, ReturnType<typeof textsOf>>();
 
 /** SQLSTATE of a division by zero. */
 export const CHANGED = ['22012'] as const;

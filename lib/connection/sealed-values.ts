@@ -17,8 +17,9 @@ export function sealValues(platform: object): void {
   let isFilling = false;
   open.escapeLiteral = text => (isFilling ? sealed(escapeLiteral(text)) : escapeLiteral(text));
 
-  open.quoteIdentifier = (id, ...rest) => {
-    const name = quoteIdentifier(id, ...rest);
+  // named arguments, as every name and every statement comes here
+  open.quoteIdentifier = (id, quote) => {
+    const name = quoteIdentifier(id, quote);
 
     // a fragment is written out as it is
     return typeof name !== 'string' || !name.includes('?') || RawQueryFragment.isKnownFragment(id) ? name : sealedName(name);
@@ -27,12 +28,12 @@ export function sealValues(platform: object): void {
   for (const name of FILLING) {
     const fill = open[name].bind(open);
 
-    open[name] = (...args) => {
+    open[name] = (first, second, third, fourth) => {
       const wasFilling = isFilling;
       isFilling = true;
 
       try {
-        return fill(...args);
+        return fill(first, second, third, fourth);
       } finally {
         isFilling = wasFilling;
       }
@@ -75,5 +76,5 @@ const FILLING = ['formatQuery', 'getSearchJsonPropertyKey', 'getJsonArrayElement
 
 interface FillingPlatform extends Record<(typeof FILLING)[number], (...args: unknown[]) => unknown> {
   escapeLiteral(text: string): string;
-  quoteIdentifier(id: string, ...rest: unknown[]): unknown;
+  quoteIdentifier(id: string, quote?: string): unknown;
 }

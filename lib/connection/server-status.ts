@@ -4,13 +4,18 @@ import { randomUUID } from 'node:crypto';
  * that is of `pg` alone, from the version on whose clients have `getTransactionStatus()`.
  */
 export function hasOpenTransaction(connection: object): boolean | undefined {
-  const status = clients.get(realOf(connection))?.getTransactionStatus?.();
+  return isOpenOn(clientOf(connection));
+}
+
+/** The same of a client. */
+export function isOpenOn(client: StatusClient | undefined): boolean | undefined {
+  const status = client?.getTransactionStatus?.();
 
   return status === 'I' ? false : status === 'T' || status === 'E' ? true : undefined;
 }
 
 /** The client of `pg` behind a connection. Undefined where there is none. */
-export function clientOf(connection: object): object | undefined {
+export function clientOf(connection: object): StatusClient | undefined {
   return clients.get(realOf(connection));
 }
 
@@ -43,8 +48,8 @@ export function firstOfScript<Row>(connection: object, sql: string): Promise<{ n
 
   return client?.query?.(sql).then(result => {
     // a role that is set comes before it
-    const first = [result].flat().find(({ command }) => command !== 'SET');
-    const rows = [...(first?.rows ?? [])] as Row[];
+    const first = isSeveral(result) ? result.find(({ command }) => command !== 'SET') : result;
+    const rows = (first?.rows ?? []) as Row[];
 
     return first !== undefined && CHANGING.has(first.command) ? { numAffectedRows: BigInt(first.rowCount ?? 0), rows } : { rows };
   });
@@ -57,6 +62,10 @@ export function takesScripts(connection: object): boolean {
 
 /** Ends a message for `firstOfScript`. To PostgreSQL it is a comment, and nobody else's SQL ends with it. */
 export const WANTS_FIRST = ` /* first ${randomUUID()} */`;
+
+function isSeveral(result: StatementResult | readonly StatementResult[]): result is readonly StatementResult[] {
+  return Array.isArray(result);
+}
 
 const CHANGING: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 

@@ -4,11 +4,11 @@ import { KYSELY_INSTANCE } from '../tenant/config-check.js';
 import { isPglite } from '../tenant/is-pglite.js';
 import { CrossTenantError, PoolerModeError, TenantConfigError, TenantRoleError } from '../errors/index.js';
 import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
-import { carriedBy, refuseTenants } from '../scope/carried-tenants.js';
+import { carriedBy, mayCarryAny, refuseTenants } from '../scope/carried-tenants.js';
 import { readInThisContext } from '../scope/read-in-scope.js';
 import { hasSqlState, refusesTransactions } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
+import { AS_IT_IS, KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
 import { dumpInTransaction, type Pglite } from './pglite-dump.js';
 import { KEPT_PATH, queryOf } from './settings-sql.js';
 import { checkDialect } from './checked-dialect.js';
@@ -19,7 +19,7 @@ import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
 import { tagsOf } from './sql-tags.js';
 import { TenantCheck } from './tenant-check.js';
 import { TenantLimiter } from './tenant-limiter.js';
-import type { TenantIdentity, TenantRef } from '../scope/tenant-identity.js';
+import type { TenantRef } from '../scope/tenant-identity.js';
 import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 
 /**
@@ -35,7 +35,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   const check = new TenantCheck({
     connection: open.type,
     rules: () => TenantRules.of(config),
-    tenantOf: query => guard.identityOf(query),
+    targetFor: query => guard.targetFor(query),
   });
   const guarded = (dialect: Dialect, { takesScripts, isShared }: DialectKind): Dialect =>
     guardDialect(
@@ -76,14 +76,14 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   };
 
   // a native query or a fragment has no scope of its own that it would be run in
-  open.execute = (query, params, ...rest) => {
+  open.execute = (query, params, method, ctx, loggerContext) => {
     try {
       guard.refuseCarried(query, params);
     } catch (error) {
       return Promise.reject(error);
     }
 
-    return execute(query, params, ...rest);
+    return execute(query, params, method, ctx, loggerContext);
   };
 
   // a generator starts at its first read, which may be in another scope or in none
@@ -104,7 +104,7 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
       await (guard.searchPath().length === 0 ? undefined : execute('select 1'));
       const query = queryOf(dump, []);
 
-      await (guard.settingsFor(query, false) === undefined
+      await (guard.settingsFor(query, guard.targetFor(query), false) === undefined
         ? executeDump(dump)
         : dumpInTransaction(await open.getNativeClient(), query, guard));
     };
@@ -144,8 +144,11 @@ class TenantSqlGuard implements SqlGuard {
     return rules === undefined || !TenantLimiter.isNeeded(rules) ? undefined : TenantLimiter.of(this.#config);
   }
 
-  settingsFor({ sql, queryId }: Query, isInTransaction: boolean): RequiredSettings | undefined {
-    const target = this.#targetOf(queryId);
+  targetFor({ queryId }: Query): SqlTarget {
+    return this.#targetOf(queryId);
+  }
+
+  settingsFor({ sql }: Query, target: SqlTarget, isInTransaction: boolean): RequiredSettings | undefined {
     const { kind } = target;
 
     if (kind === 'tenant' || kind === 'public') {
@@ -156,9 +159,11 @@ class TenantSqlGuard implements SqlGuard {
         throw CrossTenantError.keptManager([target.schemaName, target.sentBy]);
       }
 
-      return isRaw || role !== undefined || isInTransaction
-        ? { path: isRaw ? this.#pathOf(target) : undefined, role, kind: isRaw ? 'raw' : 'quiet' }
-        : undefined;
+      if (!isRaw && role === undefined) {
+        return isInTransaction ? AS_IT_IS : undefined;
+      }
+
+      return { path: isRaw ? this.#pathOf(target) : undefined, role, kind: isRaw ? 'raw' : 'quiet' };
     }
 
     if (kind === 'library') {
@@ -177,13 +182,6 @@ class TenantSqlGuard implements SqlGuard {
     return kind === 'none'
       ? { path: undefined, role: undefined, kind: hasUnqualifiedNames(sql) ? 'raw' : 'quiet' }
       : { path: undefined, role: KEEP, kind: SETS.test(sql) ? 'setting' : 'quiet' };
-  }
-
-  /** Which tenant the query is for, if that is known. */
-  identityOf({ queryId }: Query): TenantIdentity | undefined {
-    const target = this.#targetOf(queryId);
-
-    return target.kind === 'tenant' ? target.identity : undefined;
   }
 
   roleNow(): string | undefined {
@@ -208,7 +206,8 @@ class TenantSqlGuard implements SqlGuard {
 
   /** @throws CrossTenantError for a query, or a value of one, that was built for another tenant than its SQL is for */
   refuseCarried(query: unknown, params: unknown): void {
-    if (typeof query === 'string' && params === undefined) {
+    // most are of a text, and of values that carry nothing
+    if (typeof query === 'string' && (params === undefined || (Array.isArray(params) && !mayCarryAny(params)))) {
       return;
     }
 

@@ -17,7 +17,7 @@ export function tagStatements(connection: DatabaseConnection, tagOf: TagOf): voi
   const executeQuery = connection.executeQuery.bind(connection);
   const streamQuery = connection.streamQuery.bind(connection);
 
-  connection.executeQuery = (query, ...rest) => executeQuery(tagged(query, tagOf), ...rest);
+  connection.executeQuery = (query, options) => executeQuery(tagged(query, tagOf), options);
   connection.streamQuery = (query, ...rest) => streamQuery(tagged(query, tagOf), ...rest);
 }
 

@@ -1,5 +1,5 @@
 import { attachRollbackError, sqlStateOf } from '../postgres/sql-state.js';
-import type { SqlKind } from '../postgres/transaction-statements.js';
+import { partsOf, type SqlKind, type SqlPart } from '../postgres/transaction-statements.js';
 import {
   GuardedTransaction,
   isOwn,
@@ -9,7 +9,7 @@ import {
   type SqlGuard,
   type RequiredSettings,
 } from './guarded-transaction.js';
-import type { DatabaseConnection, QueryResult, Transactions } from './kysely-types.js';
+import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
 import { closeAfterUse, hasOpenTransaction } from './server-status.js';
 import { queryOf } from './settings-sql.js';
 
@@ -156,6 +156,16 @@ export async function inUnit<Result>(unit: Unit, fn: (transaction: GuardedTransa
 export async function undo(unit: Unit, error: unknown): Promise<void> {
   await unit.end?.(false).catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
 }
+
+/** Of raw SQL alone. What has parameters is one statement, or PostgreSQL refuses it. */
+export function partsIn({ sql, parameters }: Query, { kind }: RequiredSettings): readonly SqlPart[] | undefined {
+  const parts = kind === 'raw' ? partsOf(sql) : undefined;
+
+  return parameters.length > 0 && (parts?.length ?? 0) > 1 ? undefined : parts;
+}
+
+/** By itself it has no effect there, or is refused. */
+export const NEEDS_NO_TRANSACTION: ReadonlySet<SqlKind> = new Set(['end', 'chain', 'savepoint', 'plain', 'lock']);
 
 /** The transaction that statements run in. */
 export interface Unit {

@@ -5,6 +5,7 @@ import type { TenantRules } from '../scope/tenant-rules.js';
 import { SCHEMA_NOW } from './schema-check-sql.js';
 import type { Query } from './kysely-types.js';
 import { isOwnQuery, queryOf } from './settings-sql.js';
+import type { SqlTarget } from './sql-target.js';
 
 /**
  * Holds the statements of one of MikroORM's connections to the tenant that they are for, which another one may have taken the name of
@@ -18,14 +19,18 @@ export class TenantCheck {
     this.#options = options;
   }
 
-  /** The tenant that the statement is for, if it is for one that is known. Throws if its name is another one's. */
-  tenantOf(query: Query): TenantIdentity | undefined {
+  /**
+   * The tenant that the statement is for, if it is for one that is known. Throws if its name is another one's. What the statement is for is
+   * asked, unless that was done for it just now.
+   */
+  tenantOf(query: Query, knownTarget?: SqlTarget): TenantIdentity | undefined {
     // what comes with one that is checked
     if (isOwnQuery(query)) {
       return undefined;
     }
 
-    const identity = this.#options.tenantOf(query);
+    const target = knownTarget ?? this.#options.targetFor(query);
+    const identity = target.kind === 'tenant' ? target.identity : undefined;
 
     if (identity !== undefined && (isNobody(identity) || this.#rules().identities.hasEnded(identity))) {
       throw new TenantChangedError(identity.schemaName);
@@ -71,6 +76,13 @@ export class TenantCheck {
     return undefined;
   }
 
+  /** What an error tells that a tenant may be the reason of. The user's own SQL may have failed of the same. */
+  async whatChanged(tenants: Iterable<TenantIdentity>, cause: unknown, send: Send): Promise<unknown> {
+    const changed = await this.firstChanged(tenants, send);
+
+    return changed === undefined ? cause : new TenantChangedError(changed.schemaName, { cause });
+  }
+
   #rules(): TenantRules {
     return this.#options.rules();
   }
@@ -93,9 +105,16 @@ interface Circumstances {
 
 type Send = (query: Query) => Promise<Record<string, unknown>[]>;
 
+export interface CommitSettings {
+  /** Whether a message may have several statements. */
+  readonly takesScripts: boolean;
+  log(sql: string): void;
+}
+
 export interface TenantCheckOptions {
   readonly connection: 'read' | 'write';
   /** The rules, once the ORM has them. */
   rules(): TenantRules;
-  tenantOf(query: Query): TenantIdentity | undefined;
+  /** Whom the statement is for. Throws where it must not be. */
+  targetFor(query: Query): SqlTarget;
 }

@@ -2,12 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { WANTS_COPIES } from './copy.js';
 import { clientOf, WANTS_ROWS } from './server-status.js';
 
-/** Says which tenants a transaction on the connection was for, that began as another one's or as nobody's. */
-export function addServed(connection: object, tenants: readonly { readonly schemaName: string }[]): void {
-  const client = clientOf(connection);
-
+/** Says which tenants a transaction on the client was for, that began as another one's or as nobody's. */
+export function addServed(client: object | undefined, tenants: readonly { readonly schemaName: string }[]): void {
   if (client !== undefined) {
-    tenants.forEach(({ schemaName }) => tenantsOfClient(client).add(schemaName));
+    const names = tenantsOfClient(client);
+    tenants.forEach(({ schemaName }) => names.add(schemaName));
   }
 }
 
@@ -28,24 +27,31 @@ export function addNamed(connection: object, sql: string): void {
   if (sql.startsWith(SERVES)) {
     const names = sql.slice(SERVES.length, sql.indexOf(' */')).split(' ');
     addServed(
-      connection,
+      clientOf(connection),
       names.map(name => ({ schemaName: decodeURIComponent(name) })),
     );
     return;
   }
 
-  if (!sql.startsWith('select pg_') && !sql.startsWith(WANTS_ROWS) && !sql.startsWith(WANTS_COPIES)) {
+  if (!sql.startsWith(LOCKING) && !sql.startsWith(WANTS_ROWS) && !sql.startsWith(WANTS_COPIES)) {
     return;
   }
 
   const names = [...sql.matchAll(LOCK_OF_TENANT)].map(([, schemaName = '']) => ({ schemaName }));
-  addServed(connection, names);
+  addServed(clientOf(connection), names);
 }
+
+/** How a statement begins that takes a lock. */
+export const LOCKING = 'select pg_';
 
 /** The tenants that a client of `pg` has served, to be added to. */
 export function tenantsOfClient(client: object): Set<string> {
-  const names = served.get(client) ?? new Set();
-  served.set(client, names);
+  let names = served.get(client);
+
+  if (names === undefined) {
+    names = new Set();
+    served.set(client, names);
+  }
 
   return names;
 }

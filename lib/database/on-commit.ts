@@ -20,37 +20,37 @@ export function noticeCommits(connection: AbstractSqlConnection): void {
   const begin = connection.begin.bind(connection);
   const commit = connection.commit.bind(connection);
 
-  connection.begin = async options => {
-    const ctx = await begin(options);
+  connection.begin = options => (options?.ctx === undefined ? begin(options) : beginWithin(options.ctx, begin(options)));
 
-    if (options?.ctx !== undefined) {
-      outermost.set(ctx, outermostOf(options.ctx));
-    }
-
-    return ctx;
-  };
-
-  connection.commit = async (ctx, ...rest) => {
+  connection.commit = async (ctx, eventBroadcaster, loggerContext) => {
     let hasFailed = true;
 
     try {
-      await commit(ctx, ...rest);
+      await commit(ctx, eventBroadcaster, loggerContext);
       hasFailed = false;
     } finally {
       const { isCommitted = !hasFailed } = ctx as { readonly isCommitted?: boolean };
+      const waiting = waitingFor.get(ctx);
 
       // also where a subscriber has thrown that was told of it
-      if (isCommitted) {
-        const waiting = waitingFor.get(ctx)?.map(fn => fn()) ?? [];
+      if (isCommitted && waiting !== undefined) {
+        const done = waiting.map(fn => fn());
         waitingFor.delete(ctx);
 
         // most of it is done at once
-        if (waiting.some(each => each instanceof Promise)) {
-          await Promise.all(waiting);
+        if (done.some(each => each instanceof Promise)) {
+          await Promise.all(done);
         }
       }
     }
   };
+}
+
+async function beginWithin(outer: Transaction, begin: Promise<Transaction>): Promise<Transaction> {
+  const ctx = await begin;
+  outermost.set(ctx, outermostOf(outer));
+
+  return ctx;
 }
 
 /** Whether a transaction, or the one that a savepoint is in, has been committed or rolled back. Relies on Kysely saying so of its transactions. */

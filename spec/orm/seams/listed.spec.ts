@@ -181,8 +181,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'query/tenant-query-builder.ts': ['(computed)', 'ctes', 'joins', 'meta', 'name', 'populate', 'rawTableName', 'schema'],
   },
   'the rows have its name, which a list in the code has too': {
-    'connection/checked-connection.ts': ['(computed)'],
-    'connection/guarded-connection.ts': ['(computed)'],
+    'connection/control-calls.ts': ['(computed)'],
     'query/carrying-queries.ts': ['(computed)'],
     'query/kysely-executor.ts': ['(any)'],
     'connection/lost-connections.ts': ['(computed)'],
