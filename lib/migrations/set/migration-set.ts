@@ -73,8 +73,9 @@ export function withoutReplaced(all: MigrationSet): MigrationSet {
 
 /** All that is in the list or in the folder. */
 export async function loadAllMigrations(database: TenantDatabase): Promise<MigrationSet> {
-  const options = tenantMigrationsOptions(database);
-  const found = options.migrationsList?.map(entry => fromList(database, entry)) ?? (await fromFolder(database, options));
+  // asked for each tenant that is created, so a list does without the other options
+  const list = database.options.migrations.migrationsList;
+  const found = list?.map(entry => fromList(database, entry)) ?? (await fromFolder(database, tenantMigrationsOptions(database)));
   const set = found.map(migration => complete(database, migration));
   const names = new Set<string>();
 
@@ -188,8 +189,14 @@ function fromList({ orm }: TenantDatabase, entry: NonNullable<MigrationsOptions[
 }
 
 function isTransactional({ orm }: TenantDatabase, MigrationClass: Constructor<Migration>): boolean {
-  return new MigrationClass(orm.em.getDriver(), orm.config).isTransactional();
+  const known = transactional.get(MigrationClass) ?? new MigrationClass(orm.em.getDriver(), orm.config).isTransactional();
+  transactional.set(MigrationClass, known);
+
+  return known;
 }
+
+/** What each class has said. */
+const transactional = new WeakMap<Constructor<Migration>, boolean>();
 
 type FoundMigration = Omit<TenantMigration, 'transactional'>;
 
