@@ -125,21 +125,43 @@ export function migrationsFolder(database: TenantDatabase, options: MigrationsOp
 }
 
 async function fromFolder(database: TenantDatabase, options: MigrationsOptions): Promise<FoundMigration[]> {
+  const set: FoundMigration[] = [];
+
+  for (const file of filesIn(database, options)) {
+    set.push(await fromFile(file));
+  }
+
+  return set;
+}
+
+function filesIn(database: TenantDatabase, options: MigrationsOptions): string[] {
   const folder = migrationsFolder(database, options);
 
   if (!fs.pathExists(folder)) {
     throw MigrationError.folderMissing(folder);
   }
 
-  const pattern = fs.normalizePath(folder, options.glob ?? '');
-  const files = fs.glob(pattern).sort();
-  const set: FoundMigration[] = [];
+  return fs.glob(fs.normalizePath(folder, options.glob ?? '')).sort();
+}
 
-  for (const file of files) {
-    set.push(await fromFile(file));
+/**
+ * The names of the set's files, none of which is imported. Undefined for a list, and where a name has to be looked at.
+ *
+ * @throws MigrationError `MIGRATION_FOLDER_MISSING`
+ */
+export function migrationFileNames(database: TenantDatabase): ReadonlySet<string> | undefined {
+  if (database.options.migrations.migrationsList !== undefined) {
+    return undefined;
   }
 
-  return set;
+  const all = filesIn(database, tenantMigrationsOptions(database)).map(nameOfFile);
+  const names = new Set(all);
+
+  return names.size === all.length && !all.some(name => /[\r\n]/.test(name)) ? names : undefined;
+}
+
+function nameOfFile(file: string): string {
+  return withoutExtension(file.replaceAll('\\', '/').split('/').at(-1) ?? file);
 }
 
 /** Loads one file of the set. */
@@ -158,7 +180,7 @@ function complete(database: TenantDatabase, migration: FoundMigration): TenantMi
 }
 
 async function fromFile(file: string): Promise<FoundMigration> {
-  const name = withoutExtension(file.replaceAll('\\', '/').split('/').at(-1) ?? file);
+  const name = nameOfFile(file);
   let exported: object;
 
   try {
