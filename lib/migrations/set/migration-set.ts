@@ -180,6 +180,12 @@ function complete(database: TenantDatabase, migration: FoundMigration): TenantMi
 }
 
 async function fromFile(file: string): Promise<FoundMigration> {
+  const known = imported.get(file);
+
+  if (known !== undefined) {
+    return known;
+  }
+
   const name = nameOfFile(file);
   let exported: object;
 
@@ -195,8 +201,14 @@ async function fromFile(file: string): Promise<FoundMigration> {
     throw MigrationError.notLoadable(name, 'it exports no class that extends Migration');
   }
 
-  return { name, MigrationClass };
+  const found = { name, MigrationClass };
+  imported.set(file, found);
+
+  return found;
 }
+
+/** What each file has exported. Node.js does not load a file again either, and each tenant that is created asks for all of them. */
+const imported = new Map<string, FoundMigration>();
 
 function fromList({ orm }: TenantDatabase, entry: NonNullable<MigrationsOptions['migrationsList']>[number]): FoundMigration {
   if ('class' in entry) {
