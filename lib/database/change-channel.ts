@@ -17,9 +17,9 @@ export const ALL_TENANTS = '*';
 /** The prefix of a payload that reports no change. No schema name can begin with it. */
 export const NONCE = '?';
 
-/** Notifies of changed tenants when the transaction commits. The parameters are the channel and the schema name of each tenant. */
+/** Expressions that notify of changed tenants when the transaction commits. The parameters are the channel and the schema name of each tenant. */
 export function notifySql(count: number): string {
-  return `select ${Array.from({ length: count }, () => 'pg_notify(?, ?)').join(', ')}`;
+  return Array.from({ length: count }, () => 'pg_notify(?, ?)').join(', ');
 }
 
 const MAX_BYTES = 63;

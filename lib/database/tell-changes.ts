@@ -15,16 +15,16 @@ export async function tellChanges(
   schemaNames: readonly (string | undefined)[],
   ctx: Transaction | undefined,
 ): Promise<void> {
-  const { sql, params } = noticeOf(database, schemaNames);
-  await database.execute(sql, params, ctx);
+  const { calls, params } = noticeOf(database, schemaNames);
+  await database.execute(`select ${calls}`, params, ctx);
   publishChanges(database, schemaNames, ctx);
 }
 
-/** The notice as a statement without parameters, to be sent with others. `publishChanges` has to follow. */
+/** The notice as expressions without parameters, to be sent with others. `publishChanges` has to follow. */
 export function noticeText(database: TenantDatabase, schemaNames: readonly string[]): string {
-  const { sql, params } = noticeOf(database, schemaNames);
+  const { calls, params } = noticeOf(database, schemaNames);
 
-  return database.orm.em.getPlatform().formatQuery(sql, params);
+  return database.orm.em.getPlatform().formatQuery(calls, params);
 }
 
 /** Reports the change inside this process, once it is committed. */
@@ -40,10 +40,10 @@ export function publishChanges(database: TenantDatabase, schemaNames: readonly (
   }
 }
 
-function noticeOf(database: TenantDatabase, schemaNames: readonly (string | undefined)[]): { sql: string; params: string[] } {
+function noticeOf(database: TenantDatabase, schemaNames: readonly (string | undefined)[]): { calls: string; params: string[] } {
   const { publicSchema, tenantMeta } = database.rules;
   const payloads = [...new Set(schemaNames.includes(undefined) ? [ALL_TENANTS] : schemaNames.filter(name => name !== undefined))];
   const channel = channelOf(publicSchema, tenantMeta.root.tableName);
 
-  return { sql: notifySql(payloads.length), params: payloads.flatMap(payload => [channel, payload]) };
+  return { calls: notifySql(payloads.length), params: payloads.flatMap(payload => [channel, payload]) };
 }

@@ -22,7 +22,7 @@ import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, lockingNewName, refuse
 
 /**
  * Creates a tenant's schema and runs the tenant set in it, in the given transaction. If the migrations allow it, everything is sent in one
- * message. Takes the tenant's lock, like a run of migrations. The statements in `after` are sent at its end.
+ * message. Takes the tenant's lock, like a run of migrations. The expressions in `after` are evaluated at its end.
  *
  * @throws ProvisioningError `TENANT_NOT_PROVISIONED` with tenant, schema, migration and cause.
  * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`

@@ -17,7 +17,8 @@ describe('the packed package', function () {
       const { files } = project;
       const sources = sourceFiles('lib');
       const declared = sources.flatMap(path => ['.d.ts', '.d.ts.map'].map(ending => path.replace(/^lib/, 'dist').replace(/\.ts$/, ending)));
-      const built = [...entries(), ...files.filter(path => /^dist\/chunks\/[\w-]+\.js$/.test(path))].flatMap(path => [path, `${path}.map`]);
+      const chunks = files.filter(path => /^dist\/chunks\/[\w-]+\.js$/.test(path) && path !== LATER);
+      const built = [LATER, ...[...entries(), ...chunks].flatMap(path => [path, `${path}.map`])];
 
       expect(sources).to.include.members(['lib/index.ts', 'lib/with-tenants.ts']);
       expect(without([...built, ...declared, ...sources], files), 'missing').to.deep.equal([]);
@@ -25,7 +26,7 @@ describe('the packed package', function () {
     });
 
     it('G2 has the code of each source once, in few files, so that a process starts in little time', () => {
-      const code = project.files.filter(path => path.endsWith('.js'));
+      const code = project.files.filter(path => path.endsWith('.js') && path !== LATER);
       const sources = code.flatMap(path =>
         (JSON.parse(read(`${path}.map`)) as { readonly sources: readonly string[] }).sources.map(source =>
           posix.join(dirname(path), source),
@@ -34,6 +35,12 @@ describe('the packed package', function () {
 
       expect(sources.filter((source, place) => sources.indexOf(source) !== place)).to.deep.equal([]);
       expect(code).to.have.length.below(60);
+    });
+
+    it('G2 imports packages later from a small file alone, so that tsx does not write the large ones anew', () => {
+      const importing = project.files.filter(path => path.endsWith('.js') && /(?<![.\w])import\("[^."]/.test(read(path)));
+
+      expect(importing).to.deep.equal([LATER]);
     });
 
     it('G2 has its README, its licence and its changes', () => {
@@ -270,6 +277,9 @@ const EDGES = ['koa', 'express', 'fastify', 'hono', 'node', 'nest', 'opentelemet
 
 /** The subpaths for the tests of users. */
 const TESTING = ['testing', 'testing/mocha', 'testing/vitest', 'testing/node', 'testing/jest', 'testing/server', 'testing/server/teardown'];
+
+/** What is imported later, of other packages. */
+const LATER = 'dist/chunks/later.js';
 
 const DOCUMENTS = [
   'CHANGELOG.md',

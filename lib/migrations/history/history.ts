@@ -14,10 +14,12 @@ export class History {
   /** The quoted name of the table, with its schema. */
   readonly table: string;
   readonly #database: TenantDatabase;
+  readonly #name: string;
 
   constructor(database: TenantDatabase, schemaName: string) {
     this.#database = database;
-    this.table = quoteTable(schemaName, historyTableName(database));
+    this.#name = historyTableName(database);
+    this.table = quoteTable(schemaName, this.#name);
   }
 
   /** The executed migrations, oldest first. Empty if there is no history table yet. */
@@ -46,8 +48,13 @@ export class History {
     );
   }
 
-  addSql(name: string): string {
-    return `insert into ${this.table} (name) values (${this.#literal(name)})`;
+  addSql(...names: readonly string[]): string {
+    return `insert into ${this.table} (name) values ${names.map(name => `(${this.#literal(name)})`).join(', ')}`;
+  }
+
+  /** Whether SQL may be about the table. */
+  isNamedIn(sql: string): boolean {
+    return sql.toLowerCase().includes(this.#name.toLowerCase());
   }
 
   removeSql(...names: readonly string[]): string {

@@ -41,7 +41,7 @@ export async function changeHistories(
   const set = await loadMigrationSet(database);
 
   return runOverTenants(database, options, {
-    set,
+    set: async () => set,
     target,
     plan: (schemaNames, read) => planChange(database, { set, change, schemaNames }, read),
     workOn: (_database, { schemaName, schemaOid }, run) => changeHistory(database, { schemaName, schemaOid, change }, run),

@@ -33,6 +33,11 @@ export class Commits {
     return commits;
   }
 
+  /** Those of a run that has nothing to do. */
+  static ofNone(database: TenantDatabase): Commits {
+    return new Commits(database, true);
+  }
+
   /** Settings for the transaction of a tenant. */
   get settings(): RunSettings {
     return this.#waits ? [] : [['synchronous_commit', 'off']];

@@ -27,7 +27,7 @@ export interface SchemaRun {
   readonly ctx: Transaction;
   /** Statements to send before the first migration, in the same message. */
   readonly before?: readonly string[];
-  /** Statements to send after the last one, in the same message. */
+  /** Expressions that are evaluated after the last statement, in the same message. Only for a schema that is new. */
   readonly after?: readonly string[];
   /** What is done before the first statement. */
   readonly opening?: Opening;
@@ -53,9 +53,12 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
   const { schemaName, direction, planned, ctx } = run;
   const scope = tenantScope(database.rules, schemaName, run.tenant);
   const history = new History(database, schemaName);
-  const script = new Script(database, schemaName, { ctx, way: run.way ?? 'message', opening: run.opening });
+  const opening = run.opening && { ...run.opening, first: `${run.opening.first}, ${KEPT_PATH}` };
+  const script = new Script(database, schemaName, { ctx, way: run.way ?? 'message', opening });
 
-  script.add(KEEP_PATH);
+  if (opening === undefined) {
+    script.add(`select ${KEPT_PATH}`);
+  }
 
   run.before?.forEach(sql => script.add(sql));
 
@@ -64,7 +67,10 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
   }
 
   const attempts = run.isNew === true ? await attemptAll(database, { scope, run }) : new Map<TenantMigration, Attempt>();
-  const enums = new NewEnums([...attempts].flatMap(([{ name }, attempt]) => textsOf(attempt).map(sql => ({ migration: name, sql }))));
+  const all = [...attempts].flatMap(([{ name }, attempt]) => textsOf(attempt).map(sql => ({ migration: name, sql })));
+  const enums = new NewEnums(all);
+  // nothing sees that they are not recorded before
+  const recordsTogether = run.isNew === true && [...attempts.values()].every(isComplete) && !all.some(({ sql }) => history.isNamedIn(sql));
 
   for (const migration of planned) {
     const replaced = direction === 'up' ? replacedIn(migration, run.executed ?? []) : [];
@@ -77,15 +83,27 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
     // set again for each migration, because the previous one may have changed it
     script.add(`set local search_path to ${searchPathOf(schemaName, ...database.options.searchPath)}`);
 
+    const attempt = attempts.get(migration);
+
     try {
-      await withScope(scope, () => queueMigration(database, { migration, script, scope, run, enums, attempt: attempts.get(migration) }));
+      if (attempt !== undefined && isComplete(attempt)) {
+        textsOf(attempt).forEach(sql => addText(sql, { migration, script, run, enums }));
+      } else {
+        await withScope(scope, () => queueMigration(database, { migration, script, scope, run, enums, attempt }));
+      }
     } catch (error) {
       throw error instanceof MigrationError || error instanceof TenantNodeUnavailableError || script.isOwnFailure(error)
         ? error
         : MigrationError.failed(migration.name, schemaName, error);
     }
 
-    script.add(direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name));
+    if (!recordsTogether) {
+      script.add(direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name));
+    }
+  }
+
+  if (recordsTogether && planned.length > 0) {
+    script.add(history.addSql(...planned.map(({ name }) => name)));
   }
 
   // a new tenant is created in the caller's transaction, which continues with its former path. Otherwise the transaction ends here, and the
@@ -98,10 +116,9 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
       script.add(RESTORE_DEFAULT_PATH);
     }
 
-    script.add(RESTORE_PATH);
+    script.add([RESTORE_PATH, ...(run.after ?? [])].join(', '));
   }
 
-  run.after?.forEach(sql => script.add(sql));
   await script.send();
   await refuseLocalTables(database, schemaName, { ctx });
 }
@@ -180,7 +197,7 @@ interface Attempt {
 }
 
 async function queueMigration(database: TenantDatabase, queued: QueuedMigration): Promise<void> {
-  const { script, run, migration, enums } = queued;
+  const { script, run, migration } = queued;
   const attempt = queued.attempt ?? (await attemptOne(database, queued, () => script.isEmpty));
   let { instance } = attempt;
 
@@ -197,14 +214,18 @@ async function queueMigration(database: TenantDatabase, queued: QueuedMigration)
 
   for (const query of instance.getQueries()) {
     if (typeof query === 'string') {
-      refuseSessionStatement(query, migration.name);
-      const sql = enums.replace(migration.name, query);
-      script.add(run.isNew === true ? withoutConcurrently(sql) : sql, migration.name);
+      addText(query, queued);
     } else {
       await script.send();
       await database.orm.em.getDriver().execute(query, undefined, 'run', run.ctx);
     }
   }
+}
+
+function addText(text: string, { migration, script, run, enums }: Omit<QueuedMigration, 'scope' | 'attempt'>): void {
+  refuseSessionStatement(text, migration.name);
+  const sql = enums.replace(migration.name, text);
+  script.add(run.isNew === true ? withoutConcurrently(sql) : sql, migration.name);
 }
 
 /** All that the migrations of a new schema queue, before the first of them is sent. */
@@ -214,9 +235,11 @@ async function attemptAll(
 ): Promise<Map<TenantMigration, Attempt>> {
   const attempts = new Map<TenantMigration, Attempt>();
 
-  for (const migration of run.planned) {
-    attempts.set(migration, await withScope(scope, () => attemptOne(database, { migration, scope, run }, () => false)));
-  }
+  await withScope(scope, async () => {
+    for (const migration of run.planned) {
+      attempts.set(migration, await attemptOne(database, { migration, scope, run }, () => false));
+    }
+  });
 
   return attempts;
 }
@@ -241,6 +264,11 @@ function textsOf({ instance }: Attempt): string[] {
   return instance.getQueries().filter(query => typeof query === 'string');
 }
 
+/** Whether all that it does is in its texts. */
+function isComplete({ instance, wasStopped, failure }: Attempt): boolean {
+  return !wasStopped && failure === undefined && instance.getQueries().every(query => typeof query === 'string');
+}
+
 function maySetPath(attempt: Attempt): boolean {
   return attempt.wasStopped || textsOf(attempt).some(sql => /set_config|search_path/i.test(sql));
 }
@@ -251,7 +279,7 @@ function withoutConcurrently(sql: string): string {
 }
 
 /** Saves the path in a setting that is local to the transaction. PostgreSQL accepts any setting with a dot in its name. */
-export const KEEP_PATH = `select set_config('landlord.search_path', current_setting('search_path'), true)`;
+const KEPT_PATH = `set_config('landlord.search_path', current_setting('search_path'), true)`;
 
 const RESTORE_PATH = `select set_config('search_path', current_setting('landlord.search_path'), true)`;
 

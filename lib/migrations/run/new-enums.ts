@@ -14,6 +14,10 @@ export class NewEnums {
 
   /** @param queued What the migrations queue, in the order in which they run. What is missing in it is left as it is. */
   constructor(queued: readonly QueuedSql[]) {
+    if (!queued.some(({ sql }) => MAY_HAVE_ENUMS.test(sql))) {
+      return;
+    }
+
     const statements = queued.flatMap(({ sql }, index) => statementsOf(sql).map(statement => ({ index, statement })));
     const changes = new Map<number, Change[]>();
 

@@ -17,10 +17,17 @@ export interface PlannedRun {
   readonly unknown: readonly { readonly schemaName: string; readonly migrations: readonly string[] }[];
 }
 
+/** The set of a run. */
+export interface PlannedSet {
+  readonly load: () => Promise<MigrationSet>;
+  /** The names of all its files, where nothing else matters to a history that has them all and no others. It is not loaded for such a one. */
+  readonly fileNames?: ReadonlySet<string> | undefined;
+}
+
 /** Reads all histories and plans the migrations for each tenant. Changes nothing. */
 export async function planRun(
   database: TenantDatabase,
-  set: MigrationSet,
+  set: PlannedSet,
   target: MigrationTarget,
   schemaNames: readonly string[],
   options: ReadOptions,
@@ -32,12 +39,17 @@ export async function planRun(
 
   const unread = new Set(schemaNames);
 
+  // a file that cannot be loaded is told of before there are tenants
+  if (schemaNames.length === 0) {
+    await set.load();
+  }
+
   for await (const batch of readHistories(database, schemaNames, options)) {
     for (const history of batch) {
       const { schemaName, schemaOid, executed } = history;
       unread.delete(schemaName);
       // most tenants have the same history, so each history is planned and stored only once
-      const plan = plans.get(executed) ?? planHistory(set, target, executed);
+      const plan = plans.get(executed) ?? (isWhole(executed, set) ? UP_TO_DATE : planHistory(await set.load(), target, executed));
       plans.set(executed, plan);
       const error = refusalOf(database, history, target.direction) ?? plan.error;
 
@@ -56,12 +68,22 @@ export async function planRun(
   return { total: schemaNames.length, unread: [...unread], work, refused, unknown };
 }
 
+function isWhole(executed: string, { fileNames }: PlannedSet): boolean {
+  const names = fileNames === undefined ? [] : namesOf({ executed });
+
+  return (
+    names.length > 0 && names.length === fileNames?.size && new Set(names).size === names.length && names.every(name => fileNames.has(name))
+  );
+}
+
 interface HistoryPlan {
   readonly executed: string;
   readonly planned: readonly TenantMigration[];
   readonly unknown: readonly string[];
   readonly error: TenantError | undefined;
 }
+
+const UP_TO_DATE: HistoryPlan = { executed: '', planned: [], unknown: [], error: undefined };
 
 /** What a run does in a schema with this history. */
 export function planHistory(set: MigrationSet, target: MigrationTarget, executed: string): HistoryPlan {

@@ -71,6 +71,11 @@ function withoutLaterUnknown(set: MigrationSet, executed: readonly string[], pla
   return [...planned];
 }
 
+/** Whether all migrations that are pending are run. */
+export function isForAll({ direction, to, from, only }: MigrationTarget): boolean {
+  return direction === 'up' && to === undefined && from === undefined && only === undefined;
+}
+
 /** The names in a history that are not in the set, for example after a return to an older version of the application. */
 export function unknownMigrations(set: MigrationSet, executed: readonly string[]): string[] {
   const known = new Set(set.flatMap(({ name, replaces = [] }) => [name, ...replaces]));

@@ -26,7 +26,13 @@ export async function previewRun(database: TenantDatabase, options: MigrateOptio
   const target = targetOf(options);
   const set = await loadMigrationSet(database);
   checkTarget(set, target);
-  const { work, refused } = await planRun(database, set, target, await selectSchemaNames(database, options), readOptionsOf(options));
+  const { work, refused } = await planRun(
+    database,
+    { load: async () => set },
+    target,
+    await selectSchemaNames(database, options),
+    readOptionsOf(options),
+  );
   const groups = new Map<string, PreviewGroup>();
 
   for (const { schemaName, planned, executed } of work) {

@@ -23,7 +23,8 @@ import { isUnreachable } from '../../postgres/sql-state.js';
 
 /** What a run does. */
 export interface RunWork {
-  readonly set: MigrationSet;
+  /** Asked for where there is something to do. */
+  readonly set: () => Promise<MigrationSet>;
   readonly target: MigrationTarget;
   /** Reads all histories, and finds what there is to do. */
   readonly plan: (schemaNames: readonly string[], options: ReadOptions) => Promise<PlannedRun>;
@@ -61,13 +62,14 @@ export async function runOverTenants(
   const readOptions = { ...readOptionsOf(options), survive: <Result>(read: () => Promise<Result>) => trouble.survive(read) };
   const plan = await planWork(schemaNames, readOptions);
   const { total, unread, work, refused } = plan;
+  const hasWork = work.length > 0;
   listeners.plan({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
   const lockTimeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS;
   const watch = new LockWatch(database, notify);
   const [settings, commits, hasSessions] = await trouble.survive(() =>
     Promise.all([
-      runSettings(database, { lockTimeoutMs, statementTimeoutMs: options.statementTimeoutMs }),
-      Commits.of(database, options.durability ?? 'run'),
+      hasWork ? runSettings(database, { lockTimeoutMs, statementTimeoutMs: options.statementTimeoutMs }) : [],
+      hasWork ? Commits.of(database, options.durability ?? 'run') : Commits.ofNone(database),
       sharesMessages && work.length > 1 && database.engine.takesScripts(undefined).then(takes => takes && keepsSession(database)),
     ]),
   );
@@ -75,7 +77,7 @@ export async function runOverTenants(
   const run = new RunInTenants({
     database,
     run: {
-      set,
+      set: hasWork ? await set() : [],
       target,
       lockTimeoutMs,
       settingsOf: schemaName => [...settings, ['application_name', watch.applicationName(schemaName)]],

@@ -1,8 +1,8 @@
 import { RunUsageError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { loadMigrationSet } from '../set/migration-set.js';
+import { loadMigrationSet, migrationFileNames, type MigrationSet } from '../set/migration-set.js';
 import { migrateTenant } from './migrate-tenant.js';
-import { checkTarget } from './plan.js';
+import { checkTarget, isForAll } from './plan.js';
 import { planRun } from './plan-run.js';
 import { targetOf } from './run-options.js';
 import { observed } from '../../scope/observer.js';
@@ -25,17 +25,22 @@ export async function migrateTenants(database: TenantDatabase, options: MigrateO
     throw RunUsageError.inTransaction();
   }
 
-  const set = await loadMigrationSet(database);
-  checkTarget(set, target);
+  let loading: Promise<MigrationSet> | undefined;
+  const load = (): Promise<MigrationSet> => (loading ??= loadMigrationSet(database));
+  const fileNames = isForAll(target) ? migrationFileNames(database) : undefined;
+
+  if (fileNames === undefined) {
+    checkTarget(await load(), target);
+  }
 
   if (target.direction === 'up' && options.skipPublicCheck !== true) {
     await requirePublicSet(database);
   }
 
   const work: RunWork = {
-    set,
+    set: load,
     target,
-    plan: (schemaNames, read) => planRun(database, set, target, schemaNames, read),
+    plan: (schemaNames, read) => planRun(database, { load, fileNames }, target, schemaNames, read),
     workOn: migrateTenant,
     sharesMessages: true,
     isMigration: true,

@@ -16,7 +16,7 @@ export type Way = 'message' | 'block' | 'singly';
 
 /** What is done before the first statement, in the same message where that is possible. */
 export interface Opening {
-  /** A statement, such as one for a lock. It comes before the savepoint, so that it is not taken back. */
+  /** A `select`, such as one for a lock. It comes before the savepoint, so that it is not taken back. */
   readonly first: string;
   /** A condition. Where it holds, nothing is done before `check` was called. */
   readonly doubt: string;
@@ -250,7 +250,13 @@ function splitOf({ sql, migration }: Statement): readonly Statement[] {
 
 /** Joins statements to one message. The semicolon goes on its own line, because a statement may end with a comment. */
 export function scriptFrom(statements: readonly string[]): string {
-  return statements.map(sql => sql.replace(/;\s*$/, '')).join('\n;\n');
+  return statements.map(withoutEnd).join('\n;\n');
+}
+
+function withoutEnd(sql: string): string {
+  const text = sql.trimEnd();
+
+  return text.endsWith(';') ? text.slice(0, -1) : sql;
 }
 
 const NAME = 'landlord_script';

@@ -30,7 +30,9 @@ export async function selectSchemaNames(database: TenantDatabase, { only = [], s
     throw new UnknownTenantError(unknown);
   }
 
-  return all.filter(name => (only.length === 0 || only.includes(name)) && !skip.includes(name));
+  const [included, excluded] = [new Set(only), new Set(skip)];
+
+  return all.filter(name => (included.size === 0 || included.has(name)) && !excluded.has(name));
 }
 
 /** @throws MigrationError `PUBLIC_SET_BEHIND` */

@@ -73,8 +73,9 @@ export function withoutReplaced(all: MigrationSet): MigrationSet {
 
 /** All that is in the list or in the folder. */
 export async function loadAllMigrations(database: TenantDatabase): Promise<MigrationSet> {
-  const options = tenantMigrationsOptions(database);
-  const found = options.migrationsList?.map(entry => fromList(database, entry)) ?? (await fromFolder(database, options));
+  // asked for each tenant that is created, so a list does without the other options
+  const list = database.options.migrations.migrationsList;
+  const found = list?.map(entry => fromList(database, entry)) ?? (await fromFolder(database, tenantMigrationsOptions(database)));
   const set = found.map(migration => complete(database, migration));
   const names = new Set<string>();
 
@@ -124,21 +125,43 @@ export function migrationsFolder(database: TenantDatabase, options: MigrationsOp
 }
 
 async function fromFolder(database: TenantDatabase, options: MigrationsOptions): Promise<FoundMigration[]> {
+  const set: FoundMigration[] = [];
+
+  for (const file of filesIn(database, options)) {
+    set.push(await fromFile(file));
+  }
+
+  return set;
+}
+
+function filesIn(database: TenantDatabase, options: MigrationsOptions): string[] {
   const folder = migrationsFolder(database, options);
 
   if (!fs.pathExists(folder)) {
     throw MigrationError.folderMissing(folder);
   }
 
-  const pattern = fs.normalizePath(folder, options.glob ?? '');
-  const files = fs.glob(pattern).sort();
-  const set: FoundMigration[] = [];
+  return fs.glob(fs.normalizePath(folder, options.glob ?? '')).sort();
+}
 
-  for (const file of files) {
-    set.push(await fromFile(file));
+/**
+ * The names of the set's files, none of which is imported. Undefined for a list, and where a name has to be looked at.
+ *
+ * @throws MigrationError `MIGRATION_FOLDER_MISSING`
+ */
+export function migrationFileNames(database: TenantDatabase): ReadonlySet<string> | undefined {
+  if (database.options.migrations.migrationsList !== undefined) {
+    return undefined;
   }
 
-  return set;
+  const all = filesIn(database, tenantMigrationsOptions(database)).map(nameOfFile);
+  const names = new Set(all);
+
+  return names.size === all.length && !all.some(name => /[\r\n]/.test(name)) ? names : undefined;
+}
+
+function nameOfFile(file: string): string {
+  return withoutExtension(file.replaceAll('\\', '/').split('/').at(-1) ?? file);
 }
 
 /** Loads one file of the set. */
@@ -157,7 +180,13 @@ function complete(database: TenantDatabase, migration: FoundMigration): TenantMi
 }
 
 async function fromFile(file: string): Promise<FoundMigration> {
-  const name = withoutExtension(file.replaceAll('\\', '/').split('/').at(-1) ?? file);
+  const known = imported.get(file);
+
+  if (known !== undefined) {
+    return known;
+  }
+
+  const name = nameOfFile(file);
   let exported: object;
 
   try {
@@ -172,8 +201,14 @@ async function fromFile(file: string): Promise<FoundMigration> {
     throw MigrationError.notLoadable(name, 'it exports no class that extends Migration');
   }
 
-  return { name, MigrationClass };
+  const found = { name, MigrationClass };
+  imported.set(file, found);
+
+  return found;
 }
+
+/** What each file has exported. Node.js does not load a file again either, and each tenant that is created asks for all of them. */
+const imported = new Map<string, FoundMigration>();
 
 function fromList({ orm }: TenantDatabase, entry: NonNullable<MigrationsOptions['migrationsList']>[number]): FoundMigration {
   if ('class' in entry) {
@@ -188,8 +223,14 @@ function fromList({ orm }: TenantDatabase, entry: NonNullable<MigrationsOptions[
 }
 
 function isTransactional({ orm }: TenantDatabase, MigrationClass: Constructor<Migration>): boolean {
-  return new MigrationClass(orm.em.getDriver(), orm.config).isTransactional();
+  const known = transactional.get(MigrationClass) ?? new MigrationClass(orm.em.getDriver(), orm.config).isTransactional();
+  transactional.set(MigrationClass, known);
+
+  return known;
 }
+
+/** What each class has said. */
+const transactional = new WeakMap<Constructor<Migration>, boolean>();
 
 type FoundMigration = Omit<TenantMigration, 'transactional'>;
 

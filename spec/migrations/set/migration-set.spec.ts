@@ -76,6 +76,25 @@ onDatabases('loading the tenant set', database => {
     await refused('MIGRATION_NOT_LOADABLE', /"Migration1".*exports no class/);
   });
 
+  it('M3 no file is loaded where each tenant has what the files are named after, and all are as soon as one tenant differs', async () => {
+    await open({ migrationsList: [{ name: 'Migration1', class: First }] });
+    await tenants(orm).migrate();
+    await file('recorded', 'Migration1.ts', `throw new Error('loaded');`);
+    await open({ path: './recorded' });
+
+    expect(await tenants(orm).migrate()).to.include({ total: 2, upToDate: 2 });
+    await refused('MIGRATION_NOT_LOADABLE', /loaded/, { migrate: { migrations: ['Migration1'] } });
+    await refused('MIGRATION_NOT_LOADABLE', /loaded/, { migrate: { direction: 'down' } });
+
+    await database.query(`insert into bob.mikro_orm_migrations (name) values ('Migration1')`);
+    await refused('MIGRATION_NOT_LOADABLE', /loaded/);
+    await database.query(`update bob.mikro_orm_migrations set name = 'Unknown' where id = (select max(id) from bob.mikro_orm_migrations)`);
+    await refused('MIGRATION_NOT_LOADABLE', /loaded/);
+    await database.query(`truncate bob.mikro_orm_migrations`);
+    await refused('MIGRATION_NOT_LOADABLE', /loaded/);
+    await database.query('drop table acme.first, bob.first');
+  });
+
   it('M3 a name with a line break stops the run before it begins', async () => {
     await open({ migrationsList: [{ name: 'First\nSecond', class: First }] });
     await refused('MIGRATION_NOT_LOADABLE', /line break/);
