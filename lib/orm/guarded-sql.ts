@@ -68,9 +68,12 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       const tenant = tenantOfEm(this.getContext(false));
 
       // most are run in the scope that they are for, where nothing has to be set
-      return isInnermost(tenant, this.config)
-        ? super.withSessionContext(ctx, work, ...rest)
-        : runFor(this, tenant, super.withSessionContext, [ctx, work, ...rest]);
+      if (isInnermost(tenant, this.config)) {
+        return super.withSessionContext(ctx, work, ...rest);
+      }
+
+      // oxlint-disable-next-line typescript/unbound-method -- it is called on this EntityManager
+      return runFor(this, tenant, super.withSessionContext, [ctx, work, ...rest]);
     }
 
     override getKysely(...args: Args<'getKysely'>) {
