@@ -3,6 +3,7 @@ import { cacheKeyOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../q
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
+import type { Others } from '../tenant/other-arguments.js';
 import type { GuardedEntityManager } from './given-entities.js';
 import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
@@ -15,13 +16,20 @@ import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './
 export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   return class GuardedCache extends EntityManagerOfMikro {
     // a cached result is an answer like the database's: refused where that would be, and never one tenant's for another
-    override tryCache(...args: Args<'tryCache'>): Result<'tryCache'> {
-      const asked: CacheConfig = args[1] ?? this.config.get('resultCache').global;
+    override tryCache(
+      entityName: Args<'tryCache'>[0],
+      config: Args<'tryCache'>[1],
+      key: Args<'tryCache'>[2],
+      refresh?: Args<'tryCache'>[3],
+      merge?: Args<'tryCache'>[4],
+      ...rest: Others<Args<'tryCache'>, 5>
+    ): Result<'tryCache'> {
+      const asked: CacheConfig = config ?? this.config.get('resultCache').global;
 
       // every read asks
       return asked === undefined || asked === false || asked === 0
-        ? super.tryCache(...args)
-        : cachedOfReader(this, asked, args, (...rest) => super.tryCache(...rest));
+        ? super.tryCache(entityName, config, key, refresh, merge, ...rest)
+        : cachedOfReader(this, asked, [entityName, config, key, refresh, merge, ...rest], (...args) => super.tryCache(...args));
     }
 
     // what was read outside of scopes and in the public one has no tenant to clear it from

@@ -1,5 +1,6 @@
 import { EntityManager as MikroEntityManager, QueryHelper, Utils, type Dictionary, type EntityName, type FilterDef } from '@mikro-orm/core';
 import { entitiesIn, guardCondition, refuseForeignIn } from '../entities/filter-conditions.js';
+import type { Others } from '../tenant/other-arguments.js';
 import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
 /**
@@ -33,33 +34,41 @@ export function guardFilters(EntityManagerOfMikro: OpenEntityManagerClass): Open
       em.given = { added: em.given?.added ?? {}, params: { ...em.given?.params, [name]: entities } };
     }
 
-    override fork(...args: Args<'fork'>) {
-      const em: Given = args[0]?.disableContextResolution === true ? this : this.getContext(false);
-      const fork = super.fork(...args);
-      (fork as Given).given = em.given;
+    override fork(options?: Args<'fork'>[0], ...rest: Others<Args<'fork'>, 1>) {
+      const em: Given = options?.disableContextResolution === true ? this : this.getContext(false);
+      const fork = super.fork(options, ...rest);
+
+      if (em.given !== undefined) {
+        (fork as Given).given = em.given;
+      }
 
       return fork;
     }
 
-    override applyFilters(...args: Args<'applyFilters'>): Result<'applyFilters'> {
+    override applyFilters(
+      entityName: Args<'applyFilters'>[0],
+      where: Args<'applyFilters'>[1],
+      options: Args<'applyFilters'>[2],
+      type: Args<'applyFilters'>[3],
+      findOptions?: Args<'applyFilters'>[4],
+      ...rest: Others<Args<'applyFilters'>, 5>
+    ): Result<'applyFilters'> {
       const em = this.getContext(false);
 
       // MikroORM asks the EntityManager that was called for the filters of joined relations, and the one of the context for all others
       if (em !== this) {
-        return em.applyFilters(...args);
-      }
-
-      if (this.given === undefined) {
-        return super.applyFilters(...args);
+        return em.applyFilters(entityName, where, options, type, findOptions, ...rest);
       }
 
       try {
-        refuseForeignInActive(this, this.given, args);
+        if (this.given !== undefined) {
+          refuseForeignInActive(this, this.given, entityName, options);
+        }
       } catch (error) {
         return Promise.reject(error);
       }
 
-      return super.applyFilters(...args);
+      return super.applyFilters(entityName, where, options, type, findOptions, ...rest);
     }
   };
 }
@@ -90,7 +99,8 @@ function hasKeys(filters: object | undefined): boolean {
 function refuseForeignInActive(
   em: OpenEntityManager,
   { added, params }: GivenToFilters,
-  [entityName, , options]: Args<'applyFilters'>,
+  entityName: EntityName,
+  options: Args<'applyFilters'>[2],
 ): void {
   const meta = em.getMetadata().get(entityName);
 

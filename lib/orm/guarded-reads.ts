@@ -1,11 +1,12 @@
-import { EntityManager as MikroEntityManager, helper, Utils, type EntityMetadata } from '@mikro-orm/core';
+import { EntityManager as MikroEntityManager, helper, Utils, type EntityMetadata, type EntityName } from '@mikro-orm/core';
 import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
 import { anyMayHoldEntities, mayHoldEntities } from '../entities/foreign-entities.js';
 import { withTenantSchema, refuseForeignCollections, type PopulateHint } from '../entities/shared-relations.js';
 import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { namesOther, refuseForeignArguments } from './given-entities.js';
+import type { Others } from '../tenant/other-arguments.js';
+import { namesOther, refuseForeignArguments, type GuardedEntityManager } from './given-entities.js';
 import { addsFiltersAsMikro, mayHaveFilters } from './guarded-filters.js';
 import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
@@ -20,12 +21,13 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
 
   return class GuardedReads extends EntityManagerOfMikro {
     // MikroORM calls this for every condition of a read, an update or a delete, before it replaces entities by their keys
-    override processWhere(...args: Args<'processWhere'>): Result<'processWhere'> {
-      const entityName = args[0];
-      const where = args[1];
-      const options = args[2];
-      const type = args[3];
-
+    override processWhere(
+      entityName: Args<'processWhere'>[0],
+      where: Args<'processWhere'>[1],
+      options: Args<'processWhere'>[2],
+      type: Args<'processWhere'>[3],
+      ...rest: Others<Args<'processWhere'>, 4>
+    ): Result<'processWhere'> {
       try {
         // any option may hold a condition, an order or a fragment
         if (namesOther(this, options.schema) || mayHoldEntities(where) || anyMayHoldEntities(options)) {
@@ -35,29 +37,23 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
         return Promise.reject(error);
       }
 
-      const processing = super.processWhere(...args);
+      const processing = super.processWhere(entityName, where, options, type, ...rest);
 
       // without a filter, it is what was looked at already
       if (addsOnlyFilters && !mayHaveFilters(this, entityName)) {
         return processing;
       }
 
-      return processing.then(processed => {
-        // now with the conditions that filters have added
-        if (namesOther(this, options.schema) || mayHoldEntities(processed)) {
-          refuseForeignArguments(this, [processed], options.schema, entityName, READ);
-        }
-
-        return processed;
-      });
+      return lookAgain(this, processing, options.schema, entityName);
     }
 
     // an entity in the identity map is found without a call of `processWhere()`
-    override findOne(...args: Args<'findOne'>): Result<'findOne'> {
-      const entityName = args[0];
-      const where = args[1];
-      const options = args[2];
-
+    override findOne(
+      entityName: Args<'findOne'>[0],
+      where: Args<'findOne'>[1],
+      options?: Args<'findOne'>[2],
+      ...rest: Others<Args<'findOne'>, 3>
+    ): Result<'findOne'> {
       try {
         if (namesOther(this, options?.schema) || mayHoldEntities(where)) {
           refuseForeignArguments(this, [where], options?.schema, entityName, READ);
@@ -66,28 +62,36 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
         return Promise.reject(error);
       }
 
-      return super.findOne(...args);
+      return super.findOne(entityName, where, options, ...rest);
     }
 
     // `Collection.matching()` calls this with the caller's options, and then passes them to the driver without a schema
-    override preparePopulate(...args: Args<'preparePopulate'>): Result<'preparePopulate'> {
-      const entityName = args[0];
-      const options = args[1] as SchemaOption;
+    override preparePopulate(
+      entityName: Args<'preparePopulate'>[0],
+      given: Args<'preparePopulate'>[1],
+      validates?: Args<'preparePopulate'>[2],
+      ...rest: Others<Args<'preparePopulate'>, 3>
+    ): Result<'preparePopulate'> {
+      const options = given as SchemaOption;
       const own = this.getContext(false).schema;
 
       // most calls name none
       if (options.schema === undefined || options.schema === own) {
         options.schema = own;
 
-        return super.preparePopulate(...args);
+        return super.preparePopulate(entityName, given, validates, ...rest);
       }
 
       const meta = this.getMetadata().find(entityName);
       options.schema = withTenantSchema(meta, options, own).schema ?? own;
 
       return options.schema === own
-        ? super.preparePopulate(...args)
-        : populateOfOther(super.preparePopulate(...args), TenantRules.of(this.config), { meta, own, schema: options.schema });
+        ? super.preparePopulate(entityName, given, validates, ...rest)
+        : populateOfOther(super.preparePopulate(entityName, given, validates, ...rest), TenantRules.of(this.config), {
+            meta,
+            own,
+            schema: options.schema,
+          });
     }
 
     override async populate(...[entities, populate, given = {}, ...rest]: Args<'populate'>) {
@@ -129,6 +133,22 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       return loadInSchema(await super.getDataLoader(...args), this.getContext());
     }
   };
+}
+
+// now with the conditions that filters have added
+async function lookAgain<Where>(
+  em: GuardedEntityManager,
+  processing: Promise<Where>,
+  schema: string | undefined,
+  entityName: EntityName,
+): Promise<Where> {
+  const processed = await processing;
+
+  if (namesOther(em, schema) || mayHoldEntities(processed)) {
+    refuseForeignArguments(em, [processed], schema, entityName, READ);
+  }
+
+  return processed;
 }
 
 // not a private method, which would make every EntityManager slower to make

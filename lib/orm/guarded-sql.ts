@@ -2,11 +2,14 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import { forTenant } from '../connection/sql-target.js';
 import { guardKysely } from '../query/kysely-schemas.js';
 import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
+import type { TenantRef } from '../scope/tenant-identity.js';
 import { scopedEm, tenantOfEm } from '../scope/tenant-of-em.js';
+import { isInnermost } from '../scope/scope.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
+import type { Others } from '../tenant/other-arguments.js';
+import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 import { callOnPath, refreshViewSql } from './tenant-routines.js';
 
 /** The methods of an EntityManager that run SQL or build queries of the user. All of them run for the EntityManager's own tenant. */
@@ -57,8 +60,20 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
     }
 
     // all reads and writes without a query builder of the user call this. Their values may contain raw SQL
-    override withSessionContext(...args: Args<'withSessionContext'>): Result<'withSessionContext'> {
-      return forTenant(TenantRules.of(this.config), tenantOfEm(this.getContext(false)), () => super.withSessionContext(...args));
+    override withSessionContext(
+      ctx: Args<'withSessionContext'>[0],
+      work: Args<'withSessionContext'>[1],
+      ...rest: Others<Args<'withSessionContext'>, 2>
+    ): Result<'withSessionContext'> {
+      const tenant = tenantOfEm(this.getContext(false));
+
+      // most are run in the scope that they are for, where nothing has to be set
+      if (isInnermost(tenant, this.config)) {
+        return super.withSessionContext(ctx, work, ...rest);
+      }
+
+      // oxlint-disable-next-line typescript/unbound-method -- it is called on this EntityManager
+      return runFor(this, tenant, super.withSessionContext, [ctx, work, ...rest]);
     }
 
     override getKysely(...args: Args<'getKysely'>) {
@@ -88,6 +103,16 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       await this.execute(refreshViewSql(this.getContext(false), meta, options?.concurrently));
     }
   };
+}
+
+// a closure in the method itself would cost every call something
+function runFor<Given extends unknown[], Answer>(
+  em: OpenEntityManager,
+  tenant: TenantRef | undefined,
+  method: (...args: Given) => Answer,
+  args: Given,
+): Answer {
+  return forTenant(TenantRules.of(em.config), tenant, () => method.apply(em, args));
 }
 
 /** MikroORM declares its streams as iterators; each is a generator. */

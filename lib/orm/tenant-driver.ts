@@ -91,14 +91,37 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       return forTenant(TenantRules.of(this.config), tenantOfEm(options?.em), () => super.findVirtual(...args));
     }
 
-    override createQueryBuilder(...args: Args<'createQueryBuilder'>) {
+    // every read and every write makes one, which is why it names its arguments
+    override createQueryBuilder(
+      entityName: Args<'createQueryBuilder'>[0],
+      ctx?: Args<'createQueryBuilder'>[1],
+      type?: Args<'createQueryBuilder'>[2],
+      convertsTypes?: Args<'createQueryBuilder'>[3],
+      loggerContext?: Args<'createQueryBuilder'>[4],
+      alias?: Args<'createQueryBuilder'>[5],
+      em?: Args<'createQueryBuilder'>[6],
+      ...rest: Others<Args<'createQueryBuilder'>, 7>
+    ) {
       const rules = (this.knownRules ??= TenantRules.of(this.config));
-      const query = this.makeQuery(args) ?? super.createQueryBuilder(...args);
+      let query: object | undefined;
+
+      // as MikroORM makes it, of the class of the guarded ones: one whose class is changed afterwards is slow for good
+      if (isMikroMaker && rest.length === 0) {
+        // a query of the driver's own has no EntityManager that would say it later
+        const connection = em === undefined ? this.resolveConnectionType({ ctx, connectionType: type }) : type;
+        query = createTenantQuery(entityName, this.metadata, this as never, ctx, alias, connection, em, loggerContext);
+
+        if (convertsTypes !== true) {
+          (query as QueryBuilder | undefined)?.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
+        }
+      }
+
+      query ??= super.createQueryBuilder(entityName, ctx, type, convertsTypes, loggerContext, alias, em, ...rest);
       const guarded = guardQuery(query, { rules, scope: rules.scope });
 
       // what it is made from was given to its constructor, before it was guarded
-      if (typeof args[0] !== 'function') {
-        guarded.take([args[0]]);
+      if (typeof entityName !== 'function') {
+        guarded.take([entityName]);
       }
 
       return query as Result<'createQueryBuilder'>;
@@ -172,21 +195,6 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       await super.lockPessimistic(entity, { ...options, schema } as typeof options, ...rest);
     }
 
-    // as MikroORM makes it, of the class of the guarded ones: one whose class is changed afterwards is slow for good
-    private makeQuery(args: Args<'createQueryBuilder'>): object | undefined {
-      const [entityName, ctx, type, convertsTypes, loggerContext, alias, em] = args;
-
-      if (!isMikroMaker || args.length > MAKER_ARGUMENTS) {
-        return undefined;
-      }
-
-      // a query of the driver's own has no EntityManager that would say it later
-      const connection = em === undefined ? this.resolveConnectionType({ ctx, connectionType: type }) : type;
-      const query = createTenantQuery(entityName, this.metadata, this as never, ctx, alias, connection, em, loggerContext);
-
-      return convertsTypes === true ? query : (query as object as QueryBuilder | undefined)?.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
-    }
-
     private refuseCarried(given: readonly unknown[], options: SchemaOption | undefined): void {
       const { publicSchema, scope } = TenantRules.of(this.config);
       const wanted = scope?.kind === 'tenant' ? scope.schemaName : options?.schema;
@@ -200,9 +208,6 @@ export function extendDriver(Driver: DriverClass): DriverClass {
 
 /** The index of `options` in the arguments of `loadFromUnionTargetPolymorphicPivotTable`. */
 const PIVOT_OPTIONS = 5;
-
-/** How many arguments MikroORM's `createQueryBuilder` has. */
-const MAKER_ARGUMENTS = 7;
 
 interface SchemaOption {
   readonly schema?: string | undefined;

@@ -34,6 +34,8 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
   class ScopedEntityManager extends Guarded implements TenantEntityManagerMethods {
     // not a private field: the base constructor calls `getContext()` before fields exist
     declare boundScope: Scope | undefined;
+    /** The filters that it has been given, and its parameters for filters. */
+    declare given: unknown;
     declare isMade: true | undefined;
     /** Whether it is always its own context. */
     declare isOwnContext: boolean;
@@ -44,6 +46,9 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
       super(...args);
       giveTenantTo(this.getUnitOfWork(false), this);
       giveTenantToFactory(this.getEntityFactory(), this);
+      // all that a fork is given later, so that it stays of one shape
+      this.given = undefined;
+      this.boundScope = undefined;
       this.isMade = true;
       this.isOnlyOfScope = false;
       this.isOwnContext = args[USE_CONTEXT] === false && isMikroContext;
@@ -105,9 +110,12 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
       return this.global || em.boundScope === this.boundScope ? em : (this as typeof em);
     }
 
-    override fork(...args: Args<'fork'>) {
-      const em = args[0]?.disableContextResolution === true ? this : this.getContext(false);
-      const schema = args[0]?.schema;
+    override fork(options?: Args<'fork'>[0], ...rest: Others<Args<'fork'>, 1>) {
+      const isResolved = options?.disableContextResolution === true;
+      const em = isResolved ? this : this.getContext(false);
+      const schema = options?.schema;
+      // asked once, where MikroORM and each guard would ask again
+      const given = isResolved || em !== (this as object) ? options : { ...options, disableContextResolution: true };
       // a context may have the fork in its place
       em.isOnlyOfScope = false;
 
@@ -115,7 +123,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
         refuseSharedSchema(schema, TenantRules.of(this.config));
       }
 
-      const fork = forkGuarded(() => super.fork(...args));
+      const fork = forkGuarded(() => super.fork(given, ...rest));
       fork.boundScope = em.boundScope;
 
       return fork;

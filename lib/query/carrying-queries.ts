@@ -1,24 +1,23 @@
 import { Utils, type RawQueryFragment } from '@mikro-orm/core';
 import { sealedComment } from '../connection/sealed-values.js';
-import { CARRIED, carriedBy, carry, carryInFragment, mayCarryAny } from '../scope/carried-tenants.js';
+import type { Others } from '../tenant/other-arguments.js';
+import { CARRIED, carriedBy, carry, carryInFragment, holdsCarried, mayCarryAny } from '../scope/carried-tenants.js';
 
 /**
  * Defines the methods on the class of query builders so that each first shows what it is given to `take`. These are the methods of
  * MikroORM's through which one query gets into another, as itself, as a native query, as a fragment, or in a condition or data.
  */
 export function takeQueries(prototype: object, take: (query: never, given: readonly unknown[]) => void): void {
-  const base = Object.getPrototypeOf(prototype) as Readonly<Record<string, unknown>>;
+  const base = Object.getPrototypeOf(prototype) as Readonly<Record<string, Method>>;
 
   for (const name of TAKING) {
-    const own = Object.hasOwn(prototype, name) ? (Reflect.get(prototype, name) as Method) : undefined;
-
     Object.defineProperty(prototype, name, {
       value(this: never, ...args: unknown[]): unknown {
         if (mayCarryAny(args)) {
           take(this, args);
         }
 
-        return (own ?? (base[name] as Method)).apply(this, args);
+        return (base[name] as Method).apply(this, args);
       },
       configurable: true,
       writable: true,
@@ -45,15 +44,78 @@ export function carryInNativeQueries(platform: object): void {
 
 /** Makes native queries of the class of this one that carry. Relies on the platform being all that MikroORM makes one of. */
 function makerOf(query: NativeQuery, platform: NativePlatform): () => NativeQuery {
-  // named for the prototype that it gives
-  const Carrying = function () {} as unknown as new () => NativeQuery;
-  Carrying.prototype = carryingPrototype(Object.getPrototypeOf(query) as NativeQuery);
+  const Native = query.constructor as new (of: NativePlatform) => NativeQuery;
+  const Carrying = carryingClass(Native);
 
-  return () => Reflect.construct(query.constructor as new (of: NativePlatform) => NativeQuery, [platform], Carrying);
+  // named for the prototype that it gives
+  return () => Reflect.construct(Native, [platform], Carrying);
 }
 
-function carryingPrototype(base: NativeQuery): object {
-  const prototype = Object.create(base) as object;
+function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of: NativePlatform) => NativeQuery {
+  /** What every read calls, each with a function of its own: V8 makes no fast one of a function that stands for many. */
+  class Carrying extends Native {
+    override select(fields: Args<'select'>[0], ...rest: Others<Args<'select'>, 1>): unknown {
+      carryOf(this, fields);
+
+      if (rest.length > 0) {
+        carry(this, carriedBy(rest));
+      }
+
+      return super.select(fields, ...rest);
+    }
+
+    override count(fields?: Args<'count'>[0], ...rest: Others<Args<'count'>, 1>): unknown {
+      carryOf(this, fields);
+
+      if (rest.length > 0) {
+        carry(this, carriedBy(rest));
+      }
+
+      return super.count(fields, ...rest);
+    }
+
+    override from(tableName: Args<'from'>[0], options?: Args<'from'>[1], ...rest: Others<Args<'from'>, 2>): unknown {
+      carryOf(this, tableName);
+      carryOf(this, options);
+
+      if (rest.length > 0) {
+        carry(this, carriedBy(rest));
+      }
+
+      return super.from(tableName, options, ...rest);
+    }
+
+    override where(sql: Args<'where'>[0], params?: Args<'where'>[1], ...rest: Others<Args<'where'>, 2>): unknown {
+      carryOf(this, sql);
+      carryOf(this, params);
+
+      if (rest.length > 0) {
+        carry(this, carriedBy(rest));
+      }
+
+      return super.where(sql, params, ...rest);
+    }
+
+    override toRaw(...args: Args<'toRaw'>): RawQueryFragment {
+      return carryInFragment(super.toRaw(...args), this[CARRIED] ?? []);
+    }
+  }
+
+  const { prototype } = Carrying;
+  // MikroORM's own, of which it makes copies
+  Reflect.deleteProperty(prototype, 'constructor');
+  defineRest(prototype, Native.prototype as NativeQuery);
+
+  return Carrying;
+}
+
+function carryOf(query: NativeQuery, given: unknown): void {
+  if (holdsCarried(given)) {
+    carry(query, carriedBy([given]));
+  }
+}
+
+function defineRest(prototype: object, base: NativeQuery): void {
   // not enumerable: MikroORM's copies would else have each as a property of their own
   const define = (name: string, value: (this: NativeQuery, ...args: unknown[]) => unknown): unknown =>
     Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
@@ -77,52 +139,33 @@ function carryingPrototype(base: NativeQuery): object {
       return Reflect.apply(method, this, [Utils.asArray(comment).map(sealedComment)]);
     });
   }
-
-  const { toRaw } = base;
-
-  define('toRaw', function (...args) {
-    return carryInFragment(Reflect.apply(toRaw, this, args), this[CARRIED] ?? []);
-  });
-
-  return prototype;
 }
 
-/** The methods of a query builder that take queries. Those that are not named here come to one of these. */
+/**
+ * The methods of a query builder that take queries, beside those that its class overrides. Those that are not named here
+ * come to one of these.
+ */
 const TAKING = [
-  'select',
   'addSelect',
   'distinctOn',
-  'insert',
   'insertFrom',
-  'update',
   'delete',
-  'count',
-  'joinReference',
   'joinAndSelect',
   'withSubQuery',
-  'where',
   'orderBy',
   'andOrderBy',
   'groupBy',
-  'having',
   'onConflict',
-  'merge',
   'returning',
-  'populate',
-  'from',
   'with',
   'withRecursive',
   'union',
   'unionAll',
 ] as const;
 
-/** The same of a native query. */
+/** The methods of a native query that take others, beside those that its class overrides. */
 const NATIVE = [
-  'select',
-  'count',
   'into',
-  'from',
-  'where',
   'having',
   'groupBy',
   'join',
@@ -140,6 +183,8 @@ const NATIVE = [
 /** What of a native query writes comments. */
 const COMMENTING = ['comment', 'hintComment'] as const;
 
+type Args<Name extends 'select' | 'count' | 'from' | 'where' | 'toRaw'> = Parameters<NativeQuery[Name]>;
+
 type Method = (...args: unknown[]) => unknown;
 
 interface NativePlatform {
@@ -148,5 +193,9 @@ interface NativePlatform {
 
 interface NativeQuery extends Record<(typeof NATIVE | typeof COMMENTING)[number], unknown> {
   readonly [CARRIED]?: readonly string[];
-  readonly toRaw: (this: NativeQuery) => RawQueryFragment;
+  select(fields: unknown, ...rest: unknown[]): unknown;
+  count(fields?: unknown, ...rest: unknown[]): unknown;
+  from(tableName: unknown, options?: unknown, ...rest: unknown[]): unknown;
+  where(sql: unknown, params?: unknown, ...rest: unknown[]): unknown;
+  toRaw(...args: unknown[]): RawQueryFragment;
 }

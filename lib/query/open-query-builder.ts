@@ -37,6 +37,11 @@ interface OverriddenMethods {
   toRaw(...args: Parameters<Mikro['toRaw']>): RawQueryFragment;
   update(...args: Parameters<Mikro['update']>): this;
   where(...args: Parameters<Mikro['where']>): this;
+  // all that is done with what these are given is to look at it and to pass it on
+  count(field?: unknown, ...rest: unknown[]): this;
+  from(target: unknown, ...rest: unknown[]): this;
+  populate(populate: unknown, populateWhere?: unknown, populateFilter?: unknown, ...rest: unknown[]): this;
+  select(fields: unknown, ...rest: unknown[]): this;
   // private: MikroORM declares no parameters for them
   createQueryBuilderHelper(...args: unknown[]): object;
   getSchema(alias: { readonly meta: EntityMetadata }, ...rest: unknown[]): string | undefined;

@@ -31,8 +31,9 @@ export function refuseTruncation(type: QueryType, meta: EntityMetadata, { rules 
  * @throws SharedSchemaError `SHARED_SCHEMA` or CrossTenantError `CROSS_TENANT`
  */
 export function refuseNamedSchema({ em, state, type, mainAlias, guard }: NamingQuery): void {
-  if (em !== undefined && state.schema !== undefined) {
-    const { meta } = mainAlias;
+  const { meta } = mainAlias;
+
+  if (em !== undefined && state.schema !== undefined && !isTenantEntity(meta.root)) {
     const mayNameTenant = (type === QueryType.SELECT || type === QueryType.COUNT) && leadsToTenants(meta);
     refuseSchemaOfShared(meta, { ...guard, schema: state.schema, own: em.schema, mayNameTenant });
   }

@@ -2,14 +2,14 @@ import type { EntityMetadata, RawQueryFragment } from '@mikro-orm/core';
 import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { TenantWriteRefusedError } from '../errors/index.js';
 import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
-import { innermostScope, withScope } from '../scope/scope.js';
+import { isInnermost, withScope } from '../scope/scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import { CARRIED, carriedBy, carry, carryInFragment, refuseTenants } from '../scope/carried-tenants.js';
+import type { Others } from '../tenant/other-arguments.js';
+import { CARRIED, carry, carryInFragment } from '../scope/carried-tenants.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
-import { mayHoldEntities, refuseForeignEntities } from '../entities/foreign-entities.js';
 import { entityOfTable } from './named-tables.js';
 import { createHelper, guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
 import { refuseForeignCollectionsOfQuery } from '../entities/shared-relations.js';
@@ -17,6 +17,7 @@ import { forTenant } from '../connection/sql-target.js';
 import { refuseNamedSchema, refuseTruncation } from './refuse-by-type.js';
 import { takeQueries } from './carrying-queries.js';
 import type { Args, OpenQueryBuilderClass, Result } from './open-query-builder.js';
+import { takingQueries } from './taking-query-builder.js';
 import { updateTenants } from './update-tenants.js';
 
 /**
@@ -27,23 +28,7 @@ import { updateTenants } from './update-tenants.js';
  * Relies on these two methods, on `createQueryBuilderHelper`, and on `clone` making a plain QueryBuilder. None is documented API
  * of MikroORM 7; `spec/orm/query-builder.spec.ts` fails if one of them changes.
  */
-export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBuilderClass) {
-  // nothing here is `#private`: a clone never went through this constructor
-  declare guard: GuardContext;
-
-  /** The tenants of the queries that this one is made of. */
-  declare taken: readonly string[] | undefined;
-
-  /** The tenant that this one was cloned from, whose schema a clone may have lost. */
-  declare clonedFrom: string | undefined;
-
-  /** The tenants that it was built for: its own, or if it has none those of the queries in it. */
-  get [CARRIED](): readonly string[] {
-    const own = this.ownTenant();
-
-    return own === undefined ? (this.taken ?? []) : [own];
-  }
-
+export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as OpenQueryBuilderClass) {
   override clone(...args: Args<'clone'>): this {
     const clone = guardQuery(super.clone(...args), this.guard) as this;
     clone.taken = this.taken;
@@ -62,26 +47,12 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     return super.toQuery(...args);
   }
 
-  /** Is shown all that MikroORM's methods are given. @throws CrossTenantError for a query of another tenant */
-  take(given: readonly unknown[]): void {
-    const carried = carriedBy(given);
-
-    if (carried.length > 0) {
-      this.taken = [...new Set([...(this.taken ?? []), ...carried])];
-
-      // what it is made of is shown to it before it has a guard, and again
-      if (this.guard !== undefined) {
-        this.refuseTaken();
-      }
-    }
-  }
-
-  override getSchema(...args: Args<'getSchema'>): string | undefined {
-    const { meta } = args[0];
+  override getSchema(alias: Args<'getSchema'>[0], ...rest: Others<Args<'getSchema'>, 1>): string | undefined {
+    const { meta } = alias;
 
     return isTenantEntity(meta)
-      ? resolve(this.guard, meta, super.getSchema(...args) ?? this.schemaOfDriverQuery())
-      : (meta.schema ?? super.getSchema(...args));
+      ? resolve(this.guard, meta, super.getSchema(alias, ...rest) ?? this.schemaOfDriverQuery())
+      : (meta.schema ?? super.getSchema(alias, ...rest));
   }
 
   override update(...args: Args<'update'>): this {
@@ -94,39 +65,9 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
       );
     }
 
-    this.refuseForeignEntities(data);
+    this.refuseForeignEntities([data], args);
 
     return super.update(...args);
-  }
-
-  override insert(...args: Args<'insert'>): this {
-    this.refuseForeignEntities(args[0]);
-
-    return super.insert(...args);
-  }
-
-  override merge(...args: Args<'merge'>): this {
-    this.refuseForeignEntities(args[0]);
-
-    return super.merge(...args);
-  }
-
-  override where(...args: Args<'where'>): this {
-    this.refuseForeignEntities(args[0], args[1]);
-
-    return super.where(...args);
-  }
-
-  override having(...args: Args<'having'>): this {
-    this.refuseForeignEntities(args[0], args[1]);
-
-    return super.having(...args);
-  }
-
-  override joinReference(...args: Args<'joinReference'>): object {
-    this.refuseForeignEntities(args[2]);
-
-    return super.joinReference(...args);
   }
 
   override createQueryBuilderHelper(...args: Args<'createQueryBuilderHelper'>): GuardedQueryHelper {
@@ -156,7 +97,7 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     try {
       const tenant = this.tenantOfSql();
       // most queries are run where they were made, and for the tenant of that scope
-      const isAtHome = scope !== undefined && tenant === scope && scope.config === rules.config && innermostScope() === scope;
+      const isAtHome = tenant === scope && isInnermost(scope, rules.config);
       const done = isAtHome ? this.send(args) : withScope(scope, () => forTenant(rules, tenant, () => this.send(args)));
 
       // no other error is explained
@@ -186,9 +127,16 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
 
   // whose raw SQL in the query is: a name without a schema in it is that tenant's
   private tenantOfSql(): TenantRef | undefined {
-    const { meta } = this.mainAlias;
     const own = tenantOfEm(this.em);
-    const schemaName = isTenantEntity(meta) ? tenantSchemaFrom([this.state.schema, own?.schemaName], this.guard) : own?.schemaName;
+    const { schema } = this.state;
+
+    // most queries are for the scope that they were made in, and name no other
+    if (own !== undefined && own === this.guard.scope && (schema === undefined || schema === own.schemaName)) {
+      return own;
+    }
+
+    const { meta } = this.mainAlias;
+    const schemaName = isTenantEntity(meta) ? tenantSchemaFrom([schema, own?.schemaName], this.guard) : own?.schemaName;
 
     return schemaName === undefined || schemaName === own?.schemaName ? own : { schemaName };
   }
@@ -230,36 +178,18 @@ export class TenantQueryBuilder extends (QueryBuilder as unknown as OpenQueryBui
     });
   }
 
-  private ownTenant(): string | undefined {
-    const { scope } = this.guard;
-
-    return scope?.kind === 'tenant'
-      ? scope.schemaName
-      : tenantSchemaFrom([this.state.schema, this.clonedFrom, this.em?.schema], this.guard);
-  }
-
-  // asked again when the query is written out: which tenant it is of may have been said after what it is made of
-  private refuseTaken(): void {
-    if (this.taken !== undefined) {
-      refuseTenants(this.taken, this.ownTenant());
-    }
-  }
-
-  private refuseForeignEntities(given: unknown, other?: unknown): void {
-    if (mayHoldEntities(given) || mayHoldEntities(other)) {
-      refuseForeignEntities([given, other], this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });
-    }
-  }
-
   /** The entity that is read or written, also where it is named by its table. */
   private entityInUse(): EntityMetadata {
     const { meta, rawTableName } = this.mainAlias;
-    const isTable = rawTableName !== undefined && !this.state.ctes.some(({ name }) => name === rawTableName);
+
+    if (rawTableName === undefined || this.state.ctes.some(({ name }) => name === rawTableName)) {
+      return meta;
+    }
 
     // a bare name is found on the path, which `withSchema()` does not change
     const own = this.em === undefined ? this.ownTenant() : this.em.schema;
 
-    return (isTable ? entityOfTable(rawTableName, own, this.guard) : undefined) ?? meta;
+    return entityOfTable(rawTableName, own, this.guard) ?? meta;
   }
 
   private refuseTenantWrites(entity: EntityMetadata): void {

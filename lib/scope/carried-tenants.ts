@@ -14,7 +14,7 @@ export function carriedBy(given: readonly unknown[]): readonly string[] {
 
   for (const value of given) {
     // most calls have only texts and numbers, however deep, and nothing is allocated for them
-    if (typeof value !== 'string' && anyWithin(value, mayCarry)) {
+    if (holdsCarried(value)) {
       found ??= { tenants: new Set(), seen: new Set() };
       collect(value, found);
     }
@@ -23,12 +23,20 @@ export function carriedBy(given: readonly unknown[]): readonly string[] {
   return found === undefined || found.tenants.size === 0 ? NONE : [...found.tenants];
 }
 
-/** Whether any of the values is more than a text, a number or the like, and has to be looked at by `carriedBy`. */
+/** Whether there is a query, a native query or a fragment in the value. */
+export function holdsCarried(value: unknown): boolean {
+  return typeof value !== 'string' && anyWithin(value, isCarrier);
+}
+
+/** Whether the value is more than a text, a number or the like, and has to be looked at by `carriedBy`. */
+export function mayCarry(value: unknown): boolean {
+  return (typeof value === 'object' && value !== null) || typeof value === 'symbol';
+}
+
+/** The same of any of the values. */
 export function mayCarryAny(given: readonly unknown[]): boolean {
   for (let index = 0; index < given.length; index += 1) {
-    const value = given[index];
-
-    if ((typeof value === 'object' && value !== null) || typeof value === 'symbol') {
+    if (mayCarry(given[index])) {
       return true;
     }
   }
@@ -121,7 +129,7 @@ function collect(given: unknown, found: Found): void {
 }
 
 /** Whether `collect` has anything to look at in what is neither a value nor a list or plain object of such. */
-function mayCarry(leaf: object): boolean {
+function isCarrier(leaf: object): boolean {
   return (leaf as Carrier)[CARRIED] !== undefined || isRaw(leaf);
 }
 

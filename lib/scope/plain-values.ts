@@ -15,8 +15,8 @@ export function anyWithin(value: unknown, matters: (leaf: object) => boolean, de
   }
 
   if (Array.isArray(value)) {
-    for (const item of value) {
-      if (anyWithin(item, matters, depth - 1)) {
+    for (let index = 0; index < value.length; index += 1) {
+      if (anyWithin(value[index], matters, depth - 1)) {
         return true;
       }
     }
@@ -24,7 +24,10 @@ export function anyWithin(value: unknown, matters: (leaf: object) => boolean, de
     return false;
   }
 
-  if (!Utils.isPlainObject(value) || Utils.isEntity(value)) {
+  const prototype: unknown = Object.getPrototypeOf(value);
+
+  // most are object literals. What makes an object an entity is a symbol, which counts below
+  if (prototype !== Object.prototype && prototype !== null && (!Utils.isPlainObject(value) || Utils.isEntity(value))) {
     return matters(value);
   }
 

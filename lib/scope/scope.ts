@@ -34,6 +34,13 @@ export function innermostScope(): Scope | undefined {
   return storage.getStore();
 }
 
+/** Whether it is the innermost scope of this async flow, and of the ORM of `config`. */
+export function isInnermost(scope: object | undefined, config: Configuration): boolean {
+  const innermost = storage.getStore();
+
+  return innermost !== undefined && innermost === scope && innermost.config === config;
+}
+
 /** The innermost scope of this async flow that belongs to the ORM of `config`. */
 export function currentScope(config: Configuration): Scope | undefined {
   let scope = storage.getStore();

@@ -65,7 +65,6 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     ],
     'telemetry/observe-tenants.ts': ['observer'],
     'provisioning/tenant-changes.ts': ['(computed)', 'domainUrl', 'schemaName'],
-    'query/carrying-queries.ts': ['prototype'],
     'query/kysely-schemas.ts': ['(computed)'],
     'query/tenant-query-builder.ts': ['clonedFrom', 'guard', 'taken'],
     'web/core/found-tenant.ts': ['(computed)', 'tenant'],

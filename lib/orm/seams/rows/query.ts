@@ -2,6 +2,8 @@ import { objectSeamsOf, seamsOf, type SeamRow } from '../seam.js';
 
 const BUILDER = ['query/tenant-query-builder.ts'];
 
+const TAKING = ['query/taking-query-builder.ts'];
+
 const HELPER = ['query/guarded-query-helper.ts'];
 
 const KYSELY = ['query/kysely-schemas.ts'];
@@ -21,8 +23,8 @@ const LATER = 'a query that is run later, or in another scope, is run for the te
 /** The methods that take other queries; `where` and others stand below with what else they are asked. */
 const COMMENTS = 'the comment of a query stays a comment';
 
-function takingRows(names: readonly string[]): Record<string, SeamRow> {
-  return Object.fromEntries(names.map(name => [name, { use: 'override', protects: CARRIED, usedIn: CARRYING } as const]));
+function takingRows(names: readonly string[], usedIn = CARRYING): Record<string, SeamRow> {
+  return Object.fromEntries(names.map(name => [name, { use: 'override', protects: CARRIED, usedIn } as const]));
 }
 
 export const QUERY_BUILDER_SEAMS = seamsOf('QueryBuilder', '@mikro-orm/sql', {
@@ -55,27 +57,20 @@ export const QUERY_BUILDER_SEAMS = seamsOf('QueryBuilder', '@mikro-orm/sql', {
     protects: 'tenants are not written, nor tables emptied in all tenants, past the unit of work',
     usedIn: BUILDER,
   },
-  where: { use: 'override', arity: 3, reads: [0, 1], by: 'andWhere, orWhere and delete', protects: FOREIGN, usedIn: BUILDER },
-  having: { use: 'override', arity: 0, reads: [0, 1], by: 'andHaving and orHaving', protects: FOREIGN, usedIn: BUILDER },
-  joinReference: { use: 'override', arity: 7, reads: [2], by: 'every kind of join', protects: FOREIGN, usedIn: BUILDER },
+  where: { use: 'override', arity: 3, reads: [0, 1], by: 'andWhere, orWhere and delete', protects: FOREIGN, usedIn: TAKING },
+  having: { use: 'override', arity: 0, reads: [0, 1], by: 'andHaving and orHaving', protects: FOREIGN, usedIn: TAKING },
+  joinReference: { use: 'override', arity: 7, reads: [2], by: 'every kind of join', protects: FOREIGN, usedIn: TAKING },
   update: { use: 'override', arity: 1, reads: [0], protects: FOREIGN, usedIn: BUILDER },
-  insert: { use: 'override', arity: 1, reads: [0], protects: FOREIGN, usedIn: BUILDER },
-  merge: { use: 'override', arity: 1, reads: [0], protects: FOREIGN, usedIn: BUILDER },
+  insert: { use: 'override', arity: 1, reads: [0], protects: FOREIGN, usedIn: TAKING },
+  merge: { use: 'override', arity: 1, reads: [0], protects: FOREIGN, usedIn: TAKING },
   toRaw: { use: 'override', arity: 0, protects: CARRIED, usedIn: [...BUILDER, ...CARRYING] },
   toQuery: { use: 'override', arity: 0, protects: CARRIED, usedIn: BUILDER },
-  ...takingRows([
-    'select',
-    'addSelect',
-    'distinctOn',
-    'insertFrom',
-    'delete',
-    'count',
-    'joinAndSelect',
-    'withSubQuery',
-    'orderBy',
-    'andOrderBy',
-  ]),
-  ...takingRows(['groupBy', 'onConflict', 'returning', 'populate', 'from', 'with', 'withRecursive', 'union', 'unionAll']),
+  ...takingRows(['select'], TAKING),
+  ...takingRows(['addSelect', 'distinctOn', 'insertFrom', 'delete']),
+  ...takingRows(['count'], TAKING),
+  ...takingRows(['joinAndSelect', 'withSubQuery', 'orderBy', 'andOrderBy', 'groupBy', 'onConflict', 'returning']),
+  ...takingRows(['populate', 'from'], TAKING),
+  ...takingRows(['with', 'withRecursive', 'union', 'unionAll']),
   execute: { use: 'override', arity: 2, by: 'getResultList, getCount and the driver', protects: LATER, usedIn: BUILDER },
   getResultList: { use: 'override', arity: 1, by: 'getResult and getSingleResult', protects: LATER, usedIn: BUILDER },
   getSingleResult: { use: 'override', arity: 0, protects: LATER, usedIn: BUILDER },
