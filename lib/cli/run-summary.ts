@@ -81,7 +81,7 @@ export function noticeText(notice: RunNotice): string {
     case 'blocked':
       return `${notice.schemaName}: waiting for a lock that is held by ${describeBlockers(notice.blockers)}`;
     case 'gone':
-      return `${notice.schemaName}: the tenant was deleted during the run, and is left out.`;
+      return `${notice.schemaName}: no tenant has this name any more, so it is left out.`;
     case 'renamed':
       return `${notice.schemaName}: the tenant was renamed to ${notice.to} during the run, and goes on under its new name.`;
     case 'rebuilt':

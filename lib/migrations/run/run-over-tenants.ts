@@ -9,6 +9,7 @@ import { DatabaseTrouble } from './database-trouble.js';
 import { Listeners } from './listeners.js';
 import { LockWatch } from './lock-watch.js';
 import type { MigrationTarget } from './plan.js';
+import { planWithMoved } from './plan-moved.js';
 import type { PlannedRun } from './plan-run.js';
 import { RunInTenants } from './run-in-tenants.js';
 import { readOptionsOf } from './run-options.js';
@@ -60,7 +61,7 @@ export async function runOverTenants(
   await trouble.survive(() => requireNodes(database));
   checkCanary(schemaNames, options.canary);
   const readOptions = { ...readOptionsOf(options), survive: <Result>(read: () => Promise<Result>) => trouble.survive(read) };
-  const plan = await planWork(schemaNames, readOptions);
+  const plan = await planWithMoved(database, schemaNames, { selection: options, plan: names => planWork(names, readOptions) });
   const { total, unread, work, refused } = plan;
   const hasWork = work.length > 0;
   listeners.plan({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });
@@ -96,6 +97,7 @@ export async function runOverTenants(
     onCommit: (schemaName, begunAt) => commits.committed(schemaName, begunAt),
     hooks,
   });
+  plan.moved.forEach(schemaName => results.gone(schemaName));
   refused.forEach(({ schemaName, error }) => results.refused(schemaName, error));
   const canary = canaryOf(plan, options.canary);
 

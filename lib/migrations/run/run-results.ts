@@ -41,7 +41,7 @@ export class RunResults {
     this.#listeners.progress(failure);
   }
 
-  /** The tenant was deleted since the plan. */
+  /** The tenant was deleted since the plan, or deleted or renamed before its history was read. */
   gone(schemaName: string): void {
     this.#gone.push(schemaName);
     this.#listeners.notice({ kind: 'gone', schemaName });

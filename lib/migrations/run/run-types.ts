@@ -111,7 +111,10 @@ export interface RunResult {
   readonly upToDate: number;
   readonly migrated: readonly Extract<TenantRunResult, { ok: true }>[];
   readonly failed: readonly TenantRunFailure[];
-  /** The schema names of tenants that were deleted during the run. */
+  /**
+   * The schema names of tenants that were deleted during the run. Also those of tenants that were renamed before their history was read: they are migrated
+   * under their new names, unless they were selected by name.
+   */
   readonly gone: readonly string[];
   /** The schema names of tenants that were not started, because the run was stopped. */
   readonly notBegun: readonly string[];

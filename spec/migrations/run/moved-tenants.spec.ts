@@ -1,9 +1,14 @@
 import type { MigrateOptions, RunNotice, RunResult } from '@landlord/mikro-orm';
 import { expect } from 'chai';
+import { TenantDatabase } from '../../../dist/database/tenant-database.js';
+import { migrateTenant } from '../../../dist/migrations/run/migrate-tenant.js';
+import { planRun } from '../../../dist/migrations/run/plan-run.js';
+import { runOverTenants } from '../../../dist/migrations/run/run-over-tenants.js';
+import { loadMigrationSet } from '../../../dist/migrations/set/migration-set.js';
 import { schemaNamesOf } from '../../support/assertions/run-result.ts';
 import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
 import { onDatabases } from '../../support/databases/database.ts';
-import { migrationOf, openTenantSet, type TenantSet } from '../../support/orm/tenant-set.ts';
+import { migrationOf, openTenantSet, sqlMigration, type TenantSet } from '../../support/orm/tenant-set.ts';
 
 const NAMES = ['t1', 't2', 't3', 't4', 't5'];
 
@@ -87,6 +92,57 @@ onDatabases('tenants that are renamed or deleted during a run', database => {
     expect(result.failed[0]?.error).to.include({ code: 'SCHEMA_MISSING' });
     await database.query('create schema t3');
     await database.query(`comment on schema t3 is 'tenant of @landlord/mikro-orm'`);
+  });
+
+  describe('before their histories are read', () => {
+    const migrateMoved = async (change: () => Promise<unknown>, options: MigrateOptions = {}): Promise<RunResult> => {
+      set.use(sqlMigration('M2', 'alter table "tag" add column "colour" text'));
+      const all = await loadMigrationSet(databaseOf());
+      const target = { direction: 'up' } as const;
+      let changed: Promise<unknown> | undefined;
+
+      return runOverTenants(
+        databaseOf(),
+        { ...options, onNotice: notice => notices.push(notice) },
+        {
+          set: async () => all,
+          target,
+          plan: async (names, read) => {
+            await (changed ??= change());
+
+            return planRun(databaseOf(), { load: async () => all }, target, names, read);
+          },
+          workOn: migrateTenant,
+        },
+      );
+    };
+    const databaseOf = (): TenantDatabase => TenantDatabase.of(set.orm.config);
+
+    it('M38 one that is renamed is migrated under its new name, and neither it nor one that is deleted has failed', async () => {
+      const result = await migrateMoved(async () => {
+        await set.tenants.rename('t2', 'moved');
+        await set.tenants.drop('t4');
+      });
+
+      expect([schemaNamesOf(result.migrated), result.failed, result.gone]).to.deep.equal([['moved', 't1', 't3', 't5'], [], ['t2', 't4']]);
+      expect([result.total, result.upToDate, result.notBegun]).to.deep.equal([4, 0, []]);
+      expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['moved', 't1', 't3', 't5']);
+    });
+
+    it('M38 one that was named is told to be gone, and none that was left out is migrated under another name', async () => {
+      const named = await migrateMoved(() => set.tenants.rename('t2', 'moved'), { only: ['t1', 't2'] });
+      expect([schemaNamesOf(named.migrated), named.failed, named.gone]).to.deep.equal([['t1'], [], ['t2']]);
+
+      const others = await migrateMoved(
+        async () => {
+          await set.tenants.rename('t3', 'hidden');
+          await set.tenants.drop('t4');
+        },
+        { skip: ['t3'] },
+      );
+      expect([schemaNamesOf(others.migrated), others.failed, others.gone]).to.deep.equal([['moved', 't5'], [], ['t4']]);
+      expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['moved', 't1', 't5']);
+    });
   });
 
   it('M38 a canary that is renamed and fails stops the run all the same', async () => {
