@@ -6,7 +6,7 @@ import { connectionWasLost } from '../postgres/sql-state.js';
 import { AS_IT_IS, type UsingDriver } from './connection-use.js';
 import type { ConnectionUse } from './kysely-types.js';
 import { sqlTarget } from './sql-target.js';
-import { addNamed, LOCKING } from './tenants-of-client.js';
+import { addNamed, LOCKING, withoutServed } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { runCopy } from './copy.js';
 import { closeAfterUse, firstOfScript, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
@@ -171,7 +171,7 @@ function noticeLoss(
         runCopy<Row>(connection, sql) ??
         rowsOfScript<Row>(connection, sql) ??
         firstOfScript<Row>(connection, sql) ??
-        executeQuery<Row>(query, options);
+        executeQuery<Row>({ ...query, sql: withoutServed(sql) }, options);
 
       return rows.catch(rethrow);
     },

@@ -16,7 +16,12 @@ export function addServed(client: object | undefined, tenants: readonly { readon
  */
 export function servingSql(schemaNames: Iterable<string>, sql: string): string {
   // a name that somebody wrote into a row by hand cannot end the comment
-  return `${SERVES}${Array.from(schemaNames, name => encodeURIComponent(name)).join(' ')} */ ${sql}`;
+  return `${SERVES}${Array.from(schemaNames, name => encodeURIComponent(name)).join(' ')}${END_OF_SERVES}${sql}`;
+}
+
+/** A statement of `servingSql` as it is sent. The server's statistics would have each list of names as a statement of its own. */
+export function withoutServed(sql: string): string {
+  return sql.startsWith(SERVES) ? sql.slice(sql.indexOf(END_OF_SERVES) + END_OF_SERVES.length) : sql;
 }
 
 /**
@@ -25,7 +30,7 @@ export function servingSql(schemaNames: Iterable<string>, sql: string): string {
  */
 export function addNamed(connection: object, sql: string): void {
   if (sql.startsWith(SERVES)) {
-    const names = sql.slice(SERVES.length, sql.indexOf(' */')).split(' ');
+    const names = sql.slice(SERVES.length, sql.indexOf(END_OF_SERVES)).split(' ');
     addServed(
       clientOf(connection),
       names.map(name => ({ schemaName: decodeURIComponent(name) })),
@@ -58,6 +63,8 @@ export function tenantsOfClient(client: object): Set<string> {
 
 /** To PostgreSQL it is a comment, and nobody else's SQL begins with it. */
 const SERVES = `/* serves ${randomUUID()} `;
+
+const END_OF_SERVES = ' */ ';
 
 const LOCK_OF_TENANT = /hashtextextended\('landlord:' \|\| '([^']+)'/g;
 

@@ -120,6 +120,8 @@ describe('the leak suite', function () {
     it(`K2 finds ${leak}`, async () => {
       cache = firstSchema = undefined;
       pool = new pg.Pool({ connectionString: kit.url, max: 1, options: '-c search_path=unset' });
+      // its last connection may be ending yet when the database is dropped
+      pool.on('error', () => undefined);
       const app = new Koa();
       app.use(tenantContext({ orm }));
       app.use(route);
