@@ -70,7 +70,8 @@ async function migrate(database: TenantDatabase, run: SchemaRun): Promise<void> 
   const all = [...attempts].flatMap(([{ name }, attempt]) => textsOf(attempt).map(sql => ({ migration: name, sql })));
   const enums = new NewEnums(all);
   // nothing sees that they are not recorded before
-  const recordsTogether = run.isNew === true && [...attempts.values()].every(isComplete) && !all.some(({ sql }) => history.isNamedIn(sql));
+  const recordsTogether =
+    run.isNew === true && [...attempts.values()].every(isComplete) && !all.some(({ sql }) => MAY_LOOK.test(sql) || history.isNamedIn(sql));
 
   for (const migration of planned) {
     const replaced = direction === 'up' ? replacedIn(migration, run.executed ?? []) : [];
@@ -277,6 +278,9 @@ function maySetPath(attempt: Attempt): boolean {
 function withoutConcurrently(sql: string): string {
   return sql.replace(/^(\s*(?:create\s+(?:unique\s+)?index|drop\s+index))\s+concurrently\b/i, '$1');
 }
+
+/** SQL in which a function may run that reads the history, or in which its name may be written with escapes. Other changes of tables without rows run none. */
+const MAY_LOOK = /\b(?:select|insert|merge|copy|values|do|call|execute|u&)|(?<!\bon\s+)\b(?:update|delete)\b/i;
 
 /** Saves the path in a setting that is local to the transaction. PostgreSQL accepts any setting with a dot in its name. */
 const KEPT_PATH = `set_config('landlord.search_path', current_setting('search_path'), true)`;

@@ -180,7 +180,7 @@ function complete(database: TenantDatabase, migration: FoundMigration): TenantMi
 }
 
 async function fromFile(file: string): Promise<FoundMigration> {
-  const known = imported.get(file);
+  const known = isReloaded() ? undefined : imported.get(file);
 
   if (known !== undefined) {
     return known;
@@ -207,6 +207,11 @@ async function fromFile(file: string): Promise<FoundMigration> {
   return found;
 }
 
+/** Whether the config has its own way to import, which may load a file again that has changed. */
+function isReloaded(): boolean {
+  return (globalThis as { readonly dynamicImportProvider?: unknown }).dynamicImportProvider !== undefined;
+}
+
 /** What each file has exported. Node.js does not load a file again either, and each tenant that is created asks for all of them. */
 const imported = new Map<string, FoundMigration>();
 
@@ -223,14 +228,15 @@ function fromList({ orm }: TenantDatabase, entry: NonNullable<MigrationsOptions[
 }
 
 function isTransactional({ orm }: TenantDatabase, MigrationClass: Constructor<Migration>): boolean {
-  const known = transactional.get(MigrationClass) ?? new MigrationClass(orm.em.getDriver(), orm.config).isTransactional();
-  transactional.set(MigrationClass, known);
+  const said = transactional.get(orm.config) ?? new WeakMap<Constructor<Migration>, boolean>();
+  const known = said.get(MigrationClass) ?? new MigrationClass(orm.em.getDriver(), orm.config).isTransactional();
+  transactional.set(orm.config, said.set(MigrationClass, known));
 
   return known;
 }
 
-/** What each class has said. */
-const transactional = new WeakMap<Constructor<Migration>, boolean>();
+/** What each class has said in an ORM, on which its answer may depend. */
+const transactional = new WeakMap<object, WeakMap<Constructor<Migration>, boolean>>();
 
 type FoundMigration = Omit<TenantMigration, 'transactional'>;
 

@@ -6,7 +6,7 @@ import { Migration, TSMigrationGenerator } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import { onDatabases } from '../../support/databases/database.ts';
 import { newClient, migrationsFolder, openEvolving } from '../../support/orm/evolving-orm.ts';
-import type { SpecOrm } from '../../support/orm/open-orm.ts';
+import type { OrmConfig, SpecOrm } from '../../support/orm/open-orm.ts';
 import { refusal } from '../../support/assertions/refusal.ts';
 import { historyOf, schemasWith } from '../../support/databases/catalog.ts';
 
@@ -95,6 +95,47 @@ onDatabases('loading the tenant set', database => {
     await database.query('drop table acme.first, bob.first');
   });
 
+  it('M3 T1 a file that has changed is loaded again where the `dynamicImportProvider` of the config does so', async () => {
+    let version = 0;
+    const given = globalThis as { dynamicImportProvider?: unknown };
+    const before = given.dynamicImportProvider;
+
+    try {
+      for (const table of ['one', 'two']) {
+        await file('changed', 'Migration1.ts', migration(table));
+        await open({ path: './changed' });
+        given.dynamicImportProvider = (id: string) => import(`${id}?${(version += 1)}`);
+        await orm.em.fork().persistAndFlush(newClient(`has_${table}`));
+        expect(await schemasWith(database, table)).to.deep.equal([`has_${table}`]);
+      }
+    } finally {
+      given.dynamicImportProvider = before;
+      await database.query(`delete from public.client where schema_name like 'has_%'`);
+      await database.query('drop schema if exists has_one, has_two cascade');
+    }
+  });
+
+  it('M3 T1 a class that asks its ORM whether it is transactional is asked in each ORM', async () => {
+    class ByConfig extends First {
+      override isTransactional(): boolean {
+        return this.config.get('charset') !== 'utf8';
+      }
+
+      override up(): void {
+        this.addSql('commit');
+      }
+    }
+
+    const preview = async (charset: string): Promise<unknown> => {
+      await open({ migrationsList: [ByConfig] }, { charset });
+
+      return tenants(orm).preview();
+    };
+
+    await refusal(() => preview('utf-8'), 'MIGRATION_SESSION_STATE');
+    expect(JSON.stringify(await preview('utf8'))).to.contain('commit');
+  });
+
   it('M3 a name with a line break stops the run before it begins', async () => {
     await open({ migrationsList: [{ name: 'First\nSecond', class: First }] });
     await refused('MIGRATION_NOT_LOADABLE', /line break/);
@@ -178,9 +219,9 @@ onDatabases('loading the tenant set', database => {
     await database.query('drop table acme.first, bob.first');
   });
 
-  async function open(migrations: MigrationsOptions): Promise<void> {
+  async function open(migrations: MigrationsOptions, config: OrmConfig = {}): Promise<void> {
     await orm?.close();
-    orm = await openEvolving(database, folder.path, [entity], { options: { migrations } });
+    orm = await openEvolving(database, folder.path, [entity], { options: { migrations }, config });
   }
 
   async function file(subFolder: string, name: string, code: string): Promise<void> {

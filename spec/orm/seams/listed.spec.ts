@@ -212,6 +212,8 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'migrations/run/selection.ts': ['getStorage'],
     // the plugin is then not registered
     'web/fastify/web-request.ts': ['prototype'],
+    // the option of the config, which MikroORM keeps for the process. Without it a file is imported once
+    'migrations/set/migration-set.ts': ['dynamicImportProvider'],
     // the ORM sends nothing until it has been looked at, whoever awaits that
     'with-tenants.ts': ['skipSyncDiscovery'],
   },
