@@ -1,7 +1,7 @@
 import { EntityHelper, helper, Reference, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
 import { entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity } from './relations.js';
-import { refuseCarried } from '../scope/carried-tenants.js';
+import { holdsCarried, refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { anyWithin } from '../scope/plain-values.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
@@ -29,7 +29,7 @@ export function refuseForeignEntities(
   const seen = new Set<object>();
 
   for (const value of given) {
-    refuseIn(value, own, { path: entity === undefined ? [] : [entity], seen });
+    refuseIn(value, own, { path: entity === undefined ? [] : [entity], seen, isGiven: true });
   }
 }
 
@@ -154,11 +154,38 @@ function refuseIn(given: unknown, own: string, at: Place): void {
     for (const item of value) {
       refuseIn(item, own, at);
     }
-  } else if (Utils.isPlainObject(value)) {
-    for (const [key, item] of Object.entries(value)) {
-      refuseIn(item, own, key.startsWith('$') ? at : { ...at, path: [...at.path, key] });
+  } else if (isData(value, at)) {
+    // MikroORM writes what an object inherits too
+    for (const key in value) {
+      refuseIn(value[key], own, { ...at, path: key.startsWith('$') ? at.path : [...at.path, key], isGiven: false });
     }
+  } else {
+    // it may be given as data elsewhere
+    at.seen.delete(given);
   }
+}
+
+/**
+ * Whether MikroORM takes the object for data or a condition. It takes an instance of any class for data where it is given as such, and one of an
+ * embeddable's in it. An object in the place of a value is not looked into.
+ */
+function isData(value: unknown, { isGiven }: Place): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) {
+    return false;
+  }
+
+  if (Utils.isPlainObject(value)) {
+    return true;
+  }
+
+  if (isGiven) {
+    return !(value instanceof Date || ArrayBuffer.isView(value) || holdsCarried(value));
+  }
+
+  // most objects have none
+  const wrapped: ReturnType<typeof helper> | undefined = helper(value);
+
+  return wrapped?.__meta.embeddable === true;
 }
 
 function refuseEntity(entity: object, own: string, { path }: Place): void {
@@ -180,4 +207,6 @@ interface Place {
   /** The entity that the data is of, and the properties that lead to this part of it. */
   readonly path: readonly string[];
   readonly seen: Set<object>;
+  /** Whether this is an argument of the call, or in a list that is one. */
+  readonly isGiven: boolean;
 }
