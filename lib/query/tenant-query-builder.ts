@@ -16,8 +16,8 @@ import { refuseForeignCollectionsOfQuery } from '../entities/shared-relations.js
 import { forTenant } from '../connection/sql-target.js';
 import { refuseNamedSchema, refuseTruncation } from './refuse-by-type.js';
 import { takeQueries } from './carrying-queries.js';
-import type { Args, Result } from './open-query-builder.js';
-import { TakingQueryBuilder } from './taking-query-builder.js';
+import type { Args, OpenQueryBuilderClass, Result } from './open-query-builder.js';
+import { takingQueries } from './taking-query-builder.js';
 import { updateTenants } from './update-tenants.js';
 
 /**
@@ -28,7 +28,7 @@ import { updateTenants } from './update-tenants.js';
  * Relies on these two methods, on `createQueryBuilderHelper`, and on `clone` making a plain QueryBuilder. None is documented API
  * of MikroORM 7; `spec/orm/query-builder.spec.ts` fails if one of them changes.
  */
-export class TenantQueryBuilder extends TakingQueryBuilder {
+export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as OpenQueryBuilderClass) {
   override clone(...args: Args<'clone'>): this {
     const clone = guardQuery(super.clone(...args), this.guard) as this;
     clone.taken = this.taken;
