@@ -1,4 +1,4 @@
-import { EntityHelper, helper, Reference, Utils } from '@mikro-orm/core';
+import { Cursor, EntityHelper, helper, Reference, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
 import { entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity } from './relations.js';
 import { holdsCarried, refuseCarried } from '../scope/carried-tenants.js';
@@ -179,7 +179,7 @@ function isData(value: unknown, { isGiven }: Place): value is Readonly<Record<st
   }
 
   if (isGiven) {
-    return !(value instanceof Date || ArrayBuffer.isView(value) || holdsCarried(value));
+    return !(value instanceof Date || value instanceof Cursor || ArrayBuffer.isView(value) || holdsCarried(value));
   }
 
   // most objects have none
