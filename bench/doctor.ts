@@ -30,7 +30,7 @@ export async function makeTenants(url: string, count: number): Promise<void> {
 
 export async function measureDoctor(url: string, count: number): Promise<Report> {
   const orm = await openOrm(url, migrationsOf(WORKLOAD), 10, {
-    connections: { maxTenants: defaultMaxTenants(10), memoryBudgetMb: 100_000 },
+    connections: { maxTenants: defaultMaxTenants(10, 10), memoryBudgetMb: 100_000 },
   });
   const pool = new Pool({ connectionString: url, max: 1 });
   const rows: Report['rows'][number][] = [];

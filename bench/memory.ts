@@ -193,7 +193,7 @@ interface Measured {
 
 /** The entities of this bench are fewer than its tables, so the default is counted here: with fewer tenants, its part of them. */
 function modesFor(count: number): Readonly<Record<string, ConnectionOptions>> {
-  const maxTenants = Math.ceil((defaultMaxTenants(TABLES.length) * count) / 10_000);
+  const maxTenants = Math.ceil((defaultMaxTenants(TABLES.length, 10) * count) / 10_000);
 
   return {
     'as pg makes it': { preferServed: false, maxTenants: false },

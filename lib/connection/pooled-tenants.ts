@@ -179,7 +179,7 @@ class PooledTenants {
   }
 
   #most(): number {
-    return (this.#maxTenants ??= maxTenantsOf(TenantRules.of(this.#config)));
+    return (this.#maxTenants ??= maxTenantsOf(TenantRules.of(this.#config), this.#pool.options.max));
   }
 
   /** Undefined where it does not matter. */
@@ -227,8 +227,8 @@ function putServedLast(idle: IdleItem[], tenant: string): void {
 const WAITER: unique symbol = Symbol('for which tenant a connection is waited for');
 
 /** After how many tenants a connection is replaced. */
-function maxTenantsOf({ metadata, options }: TenantRules): number {
-  const { maxTenants = defaultMaxTenants(countTenantTables(metadata)) } = options.connections;
+function maxTenantsOf({ metadata, options }: TenantRules, poolSize: number): number {
+  const { maxTenants = defaultMaxTenants(countTenantTables(metadata), poolSize) } = options.connections;
 
   return maxTenants === false ? Infinity : maxTenants;
 }

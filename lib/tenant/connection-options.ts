@@ -15,7 +15,7 @@ export interface ConnectionOptions {
    * table that was used on it, for as long as the connection lives. With too small a number, connections are replaced so often that requests
    * are slower. `false` never closes a connection for this reason.
    *
-   * @default as many as keep a connection under 256 MB by 24 KB a table: 1,092 tenants of 10 tables
+   * @default as many as keep the pool under 1 GB, and a connection under 256 MB, by 24 KB a table: 436 tenants of 10 tables with a pool of ten
    */
   readonly maxTenants?: number | false;
 
@@ -53,9 +53,9 @@ export function connectionProblems({ preferServed, maxTenants, memoryBudgetMb }:
   return problems;
 }
 
-/** How many tenants of so many tables a connection serves by default. */
-export function defaultMaxTenants(tables: number): number {
-  return maxTenantsIn(DEFAULT_MB, tables);
+/** How many tenants of so many tables each connection of a pool of so many serves by default. */
+export function defaultMaxTenants(tables: number, poolSize: number): number {
+  return maxTenantsIn(Math.min(CONNECTION_MB, POOL_MB / Math.max(1, poolSize)), tables);
 }
 
 /** How many tenants of so many tables a connection of so many megabytes knows. */
@@ -71,5 +71,6 @@ export function megabytesOf(tables: number): number {
 /** What PostgreSQL keeps in the memory of a connection for each table that was used on it. */
 const KB_A_TABLE = 24;
 
-/** How much of that a connection has at most by default. */
-const DEFAULT_MB = 256;
+/** How much of that a connection has at most by default, and all connections of a pool. */
+const CONNECTION_MB = 256;
+const POOL_MB = 1_024;

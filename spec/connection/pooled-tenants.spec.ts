@@ -11,6 +11,7 @@ import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
 import pg from 'pg';
 import { shareConnections } from '../../dist/connection/pooled-tenants.js';
+import { defaultMaxTenants, megabytesOf } from '../../dist/tenant/connection-options.js';
 import { Gate } from '../support/assertions/gate.ts';
 import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
@@ -220,6 +221,25 @@ onDatabases(
 
       // two names a connection, in whatever order they come
       expect(new Set(pids).size).to.be.within(3, 4);
+    });
+
+    it('P2 S23 by default keeps a connection under 256 MB and all of a pool under 1 GB, by the estimate', () => {
+      for (const [pool, tables] of [
+        [1, 10],
+        [4, 10],
+        [10, 10],
+        [50, 300],
+      ] as const) {
+        const most = defaultMaxTenants(tables, pool);
+        const limit = Math.min(256, 1_024 / pool);
+
+        expect([megabytesOf(most * tables) <= limit || most === 1, megabytesOf((most + 1) * tables) > limit - 1]).to.deep.equal([
+          true,
+          true,
+        ]);
+      }
+
+      expect([defaultMaxTenants(10, 4), defaultMaxTenants(10, 10), defaultMaxTenants(10_000, 10)]).to.deep.equal([1_092, 436, 1]);
     });
 
     it('P2 S23 warns once, with what to set, when the connections know more tables than the budget allows for', async () => {

@@ -51,8 +51,8 @@ function checkMemory({ engine, options, rules }: TenantDatabase, tenants: number
   const { maxTenants, memoryBudgetMb } = options.connections;
   // and the history
   const tables = countTenantTables(rules.metadata) + 1;
-  const most = maxTenants === false ? Infinity : (maxTenants ?? defaultMaxTenants(tables));
   const pool = engine.connectionsAtOnce();
+  const most = maxTenants === false ? Infinity : (maxTenants ?? defaultMaxTenants(tables, pool));
   const megabytes = megabytesOf(pool * Math.min(most, tenants) * tables);
 
   return megabytes <= memoryBudgetMb
