@@ -1,5 +1,5 @@
 import { CheckedConnection } from './checked-connection.js';
-import { acquireFor, AS_IT_IS, type UsingDriver } from './connection-use.js';
+import { acquireFor, PASSED_ON, type UsingDriver } from './connection-use.js';
 import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 import { sendOn } from './server-status.js';
 import { tagStatements, type TagOf } from './sql-tags.js';
@@ -46,7 +46,7 @@ class CheckedDriver implements Driver, UsingDriver {
 
   acquireConnection<Result = CheckedConnection>(
     options?: object,
-    { use, fail }: ConnectionUse<CheckedConnection, Result> = AS_IT_IS,
+    { use, fail }: ConnectionUse<CheckedConnection, Result> = PASSED_ON,
   ): Promise<Result> {
     return acquireFor(this.#driver, options, {
       use: inner => {

@@ -20,8 +20,8 @@ export interface UsingDriver {
   acquireConnection<Result>(options: object | undefined, given: ConnectionUse<any, Result>): Promise<Result>;
 }
 
-/** Does nothing with it. */
-export const AS_IT_IS = {
+/** Gives it to whoever has asked, and does nothing with it. */
+export const PASSED_ON = {
   use: (connection: any): any => connection as unknown,
   fail: (error: unknown): never => {
     throw error;

@@ -3,7 +3,7 @@ import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
 import { TenantNodeUnavailableError } from '../errors/index.js';
 import { isOfNode, nodeOfError } from '../postgres/citus-errors.js';
 import { connectionWasLost } from '../postgres/sql-state.js';
-import { AS_IT_IS, type UsingDriver } from './connection-use.js';
+import { PASSED_ON, type UsingDriver } from './connection-use.js';
 import type { ConnectionUse } from './kysely-types.js';
 import { sqlTarget } from './sql-target.js';
 import { addNamed, LOCKING, withoutServed } from './tenants-of-client.js';
@@ -107,7 +107,7 @@ function releaseLostConnections(driver: Driver, pool: Pool, config: Configuratio
 
   const acquireConnection = <Result = DriverConnection>(
     options?: Parameters<typeof acquire>[0],
-    { use, fail }: ConnectionUse<DriverConnection, Result> = AS_IT_IS,
+    { use, fail }: ConnectionUse<DriverConnection, Result> = PASSED_ON,
   ): Promise<Result> => {
     // the pool is asked before the call returns
     connecting = undefined;

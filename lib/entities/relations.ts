@@ -61,7 +61,7 @@ export function foreignSchema(entity: object, schemaName: string): string | unde
  * Whether the value of a relation is known to hold no entity of another tenant, by the schema and the EntityManager of each alone. The scope is
  * asked for only of the others. `known` is an EntityManager for which `belongsTo` has said so.
  */
-export function isKnownOwn(value: unknown, schemaName: string, known: object | undefined): boolean {
+function isKnownOwn(value: unknown, schemaName: string, known: object | undefined): boolean {
   if (value === undefined || value === null) {
     return true;
   }

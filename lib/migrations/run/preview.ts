@@ -5,6 +5,7 @@ import { History } from '../history/history.js';
 import { queuedSql } from './migrate-schema.js';
 import { loadMigrationSet } from '../set/migration-set.js';
 import { checkTarget } from './plan.js';
+import { planWithMoved } from './plan-moved.js';
 import { planRun } from './plan-run.js';
 import { readOptionsOf, targetOf } from './run-options.js';
 import type { MigrateOptions } from './run-types.js';
@@ -26,13 +27,10 @@ export async function previewRun(database: TenantDatabase, options: MigrateOptio
   const target = targetOf(options);
   const set = await loadMigrationSet(database);
   checkTarget(set, target);
-  const { work, refused } = await planRun(
-    database,
-    { load: async () => set },
-    target,
-    await selectSchemaNames(database, options),
-    readOptionsOf(options),
-  );
+  const { work, refused } = await planWithMoved(database, await selectSchemaNames(database, options), {
+    selection: options,
+    plan: names => planRun(database, { load: async () => set }, target, names, readOptionsOf(options)),
+  });
   const groups = new Map<string, PreviewGroup>();
 
   for (const { schemaName, planned, executed } of work) {

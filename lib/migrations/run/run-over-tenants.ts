@@ -62,6 +62,11 @@ export async function runOverTenants(
   checkCanary(schemaNames, options.canary);
   const readOptions = { ...readOptionsOf(options), survive: <Result>(read: () => Promise<Result>) => trouble.survive(read) };
   const plan = await planWithMoved(database, schemaNames, { selection: options, plan: names => planWork(names, readOptions) });
+  // nobody knows under which name it is there now
+  checkCanary(
+    schemaNames.filter(name => !plan.moved.includes(name)),
+    options.canary,
+  );
   const { total, unread, work, refused } = plan;
   const hasWork = work.length > 0;
   listeners.plan({ total, upToDate: total - unread.length - work.length - refused.length, work: work.length });

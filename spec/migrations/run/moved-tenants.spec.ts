@@ -129,6 +129,13 @@ onDatabases('tenants that are renamed or deleted during a run', database => {
       expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(['moved', 't1', 't3', 't5']);
     });
 
+    it('M38 a run whose canary has another name by then does not begin', async () => {
+      const failure = await migrateMoved(() => set.tenants.rename('t2', 'moved'), { canary: ['t2'] }).catch((error: unknown) => error);
+
+      expect(failure).to.include({ code: 'TENANT_UNKNOWN' });
+      expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal([]);
+    });
+
     it('M38 one that was named is told to be gone, and none that was left out is migrated under another name', async () => {
       const named = await migrateMoved(() => set.tenants.rename('t2', 'moved'), { only: ['t1', 't2'] });
       expect([schemaNamesOf(named.migrated), named.failed, named.gone]).to.deep.equal([['t1'], [], ['t2']]);
