@@ -28,12 +28,12 @@ export function sealValues(platform: object): void {
   for (const name of FILLING) {
     const fill = open[name].bind(open);
 
-    open[name] = (first, second, third, fourth) => {
+    open[name] = (first, second, third, fourth, ...rest) => {
       const wasFilling = isFilling;
       isFilling = true;
 
       try {
-        return fill(first, second, third, fourth);
+        return fill(first, second, third, fourth, ...rest);
       } finally {
         isFilling = wasFilling;
       }

@@ -76,14 +76,14 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
   };
 
   // a native query or a fragment has no scope of its own that it would be run in
-  open.execute = (query, params, method, ctx, loggerContext) => {
+  open.execute = (query, params, method, ctx, loggerContext, ...rest) => {
     try {
       guard.refuseCarried(query, params);
     } catch (error) {
       return Promise.reject(error);
     }
 
-    return execute(query, params, method, ctx, loggerContext);
+    return execute(query, params, method, ctx, loggerContext, ...rest);
   };
 
   // a generator starts at its first read, which may be in another scope or in none

@@ -22,11 +22,11 @@ export function noticeCommits(connection: AbstractSqlConnection): void {
 
   connection.begin = options => (options?.ctx === undefined ? begin(options) : beginWithin(options.ctx, begin(options)));
 
-  connection.commit = async (ctx, eventBroadcaster, loggerContext) => {
+  connection.commit = async (ctx, eventBroadcaster, loggerContext, ...rest) => {
     let hasFailed = true;
 
     try {
-      await commit(ctx, eventBroadcaster, loggerContext);
+      await commit(ctx, eventBroadcaster, loggerContext, ...rest);
       hasFailed = false;
     } finally {
       const { isCommitted = !hasFailed } = ctx as { readonly isCommitted?: boolean };
