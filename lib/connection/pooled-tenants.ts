@@ -4,11 +4,12 @@ import { TenantRules } from '../scope/tenant-rules.js';
 import { defaultMaxTenants, maxTenantsIn, megabytesOf, type ResolvedConnectionOptions } from '../tenant/connection-options.js';
 import { countTenantTables } from '../tenant/entity-kinds.js';
 import { sqlTarget } from './sql-target.js';
-import { countTenantsOf, hasServed, tenantsOfClient } from './tenants-of-client.js';
+import { putServedFirst, putServedLast, WAITER, type IdleItem, type PendingItem } from './served-first.js';
+import { countTenantsOf, tenantsOfClient } from './tenants-of-client.js';
 
 /**
- * Has each tenant's work take a connection that has served the tenant before, where one is idle, and has a connection replaced that has served
- * too many. PostgreSQL keeps what it knows of a table in the memory of each connection that has used it, until the connection ends.
+ * Has each tenant's work take a connection that has served the tenant before, where one is idle, has a connection that becomes free among many who
+ * wait go to one whose tenant it has served, and has one replaced that has served too many. PostgreSQL keeps what it knows of a table in the memory of each connection that has used it, until the connection ends.
  *
  * Relies on the pool giving the last client in `_idle` to the first in `_pendingQueue`, by `_pulseQueue`, and on `newClient`. Where one of them is
  * not there, the pool does without what needs it. A client that is ended when the pool tells of its release is not kept.
@@ -61,7 +62,12 @@ class PooledTenants {
       const pulse = pool._pulseQueue.bind(pool);
 
       pool._pulseQueue = () => {
-        const { _idle: idle, _pendingQueue: queue } = pool;
+        const { _idle: idle, _pendingQueue: queue, options } = pool;
+
+        if (queue.length > 1 && idle.length === 1 && this.#options?.preferServed === true) {
+          putServedFirst(queue, idle[0] as IdleItem, options.max);
+        }
+
         const [first] = queue;
         const waiter = first?.[WAITER];
 
@@ -196,36 +202,6 @@ class PooledTenants {
   }
 }
 
-/** Puts the client that is best for a tenant where the pool takes it from. */
-function putServedLast(idle: IdleItem[], tenant: string): void {
-  let best = idle.length - 1;
-  let fewest = Infinity;
-
-  // the last one was used last
-  for (let index = idle.length - 1; index >= 0; index -= 1) {
-    const { client } = idle[index] as IdleItem;
-
-    if (hasServed(client, tenant)) {
-      best = index;
-      break;
-    }
-
-    // where it is new, it is so where there is most room for it
-    const count = countTenantsOf(client);
-
-    if (count < fewest) {
-      best = index;
-      fewest = count;
-    }
-  }
-
-  if (best !== idle.length - 1) {
-    idle.push(...idle.splice(best, 1));
-  }
-}
-
-const WAITER: unique symbol = Symbol('for which tenant a connection is waited for');
-
 /** After how many tenants a connection is replaced. */
 function maxTenantsOf({ metadata, options }: TenantRules, poolSize: number): number {
   const { maxTenants = defaultMaxTenants(countTenantTables(metadata), poolSize) } = options.connections;
@@ -257,20 +233,6 @@ interface Pool {
 }
 
 type SharablePool = Pool & Required<Pick<Pool, '_idle' | '_pendingQueue' | '_pulseQueue'>>;
-
-/** Who waits for a connection. Written down on the item itself: a `WeakMap` costs each query more than all else here. */
-interface PendingItem {
-  [WAITER]?: Waiter;
-}
-
-interface IdleItem {
-  readonly client: object;
-}
-
-interface Waiter {
-  readonly tenant: string;
-  readonly connecting: Promise<unknown>;
-}
 
 interface PoolClient {
   end(): Promise<void>;

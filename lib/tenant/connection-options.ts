@@ -4,7 +4,8 @@ import { show } from '../errors/tenant-error.js';
 export interface ConnectionOptions {
   /**
    * Whether a tenant's work takes a connection that has served the tenant before, if one is idle. If none is, it takes any idle one, and never
-   * waits for a certain one. PostgreSQL then keeps what it knows of a tenant's tables in fewer connections.
+   * waits for a certain one. If all are in use, one that becomes free goes to the first of those that wait whose tenant it has served. Each lets at
+   * most half as many past as the pool has connections. PostgreSQL then keeps what it knows of a tenant's tables in fewer connections.
    *
    * @default true
    */

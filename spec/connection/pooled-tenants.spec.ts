@@ -101,6 +101,56 @@ onDatabases(
       expect([own, other]).to.include(await pidOf(orm, 't0'));
     });
 
+    for (const preferServed of [true, false]) {
+      it(`P2 S22 with \`preferServed: ${preferServed}\`, a connection that becomes free goes to whom it ought among many who wait`, async () => {
+        const orm = await open(4, { preferServed });
+        const waiters = await enterAll(orm, ['t4', 't5', 't0', 't0', 'public', 't0']);
+        const holds: Hold[] = [];
+
+        for (const name of ['t0', 't1', 't2', 't3']) {
+          holds.push(await inTransaction(orm, name));
+        }
+
+        const got = await inTurn(orm, waiters, async () => {
+          await holds[0]?.end();
+          await until('the last one has been served', async () => (await poolOf(orm)).waitingCount === 0);
+        });
+        await Promise.all(holds.map(hold => hold.end()));
+        expect(new Set(got.map(each => each.pid))).to.deep.equal(new Set([holds[0]?.pid]));
+        // two of four connections may go to others first
+        expect(got.map(each => each.name)).to.deep.equal(
+          preferServed ? ['t0', 't0', 't4', 't5', 't0', 'public'] : ['t4', 't5', 't0', 't0', 'public', 't0'],
+        );
+      });
+    }
+
+    it('P2 S22 whoever waits lets half as many past as there are connections, however many know theirs', async () => {
+      for (const [max, most] of [
+        [1, 0],
+        [2, 1],
+        [5, 3],
+      ] as const) {
+        const orm = await open(max);
+        const waiters = await enterAll(orm, ['t1', ...Array.from({ length: 12 }, () => 't0'), 't2']);
+        const holds: Hold[] = [];
+
+        for (let n = 0; n < max; n += 1) {
+          holds.push(await inTransaction(orm, 't0'));
+        }
+
+        // one connection at a time, so that they are answered in the order in which they get it
+        const got = await inTurn(orm, waiters, async () => {
+          await holds[0]?.end();
+          await until('the last one has been served', async () => (await poolOf(orm)).waitingCount === 0);
+        });
+        await Promise.all(holds.map(hold => hold.end()));
+        expect(
+          got.findIndex(({ name }) => name === 't1'),
+          `of ${max}`,
+        ).to.equal(most);
+      }
+    });
+
     it('P2 S22 with `preferServed: false` and `maxTenants: false` the pool is as `pg` made it', async () => {
       const orm = await open(3, { preferServed: false, maxTenants: false });
       await atOnce(orm, ['t0', 't1', 't2']);
@@ -321,7 +371,7 @@ function pidOf(orm: SpecOrm, schemaName: string): Promise<number> {
 }
 
 /** A transaction that stays open until it is ended. */
-async function inTransaction(orm: SpecOrm, schemaName: string): Promise<{ readonly pid: number; end(): Promise<void> }> {
+async function inTransaction(orm: SpecOrm, schemaName: string): Promise<Hold> {
   const gate = new Gate();
   let begun: number | undefined;
   const done = inScope(orm, schemaName, em =>
@@ -354,4 +404,51 @@ async function atOnce(orm: SpecOrm, names: readonly string[]): Promise<number[]>
   }
 
   return held.map(each => each.pid);
+}
+
+interface Hold {
+  readonly pid: number;
+  end(): Promise<void>;
+}
+
+/** The scopes of these, entered one after the other, in which nothing is sent before the gate opens. */
+async function enterAll(orm: SpecOrm, names: readonly string[]): Promise<Waiter[]> {
+  const waiters: Waiter[] = [];
+
+  for (const name of names) {
+    const gate = new Gate();
+    const ask = async (em: TenantEntityManager): Promise<number> => {
+      await gate.pass();
+
+      return pid(em);
+    };
+    waiters.push({ name, gate, pid: name === 'public' ? runInPublic(ask, { orm }) : inScope(orm, name, ask) });
+    await until(`${name} is entered`, () => gate.waiting === 1);
+  }
+
+  return waiters;
+}
+
+/** Has them wait for a connection in their order, and tells in which order they got one. */
+async function inTurn(orm: SpecOrm, waiters: readonly Waiter[], free: () => Promise<unknown>): Promise<{ name: string; pid: number }[]> {
+  const pool = await poolOf(orm);
+  const got: { name: string; pid: number }[] = [];
+  const done = [];
+
+  for (const [n, waiter] of waiters.entries()) {
+    waiter.gate.open();
+    done.push(waiter.pid.then(found => got.push({ name: waiter.name, pid: found })));
+    await until(`${waiter.name} waits`, () => pool.waitingCount === n + 1);
+  }
+
+  await free();
+  await Promise.all(done);
+
+  return got;
+}
+
+interface Waiter {
+  readonly name: string;
+  readonly gate: Gate;
+  readonly pid: Promise<number>;
 }

@@ -156,6 +156,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
   'it is of an object that the library has made': {
     'connection/tenant-check.ts': ['oid'],
     'connection/pooled-tenants.ts': ['(computed)'],
+    'connection/served-first.ts': ['(computed)'],
     'database/identify-tenants.ts': ['(computed)'],
     'database/server-facts.ts': ['autovacuum', 'track_counts'],
     'postgres/name-scanner.ts': ['beforeWord', 'hasInto', 'hasJoin', 'inTableList', 'previous', 'word'],
