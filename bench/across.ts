@@ -1,15 +1,15 @@
 import { acrossTenants } from '@landlord/mikro-orm';
 import pMap from 'p-map';
-import { Pool } from 'pg';
 import { migrationOf, Note, openOrm } from './domain.ts';
 import { makeSchemas } from './migrate-tenants.ts';
 import { median, round, scaled, timed, type Report } from './report.ts';
+import { openPool } from './server.ts';
 
 /** A count, and the first rows of all, over ten thousand tenants, beside the same statements over plain `pg`, whose names are known. */
 export async function across(url: string): Promise<Report> {
   const tenants = scaled(10_000, 200);
   const orm = await openOrm(url, [migrationOf('Migration0', TABLE)], CONCURRENCY);
-  const pool = new Pool({ connectionString: url, max: CONCURRENCY });
+  const pool = openPool(url, CONCURRENCY);
   await makeSchemas(pool, 'a', {
     asTenants: true,
     count: tenants,

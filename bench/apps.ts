@@ -4,8 +4,10 @@ import { tenantContext } from '@landlord/mikro-orm';
 import { defineConfig, MikroORM, RequestContext } from '@mikro-orm/postgresql';
 import Koa from 'koa';
 import pMap from 'p-map';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
+import { APPLICATION_TABLES, USED } from './application.ts';
 import { migrationOf, Note, NoteSchema, openOrm, type BenchOrm } from './domain.ts';
+import { openPool } from './server.ts';
 
 /** The same application built in several ways. Each request finds its tenant by host, and reads the tenant's notes with one query. */
 export interface Apps extends AsyncDisposable {
@@ -29,9 +31,7 @@ export async function startApps(url: string, count: number, directory: object = 
   resources.defer(() => orm.close());
   const alone = await MikroORM.init(defineConfig({ entities: [NoteSchema], clientUrl: url, pool: { max: POOL } }) as never);
   resources.defer(() => (alone as { close(): Promise<void> }).close());
-  const pool = new Pool({ connectionString: url, max: POOL });
-  // a connection may report an error while its database is dropped
-  pool.on('error', () => undefined);
+  const pool = openPool(url, POOL);
   resources.defer(() => pool.end());
   await makeTenants(pool, count);
 
@@ -96,6 +96,7 @@ export async function makeTenants(pool: Pool, count: number): Promise<void> {
           `create schema if not exists "${name}"`,
           `create table if not exists "${name}"."note" ("id" serial primary key, "text" varchar(255) not null)`,
           `insert into "${name}"."note" ("text") values ('of ${name}')`,
+          ...(name === USED ? [`set local search_path to "${USED}"`, ...APPLICATION_TABLES] : []),
           'commit',
         ].join(';\n'),
       ),

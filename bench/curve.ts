@@ -1,17 +1,18 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tenants } from '@landlord/mikro-orm';
-import { Client as PgClient, Pool } from 'pg';
+import { Client as PgClient } from 'pg';
 import { Client, creationScript, migrationOf, openOrm, type MigrationEntry } from './domain.ts';
 import { plot } from './plot.ts';
 import { BASE, makeSchemas } from './migrate-tenants.ts';
 import { median, round, timed, type Report } from './report.ts';
+import { openPool } from './server.ts';
 
 /** The time of each kind of work per tenant, with 10, 100, 1,000 and 10,000 tenants in one database. Writes the plot to `docs/`. */
 export async function curve(url: string): Promise<Report> {
   const set: (readonly string[])[] = [BASE];
   const list: MigrationEntry[] = [migrationOf('Migration0', BASE)];
   const orm = await openOrm(url, list);
-  const pool = new Pool({ connectionString: url, max: 4 });
+  const pool = openPool(url, 4);
   const pg = new PgClient(url);
   await pg.connect();
   const rows: Record<

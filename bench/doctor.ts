@@ -1,10 +1,10 @@
 import { tenants } from '@landlord/mikro-orm';
 import { defaultMaxTenants } from '../dist/tenant/connection-options.js';
 import pMap from 'p-map';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { creationScript, migrationsOf, openOrm, TEN_MIGRATIONS, type BenchOrm, type Workload } from './domain.ts';
 import { median, round, scaled, timed, type Report } from './report.ts';
-import type { BenchServer } from './server.ts';
+import { openPool, type BenchServer } from './server.ts';
 
 /**
  * What the doctor and `usage` take over ten thousand tenants of ten tables, beside the least that answers such a question over plain `pg`: a pass over the
@@ -22,7 +22,7 @@ export async function doctor(url: string, _argument: string | undefined, server:
 export async function makeTenants(url: string, count: number): Promise<void> {
   const orm = await openOrm(url, []);
   await orm.close();
-  const pool = new Pool({ connectionString: url, max: 4 });
+  const pool = openPool(url, 4);
   await pMap(namesOf(count), name => pool.query(`${creationScript(name, WORKLOAD.set)};\n${markSql(name)}`), { concurrency: 4 });
   await pool.query('vacuum analyze');
   await pool.end();
@@ -32,7 +32,7 @@ export async function measureDoctor(url: string, count: number): Promise<Report>
   const orm = await openOrm(url, migrationsOf(WORKLOAD), 10, {
     connections: { maxTenants: defaultMaxTenants(10, 10), memoryBudgetMb: 100_000 },
   });
-  const pool = new Pool({ connectionString: url, max: 1 });
+  const pool = openPool(url, 1);
   const rows: Report['rows'][number][] = [];
 
   for (const { work, most, ours, floor, rounds } of worksOf(orm, pool, count)) {

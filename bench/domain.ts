@@ -1,5 +1,5 @@
 import { TenantMixin, withTenants, type TenantEntityManager, type TenantsOptions } from '@landlord/mikro-orm';
-import { defineEntity, type MikroORM } from '@mikro-orm/core';
+import { defineEntity, type EntitySchema, type MikroORM } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM as PostgreSqlOrm } from '@mikro-orm/postgresql';
 import { Note, NoteSchema } from './note.ts';
@@ -82,10 +82,16 @@ export async function openOrm(
   migrationsList: MigrationEntry[],
   poolSize = 10,
   options: Partial<TenantsOptions<Client>> = {},
+  entities: readonly EntitySchema<any>[] = [],
 ): Promise<BenchOrm> {
   const orm = await PostgreSqlOrm.init(
     withTenants(
-      defineConfig({ entities: [ClientSchema, NoteSchema], clientUrl: url, pool: { max: poolSize }, migrations: { path: './none' } }),
+      defineConfig({
+        entities: [ClientSchema, NoteSchema, ...entities],
+        clientUrl: url,
+        pool: { max: poolSize },
+        migrations: { path: './none' },
+      }),
       {
         tenant: Client,
         migrations: { migrationsList },

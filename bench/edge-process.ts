@@ -6,6 +6,7 @@ import express from 'express';
 import { fastify } from 'fastify';
 import { Hono } from 'hono';
 import Koa from 'koa';
+import { APPLICATION, USED, useApplication } from './application.ts';
 import type { Side } from './orm-process.ts';
 
 /** One application of one framework in a process of its own: with its edge, or on MikroORM alone, which never loads this library. */
@@ -84,15 +85,18 @@ process.send?.((server.address() as AddressInfo).port);
 type Notes = (req: IncomingMessage) => Promise<object[]>;
 
 async function withTenants(): Promise<Notes> {
+  const { runInTenant } = await import('@landlord/mikro-orm');
   const { migrationOf, Note, openOrm } = await import('./domain.ts');
-  const orm = await openOrm(url, [migrationOf('Migration0', [])]);
+  const orm = await openOrm(url, [migrationOf('Migration0', [])], 10, {}, APPLICATION);
+  await runInTenant(USED, scoped => useApplication(() => scoped.fork()));
 
   return () => orm.em.find(Note, {});
 }
 
 async function alone(): Promise<Notes> {
   const { Note, NoteSchema } = await import('./note.ts');
-  const orm = await MikroORM.init(defineConfig({ entities: [NoteSchema], clientUrl: url, pool: { max: 10 } }) as never);
+  const orm = await MikroORM.init(defineConfig({ entities: [NoteSchema, ...APPLICATION], clientUrl: url, pool: { max: 10 } }) as never);
+  await useApplication(() => orm.em.fork({ schema: USED }));
 
   return async ({ headers: { host = '' } }) => orm.em.fork({ schema: host.slice(0, host.indexOf('.')) }).find(Note, {});
 }

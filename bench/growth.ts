@@ -1,12 +1,13 @@
 import pMap from 'p-map';
-import { Client as PgClient, Pool } from 'pg';
+import { Client as PgClient } from 'pg';
 import { Client, creationScript, migrationsOf, openOrm, WORKLOADS } from './domain.ts';
 import { median, round, scaled, timed, type Report } from './report.ts';
+import { openPool } from './server.ts';
 
 /** Creating a tenant of ten tables beside a hand-written script over plain `pg`, with 10, 1,000 and 3,000 tenants in the database. */
 export async function growth(url: string): Promise<Report> {
   const orm = await openOrm(url, migrationsOf(WORKLOADS.small));
-  const pool = new Pool({ connectionString: url, max: 4 });
+  const pool = openPool(url, 4);
   const rows: Record<string, number>[] = [];
   let made = 0;
 

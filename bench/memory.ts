@@ -5,11 +5,12 @@ import { currentSchema, tenantContext, type ConnectionOptions } from '@landlord/
 import Koa from 'koa';
 import { defaultMaxTenants } from '../dist/tenant/connection-options.js';
 import pMap from 'p-map';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { hostsOf } from './apps.ts';
 import { migrationOf, Note, openOrm } from './domain.ts';
 import { startLoader, type Load, type LoadResult } from './load.ts';
 import { round, scaled, type Report } from './report.ts';
+import { openPool } from './server.ts';
 
 /**
  * What the server's processes of a pool of ten keep in memory after requests to many tenants of ten tables, and how long the requests take: with
@@ -19,7 +20,7 @@ import { round, scaled, type Report } from './report.ts';
 export async function memory(url: string, argument?: string): Promise<Report[]> {
   const [count = scaled(10_000, 200), ...concurrencies] = argument?.split(':').map(Number) ?? [];
   await using loader = startLoader();
-  const pool = new Pool({ connectionString: url, max: 4, application_name: OBSERVER });
+  const pool = openPool(url, 4, OBSERVER);
   const orm = await openOrm(url, [migrationOf('Migration0', [])]);
   await orm.close();
   await makeTenants(pool, count);

@@ -1,8 +1,9 @@
 import { tenants } from '@landlord/mikro-orm';
 import pMap from 'p-map';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { creationScript, HISTORY_TABLE, migrationOf, migrationsOf, openOrm, WORKLOADS, type Workload } from './domain.ts';
 import { median, round, timed, type Report } from './report.ts';
+import { openPool } from './server.ts';
 
 /** One new migration for 400 tenants, of both workloads or of one that is named, compared with the same statements over plain `pg` at the same concurrency, a message and a transaction each. */
 export async function migrateTenants(url: string, only?: string): Promise<Report> {
@@ -20,7 +21,7 @@ export async function migrateTenants(url: string, only?: string): Promise<Report
 async function measure(url: string, name: string, workload: Workload): Promise<Report['rows'][number]> {
   const list = migrationsOf(workload);
   const orm = await openOrm(url, list, CONCURRENCY);
-  const pool = new Pool({ connectionString: url, max: CONCURRENCY });
+  const pool = openPool(url, CONCURRENCY);
   const [a, b] = [names(`${name}_a`), names(`${name}_b`)];
   await pMap([...a, ...b], schemaName => pool.query(creationScript(schemaName, workload.set)), { concurrency: CONCURRENCY });
   await pool.query('vacuum analyze');

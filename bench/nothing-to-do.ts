@@ -1,13 +1,13 @@
 import { tenants } from '@landlord/mikro-orm';
-import { Pool } from 'pg';
 import { migrationOf, openOrm } from './domain.ts';
 import { BASE, makeSchemas } from './migrate-tenants.ts';
 import { median, round, timed, type Report } from './report.ts';
+import { openPool } from './server.ts';
 
 /** A migration run that finds nothing to do in ten thousand tenants, after start-up, and the memory that it still uses afterwards. */
 export async function nothingToDo(url: string): Promise<Report> {
   const orm = await openOrm(url, [migrationOf('Migration0', BASE)]);
-  const pool = new Pool({ connectionString: url, max: 4 });
+  const pool = openPool(url, 4);
   await makeSchemas(pool, 'a', { asTenants: true, count: TENANTS });
   await pool.query('vacuum analyze');
   await pool.end();

@@ -1,5 +1,6 @@
 import { Session } from 'node:inspector/promises';
 import { defineConfig, MikroORM, type SqlEntityManager } from '@mikro-orm/postgresql';
+import { APPLICATION, APPLICATION_TABLES, useApplication } from './application.ts';
 import { ENTITIES, TABLES, WORKS, type Work } from './orm-works.ts';
 
 /** One of two processes that do the same work on the same tables: in a tenant's scope, or on a fork of MikroORM alone. */
@@ -30,7 +31,8 @@ async function open(side: Side, url: string): Promise<(work: Work, times: number
   const options = { clientUrl: url, pool: { max: 4 }, migrations: { path: './none' } };
 
   if (side === 'stock') {
-    const orm = await MikroORM.init(defineConfig({ ...options, entities: ENTITIES }) as never);
+    const orm = await MikroORM.init(defineConfig({ ...options, entities: [...ENTITIES, ...APPLICATION] }) as never);
+    await useApplication(() => orm.em.fork({ schema: SCHEMA }));
 
     return async (work, times) => {
       for (let n = 0; n < times; n += 1) {
@@ -43,9 +45,9 @@ async function open(side: Side, url: string): Promise<(work: Work, times: number
   const { runInTenant, withTenants } = await import('@landlord/mikro-orm');
   const { Client, ClientSchema, migrationOf } = await import('./domain.ts');
   const orm = await MikroORM.init(
-    withTenants(defineConfig({ ...options, entities: [ClientSchema, ...ENTITIES] }) as never, {
+    withTenants(defineConfig({ ...options, entities: [ClientSchema, ...ENTITIES, ...APPLICATION] }) as never, {
       tenant: Client,
-      migrations: { migrationsList: [migrationOf('Migration0', TABLES)] },
+      migrations: { migrationsList: [migrationOf('Migration0', [...TABLES, ...APPLICATION_TABLES])] },
     }) as never,
   );
   const { em } = orm as unknown as { em: SqlEntityManager };
@@ -64,6 +66,7 @@ async function open(side: Side, url: string): Promise<(work: Work, times: number
   const tenancy = orm.config.getExtension<{ findHeld(key: object): Promise<unknown> }>('@landlord/mikro-orm');
   await tenancy?.findHeld({ property: 'schemaName', value: SCHEMA });
   await new Promise(resolve => setTimeout(resolve, 1_000));
+  await runInTenant(SCHEMA, scoped => useApplication(() => scoped.fork()));
 
   return (work, times) =>
     runInTenant(SCHEMA, async scoped => {

