@@ -61,9 +61,14 @@ export function runCopy<Row>(connection: object, sql: string): Promise<{ rows: R
   }
 
   const transfer = sql.startsWith(MARK) ? transfers.get(sql.slice(MARK.length, MARK.length + ID_LENGTH)) : undefined;
-  const client = transfer === undefined ? undefined : clientOf(connection);
 
-  return client === undefined ? undefined : transfer?.(client as CopyClient).then(() => ({ rows: [] }));
+  if (transfer === undefined) {
+    return undefined;
+  }
+
+  const client = clientOf(connection);
+
+  return client === undefined ? undefined : transfer(client as CopyClient).then(() => ({ rows: [] }));
 }
 
 /**

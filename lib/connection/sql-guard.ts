@@ -19,7 +19,7 @@ import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
 import { tagsOf } from './sql-tags.js';
 import { TenantCheck } from './tenant-check.js';
 import { TenantLimiter } from './tenant-limiter.js';
-import type { TenantRef } from '../scope/tenant-identity.js';
+import { builtQuery } from './built-queries.js';
 import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 
 /**
@@ -109,20 +109,6 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
         : dumpInTransaction(await open.getNativeClient(), query, guard));
     };
   }
-}
-
-/** Says for whom a query of Kysely's is, whose builder may have been made in another scope than it is run in. */
-export function setTenantOfKyselyQuery(queryId: object, tenant: TenantRef | undefined): void {
-  if (tenant !== undefined) {
-    targetOfQuery.set(queryId, { kind: 'tenant', ...tenant });
-  }
-}
-
-/** The tenant that a query of Kysely's is for, in an array. */
-export function tenantOfKyselyQuery(queryId: object): readonly string[] {
-  const target = targetOfQuery.get(queryId);
-
-  return target?.kind === 'tenant' ? [target.schemaName] : [];
 }
 
 class TenantSqlGuard implements SqlGuard {
@@ -222,19 +208,19 @@ class TenantSqlGuard implements SqlGuard {
 
   /** Whom a statement that was let through is for. */
   targetOf({ queryId }: Pick<Query, 'queryId'>): SqlTarget {
-    return targetOfQuery.get(queryId) ?? this.#target();
+    return builtQuery(queryId)?.target ?? this.#target();
   }
 
   /** @throws CrossTenantError for a query of Kysely's that was built for another tenant than that of the scope it is sent in */
   #targetOf(queryId: object): SqlTarget {
     const now = this.#target();
-    const built = targetOfQuery.get(queryId);
+    const built = builtQuery(queryId);
 
-    if (built?.kind === 'tenant' && now.kind === 'tenant') {
-      refuseTenants([built.schemaName], now.schemaName);
+    if (built !== undefined && now.kind === 'tenant') {
+      refuseTenants(built.tenants, now.schemaName);
     }
 
-    return built ?? now;
+    return built?.target ?? now;
   }
 
   #target(): SqlTarget {
@@ -267,15 +253,13 @@ function isKysely(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'getExecutor' in value;
 }
 
-const targetOfQuery = new WeakMap<object, SqlTarget>();
-
 const UNGUARDED: SqlTarget = { kind: 'unguarded' };
 
 /** SQLSTATEs of a role that the login role is no member of, and of one that is not there. */
 const ROLE_NOT_SET = ['42501', '22023', '42704'] as const;
 
-// by a statement or by `set_config`
-const SETS = /search_path|\brole\b|session_authorization|session\s+authorization/i;
+// by a statement or by `set_config`; told too often rather than too seldom
+const SETS = /search_path|role|authorization/i;
 
 interface DialectKind {
   readonly takesScripts: boolean;

@@ -130,7 +130,8 @@ const WRITING_FIRST = /^(?:insert|update|delete) /;
 
 const LOOKS_UP: ReadonlySet<string> = new Set('select values table with insert update delete merge create alter drop comment'.split(' '));
 
-const REFUSED = /\b(?:create|alter|drop)\s+(?:[\w\s]*\bconcurrently|database|tablespace|subscription|system)\b/i;
+const REFUSED =
+  /\b(?:create|alter|drop)\s+(?:(?:unique\s+)?index\s+concurrently|database|tablespace|subscription|system)\b|\bdetach\s+partition\b.+\bconcurrently\b/is;
 
 const WRITING = /\b(?:insert|update|delete|merge)\b/i;
 

@@ -56,20 +56,14 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
   class Carrying extends Native {
     override select(fields: Args<'select'>[0], ...rest: Others<Args<'select'>, 1>): unknown {
       carryOf(this, fields);
-
-      if (rest.length > 0) {
-        carry(this, carriedBy(rest));
-      }
+      carryOf(this, rest);
 
       return super.select(fields, ...rest);
     }
 
     override count(fields?: Args<'count'>[0], ...rest: Others<Args<'count'>, 1>): unknown {
       carryOf(this, fields);
-
-      if (rest.length > 0) {
-        carry(this, carriedBy(rest));
-      }
+      carryOf(this, rest);
 
       return super.count(fields, ...rest);
     }
@@ -77,10 +71,7 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
     override from(tableName: Args<'from'>[0], options?: Args<'from'>[1], ...rest: Others<Args<'from'>, 2>): unknown {
       carryOf(this, tableName);
       carryOf(this, options);
-
-      if (rest.length > 0) {
-        carry(this, carriedBy(rest));
-      }
+      carryOf(this, rest);
 
       return super.from(tableName, options, ...rest);
     }
@@ -88,10 +79,7 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
     override where(sql: Args<'where'>[0], params?: Args<'where'>[1], ...rest: Others<Args<'where'>, 2>): unknown {
       carryOf(this, sql);
       carryOf(this, params);
-
-      if (rest.length > 0) {
-        carry(this, carriedBy(rest));
-      }
+      carryOf(this, rest);
 
       return super.where(sql, params, ...rest);
     }

@@ -2,7 +2,7 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import { PLACEHOLDER_SCHEMA } from '../postgres/schema-name.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import { setTenantOfKyselyQuery, tenantOfKyselyQuery } from '../connection/sql-guard.js';
+import { builtQuery, setTenantsOfQuery } from '../connection/built-queries.js';
 import { forTenant } from '../connection/sql-target.js';
 import { CrossTenantError } from '../errors/index.js';
 import { refuseTenants } from '../scope/carried-tenants.js';
@@ -26,7 +26,7 @@ import { builtFor, isNode, setTenantsOfNode, type OperationNode, type WithNode }
 export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, guard: GuardContext): K {
   const tables = tablesOf(guard);
   const own = em.schema;
-  const resolve = (name: string, asked: string | undefined): string | undefined => {
+  const resolve = (name: string, asked: string | undefined, named: Set<string>): string | undefined => {
     const metas = tables.get(name) ?? [];
     const shared = metas.find(meta => !isTenantEntity(meta) && (asked === undefined || meta.schema === asked));
     const tenant = metas.find(isTenantEntity);
@@ -36,7 +36,14 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
       return shared.schema;
     }
 
-    return tenant === undefined ? (asked ?? own) : tenantSchema(tenant.className, asked ?? own, guard.scope, guard.rules);
+    if (tenant === undefined) {
+      return asked ?? own;
+    }
+
+    const schemaName = tenantSchema(tenant.className, asked ?? own, guard.scope, guard.rules);
+    named.add(schemaName);
+
+    return schemaName;
   };
 
   // one that was made in no scope, and for no tenant, sends raw SQL for the scope that it is used in
@@ -49,31 +56,26 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
     transform: (node, queryId, plugins) => {
       const tenant = tenantOf(em, guard);
       const mine = tenant?.schemaName ?? schemaOfScope(guard);
-      const built = builtFor(node);
-      refuse(built, mine);
+      const named = new Set(builtFor(node));
+      refuseTenants([...named], mine);
       const marked = marking.transformQuery(plugins(node), queryId) as object;
       const qualified = qualify(marked, {
-        resolve,
+        resolve: (name, asked) => resolve(name, asked, named),
         isKnown: name => tables.has(name),
         refuseSchema: name => refuseOtherSchema(name, guard),
         ctes: new Set(),
         hidden: new Set(),
       });
-      setTenantOfKyselyQuery(queryId, tenant);
-      setTenantsOfNode(qualified, mine === undefined ? [...built] : [mine]);
+      const tenants = mine === undefined ? [...named] : [mine];
+      setTenantsOfQuery(queryId, tenant, tenants);
+      setTenantsOfNode(qualified, tenants);
 
       return qualified;
     },
-    check: queryId => refuse(new Set(tenantOfKyselyQuery(queryId)), schemaOfScope(guard) ?? own),
+    check: queryId => refuseTenants(builtQuery(queryId)?.tenants ?? NO_NAMES, schemaOfScope(guard) ?? own),
     run,
     stream: send => run(() => readInThisContext(isOfNobody ? send() : readInScope(send(), guard.scope))),
   });
-}
-
-function refuse(built: ReadonlySet<string>, mine: string | undefined): void {
-  if (mine !== undefined) {
-    refuseTenants([...built], mine);
-  }
 }
 
 // of a statement that creates or drops a schema, or moves a table there

@@ -44,10 +44,7 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
     override select(fields: Args<'select'>[0], distinct?: Args<'select'>[1], ...rest: Others<Args<'select'>, 2>): this {
       show(this, fields);
       show(this, distinct);
-
-      if (rest.length > 0) {
-        this.take(rest);
-      }
+      show(this, rest);
 
       return super.select(fields, distinct, ...rest);
     }
@@ -55,10 +52,7 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
     override count(field?: Args<'count'>[0], distinct?: Args<'count'>[1], ...rest: Others<Args<'count'>, 2>): this {
       show(this, field);
       show(this, distinct);
-
-      if (rest.length > 0) {
-        this.take(rest);
-      }
+      show(this, rest);
 
       return super.count(field, distinct, ...rest);
     }
@@ -66,10 +60,7 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
     override from(target: Args<'from'>[0], aliasName?: Args<'from'>[1], ...rest: Others<Args<'from'>, 2>): this {
       show(this, target);
       show(this, aliasName);
-
-      if (rest.length > 0) {
-        this.take(rest);
-      }
+      show(this, rest);
 
       return super.from(target, aliasName, ...rest);
     }
@@ -83,10 +74,7 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
       show(this, populate);
       show(this, populateWhere);
       show(this, populateFilter);
-
-      if (rest.length > 0) {
-        this.take(rest);
-      }
+      show(this, rest);
 
       return super.populate(populate, populateWhere, populateFilter, ...rest);
     }

@@ -1,5 +1,7 @@
-import { runInPublic, runInTenant } from '@landlord/mikro-orm';
+import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { expect } from 'chai';
+import { CompiledQuery } from 'kysely';
+import { failureOf } from '../support/assertions/failure.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { readSession, type SessionState } from '../support/databases/session-state.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
@@ -71,6 +73,32 @@ onDatabasesAndPooler('raw SQL that sets its session, on a pool of one', database
       }
     });
   }
+
+  it('N6 a stream that fails in a transaction fails with PostgreSQL’s own error, and what is around it goes on in its tenant', async () => {
+    if (database.kind === 'pglite') {
+      // it has no streams
+      return;
+    }
+
+    const failing = CompiledQuery.raw('select title, 1 / (id - 2) from book order by id');
+    const stream = async (em: TenantEntityManager): Promise<string[]> => {
+      const titles: string[] = [];
+
+      for await (const { rows } of em.getKysely<any>().getExecutor().stream<{ title: string }>(failing, 1)) {
+        titles.push(...rows.map(({ title }) => title));
+      }
+
+      return titles;
+    };
+
+    await runInTenant('acme', em =>
+      em.transactional(async tx => {
+        expect(String(await failureOf(tx.transactional(inner => stream(inner))))).to.include('division by zero');
+        expect(await tx.execute('select title from book where id = 1')).to.deep.equal([{ title: 'acme book 1' }]);
+      }),
+    );
+    expect(String(await failureOf(runInTenant('acme', em => em.transactional(tx => stream(tx)))))).to.include('division by zero');
+  });
 
   it('law 2: what follows a commit in one message is of the tenant too', async function () {
     if (database.kind === 'pglite') {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { controlOf, mayWrite, schemasRenamedOrDropped } from '../../dist/connection/statement-kinds.js';
+import { canHaveTransaction, controlOf, mayWrite, schemasRenamedOrDropped } from '../../dist/connection/statement-kinds.js';
 
 const WRITES = [
   'insert into "acme"."note" ("text") values (1)',
@@ -34,7 +34,46 @@ const READS = [
   'show search_path',
 ];
 
+/** What PostgreSQL runs in no transaction, or what is about one or about the session. */
+const ALONE = [
+  'create index concurrently on book (title)',
+  'CREATE UNIQUE INDEX CONCURRENTLY "of_title" on "acme"."book" ("title")',
+  '/* why */ drop  index\nconcurrently "acme"."of_title"',
+  'alter table "acme"."visit" detach partition "acme"."visit_2020" concurrently',
+  'alter table visit\n  detach partition visit_2020\n  concurrently',
+  'create database other',
+  'drop database other',
+  `create tablespace fast location '/fast'`,
+  'alter subscription theirs disable',
+  `alter system set work_mem = '8MB'`,
+  'vacuum book',
+  'set search_path to acme',
+  'begin',
+  'select 1; commit',
+];
+
+const IN_ONE = [
+  'select * from book',
+  '(values (1)) union table book',
+  'with x as (select 1) select * from x',
+  `insert into book values ('concurrently')`,
+  'create table concurrently_read (id int)',
+  'create unique index on book (title)',
+  'create index on concurrently (title)',
+  'alter table visit detach partition visit_2020',
+  'alter table database_of_books add column system text',
+  'comment on table book is null',
+];
+
 describe('What a statement does', () => {
+  for (const sql of ALONE) {
+    it(`C6 is seen to have no transaction of its own: ${sql.replaceAll('\n', ' ')}`, () => expect(canHaveTransaction(sql)).to.equal(false));
+  }
+
+  for (const sql of IN_ONE) {
+    it(`C6 is seen to be able to have a transaction: ${sql}`, () => expect(canHaveTransaction(sql)).to.equal(true));
+  }
+
   for (const sql of WRITES) {
     it(`S12 is seen to write: ${sql.replaceAll('\n', ' ')}`, () => expect(mayWrite(sql)).to.equal(true));
   }

@@ -49,10 +49,11 @@ onDatabases(
       await Promise.all(opened.splice(0).map(orm => orm.close()));
     });
 
-    const open = async (limits: LimitsOption<Town> | undefined, max = 10): Promise<SpecOrm> => {
+    const open = async (limits: LimitsOption<Town> | undefined, max = 10, driverOptions = {}): Promise<SpecOrm> => {
       const orm = await openOrm(database, { tenant: Town, limits, migrations: { migrationsList: [] } } as never, {
         entities: [TownSchema, Note],
         pool: { min: 0, max },
+        driverOptions,
       });
       opened.push(orm);
 
@@ -160,6 +161,23 @@ onDatabases(
         );
         expect(await textsIn(orm, 'acme')).to.deep.equal(['of acme']);
       }
+    });
+
+    it('P3 S24 what gets no connection of a full pool fails with the pool’s own error, and gives its place back', async () => {
+      const orm = await open({ concurrency: 1, timeoutMs: 2_000 }, 1, { connectionTimeoutMillis: 200 });
+      await runInTenant(
+        'acme',
+        async em => {
+          const { begun, gate, done } = begin(orm, 'bob', 1);
+          await until('it has the only connection', () => begun.length === 1);
+          const failures = [await failureOf(em.fork().find(Note, {})), await failureOf(em.fork().execute('select text from note'))];
+          gate.open();
+          await done;
+          expect(failures.map(String)).to.deep.equal(failures.map(() => 'DriverException: timeout exceeded when trying to connect'));
+          expect((await em.fork().find(Note, {})).map(({ text }) => text)).to.deep.equal(['of acme']);
+        },
+        { orm },
+      );
     });
 
     it('P3 S24 no work waits for itself or for what waits for it, however it is nested, and all of it ends', async function () {

@@ -1,5 +1,5 @@
 import { CrossTenantError, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
-import type { EventSubscriber } from '@mikro-orm/core';
+import { ref, type EventSubscriber } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { refusal } from '../support/assertions/refusal.ts';
@@ -28,6 +28,15 @@ const HOOKS: Readonly<Record<string, { readonly hook: Hook; readonly by: readonl
     act: ({ own, theirs, uow }) => {
       own.writer = theirs.writer;
       uow.recomputeSingleChangeSet(own);
+    },
+  },
+  'onFlush sets a relation without an inverse side and has the change set computed': {
+    hook: 'onFlush',
+    by: ['Volume.translator'],
+    begun: false,
+    act: ({ own, theirs, uow }) => {
+      own.translator = ref(theirs.writer);
+      uow.computeChangeSet(own);
     },
   },
   'onFlush has a change set computed for it': {

@@ -3,8 +3,8 @@ import { ChangeSet, ChangeSetType, wrap, type EventSubscriber } from '@mikro-orm
 import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import { refusal } from '../support/assertions/refusal.ts';
-import { everyRow, openWriters, Volume, Writer } from '../support/orm/writers.ts';
-import type { SpecOrm } from '../support/orm/open-orm.ts';
+import { Contract, everyRow, openWriters, Volume, Writer } from '../support/orm/writers.ts';
+import { openBeside, type SpecOrm } from '../support/orm/open-orm.ts';
 
 type Act = (em: TenantEntityManager) => void;
 
@@ -96,6 +96,34 @@ onDatabases('what is written without the first check of a flush', database => {
       );
     });
   }
+
+  // MikroORM reads the key of a removed entity when it deletes the row
+  it('law 2: the key of a removed entity that is set to another tenant’s entity while the flush is under way deletes no row', async () => {
+    let removed: Contract | undefined;
+    const watching = await openBeside(database, orm, {
+      onQuery: sql => {
+        if (removed !== undefined && sql.startsWith('update "acme"."contract"')) {
+          removed.writer = theirs;
+        }
+
+        return sql;
+      },
+    });
+    const untouched = await everyRow(database);
+    await runInTenant(
+      'acme',
+      async em => {
+        const [contract, other] = await em.find(Contract, {}, { orderBy: { writer: 'asc' } });
+        Object.assign(other as Contract, { terms: 'changed' });
+        em.remove(contract as Contract);
+        removed = contract;
+        await refusal(em.flush(), 'CROSS_TENANT');
+        expect(contract?.writer).to.equal(theirs);
+      },
+      { orm: watching },
+    );
+    expect(await everyRow(database)).to.deep.equal(untouched);
+  });
 
   async function refuseFlushTold(subscriber: EventSubscriber): Promise<void> {
     const untouched = await everyRow(database);

@@ -90,6 +90,34 @@ onDatabases('the schema generator and the migrator in a scope', database => {
     });
   });
 
+  it('S15 what makes, changes or drops tables takes no schema of a tenant, in whatever scope, and says what was called', async () => {
+    const calls: Readonly<Record<string, (options: any) => unknown>> = {
+      '`create()` of the schema generator': options => orm.schema.create(options),
+      '`update()` of the schema generator': options => orm.schema.update(options),
+      '`refresh()` of the schema generator': options => orm.schema.refresh(options),
+      '`drop()` of the schema generator': options => orm.schema.drop(options),
+      '`up()` of the migrator': options => orm.migrator.up(options),
+      '`down()` of the migrator': options => orm.migrator.down(options),
+    };
+    const before = await contentsOf(database, 'acme');
+    const scopes = { none: leave, public: runInPublic, acme: (fn: () => Promise<void>) => runInTenant('acme', fn) };
+    database.statements.length = 0;
+
+    for (const [scope, enter] of Object.entries(scopes)) {
+      await enter(async () => {
+        for (const [call, run] of Object.entries(calls)) {
+          const { message } = await refusal(async () => run({ schema: 'acme' }), 'RUN_USAGE', `${call} in ${scope}`);
+          expect(message).to.include(`${call} was given the schema "acme"`);
+        }
+      });
+    }
+
+    const { message } = await refusal(async () => orm.schema.drop({ schema: { name: 'acme' } as never }), 'RUN_USAGE');
+    expect(message).to.include('was given the schema "object"');
+    expect(database.statements.filter(sql => /create|alter|drop|insert|delete/.test(sql))).to.deep.equal([]);
+    expect(await contentsOf(database, 'acme')).to.deep.equal(before);
+  });
+
   it('S15 drops no database from inside a tenant', async () => {
     await runInTenant('acme', async () => {
       await refusal(() => orm.schema.drop({ dropDb: true }), 'PUBLIC_CONTEXT_REQUIRED');

@@ -181,6 +181,56 @@ const FRAGMENT_USES: typeof USES = {
   },
 };
 
+/** What the methods of a query builder that take queries are called with. MikroORM may add arguments to each. */
+const TAKING: Readonly<Record<string, readonly unknown[]>> = {
+  select: ['a.id'],
+  addSelect: ['a.id'],
+  count: [],
+  from: [Author],
+  populate: [[]],
+  insert: [{}],
+  update: [{}],
+  merge: [{}],
+  delete: [],
+  where: [{}],
+  having: [{}],
+  joinReference: ['books', 'b', {}],
+  joinAndSelect: ['books', 'b'],
+  withSubQuery: [{}, 'b'],
+  orderBy: [{}],
+  andOrderBy: [{}],
+  groupBy: ['a.id'],
+  distinctOn: ['a.id'],
+  insertFrom: [],
+  onConflict: [],
+  returning: ['a.id'],
+  with: ['c'],
+  withRecursive: ['c'],
+  union: [],
+  unionAll: [],
+};
+
+/** The same of a native query. */
+const TAKING_NATIVE: Readonly<Record<string, readonly unknown[]>> = {
+  select: ['id'],
+  count: ['id'],
+  from: ['author'],
+  where: ['true'],
+  having: ['true'],
+  groupBy: ['id'],
+  into: ['author'],
+  join: [],
+  orderBy: ['id'],
+  with: ['c'],
+  withRecursive: ['c'],
+  insert: [{}],
+  insertSelect: [],
+  update: [{}],
+  distinctOn: ['id'],
+  onConflict: [],
+  returning: ['id'],
+};
+
 onDatabasesAndPooler('queries made for one tenant', database => {
   let orm: LibraryOrm;
   let untouched: unknown;
@@ -232,6 +282,35 @@ onDatabasesAndPooler('queries made for one tenant', database => {
     }
   });
 
+  it('S13 they are refused in whichever argument, also in one that MikroORM has yet to add', async () => {
+    const [made] = await runInTenant('bob', em => [em.qb(Author, 'x').select('x.id')]);
+    const places = Array.from({ length: 8 }, (_, place) => place);
+    const call = (query: any, name: string, args: readonly unknown[], place: number): unknown =>
+      query[name](...places.map(index => (index === place ? made : args[index])));
+
+    await runInTenant('acme', async em => {
+      for (const [name, args] of Object.entries(TAKING)) {
+        for (const place of places) {
+          await refusal(async () => call(em.qb(Author, 'a'), name, args, place), 'CROSS_TENANT', `${name}, ${place}`);
+        }
+      }
+
+      for (const [name, args] of Object.entries(TAKING_NATIVE)) {
+        for (const place of places) {
+          const query = native(em);
+
+          try {
+            call(query, name, args, place);
+          } catch {
+            // MikroORM takes none there
+          }
+
+          await refusal(async () => em.find(Author, { id: { $in: query } }), 'CROSS_TENANT', `${name} of a native query, ${place}`);
+        }
+      }
+    });
+  });
+
   it('S13 what a query is made of counts also where its tenant is said afterwards', async () => {
     const [bobs] = await runInTenant('bob', em => [em.qb(Author, 'x').select('x.id')]);
     const query = orm.em
@@ -266,6 +345,19 @@ onDatabasesAndPooler('queries made for one tenant', database => {
         expect((await made[0].getResult())[0]?.name).to.equal(`${tenant} author 1`);
         expect(await made[1].getResult()).to.have.length(1);
       });
+    }
+  });
+
+  it('S9 outside of scopes, SQL in a query is for the tenant that the query names', async () => {
+    for (const em of [orm.em.fork(), orm.em.fork({ schema: 'acme' }), orm.em.fork({ schema: 'bob' })]) {
+      for (const tenant of ['acme', 'bob']) {
+        const query = em
+          .qb(Author, 'a')
+          .withSchema(tenant)
+          .select([raw('(select title from book where id = 1) as title')] as never)
+          .where({ id: 1 });
+        expect(await query.execute('get', false)).to.deep.equal({ title: `${tenant} book 1` });
+      }
     }
   });
 

@@ -10,6 +10,7 @@ interface Tables {
   book: { id: number; title: string };
   'bob.book': { id: number; title: string };
   author: { id: number; name: string };
+  genre: { id: number };
   /** Of no entity. */
   ledger: { id: number; title: string };
 }
@@ -77,6 +78,11 @@ const EMBEDDING: Readonly<Record<string, (db: Db, bobs: any) => Promise<unknown>
   'raw SQL': (db, bobs) => sql`select * from (${bobs}) x`.execute(db),
   'executeQuery()': (db, bobs) => db.executeQuery(bobs),
   'executeQuery(), compiled': (db, bobs) => db.executeQuery(bobs.compile()),
+  'the stream of its executor': async (db, bobs) => {
+    for await (const { rows } of db.getExecutor().stream(bobs.compile(), 10)) {
+      expect(rows).to.deep.equal([]);
+    }
+  },
 };
 
 onDatabasesAndPooler('the guard of Kysely', database => {
@@ -164,6 +170,70 @@ onDatabasesAndPooler('the guard of Kysely', database => {
     }
   }
 
+  for (const [place, embed] of Object.entries(EMBEDDING)) {
+    it(`S13 a Kysely query of nobody’s that has one tenant’s in it is refused in another’s, as ${place}`, async () => {
+      const [bobs] = await runInTenant('bob', em => [kyselyOf(em).selectFrom('ledger').select('id')]);
+      const nobody = kyselyOf(orm.em.fork());
+      const nobodys = {
+        'a query of his': nobody.selectFrom(bobs.as('y') as never).select('y.id' as never),
+        'his table': nobody.withSchema('bob').selectFrom('book').select('id'),
+        'queries and tables of both': nobody
+          .withSchema('acme')
+          .selectFrom('book')
+          .select('id')
+          .where('id', 'in', bobs as never),
+      };
+
+      for (const [name, query] of Object.entries(nobodys)) {
+        await runInTenant('acme', em => refusal(() => embed(kyselyOf(em), query), 'CROSS_TENANT', name));
+        await refusal(() => embed(kyselyOf(orm.em.fork({ schema: 'acme' })), query), 'CROSS_TENANT', `${name}, in a fork`);
+      }
+
+      expect(await everyRowOfTwins(database)).to.deep.equal(untouched);
+    });
+  }
+
+  it('S13 a Kysely query that has no tenant is served in each tenant’s', async () => {
+    const genres = kyselyOf(orm.em.fork()).selectFrom('genre').select('id').where('id', '=', 1);
+
+    for (const tenant of ['acme', 'bob']) {
+      const rows = await runInTenant(tenant, em =>
+        kyselyOf(em)
+          .selectFrom('book')
+          .select('title')
+          .where('id', '=', 1)
+          .where(eb => eb.exists(genres))
+          .execute(),
+      );
+      expect(rows).to.deep.equal([{ title: `${tenant} book 1` }]);
+    }
+  });
+
+  it('S13 an instance that was made in no scope is refused another tenant’s table where it is used in a scope', async () => {
+    const db = kyselyOf(orm.em.fork());
+    const [bobs] = await runInTenant('bob', em => [kyselyOf(em).selectFrom('ledger').select('id')]);
+    expect(
+      await db.withSchema('bob').selectFrom('book').select('title').where('id', 'in', bobs).where('id', '=', 1).execute(),
+    ).to.deep.equal([{ title: 'bob book 1' }]);
+
+    await runInTenant('acme', async () => {
+      await refusal(() => db.withSchema('bob').selectFrom('book').selectAll().execute(), 'CROSS_TENANT');
+      await refusal(() => db.withSchema('acme').selectFrom('book').select('id').where('id', 'in', bobs).execute(), 'CROSS_TENANT');
+      expect(await db.withSchema('acme').selectFrom('book').select('title').where('id', '=', 1).execute()).to.deep.equal([
+        { title: 'acme book 1' },
+      ]);
+    });
+  });
+
+  it('S9 SQL of an instance that was made in no scope is sent for the scope that it is used in', async () => {
+    const db = kyselyOf(orm.em.fork());
+
+    for (const tenant of ['acme', 'bob']) {
+      const query = CompiledQuery.raw('select title from book where id = 1');
+      expect((await runInTenant(tenant, () => db.executeQuery(query))).rows).to.deep.equal([{ title: `${tenant} book 1` }]);
+    }
+  });
+
   it('S13 a query that was compiled for one tenant is refused in another’s scope, by whatever sends it', async () => {
     const [compiled] = await runInTenant('bob', em => [kyselyOf(em).selectFrom('ledger').selectAll().compile()]);
 
@@ -182,6 +252,11 @@ onDatabasesAndPooler('the guard of Kysely', database => {
         await refusal(() => send(kyselyOf(em)), 'CROSS_TENANT', name);
       }
     });
+
+    // which has no target to be held to where it is sent
+    const publics = kyselyOf(orm.em.fork({ schema: 'public' }));
+    await refusal(() => publics.executeQuery(compiled), 'CROSS_TENANT');
+    await refusal(async () => publics.getExecutor().stream(compiled, 10).next(), 'CROSS_TENANT');
   });
 
   it('S9 SQL that no builder has made is sent for the tenant of the instance', async () => {

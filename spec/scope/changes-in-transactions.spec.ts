@@ -2,6 +2,7 @@ import { runInPublic, runInTenant, tenants, TenantMixin } from '@landlord/mikro-
 import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { refusal } from '../support/assertions/refusal.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
 
@@ -80,6 +81,35 @@ onDatabasesAndPooler('tenants that one transaction works for and changes', datab
 
     expect([await notesOf('acme_2'), await notesOf('acme')]).to.deep.equal([['of acme', 'of acme_2'], ['of acme']]);
   });
+
+  for (const [how, giveUp] of Object.entries({
+    dropped: () => tenants(orm).drop('acme'),
+    renamed: () => tenants(orm).rename('acme', 'acme_2'),
+    'dropped by SQL': () => orm.em.execute('drop schema "acme" cascade'),
+  })) {
+    it(`S12 whoever has been given its name meanwhile is not ${how} in it`, async () => {
+      // there is nobody else beside one connection
+      if (database.kind !== 'postgresql') {
+        return;
+      }
+
+      const refused = inTransaction(async () => {
+        await write('acme');
+        await database.query('alter schema "acme" rename to "former"');
+        await database.query('create schema "acme"; create table "acme"."note" ("text" text)');
+        await database.query(`comment on schema "acme" is 'tenant of @landlord/mikro-orm'`);
+        await giveUp();
+      });
+
+      try {
+        await refusal(refused, 'TENANT_CHANGED');
+        expect(await database.query('select * from "acme"."note"')).to.deep.equal([]);
+      } finally {
+        await database.query('drop schema if exists "acme" cascade');
+        await database.query('alter schema "former" rename to "acme"');
+      }
+    });
+  }
 
   it('S12, T17 one that is renamed in a savepoint that is rolled back', async () => {
     await inTransaction(async () => {

@@ -103,6 +103,27 @@ onDatabasesAndPooler('relations where there is no tenant', database => {
     expect((await refusal(() => runInTenant('acme', joined, { orm }))).code).to.equal('TENANT_CONTEXT_REQUIRED');
   });
 
+  it('S19 a query for a shared entity may name the tenant whose rows it joins, and a write may name none', async () => {
+    const { orm, entities } = related;
+    const query = (): any => orm.em.fork().createQueryBuilder(entities.Country, 'c').withSchema('acme');
+    const ofAcme = { 'p.name': { $like: '%acme%' } };
+
+    expect(await query().select('c.id').leftJoin('c.people', 'p').where(ofAcme).execute()).not.to.deep.equal([]);
+    expect(await query().leftJoin('c.people', 'p').where(ofAcme).getCount()).to.be.above(0);
+
+    for (const write of [
+      () => query().insert({ id: 9, name: 'x' }),
+      () => query().update({ name: 'x' }),
+      () => query().delete(),
+      () => query().truncate(),
+    ]) {
+      const { code } = await refusal(() => write().execute());
+      expect(['SHARED_SCHEMA', 'SHARED_TABLE_IN_USE']).to.include(code);
+    }
+
+    await refusal(() => query().update({ name: 'x' }).execute(), 'SHARED_SCHEMA');
+  });
+
   it('S8 R2 the collection of a shared entity that was loaded in one tenant’s scope is not read on in another’s', async () => {
     const { orm, entities } = related;
     const country = await runInTenant('acme', em => em.findOneOrFail<any>(entities.Country, 3, { populate: ['people'] as never }), { orm });

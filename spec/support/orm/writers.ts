@@ -48,6 +48,12 @@ export class Essay {
   writer?: Writer | null;
 }
 
+/** Keyed by the writer that it is with. */
+export class Contract {
+  writer!: Writer;
+  terms!: string;
+}
+
 class Patron extends TenantMixin {
   name?: string;
 }
@@ -116,6 +122,13 @@ defineEntity({
   properties: { id: p.integer().primary(), writer: () => p.manyToOne(Writer).inversedBy('essays').nullable() },
 });
 
+defineEntity({
+  class: Contract,
+  tableName: 'contract',
+  schema: '*',
+  properties: { writer: () => p.oneToOne(Writer).primary(), terms: p.string() },
+});
+
 /**
  * The tenants acme and bob. Their rows have the same keys, and names that show the tenant. The public schema has tables with the same names.
  */
@@ -123,7 +136,7 @@ export async function openWriters(database: SpecDatabase, subscribers: EventSubs
   const orm = await openOrm(
     database,
     { tenant: Patron, migrations: { migrationsList: [{ name: 'tables', class: Tables }] } },
-    { entities: [Patron, Writer, Portrait, Imprint, Volume, Label, Essay], subscribers },
+    { entities: [Patron, Writer, Portrait, Imprint, Volume, Label, Essay, Contract], subscribers },
   );
   await orm.schema.create();
   await orm.em
@@ -141,6 +154,7 @@ export async function openWriters(database: SpecDatabase, subscribers: EventSubs
     await database.query(`insert into ${name}.label values (1, '${name} label 1'), (2, '${name} label 2')`);
     await database.query(`insert into ${name}.volume_labels values (1, 1)`);
     await database.query(`insert into ${name}.essay values (1, 1), (2, null)`);
+    await database.query(`insert into ${name}.contract values (1, '${name} contract 1'), (2, '${name} contract 2')`);
   }
 
   for (const table of WRITERS_TABLES) {
@@ -162,7 +176,7 @@ export async function everyRow(database: SpecDatabase): Promise<unknown> {
   return rows;
 }
 
-const WRITERS_TABLES = ['writer', 'portrait', 'volume', 'label', 'volume_labels', 'essay'] as const;
+const WRITERS_TABLES = ['writer', 'portrait', 'volume', 'label', 'volume_labels', 'essay', 'contract'] as const;
 
 class Tables extends Migration {
   override up(): void {
@@ -179,5 +193,6 @@ class Tables extends Migration {
       'create table "volume_labels" ("volume_id" int references "volume", "label_id" int references "label", primary key ("volume_id", "label_id"))',
     );
     this.addSql('create table "essay" ("id" int primary key, "writer_id" int references "writer")');
+    this.addSql('create table "contract" ("writer_id" int primary key references "writer", "terms" text not null)');
   }
 }
