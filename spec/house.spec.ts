@@ -27,6 +27,11 @@ const ROOMS = [
   'index.ts',
 ];
 
+/** What binds a flow for as long as an ORM or a process lives. */
+const BOUND_ONCE = ['database/tenant-database.ts', 'cli/shell-command.ts'];
+
+const BINDS = /^(?!\s*(?:\*|\/[/*])).*(?:AsyncLocalStorage\.(?:snapshot|bind)|AsyncResource\.bind|asyncResource\.bind)\(/m;
+
 /** The folders of `migrations/`, in the same order. */
 const MIGRATIONS = ['set', 'history', 'run'];
 
@@ -59,6 +64,12 @@ describe('The rooms of lib/', () => {
       .filter(each => Number(each.split(': ')[1]) > 300);
 
     expect(long).to.deep.equal([]);
+  });
+
+  it('E1 keeps a flow by keepFlow(): what Node binds stays in memory until a full garbage collection', () => {
+    const binding = [...files].filter(([, source]) => BINDS.test(source)).map(([file]) => file);
+
+    expect(binding).to.have.members(BOUND_ONCE);
   });
 
   it('G3 finds an arrow that points up, and a circle', () => {

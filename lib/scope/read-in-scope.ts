@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { keepFlow } from './async-flow.js';
 import { withScope, type Scope } from './scope.js';
 
 /** Wraps a generator so that each read runs in the given scope. */
@@ -8,7 +8,9 @@ export function readInScope<T>(source: AsyncGenerator<T>, scope: Scope | undefin
 
 /** Wraps a generator so that each read runs in the async context of this call: its scope, its transaction, and every other AsyncLocalStorage. */
 export function readInThisContext<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
-  return wrapReads(source, AsyncLocalStorage.snapshot());
+  const flow = keepFlow();
+
+  return wrapReads(source, fn => flow.runInAsyncScope(fn));
 }
 
 function wrapReads<T>(source: AsyncGenerator<T>, runRead: <Result>(fn: () => Result) => Result): AsyncGenerator<T> {

@@ -1,5 +1,5 @@
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import type { Readable, Writable } from 'node:stream';
+import { keepFlow } from '../../scope/async-flow.js';
 import { innermostScope } from '../../scope/scope.js';
 
 /**
@@ -7,26 +7,34 @@ import { innermostScope } from '../../scope/scope.js';
  * is outside any scope. A stream that is bound twice stays in the first scope, which is the inner one.
  */
 export function keepScopeOfStream(body: Readable): void {
-  body._read = AsyncResource.bind(body._read.bind(body));
-  body._destroy = AsyncResource.bind(body._destroy.bind(body));
+  const flow = keepFlow();
+  const [ownRead, ownDestroy] = [body._read.bind(body), body._destroy.bind(body)];
+  const read: Readable['_read'] = (...args) => flow.runInAsyncScope(ownRead, undefined, ...args);
+  const destroy: Readable['_destroy'] = (...args) => flow.runInAsyncScope(ownDestroy, undefined, ...args);
+
+  // V8 puts a function that is written where it is assigned among the old objects, and the request would stay with it
+  body._read = read;
+  body._destroy = destroy;
 }
 
 /** The same for a web stream. Returns a stream that reads it in the current scope. */
 export function keepScopeOfWebStream(body: ReadableStream): ReadableStream {
+  const flow = keepFlow();
   const reader = body.getReader();
+  const pull = async (controller: ReadableStreamDefaultController): Promise<void> => {
+    const { done, value } = await reader.read();
+
+    if (done) {
+      controller.close();
+    } else {
+      controller.enqueue(value);
+    }
+  };
 
   return new ReadableStream(
     {
-      pull: AsyncResource.bind(async (controller: ReadableStreamDefaultController) => {
-        const { done, value } = await reader.read();
-
-        if (done) {
-          controller.close();
-        } else {
-          controller.enqueue(value);
-        }
-      }),
-      cancel: AsyncResource.bind((reason: unknown) => reader.cancel(reason)),
+      pull: controller => flow.runInAsyncScope(pull, undefined, controller),
+      cancel: reason => flow.runInAsyncScope(() => reader.cancel(reason)),
     },
     // reads nothing before somebody asks
     { highWaterMark: 0 },
@@ -35,7 +43,7 @@ export function keepScopeOfWebStream(body: ReadableStream): ReadableStream {
 
 /** Binds every stream that is piped to the response, to the scope that pipes it or else to the current one. */
 export function keepScopeOfPipes(response: Pick<Writable, 'on'>): void {
-  const inScope = AsyncLocalStorage.snapshot();
+  const flow = keepFlow();
 
   response.on('pipe', (source: unknown) => {
     if (!isReadable(source)) {
@@ -43,7 +51,7 @@ export function keepScopeOfPipes(response: Pick<Writable, 'on'>): void {
     }
 
     if (innermostScope() === undefined) {
-      inScope(keepScopeOfStream, source);
+      flow.runInAsyncScope(keepScopeOfStream, undefined, source);
     } else {
       keepScopeOfStream(source);
     }

@@ -1,29 +1,30 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { AsyncFlow } from '../../scope/async-flow.js';
 import { innermostScope } from '../../scope/scope.js';
 import { isReadable, isUnreadWebStream, keepScopeOfStream, keepScopeOfWebStream } from '../core/keep-scope.js';
 
 /** Goes on in the scope of the request after its body was parsed, and reads streamed replies in it. */
-export function keepScopeOfReplies(app: FastifyInstance, inScopeOf: (request: FastifyRequest) => InScope | undefined): void {
+export function keepScopeOfReplies(app: FastifyInstance, flowOf: (request: FastifyRequest) => AsyncFlow | undefined): void {
   // the parser of a body calls back in the context of the connection
   app.addHook('preValidation', (request, _reply, next) => {
-    const inScope = inScopeOf(request);
+    const flow = flowOf(request);
 
-    if (inScope === undefined) {
+    if (flow === undefined) {
       next();
     } else {
-      inScope(next);
+      flow.runInAsyncScope(next);
     }
   });
 
   app.addHook('onSend', (request, _reply, payload, next) => {
-    const inScope = inScopeOf(request);
-    next(null, inScope === undefined ? payload : boundBody(payload, inScope));
+    const flow = flowOf(request);
+    next(null, flow === undefined ? payload : boundBody(payload, flow));
   });
 }
 
 /** A streamed body that is read in the scope of the request, or in that which the flow is in. Any other body as it is. */
-function boundBody(payload: unknown, inScope: InScope): unknown {
-  return innermostScope() === undefined ? inScope(bind, payload) : bind(payload);
+function boundBody(payload: unknown, flow: AsyncFlow): unknown {
+  return innermostScope() === undefined ? flow.runInAsyncScope(bind, undefined, payload) : bind(payload);
 }
 
 function bind(payload: unknown): unknown {
@@ -41,5 +42,3 @@ function bind(payload: unknown): unknown {
     ? new Response(keepScopeOfWebStream(payload.body), payload)
     : payload;
 }
-
-export type InScope = <Args extends unknown[], Result>(fn: (...args: Args) => Result, ...args: Args) => Result;

@@ -1,11 +1,11 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import { leaveScope } from '../../orm/mikro-context.js';
+import { keepFlow, type AsyncFlow } from '../../scope/async-flow.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import type { Identification, IdentifiedAsTenant } from '../core/identification.js';
 import { identify, type IdentifyOptions } from '../core/identify.js';
 import { runAs } from '../core/run-as.js';
-import { keepScopeOfReplies, type InScope } from './keep-scope.js';
+import { keepScopeOfReplies } from './keep-scope.js';
 import { hostSeenBy, requestOf } from './web-request.js';
 
 export interface TenantContextOptions extends Omit<IdentifyOptions<FastifyRequest>, 'notFound'> {
@@ -44,7 +44,7 @@ export const tenantContext: FastifyPluginCallback<TenantContextOptions> = Object
   (app: FastifyInstance, options: TenantContextOptions, done: (error?: Error) => void): void => {
     const seen = hostSeenBy(app);
     app.decorateRequest(FOUND, undefined as never);
-    app.decorateRequest(IN_SCOPE, undefined as never);
+    app.decorateRequest(FLOW, undefined as never);
     app.decorateRequest('tenant', {
       getter(this: FastifyRequest) {
         return (this as Marked)[FOUND]?.tenant;
@@ -84,7 +84,7 @@ export const tenantContext: FastifyPluginCallback<TenantContextOptions> = Object
       }
     });
 
-    keepScopeOfReplies(app, request => (request as Marked)[IN_SCOPE]);
+    keepScopeOfReplies(app, request => (request as Marked)[FLOW]);
     done();
   },
   // as a plugin that is not encapsulated, and its name
@@ -118,7 +118,7 @@ function enter(identified: Identified, { notFound }: TenantContextOptions, [requ
   const marked = request as Marked;
   const goOn = (error?: Error): void => {
     // that of the scope which the flow is in now
-    marked[IN_SCOPE] = AsyncLocalStorage.snapshot();
+    marked[FLOW] = keepFlow();
     next(error);
   };
 
@@ -141,7 +141,7 @@ function enter(identified: Identified, { notFound }: TenantContextOptions, [requ
 
 const FOUND = Symbol('landlord.found');
 
-const IN_SCOPE = Symbol('landlord.inScope');
+const FLOW = Symbol('landlord.flow');
 
 const IDENTIFIED = Symbol('landlord.identified');
 
@@ -151,7 +151,7 @@ type Identifiable = FastifyRequest['raw'] & { [IDENTIFIED]?: Identified };
 
 type Marked = FastifyRequest & {
   [FOUND]?: IdentifiedAsTenant;
-  [IN_SCOPE]?: InScope;
+  [FLOW]?: AsyncFlow;
 };
 
 type Handled = readonly [request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void];

@@ -9,6 +9,7 @@ import { identify, type IdentifyOptions } from '../core/identify.js';
 import { runAs } from '../core/run-as.js';
 import type { WebRequest } from '../core/web-request.js';
 import { keepScope } from './keep-scope.js';
+import { exposeTenantVariable } from './tenant-variable.js';
 
 export interface TenantContextOptions extends Omit<IdentifyOptions<Context>, 'notFound'>, TrustProxyOption<Context> {
   /**
@@ -60,7 +61,7 @@ export function tenantContext(options: TenantContextOptions = {}): MiddlewareHan
     }
 
     if (found.kind === 'tenant') {
-      c.set('tenant', found.tenant);
+      exposeTenantVariable(c, found);
     }
 
     return runAs(found, async () => {

@@ -1,8 +1,7 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { HttpException } from '@nestjs/common';
 import type { HttpTenantError } from '../../errors/index.js';
 import { leaveScope } from '../../orm/mikro-context.js';
-import type { InScope } from '../fastify/keep-scope.js';
+import { keepFlow, type AsyncFlow } from '../../scope/async-flow.js';
 import { exposeTenant } from '../core/found-tenant.js';
 import { identify } from '../core/identify.js';
 import { keepScopeOfPipes } from '../core/keep-scope.js';
@@ -21,7 +20,7 @@ export function tenantMiddleware(
     const identified = identify(requestOf(req), options, req);
     const found = identified instanceof Promise ? await identified : identified;
     const goOn = (error?: unknown): void => {
-      req[IN_SCOPE] = AsyncLocalStorage.snapshot();
+      req[FLOW] = keepFlow();
       next(error);
     };
 
@@ -45,9 +44,9 @@ export function tenantMiddleware(
   };
 }
 
-/** In which scope the request is served, by the request of Node. */
-export function inScopeOf(raw: object): InScope | undefined {
-  return (raw as Marked)[IN_SCOPE];
+/** The flow in which the request is served, by the request of Node. */
+export function flowOf(raw: object): AsyncFlow | undefined {
+  return (raw as Marked)[FLOW];
 }
 
 function toException(error: HttpTenantError, res: { setHeader(name: string, value: string): unknown }): HttpException {
@@ -57,8 +56,8 @@ function toException(error: HttpTenantError, res: { setHeader(name: string, valu
   return new HttpException(error.message, error.status, { cause: error });
 }
 
-const IN_SCOPE = Symbol('landlord.inScope');
+const FLOW = Symbol('landlord.flow');
 
 interface Marked {
-  [IN_SCOPE]?: InScope;
+  [FLOW]?: AsyncFlow;
 }

@@ -20,7 +20,7 @@ import { PathPattern } from '../core/path-pattern.js';
 import type { WebRequest } from '../core/web-request.js';
 import { TENANTS_MODULE_OPTIONS, type TenantsModuleOptions } from './options.js';
 import { TenantInterceptor } from './tenant-interceptor.js';
-import { inScopeOf, tenantMiddleware } from './tenant-middleware.js';
+import { flowOf, tenantMiddleware } from './tenant-middleware.js';
 
 /** The options of `TenantsModule.forRootAsync()`. */
 export interface TenantsModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
@@ -90,7 +90,7 @@ function moduleWith(options: FactoryProvider): DynamicModule {
 
 function requestsOfFastify(app: Parameters<typeof hostSeenBy>[0]): (raw: any) => WebRequest {
   const seen = hostSeenBy(app);
-  keepScopeOfReplies(app, request => inScopeOf(request.raw));
+  keepScopeOfReplies(app, request => flowOf(request.raw));
 
   return raw => ({ ...requestOfFastify(seen(raw)), url: sentUrlOf(raw) ?? raw.originalUrl ?? raw.url });
 }

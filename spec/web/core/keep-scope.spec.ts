@@ -1,0 +1,69 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect } from 'chai';
+import type { Request, Response } from 'express';
+import { keepFlow } from '../../../dist/scope/async-flow.js';
+import { readInThisContext } from '../../../dist/scope/read-in-scope.js';
+import { exposeTenant } from '../../../dist/web/core/found-tenant.js';
+import { keepScopeOfPipes, keepScopeOfStream, keepScopeOfWebStream } from '../../../dist/web/core/keep-scope.js';
+import { mount } from '../../../dist/web/express/mount.js';
+
+describe('What a request is given', () => {
+  const storage = new AsyncLocalStorage<unknown>();
+
+  const request = (): Request =>
+    Object.assign(new IncomingMessage(new Socket()), { url: '/t/acme/books', baseUrl: '', body: storage.getStore() }) as Request;
+
+  const KEEPERS: Readonly<Record<string, () => unknown>> = {
+    keepFlow,
+    keepScopeOfPipes: () => keepScopeOfPipes(new ServerResponse(request())),
+    keepScopeOfStream: () => keepScopeOfStream(new Readable({ read: () => undefined })),
+    keepScopeOfWebStream: () => keepScopeOfWebStream(new ReadableStream()),
+    exposeTenant: () => exposeTenant(request(), { tenant: storage.getStore() } as never),
+    mount: () => mount(request(), new ServerResponse(request()) as Response, '/t/acme'),
+    readInThisContext: () => readInThisContext((async function* () {})()),
+  };
+
+  for (const [name, keep] of Object.entries(KEEPERS)) {
+    it(`E1 ${name} leaves the request to the next garbage collection of young objects`, async () => {
+      const visit = (): unknown =>
+        storage.run(
+          Array.from({ length: ELEMENTS }, () => 1),
+          keep,
+        );
+      visit();
+      const before = heap('major');
+
+      for (let request = 0; request < REQUESTS; request += 1) {
+        visit();
+      }
+
+      await setImmediate();
+      // what has survived two is old
+      heap('minor');
+      expect(heap('minor') - before).to.be.below((REQUESTS * ELEMENTS * BYTES_OF_ELEMENT) / 4);
+    });
+  }
+});
+
+function heap(type: 'major' | 'minor'): number {
+  collectGarbage({ type });
+
+  return process.memoryUsage().heapUsed;
+}
+
+setFlagsFromString('--expose-gc');
+
+const collectGarbage = runInNewContext('gc') as (options: { readonly type: 'major' | 'minor' }) => void;
+
+const REQUESTS = 300;
+
+const ELEMENTS = 10_000;
+
+/** At least: with compressed pointers. */
+const BYTES_OF_ELEMENT = 4;
