@@ -3,6 +3,7 @@ import { currentScope } from '../scope/scope.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
+import { mayHoldEntities, refuseForeignEntities } from './foreign-entities.js';
 import { refuseSchemaOfShared } from './schema-of-shared.js';
 
 /** Gives the entity factory of an EntityManager that EntityManager's tenant, as fast as `giveTenantTo` does. */
@@ -51,6 +52,7 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
   ): object {
     if (options.schema !== undefined) {
       refuseOtherSchema(this.owner, entityName, options.schema);
+      refuseForeignKey(this.owner, { entityName, id, schema: options.schema });
 
       return super.createReference(entityName, id, options, ...rest);
     }
@@ -58,6 +60,7 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
     // A reference that is not merged belongs to no EntityManager, and the factory that makes it for `ref()` is nobody's. Any other one
     // belongs to the EntityManager, whose identity map must not hold another tenant's entities.
     const schema = options.merge === false ? (schemaHere(this.owner.config) ?? this.owner.schema) : this.owner.schema;
+    refuseForeignKey(this.owner, { entityName, id, schema });
 
     return super.createReference(entityName, id, schema === undefined ? options : { ...options, schema }, ...rest);
   }
@@ -83,6 +86,24 @@ function refuseOtherSchema({ config, schema: own }: Owner, entityName: Args<'cre
   }
 }
 
+/**
+ * Refuses a key that is made of another tenant's entities: MikroORM takes their keys, and the reference would be to a row of the own tenant. Most
+ * keys, and those of all rows that are read, are values.
+ *
+ * @throws CrossTenantError `CROSS_TENANT`
+ */
+function refuseForeignKey({ config }: Owner, { entityName, id, schema }: KeyOfReference): void {
+  if (typeof id !== 'object' || id === null || !mayHoldEntities(id)) {
+    return;
+  }
+
+  const rules = TenantRules.find(config);
+
+  if (rules !== undefined) {
+    refuseForeignEntities([id], schema, { rules, scope: rules.scope, entity: rules.metadata.find(entityName)?.className });
+  }
+}
+
 /** The schema of the entity whose constructor is running, else of the scope. */
 function schemaHere(config: Configuration): string | undefined {
   const scope = currentScope(config);
@@ -93,6 +114,12 @@ function schemaHere(config: Configuration): string | undefined {
 /** What is being made. A class may have properties that `ref()` initialises. No work is interleaved with a constructor. */
 let madeConfig: Configuration | undefined;
 let madeSchema: string | undefined;
+
+interface KeyOfReference {
+  readonly entityName: Args<'createReference'>[0];
+  readonly id: Args<'createReference'>[1];
+  readonly schema: string | undefined;
+}
 
 interface Owner extends ScopedEm {
   readonly config: Configuration;
