@@ -1,4 +1,14 @@
-import { Cursor, EntityHelper, helper, JsonType, Reference, ReferenceKind, Utils, type EntityProperty } from '@mikro-orm/core';
+import {
+  Cursor,
+  EntityHelper,
+  helper,
+  JsonType,
+  Reference,
+  ReferenceKind,
+  Utils,
+  type Configuration,
+  type EntityProperty,
+} from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
 import { entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity } from './relations.js';
 import { holdsCarried, refuseCarried } from '../scope/carried-tenants.js';
@@ -28,7 +38,7 @@ export function refuseForeignEntities(
   refuseCarried(given, own);
   const seen = new Set<object>();
   const meta = entity === undefined ? undefined : rules.metadata.getByClassName(entity, false);
-  const at = { path: entity === undefined ? [] : [entity], seen, properties: meta?.properties, isData: true };
+  const at = { config: rules.config, path: entity === undefined ? [] : [entity], seen, properties: meta?.properties, isData: true };
 
   for (const value of given) {
     refuseIn(value, own, at);
@@ -40,13 +50,13 @@ export function refuseForeignEntities(
  *
  * @throws CrossTenantError `CROSS_TENANT`
  */
-export function refuseForeignRelations(entity: unknown): void {
+export function refuseForeignRelations(entity: unknown, config: Configuration): void {
   if (!Utils.isEntity<object>(entity)) {
     return;
   }
 
   const { __meta: meta, __schema: schema } = helper(entity);
-  const foreign = schema === undefined || !isTenantEntity(meta.root) ? undefined : firstForeignEntity(entity, schema);
+  const foreign = schema === undefined || !isTenantEntity(meta.root) ? undefined : firstForeignEntity(entity, schema, config);
 
   if (schema !== undefined && foreign !== undefined) {
     throw CrossTenantError.relation(foreign.property, schema, foreign.schemaName);
@@ -85,10 +95,12 @@ export function holdsOnlyOwn(value: unknown, wanted: WantedTenant, depth: number
 
   if (isEntity || value instanceof Reference) {
     const entity: object = value instanceof Reference ? value.unwrap() : value;
-    const { schemaName, known } = wanted.find();
+    const { schemaName, config, known } = wanted.find();
 
     return (
-      schemaName !== undefined && isOwnEntity(entity, schemaName, known) && firstForeignEntity(entity, schemaName, known) === undefined
+      schemaName !== undefined &&
+      isOwnEntity(entity, schemaName, known) &&
+      firstForeignEntity(entity, schemaName, config, known) === undefined
     );
   }
 
@@ -130,6 +142,8 @@ export interface WantedTenant {
 export interface OwnTenant {
   /** Undefined where there is none. */
   readonly schemaName: string | undefined;
+  /** That of the ORM. */
+  readonly config: Configuration;
   /** The EntityManager, if `belongsTo` has said that it is of the scope. */
   readonly known: object | undefined;
 }
@@ -218,15 +232,15 @@ function below(at: Place, key: string): Place {
   return { ...at, path, properties, isData: isInner };
 }
 
-function refuseEntity(entity: object, own: string, { path }: Place): void {
-  const schema = foreignSchema(entity, own);
+function refuseEntity(entity: object, own: string, { path, config }: Place): void {
+  const schema = foreignSchema(entity, own, config);
 
   if (schema !== undefined) {
     const property = path.length > 1 ? path.join('.') : undefined;
     throw CrossTenantError.givenEntity(helper(entity).__meta.className, [own, schema], property);
   }
 
-  const foreign = firstForeignEntity(entity, own);
+  const foreign = firstForeignEntity(entity, own, config);
 
   if (foreign !== undefined) {
     throw CrossTenantError.givenEntity(helper(foreign.entity).__meta.className, [own, foreign.schemaName], foreign.property);
@@ -234,6 +248,7 @@ function refuseEntity(entity: object, own: string, { path }: Place): void {
 }
 
 interface Place {
+  readonly config: Configuration;
   /** The entity that the data is of, and the properties that lead to this part of it. */
   readonly path: readonly string[];
   readonly seen: Set<object>;

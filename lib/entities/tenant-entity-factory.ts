@@ -1,5 +1,5 @@
 import { EntityFactory, helper, type Configuration } from '@mikro-orm/core';
-import { currentScope } from '../scope/scope.js';
+import { currentScope, innermostScope } from '../scope/scope.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
@@ -59,7 +59,7 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
 
     // A reference that is not merged belongs to no EntityManager, and the factory that makes it for `ref()` is nobody's. Any other one
     // belongs to the EntityManager, whose identity map must not hold another tenant's entities.
-    const schema = options.merge === false ? (schemaHere(this.owner.config) ?? this.owner.schema) : this.owner.schema;
+    const schema = options.merge === false ? (schemaHere(this.owner) ?? this.owner.schema) : this.owner.schema;
     refuseForeignKey(this.owner, { entityName, id, schema });
 
     return super.createReference(entityName, id, schema === undefined ? options : { ...options, schema }, ...rest);
@@ -104,11 +104,17 @@ function refuseForeignKey({ config }: Owner, { entityName, id, schema }: KeyOfRe
   }
 }
 
-/** The schema of the entity whose constructor is running, else of the scope. */
-function schemaHere(config: Configuration): string | undefined {
-  const scope = currentScope(config);
+/**
+ * The schema of the entity whose constructor is running, else of the scope. The factory that makes a reference for `ref()` is that of the ORM which
+ * was opened last, and another ORM may have the same classes: it takes what is being made, or the scope that the flow is in, whosever it is.
+ */
+function schemaHere({ config, schema }: Owner): string | undefined {
+  const isNobodys = schema === undefined;
+  const made = isNobodys || madeConfig === config ? madeSchema : undefined;
+  const own = currentScope(config);
+  const scope = own === undefined && isNobodys ? innermostScope() : own;
 
-  return (madeConfig === config ? madeSchema : undefined) ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
+  return made ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
 }
 
 /** What is being made. A class may have properties that `ref()` initialises. No work is interleaved with a constructor. */
