@@ -13,6 +13,7 @@ import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { OrmOption } from '../scope/live-orms.js';
 import { heldScopeOf, publicScope, scopeOf, type IdentifiedTenant } from '../scope/make-scope.js';
+import { refuseRowOfOther } from '../scope/same-database.js';
 import { innermostScope, type Scope } from '../scope/scope.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { Tenancy } from '../tenancy.js';
@@ -163,6 +164,10 @@ async function findOrFail<Tenant extends TenantMixin<unknown>>(
 
   const schemaName = typeof tenant === 'string' ? tenant : tenant.schemaName;
   let row = typeof tenant === 'string' ? undefined : tenant;
+
+  if (row !== undefined) {
+    refuseRowOfOther(row, rules.config);
+  }
 
   if (row !== undefined && rules.isPublicTenant(row)) {
     return { row, identity: undefined };

@@ -5,6 +5,7 @@ import { PublicContextRequiredError, UnknownTenantError } from '../errors/index.
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import { isDeletedName } from '../postgres/schema-name.js';
 import { publicScope } from '../scope/make-scope.js';
+import { refuseRowOfOther } from '../scope/same-database.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import type { WrappedOrm } from '../scope/wrapped-orm.js';
 import type { Tenancy } from '../tenancy.js';
@@ -50,7 +51,7 @@ export abstract class ServiceBase {
    * @internal
    */
   protected async loadLocked(em: TenantEntityManager, tenant: TenantMixin<unknown> | string): Promise<TenantMixin<unknown>> {
-    const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
+    const where = typeof tenant === 'string' ? { schemaName: tenant } : this.#keyOf(tenant);
     const options = { lockMode: LockMode.PESSIMISTIC_WRITE, filters: false, ...NOT_CACHED } as const;
     // an entity that was never stored may have no key yet
     const row = where == null ? null : await em.findOne(this.database.options.tenant, where, options);
@@ -68,7 +69,7 @@ export abstract class ServiceBase {
    * @internal
    */
   protected async schemaNameOf(tenant: TenantMixin<unknown> | string): Promise<string> {
-    const where = typeof tenant === 'string' ? { schemaName: tenant } : (wrap(tenant, true).getPrimaryKey() as object | null | undefined);
+    const where = typeof tenant === 'string' ? { schemaName: tenant } : this.#keyOf(tenant);
     const [row] = where == null ? [] : await this.database.tenants.findAll(where);
 
     if (row === undefined) {
@@ -76,6 +77,12 @@ export abstract class ServiceBase {
     }
 
     return row.schemaName;
+  }
+
+  #keyOf(tenant: TenantMixin<unknown>): object | null | undefined {
+    refuseRowOfOther(tenant, this.rules.config);
+
+    return wrap(tenant, true).getPrimaryKey() as object | null | undefined;
   }
 
   /** @internal */

@@ -1,7 +1,7 @@
 import { TenantChangedError } from '../errors/index.js';
 import { attachRollbackError, connectionWasLost, hasSqlState } from '../postgres/sql-state.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
-import { assertSchemasSql, CHANGED, commitSql, NOT_THERE } from './schema-check-sql.js';
+import { assertSchemasSql, CHANGED, commitSql, isOfCheck, NOT_THERE } from './schema-check-sql.js';
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
 import { addServed } from './tenants-of-client.js';
 import { queryOf } from './settings-sql.js';
@@ -283,7 +283,7 @@ export class CheckedConnection implements DatabaseConnection {
       await this.#driver.rollbackTransaction(this.inner);
       this.#hasEnded = true;
       this.#transaction = undefined;
-      throw await this.#check.whatChanged(tenants, error, this.#send);
+      throw await this.#check.whatChanged(tenants, error, this.#send, { isOnlyCheck: isOfCheck(error) });
     }
 
     throw error;

@@ -60,5 +60,15 @@ const ofOne = new WeakMap<TenantIdentity, ReturnType<typeof textsOf>>();
 /** SQLSTATE of a division by zero. */
 export const CHANGED = ['22012'] as const;
 
+/**
+ * Whether a division by zero in the message that commits is that of the check. All else in it is what was deferred until then, which is run by
+ * triggers: PostgreSQL says where in a function it has failed.
+ */
+export function isOfCheck(error: unknown): boolean {
+  const { routine, where } = (error ?? {}) as { readonly routine?: unknown; readonly where?: unknown };
+
+  return routine === 'int4div' && where === undefined;
+}
+
 /** SQLSTATEs of a table and of a schema that is not there. */
 export const NOT_THERE = ['42P01', '3F000'] as const;

@@ -76,9 +76,17 @@ export class TenantCheck {
     return undefined;
   }
 
-  /** What an error tells that a tenant may be the reason of. The user's own SQL may have failed of the same. */
-  async whatChanged(tenants: Iterable<TenantIdentity>, cause: unknown, send: Send): Promise<unknown> {
-    const changed = await this.firstChanged(tenants, send);
+  /**
+   * What an error tells that a tenant may be the reason of. The user's own SQL may have failed of the same, unless only the check can have. Then a
+   * tenant that has its name now had lost it for a moment.
+   */
+  async whatChanged(
+    tenants: readonly TenantIdentity[],
+    cause: unknown,
+    send: Send,
+    { isOnlyCheck = false }: { readonly isOnlyCheck?: boolean } = {},
+  ): Promise<unknown> {
+    const changed = (await this.firstChanged(tenants, send)) ?? (isOnlyCheck ? tenants[0] : undefined);
 
     return changed === undefined ? cause : new TenantChangedError(changed.schemaName, { cause });
   }

@@ -1,4 +1,4 @@
-import { helper, type ChangeSet, type Collection, type EntityManager, type UnitOfWork } from '@mikro-orm/core';
+import { helper, type ChangeSet, type Configuration, type Collection, type EntityManager, type UnitOfWork } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
 import type { Scope } from '../scope/scope.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
@@ -128,7 +128,7 @@ function checkOwners(flush: Flush, look: Look): ReadonlySet<object> | undefined 
 }
 
 // MikroORM removes a unique value from its entity, and writes it after the other changes
-function checkPostponed({ uow }: Flush): void {
+function checkPostponed({ uow, rules }: Flush): void {
   for (const [entity, names, values] of uow.getExtraUpdates()) {
     const { __meta: meta, __schema: schema } = helper(entity);
 
@@ -138,7 +138,7 @@ function checkPostponed({ uow }: Flush): void {
 
     for (const [index, name] of [names].flat().entries()) {
       for (const value of entitiesOf(Array.isArray(names) ? (values as unknown[])[index] : values)) {
-        const foreign = foreignSchema(value, schema);
+        const foreign = foreignSchema(value, schema, rules.config);
 
         if (foreign !== undefined) {
           throw CrossTenantError.relation(`${meta.className}.${name}`, schema, foreign);
@@ -166,8 +166,8 @@ function checkEntity(entity: object, look: Look, flush: Flush): void {
   }
 }
 
-function checkRelations(entity: object, schemaName: string, { known }: Look): void {
-  const foreign = firstForeignEntity(entity, schemaName, known);
+function checkRelations(entity: object, schemaName: string, { config, known }: Look): void {
+  const foreign = firstForeignEntity(entity, schemaName, config, known);
 
   if (foreign !== undefined) {
     throw CrossTenantError.relation(foreign.property, schemaName, foreign.schemaName);
@@ -175,7 +175,7 @@ function checkRelations(entity: object, schemaName: string, { known }: Look): vo
 }
 
 function refuseForeignOwner(entity: object, own: string, { known }: Look, flush: Flush): void {
-  const schema = isOwnEntity(entity, own, known) ? undefined : foreignSchema(entity, own);
+  const schema = isOwnEntity(entity, own, known) ? undefined : foreignSchema(entity, own, flush.rules.config);
 
   if (schema !== undefined) {
     throw CrossTenantError.foreignFlush(helper(entity).__meta.className, [own, schema], pathTo(entity, own, flush));
@@ -183,9 +183,15 @@ function refuseForeignOwner(entity: object, own: string, { known }: Look, flush:
 }
 
 function lookAt(flush: Flush, changeSets?: readonly ChangeSet<object>[]): Look {
-  const { scope } = flush.rules;
+  const { config, scope } = flush.rules;
 
-  return { own: tenantOf(flush, scope, changeSets), known: belongsTo(flush.em, scope) ? flush.em : undefined, scope, checked: undefined };
+  return {
+    config,
+    own: tenantOf(flush, scope, changeSets),
+    known: belongsTo(flush.em, scope) ? flush.em : undefined,
+    scope,
+    checked: undefined,
+  };
 }
 
 /** The tenant of a flush: the scope's, else the EntityManager's, else that of the first changed entity. */
@@ -218,6 +224,7 @@ function pathTo(entity: object, own: string, { uow }: Flush): string | undefined
 
 /** What is asked for once for all entities of a flush. It holds until the next `await`. */
 interface Look {
+  readonly config: Configuration;
   readonly own: string | undefined;
   /** The EntityManager, if it is known to be of the scope. */
   readonly known: object | undefined;

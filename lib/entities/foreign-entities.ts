@@ -1,4 +1,14 @@
-import { Cursor, EntityHelper, helper, Reference, Utils } from '@mikro-orm/core';
+import {
+  Cursor,
+  EntityHelper,
+  helper,
+  JsonType,
+  Reference,
+  ReferenceKind,
+  Utils,
+  type Configuration,
+  type EntityProperty,
+} from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
 import { entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity } from './relations.js';
 import { holdsCarried, refuseCarried } from '../scope/carried-tenants.js';
@@ -27,9 +37,11 @@ export function refuseForeignEntities(
 
   refuseCarried(given, own);
   const seen = new Set<object>();
+  const meta = entity === undefined ? undefined : rules.metadata.getByClassName(entity, false);
+  const at = { config: rules.config, path: entity === undefined ? [] : [entity], seen, properties: meta?.properties, isData: true };
 
   for (const value of given) {
-    refuseIn(value, own, { path: entity === undefined ? [] : [entity], seen, isGiven: true });
+    refuseIn(value, own, at);
   }
 }
 
@@ -38,13 +50,13 @@ export function refuseForeignEntities(
  *
  * @throws CrossTenantError `CROSS_TENANT`
  */
-export function refuseForeignRelations(entity: unknown): void {
+export function refuseForeignRelations(entity: unknown, config: Configuration): void {
   if (!Utils.isEntity<object>(entity)) {
     return;
   }
 
   const { __meta: meta, __schema: schema } = helper(entity);
-  const foreign = schema === undefined || !isTenantEntity(meta.root) ? undefined : firstForeignEntity(entity, schema);
+  const foreign = schema === undefined || !isTenantEntity(meta.root) ? undefined : firstForeignEntity(entity, schema, config);
 
   if (schema !== undefined && foreign !== undefined) {
     throw CrossTenantError.relation(foreign.property, schema, foreign.schemaName);
@@ -83,10 +95,12 @@ export function holdsOnlyOwn(value: unknown, wanted: WantedTenant, depth: number
 
   if (isEntity || value instanceof Reference) {
     const entity: object = value instanceof Reference ? value.unwrap() : value;
-    const { schemaName, known } = wanted.find();
+    const { schemaName, config, known } = wanted.find();
 
     return (
-      schemaName !== undefined && isOwnEntity(entity, schemaName, known) && firstForeignEntity(entity, schemaName, known) === undefined
+      schemaName !== undefined &&
+      isOwnEntity(entity, schemaName, known) &&
+      firstForeignEntity(entity, schemaName, config, known) === undefined
     );
   }
 
@@ -128,6 +142,8 @@ export interface WantedTenant {
 export interface OwnTenant {
   /** Undefined where there is none. */
   readonly schemaName: string | undefined;
+  /** That of the ORM. */
+  readonly config: Configuration;
   /** The EntityManager, if `belongsTo` has said that it is of the scope. */
   readonly known: object | undefined;
 }
@@ -157,7 +173,7 @@ function refuseIn(given: unknown, own: string, at: Place): void {
   } else if (isData(value, at)) {
     // MikroORM writes what an object inherits too
     for (const key in value) {
-      refuseIn(value[key], own, { ...at, path: key.startsWith('$') ? at.path : [...at.path, key], isGiven: false });
+      refuseIn(value[key], own, below(at, key));
     }
   } else {
     // it may be given as data elsewhere
@@ -165,11 +181,8 @@ function refuseIn(given: unknown, own: string, at: Place): void {
   }
 }
 
-/**
- * Whether MikroORM takes the object for data or a condition. It takes an instance of any class for data where it is given as such, and one of an
- * embeddable's in it. An object in the place of a value is not looked into.
- */
-function isData(value: unknown, { isGiven }: Place): value is Readonly<Record<string, unknown>> {
+/** Whether MikroORM takes the object for data or a condition. It takes an instance of any class for data where data is expected. */
+function isData(value: unknown, at: Place): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) {
     return false;
   }
@@ -178,7 +191,7 @@ function isData(value: unknown, { isGiven }: Place): value is Readonly<Record<st
     return true;
   }
 
-  if (isGiven) {
+  if (at.isData) {
     return !(value instanceof Date || value instanceof Cursor || ArrayBuffer.isView(value) || holdsCarried(value));
   }
 
@@ -188,15 +201,46 @@ function isData(value: unknown, { isGiven }: Place): value is Readonly<Record<st
   return wrapped?.__meta.embeddable === true;
 }
 
-function refuseEntity(entity: object, own: string, { path }: Place): void {
-  const schema = foreignSchema(entity, own);
+/**
+ * The part of the data that the key leads to. An object of any class is looked into in an embedded property, a relation and a JSON column. In the
+ * place of another value it is not: it may lead to all that the application has, such as a service that is the parameter of a filter.
+ */
+function below(at: Place, key: string): Place {
+  if (key.startsWith('$')) {
+    return at;
+  }
+
+  const path = [...at.path, key];
+  let { properties } = at;
+  let isInner = at.isInJson === true;
+
+  // the key of a condition may begin with the alias of a table
+  for (const name of key.split('.')) {
+    const property = properties?.[name];
+
+    if (property !== undefined) {
+      const isJson = property.customType instanceof JsonType;
+      isInner = isJson || property.kind !== ReferenceKind.SCALAR;
+      properties = property.kind === ReferenceKind.EMBEDDED ? property.embeddedProps : property.targetMeta?.properties;
+
+      if (isJson && property.kind === ReferenceKind.SCALAR) {
+        return { ...at, path, properties: undefined, isData: true, isInJson: true };
+      }
+    }
+  }
+
+  return { ...at, path, properties, isData: isInner };
+}
+
+function refuseEntity(entity: object, own: string, { path, config }: Place): void {
+  const schema = foreignSchema(entity, own, config);
 
   if (schema !== undefined) {
     const property = path.length > 1 ? path.join('.') : undefined;
     throw CrossTenantError.givenEntity(helper(entity).__meta.className, [own, schema], property);
   }
 
-  const foreign = firstForeignEntity(entity, own);
+  const foreign = firstForeignEntity(entity, own, config);
 
   if (foreign !== undefined) {
     throw CrossTenantError.givenEntity(helper(foreign.entity).__meta.className, [own, foreign.schemaName], foreign.property);
@@ -204,9 +248,16 @@ function refuseEntity(entity: object, own: string, { path }: Place): void {
 }
 
 interface Place {
+  readonly config: Configuration;
   /** The entity that the data is of, and the properties that lead to this part of it. */
   readonly path: readonly string[];
   readonly seen: Set<object>;
-  /** Whether this is an argument of the call, or in a list that is one. */
-  readonly isGiven: boolean;
+  /** The properties that it may have, where that is known. */
+  readonly properties: Properties | undefined;
+  /** Whether an object of any class is data here: where data was given, and in the place of what consists of properties. */
+  readonly isData: boolean;
+  /** Whether it is in a JSON column, where all is data. */
+  readonly isInJson?: boolean;
 }
+
+type Properties = Readonly<Record<string, EntityProperty | undefined>>;

@@ -59,14 +59,21 @@ export function loadInSchema<Loader extends DataLoaderLike>(loader: Loader, em: 
     load: async (...[[target, options, ...others], ...rest]: LoadArgs): Promise<unknown> => {
       const entity = Utils.isCollection(target) ? target.owner : (target as { unwrap(): object }).unwrap();
       const { __meta: meta, __schema } = helper(entity);
+      const guard = guardContextOf(em.config);
+      // MikroORM turns them into JSON, which holds the data of an entity and no longer says whose it is
+      const given = options === undefined ? [] : Object.values(options);
+      const of = Utils.isCollection(target) ? target.property.targetMeta : meta;
 
       if (!isTenantEntity(meta.root)) {
+        refuseForeignEntities(given, em.schema, { ...guard, entity: of?.className });
+
         return loader.load([target, options, ...others], ...rest);
       }
 
       const schema = options?.schema ?? __schema;
       em.getDriver().getSchemaName(meta, schema === undefined ? {} : { schema });
-      refuseForeignEntities([entity], schema, guardContextOf(em.config));
+      refuseForeignEntities([entity], schema, guard);
+      refuseForeignEntities(given, schema, { ...guard, entity: of?.className });
 
       return loader.load([target, schema === undefined ? options : { ...options, schema }, ...others], ...rest);
     },

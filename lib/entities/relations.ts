@@ -1,4 +1,14 @@
-import { Collection, EntityHelper, helper, Reference, Utils, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
+import {
+  Collection,
+  EntityHelper,
+  helper,
+  Reference,
+  Utils,
+  type Configuration,
+  type EntityMetadata,
+  type EntityProperty,
+} from '@mikro-orm/core';
+import { isSameDatabase } from '../scope/same-database.js';
 import { currentScope, type Scope } from '../scope/scope.js';
 import { isSameTenant } from '../scope/tenant-identity.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
@@ -14,16 +24,17 @@ export interface Referred {
 
 /**
  * The first entity of another tenant that this entity refers to directly: by a foreign key, also one of an embeddable, or in a collection. An
- * entity without a schema is accepted. It is new or only a key, and gets the tenant that it is stored in.
+ * entity without a schema is accepted. It is new or only a key, and gets the tenant that it is stored in. `config` is that of the ORM that
+ * reads or writes.
  */
-export function firstForeignEntity(entity: object, schemaName: string, known?: object): Referred | undefined {
+export function firstForeignEntity(entity: object, schemaName: string, config: Configuration, known?: object): Referred | undefined {
   const { __meta: meta } = helper(entity);
 
   for (const property of tenantRelationsOf(meta).all) {
     // a flush comes here for every relation of every entity
     const value =
       property.embedded === undefined ? (entity as Readonly<Record<string, unknown>>)[property.name] : valueOf(entity, meta, property);
-    const found = isKnownOwn(value, schemaName, known) ? undefined : foreignIn(value, schemaName);
+    const found = isKnownOwn(value, schemaName, known) ? undefined : foreignIn(value, schemaName, config);
 
     if (found !== undefined) {
       return { ...found, property: propertyName(meta, property) };
@@ -49,12 +60,13 @@ export function propertyTo(entity: object, target: object): string | undefined {
 }
 
 /**
- * The schema of a tenant entity. Undefined if it has none, or the given one, unless another tenant had that name when the entity was loaded.
+ * The schema of a tenant entity. Undefined if it has none, or the given one, unless another tenant had that name when the entity was loaded, or
+ * has it in another database.
  */
-export function foreignSchema(entity: object, schemaName: string): string | undefined {
+export function foreignSchema(entity: object, schemaName: string, config: Configuration): string | undefined {
   const { __meta: meta, __schema: schema, __em: em } = helper(entity);
 
-  return schema !== undefined && (schema !== schemaName || isOfOther(em)) && isTenantEntity(meta.root) ? schema : undefined;
+  return schema !== undefined && (schema !== schemaName || isOfOther(em, config)) && isTenantEntity(meta.root) ? schema : undefined;
 }
 
 /**
@@ -95,18 +107,22 @@ export function isOwnEntity(value: unknown, schemaName: string, known: object | 
 export function belongsTo(em: ScopedEm, scope: Scope | undefined): boolean {
   const { boundScope: bound } = em;
 
-  return bound?.kind !== 'tenant' || bound === scope || !isOfOther(em);
+  return bound?.kind !== 'tenant' || bound === scope || !isOfOther(em, bound.config);
 }
 
-/** Whether the EntityManager belongs to another tenant than the scope, and both have or had the same name. */
-function isOfOther(em: ScopedEm | undefined): boolean {
+/** Whether the EntityManager belongs to another tenant than the scope, and both have or had the same name, or are in two databases. */
+function isOfOther(em: (ScopedEm & { readonly config?: Configuration }) | undefined, config: Configuration): boolean {
+  if (em?.config !== undefined && !isSameDatabase(em.config, config)) {
+    return true;
+  }
+
   const bound = em?.boundScope;
 
   if (bound?.kind !== 'tenant') {
     return false;
   }
 
-  const scope = currentScope(bound.config);
+  const scope = currentScope(config);
 
   return scope?.kind === 'tenant' && scope.schemaName === bound.schemaName && !isSameTenant(scope.identity, bound.identity);
 }
@@ -119,14 +135,14 @@ export function entitiesOf(value: unknown): readonly object[] {
 }
 
 // a flush calls this for every relation of every entity. Most relations are empty, so no array is created for them
-function foreignIn(value: unknown, schemaName: string): Omit<Referred, 'property'> | undefined {
+function foreignIn(value: unknown, schemaName: string, config: Configuration): Omit<Referred, 'property'> | undefined {
   if (value === undefined || value === null) {
     return undefined;
   }
 
   if (Array.isArray(value)) {
     for (const item of value) {
-      const found = foreignIn(item, schemaName);
+      const found = foreignIn(item, schemaName, config);
 
       if (found !== undefined) {
         return found;
@@ -139,14 +155,14 @@ function foreignIn(value: unknown, schemaName: string): Omit<Referred, 'property
   const target: unknown = Reference.unwrapReference(value);
 
   if (Utils.isCollection<object>(target)) {
-    return foreignIn(target.getItems(false), schemaName);
+    return foreignIn(target.getItems(false), schemaName, config);
   }
 
   if (!Utils.isEntity<object>(target)) {
     return undefined;
   }
 
-  const schema = foreignSchema(target, schemaName);
+  const schema = foreignSchema(target, schemaName, config);
 
   return schema === undefined ? undefined : { entity: target, schemaName: schema };
 }

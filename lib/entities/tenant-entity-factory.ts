@@ -1,8 +1,9 @@
 import { EntityFactory, helper, type Configuration } from '@mikro-orm/core';
-import { currentScope } from '../scope/scope.js';
+import { currentScope, innermostScope } from '../scope/scope.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
+import { mayHoldEntities, refuseForeignEntities } from './foreign-entities.js';
 import { refuseSchemaOfShared } from './schema-of-shared.js';
 
 /** Gives the entity factory of an EntityManager that EntityManager's tenant, as fast as `giveTenantTo` does. */
@@ -51,13 +52,15 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
   ): object {
     if (options.schema !== undefined) {
       refuseOtherSchema(this.owner, entityName, options.schema);
+      refuseForeignKey(this.owner, { entityName, id, schema: options.schema });
 
       return super.createReference(entityName, id, options, ...rest);
     }
 
     // A reference that is not merged belongs to no EntityManager, and the factory that makes it for `ref()` is nobody's. Any other one
     // belongs to the EntityManager, whose identity map must not hold another tenant's entities.
-    const schema = options.merge === false ? (schemaHere(this.owner.config) ?? this.owner.schema) : this.owner.schema;
+    const schema = options.merge === false ? (schemaHere(this.owner) ?? this.owner.schema) : this.owner.schema;
+    refuseForeignKey(this.owner, { entityName, id, schema });
 
     return super.createReference(entityName, id, schema === undefined ? options : { ...options, schema }, ...rest);
   }
@@ -83,16 +86,46 @@ function refuseOtherSchema({ config, schema: own }: Owner, entityName: Args<'cre
   }
 }
 
-/** The schema of the entity whose constructor is running, else of the scope. */
-function schemaHere(config: Configuration): string | undefined {
-  const scope = currentScope(config);
+/**
+ * Refuses a key that is made of another tenant's entities: MikroORM takes their keys, and the reference would be to a row of the own tenant. Most
+ * keys, and those of all rows that are read, are values.
+ *
+ * @throws CrossTenantError `CROSS_TENANT`
+ */
+function refuseForeignKey({ config }: Owner, { entityName, id, schema }: KeyOfReference): void {
+  if (typeof id !== 'object' || id === null || !mayHoldEntities(id)) {
+    return;
+  }
 
-  return (madeConfig === config ? madeSchema : undefined) ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
+  const rules = TenantRules.find(config);
+
+  if (rules !== undefined) {
+    refuseForeignEntities([id], schema, { rules, scope: rules.scope, entity: rules.metadata.find(entityName)?.className });
+  }
+}
+
+/**
+ * The schema of the entity whose constructor is running, else of the scope. The factory that makes a reference for `ref()` is that of the ORM which
+ * was opened last, and another ORM may have the same classes: it takes what is being made, or the scope that the flow is in, whosever it is.
+ */
+function schemaHere({ config, schema }: Owner): string | undefined {
+  const isNobodys = schema === undefined;
+  const made = isNobodys || madeConfig === config ? madeSchema : undefined;
+  const own = currentScope(config);
+  const scope = own === undefined && isNobodys ? innermostScope() : own;
+
+  return made ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
 }
 
 /** What is being made. A class may have properties that `ref()` initialises. No work is interleaved with a constructor. */
 let madeConfig: Configuration | undefined;
 let madeSchema: string | undefined;
+
+interface KeyOfReference {
+  readonly entityName: Args<'createReference'>[0];
+  readonly id: Args<'createReference'>[1];
+  readonly schema: string | undefined;
+}
 
 interface Owner extends ScopedEm {
   readonly config: Configuration;

@@ -145,7 +145,7 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
       const target = Reference.unwrapReference((entity as Readonly<Record<string, object>>)[name] as object);
 
       if (EntityHelper.isEntity(target) && !helper(target).__initialized && helper(target).__em === undefined) {
-        refuseForeignReference(entity, property, { target, own: this.owner.schema });
+        refuseForeignReference(entity, property, { target, owner: this.owner });
       }
     }
 
@@ -210,10 +210,10 @@ export function giveSchema(entity: object, owner: Pick<Owner, 'config' | 'schema
 function refuseForeignReference(
   entity: object,
   { name }: EntityProperty,
-  { target, own }: { readonly target: object; readonly own: string | undefined },
+  { target, owner }: { readonly target: object; readonly owner: Owner },
 ): void {
-  const { __meta: meta, __schema: schema = own } = helper(entity);
-  const foreign = schema === undefined || !isTenantEntity(meta.root) ? undefined : foreignSchema(target, schema);
+  const { __meta: meta, __schema: schema = owner.schema } = helper(entity);
+  const foreign = schema === undefined || !isTenantEntity(meta.root) ? undefined : foreignSchema(target, schema, owner.config);
 
   if (schema !== undefined && foreign !== undefined) {
     throw CrossTenantError.relation(`${meta.className}.${name}`, schema, foreign);

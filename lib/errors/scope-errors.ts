@@ -201,7 +201,7 @@ export class CrossTenantError extends TenantError {
   }
 }
 
-// two tenants can have had the same name
+// two tenants can have had the same name, or have it in two databases
 function nameOf(own: string, other: string): string {
-  return own === other ? `${show(other)} (another tenant then)` : show(other);
+  return own === other ? `${show(other)} (another tenant)` : show(other);
 }

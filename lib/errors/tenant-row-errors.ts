@@ -82,6 +82,14 @@ export class UnknownTenantError extends TenantError {
     );
   }
 
+  /** For the row of a tenant in another database, whose key is another tenant's here. */
+  static ofOtherDatabase(schemaName: string): UnknownTenantError {
+    return new UnknownTenantError(
+      [schemaName],
+      `The row of tenant ${show(schemaName)} was loaded from another database, by another ORM. Here its key may be another tenant's. Nothing was done. Load the row by the ORM that works with it, or pass the schema name.`,
+    );
+  }
+
   constructor(
     schemaNames: readonly string[],
     message = `No tenant has the schema name ${schemaNames.map(show).join(', ')}. Nothing was run. Call \`tenants().list()\` to see the existing tenants.`,

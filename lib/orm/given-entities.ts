@@ -72,7 +72,11 @@ class WantedOf implements WantedTenant {
     const { scope } = rules;
     const tenant = scope?.kind === 'tenant' ? scope.schemaName : context.schema;
 
-    return { schemaName: tenant === rules.publicSchema ? undefined : tenant, known: belongsTo(context, scope) ? context : undefined };
+    return {
+      schemaName: tenant === rules.publicSchema ? undefined : tenant,
+      config: this.#em.config,
+      known: belongsTo(context, scope) ? context : undefined,
+    };
   }
 }
 

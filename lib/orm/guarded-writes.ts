@@ -125,7 +125,7 @@ function giveSchemaTo(entity: unknown, { config }: GuardedEntityManager, options
 /** What `refuseForeignArguments` does not look at: new entities in an EntityManager without a tenant. */
 function refuseForeignNew(em: GuardedEntityManager, entities: unknown): void {
   if (em.getContext(false).schema === undefined && Array.isArray(entities)) {
-    entities.forEach(refuseForeignRelations);
+    entities.forEach(each => refuseForeignRelations(each, em.config));
   }
 }
 

@@ -2,6 +2,7 @@ import { ChangeSetType, type ChangeSet, type EntityManager, type EntityMetadata,
 import { checkFlush, type Flush } from '../entities/flush-check.js';
 import { PublicContextRequiredError, TenantWriteRefusedError } from '../errors/index.js';
 import { flushesInTransaction } from '../orm/mikro-context.js';
+import { refuseRowOfOther } from '../scope/same-database.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { checkHost } from './check-host.js';
@@ -19,6 +20,7 @@ export function checkFlushOfTenants(flush: Flush): void {
   checkFlush(flush, changeSets);
 
   for (const change of [...changesOf(changeSets, rules), ...postponedChangesOf(uow, rules)]) {
+    refuseRowOfOther(change.entity, rules.config);
     checkChange(change, rules, { isComplete: change.action !== 'created' || !hasCreateHooks(em, change.meta) });
 
     // with `implicitTransactions: false`, the flush is in a transaction only if the caller began one
@@ -36,6 +38,7 @@ export function checkFlushOfTenants(flush: Flush): void {
 /** Checks what is about to be written, after the hooks of the entities: they may have set or changed names and hosts. */
 export function checkWrites(changeSets: readonly ChangeSet<object>[], rules: TenantRules): void {
   for (const change of changesOf(changeSets, rules)) {
+    refuseRowOfOther(change.entity, rules.config);
     checkChange(change, rules, { isComplete: true });
   }
 

@@ -30,6 +30,26 @@ class Work extends WorkSchema.class {
 }
 WorkSchema.setClass(Work);
 
+/** Its key is made of others' keys. */
+const CreditSchema = defineEntity({
+  name: 'Credit',
+  schema: '*',
+  properties: { work: () => p.manyToOne(Work).primary(), writer: () => p.manyToOne(Writer).primary() },
+});
+
+class Credit extends CreditSchema.class {}
+CreditSchema.setClass(Credit);
+
+/** Every way to make a reference to one. */
+const CREDITS: Readonly<Record<string, (em: EntityManager, key: any) => any>> = {
+  'em.getReference()': (em, key) => em.getReference(Credit, key),
+  'em.getReference() with `wrapped`': (em, key) => em.getReference(Credit, key, { wrapped: true } as never),
+  'em.getReference() with a schema': (em, key) => em.getReference(Credit, key, { schema: 'acme' } as never),
+  'ref()': (_, key) => ref(Credit as EntityClass<Credit>, key as never),
+  'rel()': (_, key) => rel(Credit as EntityClass<Credit>, key as never),
+  'Reference.createFromPK()': (_, key) => Reference.createFromPK(Credit, key as never),
+};
+
 /** References that no EntityManager makes. */
 const REFERENCES: Readonly<Record<string, (key: number) => any>> = {
   'ref()': key => ref(Writer as EntityClass<Writer>, key as never),
@@ -42,7 +62,7 @@ onDatabases('a reference that is made of a key', database => {
   let orm: SpecOrm;
 
   before(async () => {
-    orm = await openOrm(database, { tenant: Client, autoCreateSchema: false }, { entities: [Client, Writer, Work] });
+    orm = await openOrm(database, { tenant: Client, autoCreateSchema: false }, { entities: [Client, Writer, Work, Credit] });
     await orm.schema.create();
 
     for (const name of ['acme', 'bob']) {
@@ -123,6 +143,28 @@ onDatabases('a reference that is made of a key', database => {
         runInPublic(() => make(1)),
         'TENANT_CONTEXT_REQUIRED',
       );
+    });
+  }
+
+  for (const [how, make] of Object.entries(CREDITS)) {
+    it(`R6, law 2: is refused with a key that is made of another tenant’s entities: ${how}`, async () => {
+      const [work, writer] = await runInTenant('bob', async em => [em.getReference(Work, 1), await em.findOneOrFail(Writer, 2)] as const);
+      await runInTenant('acme', async em => {
+        const own = [em.getReference(Work, 1), em.getReference(Writer, 2)];
+
+        for (const key of [
+          [work, writer],
+          [work, 2],
+          [1, writer],
+          [own[0], ref(writer)],
+        ]) {
+          await refusal(() => make(em, key), 'CROSS_TENANT');
+        }
+
+        const credit: Credit = Reference.unwrapReference(make(em, own));
+        expect([tenantOf(credit), credit.work.id, credit.writer.id]).to.deep.equal(['acme', 1, 2]);
+        expect([tenantOf(credit.work), tenantOf(credit.writer)]).to.deep.equal(['acme', 'acme']);
+      });
     });
   }
 

@@ -72,7 +72,7 @@ onDatabases('entities of a tenant whose name is another’s', database => {
     await swap();
     const { message } = await runInTenant('acme', em => refusal(() => em.find(Book, { author }), 'CROSS_TENANT'));
 
-    expect(message).to.include('of schema "acme" (another tenant then) was passed to tenant "acme"');
+    expect(message).to.include('of schema "acme" (another tenant) was passed to tenant "acme"');
   });
 
   it('G4, S12 entities of one tenant are its own in each of its scopes', async () => {

@@ -83,6 +83,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'cli/run-cli.ts': ['command', 'describe', 'option', 'parse', 'positional', 'showHelp'],
     'connection/lost-connections.ts': ['driverOptions', 'onPoolCreated', 'pg'],
     'connection/pooled-connection.ts': ['pg'],
+    'connection/schema-check-sql.ts': ['routine', 'where'],
     'connection/sql-guard.ts': ['driverOptions'],
     'database/tenant-database.ts': ['getClient'],
     'database/tenants-table.ts': ['createQueryBuilder'],

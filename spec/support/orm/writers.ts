@@ -33,6 +33,7 @@ export class Volume {
   translator?: Ref<Writer> | null;
   imprint?: Imprint | null;
   notes?: Imprint[] | null;
+  extra?: unknown;
   labels = new Collection<Label>(this);
 }
 
@@ -104,6 +105,7 @@ defineEntity({
     translator: () => p.manyToOne(Writer).ref().nullable().cascade(),
     imprint: () => p.embedded(Imprint).nullable(),
     notes: () => p.embedded(Imprint).array().nullable(),
+    extra: p.json().nullable(),
     labels: () => p.manyToMany(Label).inversedBy('volumes').pivotTable('volume_labels'),
   },
 });
@@ -186,7 +188,7 @@ class Tables extends Migration {
     );
     this.addSql(
       'create table "volume" ("id" int primary key, "title" text not null, "writer_id" int not null references "writer", "translator_id" int references "writer", ' +
-        '"imprint_city" text, "imprint_editor_id" int references "writer", "notes" jsonb)',
+        '"imprint_city" text, "imprint_editor_id" int references "writer", "notes" jsonb, "extra" jsonb)',
     );
     this.addSql('create table "label" ("id" int primary key, "name" text not null)');
     this.addSql(

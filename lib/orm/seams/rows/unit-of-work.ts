@@ -118,7 +118,7 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
     use: 'read',
     onObject: true,
     protects: 'the library knows whose entity it is',
-    usedIn: [...FLUSH_CHECK, 'entities/tenant-hydrator.ts', 'entities/relations.ts', ...LOADING, ...ENTERING],
+    usedIn: [...FLUSH_CHECK, 'entities/tenant-hydrator.ts', 'entities/relations.ts', 'scope/same-database.ts', ...LOADING, ...ENTERING],
   },
   __initialized: {
     use: 'read',
