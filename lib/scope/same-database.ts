@@ -54,8 +54,11 @@ function find(config: Configuration): unknown {
   // one in memory is its ORM's alone
   return isPglite(config.getPlatform()) && database.startsWith('memory:')
     ? config
-    : `${LOCAL.has(host) ? 'localhost' : host}:${port}/${database}`;
+    : `${LOCAL.has(host) ? 'localhost' : host}:${port || DEFAULT_PORT}/${database}`;
 }
+
+/** That of an address without one, of which MikroORM makes 0. */
+const DEFAULT_PORT = 5432;
 
 const LOCAL: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1', '[::1]']);
 

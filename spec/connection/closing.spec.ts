@@ -29,9 +29,10 @@ onDatabases(
 
       try {
         const start = new Gate();
-        const titles = [acme, bob].map(row =>
+        // by name: the rows were loaded from another address
+        const titles = ['acme', 'bob'].map(name =>
           runInTenant(
-            row,
+            name,
             async em => {
               await start.pass();
 

@@ -316,7 +316,7 @@ onDatabases(
       });
       await until('it is told', () => blocked.length > 0);
       const sessions = await database.query(
-        `select substr(application_name, 15) as name from pg_stat_activity where application_name ~ '^landlord [0-9a-f]{4} ' and wait_event_type = 'Lock'`,
+        `select distinct substr(application_name, 15) as name from pg_stat_activity where application_name ~ '^landlord [0-9a-f]{4} ' and wait_event_type = 'Lock'`,
       );
       await other.query('rollback');
 
