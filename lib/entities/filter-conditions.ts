@@ -3,27 +3,54 @@ import { TenantRules } from '../scope/tenant-rules.js';
 import { refuseForeignEntities } from './foreign-entities.js';
 
 /**
- * Makes a filter check each condition that its function returns. The condition may contain an entity of another tenant, from a parameter or from
- * anywhere else, and MikroORM replaces entities by their keys at once. Filters with `rls` belong to the database and are left alone.
+ * Makes a filter check its condition each time that it is used. What its function returns may contain an entity of another tenant, from a parameter
+ * or from anywhere else, and MikroORM replaces entities by their keys at once. A condition that is no function and has entities becomes one:
+ * once MikroORM has used it, only keys are left in it. Filters with `rls` belong to the database and are left alone.
  *
  * Relies on MikroORM 7 calling the function with the EntityManager as its third argument, and reading the number of its parameters.
  */
 export function guardCondition(filter: FilterDef): void {
   const { cond } = filter as { cond: unknown };
 
-  if (typeof cond !== 'function' || guarded.has(cond) || (filter as { readonly rls?: unknown }).rls !== undefined) {
+  if (guarded.has(cond as object) || (filter as { readonly rls?: unknown }).rls !== undefined) {
     return;
   }
 
-  const guardedCond = async (...args: unknown[]): Promise<unknown> => {
-    const condition: unknown = await (cond as (...given: unknown[]) => unknown)(...args);
-    refuseForeignIn(condition, args[2] as EntityManager, String(args[4]));
+  if (typeof cond === 'function') {
+    const make = cond as (...given: unknown[]) => unknown;
+    const guardedCond = async (...args: unknown[]): Promise<unknown> => {
+      const condition: unknown = await make(...args);
+      refuseForeignIn(condition, args[2] as EntityManager, String(args[4]));
 
-    return condition;
-  };
+      return condition;
+    };
 
-  guarded.add(guardedCond);
-  filter.cond = Object.defineProperties(guardedCond, { length: { value: cond.length }, name: { value: cond.name } }) as FilterDef['cond'];
+    replaceCondition(filter, guardedCond, make);
+    return;
+  }
+
+  const entities = entitiesIn(cond);
+
+  if (entities.length > 0) {
+    const guardedCond = async (...args: unknown[]): Promise<unknown> => {
+      refuseForeignIn(entities, args[2] as EntityManager, String(args[4]));
+
+      return cond;
+    };
+
+    fixed.add(guardedCond);
+    replaceCondition(filter, guardedCond, { length: 0, name: 'cond' });
+  }
+}
+
+/** Whether the condition of a filter is one that is made of parameters. */
+export function takesParams({ cond }: FilterDef): boolean {
+  return typeof cond === 'function' && !fixed.has(cond);
+}
+
+function replaceCondition(filter: FilterDef, by: object, { length, name }: Pick<Function, 'length' | 'name'>): void {
+  guarded.add(by);
+  filter.cond = Object.defineProperties(by, { length: { value: length }, name: { value: name } }) as FilterDef['cond'];
 }
 
 export function guardConditions(filters: Dictionary<FilterDef> | undefined): void {
@@ -61,3 +88,6 @@ export function entitiesIn(given: unknown, seen = new Set<unknown>()): object[] 
 }
 
 const guarded = new WeakSet<object>();
+
+/** Those of them whose conditions were no functions. */
+const fixed = new WeakSet<object>();

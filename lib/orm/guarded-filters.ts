@@ -1,5 +1,5 @@
 import { EntityManager as MikroEntityManager, QueryHelper, Utils, type Dictionary, type EntityName, type FilterDef } from '@mikro-orm/core';
-import { entitiesIn, guardCondition, refuseForeignIn } from '../entities/filter-conditions.js';
+import { entitiesIn, guardCondition, refuseForeignIn, takesParams } from '../entities/filter-conditions.js';
 import type { Others } from '../tenant/other-arguments.js';
 import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
@@ -22,7 +22,7 @@ export function guardFilters(EntityManagerOfMikro: OpenEntityManagerClass): Open
       super.addFilter(filter as typeof options, ...rest);
       // as MikroORM stores it
       const entity = filter.entity === undefined ? {} : { entity: Utils.asArray(filter.entity).map(each => Utils.classOrName(each)) };
-      const added = { default: true, ...filter, ...entity, entities: entitiesIn(filter.cond) } as AddedFilter;
+      const added = { default: true, ...filter, ...entity } as FilterDef;
       em.given = { added: { ...em.given?.added, [filter.name]: added }, params: em.given?.params ?? {} };
     }
 
@@ -106,9 +106,9 @@ function refuseForeignInActive(
 
   for (const filters of [em.config.get('filters'), added, meta.filters] as Dictionary<FilterDef>[]) {
     for (const filter of QueryHelper.getActiveFilters(meta, options, filters)) {
-      const takesParams = typeof filter.cond === 'function' && !Utils.isPlainObject(paramsIn(options, filter.name));
-      refuseForeignIn((filter as Partial<AddedFilter>).entities, em, meta.className);
-      refuseForeignIn(takesParams ? params[filter.name] : undefined, em, meta.className);
+      if (takesParams(filter) && !Utils.isPlainObject(paramsIn(options, filter.name))) {
+        refuseForeignIn(params[filter.name], em, meta.className);
+      }
     }
   }
 }
@@ -127,10 +127,8 @@ function sharedWithForks(args: Dictionary): Dictionary {
 
 type Given = Pick<OpenEntityManager, 'config' | 'schema'> & { given?: GivenToFilters | undefined };
 
-type AddedFilter = FilterDef & { readonly entities: readonly object[] };
-
 /** The filters that were added, and the entities in the parameters of filters. */
 interface GivenToFilters {
-  readonly added: Readonly<Record<string, AddedFilter>>;
+  readonly added: Readonly<Record<string, FilterDef>>;
   readonly params: Readonly<Record<string, readonly object[]>>;
 }

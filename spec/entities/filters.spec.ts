@@ -3,7 +3,7 @@ import { ref, type FilterDef } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Author, Book, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/databases/database.ts';
-import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { initLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { openTwins } from '../support/orm/twins.ts';
 
@@ -70,6 +70,34 @@ onDatabases('filters that are given entities', database => {
       expect(database.statements).to.deep.equal([]);
     });
   });
+
+  for (const [shape, given] of Object.entries(SHAPES)) {
+    it(`law 2: another tenant’s entity is refused in a condition of the config’s that is no function: ${shape}`, async () => {
+      const mine = await runInTenant('acme', em => em.findOneOrFail(Author, 1), { orm });
+      const fixed = (author: Author): FilterDef => ({ name: 'fixed', cond: given(author), entity: ['Book'] }) as never;
+      await using resources = new AsyncDisposableStack();
+
+      for (const author of [bobs, mine]) {
+        const other = await initLibrary(database, {}, { filters: { fixed: fixed(author) } } as never);
+        resources.defer(() => other.close());
+        const readsIn = (tenant: string, use: (path: string, read: () => Promise<unknown>) => Promise<unknown>): Promise<void> =>
+          runInTenant(
+            tenant,
+            async em => {
+              for (const [path, read] of Object.entries(READS)) {
+                await use(path, () => read(em));
+              }
+            },
+            { orm: other },
+          );
+        const [own, foreign] = author === bobs ? ['bob', 'acme'] : ['acme', 'bob'];
+        await readsIn(foreign, (path, read) => refusal(read, 'CROSS_TENANT', path));
+        await runInTenant(own, em => em.find(Book, {}), { orm: other });
+        // MikroORM has replaced the entity by its key
+        await readsIn(foreign, (path, read) => refusal(read, 'CROSS_TENANT', path));
+      }
+    });
+  }
 
   it('law 2: what a nested scope takes over of the outer one’s is refused where it is used, and nowhere else', async () => {
     await runInTenant('acme', async outer => {

@@ -63,9 +63,21 @@ export const RECORDED_OTHER_FILTER_PROBES: readonly Probe[] = [
     shows: ['EntityManager.applyFilters', 'EntityManager.addFilter', 'QueryHelper.getActiveFilters'],
     run: world => {
       const { Author } = world.entities;
-      const prepare = (em: ProbeEm): void => addFilter(em, world, { mentor: world.foreign }, { default: false });
+      const prepare = (em: ProbeEm): void => {
+        addFilter(em, world, (params: object) => ({ name: typeof params }), { default: false });
+        em.setFilterParams('probe', { author: world.foreign });
+      };
 
       return inherited(world, prepare, em => refuses('CROSS_TENANT', () => em.count(Author, {}, { filters: ['probe'] })));
+    },
+  },
+  {
+    shows: ['Filter.cond', 'EntityManager.addFilter'],
+    run: world => {
+      const { Author } = world.entities;
+      const prepare = (em: ProbeEm): void => addFilter(em, world, { mentor: world.foreign });
+
+      return inherited(world, prepare, em => refuses('CROSS_TENANT', () => em.count(Author, {})));
     },
   },
   {
