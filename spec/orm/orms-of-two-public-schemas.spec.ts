@@ -1,6 +1,6 @@
 import { runInPublic, runInTenant, tenants, type TenantEntityManager } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import { Book, Genre, Library } from '../../fixtures/entities/index.ts';
+import { Book, Genre, type Library } from '../../fixtures/entities/index.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { initLibrary, newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
@@ -175,7 +175,7 @@ onDatabases(
           async em => {
             const genre = Object.assign(new Genre(), { id: next++, name: 'of the other' });
             await refusal(() => em.insert(Genre, { id: 1, name: 'x' }, { schema: other }), 'CROSS_TENANT');
-            await refusal(() => em.insert(genre, undefined, { schema: other } as never), 'CROSS_TENANT');
+            await refusal(() => em.insert(genre, undefined, { schema: other }), 'CROSS_TENANT');
           },
           { orm: orms[home] },
         );
