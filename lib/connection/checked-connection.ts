@@ -6,6 +6,7 @@ import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-ty
 import { addServed } from './tenants-of-client.js';
 import { queryOf } from './settings-sql.js';
 import { withCheck, withRole } from './lone-writes.js';
+import { readFor, streamFor, type Reading } from './checked-reads.js';
 import { passControls } from './control-calls.js';
 import { clientOf, isOpenOn, type StatusClient } from './server-status.js';
 import { controlOf, mayWrite, schemasRenamedOrDropped, type Control } from './statement-kinds.js';
@@ -28,6 +29,7 @@ export class CheckedConnection implements DatabaseConnection {
   readonly #check: TenantCheck;
   readonly #settings: CommitSettings;
   readonly #client: StatusClient | undefined;
+  readonly #reading: Reading;
   #transaction: TransactionTenants | undefined;
   /** Whether the transaction is rolled back already, and whoever began it has still to say so. */
   #hasEnded = false;
@@ -38,6 +40,7 @@ export class CheckedConnection implements DatabaseConnection {
     this.#check = check;
     this.#settings = settings;
     this.#client = clientOf(inner);
+    this.#reading = { check, confirm: own => this.#confirm(own), explain: (own, error) => this.#explainLost(own, error) };
 
     passControls(this, inner);
   }
@@ -82,14 +85,14 @@ export class CheckedConnection implements DatabaseConnection {
     }
 
     if (!mayWrite(query.sql)) {
-      return this.#explained(identity, this.#run(query, options));
+      return readFor(identity, this.#run(query, options), this.#reading);
     }
 
     // what can be cancelled is known to Kysely by its own message
     const message = this.#settings.takesScripts && options === undefined ? withCheck(this.inner, query, identity) : undefined;
 
     return message === undefined
-      ? this.#explained(identity, this.#inOwnTransaction(identity, query, options))
+      ? this.#inOwnTransaction(identity, query, options).catch((error: unknown) => this.#explainLost(identity, error))
       : this.#inOneMessage(identity, message);
   }
 
@@ -102,6 +105,7 @@ export class CheckedConnection implements DatabaseConnection {
     }
 
     const isAlone = this.#transaction === undefined && identity !== undefined && mayWrite(query.sql);
+    const open = (): AsyncIterableIterator<QueryResult> => this.inner.streamQuery(query, chunkSize, options);
     let failure: unknown;
     await (isAlone ? this.begin({}) : undefined);
 
@@ -110,7 +114,7 @@ export class CheckedConnection implements DatabaseConnection {
     }
 
     try {
-      yield* this.inner.streamQuery(query, chunkSize, options);
+      yield* identity === undefined || this.#transaction !== undefined ? open() : streamFor(identity, open, this.#reading);
     } catch (error) {
       failure = error;
       throw error;
@@ -226,10 +230,6 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   /** What PostgreSQL says of a name that is nobody's now is told as what has become of the tenant. */
-  #explained(identity: TenantIdentity, running: Promise<QueryResult>): Promise<QueryResult> {
-    return running.catch((error: unknown) => this.#explainLost(identity, error));
-  }
-
   async #explainLost(identity: TenantIdentity, error: unknown): Promise<never> {
     // a transaction that has failed tells nothing any more
     if (this.#transaction === undefined && hasSqlState(error, NOT_THERE)) {

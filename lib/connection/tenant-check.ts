@@ -43,6 +43,16 @@ export class TenantCheck {
     return this.#confirmed().isTrusted(identity);
   }
 
+  /** How many changes of tenants have been told until now. */
+  get changes(): number {
+    return this.#confirmed().changes;
+  }
+
+  /** Whether the tenant may have changed since then, as far as this process knows. */
+  hasChangedSince(identity: TenantIdentity, changes: number): boolean {
+    return this.#confirmed().hasChangedSince(identity, changes);
+  }
+
   /**
    * Asks the database whether the tenant's name is still its schema's, by `send`. It is asked of the catalog alone, which nobody locks, and
    * which every role may read.

@@ -7,9 +7,17 @@ import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
  * by then.
  */
 export function onCommit(ctx: Transaction, fn: () => unknown): void {
+  add(waitingFor, ctx, fn);
+}
+
+/** Calls `fn` when the transaction is about to commit, and what it returns when it has, or has not. */
+export function aroundCommit(ctx: Transaction, fn: () => () => void): void {
+  add(around, ctx, fn);
+}
+
+function add<Fn>(functions: WeakMap<object, readonly Fn[]>, ctx: Transaction, fn: Fn): void {
   const outermost = outermostOf(ctx);
-  const waiting = waitingFor.get(outermost) ?? [];
-  waitingFor.set(outermost, [...waiting, fn]);
+  functions.set(outermost, [...(functions.get(outermost) ?? []), fn]);
 }
 
 /**
@@ -24,11 +32,13 @@ export function noticeCommits(connection: AbstractSqlConnection): void {
 
   connection.commit = async (ctx, eventBroadcaster, loggerContext, ...rest) => {
     let hasFailed = true;
+    const ends = around.get(ctx)?.map(fn => fn());
 
     try {
       await commit(ctx, eventBroadcaster, loggerContext, ...rest);
       hasFailed = false;
     } finally {
+      ends?.forEach(end => end());
       const { isCommitted = !hasFailed } = ctx as { readonly isCommitted?: boolean };
       const waiting = waitingFor.get(ctx);
 
@@ -65,5 +75,7 @@ function outermostOf(ctx: object): object {
 }
 
 const outermost = new WeakMap<object, object>();
+
+const around = new WeakMap<object, readonly (() => () => void)[]>();
 
 const waitingFor = new WeakMap<object, readonly (() => unknown)[]>();

@@ -1,4 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
+import { SCHEMA_NOW } from '../connection/schema-check-sql.js';
 import type { ChangeFeed } from './change-feed.js';
 
 /**
@@ -26,6 +27,18 @@ export class SchemaIdentities {
     for (const name of schemaNames) {
       const known = ctx === undefined ? this.#known.get(name) : undefined;
       found.push(known !== undefined && this.#database.changes.isTrusted(known.askedAt) ? known.identity : await this.#find(name, ctx));
+    }
+
+    return found;
+  }
+
+  /** The same, asked of the database in any case, and of what others have committed in a transaction too. */
+  async now(schemaNames: readonly string[], ctx: Transaction | undefined): Promise<string[]> {
+    const found: string[] = [];
+
+    for (const name of schemaNames) {
+      const [row] = await this.#database.execute<{ oid: string | null }>(SCHEMA_NOW.replace('$1', '?'), [name], ctx);
+      found.push(`${name}:${row?.oid ?? 'none'}`);
     }
 
     return found;

@@ -1,5 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
-import { onCommit } from './on-commit.js';
+import { aroundCommit, onCommit } from './on-commit.js';
 import type { TenantDatabase } from './tenant-database.js';
 import { ALL_TENANTS, channelOf, notifySql } from './change-channel.js';
 
@@ -30,13 +30,16 @@ export function noticeText(database: TenantDatabase, schemaNames: readonly strin
 /** Reports the change inside this process, once it is committed. */
 export function publishChanges(database: TenantDatabase, schemaNames: readonly (string | undefined)[], ctx: Transaction | undefined): void {
   const known = schemaNames.filter(name => name !== undefined);
-  const publishHere = (): void => database.changes.publish(...(known.length < schemaNames.length ? [] : new Set(known)));
+  const names = known.length < schemaNames.length ? [] : [...new Set(known)];
+  const publishHere = (): void => database.changes.publish(...names);
 
   // this process need not wait for the notice
   if (ctx === undefined) {
     publishHere();
   } else {
     onCommit(ctx, publishHere);
+    // what is read meanwhile may be answered before the commit is
+    aroundCommit(ctx, () => database.rules.identities.beginChange(names));
   }
 }
 

@@ -10,9 +10,14 @@ import { isTenantEntity } from '../tenant/entity-kinds.js';
  * @throws SharedSchemaError `SHARED_SCHEMA` or CrossTenantError `CROSS_TENANT`
  */
 export function refuseSchemaOfShared(meta: EntityMetadata, { schema, own, mayNameTenant, rules, scope }: NamedSchema): void {
-  const { schema: home } = meta.root;
+  if (schema === undefined || schema === own || isTenantEntity(meta.root)) {
+    return;
+  }
 
-  if (schema === undefined || schema === own || schema === home || home === undefined || isTenantEntity(meta.root)) {
+  // that of an entity is of the ORM that was opened last, and another one may have the same classes
+  const home = rules.metadata.find(meta.root.class)?.schema;
+
+  if (schema === home || home === undefined) {
     return;
   }
 

@@ -185,7 +185,7 @@ function isTenantOfScope(entity: object, uow: Pick<OwnedUnitOfWork, 'owner' | 'g
 }
 
 /** Puts an entity without a schema into the tenant of the EntityManager, or into its own schema if it is shared. */
-export function giveSchema(entity: object, owner: Pick<Owner, 'config' | 'schema'>): void {
+export function giveSchema(entity: object, owner: Pick<Owner, 'config' | 'schema' | 'getMetadata'>): void {
   const wrapped = helper(entity);
 
   if (wrapped.__schema !== undefined) {
@@ -193,16 +193,22 @@ export function giveSchema(entity: object, owner: Pick<Owner, 'config' | 'schema
   }
 
   const { config, schema } = owner;
+  const { root } = wrapped.__meta as EntityMetadata;
+  const hasTenant = schema !== undefined && schema !== TenantRules.of(config).publicSchema;
 
-  if (schema === undefined || schema === TenantRules.of(config).publicSchema) {
+  if (isTenantEntity(root)) {
+    if (hasTenant) {
+      wrapped.__schema = schema;
+    }
+
     return;
   }
 
-  const { root } = wrapped.__meta as EntityMetadata;
-  // else MikroORM puts a shared entity into the tenant when it flushes, and looks for it there
-  const own = isTenantEntity(root) ? schema : root.schema;
+  // What an entity says of its class is what the ORM that was opened last says. Another ORM may have the same classes, and another public schema.
+  const own = owner.getMetadata().find(root.class)?.schema;
 
-  if (own !== undefined) {
+  // else MikroORM puts a shared entity into the tenant when it flushes, and looks for it there
+  if (own !== undefined && (hasTenant || own !== root.schema)) {
     wrapped.__schema = own;
   }
 }

@@ -1,5 +1,6 @@
 import { TenantDatabase } from '../database/tenant-database.js';
 import { cacheKeyOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../query/result-cache.js';
+import { TenantChangedError } from '../errors/index.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -32,6 +33,20 @@ export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
         : cachedOfReader(this, asked, [entityName, config, key, refresh, merge, ...rest], (...args) => super.tryCache(...args));
     }
 
+    // every read calls it, and most are not cached
+    override storeCache(
+      config: Args<'storeCache'>[0],
+      key: Args<'storeCache'>[1],
+      data: Args<'storeCache'>[2],
+      ...rest: Others<Args<'storeCache'>, 3>
+    ): Result<'storeCache'> {
+      const read = key === undefined ? undefined : readFor.get(key);
+
+      return read === undefined
+        ? super.storeCache(config, key, data, ...rest)
+        : refuseChanged(this, read).then(isSame => (isSame ? super.storeCache(config, key, data, ...rest) : undefined));
+    }
+
     // what was read outside of scopes and in the public one has no tenant to clear it from
     override async clearCache(...[name, ...rest]: Args<'clearCache'>) {
       const [reader, tenant] = readerOf(this);
@@ -62,11 +77,16 @@ async function cachedOfReader(
   }
 
   const [reader, tenant] = readerOf(em);
-  const owners = [reader, ...(await identify(em, [tenant, ...tenants]))];
+  const identities = await identify(em, [tenant, ...tenants]);
+  const owners = [reader, ...identities];
   const cacheKey = Array.isArray(asked) ? cacheKeyOf(asked[0], owners) : cacheKeyOf(JSON.stringify(key), ['computed', ...owners]);
   // how long it is kept is said when it is stored
   const named: CacheConfig = [cacheKey, 0];
   const cached = await tryCache(entityName, named, key, refresh, false, ...rest);
+
+  if (cached !== undefined && identities.length > 0) {
+    readFor.set(cached, identities);
+  }
 
   if (merge !== true || typeof cached?.data !== 'object' || cached.data === null) {
     return cached;
@@ -101,6 +121,35 @@ async function identify(em: OpenEntityManager, tenants: readonly (string | undef
 
   return found;
 }
+
+/**
+ * Whether the names are still those of the same schemas, as the database says now. What was read where a name has just become another tenant's would
+ * be kept, and found again when the name is given back.
+ *
+ * @throws TenantChangedError `TENANT_CHANGED` if it is the EntityManager's own tenant that has lost its name
+ */
+async function refuseChanged(em: OpenEntityManager, identities: readonly string[]): Promise<boolean> {
+  const { config } = em;
+  const ctx = em.getTransactionContext();
+  const names = identities.map(identity => identity.slice(0, identity.lastIndexOf(':')));
+  const now = await TenantDatabase.of(config).identities.now(names, ctx);
+  const changed = names.filter((_name, index) => now[index] !== identities[index]);
+  const own = knownTenantOf(em);
+
+  if (own?.schemaOid !== undefined && changed.includes(own.schemaName)) {
+    // a transaction may see what nobody else will
+    if (ctx === undefined) {
+      TenantRules.of(config).identities.end(own);
+    }
+
+    throw new TenantChangedError(own.schemaName);
+  }
+
+  return changed.length === 0;
+}
+
+/** The tenants that a result is read for, by what MikroORM stores it under. */
+const readFor = new WeakMap<object, readonly string[]>();
 
 function knownTenantOf(em: OpenEntityManager): TenantIdentity | undefined {
   const { scope } = TenantRules.of(em.config);

@@ -116,9 +116,9 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
 }
 
 /** Puts a new entity into the tenant that the options name. One of the EntityManager's own tenant gets its schema from its unit of work. */
-function giveSchemaTo(entity: unknown, { config }: GuardedEntityManager, options: SchemaOption | undefined): void {
+function giveSchemaTo(entity: unknown, em: GuardedEntityManager, options: SchemaOption | undefined): void {
   if (options?.schema !== undefined && Utils.isEntity<object>(entity)) {
-    giveSchema(entity, { config, schema: options.schema });
+    giveSchema(entity, { config: em.config, schema: options.schema, getMetadata: () => em.getMetadata() });
   }
 }
 

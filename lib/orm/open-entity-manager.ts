@@ -45,6 +45,7 @@ interface OverriddenMethods {
   refresh(...args: Parameters<Mikro['refresh']>): ReturnType<Mikro['refresh']>;
   refreshMaterializedView(...args: Parameters<Mikro['refreshMaterializedView']>): ReturnType<Mikro['refreshMaterializedView']>;
   setFilterParams(...args: Parameters<Mikro['setFilterParams']>): ReturnType<Mikro['setFilterParams']>;
+  storeCache(...args: Parameters<Mikro['storeCache']>): ReturnType<Mikro['storeCache']>;
   stream(...args: Parameters<Mikro['stream']>): ReturnType<Mikro['stream']>;
   tryCache(...args: Parameters<Mikro['tryCache']>): ReturnType<Mikro['tryCache']>;
   upsert(...args: Parameters<Mikro['upsert']>): ReturnType<Mikro['upsert']>;

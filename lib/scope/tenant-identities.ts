@@ -33,6 +33,11 @@ export class TenantIdentities {
     this.#changes.add(schemaNames);
   }
 
+  /** Says that this process is about to change the tenants of these names, or all if none is named. Until it has, nothing is known of them. */
+  beginChange(schemaNames: readonly string[]): () => void {
+    return this.#changes.begin(schemaNames);
+  }
+
   /** Whether the tenant is known to be the one it was, as a change would have been heard. */
   isHeard(identity: TenantIdentity): boolean {
     return !this.hasEnded(identity) && this.#primary.isHeard(identity);
@@ -75,6 +80,16 @@ export class Confirmations {
     return this.#isUnchanged(identity, TRUST_MS);
   }
 
+  /** Whether a change was told since then, or is being made. */
+  hasChangedSince(identity: TenantIdentity, changes: number): boolean {
+    return this.#changes.hasChanged(identity.schemaName, changes);
+  }
+
+  /** How many changes have been told. */
+  get changes(): number {
+    return this.#changes.count;
+  }
+
   isHeard(identity: TenantIdentity): boolean {
     return this.#isUnchanged(identity, 0);
   }
@@ -97,6 +112,20 @@ class Changes {
   count = 0;
   readonly #latest = new Map<string, number>();
   #latestOfAll = 0;
+  /** What this process is changing: a list of names for each transaction that is being committed. */
+  readonly #underWay = new Set<readonly string[]>();
+
+  begin(schemaNames: readonly string[]): () => void {
+    // another list than that of another transaction
+    const changing = [...schemaNames];
+    this.add(changing);
+    this.#underWay.add(changing);
+
+    return () => {
+      this.#underWay.delete(changing);
+      this.add(changing);
+    };
+  }
 
   add(schemaNames: readonly string[]): void {
     this.count += 1;
@@ -112,7 +141,17 @@ class Changes {
   }
 
   hasChanged(schemaName: string, since: number): boolean {
-    return this.#latestOfAll > since || (this.#latest.get(schemaName) ?? 0) > since;
+    if (this.#latestOfAll > since || (this.#latest.get(schemaName) ?? 0) > since) {
+      return true;
+    }
+
+    for (const names of this.#underWay) {
+      if (names.length === 0 || names.includes(schemaName)) {
+        return true;
+      }
+    }
+
+    return false;
   }
 }
 

@@ -46,6 +46,7 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
         refresh: [genre],
         refreshMaterializedView: [Genre],
         setFilterParams: ['none', {}],
+        storeCache: [false, { key: 'books' }, []],
         stream: [Book],
         tryCache: [Book, false, ['em.find']],
         upsert: [Book, {}],

@@ -179,7 +179,8 @@ onDatabasesAndPooler('result caches', database => {
         database.statements.length = 0;
         await count(em);
 
-        return readsIn(database.statements).length;
+        // and one that asks whose the name is, before what was read is kept
+        return readsIn(database.statements).filter(sql => sql.includes('"book"')).length;
       });
 
     expect([await asked('acme'), await asked('bob')]).to.deep.equal([1, 0]);

@@ -26,8 +26,8 @@ export class ProbeWorld {
   /** The pool of `pg`, once there is one; undefined on PGlite. */
   pool: ProbeEm;
 
-  /** What the result cache was asked for, and what it has. */
-  readonly cached = { names: [] as string[], held: new Map<string, unknown>() };
+  /** What the result cache was asked for, what it has, and what it was given to keep. */
+  readonly cached = { names: [] as string[], held: new Map<string, unknown>(), stored: [] as string[] };
 
   /** It has one connection, which cannot be lost, no streams and no routines. */
   readonly isPglite: boolean;
@@ -61,7 +61,7 @@ export class ProbeWorld {
     const { driverOptions } = this.database;
     const cache = {
       get: (name: string) => (cached.names.push(name), cached.held.get(name)),
-      set: () => undefined,
+      set: (name: string) => void cached.stored.push(name),
       remove: (name: string) => void cached.names.push(name),
     };
 

@@ -179,11 +179,11 @@ export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['EntityManager.tryCache', 'EntityManager.clearCache'],
+    shows: ['EntityManager.tryCache', 'EntityManager.storeCache', 'EntityManager.clearCache'],
     run: world =>
       world.as(OWN, async em => {
         const { Author } = world.entities;
-        const { names, held } = world.cached;
+        const { names, held, stored } = world.cached;
         const cache = ['probe', 1];
         await em.findOne(Author, { name: 'x' }, { cache });
         await em.count(Author, {}, { cache });
@@ -194,6 +194,10 @@ export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
         held.clear();
         see(name.includes(OWN) && names.length === 4 && new Set(names).size === 1, `the cache was asked for ${names.splice(0).join(', ')}`);
         see(schemaOf(found) === OWN, 'a cached entity is in no tenant');
+        see(stored.splice(0).filter(each => each === name).length === 3, 'what was read is not cached');
+        const identity = { schemaName: OWN, key: '1', keyValues: [1], schemaOid: '9' };
+        await world.as(OWN, other => refuses('TENANT_CHANGED', () => other.count(Author, {}, { cache })), { identity });
+        see(stored.length === 0, "what was read under another tenant's name is cached");
         names.splice(0);
         await em.clearCache('probe');
         see(names.includes(name), 'what is cached of a tenant is not cleared');
