@@ -126,8 +126,8 @@ onDatabases('hooks', database => {
     const seen: unknown[] = [];
     const look =
       (name: string) =>
-      ({ tenant }: { readonly tenant: Firm }): void =>
-        void seen.push([name, currentTenant() === tenant, tenant.domainUrl]);
+      ({ tenant }: { readonly tenant?: Firm | undefined }): void =>
+        void seen.push([name, currentTenant() === tenant, tenant?.domainUrl]);
     act = {
       beforeCreate: () => void seen.push(['beforeCreate', currentTenant()]),
       afterCreate: look('afterCreate'),

@@ -139,8 +139,7 @@ onDatabasesAndPooler('the guard of Kysely', database => {
     const db = await runInPublic(async em => kyselyOf(em));
 
     await runInTenant('acme', async () => {
-      const { message } = await failureOf(sql`select * from ledger`.execute(db));
-      expect(message).to.include('relation "ledger" does not exist');
+      expect(String(await failureOf(sql`select * from ledger`.execute(db)))).to.include('relation "ledger" does not exist');
     });
   });
 
