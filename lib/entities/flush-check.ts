@@ -14,8 +14,8 @@ export interface Flush {
 }
 
 /**
- * Refuses a flush that involves more than one tenant, before its transaction begins. It checks the changed entities, the persisted ones, those
- * that a cascade added, and the entities that all of these refer to.
+ * Refuses a flush that involves more than one tenant, before its transaction begins. It checks the changed entities, the removed ones, the
+ * persisted ones, those that a cascade added, and the entities that all of these refer to.
  *
  * A foreign key contains no schema. A reference to another tenant's row would be stored as a reference to the row of the own tenant with the
  * same key. If the key did not change, nothing would be stored, and the entity would still hold the other tenant's entity.
@@ -35,14 +35,10 @@ export function checkFlush(flush: Flush, changeSets: readonly ChangeSet<object>[
     checkEntity(entity, look, flush);
   }
 
-  for (const { entity, meta } of changeSets) {
-    // an entity whose change set a hook computed is no longer on the persist stack
-    if (isTenantEntity(meta.root) && !checked.has(entity)) {
-      const { __schema: schema } = helper(entity);
-
-      if (schema !== undefined) {
-        checkRelations(entity, schema, look);
-      }
+  for (const { entity } of changeSets) {
+    // one that is removed, or whose change set a hook computed, is not on the persist stack
+    if (!checked.has(entity)) {
+      checkEntity(entity, look, flush);
     }
   }
 

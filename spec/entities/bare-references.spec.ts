@@ -21,6 +21,7 @@ const WorkSchema = defineEntity({
     id: p.integer().primary(),
     writer: () => p.manyToOne(Writer).ref().nullable(),
     editor: () => p.manyToOne(Writer).nullable(),
+    proofreader: () => p.oneToOne(Writer).owner().nullable(),
     helpers: () => p.manyToMany(Writer),
   },
 });
@@ -70,7 +71,7 @@ onDatabases('a reference that is made of a key', database => {
       await database.query(`create schema ${name}`);
       await database.query(`create table ${name}.writer (id int primary key, name text)`);
       await database.query(
-        `create table ${name}.work (id int primary key, writer_id int references ${name}.writer, editor_id int references ${name}.writer)`,
+        `create table ${name}.work (id int primary key, writer_id int references ${name}.writer, editor_id int references ${name}.writer, proofreader_id int unique references ${name}.writer)`,
       );
       await database.query(
         `create table ${name}.work_helpers (work_id int references ${name}.work, writer_id int references ${name}.writer, primary key (work_id, writer_id))`,
@@ -113,6 +114,8 @@ onDatabases('a reference that is made of a key', database => {
         'a property': (em, reference) => void Object.assign(em.create(Work, { id: 1 } as never), { writer: reference }),
         'a property of a new entity': (em, reference) => em.persist(Object.assign(new Work(), { id: 1, editor: reference })),
         'a property of a merged entity': (em, reference) => em.merge(Object.assign(new Work(), { id: 1, editor: reference })),
+        'a 1:1 of a new entity': (em, reference) => em.persist(Object.assign(new Work(), { id: 1, proofreader: reference })),
+        'a 1:1 of a merged entity': (em, reference) => em.merge(Object.assign(new Work(), { id: 1, proofreader: reference })),
         'a collection': (em, reference) => em.create(Work, { id: 1 } as never).helpers.add(reference),
         'a condition': (em, reference) => em.find(Work, { writer: reference }),
         'an insert': (em, reference) => em.insert(Work, { id: 1, writer: reference }),

@@ -37,11 +37,17 @@ class Named {
 
 const NamedSchema = defineEntity({ class: Named, expression: () => kept, properties: { name: p.string() } });
 
+class Counted {
+  one!: number;
+}
+
+const CountedSchema = defineEntity({ class: Counted, expression: 'select 1 as one', properties: { one: p.integer() } });
+
 onDatabasesAndPooler('virtual entities', database => {
   let orm: LibraryOrm;
 
   before(async () => {
-    orm = await openTwins(database, { entities: [...LIBRARY_ENTITIES, NamedSchema] });
+    orm = await openTwins(database, { entities: [...LIBRARY_ENTITIES, NamedSchema, CountedSchema] });
   });
 
   for (const [what, express] of Object.entries(EXPRESSIONS)) {
@@ -65,6 +71,22 @@ onDatabasesAndPooler('virtual entities', database => {
       expect(found.map(({ name }) => name)).to.deep.equal(['bob author 1', 'bob author 2']);
     });
   }
+
+  it('S13, R3 answers in every way that it is asked, in the scope and outside of it', async () => {
+    // PGlite does not stream
+    for (const [use, run] of Object.entries(USES).filter(([name]) => name !== 'stream' || database.kind !== 'pglite')) {
+      for (const enter of [(fn: typeof run) => runInTenant('bob', em => fn(em)), (fn: typeof run) => fn(orm.em.fork({ schema: 'bob' }))]) {
+        [kept] = await runInTenant('bob', em => [em.qb(Author, 'a').select('a.name') as any]);
+        database.statements.length = 0;
+        await enter(run);
+        expect(database.statements.join(), use).to.include('"bob"."author"');
+      }
+    }
+  });
+
+  it('G4 one whose expression is a text is read as it is', async () => {
+    expect(await runInTenant('bob', em => em.find(Counted, {}))).to.deep.equal([{ one: 1 }]);
+  });
 
   it('S13 a query of a query is refused in another tenant, as whatever it was made', async () => {
     const [books] = await runInTenant('bob', em => [em.qb(Book, 'b').select('b.title') as any]);

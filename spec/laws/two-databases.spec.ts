@@ -34,6 +34,7 @@ const USES: Readonly<Record<string, (em: TenantEntityManager, theirs: Theirs) =>
     em.persist(author);
   },
   'em.remove()': (em, { book }) => em.remove(book),
+  'em.remove() of one that refers to nothing': (em, { author }) => em.remove(author),
   'em.refresh()': (em, { author }) => em.refresh(author),
   'em.populate()': (em, { book }) => em.populate([book], ['author.books'] as never),
   'em.qb()': (em, { author }) =>

@@ -3,6 +3,7 @@ import {
   acrossTenants,
   captureTenant,
   currentSchema,
+  currentTenant,
   resumeTenant,
   runInTenant,
   TenantHookError,
@@ -119,6 +120,34 @@ onDatabases('hooks', database => {
 
     expect(await notesOf('global')).to.deep.equal(['by the global one', 'flushed']);
     expect((await orm.em.fork().findOneOrFail(Firm, { schemaName: 'global' })).note).to.equal('set by the hook');
+  });
+
+  it('J3 `currentTenant()` in a hook is the tenant that it is told of', async () => {
+    const seen: unknown[] = [];
+    const look =
+      (name: string) =>
+      ({ tenant }: { readonly tenant?: Firm | undefined }): void =>
+        void seen.push([name, currentTenant() === tenant, tenant?.domainUrl]);
+    act = {
+      beforeCreate: () => void seen.push(['beforeCreate', currentTenant()]),
+      afterCreate: look('afterCreate'),
+      afterRename: look('afterRename'),
+      beforeMigrate: look('beforeMigrate'),
+      afterMigrate: look('afterMigrate'),
+      beforeDrop: look('beforeDrop'),
+    };
+    await create('current');
+    await tenants(orm).rename('current', 'renamed');
+    set.push(sqlMigration('Looked', 'select 1'));
+    await tenants(orm)
+      .migrate({ where: { schemaName: 'renamed' } })
+      .finally(() => set.pop());
+    await tenants(orm).drop('renamed');
+
+    expect(seen).to.deep.equal([
+      ['beforeCreate', undefined],
+      ...['afterCreate', 'afterRename', 'beforeMigrate', 'afterMigrate', 'beforeDrop'].map(name => [name, true, 'current.example.com']),
+    ]);
   });
 
   it('J1 J3 a job that afterCreate queues is the new tenant’s, though its transaction is not committed yet', async () => {

@@ -4,7 +4,9 @@ import { CompiledQuery, sql, type Kysely } from 'kysely';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { everyRowOfTwins, openTwins } from '../support/orm/twins.ts';
+import { failureOf } from '../support/assertions/failure.ts';
 import { refusal } from '../support/assertions/refusal.ts';
+import { schemaNames } from '../support/databases/catalog.ts';
 
 interface Tables {
   book: { id: number; title: string };
@@ -132,6 +134,22 @@ onDatabasesAndPooler('the guard of Kysely', database => {
       );
     });
   }
+
+  it('S13 raw SQL of the public scope’s Kysely is the public scope’s, also where a tenant’s scope sends it', async () => {
+    const db = await runInPublic(async em => kyselyOf(em));
+
+    await runInTenant('acme', async () => {
+      expect(String(await failureOf(sql`select * from ledger`.execute(db)))).to.include('relation "ledger" does not exist');
+    });
+  });
+
+  it('S13 outside of scopes a schema is created and dropped as without tenants', async () => {
+    const { schema } = kyselyOf(orm.em.fork());
+    await schema.createSchema('made_by_kysely').execute();
+    expect(await schemaNames(database)).to.include('made_by_kysely');
+    await schema.dropSchema('made_by_kysely').execute();
+    expect(await schemaNames(database)).not.to.include('made_by_kysely');
+  });
 
   it('S13 a plugin of the user’s that names another tenant is refused', async () => {
     const toBob = {

@@ -103,6 +103,8 @@ onDatabasesAndPooler('the query builder', database => {
         },
       }),
     'a sub-query in from': em => em.qb(Book, 'x').from(em.qb(Book, 'b').leftJoin('b.author', 'a'), 'x'),
+    'a sub-query in a join': em => em.qb(Book, 'b').select('b.id').leftJoin(em.qb(Author, 'a').select('a.id'), 'j', {}),
+    'raw SQL in a join': em => em.qb(Book, 'b').select('b.id').leftJoin(raw('select 1 as one'), 'j', {}),
     'a sub-query in select': em =>
       em.qb(Book, 'b').select([
         raw('b.id'),

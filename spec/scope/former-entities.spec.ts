@@ -1,5 +1,5 @@
 import { runInTenant, tenants, type TenantEntityManager } from '@landlord/mikro-orm';
-import { ref } from '@mikro-orm/core';
+import { ChangeSetType, ref, type UnitOfWork } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Author, Book, Tag } from '../../fixtures/entities/index.ts';
@@ -7,6 +7,9 @@ import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { contentsOf, openTwins } from '../support/orm/twins.ts';
+
+/** What the next flush does after the library's own check. */
+let hook: ((uow: UnitOfWork) => void) | undefined;
 
 /** What can be done with entities that were loaded for a tenant which had the name before. */
 const USES: Readonly<Record<string, (em: TenantEntityManager, former: { author: Author; book: Book; tag: Tag }) => unknown>> = {
@@ -33,7 +36,27 @@ const USES: Readonly<Record<string, (em: TenantEntityManager, former: { author: 
     book.title = 'written';
     await em.persistAndFlush(book);
   },
+  // nothing that it refers to tells whose it is
+  'without relations, changed and flushed': async (em, { tag }) => {
+    tag.name = 'written';
+    await em.persistAndFlush(tag);
+  },
   removed: (em, { book }) => em.removeAndFlush(book),
+  'without relations, removed': (em, { tag }) => em.removeAndFlush(tag),
+  'without relations, removed in a transaction': (em, { tag }) => em.transactional(async inner => void inner.remove(tag)),
+  'without relations, removed with an own one': async (em, { tag }) => em.removeAndFlush([await em.findOneOrFail(Tag, 1), tag]),
+  'without relations, refreshed': (em, { tag }) => em.refresh(tag),
+  'without relations, upserted': (em, { tag }) => em.upsert(tag),
+  'without relations, inserted': (em, { tag }) => em.insert(Object.assign(tag, { id: 9 })),
+  'without relations, changed by a hook': async (em, { tag }) => {
+    tag.name = 'written';
+    hook = uow => uow.computeChangeSet(tag);
+    await em.flush();
+  },
+  'without relations, removed by a hook': async (em, { tag }) => {
+    hook = uow => uow.computeChangeSet(tag, ChangeSetType.DELETE);
+    await em.flush();
+  },
   populated: (em, { book }) => em.populate([book], ['author.books']),
 };
 
@@ -42,6 +65,13 @@ onDatabases('entities of a tenant whose name is another’s', database => {
 
   before(async () => {
     orm = await openTwins(database);
+    orm.em.getEventManager().registerSubscriber({
+      onFlush: ({ uow }) => {
+        const act = hook;
+        hook = undefined;
+        act?.(uow);
+      },
+    });
   });
 
   for (const [use, tryIt] of Object.entries(USES)) {

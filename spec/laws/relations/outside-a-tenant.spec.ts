@@ -93,6 +93,13 @@ onDatabasesAndPooler('relations where there is no tenant', database => {
     expect((await refusal(() => further(people(bobs).withSchema('acme')))).code).to.equal('CROSS_TENANT');
     expect(await further(people(orm.em.fork({ schema: 'acme' })))).to.have.length(4);
 
+    // a join may name its tenant itself
+    const named = (em: TenantEntityManager, schema: string): Promise<unknown> =>
+      (em.createQueryBuilder(entities.Country, 'c') as any).leftJoinAndSelect('c.people', 'q', {}, undefined, schema).getResult();
+    expect((await refusal(() => named(outside, 'acme'))).code).to.equal('TENANT_CONTEXT_REQUIRED');
+    expect((await refusal(() => named(bobs, 'acme'))).code).to.equal('CROSS_TENANT');
+    expect(await named(orm.em.fork({ schema: 'acme' }), 'acme')).to.have.length(3);
+
     for (const strategy of ['joined', 'select-in'] as const) {
       const read = (): Promise<unknown> => outside.find(entities.Country, {}, { populate: ['people'] as never, strategy });
       expect((await refusal(() => runInTenant('acme', read, { orm }))).code).to.equal('TENANT_CONTEXT_REQUIRED');

@@ -25,6 +25,8 @@ class SpecRunner implements TestRunner {
   }
 
   async init(): Promise<void> {
+    this.#mocha.addFile('spec/support/mutation/first-start.ts');
+
     for (const file of JSON.parse(process.env['MUTATION_SPECS'] as string) as string[]) {
       this.#mocha.addFile(file);
     }
