@@ -1,6 +1,7 @@
 import { nativeClientOf } from '../connection/pooled-connection.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import type { TenantHosts } from '../database/tenant-hosts.js';
+import { OF_ITSELF } from '../orm/fork-options.js';
 import { leaveScope } from '../orm/mikro-context.js';
 import type { WrappedEntityManager } from '../scope/wrapped-orm.js';
 import { isPglite } from '../tenant/is-pglite.js';
@@ -28,7 +29,7 @@ export function openDirectory(database: TenantDatabase): Directory<HeldRow> {
 function sourceOf(database: TenantDatabase): LookupSource<HeldRow> {
   const { orm, options, hosts } = database;
   // independent of the scope of the caller
-  const fork = (): WrappedEntityManager => orm.em.fork({ disableContextResolution: true });
+  const fork = (): WrappedEntityManager => orm.em.fork(OF_ITSELF);
   const findBy = async (property: string, values: readonly string[]): Promise<ReadonlyMap<string, HeldRow>> => {
     // from the primary, because a replica may lag behind the notification, and not from MikroORM's result cache
     const em = fork();

@@ -2,6 +2,7 @@ import { RequestContext, TransactionContext, type EntityManager, type Options, t
 import { hasEnded } from '../database/on-commit.js';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
 import { forScope, withoutTargets } from '../connection/sql-target.js';
+import { OF_GLOBAL, OF_SCOPE } from './fork-options.js';
 import { entityManagersOf, keepFor } from './other-orms.js';
 import type { TenantEntityManager } from './tenant-entity-manager.js';
 
@@ -87,11 +88,5 @@ export function flushesInTransaction(em: EntityManager): boolean {
 export function contextOfScopes(own: ContextOption): ContextOption {
   return name => (innermostScope() === undefined ? undefined : RequestContext.getEntityManager(name)) ?? own(name);
 }
-
-/** How the EntityManager of a scope is forked. */
-const OF_SCOPE = { useContext: true, keepTransactionContext: true } as const;
-
-/** The same where no context has another one to be forked. */
-const OF_GLOBAL = { ...OF_SCOPE, disableContextResolution: true } as const;
 
 type ContextOption = Options['context'];

@@ -10,6 +10,7 @@ import { tenantOfEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { presentAs } from './entity-manager-class.js';
+import { OF_ITSELF } from './fork-options.js';
 import { contextBeside, explainGlobal, hiddenByOther, ofScope } from './other-orms.js';
 import { guardCache } from './guarded-cache.js';
 import { guardFilters } from './guarded-filters.js';
@@ -115,7 +116,12 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
       const em = isResolved ? this : this.getContext(false);
       const schema = options?.schema;
       // asked once, where MikroORM and each guard would ask again
-      const given = isResolved || em !== (this as object) ? options : { ...options, disableContextResolution: true };
+      const given =
+        isResolved || em !== (this as object)
+          ? options
+          : options === undefined
+            ? OF_ITSELF
+            : { ...options, disableContextResolution: true };
       // a context may have the fork in its place
       em.isOnlyOfScope = false;
 

@@ -1,7 +1,7 @@
 import { Utils, type RawQueryFragment } from '@mikro-orm/core';
 import { sealedComment } from '../connection/sealed-values.js';
 import type { Others } from '../tenant/other-arguments.js';
-import { CARRIED, carriedBy, carry, carryInFragment, holdsCarried, mayCarryAny } from '../scope/carried-tenants.js';
+import { CARRIED, carriedBy, carry, carryInFragment, holdsCarried, mayCarry, mayCarryAny } from '../scope/carried-tenants.js';
 
 /**
  * Defines the methods on the class of query builders so that each first shows what it is given to `take`. These are the methods of
@@ -56,14 +56,20 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
   class Carrying extends Native {
     override select(fields: Args<'select'>[0], ...rest: Others<Args<'select'>, 1>): unknown {
       carryOf(this, fields);
-      carryOf(this, rest);
+
+      if (rest.length > 0) {
+        carryOf(this, rest);
+      }
 
       return super.select(fields, ...rest);
     }
 
     override count(fields?: Args<'count'>[0], ...rest: Others<Args<'count'>, 1>): unknown {
       carryOf(this, fields);
-      carryOf(this, rest);
+
+      if (rest.length > 0) {
+        carryOf(this, rest);
+      }
 
       return super.count(fields, ...rest);
     }
@@ -71,7 +77,10 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
     override from(tableName: Args<'from'>[0], options?: Args<'from'>[1], ...rest: Others<Args<'from'>, 2>): unknown {
       carryOf(this, tableName);
       carryOf(this, options);
-      carryOf(this, rest);
+
+      if (rest.length > 0) {
+        carryOf(this, rest);
+      }
 
       return super.from(tableName, options, ...rest);
     }
@@ -79,7 +88,10 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
     override where(sql: Args<'where'>[0], params?: Args<'where'>[1], ...rest: Others<Args<'where'>, 2>): unknown {
       carryOf(this, sql);
       carryOf(this, params);
-      carryOf(this, rest);
+
+      if (rest.length > 0) {
+        carryOf(this, rest);
+      }
 
       return super.where(sql, params, ...rest);
     }
@@ -98,7 +110,7 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
 }
 
 function carryOf(query: NativeQuery, given: unknown): void {
-  if (holdsCarried(given)) {
+  if (mayCarry(given) && holdsCarried(given)) {
     carry(query, carriedBy([given]));
   }
 }
@@ -140,9 +152,7 @@ const TAKING = [
   'delete',
   'joinAndSelect',
   'withSubQuery',
-  'orderBy',
   'andOrderBy',
-  'groupBy',
   'onConflict',
   'returning',
   'with',

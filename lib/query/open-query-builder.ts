@@ -40,6 +40,8 @@ interface OverriddenMethods {
   // all that is done with what these are given is to look at it and to pass it on
   count(field?: unknown, ...rest: unknown[]): this;
   from(target: unknown, ...rest: unknown[]): this;
+  groupBy(fields: unknown, ...rest: unknown[]): this;
+  orderBy(orderBy: unknown, ...rest: unknown[]): this;
   populate(populate: unknown, populateWhere?: unknown, populateFilter?: unknown, ...rest: unknown[]): this;
   select(fields: unknown, ...rest: unknown[]): this;
   // private: MikroORM declares no parameters for them

@@ -43,24 +43,30 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
 
     override select(fields: Args<'select'>[0], distinct?: Args<'select'>[1], ...rest: Others<Args<'select'>, 2>): this {
       show(this, fields);
-      show(this, distinct);
-      show(this, rest);
+
+      if (distinct !== undefined || rest.length > 0) {
+        show(this, [distinct, ...rest]);
+      }
 
       return super.select(fields, distinct, ...rest);
     }
 
     override count(field?: Args<'count'>[0], distinct?: Args<'count'>[1], ...rest: Others<Args<'count'>, 2>): this {
       show(this, field);
-      show(this, distinct);
-      show(this, rest);
+
+      if (distinct !== undefined || rest.length > 0) {
+        show(this, [distinct, ...rest]);
+      }
 
       return super.count(field, distinct, ...rest);
     }
 
     override from(target: Args<'from'>[0], aliasName?: Args<'from'>[1], ...rest: Others<Args<'from'>, 2>): this {
       show(this, target);
-      show(this, aliasName);
-      show(this, rest);
+
+      if (aliasName !== undefined || rest.length > 0) {
+        show(this, [aliasName, ...rest]);
+      }
 
       return super.from(target, aliasName, ...rest);
     }
@@ -72,9 +78,10 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
       ...rest: Others<Args<'populate'>, 3>
     ): this {
       show(this, populate);
-      show(this, populateWhere);
-      show(this, populateFilter);
-      show(this, rest);
+
+      if (populateWhere !== undefined || populateFilter !== undefined || rest.length > 0) {
+        show(this, [populateWhere, populateFilter, ...rest]);
+      }
 
       return super.populate(populate, populateWhere, populateFilter, ...rest);
     }
@@ -116,6 +123,26 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
       }
 
       return super.having(cond, params, operator, ...rest);
+    }
+
+    override groupBy(fields: Args<'groupBy'>[0], ...rest: Others<Args<'groupBy'>, 1>): this {
+      show(this, fields);
+
+      if (rest.length > 0) {
+        show(this, rest);
+      }
+
+      return super.groupBy(fields, ...rest);
+    }
+
+    override orderBy(orderBy: Args<'orderBy'>[0], ...rest: Others<Args<'orderBy'>, 1>): this {
+      show(this, orderBy);
+
+      if (rest.length > 0) {
+        show(this, rest);
+      }
+
+      return super.orderBy(orderBy, ...rest);
     }
 
     override joinReference(...args: Args<'joinReference'>): object {
@@ -168,7 +195,7 @@ export interface TakingQuery extends InstanceType<OpenQueryBuilderClass> {
 
 // most hold neither, and nothing is made for them
 function show(query: { take(given: readonly unknown[]): void }, given: unknown): void {
-  if (holdsCarried(given)) {
+  if (mayCarry(given) && holdsCarried(given)) {
     query.take([given]);
   }
 }

@@ -90,7 +90,7 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
   }
 
   // what is run later, or in another scope, is run as if in the scope the query was made in
-  override execute(...args: Args<'execute'>): Promise<unknown> {
+  override execute(method?: Args<'execute'>[0], options?: Args<'execute'>[1], ...rest: Others<Args<'execute'>, 2>): Promise<unknown> {
     const { rules, scope } = this.guard;
     const { meta } = this.mainAlias;
 
@@ -98,7 +98,10 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
       const tenant = this.tenantOfSql();
       // most queries are run where they were made, and for the tenant of that scope
       const isAtHome = tenant === scope && isInnermost(scope, rules.config);
-      const done = isAtHome ? this.send(args) : withScope(scope, () => forTenant(rules, tenant, () => this.send(args)));
+      const done =
+        isAtHome && this.type !== QueryType.UPDATE
+          ? super.execute(method, options, ...rest)
+          : withScope(scope, () => forTenant(rules, tenant, () => this.send([method, options, ...rest])));
 
       // no other error is explained
       return isTenantEntity(meta.root) ? done : done.catch(async error => Promise.reject(await explainSharedWrite(error, meta, rules)));

@@ -5,18 +5,21 @@ import { Utils } from '@mikro-orm/core';
  * symbol always does: it is a fragment that is the key of a condition. Most calls are given nothing else, and nothing is allocated for them. What is
  * very deep, or contains itself, counts as if it did.
  */
-export function anyWithin(value: unknown, matters: (leaf: object) => boolean, depth: number = MAX_DEPTH): boolean {
-  if (typeof value !== 'object' || value === null) {
-    return typeof value === 'symbol';
-  }
+export function anyWithin(value: unknown, matters: (leaf: object) => boolean): boolean {
+  return typeof value === 'object' && value !== null ? anyIn(value, matters, MAX_DEPTH) : typeof value === 'symbol';
+}
 
+// texts and numbers, which most are, are told in the loops: a call for each would be most of what this takes
+function anyIn(value: object, matters: (leaf: object) => boolean, depth: number): boolean {
   if (depth === 0) {
     return true;
   }
 
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {
-      if (anyWithin(value[index], matters, depth - 1)) {
+      const item: unknown = value[index];
+
+      if (typeof item === 'object' && item !== null ? anyIn(item, matters, depth - 1) : typeof item === 'symbol') {
         return true;
       }
     }
@@ -34,7 +37,9 @@ export function anyWithin(value: unknown, matters: (leaf: object) => boolean, de
   const values = value as Readonly<Record<string, unknown>>;
 
   for (const key in values) {
-    if (anyWithin(values[key], matters, depth - 1)) {
+    const item = values[key];
+
+    if (typeof item === 'object' && item !== null ? anyIn(item, matters, depth - 1) : typeof item === 'symbol') {
       return true;
     }
   }

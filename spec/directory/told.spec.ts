@@ -111,6 +111,11 @@ onDatabases('a directory that is told of changes', database => {
           .update({ onTrial: !(await isOnTrial(visit)) })
           .execute(),
       ),
+    'a query builder in its own scope': async () => {
+      const onTrial = !(await isOnTrial(visit));
+
+      await runInTenant('acme', em => em.createQueryBuilder(Library).update({ onTrial }).where({ schemaName: 'acme' }).execute(), { orm });
+    },
     'the tenant itself, in its own scope': () =>
       runInTenant(
         'acme',

@@ -1,5 +1,9 @@
 import { runInTenant } from '@landlord/mikro-orm';
+import { EntityManager } from '@mikro-orm/postgresql';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import { expect } from 'chai';
+import { guardFilters } from '../../dist/orm/guarded-filters.js';
+import { addsOnlyFilters } from '../../dist/orm/guarded-reads.js';
 import { Author, Book } from '../../fixtures/entities/index.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { onDatabases } from '../support/databases/database.ts';
@@ -27,3 +31,20 @@ onDatabases(
   },
   ['pglite'],
 );
+
+describe('A condition of a read', () => {
+  for (const Mikro of [EntityManager, BasePostgreSqlEntityManager]) {
+    it(`law 2: is looked at again for a filter alone in a class of MikroORM's: ${Mikro.name}`, () => {
+      expect(addsOnlyFilters(guardFilters(Mikro as never))).to.equal(true);
+    });
+  }
+
+  for (const name of ['processWhere', 'applyDiscriminatorCondition', 'applyFilters']) {
+    it(`law 2: is looked at again in a class of the user's own with \`${name}\``, () => {
+      class Own extends BasePostgreSqlEntityManager {}
+
+      Object.defineProperty(Own.prototype, name, { value: () => ({}) });
+      expect(addsOnlyFilters(guardFilters(Own as never))).to.equal(false);
+    });
+  }
+});

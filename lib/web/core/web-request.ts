@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import { InvalidHostError } from '../../errors/index.js';
 import type { TenantRules } from '../../scope/tenant-rules.js';
 import { withoutPort } from '../../tenant/hostname.js';
@@ -104,7 +103,7 @@ function canonicalOf(sent: string, rules: TenantRules): string | undefined {
   let lately = known.get(rules);
 
   if (lately === undefined) {
-    known.set(rules, (lately = new LRUCache({ max: MOST_KNOWN })));
+    known.set(rules, (lately = new Map()));
   }
 
   const found = lately.get(sent);
@@ -118,13 +117,18 @@ function canonicalOf(sent: string, rules: TenantRules): string | undefined {
 
   // visitors choose what they send, and must not fill the memory with it
   if (canonical !== undefined && sent.length <= LONGEST_KNOWN) {
+    // which was used last is not written down: that would cost each request more than it costs to read all of them anew
+    if (lately.size >= MOST_KNOWN) {
+      lately.clear();
+    }
+
     lately.set(sent, canonical);
   }
 
   return canonical;
 }
 
-const known = new WeakMap<TenantRules, LRUCache<string, string>>();
+const known = new WeakMap<TenantRules, Map<string, string>>();
 
 const MOST_KNOWN = 1_000;
 

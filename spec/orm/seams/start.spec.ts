@@ -1,14 +1,16 @@
 import { TenantConfigError } from '@landlord/mikro-orm';
 import { MikroORM, UnitOfWork } from '@mikro-orm/core';
 import { PgliteDriver } from '@mikro-orm/pglite';
-import { QueryBuilder } from '@mikro-orm/postgresql';
+import { EntityManager as SqlEntityManager, PostgreSqlDriver, QueryBuilder } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TenantCheck } from '../../../dist/connection/tenant-check.js';
 import { guardedEntityManagerOf } from '../../../dist/orm/guarded-classes.js';
+import type { Probe } from '../../../dist/orm/seams/probe.js';
+import { ProbeEntityManager, ProbeWorld } from '../../../dist/orm/seams/probe-world.js';
 import { BASIC } from '../../../dist/orm/seams/probes.js';
-import { ProbeEntityManager } from '../../../dist/orm/seams/probe-world.js';
+import { openProbe } from '../../../dist/with-tenants.js';
 import { TenantQueryBuilder } from '../../../dist/query/tenant-query-builder.js';
 import { all, ignoreReplacement, prototypesOf, remove, type Open } from '../../support/seams/breakages.ts';
 import { asFirst, errorOf, Note, onUnknownCode, startAgain, startConfig } from '../../support/seams/start-again.ts';
@@ -133,7 +135,7 @@ describe('The start of an ORM of which a seam is broken', () => {
     });
   });
 
-  describe('on code that the library knows', () => {
+  describe('with a guard that is not there', () => {
     const em = prototypesOf(guardedEntityManagerOf(ProbeEntityManager), ProbeEntityManager);
 
     for (const [member, holders] of Object.entries({
@@ -156,6 +158,41 @@ describe('The start of an ORM of which a seam is broken', () => {
         }
       });
     }
+  });
+
+  describe('on code that the library knows', () => {
+    const em = prototypesOf(guardedEntityManagerOf(SqlEntityManager), SqlEntityManager);
+
+    for (const [member, holders] of Object.entries({
+      processWhere: em,
+      getKysely: em,
+      getDataLoader: em,
+      getSchema: [TenantQueryBuilder.prototype],
+      setFilterParams: em,
+      applyFilters: em,
+      tenantOf: [TenantCheck.prototype],
+    })) {
+      it(`G1 a guard that is not there refuses nothing, and is seen: ${member}`, async () => {
+        const undo = all(holders.filter(holder => Object.hasOwn(holder, member)).map(holder => remove(holder, member)));
+
+        try {
+          expect(await unseen()).to.have.length.greaterThan(0);
+        } finally {
+          undo();
+        }
+      });
+    }
+
+    it('G1 nothing is missed where all guards are there', async () => {
+      expect(await unseen()).to.deep.equal([]);
+    });
+
+    it('G1 the look leaves no EntityManager of another class than the users’', async () => {
+      const world = new ProbeWorld(PostgreSqlDriver, openProbe, { isWhole: false });
+
+      expect(Object.getPrototypeOf(world.orm.em)).to.equal(guardedEntityManagerOf(SqlEntityManager).prototype);
+      await world.close();
+    });
 
     it('G1 one guard of each kind is looked at', () => {
       expect([...BASIC.atOnce, ...BASIC.recorded, ...BASIC.sent].flatMap(({ shows }) => shows)).to.include.members([
@@ -176,6 +213,30 @@ describe('The start of an ORM of which a seam is broken', () => {
     });
   });
 });
+
+/** What a look at one guard of each kind does not see. The specs themselves are watched by what a start takes for unknown code. */
+async function unseen(): Promise<unknown[]> {
+  const world = new ProbeWorld(PostgreSqlDriver, openProbe, { isWhole: false });
+  const failures: unknown[] = [];
+  const look = async (probes: readonly Probe[]): Promise<void> => {
+    for (const probe of probes) {
+      try {
+        await probe.run(world);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+
+  await look(BASIC.atOnce);
+  world.record();
+  await look(BASIC.recorded);
+  world.stopRecording();
+  await look(BASIC.sent);
+  await world.close();
+
+  return failures;
+}
 
 /** MikroORM asks its own, as if it had another name by now. */
 function ignoreHook(prototype: Open, ours: Open, member: string): () => void {

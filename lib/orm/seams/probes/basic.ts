@@ -68,7 +68,7 @@ export const RECORDED_BASIC_PROBES: readonly Probe[] = [
       const { pupils } = world.authorIn(world.ownEm, 1, OTHER);
       await refuses('CROSS_TENANT', () => pupils.matching({}));
       await world.as(OWN, async () => {
-        const loader = await world.ownEm.getDataLoader('1:m');
+        const loader = await world.loaderOf(world.ownEm);
         await refuses('CROSS_TENANT', () => loader.load([pupils, {}]));
       });
     },
