@@ -56,7 +56,7 @@ export function refuseCarried(given: readonly unknown[], own: string | undefined
 }
 
 /** @throws CrossTenantError `CROSS_TENANT` */
-export function refuseTenants(carried: readonly string[], own: string | undefined): void {
+export function refuseTenants(carried: Iterable<string>, own: string | undefined): void {
   for (const other of carried) {
     if (own !== undefined && other !== own) {
       throw CrossTenantError.givenQuery([own, other]);
