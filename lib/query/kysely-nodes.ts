@@ -9,21 +9,25 @@ export function setTenantsOfNode(node: object, tenants: readonly string[]): void
 
 /** Adds the tenants whose instances built the queries in this one, before any plugin has copied their nodes. */
 export function addBuiltFor(node: object, found: Set<string>): void {
-  if (!Array.isArray(node)) {
-    if (!hasParts(node)) {
-      return;
-    }
+  if (Array.isArray(node)) {
+    for (let index = 0; index < node.length; index += 1) {
+      const part: unknown = node[index];
 
+      // most parts are texts, or are absent
+      if (typeof part === 'object' && part !== null) {
+        addBuiltFor(part, found);
+      }
+    }
+  } else if (hasParts(node)) {
     // most queries have no other in them
     ((node as BuiltNode)[BUILT_FOR] ?? ofFrozen.get(node))?.forEach(tenant => found.add(tenant));
-  }
 
-  for (const key in node) {
-    const part = (node as unknown as Parts)[key];
+    for (const key in node) {
+      const part = (node as unknown as Parts)[key];
 
-    // texts and what is absent, as most parts are
-    if (typeof part === 'object' && part !== null) {
-      addBuiltFor(part, found);
+      if (typeof part === 'object' && part !== null) {
+        addBuiltFor(part, found);
+      }
     }
   }
 }

@@ -64,7 +64,7 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
       }
 
       refuseTenants(named, mine);
-      const tables = entitiesByTable(guard.rules);
+      const tables = entitiesByTable(guard.rules.metadata);
       const qualified = qualify(mark(kysely, given, queryId), {
         resolve: (name, asked) => resolve(tables.get(name) ?? NO_METAS, asked, named),
         isKnown: name => tables.has(name),

@@ -29,7 +29,7 @@ class PartsOf extends OperationNodeTransformer {
     super();
     this.#kind = kind;
     const node = new Proxy({}, { get: (_, key) => (key === 'kind' ? kind : Object.assign([], { key })) });
-    super.transformNode(node as never, { queryId: 'x' } as never);
+    super.transformNode(node as never, { queryId: 'x' });
   }
 
   override transformNode(part: any): any {
