@@ -1,4 +1,5 @@
-import { EntityManager as MikroEntityManager, helper, Utils, type EntityMetadata, type EntityName } from '@mikro-orm/core';
+import { helper, Utils, type EntityMetadata, type EntityName } from '@mikro-orm/core';
+import { SqlEntityManager } from '@mikro-orm/postgresql';
 import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
 import { anyMayHoldEntities, mayHoldEntities } from '../entities/foreign-entities.js';
 import { withTenantSchema, refuseForeignCollections, type PopulateHint } from '../entities/shared-relations.js';
@@ -14,10 +15,7 @@ import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager
 export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   guardCollections();
 
-  // one of the user's own may add anything to a condition
-  const addsOnlyFilters =
-    ADDING.every(name => Reflect.get(EntityManagerOfMikro.prototype, name) === Reflect.get(MikroEntityManager.prototype, name)) &&
-    addsFiltersAsMikro(EntityManagerOfMikro);
+  const addsNothingElse = addsOnlyFilters(EntityManagerOfMikro);
 
   return class GuardedReads extends EntityManagerOfMikro {
     // MikroORM calls this for every condition of a read, an update or a delete, before it replaces entities by their keys
@@ -40,7 +38,7 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       const processing = super.processWhere(entityName, where, options, type, ...rest);
 
       // without a filter, it is what was looked at already
-      if (addsOnlyFilters && !mayHaveFilters(this, entityName)) {
+      if (addsNothingElse && !mayHaveFilters(this, entityName)) {
         return processing;
       }
 
@@ -133,6 +131,14 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       return loadInSchema(await super.getDataLoader(...args), this.getContext());
     }
   };
+}
+
+/** Whether the guarded class adds nothing but filters to a condition. One of the user's own may add anything. */
+export function addsOnlyFilters(Guarded: OpenEntityManagerClass): boolean {
+  return (
+    ADDING.every(name => Reflect.get(Guarded.prototype, name) === Reflect.get(SqlEntityManager.prototype, name)) &&
+    addsFiltersAsMikro(Guarded)
+  );
 }
 
 // now with the conditions that filters have added

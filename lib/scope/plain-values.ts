@@ -16,7 +16,10 @@ export function anyWithin(value: unknown, matters: (leaf: object) => boolean, de
 
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {
-      if (anyWithin(value[index], matters, depth - 1)) {
+      const item: unknown = value[index];
+
+      // most are texts and numbers
+      if (((typeof item === 'object' && item !== null) || typeof item === 'symbol') && anyWithin(item, matters, depth - 1)) {
         return true;
       }
     }
@@ -34,7 +37,9 @@ export function anyWithin(value: unknown, matters: (leaf: object) => boolean, de
   const values = value as Readonly<Record<string, unknown>>;
 
   for (const key in values) {
-    if (anyWithin(values[key], matters, depth - 1)) {
+    const item = values[key];
+
+    if (((typeof item === 'object' && item !== null) || typeof item === 'symbol') && anyWithin(item, matters, depth - 1)) {
       return true;
     }
   }

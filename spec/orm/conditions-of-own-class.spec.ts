@@ -1,5 +1,8 @@
 import { runInTenant } from '@landlord/mikro-orm';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import { expect } from 'chai';
+import { guardFilters } from '../../dist/orm/guarded-filters.js';
+import { addsOnlyFilters } from '../../dist/orm/guarded-reads.js';
 import { Author, Book } from '../../fixtures/entities/index.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { onDatabases } from '../support/databases/database.ts';
@@ -27,3 +30,20 @@ onDatabases(
   },
   ['pglite'],
 );
+
+describe('a condition that is looked at once', () => {
+  const isLookedAtOnce = (Class: unknown): boolean => addsOnlyFilters(guardFilters(Class as never));
+
+  it('law 2: is that of MikroORM’s own EntityManager, and of one that adds nothing', () => {
+    expect(isLookedAtOnce(BasePostgreSqlEntityManager)).to.equal(true);
+    expect(isLookedAtOnce(class extends BasePostgreSqlEntityManager {})).to.equal(true);
+  });
+
+  for (const name of ['processWhere', 'applyDiscriminatorCondition', 'applyFilters']) {
+    it(`law 2: is none of an EntityManager with a ${name} of its own`, () => {
+      class Adding extends BasePostgreSqlEntityManager {}
+      Object.defineProperty(Adding.prototype, name, { value: () => undefined });
+      expect(isLookedAtOnce(Adding)).to.equal(false);
+    });
+  }
+});
