@@ -10,14 +10,30 @@ export interface BuiltQuery {
 }
 
 export function setTenantsOfQuery(queryId: object, tenant: TenantRef | undefined, tenants: readonly string[]): void {
-  if (tenant !== undefined || tenants.length > 0) {
-    built.set(queryId, { target: tenant === undefined ? undefined : { kind: 'tenant', ...tenant }, tenants });
+  if (tenant === undefined && tenants.length === 0) {
+    return;
+  }
+
+  const built: BuiltQuery = { target: tenant === undefined ? undefined : { kind: 'tenant', ...tenant }, tenants };
+
+  if (Object.isExtensible(queryId)) {
+    (queryId as MarkedId)[BUILT] = built;
+  } else {
+    ofFrozen.set(queryId, built);
   }
 }
 
 /** Undefined for what no builder has made, and for what is no tenant's. */
 export function builtQuery(queryId: object): BuiltQuery | undefined {
-  return built.get(queryId);
+  // a query that somebody has put together may lack it
+  return (queryId as MarkedId | undefined)?.[BUILT] ?? ofFrozen.get(queryId);
 }
 
-const built = new WeakMap<object, BuiltQuery>();
+/** On what Kysely makes for each query, as a `WeakMap` takes longer than all else that is done with one. */
+const BUILT: unique symbol = Symbol('for whom a query of Kysely was built');
+
+const ofFrozen = new WeakMap<object, BuiltQuery>();
+
+interface MarkedId {
+  [BUILT]?: BuiltQuery;
+}

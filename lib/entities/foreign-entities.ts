@@ -68,7 +68,7 @@ export function refuseForeignRelations(entity: unknown, config: Configuration): 
  * such. Most data and conditions are no more than that.
  */
 export function mayHoldEntities(value: unknown): boolean {
-  return anyWithin(value, isNoDate);
+  return typeof value === 'object' && value !== null ? anyWithin(value, isNoDate) : typeof value === 'symbol';
 }
 
 /** The same of any value of the options of a call. */

@@ -1,4 +1,5 @@
-import { helper, Utils, type EntityManager, type EntityMetadata, type MetadataStorage, type UnitOfWork } from '@mikro-orm/core';
+import { helper, Utils, type EntityManager, type EntityMetadata, type UnitOfWork } from '@mikro-orm/core';
+import { onceForEntities } from '../tenant/once-for-entities.js';
 import { refersToTenantRows } from './shared-relations.js';
 
 /**
@@ -27,16 +28,7 @@ export function assignSchemaToNewItems(uow: UnitOfWork, em: EntityManager): void
   }
 }
 
-function hasCollections(storage: MetadataStorage): boolean {
-  // asked of each class again, as `orm.discoverEntity()` adds some later and replaces some
-  for (const meta of storage.getAll().values()) {
-    if (collectionsOf(meta).length > 0) {
-      return true;
-    }
-  }
-
-  return false;
-}
+const hasCollections = onceForEntities(metas => metas.some(meta => collectionsOf(meta).length > 0));
 
 function collectionsOf(meta: EntityMetadata): readonly string[] {
   let names = known.get(meta);

@@ -52,7 +52,7 @@ function makerOf(query: NativeQuery, platform: NativePlatform): () => NativeQuer
 }
 
 function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of: NativePlatform) => NativeQuery {
-  /** What every read calls, each with a function of its own: V8 makes no fast one of a function that stands for many. */
+  /** What every read or write calls, each with a function of its own: V8 makes no fast one of a function that stands for many. */
   class Carrying extends Native {
     override select(fields: Args<'select'>[0], ...rest: Others<Args<'select'>, 1>): unknown {
       carryOf(this, fields);
@@ -96,6 +96,46 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
       return super.where(sql, params, ...rest);
     }
 
+    override insert(data: Args<'insert'>[0], ...rest: Others<Args<'insert'>, 1>): unknown {
+      carryOf(this, data);
+
+      if (rest.length > 0) {
+        carryOf(this, rest);
+      }
+
+      return super.insert(data, ...rest);
+    }
+
+    override update(data: Args<'update'>[0], ...rest: Others<Args<'update'>, 1>): unknown {
+      carryOf(this, data);
+
+      if (rest.length > 0) {
+        carryOf(this, rest);
+      }
+
+      return super.update(data, ...rest);
+    }
+
+    override onConflict(options: Args<'onConflict'>[0], ...rest: Others<Args<'onConflict'>, 1>): unknown {
+      carryOf(this, options);
+
+      if (rest.length > 0) {
+        carryOf(this, rest);
+      }
+
+      return super.onConflict(options, ...rest);
+    }
+
+    override returning(fields: Args<'returning'>[0], ...rest: Others<Args<'returning'>, 1>): unknown {
+      carryOf(this, fields);
+
+      if (rest.length > 0) {
+        carryOf(this, rest);
+      }
+
+      return super.returning(fields, ...rest);
+    }
+
     override toRaw(...args: Args<'toRaw'>): RawQueryFragment {
       return carryInFragment(super.toRaw(...args), this[CARRIED] ?? []);
     }
@@ -124,9 +164,7 @@ function defineRest(prototype: object, base: NativeQuery): void {
     const method = base[name] as Method;
 
     define(name, function (...args) {
-      if (mayCarryAny(args)) {
-        carry(this, carriedBy(args));
-      }
+      carryOf(this, args);
 
       return method.apply(this, args);
     });
@@ -162,26 +200,14 @@ const TAKING = [
 ] as const;
 
 /** The methods of a native query that take others, beside those that its class overrides. */
-const NATIVE = [
-  'into',
-  'having',
-  'groupBy',
-  'join',
-  'orderBy',
-  'with',
-  'withRecursive',
-  'insert',
-  'insertSelect',
-  'update',
-  'distinctOn',
-  'onConflict',
-  'returning',
-] as const;
+const NATIVE = ['into', 'having', 'groupBy', 'join', 'orderBy', 'with', 'withRecursive', 'insertSelect', 'distinctOn'] as const;
 
 /** What of a native query writes comments. */
 const COMMENTING = ['comment', 'hintComment'] as const;
 
-type Args<Name extends 'select' | 'count' | 'from' | 'where' | 'toRaw'> = Parameters<NativeQuery[Name]>;
+type Args<Name extends 'select' | 'count' | 'from' | 'where' | 'insert' | 'update' | 'onConflict' | 'returning' | 'toRaw'> = Parameters<
+  NativeQuery[Name]
+>;
 
 type Method = (...args: unknown[]) => unknown;
 
@@ -195,5 +221,9 @@ interface NativeQuery extends Record<(typeof NATIVE | typeof COMMENTING)[number]
   count(fields?: unknown, ...rest: unknown[]): unknown;
   from(tableName: unknown, options?: unknown, ...rest: unknown[]): unknown;
   where(sql: unknown, params?: unknown, ...rest: unknown[]): unknown;
+  insert(data: unknown, ...rest: unknown[]): unknown;
+  update(data: unknown, ...rest: unknown[]): unknown;
+  onConflict(options: unknown, ...rest: unknown[]): unknown;
+  returning(fields: unknown, ...rest: unknown[]): unknown;
   toRaw(...args: unknown[]): RawQueryFragment;
 }

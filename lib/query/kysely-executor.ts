@@ -5,12 +5,26 @@
  * Relies on Kysely making an instance with a plugin of what its executor's `withPlugin` returns: its constructors take nothing else.
  */
 export function guardBelowPlugins<K extends GuardableKysely>(kysely: K, guard: KyselyGuard): K {
+  let taking = takingOnes.get(kysely);
+
+  if (taking === undefined) {
+    taking = takingOf(kysely);
+    takingOnes.set(kysely, taking);
+  }
+
+  const plugin: TakenPlugin = { ...NO_PLUGIN, executor: guardExecutor(kysely.getExecutor(), guard) };
+
+  return taking.withPlugin(plugin) as K;
+}
+
+/** The instance that has no executor of its own, and with a plugin has the plugin's. One is made for all guards of an instance. */
+function takingOf(kysely: GuardableKysely): GuardableKysely {
   const executor = kysely.getExecutor();
-  const guarded = guardExecutor(executor, guard);
-  Object.defineProperty(executor, 'withPlugin', { value: () => guarded, configurable: true });
+  const taking = { withPlugin: (plugin: TakenPlugin) => plugin.executor };
+  Object.defineProperty(executor, 'withPlugin', { value: () => taking, configurable: true });
 
   try {
-    return kysely.withPlugin(NO_PLUGIN) as K;
+    return kysely.withPlugin(NO_PLUGIN);
   } finally {
     Reflect.deleteProperty(executor, 'withPlugin');
   }
@@ -55,7 +69,9 @@ function guardExecutor(executor: KyselyExecutor, guard: KyselyGuard): KyselyExec
   });
 }
 
-const NO_PLUGIN = { transformQuery: ({ node }: { readonly node: unknown }) => node, transformResult: async () => undefined };
+const NO_PLUGIN: Plugin = { transformQuery: ({ node }) => node as unknown, transformResult: async () => undefined };
+
+const takingOnes = new WeakMap<GuardableKysely, GuardableKysely>();
 
 /** What a guard does with each query. */
 export interface KyselyGuard {
@@ -71,20 +87,29 @@ export interface KyselyGuard {
   stream(send: () => AsyncGenerator<unknown>): AsyncGenerator<unknown>;
 }
 
+interface TakenPlugin extends Plugin {
+  readonly executor: KyselyExecutor;
+}
+
 interface CompiledQuery {
   readonly queryId: object;
 }
 
 /** The part of Kysely's query executor that is used here. */
-interface KyselyExecutor {
+export interface KyselyExecutor {
   transformQuery(node: any, queryId: any): any;
+}
+
+// `any`: Kysely has a type for each kind of node and result, and takes the one it gave
+interface Plugin {
+  transformQuery(args: any): any;
+  transformResult(args: any): Promise<any>;
 }
 
 /** The parts of a Kysely instance, or of its transaction, that are used here. */
 export interface GuardableKysely {
   getExecutor(): KyselyExecutor;
-  // `any`: Kysely has a type for each kind of node and result, and takes the one it gave
-  withPlugin(plugin: { transformQuery(args: any): any; transformResult(args: any): Promise<any> }): GuardableKysely;
+  withPlugin(plugin: Plugin): GuardableKysely;
   withoutPlugins(): GuardableKysely;
   withSchema(schema: string): GuardableKysely;
 }

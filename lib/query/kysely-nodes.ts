@@ -1,27 +1,35 @@
 /** Says for which tenants a query was built that is a node of another one. */
 export function setTenantsOfNode(node: object, tenants: readonly string[]): void {
-  tenantsOfNode.set(node, tenants);
+  if (Object.isExtensible(node)) {
+    (node as BuiltNode)[BUILT_FOR] = tenants;
+  } else {
+    ofFrozen.set(node, tenants);
+  }
 }
 
-/** The tenants whose instances built the queries in this one, before any plugin has copied their nodes. */
-export function builtFor(node: unknown, found: ReadonlySet<string> = NONE): ReadonlySet<string> {
-  let all = found;
-
+/** Adds the tenants whose instances built the queries in this one, before any plugin has copied their nodes. */
+export function addBuiltFor(node: object, found: Set<string>): void {
   if (Array.isArray(node)) {
-    for (const item of node) {
-      all = builtFor(item, all);
-    }
-  } else if (isNode(node)) {
-    const tenants = tenantsOfNode.get(node);
-    // most queries have no other in them
-    all = tenants === undefined ? all : new Set([...all, ...tenants]);
+    for (let index = 0; index < node.length; index += 1) {
+      const part: unknown = node[index];
 
-    for (const key of Object.keys(node)) {
-      all = builtFor((node as unknown as Readonly<Record<string, unknown>>)[key], all);
+      // most parts are texts, or are absent
+      if (typeof part === 'object' && part !== null) {
+        addBuiltFor(part, found);
+      }
+    }
+  } else if (hasParts(node)) {
+    // most queries have no other in them
+    ((node as BuiltNode)[BUILT_FOR] ?? ofFrozen.get(node))?.forEach(tenant => found.add(tenant));
+
+    for (const key in node) {
+      const part = (node as unknown as Parts)[key];
+
+      if (typeof part === 'object' && part !== null) {
+        addBuiltFor(part, found);
+      }
     }
   }
-
-  return all;
 }
 
 /** Whether it is a node: the nodes of a query are plain objects that say their kind, and everything else in it is a value. */
@@ -29,9 +37,24 @@ export function isNode(value: unknown): value is OperationNode {
   return typeof value === 'object' && value !== null && typeof (value as { readonly kind?: unknown }).kind === 'string';
 }
 
-const NONE: ReadonlySet<string> = new Set();
+/** Whether it is a node that may have others in it, which is any whose kind is not known. Kysely writes out none that is in one of these. */
+export function hasParts(value: object): value is OperationNode {
+  const { kind } = value as { readonly kind?: unknown };
 
-const tenantsOfNode = new WeakMap<object, readonly string[]>();
+  return typeof kind === 'string' && kind !== 'IdentifierNode' && kind !== 'OperatorNode' && kind !== 'SelectAllNode';
+}
+
+/** On the node itself, as a `WeakMap` takes longer than all else that is done with a query. Kysely's own are frozen. */
+const BUILT_FOR: unique symbol = Symbol('the tenants that a query of Kysely was built for');
+
+const ofFrozen = new WeakMap<object, readonly string[]>();
+
+interface BuiltNode {
+  [BUILT_FOR]?: readonly string[];
+}
+
+/** What a node is made of, by name. */
+export type Parts = Readonly<Record<string, unknown>>;
 
 export interface OperationNode {
   readonly kind: string;
@@ -44,6 +67,6 @@ export interface OperationNode {
 }
 
 export interface WithNode {
-  readonly expressions: readonly { readonly name: { readonly table: OperationNode }; readonly expression: unknown }[];
+  readonly expressions: readonly { readonly name: { readonly table: OperationNode }; readonly expression: object }[];
   readonly recursive?: boolean;
 }

@@ -11,8 +11,9 @@ import { withScope } from '../scope/scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
 import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
-import { guardBelowPlugins, type GuardableKysely } from './kysely-executor.js';
-import { builtFor, isNode, setTenantsOfNode, type OperationNode, type WithNode } from './kysely-nodes.js';
+import { entitiesByTable } from './entities-by-table.js';
+import { guardBelowPlugins, type GuardableKysely, type KyselyExecutor } from './kysely-executor.js';
+import { addBuiltFor, hasParts, isNode, setTenantsOfNode, type OperationNode, type Parts, type WithNode } from './kysely-nodes.js';
 
 /**
  * Puts a Kysely instance under guard: every table that an entity has gets the schema its scope may use. Kysely's own `withSchema`
@@ -24,10 +25,8 @@ import { builtFor, isNode, setTenantsOfNode, type OperationNode, type WithNode }
  * qualified here. Of a raw fragment of SQL, what `sql.table()` names is qualified where an entity has it; the rest is left to the path.
  */
 export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, guard: GuardContext): K {
-  const tables = tablesOf(guard);
   const own = em.schema;
-  const resolve = (name: string, asked: string | undefined, named: Set<string>): string | undefined => {
-    const metas = tables.get(name) ?? [];
+  const resolve = (metas: readonly EntityMetadata[], asked: string | undefined, named: Set<string>): string | undefined => {
     const shared = metas.find(meta => !isTenantEntity(meta) && (asked === undefined || meta.schema === asked));
     const tenant = metas.find(isTenantEntity);
 
@@ -50,21 +49,28 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
   const isOfNobody = guard.scope === undefined && own === undefined;
   const run = <Result>(send: () => Result): Result =>
     isOfNobody ? send() : withScope(guard.scope, () => forTenant(guard.rules, tenantOfEm(em), send));
-  const marking = kysely.withoutPlugins().withSchema(PLACEHOLDER_SCHEMA).getExecutor();
 
   return guardBelowPlugins(kysely, {
     transform: (node, queryId, plugins) => {
       const tenant = tenantOf(em, guard);
       const mine = tenant?.schemaName ?? schemaOfScope(guard);
-      const named = new Set(builtFor(node));
-      refuseTenants([...named], mine);
-      const marked = marking.transformQuery(plugins(node), queryId) as object;
-      const qualified = qualify(marked, {
-        resolve: (name, asked) => resolve(name, asked, named),
+      const named = new Set<string>();
+      addBuiltFor(node, named);
+      const given = plugins(node);
+
+      // a plugin may put in a query that has been built
+      if (given !== node) {
+        addBuiltFor(given, named);
+      }
+
+      refuseTenants(named, mine);
+      const tables = entitiesByTable(guard.rules.metadata);
+      const qualified = qualify(mark(kysely, given, queryId), {
+        resolve: (name, asked) => resolve(tables.get(name) ?? NO_METAS, asked, named),
         isKnown: name => tables.has(name),
         refuseSchema: name => refuseOtherSchema(name, guard),
-        ctes: new Set(),
-        hidden: new Set(),
+        ctes: NONE,
+        hidden: NONE,
       });
       const tenants = mine === undefined ? [...named] : [mine];
       setTenantsOfQuery(queryId, tenant, tenants);
@@ -76,6 +82,24 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
     run,
     stream: send => run(() => readInThisContext(isOfNobody ? send() : readInScope(send(), guard.scope))),
   });
+}
+
+/** Marks what `withSchema` would qualify. */
+function mark(kysely: GuardableKysely, node: object, queryId: object): object {
+  let marking = marks.get(kysely);
+
+  if (marking === undefined) {
+    marking = kysely.withoutPlugins().withSchema(PLACEHOLDER_SCHEMA).getExecutor();
+    marks.set(kysely, marking);
+  }
+
+  try {
+    return marking.transformQuery(node, queryId) as object;
+  } catch (error) {
+    // Kysely's has the names of the query in hand, and would take those of this one for the next one's
+    marks.delete(kysely);
+    throw error;
+  }
 }
 
 // of a statement that creates or drops a schema, or moves a table there
@@ -98,54 +122,13 @@ function tenantOf(em: ScopedEm, { scope, rules }: GuardContext): TenantRef | und
     : { schemaName: tenantSchema('Raw SQL', own.schemaName, scope, rules), identity: own.identity };
 }
 
-/** The entities of each table, as they are when it is asked for: `orm.discoverEntity()` adds some later, and replaces some. */
-function tablesOf({ rules }: GuardContext): Tables {
-  const now = (): ReadonlyMap<string, readonly EntityMetadata[]> => {
-    const metas = rules.metadata.getAll();
-    let known = tablesOfOrm.get(rules);
-
-    if (known === undefined || !isSameList(known.metas, metas)) {
-      known = { metas: [...metas.values()], tables: byTable(metas) };
-      tablesOfOrm.set(rules, known);
-    }
-
-    return known.tables;
-  };
-
-  return { get: name => now().get(name), has: name => now().has(name) };
-}
-
-function byTable(metas: ReadonlyMap<unknown, EntityMetadata>): Map<string, EntityMetadata[]> {
-  const tables = new Map<string, EntityMetadata[]>();
-
-  for (const meta of metas.values()) {
-    if (meta.schema !== undefined) {
-      tables.set(meta.tableName, [...(tables.get(meta.tableName) ?? []), meta]);
-    }
-  }
-
-  return tables;
-}
-
-function isSameList(known: readonly EntityMetadata[], metas: ReadonlyMap<unknown, EntityMetadata>): boolean {
-  let index = 0;
-
-  for (const meta of metas.values()) {
-    if (known[index++] !== meta) {
-      return false;
-    }
-  }
-
-  return index === known.length;
-}
-
-function qualify<T>(node: T, names: Names): T {
+function qualify<T extends object>(node: T, names: Names): T {
   if (Array.isArray(node)) {
-    return qualifyAll(node, names) as T;
+    return qualifyAll(node, names) as unknown as T;
   }
 
   // what a value looks like is the user's affair
-  if (!isNode(node) || node.kind === 'ValueNode' || node.kind === 'PrimitiveValueListNode') {
+  if (!hasParts(node) || node.kind === 'ValueNode' || node.kind === 'PrimitiveValueListNode') {
     return node;
   }
 
@@ -162,7 +145,7 @@ function qualify<T>(node: T, names: Names): T {
     return qualify(withPlaceholder(node), { ...names, hidden: NONE }) as T;
   }
 
-  const target = kind === 'AlterTableNode' ? node.setSchema : SCHEMA_NODES.has(kind) ? node.schema : undefined;
+  const target = node.setSchema ?? (SCHEMA_NODES.has(kind) ? node.schema : undefined);
   const schemaName = (target as OperationNode | undefined)?.identifier?.name ?? target?.name;
 
   if (schemaName !== undefined) {
@@ -170,12 +153,18 @@ function qualify<T>(node: T, names: Names): T {
   }
 
   const inner = namesIn(node, names);
-  const parts = node as unknown as Readonly<Record<string, unknown>>;
+  const parts = node as unknown as Parts;
   let changed: Record<string, unknown> | undefined;
 
   // what has no table in it stays the node that it is
-  for (const key of Object.keys(parts)) {
+  for (const key in parts) {
     const part = parts[key];
+
+    // texts and what is absent, as most parts are
+    if (typeof part !== 'object' || part === null) {
+      continue;
+    }
+
     const qualified = key === 'with' ? qualifyCtes(part as WithNode, names) : qualify(part, inner);
 
     if (qualified !== part) {
@@ -191,9 +180,10 @@ function qualifyAll(nodes: readonly unknown[], names: Names): readonly unknown[]
   let changed: unknown[] | undefined;
 
   for (let index = 0; index < nodes.length; index += 1) {
-    const qualified = qualify(nodes[index], names);
+    const node = nodes[index];
+    const qualified = typeof node === 'object' && node !== null ? qualify(node, names) : node;
 
-    if (qualified !== nodes[index]) {
+    if (qualified !== node) {
       changed ??= [...nodes];
       changed[index] = qualified;
     }
@@ -202,27 +192,25 @@ function qualifyAll(nodes: readonly unknown[], names: Names): readonly unknown[]
   return changed ?? nodes;
 }
 
-function qualifyCtes(node: WithNode | undefined, outer: Names): WithNode | undefined {
+function qualifyCtes(node: WithNode, outer: Names): WithNode {
   const all = cteNames(node);
 
-  return (
-    node && {
-      ...node,
-      expressions: node.expressions.map((cte, index) => {
-        const there = node.recursive === true ? all : all.slice(0, index);
-        const ctes = new Set([...outer.ctes, ...there]);
-        const hidden = new Set([...outer.hidden, ...all].filter(name => !ctes.has(name)));
+  return {
+    ...node,
+    expressions: node.expressions.map((cte, index) => {
+      const there = node.recursive === true ? all : all.slice(0, index);
+      const ctes = new Set([...outer.ctes, ...there]);
+      const hidden = new Set([...outer.hidden, ...all].filter(name => !ctes.has(name)));
 
-        return { ...cte, expression: qualify(cte.expression, { ...outer, ctes, hidden }) };
-      }),
-    }
-  );
+      return { ...cte, expression: qualify(cte.expression, { ...outer, ctes, hidden }) };
+    }),
+  };
 }
 
 function namesIn(node: OperationNode, names: Names): Names {
   // a column's table is named as the query that reads it does
   if (node.kind === 'ReferenceNode') {
-    return { ...names, hidden: NONE };
+    return names.hidden === NONE ? names : { ...names, hidden: NONE };
   }
 
   if (node.kind === 'RawNode') {
@@ -231,15 +219,17 @@ function namesIn(node: OperationNode, names: Names): Names {
     return { ...names, hidden: new Set([...names.hidden, ...tables.filter(name => names.isKnown(name) && !names.ctes.has(name))]) };
   }
 
+  if (node.with === undefined) {
+    return names;
+  }
+
   const own = cteNames(node.with);
 
-  return own.length === 0
-    ? names
-    : { ...names, ctes: new Set([...names.ctes, ...own]), hidden: new Set([...names.hidden].filter(name => !own.includes(name))) };
+  return { ...names, ctes: new Set([...names.ctes, ...own]), hidden: new Set([...names.hidden].filter(name => !own.includes(name))) };
 }
 
-function cteNames(node: WithNode | undefined): readonly string[] {
-  return node === undefined ? NO_NAMES : node.expressions.map(({ name }) => tableOf(name.table) ?? '');
+function cteNames(node: WithNode): readonly string[] {
+  return node.expressions.map(({ name }) => tableOf(name.table) ?? '');
 }
 
 // the name of a table that is not qualified
@@ -258,11 +248,11 @@ const NONE: ReadonlySet<string> = new Set();
 
 const NO_NAMES: readonly string[] = [];
 
+const NO_METAS: readonly EntityMetadata[] = [];
+
 const SCHEMA_NODES: ReadonlySet<string> = new Set(['CreateSchemaNode', 'DropSchemaNode']);
 
-const tablesOfOrm = new WeakMap<object, { readonly metas: readonly EntityMetadata[]; readonly tables: Map<string, EntityMetadata[]> }>();
-
-type Tables = Pick<ReadonlyMap<string, readonly EntityMetadata[]>, 'get' | 'has'>;
+const marks = new WeakMap<GuardableKysely, KyselyExecutor>();
 
 type Resolve = (name: string, asked: string | undefined) => string | undefined;
 

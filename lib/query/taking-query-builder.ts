@@ -1,5 +1,5 @@
 import { mayHoldEntities, refuseForeignEntities } from '../entities/foreign-entities.js';
-import { CARRIED, carriedBy, holdsCarried, mayCarry, mayCarryAny, refuseTenants } from '../scope/carried-tenants.js';
+import { CARRIED, carriedBy, holdsCarried, mayCarry, refuseTenants } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { tenantSchemaFrom } from './guarded-query-helper.js';
@@ -168,9 +168,12 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
 
     // `given` is what may hold entities of all the arguments
     refuseForeignEntities(given: readonly unknown[], args: readonly unknown[]): void {
-      if (mayCarryAny(args)) {
-        this.take(args);
+      // what holds no entity holds no query either
+      if (!mayHoldEntities(args)) {
+        return;
       }
+
+      this.take(args);
 
       if (given.some(mayHoldEntities)) {
         refuseForeignEntities(given, this.ownTenant(), { ...this.guard, entity: this.mainAlias.meta.className });

@@ -25,7 +25,7 @@ export function carriedBy(given: readonly unknown[]): readonly string[] {
 
 /** Whether there is a query, a native query or a fragment in the value. */
 export function holdsCarried(value: unknown): boolean {
-  return typeof value !== 'string' && anyWithin(value, isCarrier);
+  return typeof value === 'object' && value !== null ? anyWithin(value, isCarrier) : typeof value === 'symbol';
 }
 
 /** Whether the value is more than a text, a number or the like, and has to be looked at by `carriedBy`. */
@@ -56,7 +56,7 @@ export function refuseCarried(given: readonly unknown[], own: string | undefined
 }
 
 /** @throws CrossTenantError `CROSS_TENANT` */
-export function refuseTenants(carried: readonly string[], own: string | undefined): void {
+export function refuseTenants(carried: Iterable<string>, own: string | undefined): void {
   for (const other of carried) {
     if (own !== undefined && other !== own) {
       throw CrossTenantError.givenQuery([own, other]);

@@ -167,6 +167,58 @@ onDatabasesAndPooler('the guard of Kysely', database => {
     await runInTenant('acme', em => refusal(() => kyselyOf(em).withPlugin(toBob).selectFrom('book').selectAll().execute(), 'CROSS_TENANT'));
   });
 
+  it('S13 a query of another tenant’s that a plugin of the user’s puts in is refused', async () => {
+    const [bobs] = await runInTenant('bob', em => [kyselyOf(em).selectFrom('ledger').select('id').toOperationNode()]);
+    const withBobs = { ...PASSING, transformQuery: ({ node }: { node: any }) => ({ ...node, where: { kind: 'WhereNode', where: bobs } }) };
+
+    await runInTenant('acme', em =>
+      refusal(() => kyselyOf(em).withPlugin(withBobs).selectFrom('ledger').selectAll().compile(), 'CROSS_TENANT'),
+    );
+  });
+
+  it('S13 a query that names no table is refused in another tenant’s too', async () => {
+    const [bobs] = await runInTenant('bob', async em => [kyselyOf(em).selectNoFrom(sql<number>`(select min(id) from ledger)`.as('id'))]);
+
+    await runInTenant('acme', em =>
+      refusal(
+        () =>
+          kyselyOf(em)
+            .selectFrom('ledger')
+            .selectAll()
+            .where('id', 'in', bobs as never)
+            .compile(),
+        'CROSS_TENANT',
+      ),
+    );
+  });
+
+  it('S13 a query with an id of its own, which nobody can write on, is refused in another tenant’s', async () => {
+    const id = Object.freeze({ queryId: 'one of the user’s' });
+    const [compiled] = await runInTenant('bob', async em => {
+      const executor = kyselyOf(em).getExecutor();
+      const node = executor.transformQuery(kyselyOf(em).selectFrom('ledger').selectAll().toOperationNode(), id);
+
+      return [executor.compileQuery(node, id)];
+    });
+
+    await runInTenant('acme', em => refusal(() => kyselyOf(em).executeQuery(compiled), 'CROSS_TENANT'));
+  });
+
+  it('law 1 a query that cannot be compiled leaves none of its names to the next one', async () => {
+    const broken: any = { toOperationNode: () => ({ kind: 'OfNoKysely' }), expressionType: undefined };
+
+    await runInTenant('acme', em => {
+      const db = kyselyOf(em);
+      const failing = db
+        .with('book', () => db.selectFrom('author').select('id'))
+        .selectFrom('book')
+        .selectAll()
+        .where(broken);
+      expect(() => failing.compile()).to.throw(TypeError);
+      expect(db.selectFrom('book').selectAll().compile().sql).to.equal('select * from "acme"."book"');
+    });
+  });
+
   for (const table of ['book', 'ledger'] as const) {
     for (const [place, embed] of Object.entries(EMBEDDING)) {
       it(`S13 a Kysely query of ${table} that was built for one tenant is refused in another’s, as ${place}`, async () => {
@@ -308,6 +360,7 @@ onDatabasesAndPooler('the guard of Kysely', database => {
         () => schema.createSchema('carol'),
         () => schema.alterTable('book').setSchema('bob'),
         () => schema.withSchema('acme').alterTable('book').setSchema('bob'),
+        () => schema.alterType('mood').setSchema('bob'),
       ]) {
         await refusal(async () => build().execute(), 'CROSS_TENANT');
         await refusal(async () => build().compile(), 'CROSS_TENANT');
