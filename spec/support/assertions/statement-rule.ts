@@ -24,6 +24,11 @@ export function valuesIn(sent: string): string[] {
     if (!isPlain && !isDeclared(statement, match.index, token) && !isWritten(statement.slice(0, match.index), token)) {
       found.push(token);
     }
+
+    // enough to tell by, and all sources are searched for each
+    if (found.length === MOST) {
+      break;
+    }
   }
 
   for (const [canary] of statement.matchAll(CANARIES)) {
@@ -192,6 +197,9 @@ function filesIn(folder: string): string[] {
 const VALUE = '¤';
 
 const ESCAPED = '¿';
+
+/** How many values of a statement are told. */
+const MOST = 20;
 
 let text: string | undefined;
 
