@@ -11,7 +11,7 @@ import {
 } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
 import { entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity } from './relations.js';
-import { holdsCarried, mayCarry, refuseCarried } from '../scope/carried-tenants.js';
+import { holdsCarried, refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { anyWithin } from '../scope/plain-values.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
@@ -74,10 +74,7 @@ export function mayHoldEntities(value: unknown): boolean {
 /** The same of any value of the options of a call. */
 export function anyMayHoldEntities(options: object): boolean {
   for (const key in options) {
-    const value = (options as Readonly<Record<string, unknown>>)[key];
-
-    // most are texts and numbers, or not there
-    if (mayCarry(value) && mayHoldEntities(value)) {
+    if (mayHoldEntities((options as Readonly<Record<string, unknown>>)[key])) {
       return true;
     }
   }

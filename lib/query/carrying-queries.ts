@@ -1,7 +1,7 @@
 import { Utils, type RawQueryFragment } from '@mikro-orm/core';
 import { sealedComment } from '../connection/sealed-values.js';
 import type { Others } from '../tenant/other-arguments.js';
-import { CARRIED, carriedBy, carry, carryInFragment, holdsCarried, mayCarry, mayCarryAny } from '../scope/carried-tenants.js';
+import { CARRIED, carriedBy, carry, carryInFragment, holdsCarried, mayCarryAny } from '../scope/carried-tenants.js';
 
 /**
  * Defines the methods on the class of query builders so that each first shows what it is given to `take`. These are the methods of
@@ -150,7 +150,7 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
 }
 
 function carryOf(query: NativeQuery, given: unknown): void {
-  if (mayCarry(given) && holdsCarried(given)) {
+  if (holdsCarried(given)) {
     carry(query, carriedBy([given]));
   }
 }

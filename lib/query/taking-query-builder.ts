@@ -198,7 +198,7 @@ export interface TakingQuery extends InstanceType<OpenQueryBuilderClass> {
 
 // most hold neither, and nothing is made for them
 function show(query: { take(given: readonly unknown[]): void }, given: unknown): void {
-  if (mayCarry(given) && holdsCarried(given)) {
+  if (holdsCarried(given)) {
     query.take([given]);
   }
 }

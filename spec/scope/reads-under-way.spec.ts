@@ -78,9 +78,7 @@ onDatabases(
           const reading = runInTenant('acme', em => read(em), { orm });
           reading.catch(() => undefined);
           await waiting();
-          const em = orm.em.fork();
-          const [row] = await em.find(Parish, { schemaName: 'acme' });
-          await em.persistAndFlush(Object.assign(row as Parish, { domainUrl: `${++made}.example.com` }));
+          await changeAcme();
           await release();
           expect(await reading).to.deep.equal(['of acme']);
         });
@@ -105,9 +103,7 @@ onDatabases(
         const reading = runInTenant('acme', em => first(em), { orm });
         reading.catch(() => undefined);
         await waiting();
-        const em = orm.em.fork();
-        const [row] = await em.find(Parish, { schemaName: 'acme' });
-        await em.persistAndFlush(Object.assign(row as Parish, { domainUrl: `${++made}.example.com` }));
+        await changeAcme();
         await release();
         expect(await reading).to.equal('of acme');
       });
@@ -118,6 +114,13 @@ onDatabases(
     });
 
     /** Runs `work` while nobody can read the table of `acme`, until it is released. */
+    /** Changes the tenant, which keeps its name. */
+    async function changeAcme(): Promise<void> {
+      const em = orm.em.fork();
+      const [row] = await em.find(Parish, { schemaName: 'acme' });
+      await em.persistAndFlush(Object.assign(row as Parish, { domainUrl: `${++made}.example.com` }));
+    }
+
     async function whileLocked(work: (release: () => Promise<unknown>) => Promise<void>): Promise<void> {
       const other = await openSession(database);
 
