@@ -5,7 +5,7 @@ import { outsideOfTexts } from './sql-lexer.js';
  * Undefined if there is none. It cannot detect what a called function does.
  */
 export function findSessionStatement(sql: string): string | undefined {
-  const text = outsideOfTexts(sql);
+  const text = outsideOfTexts(sql.replaceAll('"pg_temp"', 'pg_temp'));
 
   // the statements in the body of an SQL-standard function are not run now
   return ATOMIC_BODY.test(text)
@@ -31,6 +31,15 @@ const SETS_SESSION = /^(set\s+(?!local\b|constraints\b|transaction\b)|reset\b|di
 
 const HELD_CURSOR = /^declare\b.*\bwith\s+hold\b/is;
 
-const TEMPORARY = /^create\s+((local|global)\s+)?temp(orary)?\b|\binto\s+((local|global)\s+)?temp(orary)?\b/i;
+/** What is made in `pg_temp` is temporary without the word. To write into a table there leaves nothing more. */
+const TEMPORARY = new RegExp(
+  [
+    String.raw`^create\s+(or\s+replace\s+)?((local|global)\s+)?temp(orary)?\b`,
+    String.raw`^create\s+(or\s+replace\s+)?((unlogged|recursive)\s+)?\w+\s+(if\s+not\s+exists\s+)?pg_temp\s*\.`,
+    String.raw`\binto\s+((local|global)\s+)?temp(orary)?\b`,
+    String.raw`(?<!\b(insert|merge)\s+)\binto\s+(table\s+)?pg_temp\s*\.`,
+  ].join('|'),
+  'i',
+);
 
 const DROPPED_ON_COMMIT = /\bon\s+commit\s+drop\b/i;

@@ -5,7 +5,7 @@ import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
 import { scriptFrom } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
-import { beginScript, FOUND, restoreSession, tenantScript, type FoundSession } from './tenant-script.js';
+import { beginScript, changedSql, FOUND, restoreSession, tenantScript, type FoundSession } from './tenant-script.js';
 
 /**
  * `done`; `busy` if another session has the tenant's lock; `changed` if another run has applied one of the migrations; `unsuited` if this tenant
@@ -30,7 +30,7 @@ export async function migrateInOneMessage(database: TenantDatabase, work: Tenant
   const lock = database.orm.em.getPlatform().formatQuery(LOCK_KEY, [work.schemaName]);
   const begin = scriptFrom(beginScript(`pg_try_advisory_xact_lock(${lock})::text`, script.settings));
   // a statement of its own after the lock, so that it sees the changes of another run
-  const look = `select ${FOUND}, ${script.schemaNow} as schema, ${script.changed} as changed`;
+  const look = `select ${FOUND}, ${script.schemaNow} as schema, ${changedSql(database, work)} as changed`;
 
   return database.onOneConnection(async ctx => {
     try {

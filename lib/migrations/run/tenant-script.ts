@@ -12,8 +12,6 @@ import type { TenantRun, TenantWork } from './tenant-run.js';
 export interface TenantScript {
   /** An expression for the oid of the schema now, 0 if there is none. */
   readonly schemaNow: string;
-  /** A condition that holds if the history is not the one from which the migrations were planned. */
-  readonly changed: string;
   /** A condition that holds once they are recorded. */
   readonly recorded: string;
   /** Whether they leave the session's own advisory locks alone. */
@@ -74,13 +72,20 @@ export async function tenantScript(
       `set local search_path to ${path}`,
     ],
     schemaNow: `coalesce(to_regnamespace(${platform.quoteValue(quoteIdentifier(schemaName))})::oid, 0)::text`,
-    changed:
-      `(select encode(sha256(convert_to(coalesce(string_agg(name, chr(10) order by id), ''), 'UTF8')), 'hex') from ${history.table}) ` +
-      `is distinct from ${platform.quoteValue(createHash('sha256').update(executed).digest('hex'))}`,
     recorded: `exists (select from ${history.table} where name in (${names}))`,
     keepsLocks: !statements.some(sql => /pg_advisory_unlock/i.test(sql)),
     statements,
   };
+}
+
+/** A condition that holds if the history is not the one from which the migrations were planned. */
+export function changedSql(database: TenantDatabase, { schemaName, executed }: Pick<TenantWork, 'schemaName' | 'executed'>): string {
+  const planned = createHash('sha256').update(executed).digest('hex');
+
+  return (
+    `(select encode(sha256(convert_to(coalesce(string_agg(name, chr(10) order by id), ''), 'UTF8')), 'hex') ` +
+    `from ${new History(database, schemaName).table}) is distinct from '${planned}'`
+  );
 }
 
 /** Begins a transaction with these settings. The result of `locked` and what the session has before them are kept for `FOUND`. */
