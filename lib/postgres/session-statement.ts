@@ -18,6 +18,7 @@ export function findSessionStatement(sql: string): string | undefined {
             ENDS_TRANSACTION.test(statement) ||
             SETS_SESSION.test(statement) ||
             HELD_CURSOR.test(statement) ||
+            (SETS_CONFIG.test(statement) && !PUT_BACK.test(sql)) ||
             (TEMPORARY.test(statement) && !DROPPED_ON_COMMIT.test(statement)),
         );
 }
@@ -28,6 +29,11 @@ const ENDS_TRANSACTION =
   /^(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i;
 
 const SETS_SESSION = /^(set\s+(?!local\b|constraints\b|transaction\b)|reset\b|discard\b|listen\b|unlisten\b|prepare\b|deallocate\b)/i;
+
+const SETS_CONFIG = /\bset_config\s*\([^;]*,\s*false\s*\)/i;
+
+// the first line of a dump sets the path so. Both are put back after a migration
+const PUT_BACK = /\bset_config\s*\(\s*'(search_path|role)'/i;
 
 const HELD_CURSOR = /^declare\b.*\bwith\s+hold\b/is;
 
