@@ -3,6 +3,7 @@ import { TenantWriteRefusedError } from '../errors/index.js';
 import { refuseForeignRelations } from '../entities/foreign-entities.js';
 import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { refuseSettingsInData } from '../entities/settings-in-data.js';
+import { upserting } from '../entities/upserted-entities.js';
 import { updateTenants } from '../query/update-tenants.js';
 import { isName } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
@@ -40,7 +41,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       refuseForeignArguments(this, isName(entity) ? [data] : [entity, data], options?.schema, entity);
       giveSchemaTo(data ?? entity, this, options);
 
-      return super.upsert(...args);
+      return upserting(data ?? entity, options?.schema, async () => super.upsert(...args));
     }
 
     override async upsertMany(...args: Args<'upsertMany'>) {
@@ -52,7 +53,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
         giveSchemaTo(each, this, options);
       }
 
-      return super.upsertMany(...args);
+      return upserting(data ?? entities, options?.schema, async () => super.upsertMany(...args));
     }
 
     override async clone(...args: Args<'clone'>) {
