@@ -4,7 +4,16 @@ import type { Scope } from '../scope/scope.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { refuseSchemaOfShared } from './schema-of-shared.js';
-import { belongsTo, entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity, propertyTo } from './relations.js';
+import {
+  belongsTo,
+  entitiesOf,
+  firstForeignEntity,
+  firstForeignHeld,
+  foreignSchema,
+  isOwnEntity,
+  propertyTo,
+  type Referred,
+} from './relations.js';
 
 /** One flush of an EntityManager. */
 export interface Flush {
@@ -64,7 +73,9 @@ export function checkChangeSets(
   }
 
   for (const { entity, meta, schema } of changeSets) {
-    if (schema !== undefined && isTenantEntity(meta.root)) {
+    if (!isTenantEntity(meta.root)) {
+      checkHeld(entity, look);
+    } else if (schema !== undefined) {
       checkRelations(entity, schema, look);
     }
   }
@@ -148,7 +159,12 @@ function checkEntity(entity: object, look: Look, flush: Flush): void {
   const wrapped = helper(entity);
   const { __schema: schema, __em: em } = wrapped;
 
-  if (schema === undefined || !isTenantEntity(wrapped.__meta.root)) {
+  if (!isTenantEntity(wrapped.__meta.root)) {
+    checkHeld(entity, look);
+    return;
+  }
+
+  if (schema === undefined) {
     return;
   }
 
@@ -163,8 +179,17 @@ function checkEntity(entity: object, look: Look, flush: Flush): void {
 }
 
 function checkRelations(entity: object, schemaName: string, { config, known }: Look): void {
-  const foreign = firstForeignEntity(entity, schemaName, config, known);
+  refuseReferred(firstForeignEntity(entity, schemaName, config, known), schemaName);
+}
 
+// a shared entity refers to tenants' rows in collections alone, whose items are part of the flush
+function checkHeld(entity: object, { own, config }: Look): void {
+  if (own !== undefined) {
+    refuseReferred(firstForeignHeld(entity, own, config), own);
+  }
+}
+
+function refuseReferred(foreign: Referred | undefined, schemaName: string): void {
   if (foreign !== undefined) {
     throw CrossTenantError.relation(foreign.property, schemaName, foreign.schemaName);
   }

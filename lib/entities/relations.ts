@@ -13,6 +13,7 @@ import { currentScope, type Scope } from '../scope/scope.js';
 import { isSameTenant } from '../scope/tenant-identity.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { entitiesHeldBy, holdersOf } from './held-entities.js';
 
 /** A tenant entity, and the property that refers to it. */
 export interface Referred {
@@ -23,11 +24,33 @@ export interface Referred {
 }
 
 /**
- * The first entity of another tenant that this entity refers to directly: by a foreign key, also one of an embeddable, or in a collection. An
- * entity without a schema is accepted. It is new or only a key, and gets the tenant that it is stored in. `config` is that of the ORM that
- * reads or writes.
+ * The first entity of another tenant that this entity refers to directly: by a foreign key, also one of an embeddable, in a collection, or in a
+ * value that is no relation. An entity without a schema is accepted. It is new or only a key, and gets the tenant that it is stored in. `config`
+ * is that of the ORM that reads or writes.
  */
 export function firstForeignEntity(entity: object, schemaName: string, config: Configuration, known?: object): Referred | undefined {
+  return firstForeignRelated(entity, schemaName, config, known) ?? firstForeignHeld(entity, schemaName, config);
+}
+
+/** The same of the values alone that are no relations: what is in JSON, or has a type of the user's own. */
+export function firstForeignHeld(entity: object, schemaName: string, config: Configuration): Referred | undefined {
+  const { __meta: meta } = helper(entity);
+
+  for (const property of holdersOf(meta)) {
+    for (const held of entitiesHeldBy(valueOf(entity, meta, property), property)) {
+      // JSON has what an entity refers to as well
+      const found = foreignIn(held, schemaName, config) ?? firstForeignRelated(held, schemaName, config);
+
+      if (found !== undefined) {
+        return { ...found, property: propertyName(meta, property) };
+      }
+    }
+  }
+
+  return undefined;
+}
+
+function firstForeignRelated(entity: object, schemaName: string, config: Configuration, known?: object): Referred | undefined {
   const { __meta: meta } = helper(entity);
 
   for (const property of tenantRelationsOf(meta).all) {
@@ -167,7 +190,7 @@ function foreignIn(value: unknown, schemaName: string, config: Configuration): O
   return schema === undefined ? undefined : { entity: target, schemaName: schema };
 }
 
-/** The value of a relation. For a property of an embeddable it is an array, because there may be an array of embeddables. */
+/** The value of a property. For one of an embeddable it is an array, because there may be an array of embeddables. */
 function valueOf(entity: object, meta: EntityMetadata, property: EntityProperty): unknown {
   return property.embedded === undefined
     ? (entity as Record<string, unknown>)[property.name]

@@ -1,5 +1,5 @@
 import { EntityFactory, helper, type Configuration } from '@mikro-orm/core';
-import { currentScope, innermostScope } from '../scope/scope.js';
+import { currentScope, innermostScope, withScope, type Scope } from '../scope/scope.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
@@ -59,10 +59,14 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
 
     // A reference that is not merged belongs to no EntityManager, and the factory that makes it for `ref()` is nobody's. Any other one
     // belongs to the EntityManager, whose identity map must not hold another tenant's entities.
-    const schema = options.merge === false ? (schemaHere(this.owner) ?? this.owner.schema) : this.owner.schema;
+    const schema = options.merge === false ? (schemaHere(this.owner, entityName) ?? this.owner.schema) : this.owner.schema;
     refuseForeignKey(this.owner, { entityName, id, schema });
 
-    return super.createReference(entityName, id, schema === undefined ? options : { ...options, schema }, ...rest);
+    const given = schema === undefined ? options : { ...options, schema };
+
+    return options.merge === false
+      ? asOfOrm(this.owner, entityName, () => super.createReference(entityName, id, given, ...rest))
+      : super.createReference(entityName, id, given, ...rest);
   }
 
   override mergeData(
@@ -106,15 +110,37 @@ function refuseForeignKey({ config }: Owner, { entityName, id, schema }: KeyOfRe
 
 /**
  * The schema of the entity whose constructor is running, else of the scope. The factory that makes a reference for `ref()` is that of the ORM which
- * was opened last, and another ORM may have the same classes: it takes what is being made, or the scope that the flow is in, whosever it is.
+ * was opened last, and another ORM may have the same classes: it takes what is being made, or the innermost scope of an ORM that has the class.
  */
-function schemaHere({ config, schema }: Owner): string | undefined {
+function schemaHere({ config, schema }: Owner, entityName: Args<'createReference'>[0]): string | undefined {
   const isNobodys = schema === undefined;
   const made = isNobodys || madeConfig === config ? madeSchema : undefined;
-  const own = currentScope(config);
-  const scope = own === undefined && isNobodys ? innermostScope() : own;
+  const scope = isNobodys ? scopeFor(entityName, config) : currentScope(config);
 
   return made ?? (scope?.kind === 'tenant' ? scope.schemaName : undefined);
+}
+
+// around the scope of the ORM that it is for there may be one of the ORM whose factory this is, which would refuse the tenant
+function asOfOrm<Result>({ config, schema }: Owner, entityName: Args<'createReference'>[0], make: () => Result): Result {
+  const scope = schema === undefined ? scopeFor(entityName, config) : undefined;
+
+  if (scope?.kind !== 'tenant' || scope.config === config) {
+    return make();
+  }
+
+  const { schemaName, identity } = scope;
+
+  return withScope({ kind: 'tenant', config: scope.config, outer: undefined, tenant: undefined, schemaName, identity }, make);
+}
+
+function scopeFor(entityName: Args<'createReference'>[0], config: Configuration): Scope | undefined {
+  let scope = innermostScope();
+
+  while (scope !== undefined && scope.config !== config && TenantRules.find(scope.config)?.metadata.find(entityName) === undefined) {
+    scope = scope.outer;
+  }
+
+  return scope;
 }
 
 /** What is being made. A class may have properties that `ref()` initialises. No work is interleaved with a constructor. */

@@ -176,7 +176,7 @@ export class CrossTenantError extends TenantError {
   /** A relation of an entity in a flush. */
   static relation(property: string, own: string, other: string): CrossTenantError {
     return new CrossTenantError(
-      `${property} of tenant ${show(own)} refers to an entity of tenant ${nameOf(own, other)}. A foreign key has no schema, so it would point to a different row. ` +
+      `${property} of tenant ${show(own)} refers to an entity of tenant ${nameOf(own, other)}. What is stored of it does not tell its tenant: a foreign key would point to a different row. ` +
         `Nothing was stored. Load the entity of tenant ${show(own)} instead.`,
       [own, other],
       property,

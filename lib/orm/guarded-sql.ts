@@ -1,5 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import { forTenant } from '../connection/sql-target.js';
+import { currentUpsert } from '../entities/upserted-entities.js';
 import { guardKysely } from '../query/kysely-schemas.js';
 import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
@@ -9,6 +10,7 @@ import { tenantSchema } from '../scope/tenant-schema.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
+import { refuseForeignArguments } from './given-entities.js';
 import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 import { callOnPath, refreshViewSql } from './tenant-routines.js';
 
@@ -66,6 +68,15 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       ...rest: Others<Args<'withSessionContext'>, 2>
     ): Result<'withSessionContext'> {
       const tenant = tenantOfEm(this.getContext(false));
+      const upsert = currentUpsert();
+
+      try {
+        if (upsert !== undefined) {
+          refuseForeignArguments(this, upsert.entities, upsert.schema);
+        }
+      } catch (error) {
+        return Promise.reject(error);
+      }
 
       // most are run in the scope that they are for, where nothing has to be set
       if (isInnermost(tenant, this.config)) {

@@ -3,8 +3,9 @@ import { TenantWriteRefusedError } from '../errors/index.js';
 import { refuseForeignRelations } from '../entities/foreign-entities.js';
 import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { refuseSettingsInData } from '../entities/settings-in-data.js';
+import { upserting } from '../entities/upserted-entities.js';
 import { updateTenants } from '../query/update-tenants.js';
-import { isName } from '../tenant/entity-kinds.js';
+import { isName, isTenantEntity } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { metaOf, refuseForeignArguments, type GuardedEntityManager } from './given-entities.js';
@@ -40,7 +41,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       refuseForeignArguments(this, isName(entity) ? [data] : [entity, data], options?.schema, entity);
       giveSchemaTo(data ?? entity, this, options);
 
-      return super.upsert(...args);
+      return upserting(data ?? entity, options?.schema, async () => super.upsert(...args));
     }
 
     override async upsertMany(...args: Args<'upsertMany'>) {
@@ -52,7 +53,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
         giveSchemaTo(each, this, options);
       }
 
-      return super.upsertMany(...args);
+      return upserting(data ?? entities, options?.schema, async () => super.upsertMany(...args));
     }
 
     override async clone(...args: Args<'clone'>) {
@@ -106,13 +107,24 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       return super.create(entityName, data, options as Args<'create'>[2], ...rest);
     }
 
-    override assign(entity: Args<'assign'>[0], data: Args<'assign'>[1], ...rest: Others<Args<'assign'>, 2>) {
-      refuseForeignArguments(this, [data], helper(entity).__schema, entity);
-      refuseSettingsInData(data, helper(entity).__meta, TenantRules.of(this.config));
+    override assign(entity: Args<'assign'>[0], data: Args<'assign'>[1], options?: Args<'assign'>[2], ...rest: Others<Args<'assign'>, 3>) {
+      const { __meta: meta, __schema: schema } = helper(entity);
+      refuseForeignArguments(this, [data], schema, entity);
+      refuseSettingsInData(data, meta, TenantRules.of(this.config));
 
-      return super.assign(entity, data, ...rest);
+      return super.assign(
+        entity,
+        data,
+        isTenantEntity(meta.root) ? options : withOwnSchema(options, this.getContext(false).schema),
+        ...rest,
+      );
     }
   };
+}
+
+/** What data for a shared entity makes of tenants' entities is the EntityManager's: MikroORM would make it in the schema of the shared one. */
+function withOwnSchema<Options extends SchemaOption>(options: Options | undefined, schema: string | undefined): Options | undefined {
+  return schema === undefined || options?.schema !== undefined ? options : ({ ...options, schema } as Options);
 }
 
 /** Puts a new entity into the tenant that the options name. One of the EntityManager's own tenant gets its schema from its unit of work. */

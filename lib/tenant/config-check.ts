@@ -33,6 +33,8 @@ export function checkEntities(storage: MetadataStorage, options: ResolvedTenants
     ...tenantProblems(entities, options),
     ...domainEntityProblems(entities, options),
     ...entities.flatMap(meta => relationProblems(meta)),
+    ...entities.flatMap(meta => linkProblems(meta, storage)),
+    ...entities.flatMap(meta => treeProblems(meta)),
     ...entities.flatMap(meta => enumProblems(meta)),
     ...entities.flatMap(meta => virtualProblems(meta, entities)),
   ];
@@ -179,6 +181,35 @@ function relationProblems(meta: EntityMetadata): string[] {
         `${meta.className}.${property.name} is a foreign key from a shared entity to the tenant entity ${target?.className}, which has one table per tenant. ` +
         `Make ${meta.className} a tenant entity (\`schema: '*'\`), or move the foreign key to the other side.`,
     );
+}
+
+// such a collection has no item that says whose it is: one that was loaded for a tenant would be shown to the next
+function linkProblems(meta: EntityMetadata, storage: MetadataStorage): string[] {
+  if (isTenantEntity(meta.root)) {
+    return [];
+  }
+
+  return meta.relations
+    .map(property => ({ property, pivot: property.pivotEntity === undefined ? undefined : storage.find(property.pivotEntity) }))
+    .filter(({ property, pivot }) => property.owner && pivot !== undefined && isTenantEntity(pivot.root))
+    .filter(({ property }) => !targetsOf(property).some(target => isTenantEntity(target.root)))
+    .map(
+      ({ property, pivot }) =>
+        `${meta.className}.${property.name} is a collection of shared entities whose links are rows of each tenant (${pivot?.className}). ` +
+        `Make ${pivot?.className} a shared entity, or replace the collection by a one-to-many relation to ${pivot?.className}.`,
+    );
+}
+
+// what guards an entity goes by the root, and its queries by its own schema
+function treeProblems(meta: EntityMetadata): string[] {
+  const { className, root } = meta;
+
+  return isTenantEntity(meta) === isTenantEntity(root)
+    ? []
+    : [
+        `${className} has the schema ${JSON.stringify(meta.schema)}, and its base entity ${root.className} has ${JSON.stringify(root.schema)}. ` +
+          `Either all entities of an inheritance tree are the tenants' (\`schema: '*'\`), or none is. Set \`schema\` on ${root.className} alone.`,
+      ];
 }
 
 // the `targetMeta` of a polymorphic relation is only the first of its targets

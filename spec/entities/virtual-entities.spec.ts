@@ -84,6 +84,18 @@ onDatabasesAndPooler('virtual entities', database => {
     }
   });
 
+  it('S13, law 2 is refused in another tenant’s scope, also by the EntityManager that it is of', async () => {
+    const bobs = orm.em.fork({ schema: 'bob' });
+
+    // PGlite does not stream
+    for (const [use, run] of Object.entries(USES).filter(([name]) => name !== 'stream' || database.kind !== 'pglite')) {
+      [kept] = [bobs.qb(Author, 'a').select('a.name')];
+      database.statements.length = 0;
+      await runInTenant('acme', () => refusal(() => run(bobs), 'CROSS_TENANT', use));
+      expect(database.statements.filter(text => text.includes('author'))).to.deep.equal([]);
+    }
+  });
+
   it('G4 one whose expression is a text is read as it is', async () => {
     expect(await runInTenant('bob', em => em.find(Counted, {}))).to.deep.equal([{ one: 1 }]);
   });

@@ -45,6 +45,18 @@ const QUERIES: Readonly<Record<string, Query>> = {
       .selectFrom('book')
       .selectAll()
       .execute(),
+  'a CTE in one before a later one of its name': kysely =>
+    kysely
+      .with('first', query =>
+        query
+          .with('author', inner => inner.selectFrom('book').select('title'))
+          .selectFrom('author')
+          .selectAll(),
+      )
+      .with('author', query => query.selectFrom('first').select('title'))
+      .selectFrom('author')
+      .selectAll()
+      .execute(),
   'a CTE with the name of an alias in it': kysely =>
     kysely
       .with('b', query => query.selectFrom('book as b').select('b.title'))

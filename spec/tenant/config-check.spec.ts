@@ -200,6 +200,62 @@ describe('checking the configuration', () => {
     expect(problems.filter(problem => problem.startsWith('Enumerated.kind'))).to.have.length(1);
   });
 
+  it('W1, S8 refuses a collection of shared entities whose links are a tenant’s, which would show them to the next one', async () => {
+    const linked = (pivotSchema: object, targetSchema: object): object[] => {
+      const Fair: any = make('Fair', {
+        id: p.integer().primary(),
+        sellers: () =>
+          p
+            .manyToMany(Seller)
+            .pivotEntity(() => Stall)
+            .inversedBy('fairs'),
+      });
+      const Seller: any = make('Seller', { id: p.integer().primary(), fairs: () => p.manyToMany(Fair).mappedBy('sellers') }, targetSchema);
+      const Stall: any = make(
+        'Stall',
+        { fair: () => p.manyToOne(Fair).primary(), seller: () => p.manyToOne(Seller).primary() },
+        pivotSchema,
+      );
+
+      return [Fair, Seller, Stall];
+    };
+
+    const [problem, ...others] = await problemsOfEntities(linked({ schema: '*' }, {}));
+    expect(others).to.deep.equal([]);
+    expect(problem).to.match(/^Fair\.sellers is a collection of shared entities .* \(Stall\)/);
+    expect(await problemsOfEntities(linked({}, {}))).to.deep.equal([]);
+    // told as a foreign key alone
+    expect((await problemsOfEntities(linked({ schema: '*' }, { schema: '*' }))).filter(each => each.includes('links'))).to.deep.equal([]);
+  });
+
+  it('W1, law 2 refuses an inheritance tree of which only some entities are the tenants’', async () => {
+    const trees: Readonly<Record<string, readonly [root: object, child: object]>> = {
+      'in one table': [{ discriminatorColumn: 'kind', discriminatorValue: 'root' }, { discriminatorValue: 'child' }],
+      'in several tables': [{ inheritance: 'tpt' }, {}],
+    };
+    const tree = ([ofRoot, ofChild]: readonly [object, object], rootSchema: object, childSchema: object): object[] => {
+      const Root = make('Root', { id: p.integer().primary(), kind: p.string() }, { ...ofRoot, ...rootSchema });
+
+      return [Root, make('Child', { text: p.string() }, { extends: Root, ...ofChild, ...childSchema })];
+    };
+
+    for (const [name, kind] of Object.entries(trees)) {
+      for (const [rootSchema, childSchema] of [
+        [{}, { schema: '*' }],
+        [{ schema: '*' }, { schema: 'archive' }],
+      ] as const) {
+        const problems = await problemsOfEntities(tree(kind, rootSchema, childSchema));
+        expect(problems, name).to.have.length(1);
+        expect(problems[0]).to.match(/^Child has the schema .* Root/);
+      }
+
+      for (const schema of [{}, { schema: '*' }]) {
+        expect(await problemsOfEntities(tree(kind, schema, schema)), name).to.deep.equal([]);
+        expect(await problemsOfEntities(tree(kind, schema, {})), name).to.deep.equal([]);
+      }
+    }
+  });
+
   it('W1 reports a tenant entity that is not among the entities, and that none is a tenant’s', async () => {
     const error = await failureOf(
       MikroORM.init(withTenants(defineConfig({ dbName: 'never_connected', port: 1, entities: [Genre] }), { tenant: Library })),
@@ -224,4 +280,29 @@ function problemsOf(fn: () => unknown): readonly string[] {
   expect(thrown).to.be.instanceOf(TenantConfigError);
 
   return (thrown as TenantConfigError).problems;
+}
+
+function make(name: string, properties: object, more: object = {}): any {
+  return defineEntity({ name, properties, ...more } as never);
+}
+
+/** What is wrong with these entities, beside a tenant's and the tenants' own. No database is reached. */
+async function problemsOfEntities(entities: readonly object[]): Promise<readonly string[]> {
+  const config = defineConfig({
+    dbName: 'never_connected',
+    port: 1,
+    entities: [Library, Author, Book, Genre, Tag, ...entities] as never,
+  });
+
+  try {
+    await (await MikroORM.init(withTenants(config, { tenant: Library }))).close();
+
+    return [];
+  } catch (error) {
+    if (!(error instanceof TenantConfigError)) {
+      throw error;
+    }
+
+    return error.problems;
+  }
 }

@@ -69,6 +69,15 @@ export const WRITES: Readonly<Record<string, Write>> = {
     country.visitors.add(em.getReference(Person, 1));
     await em.flush();
   },
+  'data for a shared row, with rows that hang on it': async (em, { Country }) => {
+    const country = await find(em, Country, { id: 3 }, ['people', 'visitors']);
+    em.assign(country, { people: [{ id: country.people[0].id, name: 'renamed' }, person(201)], visitors: [1, 4] });
+    await em.flush();
+  },
+  'data for a shared row, with keys of rows that are to hang on it': async (em, { Country }) => {
+    em.assign(await find(em, Country, { id: 3 }, ['people']), { people: [1, 3] });
+    await em.flush();
+  },
   'a tenant’s row with a new shared one': async (em, { Country, Person }) => {
     em.create(Person, { ...person(201), country: em.create(Country, { id: 202, name: 'shared new' }, { persist: false }) });
     await em.flush();

@@ -1,0 +1,93 @@
+import {
+  ArrayType,
+  JsonType,
+  Reference,
+  ReferenceKind,
+  ScalarReference,
+  types,
+  Utils,
+  type EntityMetadata,
+  type EntityProperty,
+} from '@mikro-orm/core';
+import { anyWithin } from '../scope/plain-values.js';
+
+/**
+ * The properties that are no relations and may hold entities all the same. A JSON column stores all the data of an entity, and of a type of the
+ * user's own nobody knows what it stores, such as the key.
+ */
+export function holdersOf(meta: EntityMetadata): readonly EntityProperty[] {
+  let found = holders.get(meta);
+
+  if (found === undefined) {
+    found = meta.props.filter(
+      // to MikroORM, what is in the JSON of an embeddable is no column of its own
+      ({ kind, persist, embedded, customType }) =>
+        kind === ReferenceKind.SCALAR && (persist !== false || embedded !== undefined) && customType !== undefined && mayHold(customType),
+    );
+    holders.set(meta, found);
+  }
+
+  return found;
+}
+
+/** The entities in the value of such a property. For a property of an embeddable, `value` is a list of values. */
+export function entitiesHeldBy(value: unknown, { customType }: EntityProperty): readonly object[] {
+  // most have none
+  if (!anyWithin(value, isNoDate)) {
+    return NONE;
+  }
+
+  const search: Search = { found: [], seen: new Set(), isJson: customType instanceof JsonType };
+  look(value, search);
+
+  return search.found;
+}
+
+function look(given: unknown, search: Search): void {
+  if (typeof given !== 'object' || given === null || search.seen.has(given)) {
+    return;
+  }
+
+  search.seen.add(given);
+  const value: unknown = given instanceof ScalarReference ? given.unwrap() : Reference.unwrapReference(given);
+
+  if (value !== given) {
+    look(value, search);
+  } else if (Array.isArray(value)) {
+    value.forEach(item => look(item, search));
+  } else if (Utils.isCollection<object>(value)) {
+    search.found.push(...value.getItems(false));
+  } else if (Utils.isEntity<object>(value)) {
+    search.found.push(value);
+  } else if (Utils.isPlainObject<object>(given) || (search.isJson && isData(given))) {
+    for (const key in given) {
+      look((given as Readonly<Record<string, unknown>>)[key], search);
+    }
+  }
+}
+
+// what else is in the place of a value may lead to all that the application has
+function isData(value: unknown): boolean {
+  return !(value instanceof Date) && !ArrayBuffer.isView(value);
+}
+
+function mayHold(type: object): boolean {
+  return type instanceof JsonType || type.constructor === ArrayType || !MIKRO_TYPES.has(type.constructor);
+}
+
+function isNoDate(leaf: object): boolean {
+  return !(leaf instanceof Date);
+}
+
+const MIKRO_TYPES: ReadonlySet<unknown> = new Set(Object.values(types));
+
+const holders = new WeakMap<EntityMetadata, readonly EntityProperty[]>();
+
+const NONE: readonly object[] = [];
+
+interface Search {
+  readonly found: object[];
+  readonly seen: Set<object>;
+  /** Whether an object of any class is data. */
+  readonly isJson: boolean;
+}
