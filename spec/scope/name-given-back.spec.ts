@@ -30,6 +30,14 @@ const WRITES: Readonly<Record<string, (em: TenantEntityManager) => Promise<unkno
     }),
 };
 
+/** Where it is read with a cache. */
+const CACHED: Readonly<
+  Record<string, (em: TenantEntityManager, find: (em: TenantEntityManager) => Promise<string[]>) => Promise<string[]>>
+> = {
+  'in a scope': (em, find) => find(em),
+  'in a transaction': (em, find) => em.transactional(tx => find(tx)),
+};
+
 /** Who swaps the names of the tenants. */
 const SWAPS = {
   'this process': {
@@ -96,6 +104,29 @@ for (const [who, { listen, swap }] of Object.entries(SWAPS)) {
               ? answer.then(found => expect(found).to.deep.equal(['of acme']))
               : refusal(answer, 'TENANT_CHANGED'));
           } finally {
+            await database.query('drop view bob.note');
+            await database.query('alter table bob.kept rename to note');
+          }
+        });
+      }
+
+      for (const [name, within] of Object.entries(CACHED)) {
+        it(`S12 S13 keeps nothing of that tenant in the result cache: ${name}`, async () => {
+          const find = async (em: TenantEntityManager): Promise<string[]> =>
+            (await em.find(Note, {}, { cache: ['kept', 60_000] })).map(({ text }) => text);
+          await database.query('alter table bob.note rename to kept');
+          await database.query('create view bob.note as select id, text from bob.kept where public.held()');
+
+          try {
+            const { answer } = await whileNameIsOfBob(em => within(em, find));
+            await answer.catch(() => undefined);
+            expect(await runInTenant('acme', find, { orm })).to.deep.equal(['of acme']);
+            // it can be cached again
+            await runInTenant('acme', em => find(em.fork()), { orm });
+            await database.query(`update acme.note set text = 'later'`);
+            expect(await runInTenant('acme', find, { orm })).to.deep.equal(['of acme']);
+          } finally {
+            await orm.config.getResultCacheAdapter().clear();
             await database.query('drop view bob.note');
             await database.query('alter table bob.kept rename to note');
           }
