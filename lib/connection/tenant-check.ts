@@ -162,9 +162,9 @@ async function askFor({ schemaName, schemaOid }: TenantIdentity, send: Send): Pr
     return { isIt: true };
   }
 
-  const [now] = await send(queryOf(SCHEMA_NOW, [schemaName]));
+  const [{ oid, mark } = {}] = await send(queryOf(SCHEMA_NOW, [schemaName]));
 
-  return { isIt: now?.['oid'] === schemaOid, ...(typeof now?.['mark'] === 'string' ? { mark: now['mark'] } : {}) };
+  return { isIt: oid === schemaOid, ...(typeof mark === 'string' ? { mark } : {}) };
 }
 
 interface Circumstances {

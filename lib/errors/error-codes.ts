@@ -1,5 +1,6 @@
 import type { OrmSelectionError, TenantConfigError } from './config-errors.js';
 import type { HostConflictError, HostIsolationError, HostTakenError, RedirectToPrimaryError } from './domain-errors.js';
+import type { OnlyConnectionError } from './only-connection-error.js';
 import type { TenantOverloadedError } from './overload-error.js';
 import type { PoolerModeError } from './pooler-errors.js';
 import type { TenantRoleError } from './role-errors.js';
@@ -172,6 +173,11 @@ export interface ErrorCodes {
    * @remedy Try again later. If it happens in normal use, raise `limits`.
    */
   TENANT_OVERLOADED: TenantOverloadedError;
+  /**
+   * What needs a connection of its own was called in a transaction, and the pool has no other connection. It would wait for itself. Nothing was done.
+   * @remedy Call it outside of the transaction, or allow more connections with `pool.max`. PGlite has one.
+   */
+  ONLY_CONNECTION_TAKEN: OnlyConnectionError;
   /**
    * A write to the tenant entity would leave rows without schemas, or schemas without rows. Nothing was stored.
    * @remedy Use the unit of work, `em.persistAndFlush(tenant)` or `em.removeAndFlush(tenant)`, or the methods of `tenants()`.
