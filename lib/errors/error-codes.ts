@@ -17,6 +17,7 @@ import type {
   InvalidDomainError,
   InvalidSchemaNameError,
   ReservedDomainError,
+  TenantConflictError,
   TenantExistsError,
   TenantSettingError,
   TenantWriteRefusedError,
@@ -168,6 +169,12 @@ export interface ErrorCodes {
    * @remedy Look the tenant up again by its key, and start again.
    */
   TENANT_CHANGED: TenantChangedError;
+  /**
+   * The change of a tenant and another transaction, such as one that renames the same tenants in another order, have waited for each other, and PostgreSQL has
+   * ended one of them. The methods of `tenants()` have tried it again, unless they were called in a transaction. Its `cause` is MikroORM's `DeadlockException`.
+   * @remedy Run the whole transaction again. If you change several tenants in one transaction, do so in the order of their names.
+   */
+  TENANT_CONFLICT: TenantConflictError;
   /**
    * The tenant has as much work under way and waiting as `limits` allows. Nothing was sent to the database. `status` is 503, with `Retry-After`.
    * @remedy Try again later. If it happens in normal use, raise `limits`.

@@ -4,6 +4,7 @@ export {
   InvalidDomainError,
   InvalidSchemaNameError,
   ReservedDomainError,
+  TenantConflictError,
   TenantExistsError,
   TenantSettingError,
   TenantWriteRefusedError,
