@@ -143,4 +143,11 @@ onDatabases('a public function that is called in the caller’s own transaction,
 const ROLLED_BACK = new Error('rolled back');
 
 /** Writes files, and is no work of a transaction; what else is not for users. */
-const LEFT_OUT: ReadonlySet<string> = new Set(['createMigration', 'constructor', 'inPublic', 'loadLocked', 'schemaNameOf']);
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'createMigration',
+  'constructor',
+  'inPublic',
+  'inTransaction',
+  'loadLocked',
+  'schemaNameOf',
+]);
