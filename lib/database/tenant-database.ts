@@ -79,7 +79,7 @@ export class TenantDatabase {
 
   /** The transaction that the caller is in, if no other connection can be had before it ends. */
   get onlyTransaction(): Transaction | undefined {
-    const ctx = this.engine.hasOneConnection ? (this.orm.em.getTransactionContext() as Transaction | undefined) : undefined;
+    const ctx: Transaction | undefined = this.engine.hasOneConnection ? this.orm.em.getTransactionContext() : undefined;
 
     return ctx === undefined || hasEnded(ctx) ? undefined : ctx;
   }

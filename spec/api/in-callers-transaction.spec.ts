@@ -83,7 +83,7 @@ const FUNCTIONS: Readonly<Record<string, (orm: SpecOrm) => Promise<unknown>>> = 
   runInPublic: orm => runInPublic(em => em.find(Guild, {}), { orm }),
   forEachTenant: orm => forEachTenant(em => em.find(Note, {}), { orm }),
   acrossTenants: orm => acrossTenants(Note, {}, { orm, reason: 'a spec' }).count(),
-  isHostServed: orm => isHostServed('acme.example.com', { orm }) as Promise<unknown>,
+  isHostServed: orm => isHostServed('acme.example.com', { orm }),
 };
 
 onDatabases('a public function that is called in the caller’s own transaction, which has the only connection', database => {
@@ -105,7 +105,7 @@ onDatabases('a public function that is called in the caller’s own transaction,
       }
     }
 
-    expect([...methods].toSorted()).to.deep.equal([...new Set(Object.keys(METHODS).map(name => name.split(',')[0]))].toSorted());
+    expect([...methods]).to.have.members([...new Set(Object.keys(METHODS).map(name => name.split(',')[0]))]);
   });
 
   for (const [name, call] of Object.entries(METHODS)) {

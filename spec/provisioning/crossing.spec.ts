@@ -50,8 +50,8 @@ onDatabases(
 
     it('L6 is refused with a code in a flush of the caller’s', async () => {
       const em = orm.em.fork();
-      const row = await em.findOneOrFail(Canal, { schemaName: 'acme' } as never);
-      (row as Canal).schemaName = 'bob';
+      const row = await em.findOneOrFail(Canal, { schemaName: 'acme' });
+      row.schemaName = 'bob';
       const refused = await refusal(
         cross(() => em.flush()),
         'TENANT_CONFLICT',

@@ -119,7 +119,7 @@ const STEPS: Readonly<Record<string, (life: Life, draw: Draw) => Promise<unknown
   'drop softly': ({ service }, { name }) => service.drop(name, { soft: true }),
   restore: async ({ service }, { name }) => (await service.restore(name)).schemaName,
   'restore under another name': async ({ service }, { name, other, text }) =>
-    (await service.restore(name, { schemaName: other, domainUrl: `${text}.example.com` } as never)).schemaName,
+    (await service.restore(name, { schemaName: other, domainUrl: `${text}.example.com` })).schemaName,
   purge: async ({ service }) => {
     const { purged, failed } = await service.purge();
 
@@ -170,7 +170,7 @@ const SCOPES = Object.keys(STEPS).filter(name => name.startsWith('a scope'));
 /** A step as it is printed and repeated, and what it answers on an ORM. */
 export interface LifeStep {
   readonly label: string;
-  take(life: Life): Promise<unknown>;
+  readonly take: (life: Life) => Promise<unknown>;
 }
 
 /** Steps of a few tenants. Half of them are scopes. */
@@ -248,7 +248,7 @@ function codeOf(error: unknown): string {
 function setState(orm: SpecOrm, schemaName: string, state: Estate['state']): Promise<void> {
   return runInPublic(
     async em => {
-      Object.assign(await em.findOneOrFail(Estate, { schemaName } as never), { state });
+      Object.assign(await em.findOneOrFail(Estate, { schemaName }), { state });
       await em.flush();
     },
     { orm },
