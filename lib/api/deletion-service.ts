@@ -24,16 +24,14 @@ export abstract class DeletionService<Tenant extends TenantMixin<unknown> = Tena
    * @throws HostTakenError `HOST_TAKEN` if another tenant has one of its further hosts by now.
    */
   async restore(deleted: string | DeletedTenant, options: RestoreOptions = {}): Promise<Tenant> {
-    const schemaName = await this.inPublic('restored', em =>
-      em.transactional(async tx => {
-        const ctx = tx.getTransactionContext();
-        const name = await restoreDeleted(this.database, typeof deleted === 'string' ? deleted : deleted.id, options, ctx);
-        const row = await tx.findOneOrFail(this.database.options.tenant, { schemaName: name }, { filters: false, ...NOT_CACHED });
-        callOnCommit(this.database, ctx, { kind: 'restored', schemaName: name, tenant: row });
+    const schemaName = await this.inTransaction('restored', async tx => {
+      const ctx = tx.getTransactionContext();
+      const name = await restoreDeleted(this.database, typeof deleted === 'string' ? deleted : deleted.id, options, ctx);
+      const row = await tx.findOneOrFail(this.database.options.tenant, { schemaName: name }, { filters: false, ...NOT_CACHED });
+      callOnCommit(this.database, ctx, { kind: 'restored', schemaName: name, tenant: row });
 
-        return name;
-      }),
-    );
+      return name;
+    });
     const [tenant] = await this.database.tenants.findAll({ schemaName });
 
     return tenant as Tenant;
@@ -53,7 +51,7 @@ export abstract class DeletionService<Tenant extends TenantMixin<unknown> = Tena
       const { id, schemaName } = deleted;
 
       try {
-        if (await this.inPublic('purged', em => em.transactional(tx => this.#purge(tx, id, options)))) {
+        if (await this.inTransaction('purged', tx => this.#purge(tx, id, options))) {
           purged.push({ id, schemaName });
         }
       } catch (error) {

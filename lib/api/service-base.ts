@@ -1,9 +1,10 @@
 import { LockMode, wrap, type EntityMetadata } from '@mikro-orm/core';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
-import { PublicContextRequiredError, UnknownTenantError } from '../errors/index.js';
+import { PublicContextRequiredError, TenantConflictError, TenantError, UnknownTenantError } from '../errors/index.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import { isDeletedName } from '../postgres/schema-name.js';
+import { isDeadlock } from '../postgres/sql-state.js';
 import { publicScope } from '../scope/make-scope.js';
 import { refuseRowOfOther } from '../scope/same-database.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
@@ -85,6 +86,30 @@ export abstract class ServiceBase {
     return wrap(tenant, true).getPrimaryKey() as object | null | undefined;
   }
 
+  /**
+   * Runs a transaction that changes a tenant. Where it and another one have waited for each other it is tried again, as nothing of it is stored. The caller's
+   * own transaction has failed then.
+   *
+   * @internal
+   */
+  protected async inTransaction<Result>(action: string, fn: (tx: TenantEntityManager) => Promise<Result>): Promise<Result> {
+    const attempts = this.database.isInTransaction ? 1 : ATTEMPTS;
+
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.inPublic(action, em => em.transactional(fn));
+      } catch (error) {
+        if (!isDeadlock(error)) {
+          throw error;
+        }
+
+        if (attempt === attempts) {
+          throw error instanceof TenantError ? error : new TenantConflictError({ cause: error });
+        }
+      }
+    }
+  }
+
   /** @internal */
   protected inPublic<Result>(action: string, fn: (em: TenantEntityManager) => Promise<Result>): Promise<Result> {
     const { rules } = this.tenancy;
@@ -97,3 +122,6 @@ export abstract class ServiceBase {
     return rules.failures.during(() => this.tenancy.enter(publicScope(rules), fn));
   }
 }
+
+/** How often a change is tried that waits for others which wait for it. */
+const ATTEMPTS = 5;

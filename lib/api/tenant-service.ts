@@ -100,8 +100,8 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
    * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
    */
   async provision(tenant: Tenant | string): Promise<void> {
-    await this.inPublic('provisioned', em =>
-      em.transactional(async tx => provision(this.database, await this.loadLocked(tx, tenant), { ctx: tx.getTransactionContext() })),
+    await this.inTransaction('provisioned', async tx =>
+      provision(this.database, await this.loadLocked(tx, tenant), { ctx: tx.getTransactionContext() }),
     );
   }
 
@@ -111,8 +111,8 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
    * @throws TenantRoleError `TENANT_ROLE_EXISTS`
    */
   async createRole(tenant: Tenant | string): Promise<void> {
-    await this.inPublic('given a role', em =>
-      em.transactional(async tx => createRole(this.database, (await this.loadLocked(tx, tenant)).schemaName, tx.getTransactionContext())),
+    await this.inTransaction('given a role', async tx =>
+      createRole(this.database, (await this.loadLocked(tx, tenant)).schemaName, tx.getTransactionContext()),
     );
   }
 
@@ -123,22 +123,20 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
    * @throws LockTableError `LOCK_TABLE_TOO_SMALL` if the server has no room for the locks that the drop takes.
    */
   async drop(tenant: Tenant | string, { cascade, soft = false, force = false }: DropTenantOptions = {}): Promise<void> {
-    await this.inPublic('deleted', em =>
-      em.transactional(async tx => {
-        const row = await this.loadLocked(tx, tenant);
-        const { schemaName } = row;
+    await this.inTransaction('deleted', async tx => {
+      const row = await this.loadLocked(tx, tenant);
+      const { schemaName } = row;
 
-        if (soft) {
-          await deleteSoftly(this.database, row, { ctx: tx.getTransactionContext(), force });
-          return;
-        }
+      if (soft) {
+        await deleteSoftly(this.database, row, { ctx: tx.getTransactionContext(), force });
+        return;
+      }
 
-        row.autoDropSchema = false;
-        tx.remove(row);
-        await tx.flush();
-        await dropSchema(this.database, schemaName, { ctx: tx.getTransactionContext(), cascade, tenant: row });
-      }),
-    );
+      row.autoDropSchema = false;
+      tx.remove(row);
+      await tx.flush();
+      await dropSchema(this.database, schemaName, { ctx: tx.getTransactionContext(), cascade, tenant: row });
+    });
   }
 
   /**
@@ -147,14 +145,12 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
    * @throws SchemaInUseError `SCHEMA_IN_USE` if something outside of the schema, such as a function, has its name in its text.
    */
   async rename(tenant: Tenant | string, schemaName: string, { force, domainUrl }: RenameTenantOptions = {}): Promise<void> {
-    await this.inPublic('renamed', em =>
-      em.transactional(async tx => {
-        const row = await this.loadLocked(tx, tenant);
-        giveConsent(row, { force });
-        row.schemaName = schemaName;
-        row.domainUrl = domainUrl ?? row.domainUrl;
-      }),
-    );
+    await this.inTransaction('renamed', async tx => {
+      const row = await this.loadLocked(tx, tenant);
+      giveConsent(row, { force });
+      row.schemaName = schemaName;
+      row.domainUrl = domainUrl ?? row.domainUrl;
+    });
   }
 
   /** @internal The schemas in the database that the library made. */

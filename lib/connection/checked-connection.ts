@@ -1,15 +1,15 @@
 import { TenantChangedError } from '../errors/index.js';
 import { attachRollbackError, connectionWasLost, hasSqlState } from '../postgres/sql-state.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
-import { assertSchemasSql, CHANGED, commitSql, isOfCheck, NOT_THERE } from './schema-check-sql.js';
+import { assertSchemasSql, CHANGED, commitSql, isOfCheck, type HeldTenant } from './schema-check-sql.js';
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
 import { addServed } from './tenants-of-client.js';
 import { queryOf } from './settings-sql.js';
-import { withCheck, withRole } from './lone-writes.js';
+import { sendWithCheck, withRole, type Writing } from './lone-writes.js';
 import { readFor, streamFor, type Reading } from './checked-reads.js';
 import { passControls } from './control-calls.js';
 import { clientOf, isOpenOn, type StatusClient } from './server-status.js';
-import { controlOf, mayWrite, schemasRenamedOrDropped, type Control } from './statement-kinds.js';
+import { controlOf, mayChangeMark, mayWrite, schemasRenamedOrDropped, type Control } from './statement-kinds.js';
 import type { SqlTarget } from './sql-target.js';
 import type { CommitSettings, TenantCheck } from './tenant-check.js';
 import { tenantsAfter, TransactionTenants } from './transaction-tenants.js';
@@ -29,7 +29,7 @@ export class CheckedConnection implements DatabaseConnection {
   readonly #check: TenantCheck;
   readonly #settings: CommitSettings;
   readonly #client: StatusClient | undefined;
-  readonly #reading: Reading;
+  readonly #alone: Reading & Writing;
   #transaction: TransactionTenants | undefined;
   /** Whether the transaction is rolled back already, and whoever began it has still to say so. */
   #hasEnded = false;
@@ -40,7 +40,13 @@ export class CheckedConnection implements DatabaseConnection {
     this.#check = check;
     this.#settings = settings;
     this.#client = clientOf(inner);
-    this.#reading = { check, confirm: own => this.#confirm(own), explain: (own, error) => this.#explainLost(own, error) };
+    this.#alone = {
+      check,
+      confirm: own => this.#confirm(own),
+      explain: (own, error, before) => check.explainLost(own, error, before, this.#ask),
+      hasLostName: (own, before, cause) => check.hasLostName(own, before, cause, this.#ask),
+      run: query => this.#run(query, undefined),
+    };
 
     passControls(this, inner);
   }
@@ -61,16 +67,29 @@ export class CheckedConnection implements DatabaseConnection {
       this.#followServer();
       const identity = this.#check.tenantOf(query, target);
 
-      if (identity === undefined) {
-        return this.#hasTenants ? this.#checkNamesGivenUp(query.sql).then(() => this.#run(query, options)) : this.#run(query, options);
-      }
-
-      return this.#check.isTrusted(identity)
-        ? this.#sendFor(identity, query, options)
-        : this.#confirm(identity).then(() => this.#sendFor(identity, query, options));
+      return mayChangeMark(query.sql)
+        ? this.#noting(query.sql, this.#send(identity, query, options))
+        : this.#send(identity, query, options);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  #send(identity: TenantIdentity | undefined, query: Query, options: object | undefined): Promise<QueryResult> {
+    if (identity === undefined) {
+      return this.#hasTenants ? this.#checkNamesGivenUp(query.sql).then(() => this.#run(query, options)) : this.#run(query, options);
+    }
+
+    return this.#check.isTrusted(identity)
+      ? this.#sendFor(identity, query, options)
+      : this.#confirm(identity).then(() => this.#sendFor(identity, query, options));
+  }
+
+  /** What the process has granted itself changes no tenant. */
+  #noting(sql: string, running: Promise<QueryResult>): Promise<QueryResult> {
+    this.#transaction?.noteChangedMarks(sql);
+
+    return this.#transaction === undefined ? running.finally(() => this.#check.outdateGranted(sql)) : running;
   }
 
   #run(query: Query, options: object | undefined): Promise<QueryResult> {
@@ -79,21 +98,20 @@ export class CheckedConnection implements DatabaseConnection {
 
   #sendFor(identity: TenantIdentity, query: Query, options: object | undefined): Promise<QueryResult> {
     if (this.#transaction !== undefined) {
-      this.#transaction.add(identity);
+      this.#transaction.add(identity, this.#check.latest(identity));
 
       return this.#run(query, options);
     }
 
     if (!mayWrite(query.sql)) {
-      return readFor(identity, this.#run(query, options), this.#reading);
+      return readFor(identity, this.#run(query, options), this.#alone);
     }
 
     // what can be cancelled is known to Kysely by its own message
-    const message = this.#settings.takesScripts && options === undefined ? withCheck(this.inner, query, identity) : undefined;
+    const sending =
+      this.#settings.takesScripts && options === undefined ? sendWithCheck(this.inner, identity, query, this.#alone) : undefined;
 
-    return message === undefined
-      ? this.#inOwnTransaction(identity, query, options).catch((error: unknown) => this.#explainLost(identity, error))
-      : this.#inOneMessage(identity, message);
+    return sending ?? this.#inOwnTransaction(identity, query, options);
   }
 
   async *streamQuery(query: Query, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult> {
@@ -110,11 +128,11 @@ export class CheckedConnection implements DatabaseConnection {
     await (isAlone ? this.begin({}) : undefined);
 
     if (identity !== undefined) {
-      this.#transaction?.add(identity);
+      this.#transaction?.add(identity, this.#check.latest(identity));
     }
 
     try {
-      yield* identity === undefined || this.#transaction !== undefined ? open() : streamFor(identity, open, this.#reading);
+      yield* identity === undefined || this.#transaction !== undefined ? open() : streamFor(identity, open, this.#alone);
     } catch (error) {
       failure = error;
       throw error;
@@ -138,13 +156,14 @@ export class CheckedConnection implements DatabaseConnection {
   };
 
   commit(): Promise<void> {
-    const tenants = this.#transaction?.all ?? [];
+    const tenants = this.#transaction?.heldBy(this.#check) ?? [];
     const committing = tenants.length === 0 ? this.#driver.commitTransaction(this.inner) : this.#commitFor(tenants);
 
     return committing.then(this.#onCommitted);
   }
 
   readonly #onCommitted = (): void => {
+    this.#transaction?.granting.forEach(sql => this.#check.outdateGranted(sql));
     this.#transaction = undefined;
   };
 
@@ -173,7 +192,7 @@ export class CheckedConnection implements DatabaseConnection {
   /** Runs SQL that begins or ends a transaction, and remembers what it did. */
   async #control(control: Control, run: () => Promise<QueryResult>): Promise<QueryResult> {
     if ((control.kind === 'commit' || control.kind === 'commit and chain') && this.#hasTenants) {
-      await this.#assert(this.#transaction?.all ?? []);
+      await this.#assert(this.#transaction?.heldBy(this.#check) ?? []);
     }
 
     const result = await run();
@@ -185,8 +204,9 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   async #inOwnTransaction(identity: TenantIdentity, query: Query, options: object | undefined): Promise<QueryResult> {
+    const before = this.#check.latest(identity);
     await this.begin({});
-    this.#transaction?.add(identity);
+    this.#transaction?.add(identity, before);
     this.#settings.log('begin');
 
     try {
@@ -198,30 +218,19 @@ export class CheckedConnection implements DatabaseConnection {
     } catch (error) {
       await this.rollback().catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
       this.#settings.log('rollback');
-      throw error;
+      throw await this.#alone.explain(identity, error, before);
     }
   }
 
-  #inOneMessage(identity: TenantIdentity, message: Query): Promise<QueryResult> {
-    return this.#run(message, undefined).catch(async (error: unknown) => {
-      if (hasSqlState(error, CHANGED)) {
-        throw await this.#check.whatChanged([identity], error, this.#send);
-      }
-
-      return this.#explainLost(identity, error);
-    });
-  }
-
-  async #confirm(identity: TenantIdentity, cause?: unknown): Promise<void> {
-    const isInTransaction = this.#transaction !== undefined;
-    await this.#check.confirm(identity, this.#send, { isInTransaction, cause });
+  async #confirm(identity: TenantIdentity): Promise<void> {
+    await this.#check.confirm(identity, this.#ask, { isInTransaction: this.#transaction !== undefined });
   }
 
   /** What the transaction itself is about to rename or drop is looked at now, as it is not there any more at the end. */
   async #checkNamesGivenUp(sql: string): Promise<void> {
     for (const schemaName of schemasRenamedOrDropped(sql)) {
       const given = this.#transaction?.take(schemaName) ?? [];
-      const changed = await this.#check.firstChanged(given, this.#send);
+      const changed = await this.#check.firstChanged(given, this.#ask);
 
       if (changed !== undefined) {
         throw new TenantChangedError(changed.schemaName);
@@ -229,37 +238,26 @@ export class CheckedConnection implements DatabaseConnection {
     }
   }
 
-  /** What PostgreSQL says of a name that is nobody's now is told as what has become of the tenant. */
-  async #explainLost(identity: TenantIdentity, error: unknown): Promise<never> {
-    // a transaction that has failed tells nothing any more
-    if (this.#transaction === undefined && hasSqlState(error, NOT_THERE)) {
-      await this.#confirm(identity, error).catch((confirmError: unknown) => {
-        if (confirmError instanceof TenantChangedError) {
-          throw confirmError;
-        }
-      });
-    }
-
-    throw error;
-  }
-
   /** Before a commit that cannot be part of the same message. In a failed transaction it is a rollback, and asserts nothing. */
-  async #assert(tenants: readonly TenantIdentity[]): Promise<void> {
+  async #assert(tenants: readonly HeldTenant[]): Promise<void> {
     try {
-      await this.#send(queryOf(assertSchemasSql(tenants), []));
+      await this.#ask(queryOf(assertSchemasSql(tenants), []));
     } catch (error) {
       await (hasSqlState(error, ['25P02']) ? undefined : this.#explain(error, tenants));
     }
   }
 
-  async #commitFor(tenants: readonly TenantIdentity[]): Promise<void> {
-    addServed(this.#client, tenants);
+  async #commitFor(tenants: readonly HeldTenant[]): Promise<void> {
+    addServed(
+      this.#client,
+      tenants.map(({ identity }) => identity),
+    );
 
     try {
       if (this.#settings.takesScripts) {
         await this.inner.executeQuery(queryOf(commitSql(tenants), []));
       } else {
-        await this.#send(queryOf(assertSchemasSql(tenants), []));
+        await this.#ask(queryOf(assertSchemasSql(tenants), []));
         await this.#driver.commitTransaction(this.inner);
       }
     } catch (error) {
@@ -267,7 +265,7 @@ export class CheckedConnection implements DatabaseConnection {
     }
   }
 
-  async #explain(error: unknown, tenants: readonly TenantIdentity[]): Promise<void> {
+  async #explain(error: unknown, tenants: readonly HeldTenant[]): Promise<void> {
     // in a transaction that has failed the commit is not reached, and would be a rollback
     if (hasSqlState(error, ['25P02'])) {
       return this.#driver.commitTransaction(this.inner);
@@ -283,13 +281,14 @@ export class CheckedConnection implements DatabaseConnection {
       await this.#driver.rollbackTransaction(this.inner);
       this.#hasEnded = true;
       this.#transaction = undefined;
-      throw await this.#check.whatChanged(tenants, error, this.#send, { isOnlyCheck: isOfCheck(error) });
+      const identities = tenants.map(({ identity }) => identity);
+      throw await this.#check.whatChanged(identities, error, this.#ask, { isOnlyCheck: isOfCheck(error) });
     }
 
     throw error;
   }
 
-  readonly #send = (query: Query): Promise<Record<string, unknown>[]> => this.inner.executeQuery(query).then(({ rows }) => rows);
+  readonly #ask = (query: Query): Promise<Record<string, unknown>[]> => this.inner.executeQuery(query).then(({ rows }) => rows);
 }
 
 interface CheckedConnectionOptions {

@@ -1,18 +1,32 @@
+import { TenantChangedError } from '../errors/index.js';
+import type { Moment } from '../scope/tenant-identities.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import type { QueryResult } from './kysely-types.js';
 import type { TenantCheck } from './tenant-check.js';
 
-/** The answer to what was read outside of a transaction. Where this process has changed the tenant meanwhile, it is given once it is known whose it is. */
+/**
+ * The answer to what was read outside of a transaction. Where this process has changed the tenant meanwhile, it is given once it is known whose it
+ * is: that of the tenant if its schema has had its name throughout.
+ */
 export function readFor(
   identity: TenantIdentity,
   running: Promise<QueryResult>,
   { check, confirm, explain }: Reading,
 ): Promise<QueryResult> {
-  const { changes } = check;
+  const before = check.latest(identity);
 
   return running.then(
-    result => (check.hasChangedSince(identity, changes) ? confirm(identity).then(() => result) : result),
-    (error: unknown) => explain(identity, error),
+    result =>
+      check.hasChangedSince(identity, before)
+        ? confirm(identity).then(() => {
+            if (check.latest(identity)?.mark !== before?.mark) {
+              throw new TenantChangedError(identity.schemaName);
+            }
+
+            return result;
+          })
+        : result,
+    (error: unknown) => explain(identity, error, before),
   );
 }
 
@@ -23,11 +37,11 @@ export async function* streamFor(
   { check, confirm }: Reading,
 ): AsyncIterableIterator<QueryResult> {
   for (;;) {
-    const { changes } = check;
+    const before = check.latest(identity);
     const rows = open();
     const first = await rows.next();
 
-    if (!check.hasChangedSince(identity, changes)) {
+    if (!check.hasChangedSince(identity, before)) {
       try {
         if (first.done !== true) {
           yield first.value;
@@ -42,20 +56,16 @@ export async function* streamFor(
     }
 
     await rows.return?.();
+    await check.changed(identity);
     await confirm(identity);
-    // the commit that changes the tenant may take longer
-    await new Promise(resolve => void setTimeout(resolve, AGAIN_MS));
   }
 }
 
-/** How long a stream waits before it is begun again, in milliseconds. */
-const AGAIN_MS = 10;
-
 /** What a connection reads with. */
 export interface Reading {
-  readonly check: Pick<TenantCheck, 'changes' | 'hasChangedSince'>;
+  readonly check: Pick<TenantCheck, 'changed' | 'hasChangedSince' | 'latest'>;
   /** Asks the database whether the tenant still has its name. Throws if it has not. */
   readonly confirm: (identity: TenantIdentity) => Promise<void>;
   /** Throws what the error tells of the tenant. */
-  readonly explain: (identity: TenantIdentity, error: unknown) => Promise<never>;
+  readonly explain: (identity: TenantIdentity, error: unknown, before: Moment | undefined) => Promise<never>;
 }

@@ -1,9 +1,13 @@
-import type { TenantIdentity } from '../scope/tenant-identity.js';
-import { assertSchemasSql } from './schema-check-sql.js';
-import type { DatabaseConnection, Query } from './kysely-types.js';
+import { TenantChangedError } from '../errors/index.js';
 import { quoteIdentifier } from '../postgres/schema-name.js';
+import { hasSqlState } from '../postgres/sql-state.js';
+import type { Moment } from '../scope/tenant-identities.js';
+import type { TenantIdentity } from '../scope/tenant-identity.js';
+import type { DatabaseConnection, Query, QueryResult } from './kysely-types.js';
+import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
 import { takesScripts, WANTS_FIRST } from './server-status.js';
-import { isSingle } from './statement-kinds.js';
+import { isSingle, mayChangeMark } from './statement-kinds.js';
+import type { TenantCheck } from './tenant-check.js';
 
 /** Whether a statement outside of a transaction can be sent in one message with its role, which lasts no longer than the message. */
 export function takesRole(connection: DatabaseConnection, { sql, parameters }: Query): boolean {
@@ -25,16 +29,53 @@ export function setRoleSql(role: string): string {
 }
 
 /**
- * The message that a statement which writes outside of a transaction is sent as, together with the check of its tenant. PostgreSQL runs the
- * statements of one message in one transaction, and commits it after the last: where the check fails, nothing is written. Undefined where that
- * cannot be: for a message of several statements, which may end the transaction themselves, and for one with parameters, which is one statement.
+ * Sends a statement that writes outside of a transaction in one message with the check of its tenant. PostgreSQL runs the statements of one message in
+ * one transaction, and commits it after the last: where the check fails, nothing is written. If the tenant had lost its name for a moment and has it
+ * again, the message is sent again. Undefined where that cannot be: for a message of several statements, which may end the transaction themselves, and
+ * for one with parameters, which is one statement.
  */
-export function withCheck(connection: DatabaseConnection, query: Query, identity: TenantIdentity): Query | undefined {
+export function sendWithCheck(
+  connection: DatabaseConnection,
+  identity: TenantIdentity,
+  query: Query,
+  writing: Writing,
+): Promise<QueryResult> | undefined {
   const { sql, parameters } = query;
 
   // one that had no schema has nothing to be held to
   return identity.schemaOid !== undefined && parameters.length === 0 && isSingle(sql) && takesScripts(connection)
-    ? // a comment may go to the end of the line
-      { ...query, sql: `${sql}\n; ${assertSchemasSql([identity])}${WANTS_FIRST}` }
+    ? sendChecked(identity, query, writing, ATTEMPTS)
     : undefined;
+}
+
+function sendChecked(identity: TenantIdentity, query: Query, writing: Writing, attempts: number): Promise<QueryResult> {
+  const { check, hasLostName, run } = writing;
+  const { sql } = query;
+  const before = check.latest(identity);
+  const held = assertSchemasSql([{ identity, mark: mayChangeMark(sql) ? undefined : before?.mark }]);
+
+  // a comment may go to the end of the line
+  return run({ ...query, sql: `${sql}\n; ${held}${WANTS_FIRST}` }).catch(async (error: unknown) => {
+    // where it had its name throughout, this is of the statement itself
+    if (!hasSqlState(error, [...CHANGED, ...NOT_THERE]) || !(await hasLostName(identity, before, error))) {
+      throw error;
+    }
+
+    if (attempts === 1) {
+      throw new TenantChangedError(identity.schemaName, { cause: error });
+    }
+
+    return sendChecked(identity, query, writing, attempts - 1);
+  });
+}
+
+/** How often it is sent at most. */
+const ATTEMPTS = 2;
+
+/** What a connection writes with. */
+export interface Writing {
+  readonly check: Pick<TenantCheck, 'latest'>;
+  /** Whether the tenant had lost its name since then, and has it again. Throws if it is another one's now. */
+  readonly hasLostName: (identity: TenantIdentity, before: Moment | undefined, cause: unknown) => Promise<boolean>;
+  readonly run: (query: Query) => Promise<QueryResult>;
 }

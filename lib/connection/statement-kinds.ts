@@ -83,6 +83,16 @@ export function schemasRenamedOrDropped(sql: string): string[] {
   return [...sql.matchAll(GIVEN_UP)].map(([, name = '']) => nameIn(name));
 }
 
+/** Whether the statement may itself change the row of a schema, as a `grant` does. Told too often: a block and a call may do anything. */
+export function mayChangeMark(sql: string): boolean {
+  return !PLAIN_FIRST.test(sql) || (SEVERAL.test(sql) && SEVERAL.test(outsideOfTexts(sql)));
+}
+
+/** The schemas that the statement grants to somebody, or gives another owner. */
+export function schemasGranted(sql: string): string[] {
+  return [...sql.matchAll(GRANTED)].flatMap(([, names = '']) => [...names.matchAll(NAME)].map(([name]) => nameIn(name)));
+}
+
 function isSeveral(sql: string): boolean {
   const lexer = new SqlLexer(sql);
   let hasOne = false;
@@ -128,6 +138,8 @@ const WRITES: ReadonlySet<string> = new Set('insert update delete merge call do 
 /** The beginning of most that write. */
 const WRITING_FIRST = /^(?:insert|update|delete) /;
 
+const PLAIN_FIRST = /^\s*(?:select|insert|update|delete|merge|with)\b/i;
+
 const LOOKS_UP: ReadonlySet<string> = new Set('select values table with insert update delete merge create alter drop comment'.split(' '));
 
 const REFUSED =
@@ -156,6 +168,10 @@ const ENDINGS = /(?<![\s;])[\s;]+$/;
 const TO_SAVEPOINT = /^\s*(?:work\s+|transaction\s+)?to\s+(?:savepoint\s+)?([\s\S]*)$/i;
 
 const CHAIN = /\band\s+chain\b/i;
+
+const GRANTED = /\b(?:on|alter)\s+schema\s+((?:"(?:[^"]|"")+"|\w+)(?:\s*,\s*(?:"(?:[^"]|"")+"|\w+))*)/gi;
+
+const NAME = /"(?:[^"]|"")+"|\w+/g;
 
 const GIVEN_UP = /\b(?:drop|alter) schema (?:if exists )?("(?:[^"]|"")+"|\w+)/gi;
 

@@ -1,8 +1,10 @@
 import { TenantChangedError } from '../errors/index.js';
-import type { Confirmations } from '../scope/tenant-identities.js';
+import type { Confirmations, Moment } from '../scope/tenant-identities.js';
 import { isNobody, type TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
-import { SCHEMA_NOW } from './schema-check-sql.js';
+import { hasSqlState } from '../postgres/sql-state.js';
+import { NOT_THERE, SCHEMA_NOW } from './schema-check-sql.js';
+import { schemasGranted } from './statement-kinds.js';
 import type { Query } from './kysely-types.js';
 import { isOwnQuery, queryOf } from './settings-sql.js';
 import type { SqlTarget } from './sql-target.js';
@@ -43,14 +45,24 @@ export class TenantCheck {
     return this.#confirmed().isTrusted(identity);
   }
 
-  /** How many changes of tenants have been told until now. */
-  get changes(): number {
-    return this.#confirmed().changes;
+  /** When the database has last said that the tenant has its name. */
+  latest(identity: TenantIdentity): Moment | undefined {
+    return this.#confirmed().latest(identity);
   }
 
   /** Whether the tenant may have changed since then, as far as this process knows. */
-  hasChangedSince(identity: TenantIdentity, changes: number): boolean {
-    return this.#confirmed().hasChangedSince(identity, changes);
+  hasChangedSince(identity: TenantIdentity, moment: Moment | undefined): boolean {
+    return this.#confirmed().hasChangedSince(identity, moment);
+  }
+
+  /** The mark that the tenant's schema must have at the end of work that began then. None where a change would have been told, and none was. */
+  markSince(identity: TenantIdentity, moment: Moment | undefined): string | undefined {
+    return moment === undefined || this.#confirmed().isHeardSince(identity, moment) ? undefined : moment.mark;
+  }
+
+  /** Resolves when this process is not changing the tenant. */
+  changed(identity: TenantIdentity): Promise<unknown> {
+    return this.#confirmed().changed(identity);
   }
 
   /**
@@ -59,9 +71,10 @@ export class TenantCheck {
    */
   async confirm(identity: TenantIdentity, send: Send, { isInTransaction, cause }: Circumstances): Promise<void> {
     const askedAt = this.#confirmed().now();
+    const { isIt, mark } = await askFor(identity, send);
 
-    if (await hasSchema(identity, send)) {
-      this.#confirmed().confirm(identity, askedAt);
+    if (isIt) {
+      this.#confirmed().confirm(identity, askedAt, mark);
       return;
     }
 
@@ -73,10 +86,41 @@ export class TenantCheck {
     throw new TenantChangedError(identity.schemaName, cause === undefined ? {} : { cause });
   }
 
+  /** Whether the tenant had lost its name since then, and has it again. Throws if it is another one's now. */
+  async hasLostName(identity: TenantIdentity, before: Moment | undefined, cause: unknown, send: Send): Promise<boolean> {
+    try {
+      await this.confirm(identity, send, { isInTransaction: false, cause });
+    } catch (error) {
+      if (error instanceof TenantChangedError) {
+        throw error;
+      }
+
+      return false;
+    }
+
+    return before !== undefined && this.latest(identity)?.mark !== before.mark;
+  }
+
+  /** What PostgreSQL says of a name that is nobody's, now or for a moment, is told as what has become of the tenant. */
+  async explainLost(identity: TenantIdentity, error: unknown, before: Moment | undefined, send: Send): Promise<never> {
+    throw hasSqlState(error, NOT_THERE) && (await this.hasLostName(identity, before, error, send))
+      ? new TenantChangedError(identity.schemaName, { cause: error })
+      : error;
+  }
+
+  /** To be called after SQL that has granted a schema: its mark is another one, and its name is its own. */
+  outdateGranted(sql: string): void {
+    const names = schemasGranted(sql);
+
+    if (names.length > 0) {
+      this.#rules().identities.outdate(names);
+    }
+  }
+
   /** The first of the tenants whose name is another schema's. */
   async firstChanged(tenants: Iterable<TenantIdentity>, send: Send): Promise<TenantIdentity | undefined> {
     for (const identity of tenants) {
-      if (!(await hasSchema(identity, send))) {
+      if (!(await askFor(identity, send)).isIt) {
         this.#rules().identities.end(identity);
 
         return identity;
@@ -96,6 +140,8 @@ export class TenantCheck {
     send: Send,
     { isOnlyCheck = false }: { readonly isOnlyCheck?: boolean } = {},
   ): Promise<unknown> {
+    // each is asked for again by the next work
+    this.#rules().identities.outdate(tenants.map(({ schemaName }) => schemaName));
     const changed = (await this.firstChanged(tenants, send)) ?? (isOnlyCheck ? tenants[0] : undefined);
 
     return changed === undefined ? cause : new TenantChangedError(changed.schemaName, { cause });
@@ -110,9 +156,15 @@ export class TenantCheck {
   }
 }
 
-async function hasSchema({ schemaName, schemaOid }: TenantIdentity, send: Send): Promise<boolean> {
+async function askFor({ schemaName, schemaOid }: TenantIdentity, send: Send): Promise<{ readonly isIt: boolean; readonly mark?: string }> {
   // what had no schema may have got one
-  return schemaOid === undefined || (await send(queryOf(SCHEMA_NOW, [schemaName])))[0]?.['oid'] === schemaOid;
+  if (schemaOid === undefined) {
+    return { isIt: true };
+  }
+
+  const [{ oid, mark } = {}] = await send(queryOf(SCHEMA_NOW, [schemaName]));
+
+  return { isIt: oid === schemaOid, ...(typeof mark === 'string' ? { mark } : {}) };
 }
 
 interface Circumstances {

@@ -1,32 +1,52 @@
+import type { Moment } from '../scope/tenant-identities.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
-import type { Control } from './statement-kinds.js';
+import type { HeldTenant } from './schema-check-sql.js';
+import { schemasGranted, type Control } from './statement-kinds.js';
+import type { TenantCheck } from './tenant-check.js';
 
 /** The tenants that the statements of one transaction were for, but for what was rolled back. */
 export class TransactionTenants {
   readonly #steps: Step[] = [];
   readonly #savepoints = new Map<string, number>();
   /** By the schema; the name may be given to another one in the transaction itself. */
-  readonly #tenants = new Map<string, TenantIdentity>();
+  readonly #tenants = new Map<string, AddedTenant>();
+  #mayHaveChangedMarks = false;
+  /** Its statements that change rows of schemas. */
+  readonly granting: string[] = [];
 
-  get all(): readonly TenantIdentity[] {
-    return [...this.#tenants.values()];
+  /** What it is held to at its end. */
+  heldBy(check: Pick<TenantCheck, 'markSince'>): readonly HeldTenant[] {
+    return [...this.#tenants.values()].map(({ identity, since }) => ({
+      identity,
+      mark: this.#mayHaveChangedMarks ? undefined : check.markSince(identity, since),
+    }));
+  }
+
+  /** To be told of a statement that may change the row of a schema: none can be known by its mark then. */
+  noteChangedMarks(sql: string): void {
+    this.#mayHaveChangedMarks = true;
+
+    if (schemasGranted(sql).length > 0) {
+      this.granting.push(sql);
+    }
   }
 
   get isEmpty(): boolean {
     return this.#tenants.size === 0;
   }
 
-  add(identity: TenantIdentity): void {
+  /** `since` is when it was last known that the tenant has its name. */
+  add(identity: TenantIdentity, since: Moment | undefined): void {
     // one that had no schema has nothing to be held to
     if (identity.schemaOid !== undefined && !this.#tenants.has(identity.schemaOid)) {
-      this.#do({ schemaOid: identity.schemaOid, identity });
+      this.#do({ schemaOid: identity.schemaOid, tenant: { identity, since } });
     }
   }
 
   /** Takes out those of a name, which the transaction itself is about to give up. */
   take(schemaName: string): readonly TenantIdentity[] {
-    const taken = this.all.filter(identity => identity.schemaName === schemaName);
-    taken.forEach(({ schemaOid }) => this.#do({ schemaOid, identity: undefined }));
+    const taken = [...this.#tenants.values()].flatMap(({ identity }) => (identity.schemaName === schemaName ? [identity] : []));
+    taken.forEach(({ schemaOid }) => this.#do({ schemaOid, tenant: undefined }));
 
     return taken;
   }
@@ -44,10 +64,10 @@ export class TransactionTenants {
   #do(step: Step): void {
     this.#steps.push(step);
 
-    if (step.identity === undefined) {
+    if (step.tenant === undefined) {
       this.#tenants.delete(String(step.schemaOid));
     } else {
-      this.#tenants.set(String(step.schemaOid), step.identity);
+      this.#tenants.set(String(step.schemaOid), step.tenant);
     }
   }
 }
@@ -78,5 +98,11 @@ export function tenantsAfter(control: Control, before: TransactionTenants | unde
 interface Step {
   readonly schemaOid: string | undefined;
   /** Undefined where it was taken out. */
-  readonly identity: TenantIdentity | undefined;
+  readonly tenant: AddedTenant | undefined;
+}
+
+/** A tenant of a transaction, and when it was last known, before the first of its statements, that it has its name. */
+interface AddedTenant {
+  readonly identity: TenantIdentity;
+  readonly since: Moment | undefined;
 }

@@ -36,11 +36,17 @@ export class Engine {
 
   /** How many connections can be used at once: the size of the pool, or one on PGlite and inside a transaction. */
   connectionsAtOnce(): number {
-    const { config } = this.#database.orm;
-    const hasOne = this.#isPglite() || this.#database.isInTransaction;
+    return this.#database.isInTransaction ? 1 : this.#poolSize;
+  }
 
+  /** Whether what is sent outside of an open transaction waits for its end. */
+  get hasOneConnection(): boolean {
+    return this.#poolSize === 1;
+  }
+
+  get #poolSize(): number {
     // the default of `pg`
-    return hasOne ? 1 : (config.get('pool').max ?? 10);
+    return this.#isPglite() ? 1 : (this.#database.orm.config.get('pool').max ?? 10);
   }
 
   /** The role of the connections of this ORM, and the `search_path` that they start with. */

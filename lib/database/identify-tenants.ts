@@ -123,7 +123,7 @@ export class TenantIdentifier {
       states[nr] = identity;
 
       if (ctx === undefined) {
-        confirmations.confirm(identity, askedAt);
+        confirmations.confirm(identity, askedAt, state.mark ?? undefined);
         this.#known ??= new LRUCache({ max: MAX_KNOWN });
         this.#known.set(key, identity);
       }
@@ -163,4 +163,5 @@ interface State {
   readonly nr: number;
   readonly name: string;
   readonly oid: number | string | null;
+  readonly mark: string | null;
 }

@@ -2,8 +2,8 @@ import { quoteIdentifier, quoteTable } from '../postgres/schema-name.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 
 /**
- * Asks for the names of the tenants of these keys as they are stored, and for the schemas of those names: `nr`, `name` and `oid`, a row for
- * each tenant there is. Both are of one snapshot, so that no rename can come between them. Every
+ * Asks for the names of the tenants of these keys as they are stored, and for the schemas of those names: `nr`, `name`, `oid` and the schema's
+ * `mark`, a row for each tenant there is. Both are of one snapshot, so that no rename can come between them. Every
  * name in it is qualified, so that no path has to be set for it.
  */
 export function identitySql({ tenantMeta, publicSchema }: TenantRules, tenants: number): string {
@@ -16,6 +16,8 @@ export function identitySql({ tenantMeta, publicSchema }: TenantRules, tenants: 
   return Array.from({ length: tenants }, (_, nr) => {
     const isKey = keys.map(key => `"t".${quoteIdentifier(key)} = ?`).join(' and ');
 
-    return `select ${nr} as "nr", ${name} as "name", "n"."oid" as "oid" from ${table} as "t" ${join} where ${isKey}`;
+    return `select ${nr} as "nr", ${name} as "name", "n"."oid" as "oid", ${MARK} as "mark" from ${table} as "t" ${join} where ${isKey}`;
   }).join(' union all ');
 }
+
+const MARK = `"n"."xmin"::"pg_catalog"."text"`;

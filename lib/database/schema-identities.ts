@@ -10,7 +10,7 @@ import type { ChangeFeed } from './change-feed.js';
  */
 export class SchemaIdentities {
   readonly #database: IdentifyingDatabase;
-  readonly #known = new Map<string, { readonly identity: string; readonly askedAt: number }>();
+  readonly #known = new Map<string, { readonly schema: IdentifiedSchema; readonly askedAt: number }>();
   #changes = 0;
 
   constructor(database: IdentifyingDatabase) {
@@ -21,24 +21,24 @@ export class SchemaIdentities {
    * The schemas' names, each with its key, or with none where there is no such schema. In a transaction each is looked up anew: it may
    * have changed there, which nobody else sees before the commit.
    */
-  async of(schemaNames: readonly string[], ctx: Transaction | undefined): Promise<string[]> {
-    const found: string[] = [];
+  async of(schemaNames: readonly string[], ctx: Transaction | undefined): Promise<IdentifiedSchema[]> {
+    const found: IdentifiedSchema[] = [];
 
     for (const name of schemaNames) {
       const known = ctx === undefined ? this.#known.get(name) : undefined;
-      found.push(known !== undefined && this.#database.changes.isTrusted(known.askedAt) ? known.identity : await this.#find(name, ctx));
+      found.push(known !== undefined && this.#database.changes.isTrusted(known.askedAt) ? known.schema : await this.#find(name, ctx));
     }
 
     return found;
   }
 
   /** The same, asked of the database in any case, and of what others have committed in a transaction too. */
-  async now(schemaNames: readonly string[], ctx: Transaction | undefined): Promise<string[]> {
-    const found: string[] = [];
+  async now(schemaNames: readonly string[], ctx: Transaction | undefined): Promise<IdentifiedSchema[]> {
+    const found: IdentifiedSchema[] = [];
 
     for (const name of schemaNames) {
-      const [row] = await this.#database.execute<{ oid: string | null }>(SCHEMA_NOW.replace('$1', '?'), [name], ctx);
-      found.push(`${name}:${row?.oid ?? 'none'}`);
+      const [row] = await this.#database.execute<SchemaRow>(SCHEMA_NOW.replace('$1', '?'), [name], ctx);
+      found.push(schemaOf(name, row));
     }
 
     return found;
@@ -49,26 +49,45 @@ export class SchemaIdentities {
     this.#changes++;
   }
 
-  async #find(name: string, ctx: Transaction | undefined): Promise<string> {
+  async #find(name: string, ctx: Transaction | undefined): Promise<IdentifiedSchema> {
     const changes = this.#changes;
     const askedAt = performance.now();
-    const [row] = await this.#database.execute<{ oid: number | string }>(
-      'select n.oid from pg_catalog.pg_namespace n where n.nspname = ?',
+    const [row] = await this.#database.execute<SchemaRow>(
+      'select n.oid, n.xmin::pg_catalog.text as mark from pg_catalog.pg_namespace n where n.nspname = ?',
       [name],
       ctx,
     );
-    const identity = `${name}:${row?.oid ?? 'none'}`;
+    const schema = schemaOf(name, row);
 
     // what changed meanwhile may not be in the answer
-    if (ctx === undefined && changes === this.#changes && row !== undefined) {
-      this.#known.set(name, { identity, askedAt });
+    if (ctx === undefined && this.#database.onlyTransaction === undefined && changes === this.#changes && row !== undefined) {
+      this.#known.set(name, { schema, askedAt });
     }
 
-    return identity;
+    return schema;
   }
+}
+
+function schemaOf(name: string, row: SchemaRow | undefined): IdentifiedSchema {
+  return { identity: `${name}:${row?.oid ?? 'none'}`, mark: row?.mark ?? undefined };
+}
+
+/** The schema of a name. */
+export interface IdentifiedSchema {
+  /** Its name, and its key or that there is none. */
+  readonly identity: string;
+
+  /** By which it is known whether it has had its name since: the same as a `Moment` has. */
+  readonly mark: string | undefined;
+}
+
+interface SchemaRow {
+  readonly oid: number | string | null;
+  readonly mark: string | null;
 }
 
 interface IdentifyingDatabase {
   readonly changes: Pick<ChangeFeed, 'isTrusted'>;
+  readonly onlyTransaction: Transaction | undefined;
   execute<Row>(sql: string, params: readonly unknown[], ctx: Transaction | undefined): Promise<Row[]>;
 }

@@ -1,13 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Configuration, Transaction } from '@mikro-orm/core';
 import { forLibrary, inLibraryTransaction, withoutGuard } from '../connection/sql-target.js';
-import { OrmSelectionError } from '../errors/index.js';
+import { OnlyConnectionError, OrmSelectionError } from '../errors/index.js';
 import { attachRollbackError } from '../postgres/sql-state.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import type { WrappedOrm } from '../scope/wrapped-orm.js';
 import type { ResolvedTenantsOptions } from '../tenant/options.js';
 import { ChangeFeed } from './change-feed.js';
 import { Engine } from './engine.js';
+import { hasEnded } from './on-commit.js';
 import { SchemaIdentities } from './schema-identities.js';
 import { TenantHosts } from './tenant-hosts.js';
 import { TenantsTable } from './tenants-table.js';
@@ -69,16 +70,31 @@ export class TenantDatabase {
     return this.orm.em.isInTransaction();
   }
 
-  /** Runs one statement of the library's own, in the transaction if there is one. */
+  /** Runs one statement of the library's own, in the transaction if there is one, and in the caller's if that has the only connection. */
   async execute<Row = unknown>(sql: string, params: readonly unknown[], ctx: Transaction | undefined): Promise<Row[]> {
-    return forLibrary(this.orm.config, () => this.orm.em.getDriver().execute<Row[]>(sql, [...params], 'all', ctx));
+    const transaction = ctx ?? this.onlyTransaction;
+
+    return forLibrary(this.orm.config, () => this.orm.em.getDriver().execute<Row[]>(sql, [...params], 'all', transaction));
+  }
+
+  /** The transaction that the caller is in, if no other connection can be had before it ends. */
+  get onlyTransaction(): Transaction | undefined {
+    const ctx: Transaction | undefined = this.engine.hasOneConnection ? this.orm.em.getTransactionContext() : undefined;
+
+    return ctx === undefined || hasEnded(ctx) ? undefined : ctx;
   }
 
   /**
    * Runs `fn` on a connection of its own. The guard sets no path and no role on it: `fn` does so itself. Relies on `getClient()` of MikroORM 7
    * returning a Kysely instance. The result of its `connection()` is accepted wherever a transaction is.
+   *
+   * @throws OnlyConnectionError `ONLY_CONNECTION_TAKEN` if it would wait for the caller's own transaction
    */
   async onOneConnection<Result>(fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
+    if (this.onlyTransaction !== undefined) {
+      throw new OnlyConnectionError();
+    }
+
     const connection = this.orm.em.getConnection('write');
     await connection.ensureConnection();
 

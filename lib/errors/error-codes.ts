@@ -1,5 +1,6 @@
 import type { OrmSelectionError, TenantConfigError } from './config-errors.js';
 import type { HostConflictError, HostIsolationError, HostTakenError, RedirectToPrimaryError } from './domain-errors.js';
+import type { OnlyConnectionError } from './only-connection-error.js';
 import type { TenantOverloadedError } from './overload-error.js';
 import type { PoolerModeError } from './pooler-errors.js';
 import type { TenantRoleError } from './role-errors.js';
@@ -16,6 +17,7 @@ import type {
   InvalidDomainError,
   InvalidSchemaNameError,
   ReservedDomainError,
+  TenantConflictError,
   TenantExistsError,
   TenantSettingError,
   TenantWriteRefusedError,
@@ -168,10 +170,21 @@ export interface ErrorCodes {
    */
   TENANT_CHANGED: TenantChangedError;
   /**
+   * The change of a tenant and another transaction, such as one that renames the same tenants in another order, have waited for each other, and PostgreSQL has
+   * ended one of them. The methods of `tenants()` have tried it again, unless they were called in a transaction. Its `cause` is MikroORM's `DeadlockException`.
+   * @remedy Run the whole transaction again. If you change several tenants in one transaction, do so in the order of their names.
+   */
+  TENANT_CONFLICT: TenantConflictError;
+  /**
    * The tenant has as much work under way and waiting as `limits` allows. Nothing was sent to the database. `status` is 503, with `Retry-After`.
    * @remedy Try again later. If it happens in normal use, raise `limits`.
    */
   TENANT_OVERLOADED: TenantOverloadedError;
+  /**
+   * What needs a connection of its own was called in a transaction, and the pool has no other connection. It would wait for itself. Nothing was done.
+   * @remedy Call it outside of the transaction, or allow more connections with `pool.max`. PGlite has one.
+   */
+  ONLY_CONNECTION_TAKEN: OnlyConnectionError;
   /**
    * A write to the tenant entity would leave rows without schemas, or schemas without rows. Nothing was stored.
    * @remedy Use the unit of work, `em.persistAndFlush(tenant)` or `em.removeAndFlush(tenant)`, or the methods of `tenants()`.

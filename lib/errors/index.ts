@@ -4,6 +4,7 @@ export {
   InvalidDomainError,
   InvalidSchemaNameError,
   ReservedDomainError,
+  TenantConflictError,
   TenantExistsError,
   TenantSettingError,
   TenantWriteRefusedError,
@@ -19,6 +20,7 @@ export {
 } from './scope-errors.js';
 export { SharedRowInUseError, SharedSchemaError, SharedTableInUseError } from './shared-row-errors.js';
 export { DeletedTenantError, LockTableError } from './life-errors.js';
+export { OnlyConnectionError } from './only-connection-error.js';
 export { TenantOverloadedError } from './overload-error.js';
 export { PoolerModeError } from './pooler-errors.js';
 export { NodeOverloadedError, PlacementError, TablesStayedLocalError, TenantNodeUnavailableError } from './citus-errors.js';

@@ -134,3 +134,14 @@ export class TenantWriteRefusedError extends TenantError {
     super('TENANT_WRITE_REFUSED', `\`${method}\` ${fact}. Nothing was stored. Use ${instead}.`);
   }
 }
+
+/** The change of a tenant and another one have waited for each other. */
+export class TenantConflictError extends TenantError {
+  constructor(options?: ErrorOptions) {
+    super(
+      'TENANT_CONFLICT',
+      'The change of a tenant and another transaction have waited for each other, so PostgreSQL has ended this one. Nothing was stored. Run the whole transaction again.',
+      options,
+    );
+  }
+}

@@ -1,3 +1,4 @@
+import type { IdentifiedSchema } from '../database/schema-identities.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { cacheKeyOf, fromCache, tenantsOfCacheKey, type CacheConfig } from '../query/result-cache.js';
 import { TenantChangedError } from '../errors/index.js';
@@ -50,7 +51,7 @@ export function guardCache(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
     // what was read outside of scopes and in the public one has no tenant to clear it from
     override async clearCache(...[name, ...rest]: Args<'clearCache'>) {
       const [reader, tenant] = readerOf(this);
-      const ofTenant = tenant === undefined ? [] : await identify(this, [tenant]);
+      const ofTenant = tenant === undefined ? [] : (await identify(this, [tenant])).map(({ identity }) => identity);
       const owners = [...new Set([reader, 'public', 'none'])].flatMap(each => [[each], [each, ...ofTenant]]);
 
       for (const key of new Set(owners.map(each => cacheKeyOf(name, each)))) {
@@ -78,7 +79,7 @@ async function cachedOfReader(
 
   const [reader, tenant] = readerOf(em);
   const identities = await identify(em, [tenant, ...tenants]);
-  const owners = [reader, ...identities];
+  const owners = [reader, ...identities.map(({ identity }) => identity)];
   const cacheKey = Array.isArray(asked) ? cacheKeyOf(asked[0], owners) : cacheKeyOf(JSON.stringify(key), ['computed', ...owners]);
   // how long it is kept is said when it is stored
   const named: CacheConfig = [cacheKey, 0];
@@ -108,32 +109,38 @@ function readerOf(em: GuardedEntityManager): [kind: string, tenant?: string] {
 }
 
 /** The names of tenants' schemas, each with its schema's key. The scope knows its own: the database knows who has that name now. */
-async function identify(em: OpenEntityManager, tenants: readonly (string | undefined)[]): Promise<string[]> {
+async function identify(em: OpenEntityManager, tenants: readonly (string | undefined)[]): Promise<IdentifiedSchema[]> {
   const names = [...new Set(tenants.filter(name => name !== undefined))];
   const own = knownTenantOf(em);
   const { identities } = TenantDatabase.of(em.config);
   const ctx = em.getTransactionContext();
-  const found: string[] = [];
+  const found: IdentifiedSchema[] = [];
 
   for (const name of names) {
-    found.push(...(name === own?.schemaName ? [`${name}:${own.schemaOid ?? 'none'}`] : await identities.of([name], ctx)));
+    found.push(...(name === own?.schemaName ? [knownSchema(em, own)] : await identities.of([name], ctx)));
   }
 
   return found;
 }
 
+function knownSchema(em: OpenEntityManager, own: TenantIdentity): IdentifiedSchema {
+  const { identities } = TenantRules.of(em.config);
+
+  return { identity: `${own.schemaName}:${own.schemaOid ?? 'none'}`, mark: identities.confirmationsOf('write').latest(own)?.mark };
+}
+
 /**
- * Whether the names are still those of the same schemas, as the database says now. What was read where a name has just become another tenant's would
+ * Whether the names have been those of the same schemas since, as the database says now. What was read where a name has just become another tenant's would
  * be kept, and found again when the name is given back.
  *
  * @throws TenantChangedError `TENANT_CHANGED` if it is the EntityManager's own tenant that has lost its name
  */
-async function refuseChanged(em: OpenEntityManager, identities: readonly string[]): Promise<boolean> {
+async function refuseChanged(em: OpenEntityManager, schemas: readonly IdentifiedSchema[]): Promise<boolean> {
   const { config } = em;
   const ctx = em.getTransactionContext();
-  const names = identities.map(identity => identity.slice(0, identity.lastIndexOf(':')));
+  const names = schemas.map(({ identity }) => identity.slice(0, identity.lastIndexOf(':')));
   const now = await TenantDatabase.of(config).identities.now(names, ctx);
-  const changed = names.filter((_name, index) => now[index] !== identities[index]);
+  const changed = names.filter((_name, index) => now[index]?.identity !== schemas[index]?.identity);
   const own = knownTenantOf(em);
 
   if (own?.schemaOid !== undefined && changed.includes(own.schemaName)) {
@@ -145,11 +152,19 @@ async function refuseChanged(em: OpenEntityManager, identities: readonly string[
     throw new TenantChangedError(own.schemaName);
   }
 
-  return changed.length === 0;
+  // some had lost their names, or were granted to somebody
+  const touched = names.filter((_name, index) => now[index]?.mark !== schemas[index]?.mark);
+
+  if (touched.length > 0) {
+    TenantRules.of(config).identities.outdate(touched);
+    TenantDatabase.of(config).identities.forget();
+  }
+
+  return changed.length === 0 && touched.length === 0;
 }
 
 /** The tenants that a result is read for, by what MikroORM stores it under. */
-const readFor = new WeakMap<object, readonly string[]>();
+const readFor = new WeakMap<object, readonly IdentifiedSchema[]>();
 
 function knownTenantOf(em: OpenEntityManager): TenantIdentity | undefined {
   const { scope } = TenantRules.of(em.config);

@@ -1,7 +1,8 @@
 import { ChangeSetType, type ChangeSet, type EntityManager, type EntityMetadata, type UnitOfWork } from '@mikro-orm/core';
 import { checkFlush, type Flush } from '../entities/flush-check.js';
-import { PublicContextRequiredError, TenantWriteRefusedError } from '../errors/index.js';
+import { PublicContextRequiredError, TenantConflictError, TenantError, TenantWriteRefusedError } from '../errors/index.js';
 import { flushesInTransaction } from '../orm/mikro-context.js';
+import { isDeadlock } from '../postgres/sql-state.js';
 import { refuseRowOfOther } from '../scope/same-database.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
@@ -45,6 +46,13 @@ export function checkWrites(changeSets: readonly ChangeSet<object>[], rules: Ten
   if (rules.options.domains !== undefined) {
     checkDomains(changeSets, rules, { isComplete: true });
   }
+}
+
+/** What a deadlock of a flush that creates, renames or deletes tenants is to the caller. Any other error as it is. */
+export function explainTenantConflict(error: unknown, changeSets: readonly ChangeSet<object>[], { rules }: Flush): unknown {
+  return isDeadlock(error) && !(error instanceof TenantError) && changesOf(changeSets, rules).some(changesSchema)
+    ? new TenantConflictError({ cause: error })
+    : error;
 }
 
 /** Whether a hook of the user's own may set what a new tenant lacks. */

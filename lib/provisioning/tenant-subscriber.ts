@@ -17,7 +17,7 @@ import { noticeText, publishChanges, tellChanges } from '../database/tell-change
 import { provision, provisionFilled } from './provision.js';
 import { consentFor } from './consent.js';
 import { adoptSchema, dropSchema, refuseExisting, renameSchema } from './schemas.js';
-import { checkFlushOfTenants, checkWrites } from './tenant-changes.js';
+import { checkFlushOfTenants, checkWrites, explainTenantConflict } from './tenant-changes.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -45,7 +45,7 @@ export class FlushSubscriber implements EventSubscriber {
 
       return flush.rules.options.domains === undefined ? undefined : lockTenantsOfDomains(changeSets, flush);
     },
-    explain: (error, changeSets, flush) => explainDomainConflict(error, changeSets, flush),
+    explain: (error, changeSets, flush) => explainTenantConflict(explainDomainConflict(error, changeSets, flush), changeSets, flush),
   };
 
   beforeFlush({ uow, em }: FlushEventArgs): void {

@@ -72,8 +72,13 @@ export class Confirmations {
     return { at: performance.now(), changes: this.#changes.count };
   }
 
-  confirm(identity: TenantIdentity, askedAt: Moment): void {
-    this.#of.set(identity, askedAt);
+  confirm(identity: TenantIdentity, askedAt: Moment, mark: string | undefined): void {
+    this.#of.set(identity, { ...askedAt, mark });
+  }
+
+  /** When it was said last, and with which mark. */
+  latest(identity: TenantIdentity): Moment | undefined {
+    return this.#of.get(identity);
   }
 
   isTrusted(identity: TenantIdentity): boolean {
@@ -81,13 +86,18 @@ export class Confirmations {
   }
 
   /** Whether a change was told since then, or is being made. */
-  hasChangedSince(identity: TenantIdentity, changes: number): boolean {
-    return this.#changes.hasChanged(identity.schemaName, changes);
+  hasChangedSince(identity: TenantIdentity, moment: Moment | undefined): boolean {
+    return moment === undefined || this.#changes.hasChanged(identity.schemaName, moment.changes);
   }
 
-  /** How many changes have been told. */
-  get changes(): number {
-    return this.#changes.count;
+  /** Whether a change since then would have been told, and none was. */
+  isHeardSince(identity: TenantIdentity, moment: Moment): boolean {
+    return !this.hasChangedSince(identity, moment) && this.#wouldHaveHeard(moment.at, performance.now());
+  }
+
+  /** Resolves when nothing is being made of the tenant by this process. */
+  changed(identity: TenantIdentity): Promise<unknown> {
+    return this.#changes.made(identity.schemaName);
   }
 
   isHeard(identity: TenantIdentity): boolean {
@@ -113,17 +123,24 @@ class Changes {
   readonly #latest = new Map<string, number>();
   #latestOfAll = 0;
   /** What this process is changing: a list of names for each transaction that is being committed. */
-  readonly #underWay = new Set<readonly string[]>();
+  readonly #underWay = new Map<readonly string[], Promise<void>>();
 
   begin(schemaNames: readonly string[]): () => void {
     // another list than that of another transaction
     const changing = [...schemaNames];
+    let end: () => void = () => undefined;
     this.add(changing);
-    this.#underWay.add(changing);
+    this.#underWay.set(
+      changing,
+      new Promise(resolve => {
+        end = resolve;
+      }),
+    );
 
     return () => {
       this.#underWay.delete(changing);
       this.add(changing);
+      end();
     };
   }
 
@@ -145,20 +162,34 @@ class Changes {
       return true;
     }
 
-    for (const names of this.#underWay) {
-      if (names.length === 0 || names.includes(schemaName)) {
+    for (const names of this.#underWay.keys()) {
+      if (isOf(names, schemaName)) {
         return true;
       }
     }
 
     return false;
   }
+
+  made(schemaName: string): Promise<unknown> {
+    return Promise.all([...this.#underWay].flatMap(([names, end]) => (isOf(names, schemaName) ? [end] : [])));
+  }
+}
+
+function isOf(names: readonly string[], schemaName: string): boolean {
+  return names.length === 0 || names.includes(schemaName);
 }
 
 /** A point in time, and what had been told until then. */
 export interface Moment {
   readonly at: number;
   readonly changes: number;
+
+  /**
+   * The transaction that has last changed the schema's row in the catalog, which also a rename does. While it stays the same, the schema has had
+   * its name throughout; a name that is given away and got back comes with another. Undefined if it is not known.
+   */
+  readonly mark?: string | undefined;
 }
 
 const MAX_NAMES = 10_000;

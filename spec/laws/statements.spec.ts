@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -5,7 +7,8 @@ import { Author, Tag } from '../../fixtures/entities/index.ts';
 import { anyText, forAll } from '../support/generators/corpus.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { isFilledIn, valuesIn } from '../support/assertions/statement-rule.ts';
-import { offences } from '../support/assertions/statement-watch.ts';
+import { mochaHooks, offences } from '../support/assertions/statement-watch.ts';
+import { ROOT } from '../support/orm/library-orm.ts';
 import { contentsOf, openTwins } from '../support/orm/twins.ts';
 
 /** Built at run time, because the rule accepts every literal that is written in a source file. */
@@ -50,6 +53,15 @@ describe('the watch over every statement of the run', () => {
     expect(isFilledIn('select ?', [`a' or true`], `select 'a' or true`)).to.equal(false);
     expect(isFilledIn('select ??', ['a"b'], 'select "a"b"')).to.equal(false);
     expect(isFilledIn('select ?', ['a\\'], `select E'a\\'`)).to.equal(false);
+  });
+});
+
+describe('another copy of the watch, as a spec has that is loaded as an ECMAScript module', () => {
+  it('N1 tells what it sees to the same run', async () => {
+    const path = pathToFileURL(join(ROOT, 'spec/support/assertions/statement-watch.ts')).href;
+    const copy = (await import(`${path}?another`)) as { readonly offences: unknown; readonly mochaHooks: unknown };
+    expect(copy.mochaHooks, 'it is another copy').not.to.equal(mochaHooks);
+    expect(copy.offences).to.equal(offences);
   });
 });
 

@@ -6,25 +6,11 @@ import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { openSession } from '../support/databases/sessions.ts';
 import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
+import { NOTE_READS } from '../support/orm/note-reads.ts';
 import type { SpecOrm } from '../support/orm/open-orm.ts';
 
 class Parish extends TenantMixin {}
 defineEntity({ class: Parish, extends: TenantMixin, properties: {} });
-
-/** The ways to read. Each resolves to the texts of all notes. */
-const READS: Readonly<Record<string, (em: TenantEntityManager) => Promise<unknown>>> = {
-  find: async em => (await em.find(Note, {})).map(({ text }) => text),
-  findOne: async em => [(await em.findOneOrFail(Note, { id: 1 })).text],
-  refresh: async em => [(await em.refreshOrFail(em.getReference(Note, 1 as never))).text],
-  'qb.getResult()': async em => (await em.qb(Note, 'n').getResult()).map(({ text }) => text),
-  'qb.execute()': async em => (await em.qb(Note, 'n').select('n.text').execute()).map(({ text }) => text),
-  stream: async em => texts(em.stream(Note, {})),
-  'qb.stream()': async em => texts(em.qb(Note, 'n').stream()),
-  Kysely: async em => (await em.getKysely<{ note: Note }>().selectFrom('note').select('text').execute()).map(({ text }) => text),
-  'Kysely’s stream': async em => texts(em.getKysely<{ note: Note }>().selectFrom('note').select('text').stream()),
-  'raw SQL': async em => (await em.execute('select text from note')).map(({ text }) => text),
-  'raw SQL with a schema': async em => (await em.execute('select text from "acme"."note"')).map(({ text }) => text),
-};
 
 /** What becomes of the tenant `acme` while it is read. */
 const CHANGES: Readonly<Record<string, (orm: SpecOrm) => Promise<void>>> = {
@@ -58,7 +44,7 @@ onDatabases(
     });
 
     for (const [change, make] of Object.entries(CHANGES)) {
-      for (const [name, read] of Object.entries(READS)) {
+      for (const [name, read] of Object.entries(NOTE_READS)) {
         it(`S12 is refused if it waits until another tenant has the name, ${change}: ${name}`, async () => {
           await whileLocked(async release => {
             const reading = runInTenant('acme', em => read(em), { orm });
@@ -72,7 +58,7 @@ onDatabases(
       }
     }
 
-    for (const [name, read] of Object.entries(READS)) {
+    for (const [name, read] of Object.entries(NOTE_READS)) {
       it(`S12 is answered if its tenant has changed, and has its name: ${name}`, async () => {
         await whileLocked(async release => {
           const reading = runInTenant('acme', em => read(em), { orm });
@@ -113,7 +99,6 @@ onDatabases(
       expect(busy).to.deep.equal([]);
     });
 
-    /** Runs `work` while nobody can read the table of `acme`, until it is released. */
     /** Changes the tenant, which keeps its name. */
     async function changeAcme(): Promise<void> {
       const em = orm.em.fork();
@@ -121,6 +106,7 @@ onDatabases(
       await em.persistAndFlush(Object.assign(row as Parish, { domainUrl: `${++made}.example.com` }));
     }
 
+    /** Runs `work` while nobody can read the table of `acme`, until it is released. */
     async function whileLocked(work: (release: () => Promise<unknown>) => Promise<void>): Promise<void> {
       const other = await openSession(database);
 
@@ -145,15 +131,5 @@ onDatabases(
   },
   ['postgresql'],
 );
-
-async function texts(rows: AsyncIterable<{ readonly text: string }>): Promise<string[]> {
-  const found: string[] = [];
-
-  for await (const { text } of rows) {
-    found.push(text);
-  }
-
-  return found;
-}
 
 let made = 0;

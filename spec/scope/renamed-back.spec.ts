@@ -28,6 +28,12 @@ const WRITES: Readonly<Record<string, (em: TenantEntityManager, meanwhile: () =>
   },
 };
 
+const GRANTS = [
+  'grant usage on schema acme to public',
+  'do $$ begin revoke usage on schema acme, public from pg_monitor; end $$',
+  'alter schema "acme" owner to current_user',
+];
+
 onDatabases(
   'a tenant that has its name again',
   database => {
@@ -71,6 +77,90 @@ onDatabases(
         await expectSound(orm, database);
       });
     }
+
+    for (const [name, times, outcome] of [
+      ['is sent again', 1, 'again'],
+      ['is refused as changed if it has lost it again', 2, 'TENANT_CHANGED'],
+    ] as const) {
+      it(`S12 what was sent alone meanwhile ${name}`, async () => {
+        await runInTenant(
+          'acme',
+          async em => {
+            await em.fork().find(Author, {});
+            let messages = 0;
+            // each is followed by the question who has the name now
+            proxy.decide = async (): Promise<MessageFate> => {
+              messages += 1;
+
+              if (messages <= 2 * times) {
+                const [from, to] = messages % 2 === 1 ? ['acme', 'elsewhere'] : ['elsewhere', 'acme'];
+                await database.query(`alter schema ${from} rename to ${to}`);
+              }
+
+              return 'pass';
+            };
+            const writing = em.execute(`update "acme"."author" set "name" = 'again' where "id" = 1`, [], 'run');
+
+            if (outcome === 'again') {
+              await writing;
+            } else {
+              expect(sqlStateOf((await refusal(writing, outcome)).cause)).to.equal('42P01');
+            }
+          },
+          { orm },
+        );
+        proxy.decide = undefined;
+        expect(await database.query('select name from acme.author where id = 1')).to.deep.equal([
+          { name: outcome === 'again' ? 'again' : 'acme author 1' },
+        ]);
+        await database.query(`update acme.author set name = 'acme author 1' where id = 1`);
+        await expectSound(orm, database);
+      });
+    }
+
+    it('S12 a division by zero of the user’s own is told as it is, alone and in a transaction, also if the tenant’s schema has changed', async () => {
+      await runInTenant(
+        'acme',
+        async em => {
+          await database.query('grant usage on schema acme to public');
+
+          for (const write of [
+            () => em.execute('update author set id = 1 / 0'),
+            () => em.execute('update "acme"."author" set "id" = 1 / 0'),
+            () => em.transactional(tx => tx.execute('update "acme"."author" set "id" = 1 / 0')),
+          ]) {
+            const error = await failureOf(write());
+            expect(sqlStateOf(error)).to.equal('22012');
+            expect(error).not.to.have.property('code', 'TENANT_CHANGED');
+          }
+        },
+        { orm },
+      );
+    });
+
+    it('S12 a tenant whose schema was granted to somebody has its name throughout', async () => {
+      await runInTenant(
+        'acme',
+        async em => {
+          await em.fork().find(Author, {});
+          await database.query('revoke usage on schema acme from public');
+          await em.execute(`update "acme"."author" set "name" = 'granted' where "id" = 1`);
+
+          for (const grant of GRANTS) {
+            await em.transactional(async tx => {
+              await tx.nativeUpdate(Author, { id: 1 }, { name: 'granted' });
+              await tx.execute(grant);
+              await tx.nativeUpdate(Author, { id: 1 }, { name: 'granted' });
+            });
+            await em.transactional(tx => tx.nativeUpdate(Author, { id: 1 }, { name: 'granted' }));
+            await em.execute(grant);
+            await em.transactional(tx => tx.nativeUpdate(Author, { id: 1 }, { name: 'granted' }));
+            await em.transactional(tx => tx.execute(`update "acme"."author" set "name" = 'a; b' where "id" = 1`));
+          }
+        },
+        { orm },
+      );
+    });
 
     it('S12 a division by zero in what was deferred until the commit is the user’s', async () => {
       await database.query(

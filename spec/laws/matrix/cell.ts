@@ -404,7 +404,7 @@ async function inFormer(world: World, fn: (em: TenantEntityManager) => unknown):
   const { identities } = TenantRules.of(config);
   const confirmations = identities.confirmationsOf('write');
   world.former = { schemaName: 'acme', key: 'former', keyValues: [0], schemaOid: '1' };
-  confirmations.confirm(world.former, confirmations.now());
+  confirmations.confirm(world.former, confirmations.now(), undefined);
 
   return enterScope(
     world.orm.em,

@@ -158,7 +158,6 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'testing/runners/node.ts': ['fullName'],
   },
   'it is of an object that the library has made': {
-    'connection/tenant-check.ts': ['oid'],
     'connection/pooled-tenants.ts': ['(computed)'],
     'connection/served-first.ts': ['(computed)'],
     'database/identify-tenants.ts': ['(computed)'],

@@ -5,22 +5,28 @@ import type pg from 'pg';
 import { AbstractSqlConnection } from '@mikro-orm/sql';
 import { isFilledIn, valuesIn } from './statement-rule.ts';
 
+/**
+ * One for the process, whose hooks mocha knows: a spec that is loaded as an ECMAScript module has another copy of this file, and of MikroORM, than one
+ * that is loaded as CommonJS.
+ */
+const shared = ((globalThis as Record<symbol, unknown>)[Symbol.for('landlord/statement-watch')] ??= {
+  offences: [],
+  spec: '',
+  judged: new Map(),
+  filled: new Map(),
+  observing: new AsyncLocalStorage(),
+  watched: new WeakSet(),
+}) as Shared;
+
 /** The statements in which a value stood, of every ORM of this process. Empty at the end, or the run fails. */
-export const offences: { readonly spec: string; readonly statement: string; readonly values: readonly string[] }[] = [];
+export const { offences } = shared;
 
-let spec = '';
-
-const judged = new Map<string, readonly string[]>();
-
-/** What MikroORM has filled in and is about to send. */
-const filled = new Map<string, number>();
+const { judged, filled, observing } = shared;
 
 /** Runs what a spec does past every ORM, whose SQL is its own. */
 export function asObserver<Result>(fn: () => Result): Result {
   return observing.run(true, fn);
 }
-
-const observing = new AsyncLocalStorage<boolean>();
 
 /** Looks at a statement, and remembers it if a value stands in it. */
 function watch(statement: unknown): void {
@@ -36,13 +42,13 @@ function watch(statement: unknown): void {
   }
 
   if (values.length > 0) {
-    offences.push({ spec, statement, values });
+    offences.push({ spec: shared.spec, statement, values });
   }
 }
 
 export const mochaHooks = {
   beforeEach(this: Mocha.Context): void {
-    spec = this.currentTest?.fullTitle() ?? '';
+    shared.spec = this.currentTest?.fullTitle() ?? '';
   },
 
   afterAll(): void {
@@ -63,6 +69,17 @@ export const mochaHooks = {
   },
 };
 
+interface Shared {
+  readonly offences: { readonly spec: string; readonly statement: string; readonly values: readonly string[] }[];
+  spec: string;
+  readonly judged: Map<string, readonly string[]>;
+  /** What MikroORM has filled in and is about to send. */
+  readonly filled: Map<string, number>;
+  readonly observing: AsyncLocalStorage<boolean>;
+  /** The prototypes of which the methods are watched already. */
+  readonly watched: WeakSet<object>;
+}
+
 type Queryable = { query: (this: any, ...args: unknown[]) => unknown };
 
 interface Prepared {
@@ -71,20 +88,29 @@ interface Prepared {
   readonly formatted: string;
 }
 
-// MikroORM 7 puts the values into the text itself, so what has to hold none is what it puts them into
-const connection = AbstractSqlConnection.prototype as unknown as { prepareQuery: (this: any, ...args: unknown[]) => Prepared };
-const { prepareQuery } = connection;
-connection.prepareQuery = function (...args) {
-  const prepared = prepareQuery.apply(this, args);
-  watch(prepared.query);
-  filled.set(prepared.formatted, (filled.get(prepared.formatted) ?? 0) + 1);
-
-  if (observing.getStore() !== true && !isFilledIn(prepared.query, prepared.params, prepared.formatted)) {
-    offences.push({ spec, statement: prepared.formatted, values: [`more than was to be filled into ${prepared.query}`] });
+/** Changes the methods of what no other copy of this file has changed. */
+function once<Methods extends object>(methods: Methods, change: (methods: Methods) => void): void {
+  if (!shared.watched.has(methods)) {
+    shared.watched.add(methods);
+    change(methods);
   }
+}
 
-  return prepared;
-};
+// MikroORM 7 puts the values into the text itself, so what has to hold none is what it puts them into
+once(AbstractSqlConnection.prototype as unknown as { prepareQuery: (this: any, ...args: unknown[]) => Prepared }, connection => {
+  const { prepareQuery } = connection;
+  connection.prepareQuery = function (...args) {
+    const prepared = prepareQuery.apply(this, args);
+    watch(prepared.query);
+    filled.set(prepared.formatted, (filled.get(prepared.formatted) ?? 0) + 1);
+
+    if (observing.getStore() !== true && !isFilledIn(prepared.query, prepared.params, prepared.formatted)) {
+      offences.push({ spec: shared.spec, statement: prepared.formatted, values: [`more than was to be filled into ${prepared.query}`] });
+    }
+
+    return prepared;
+  };
+});
 
 /** What the library appends to a lone write, to be sent in one message with it. */
 const CHECK = /\n; select where pg_catalog\.int4eq\(.*\) \/\* first [\w-]+ \*\/$/;
@@ -123,40 +149,45 @@ function watchSent(sent: unknown): void {
 const { Client } = createRequire(createRequire(import.meta.url).resolve('@mikro-orm/postgresql'))('pg') as typeof pg;
 
 // whatever else is sent: Kysely's, dumps, transactions. Only what a pool has lent: a client that a spec has made speaks for the spec
-const { query } = Client.prototype as unknown as Queryable;
-(Client.prototype as unknown as Queryable).query = function (this: { release?: unknown }, ...args) {
-  if (this.release !== undefined) {
-    const [given] = args as [string | { text?: string; cursor?: { text?: string } }];
-    watchSent(typeof given === 'string' ? given : (given?.text ?? given?.cursor?.text));
-  }
+once(Client.prototype as unknown as Queryable, client => {
+  const { query } = client;
+  client.query = function (this: { release?: unknown }, ...args) {
+    if (this.release !== undefined) {
+      const [given] = args as [string | { text?: string; cursor?: { text?: string } }];
+      watchSent(typeof given === 'string' ? given : (given?.text ?? given?.cursor?.text));
+    }
 
-  return query.apply(this as never, args);
-};
+    return query.apply(this as never, args);
+  };
+});
 
-const lite = PGlite.prototype as unknown as Queryable & {
+once(PGlite.prototype as unknown as Lite, lite => {
+  const { query, exec, transaction } = lite;
+  lite.query = function (...args) {
+    watchSent(args[0]);
+
+    return query.apply(this, args);
+  };
+  lite.exec = function (...args) {
+    watchSent(args[0]);
+
+    return exec.apply(this, args);
+  };
+  lite.transaction = function (fn) {
+    return transaction.call(this, tx => {
+      const own = tx.query;
+      tx.query = function (...args) {
+        watchSent(args[0]);
+
+        return own.apply(this, args);
+      };
+
+      return fn(tx);
+    });
+  };
+});
+
+interface Lite extends Queryable {
   exec: Queryable['query'];
   transaction: (this: any, fn: (tx: Queryable) => unknown) => unknown;
-};
-const { query: queryLite, exec, transaction } = lite;
-lite.query = function (...args) {
-  watchSent(args[0]);
-
-  return queryLite.apply(this, args);
-};
-lite.exec = function (...args) {
-  watchSent(args[0]);
-
-  return exec.apply(this, args);
-};
-lite.transaction = function (fn) {
-  return transaction.call(this, tx => {
-    const own = tx.query;
-    tx.query = function (...args) {
-      watchSent(args[0]);
-
-      return own.apply(this, args);
-    };
-
-    return fn(tx);
-  });
-};
+}

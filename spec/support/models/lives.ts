@@ -61,12 +61,9 @@ export async function live(
 
 function isExpected(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    // Of two renames that cross, and of a restoration that meets one, PostgreSQL undoes one. A transaction whose tenant is renamed or dropped
+    // A transaction whose tenant is renamed or dropped
     // between two of its statements fails of a table that is not there, and a failed one cannot be asked why.
-    if (
-      cause instanceof TenantError ||
-      /^(57P01|40P01|42P01|08\d\d\d|ECONNRESET)$/.test(String((cause as { readonly code?: unknown }).code))
-    ) {
+    if (cause instanceof TenantError || /^(57P01|42P01|08\d\d\d|ECONNRESET)$/.test(String((cause as { readonly code?: unknown }).code))) {
       return true;
     }
 

@@ -9,7 +9,7 @@ const OID = '16384';
 
 const WRITE = `insert into "${OWN}"."probe_author" default values`;
 
-const CATALOG = /^select \(case when/;
+const CATALOG = /^select now\.oid/;
 
 function identity(): TenantIdentity {
   return { schemaName: OWN, key: '1', keyValues: [1], schemaOid: OID };
