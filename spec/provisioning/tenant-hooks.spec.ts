@@ -289,6 +289,10 @@ onDatabases('hooks', database => {
     await refusal(create('foreign_schema'), 'SCHEMA_ALREADY_EXISTS');
 
     expect(calls).to.deep.equal(['beforeCreate in public true', 'onError create foreign_schema', 'stored: 0']);
+    calls = [];
+    await refusal(orm.em.fork().persistAndFlush(firm('foreign_schema', 'by-flush.example.com')), 'SCHEMA_ALREADY_EXISTS');
+
+    expect(calls).to.deep.equal(['beforeCreate in public true', 'onError create foreign_schema', 'stored: 0']);
     await database.query('drop schema foreign_schema');
   });
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { findNoticed, nextGroup, type RunMutants } from './groups.ts';
+import { findNoticed, nextGroup, type RunMutants, type Which } from './groups.ts';
 
 describe('a group of mutants', () => {
   it('takes one run where none is noticed', async () => {
@@ -14,9 +14,16 @@ describe('a group of mutants', () => {
       const { runs, run } = specs(Object.fromEntries(noticed.map(mutant => [mutant, `spec ${mutant % 3}`])));
 
       expect([...(await findNoticed(numbers(32), run))].toSorted(byNumber)).to.deep.equal(noticed);
-      expect(runs.filter(({ only }) => only === '')).to.have.lengthOf.at.most(noticed.length + 1);
-      expect(runs.filter(({ only }) => only !== '')).to.have.lengthOf.at.most(noticed.length * 6);
+      expect(runs.filter(({ only }) => only === undefined)).to.have.lengthOf.at.most(noticed.length + 1);
+      expect(runs.filter(({ only }) => only !== undefined)).to.have.lengthOf.at.most(noticed.length * 6);
     }
+  });
+
+  it('goes on where it failed', async () => {
+    const { runs, run } = specs({ 3: 'spec 1', 4: 'spec 2' });
+
+    expect([...(await findNoticed(numbers(8), run))].toSorted(byNumber)).to.deep.equal([3, 4]);
+    expect(runs.filter(({ only }) => only === undefined)).to.deep.equal([{ from: '' }, { from: 'spec 1' }, { from: 'spec 2' }]);
   });
 
   it('counts none that fails in company only', async () => {
@@ -42,22 +49,22 @@ describe('a group of mutants', () => {
   });
 });
 
-/** Specs, each of which fails with some mutants. */
-function specs(failing: Readonly<Record<number, string>>): {
-  readonly runs: { readonly only: string }[];
-  readonly run: RunMutants<number>;
-} {
-  const runs: { readonly only: string }[] = [];
+/** Three specs, each of which fails with some mutants. */
+function specs(failing: Readonly<Record<number, string>>): { readonly runs: Which[]; readonly run: RunMutants<number> } {
+  const runs: Which[] = [];
 
   return {
     runs,
-    run: async (mutants, only) => {
-      runs.push({ only });
+    run: async (mutants, which) => {
+      runs.push(which);
+      const ran = which.only === undefined ? SPECS.slice(Math.max(0, SPECS.indexOf(which.from ?? ''))) : [which.only];
 
-      return mutants.map(mutant => failing[mutant]).find(spec => spec !== undefined && (only === '' || spec === only));
+      return ran.find(spec => mutants.some(mutant => failing[mutant] === spec));
     },
   };
 }
+
+const SPECS = ['spec 0', 'spec 1', 'spec 2'];
 
 function at(line: number, column: number, endLine: number, endColumn: number): Parameters<typeof nextGroup>[0][number] {
   return { fileName: 'lib/one.ts', location: { start: { line, column }, end: { line: endLine, column: endColumn } } };

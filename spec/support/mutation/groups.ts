@@ -1,21 +1,18 @@
 /**
  * Which mutants of a group make a run fail. They are active at once, so that those which nothing notices take one run together. If it fails, the
- * failing specs alone are asked which mutant it is, by halves. A mutant may hide another: one that is noticed is always shown alone, but one that
- * is not may be noticed in other company, or alone.
+ * failing specs alone are asked which mutant it is, by halves, and the run goes on there without that one. A mutant may hide another: one that is
+ * noticed is always shown alone, but one that is not may be noticed in other company, or alone.
  */
 export async function findNoticed<Mutant>(group: readonly Mutant[], run: RunMutants<Mutant>): Promise<readonly Mutant[]> {
   const noticed: Mutant[] = [];
   let rest = group;
+  let from = ALL;
 
   while (rest.length > 0) {
-    const failed = await run(rest, '');
+    const failed = await run(rest, { from });
 
     if (failed === undefined) {
       return noticed;
-    }
-
-    if (rest.length === 1) {
-      return [...noticed, ...rest];
     }
 
     const one = await narrow(rest, run, failed);
@@ -24,11 +21,12 @@ export async function findNoticed<Mutant>(group: readonly Mutant[], run: RunMuta
       // none alone fails these specs
       const [some, others] = halves(rest);
 
-      return [...noticed, ...(await findNoticed(some, run)), ...(await findNoticed(others, run))];
+      return rest.length === 1 ? noticed : [...noticed, ...(await findNoticed(some, run)), ...(await findNoticed(others, run))];
     }
 
     noticed.push(one);
     rest = rest.filter(mutant => mutant !== one);
+    from = failed === ALL ? from : failed;
   }
 
   return noticed;
@@ -36,16 +34,20 @@ export async function findNoticed<Mutant>(group: readonly Mutant[], run: RunMuta
 
 async function narrow<Mutant>(group: readonly Mutant[], run: RunMutants<Mutant>, only: string): Promise<Mutant | undefined> {
   let rest = group;
-  let isShown = false;
+  // a run of one alone has shown it
+  let isShown = rest.length === 1;
 
   while (rest.length > 1) {
     const [some, others] = halves(rest);
-    isShown = (await run(some, only)) !== undefined;
+    isShown = (await run(some, { only })) !== undefined;
     rest = isShown ? some : others;
   }
 
-  return isShown || (await run(rest, only)) !== undefined ? rest[0] : undefined;
+  return isShown || (await run(rest, { only })) !== undefined ? rest[0] : undefined;
 }
+
+/** What fits all specs. */
+export const ALL = '';
 
 /** The first mutants that can be active at once: where two overlap, only one would have an effect. */
 export function nextGroup<Mutant extends Placed>(mutants: readonly Mutant[], size: number): readonly Mutant[] {
@@ -77,8 +79,14 @@ function halves<Item>(items: readonly Item[]): readonly [readonly Item[], readon
   return [items.slice(0, middle), items.slice(middle)];
 }
 
-/** Runs the specs that fit with these mutants. If one fails, it is what fits those that fail. */
-export type RunMutants<Mutant> = (mutants: readonly Mutant[], only: string) => Promise<string | undefined>;
+/** Runs specs with these mutants. If one fails, it is what fits those that fail. */
+export type RunMutants<Mutant> = (mutants: readonly Mutant[], which: Which) => Promise<string | undefined>;
+
+/** The specs to run: those that fit a regular expression, or the first that fits one and all after it. */
+export interface Which {
+  readonly only?: string;
+  readonly from?: string;
+}
 
 interface Placed {
   readonly fileName: string;

@@ -6,7 +6,7 @@ import { SpecFile } from './spec-file.ts';
 
 /** Runs these files of specs, two at a time, with the mutants that none of them has noticed yet, and returns those that are left. */
 export async function missedBy(files: readonly string[], mutants: readonly Mutant[], given: Given): Promise<readonly Mutant[]> {
-  const work: Work = { ...given, missed: new Set(mutants), share: 0.3, done: 0, count: files.length };
+  const work: Work = { ...given, missed: new Set(mutants), done: 0, count: files.length };
   const waiting = [...files];
 
   await Promise.all(
@@ -52,23 +52,25 @@ async function runFile(name: string, work: Work): Promise<void> {
 
 /** How many of these mutants the file notices. */
 async function runMutants(mutants: readonly Mutant[], { file, name, isLoaded, work }: Place): Promise<number> {
+  // of those of late
+  let shareNoticed = 0.1;
   let count = 0;
   let waiting = mutants;
 
   for (;;) {
     // the other run may have noticed some meanwhile
     waiting = waiting.filter(mutant => work.missed.has(mutant));
-    // where one of three is noticed, groups of two or three take the fewest runs
-    const group = nextGroup(waiting, Math.min(LARGEST, Math.max(1, Math.round(0.7 / work.share))));
+    // those that are in what is loaded take a process for each run: where one of three is noticed, groups of two or three take the fewest
+    const group = nextGroup(waiting, isLoaded ? Math.min(LARGEST, Math.max(1, Math.round(0.7 / shareNoticed))) : LARGEST);
 
     if (group.length === 0) {
       return count;
     }
 
-    const noticed = await findNoticed(group, (some, only) =>
+    const noticed = await findNoticed(group, (some, which) =>
       file.failing(
         some.map(({ id }) => id),
-        { only, isLoaded },
+        { ...which, isLoaded },
       ),
     );
 
@@ -79,7 +81,7 @@ async function runMutants(mutants: readonly Mutant[], { file, name, isLoaded, wo
 
     waiting = waiting.filter(mutant => !group.includes(mutant));
     count += noticed.length;
-    work.share += (1 - 0.9 ** group.length) * (noticed.length / group.length - work.share);
+    shareNoticed += (1 - 0.9 ** group.length) * (noticed.length / group.length - shareNoticed);
   }
 }
 
@@ -99,7 +101,7 @@ function shuffled(mutants: readonly Mutant[], file: string): readonly Mutant[] {
 
 const AT_ONCE = 2;
 
-const LARGEST = 64;
+const LARGEST = 128;
 
 interface Given {
   /** Where the code with the mutants is. */
@@ -110,8 +112,6 @@ interface Given {
 interface Work extends Given {
   readonly missed: Set<Mutant>;
   readonly count: number;
-  /** Which share of the mutants was noticed of late. */
-  share: number;
   done: number;
 }
 

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
+import { ALL, type Which } from './groups.ts';
 
 /**
  * A file of specs, which processes of its own run as often as they are asked. A process whose specs have failed may have kept what made them fail: if
@@ -9,7 +10,7 @@ import pg from 'pg';
 export class SpecFile {
   readonly #file: string;
   readonly #folder: string;
-  readonly #passAlone = new Map<string, boolean>();
+  readonly #passAlone = new Map([[ALL, true]]);
   #process: ChildProcess | undefined;
   #atLoad = '[]';
   #hasFailed = false;
@@ -23,22 +24,19 @@ export class SpecFile {
   /** Runs it without mutants. What it reaches is what it may notice. */
   async look(): Promise<Answer> {
     const begun = performance.now();
-    const answer = await this.#ask({ active: [], only: '' }, []);
+    const answer = await this.#ask({ active: [] }, []);
     this.#limitMs = 30_000 + 4 * (performance.now() - begun);
 
     return answer;
   }
 
   /**
-   * Runs those of its specs whose titles fit, with these mutants. If they fail, it is what fits those that fail, if that can run alone. A process that
+   * Runs specs of it with these mutants. If they fail, it is what fits those that fail, if that can run alone. A process that
    * ends, or does not come to an end, has failed.
    */
-  async failing(
-    active: readonly string[],
-    { only, isLoaded }: { readonly only: string; readonly isLoaded: boolean },
-  ): Promise<string | undefined> {
+  async failing(active: readonly string[], { isLoaded, ...which }: Which & { readonly isLoaded: boolean }): Promise<string | undefined> {
     const atLoad = isLoaded ? active : [];
-    const { failure } = await this.#ask({ active, only }, atLoad);
+    const { failure } = await this.#ask({ active, ...which }, atLoad);
 
     if (failure === undefined) {
       return undefined;
@@ -56,15 +54,15 @@ export class SpecFile {
 
       if (!passes && isLeft && isSuspect) {
         // an earlier failure may be the cause
-        return await this.failing(active, { only, isLoaded });
+        return await this.failing(active, { isLoaded, ...which });
       }
 
       this.#passAlone.set(failure.only, passes);
     }
 
-    this.#hasFailed = true;
+    this.#hasFailed = this.#process !== undefined;
 
-    return this.#passAlone.get(failure.only) === true ? failure.only : '';
+    return this.#passAlone.get(failure.only) === true ? failure.only : ALL;
   }
 
   /** Ends its process, and all that it has started, and drops the databases that a failing spec keeps. */
@@ -123,7 +121,7 @@ export class SpecFile {
   async #noAnswer(): Promise<Answer> {
     await this.end();
 
-    return { failure: { only: '', message: 'It did not come to an end' }, atLoad: [], reached: [] };
+    return { failure: { only: ALL, message: 'It did not come to an end' }, atLoad: [], reached: [] };
   }
 
   /** The next message of the process, or nothing if it ends or takes too long. */
@@ -166,10 +164,8 @@ const NODE_OPTIONS = (JSON.parse(readFileSync('.mocharc.json', 'utf8')) as { rea
 ].map(option => `--${option}`);
 
 /** What the process of the specs is asked, and what it answers. */
-export interface Asked {
+export interface Asked extends Which {
   readonly active: readonly string[];
-  /** A regular expression, which titles have to fit. */
-  readonly only: string;
 }
 
 export interface Answer {

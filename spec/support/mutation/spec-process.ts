@@ -1,9 +1,6 @@
-import { PgliteDriver } from '@mikro-orm/pglite';
-import { PostgreSqlDriver } from '@mikro-orm/postgresql';
-import { MikroORM } from '@mikro-orm/core';
 import Mocha from 'mocha';
-import '../assertions/statement-watch.ts';
-import { startConfig } from '../seams/start-again.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Answer, Asked, Failure } from './spec-file.ts';
 
 /**
@@ -18,21 +15,24 @@ const mutation: Mutation = {
 };
 (globalThis as { __stryker__?: Mutation }).__stryker__ = mutation;
 const mocha = new Mocha({ timeout: 20_000, reporter: class {} as never });
+mocha.addFile('spec/support/mutation/warm-up.ts');
 mocha.addFile(file);
 mocha.cleanReferencesAfterRun(false);
 await mocha.loadFilesAsync();
 mutation.currentTestId = 'start';
+await (globalThis as { warmUp?: () => Promise<void> }).warmUp?.();
 
-// the first ORMs of a process look at all guards: else every file would be taken to be about those
-for (const driver of [PostgreSqlDriver, PgliteDriver]) {
-  const orm = await MikroORM.init(startConfig({ driver }));
-  await orm.close();
-}
+// what specs start has the mutants that are active then
+const reachedFile = join(import.meta.dirname, `reached-${process.pid}`);
+process.env['MUTATION_REACHED'] = reachedFile;
+process.env['NODE_OPTIONS'] = [process.env['NODE_OPTIONS'], `--import=${import.meta.resolve('./started-process.mjs')}`].join(' ').trim();
 
 process.on('message', (asked: Asked) => {
   void run(asked).then(failure => {
     const { static: atLoad, perTest } = mutation.mutantCoverage;
-    const answer: Answer = { failure, atLoad: Object.keys(atLoad), reached: Object.keys(perTest['specs'] ?? {}) };
+    const elsewhere = existsSync(reachedFile) ? readFileSync(reachedFile, 'utf8').trim().split('\n') : [];
+    const reached = [...new Set([...Object.keys(perTest['specs'] ?? {}), ...elsewhere])];
+    const answer: Answer = { failure, atLoad: Object.keys(atLoad), reached };
     process.send?.(answer);
   });
 });
@@ -41,10 +41,11 @@ process.on('disconnect', () => process.exit());
 process.send?.('ready');
 
 /** The first failure, if there is one. */
-async function run({ active, only }: Asked): Promise<Failure | undefined> {
+async function run({ active, only = '', from = '' }: Asked): Promise<Failure | undefined> {
   mutation.activeMutants = new Set(active);
+  process.env['MUTATION_ACTIVE'] = JSON.stringify(active);
   mutation.currentTestId = 'specs';
-  mocha.grep(new RegExp(only));
+  mocha.grep(from === '' ? new RegExp(only) : titlesFrom(new RegExp(from)));
   setBail(mocha.suite);
   let failure: Failure | undefined;
 
@@ -66,6 +67,15 @@ function patternOf(test: Mocha.Runnable): string {
   const failed = test.ctx?.currentTest ?? test;
 
   return failed instanceof Mocha.Hook ? `^${escaped(failed.parent?.fullTitle() ?? '')}` : `^${escaped(failed.fullTitle())}$`;
+}
+
+/** What fits the first spec that fits, and those after it. */
+function titlesFrom(first: RegExp): RegExp {
+  const titles: string[] = [];
+  mocha.suite.eachTest(test => void titles.push(test.fullTitle()));
+  const left = titles.slice(titles.findIndex(title => first.test(title)));
+
+  return new RegExp(`^(?:${left.map(escaped).join('|')})$`);
 }
 
 function setBail(suite: Mocha.Suite): void {
