@@ -67,6 +67,22 @@ onDatabases('Forks in scopes', database => {
     });
   });
 
+  it('law 2: an EntityManager from outside writes no shared rows of one tenant’s query in the scope of another', async () => {
+    const name = await runInTenant('acme', async em => [em.qb(Author, 'a').select('a.name').where({ id: 1 }).toRaw()] as never[]);
+    await database.query(`insert into genre (id, name) values (97, 'satire')`);
+    const outside = orm.em.fork();
+    const [one, two] = await outside.find(Genre, {}, { orderBy: { id: 1 }, limit: 2 });
+
+    await runInTenant('bob', async () => {
+      database.statements.length = 0;
+      await refusal(() => outside.insertMany(Genre, [{ id: 98, name: name[0]! }]), 'CROSS_TENANT');
+      Object.assign(one!, { name: name[0] });
+      Object.assign(two!, { name: name[0] });
+      await refusal(() => outside.flush(), 'CROSS_TENANT');
+      expect(database.statements.filter(sql => sql.includes('author'))).to.deep.equal([]);
+    });
+  });
+
   it('S16 an entity that is made by its class is refreshed from the tenant of the EntityManager', async () => {
     await runInTenant('acme', async em => {
       const author = Object.assign(Object.create(Author.prototype) as Author, { id: 1 });
