@@ -15,7 +15,7 @@ describe('a group of mutants', () => {
 
       expect([...(await findNoticed(numbers(32), run))].toSorted(byNumber)).to.deep.equal(noticed);
       expect(runs.filter(({ only }) => only === undefined)).to.have.lengthOf.at.most(noticed.length + 1);
-      expect(runs.filter(({ only }) => only !== undefined)).to.have.lengthOf.at.most(noticed.length * 6);
+      expect(runs.filter(({ only }) => only !== undefined)).to.have.lengthOf.at.most(noticed.length * 7);
     }
   });
 
@@ -30,6 +30,14 @@ describe('a group of mutants', () => {
     const run: RunMutants<number> = async mutants => (mutants.includes(2) && mutants.includes(5) ? 'spec' : undefined);
 
     expect(await findNoticed(numbers(8), run)).to.deep.equal([]);
+  });
+
+  it('counts none with which a spec fails once', async () => {
+    for (const mutants of [numbers(1), numbers(8)]) {
+      let failures = 1;
+
+      expect(await findNoticed(mutants, async () => (failures-- > 0 ? 'spec' : undefined))).to.deep.equal([]);
+    }
   });
 
   it('tells them where no spec can run alone', async () => {

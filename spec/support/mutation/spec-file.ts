@@ -4,8 +4,8 @@ import pg from 'pg';
 import { ALL, type Which } from './groups.ts';
 
 /**
- * A file of specs, which processes of its own run as often as they are asked. A process whose specs have failed may have kept what made them fail: if
- * they do not pass again without mutants, it is ended.
+ * A file of specs, which processes of its own run as often as they are asked. A process may have kept something of an earlier run: if what fails
+ * does not pass again without mutants, the process is ended, and another one is asked.
  */
 export class SpecFile {
   readonly #file: string;
@@ -13,7 +13,7 @@ export class SpecFile {
   readonly #passAlone = new Map([[ALL, true]]);
   #process: ChildProcess | undefined;
   #atLoad = '[]';
-  #hasFailed = false;
+  #isUsed = false;
   #limitMs = 300_000;
 
   constructor(file: string, folder: string) {
@@ -36,13 +36,13 @@ export class SpecFile {
    */
   async failing(active: readonly string[], { isLoaded, ...which }: Which & { readonly isLoaded: boolean }): Promise<string | undefined> {
     const atLoad = isLoaded ? active : [];
+    const isUsed = this.#isUsed && this.#process !== undefined && JSON.stringify(atLoad) === this.#atLoad;
     const { failure } = await this.#ask({ active, ...which }, atLoad);
 
     if (failure === undefined) {
       return undefined;
     }
 
-    const isSuspect = this.#hasFailed;
     const isLeft = this.#process !== undefined && !isLoaded;
 
     if (isLeft || !this.#passAlone.has(failure.only)) {
@@ -52,15 +52,13 @@ export class SpecFile {
         await this.end();
       }
 
-      if (!passes && isLeft && isSuspect) {
-        // an earlier failure may be the cause
+      if (!passes && isLeft && isUsed) {
+        // an earlier run may be the cause
         return await this.failing(active, { isLoaded, ...which });
       }
 
       this.#passAlone.set(failure.only, passes);
     }
-
-    this.#hasFailed = this.#process !== undefined;
 
     return this.#passAlone.get(failure.only) === true ? failure.only : ALL;
   }
@@ -69,7 +67,7 @@ export class SpecFile {
   async end(): Promise<void> {
     const { pid } = this.#process ?? {};
     this.#process = undefined;
-    this.#hasFailed = false;
+    this.#isUsed = false;
 
     if (pid !== undefined) {
       try {
@@ -96,6 +94,7 @@ export class SpecFile {
       }
     }
 
+    this.#isUsed = true;
     const answer = this.#message(this.#limitMs) as Promise<Answer | undefined>;
     this.#process.send(asked, () => undefined);
 
