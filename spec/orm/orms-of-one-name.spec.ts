@@ -52,6 +52,50 @@ onDatabases(
       });
     }
 
+    it('S1 each goes on inside scopes of two others', async () => {
+      const third = await MikroORM.init(first.config.getAll());
+
+      try {
+        await runInTenant(
+          'acme',
+          async outer => {
+            await runInTenant(
+              'bob',
+              async middle => {
+                await runInTenant(
+                  'acme',
+                  async inner => {
+                    expect([first.em.id, second.em.id, third.em.id]).to.deep.equal([outer.id, middle.id, inner.id]);
+                  },
+                  { orm: third },
+                );
+              },
+              { orm: second },
+            );
+          },
+          { orm: first },
+        );
+        await RequestContext.create([first.em], async () => {
+          const ofFirst = first.em.id;
+          await runInTenant(
+            'acme',
+            async ofSecond => {
+              await runInTenant(
+                'acme',
+                async ofThird => {
+                  expect([first.em.id, second.em.id, third.em.id]).to.deep.equal([ofFirst, ofSecond.id, ofThird.id]);
+                },
+                { orm: third },
+              );
+            },
+            { orm: second },
+          );
+        });
+      } finally {
+        await third.close();
+      }
+    });
+
     it('S1 each scope goes on inside one of the other, with its own identity map', async () => {
       await runInTenant(
         'acme',

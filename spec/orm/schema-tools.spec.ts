@@ -1,6 +1,9 @@
 import { runInPublic, runInTenant, tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { refuseOtherSchemas } from '../../dist/orm/refuse-other-schemas.js';
+import { refuseTenantTables } from '../../dist/orm/refuse-tenant-tables.js';
+import { TenantRules } from '../../dist/scope/tenant-rules.js';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { refusal } from '../support/assertions/refusal.ts';
@@ -80,6 +83,21 @@ onDatabases('the schema generator and the migrator in a scope', database => {
 
     expect(count).to.be.greaterThan(50);
     expect(database.statements).to.deep.equal([]);
+  });
+
+  it('S15 takes a text that is no schema’s name for what it is', async () => {
+    const rules = TenantRules.of(orm.config);
+
+    await runInTenant('acme', async () => {
+      for (const name of TAKE_OTHER_TEXTS.filter(each => each !== 'dropDatabase')) {
+        expect(refuseOtherSchemas(name, ['bob'], rules), name).to.equal(undefined);
+      }
+
+      expect(refuseOtherSchemas('dropTableIfExists', ['acme.book'], rules)).to.include({ schemaName: 'acme' });
+      expect(refuseOtherSchemas('dropTableIfExists', ['book', 'public'], rules)).to.equal(undefined);
+    });
+
+    refuseTenantTables('@mikro-orm/migrator', 'up', ['bob', {}], rules);
   });
 
   it('S15 refuses every schema that is not the tenant’s own or shared, whosever it is', async () => {

@@ -23,7 +23,7 @@ import { refusal } from '../support/assertions/refusal.ts';
 import { schemaNames } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { CreateNote, Note, openNoteOrm } from '../support/orm/note-orm.ts';
-import type { SpecOrm } from '../support/orm/open-orm.ts';
+import { openOrm, type SpecOrm } from '../support/orm/open-orm.ts';
 import { rolesOf } from '../support/orm/roles.ts';
 import { sqlMigration } from '../support/orm/tenant-set.ts';
 
@@ -289,6 +289,10 @@ onDatabases('hooks', database => {
     await refusal(create('foreign_schema'), 'SCHEMA_ALREADY_EXISTS');
 
     expect(calls).to.deep.equal(['beforeCreate in public true', 'onError create foreign_schema', 'stored: 0']);
+    calls = [];
+    await refusal(orm.em.fork().persistAndFlush(firm('foreign_schema', 'by-flush.example.com')), 'SCHEMA_ALREADY_EXISTS');
+
+    expect(calls).to.deep.equal(['beforeCreate in public true', 'onError create foreign_schema', 'stored: 0']);
     await database.query('drop schema foreign_schema');
   });
 
@@ -427,8 +431,34 @@ onDatabases('hooks', database => {
 
     act.beforeReport = () => Promise.reject(new Error('not for billing'));
     database.statements.length = 0;
-    await refusal(acrossTenants(Note, {}, { reason: 'billing', orm }).toArray(), 'HOOK_FAILED');
+    const error = await refusal(acrossTenants(Note, {}, { reason: 'billing', orm }).toArray(), 'HOOK_FAILED');
+    expect(error).to.include({ hook: 'beforeReport', schemaName: 'public' });
     expect(database.statements.filter(sql => sql.includes('"source"."note"'))).to.deep.equal([]);
+  });
+
+  it('J3 without onError, what nobody else is told of is logged, and what the caller is told of is not', async () => {
+    const logged: string[] = [];
+    const hooks: TenantHooks<any> = {
+      afterCreate: ({ schemaName }) => {
+        if (schemaName === 'told') {
+          throw new Error('the caller hears this');
+        }
+      },
+      afterCommit: () => {
+        throw new Error('nobody hears this');
+      },
+    };
+    const other = await openOrm(
+      database,
+      { tenant: Firm, migrations: { migrationsList: [] }, hooks },
+      { entities: [Firm, Note], logger: (message: string) => void logged.push(message), colors: false },
+    );
+    await refusal(tenants(other).create({ schemaName: 'told', domainUrl: 'told.example.com' }), 'HOOK_FAILED');
+    expect(logged.join()).not.to.contain('hears this');
+    await tenants(other).create({ schemaName: 'untold', domainUrl: 'untold.example.com' });
+    expect(logged.filter(message => message.includes('nobody hears this'))).to.have.lengthOf(1);
+    await tenants(other).drop('untold');
+    await other.close();
   });
 
   it('W1 J3 refuses a hook that it does not know, one that is no function, and a limit that is none', async () => {

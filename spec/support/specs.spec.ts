@@ -93,5 +93,5 @@ const MARK =
 
 const OWN = 'spec/support/specs.spec.ts';
 
-/** What mocha and Stryker look for. */
-const BY_OTHERS = /: (?:mochaHooks|mochaGlobalSetup|mochaGlobalTeardown|strykerPlugins)$/;
+/** What mocha looks for. */
+const BY_OTHERS = /: (?:mochaHooks|mochaGlobalSetup|mochaGlobalTeardown)$/;

@@ -1,8 +1,20 @@
+import { PgliteDriver } from '@mikro-orm/pglite';
+import { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { MikroORM } from '@mikro-orm/core';
 import '../assertions/statement-watch.ts';
-import { forgetSeams } from '../../../dist/orm/seams/check-seams.js';
+import { asFirst, startConfig } from '../seams/start-again.ts';
 
 /**
- * Has the first ORM of each run look at its guards, as the first of a process does: a mutant that breaks one of them is noticed by every spec. What
- * is imported changes MikroORM's code, as in `npm test`, so that all seams are shown. It is loaded by Mocha, as only that shares its modules with the specs.
+ * The first specs that a mutant has to pass: an ORM looks at its guards as the first of a process does. What is imported changes MikroORM's code, as
+ * in `npm test`, so that all seams are shown.
  */
-before(forgetSeams);
+describe('The first start of a process', () => {
+  for (const driver of [PostgreSqlDriver, PgliteDriver]) {
+    it(`G1 finds all guards of ${driver.name}`, async () => {
+      await asFirst(async () => {
+        const orm = await MikroORM.init(startConfig({ driver }));
+        await orm.close();
+      });
+    });
+  }
+});

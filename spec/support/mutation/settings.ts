@@ -22,7 +22,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   },
   query: { mutated: ['lib/query/**/*.ts'], specs: ['spec/query/*.spec.ts', ...RELATIONS, ...ISOLATION] },
   seams: { mutated: ['lib/orm/seams/**/*.ts'], specs: ['spec/orm/seams/*.spec.ts'] },
-  orm: { mutated: ['lib/orm/*.ts'], specs: ['spec/{orm,scope,api}/*.spec.ts', ...ISOLATION] },
+  orm: { mutated: ['lib/orm/*.ts'], specs: ['spec/{orm,query,entities}/*.spec.ts', 'spec/provisioning/tenant-hooks.spec.ts'] },
   provisioning: { mutated: ['lib/provisioning/**/*.ts'], specs: ['spec/provisioning/*.spec.ts', 'spec/connection/tenant-roles.spec.ts'] },
   koa: { mutated: ['lib/web/koa/**/*.ts'], specs: ['spec/web/koa/!(any-requests).spec.ts', 'spec/directory/{held,told}.spec.ts'] },
 };
