@@ -46,11 +46,14 @@ onDatabases(
         proxy.decide = () => gate.pass().then(() => 'pass');
         start.open();
         start.open();
-        await until('both connections are being made', () => gate.waiting === 2);
+        // and perhaps one that listens
+        await until('both connections are being made', () => gate.waiting >= 2);
         const closed = orm.close();
         proxy.decide = undefined;
-        gate.open();
-        gate.open();
+
+        while (gate.waiting > 0) {
+          gate.open();
+        }
 
         expect(await Promise.all(titles)).to.deep.equal(['acme book 1', 'bob book 1']);
         await closed;
