@@ -9,7 +9,7 @@ import { sendWithCheck, withRole, type Writing } from './lone-writes.js';
 import { readFor, streamFor, type Reading } from './checked-reads.js';
 import { passControls } from './control-calls.js';
 import { clientOf, isOpenOn, type StatusClient } from './server-status.js';
-import { controlOf, mayChangeMark, mayWrite, schemasRenamedOrDropped, type Control } from './statement-kinds.js';
+import { controlOf, mayChangeMark, mayWrite, onlyLocks, schemasRenamedOrDropped, type Control } from './statement-kinds.js';
 import type { SqlTarget } from './sql-target.js';
 import type { CommitSettings, TenantCheck } from './tenant-check.js';
 import { tenantsAfter, TransactionTenants } from './transaction-tenants.js';
@@ -80,7 +80,8 @@ export class CheckedConnection implements DatabaseConnection {
       return this.#hasTenants ? this.#checkNamesGivenUp(query.sql).then(() => this.#run(query, options)) : this.#run(query, options);
     }
 
-    return this.#check.isTrusted(identity)
+    // to ask would take the snapshot before the lock. What comes after it asks, or the commit
+    return this.#check.isTrusted(identity) || (this.#transaction !== undefined && onlyLocks(query.sql))
       ? this.#sendFor(identity, query, options)
       : this.#confirm(identity).then(() => this.#sendFor(identity, query, options));
   }

@@ -83,6 +83,11 @@ export function schemasRenamedOrDropped(sql: string): string[] {
   return [...sql.matchAll(GIVEN_UP)].map(([, name = '']) => nameIn(name));
 }
 
+/** Whether the statement does nothing but lock tables, for which PostgreSQL takes no snapshot. */
+export function onlyLocks(sql: string): boolean {
+  return LOCKS.test(sql) && isSingle(sql);
+}
+
 /** Whether the statement may itself change the row of a schema, as a `grant` does. Told too often: a block and a call may do anything. */
 export function mayChangeMark(sql: string): boolean {
   return !PLAIN_FIRST.test(sql) || (SEVERAL.test(sql) && SEVERAL.test(outsideOfTexts(sql)));
@@ -138,7 +143,9 @@ const WRITES: ReadonlySet<string> = new Set('insert update delete merge call do 
 /** The beginning of most that write. */
 const WRITING_FIRST = /^(?:insert|update|delete) /;
 
-const PLAIN_FIRST = /^\s*(?:select|insert|update|delete|merge|with)\b/i;
+const PLAIN_FIRST = /^\s*(?:select|insert|update|delete|merge|with|lock)\b/i;
+
+const LOCKS = /^\s*lock\b/i;
 
 const LOOKS_UP: ReadonlySet<string> = new Set('select values table with insert update delete merge create alter drop comment'.split(' '));
 

@@ -1,6 +1,7 @@
 import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Tag } from '../../fixtures/entities/index.ts';
+import { TenantRules } from '../../dist/scope/tenant-rules.js';
 import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import { readSession, type SessionState } from '../support/databases/session-state.ts';
@@ -212,6 +213,8 @@ onDatabasesAndPooler('raw SQL about its own transaction, on a pool of one', data
         await runInTenant('acme', em =>
           em.transactional(
             async tx => {
+              // the tenant is to be asked for again, which takes a snapshot
+              TenantRules.of(orm.config).identities.outdate(['acme']);
               await tx.execute(roles === undefined ? 'lock table book in share mode' : 'lock table book in access share mode');
               // a snapshot that was taken by or before the lock does not have it
               await database.query(`insert into acme.tag (id, name) values (62, 'later')`);
