@@ -91,7 +91,7 @@ export interface MigrationErrorCodes {
   MIGRATION_NOT_FOR_CITUS: MigrationSetError;
   /**
    * A migration of the tenant set would end its transaction, or leave something on the connection. It did not run.
-   * @remedy Use `set local` and `on commit drop`, and leave the transaction to the run.
+   * @remedy Use `set local`, `on commit drop` and `pg_advisory_xact_lock`, and leave the transaction to the run.
    */
   MIGRATION_SESSION_STATE: MigrationError;
   /**

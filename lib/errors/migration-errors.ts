@@ -170,7 +170,7 @@ export class MigrationError extends TenantError {
   static sessionState(migration: string, statement: string): MigrationError {
     return new MigrationError(
       'MIGRATION_SESSION_STATE',
-      `Migration ${show(migration)} contains the statement ${show(statement)}. It would end the tenant's transaction, or change a connection that other work uses later. It was not run. Use \`set local\`, or leave the transaction to the run.`,
+      `Migration ${show(migration)} contains the statement ${show(statement)}. It would end the tenant's transaction, or change a connection that other work uses later. It was not run. Use \`set local\`, \`on commit drop\` and \`pg_advisory_xact_lock\`, and leave the transaction to the run.`,
       migration,
       { statement },
     );

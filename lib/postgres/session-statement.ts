@@ -18,6 +18,7 @@ export function findSessionStatement(sql: string): string | undefined {
             ENDS_TRANSACTION.test(statement) ||
             SETS_SESSION.test(statement) ||
             HELD_CURSOR.test(statement) ||
+            SESSION_LOCK.test(statement) ||
             (SETS_CONFIG.test(statement) && !PUT_BACK.test(sql)) ||
             (TEMPORARY.test(statement) && !DROPPED_ON_COMMIT.test(statement)),
         );
@@ -36,6 +37,9 @@ const SETS_CONFIG = /\bset_config\s*\([^;]*,\s*false\s*\)/i;
 const PUT_BACK = /\bset_config\s*\(\s*'(search_path|role)'/i;
 
 const HELD_CURSOR = /^declare\b.*\bwith\s+hold\b/is;
+
+// an error before it is unlocked would leave it, and the lock of a transaction does the same
+const SESSION_LOCK = /\bpg_(try_)?advisory_lock(_shared)?\s*\(/i;
 
 /** What is made in `pg_temp` is temporary without the word. To write into a table there leaves nothing more. */
 const TEMPORARY = new RegExp(

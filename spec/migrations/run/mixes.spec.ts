@@ -66,6 +66,8 @@ onDatabasesAndPooler('what migrations do in a run', database => {
     'prepare "one" as select 1',
     'deallocate all',
     'declare "rows" cursor with hold for select 1',
+    'select pg_advisory_lock(7); create table "half" ("id" int)',
+    'do $$ begin end $$; select 1 from "tag" where pg_catalog.pg_try_advisory_lock_shared (7, 7)',
   ]) {
     it(`N3 refuses ${JSON.stringify(sql.trim())}, which would outlive the migration or end its transaction`, async () => {
       set.use(sqlMigration('M2', ['create table "half" ("id" int)', sql]));
@@ -106,6 +108,7 @@ onDatabasesAndPooler('what migrations do in a run', database => {
         'create table "copied" as select * from pg_temp.passing',
         'create table pg_temp.further ("id" int) on commit drop',
         `select set_config('statement_timeout', '7000', true)`,
+        'select pg_advisory_xact_lock(7), pg_try_advisory_xact_lock_shared(7)',
         `create function "nine"() returns text language sql as $$ select set_config('statement_timeout', '9000', false) $$`,
         'alter table "tag" add column "commit" int',
         'alter table "tag" add column "end" int',
