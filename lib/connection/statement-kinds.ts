@@ -20,7 +20,7 @@ export function mayWrite(sql: string): boolean {
   // what is only seen at a closer look is seldom there at all
   return (
     WRITES.has(word) ||
-    (SEVERAL.test(sql) && SEVERAL.test(outsideOfTexts(sql))) ||
+    goesOn(sql) ||
     (word === 'with' && WRITING.test(outsideOfTexts(sql))) ||
     (INTO.test(sql) && INTO.test(outsideOfTexts(sql)))
   );
@@ -90,12 +90,34 @@ export function onlyLocks(sql: string): boolean {
 
 /** Whether the statement may itself change the row of a schema, as a `grant` does. Told too often: a block and a call may do anything. */
 export function mayChangeMark(sql: string): boolean {
-  return !PLAIN_FIRST.test(sql) || (SEVERAL.test(sql) && SEVERAL.test(outsideOfTexts(sql)));
+  return !PLAIN_FIRST.test(sql) || goesOn(sql);
 }
 
 /** The schemas that the statement grants to somebody, or gives another owner. */
 export function schemasGranted(sql: string): string[] {
   return [...sql.matchAll(GRANTED)].flatMap(([, names = '']) => [...names.matchAll(NAME)].map(([name]) => nameIn(name)));
+}
+
+/** Whether anything comes after a semicolon. A message of several may be long, and is read no further than to there. */
+function goesOn(sql: string): boolean {
+  if (!SEVERAL.test(sql)) {
+    return false;
+  }
+
+  const lexer = new SqlLexer(sql);
+  let hasEnded = false;
+
+  while (lexer.nextVisible()) {
+    const isEnd = lexer.text === ';';
+
+    if (hasEnded && !isEnd) {
+      return true;
+    }
+
+    hasEnded ||= isEnd;
+  }
+
+  return false;
 }
 
 function isSeveral(sql: string): boolean {

@@ -15,12 +15,15 @@ const WRITES = [
   'refresh materialized view "acme"."digest"',
   'select 1; delete from "acme"."note"',
   `select ';'; delete from "acme"."note"`,
+  '; delete from "acme"."note"',
+  'select 1;; -- ;\n /* ; */ delete from "acme"."note"',
   'select "id" into "acme"."copy" from "acme"."note"',
 ];
 
 const READS = [
   'select * from "acme"."note"',
   'select * from "acme"."note";',
+  'select * from "acme"."note"; -- a\n ; /* ; b */',
   `select * from "acme"."note" where "text" = '; delete from x'`,
   `select * from "acme"."note" where "text" = E'\\'; delete from x'`,
   'select "a;b" from "acme"."note" -- c; d',
