@@ -47,11 +47,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
     args,
   );
 
-  if (args.length === 0) {
-    commandLine.showHelp('log');
-  } else {
-    await commandLine.parse(withoutProgram(args));
-  }
+  // `showHelp()` would show that of the command which was parsed last, and that is the one of the check
+  await commandLine.parse(args.length === 0 ? ['--help'] : withoutProgram(args));
 
   return code;
 }

@@ -94,6 +94,16 @@ export class RunUsageError extends TenantError {
     );
   }
 
+  /** For a command that drops the schemas of all tenants. */
+  static dropsAll(named: readonly string[], others: readonly string[]): RunUsageError {
+    const rest = others.length - MAX_NAMED;
+
+    return new RunUsageError(
+      'RUN_USAGE',
+      `\`--tenants\` names ${named.map(show).join(', ')}, but this command drops the schemas of all tenants, so also of ${others.slice(0, MAX_NAMED).map(show).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}. Nothing was run. Leave the names out if you mean all. To drop one tenant, use \`mikro-orm tenant:drop\`.`,
+    );
+  }
+
   static withoutTenants(option: string): RunUsageError {
     return new RunUsageError(
       'RUN_USAGE',
@@ -116,3 +126,5 @@ export class RunUsageError extends TenantError {
     );
   }
 }
+
+const MAX_NAMED = 5;

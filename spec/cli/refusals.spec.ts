@@ -140,6 +140,19 @@ onDatabases(
       expect(await project.files('tmp')).to.deep.equal(['none']);
     });
 
+    it('L11 without arguments it shows its commands, and `schema:drop --tenants` without `--run` is not taken for done', async () => {
+      const [alone, dropped] = await Promise.all([project.start().ended, project.start('schema:drop', '--tenants').ended]);
+
+      expect(alone.code, alone.output).to.equal(0);
+      expect(alone.stdout)
+        .to.match(/^Usage: mikro-orm <command>/)
+        .and.contain('mikro-orm tenant:create')
+        .and.not.contain('probe');
+      expect(dropped.code).to.equal(2);
+      expect(dropped.stderr).to.match(/^`--run` is missing/);
+      expect(await schemaNames(database)).to.deep.equal(['acme']);
+    });
+
     it('L13 numbers that make no sense and programs that are not there are refused before anything runs', async () => {
       const results = await run(
         ['tenant:exec', '--all', '--concurrency', '0', '--', 'true'],
