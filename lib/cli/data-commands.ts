@@ -31,7 +31,7 @@ function cloneTenant(args: DataArgs): Promise<number> {
     const { source = '', data = ['all'], force = false } = args;
     const chosen = data.length === 1 && (data[0] === 'all' || data[0] === 'none') ? data[0] : data;
     const row = rowOf(tenants, args);
-    const { schemaName } = await store('--set', () =>
+    const { schemaName } = await storeNew(() =>
       tenants.clone(source, row, {
         data: chosen,
         force,
@@ -57,7 +57,7 @@ function exportTenant(args: DataArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
     const onTable = (table: string, at: number, total: number): void => progress({ ...args, toError: true }, { table, done: at, total });
     const write = (to: Writable): Promise<void> => tenants.export(tenant, to, { format, force, onTable });
-    await (output === undefined ? writeOutput(write) : writeFileOf('--output', output, write));
+    await (output === undefined ? writeOutput(write) : writeFileOf('--output', output, write)).finally(clearProgress);
 
     return output === undefined
       ? EXIT.done
@@ -77,7 +77,7 @@ async function importTenant(args: DataArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
     const row = rowOf(tenants, args);
     const options = { migrate: args.migrate !== false, onTable: (table: string) => progress(args, { table }) };
-    const { schemaName } = await store('--set', () => exitOnSignals(() => tenants.import(file ?? process.stdin, row, options)));
+    const { schemaName } = await storeNew(() => exitOnSignals(() => tenants.import(file ?? process.stdin, row, options)));
 
     return done(args, 'imported', { schemaName }, `Tenant ${schemaName} was imported`);
   });
@@ -86,7 +86,7 @@ async function importTenant(args: DataArgs): Promise<number> {
 function adoptTenant(args: DataArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
     const row = rowOf(tenants, args);
-    const { schemaName } = await store('--set', () => tenants.adopt(row, args.to === undefined ? {} : { to: args.to }));
+    const { schemaName } = await storeNew(() => tenants.adopt(row, args.to === undefined ? {} : { to: args.to }));
 
     return done(args, 'adopted', { schemaName }, `Schema ${schemaName} is a tenant's now`);
   });
@@ -169,6 +169,17 @@ function rowOf(tenants: TenantService, { schemaName, domainUrl, set }: DataArgs)
   const expected = 'the other values of the row as a JSON object, such as {"name":"Bob"}';
 
   return { ...propertiesOf(tenants, { option: '--set', json: set, expected }), schemaName, domainUrl } as never;
+}
+
+function storeNew<Result>(fn: () => Promise<Result>): Promise<Result> {
+  return store('--set', fn).finally(clearProgress);
+}
+
+/** What is printed next begins a line. */
+function clearProgress(): void {
+  if (process.stderr.isTTY) {
+    process.stderr.write('\r\u001B[K');
+  }
 }
 
 function progress(

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
@@ -128,6 +129,15 @@ onDatabases(
       expect(terminal.output).to.contain('`FILE` is missing');
       expect(missing).to.include({ code: 2 });
       expect(missing?.output).to.match(/^`FILE` is "no-such-file", which cannot be read: ENOENT/);
+    });
+
+    it('L2 what an import says on a terminal does not go on in the line of its progress', async () => {
+      await run(['tenant:export', 'acme', '--output', 'acme.landlord']);
+      const { code, output } = await project.startOnTerminal('tenant:import', 'acme.landlord', ...NEW, '--set', '{"name":"Carl"}').ended;
+
+      expect(code, output).to.equal(0);
+      expect(stripVTControlCharacters(output)).to.contain('\rTenant carl was imported');
+      expect((await run(['tenant:drop', 'carl', '--yes']))[0]).to.include({ code: 0 });
     });
 
     it('L2 an import that is told to exit leaves no rows in the temporary folder', async () => {
