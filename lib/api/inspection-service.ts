@@ -28,6 +28,7 @@ export abstract class InspectionService<Tenant extends TenantMixin<unknown> = Te
    * Runs a seeder of `@mikro-orm/seeder` in the scope of each selected tenant. A failure does not stop the others, and is among the results.
    *
    * @param className The name of the seeder's class. @default the option `seeder.defaultSeeder` of the config
+   * @throws RunUsageError `RUN_USAGE` if `@mikro-orm/seeder` is not there.
    */
   async seed(className?: string, options: SeedOptions<Tenant> = {}): Promise<SeedResult[]> {
     const name = className ?? this.database.orm.config.get('seeder').defaultSeeder ?? 'DatabaseSeeder';

@@ -1,6 +1,8 @@
 import pMap from 'p-map';
 import type { TenantDatabase } from '../database/tenant-database.js';
+import { RunUsageError } from '../errors/index.js';
 import { selectSchemaNames, type TenantSelection } from '../migrations/run/selection.js';
+import type { WrappedOrm } from '../scope/wrapped-orm.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { runInTenant } from './run-in.js';
 
@@ -16,10 +18,16 @@ export type SeedResult =
   | { readonly schemaName: string; readonly ok: true; readonly durationMs: number }
   | { readonly schemaName: string; readonly ok: false; readonly durationMs: number; readonly error: unknown };
 
-/** Runs a seeder in the scope of each selected tenant. A failure does not stop the others. */
+/**
+ * Runs a seeder in the scope of each selected tenant. A failure does not stop the others.
+ *
+ * @throws RunUsageError `RUN_USAGE` if `@mikro-orm/seeder` is not there.
+ */
 export async function seedTenants(database: TenantDatabase, className: string, options: SeedOptions): Promise<SeedResult[]> {
   const { concurrency = DEFAULT_CONCURRENCY, onProgress } = options;
   const { orm, engine } = database;
+  const names = await selectSchemaNames(database, options);
+  requireSeeder(orm);
   const seed = async (schemaName: string): Promise<SeedResult> => {
     const start = performance.now();
     const result: SeedResult = await runInTenant(
@@ -36,7 +44,16 @@ export async function seedTenants(database: TenantDatabase, className: string, o
     return result;
   };
 
-  return pMap(await selectSchemaNames(database, options), seed, { concurrency: Math.min(concurrency, engine.connectionsAtOnce()) });
+  return pMap(names, seed, { concurrency: Math.min(concurrency, engine.connectionsAtOnce()) });
+}
+
+/** Each tenant would fail for it. */
+function requireSeeder(orm: WrappedOrm): void {
+  try {
+    void orm.seeder;
+  } catch (cause) {
+    throw RunUsageError.noSeeder(cause);
+  }
 }
 
 const DEFAULT_CONCURRENCY = 4;

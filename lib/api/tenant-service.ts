@@ -2,6 +2,7 @@ import { selectSchemaNames, type TenantSelection } from '../migrations/run/selec
 import type { OrmOption } from '../scope/live-orms.js';
 import { findDeleted } from '../database/deleted-tenants.js';
 import { findOwnedSchemas } from '../database/owned-schemas.js';
+import { RunUsageError } from '../errors/index.js';
 import { lacksTable } from '../postgres/sql-state.js';
 import { Tenancy } from '../tenancy.js';
 import type { NewTenant, TenantMixin } from '../tenant/tenant-mixin.js';
@@ -159,11 +160,19 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
   }
 
   /**
-   * Drops the schemas of all tenants, of deleted ones too, and those of the given names, with all data. The rows stay.
+   * Drops the schemas of all tenants, of deleted ones too, and those of the given names, with all data. The rows stay. Names that leave tenants out are
+   * refused: whoever gives them means these alone.
    *
    * @internal
    */
   async dropSchemas(others: readonly string[]): Promise<string[]> {
+    const tenants = await this.database.tenants.findSchemaNames().catch(ignoreMissing);
+    const unnamed = tenants.filter(name => !others.includes(name));
+
+    if (others.length > 0 && unnamed.length > 0) {
+      throw RunUsageError.dropsAll(others, unnamed);
+    }
+
     const deleted = (await findDeleted(this.database).catch(ignoreMissing)).filter(({ schemaName }) => schemaName !== undefined);
 
     for (const each of deleted) {
@@ -171,7 +180,6 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
     }
 
     const owned = await this.ownedSchemas();
-    const tenants = await this.database.tenants.findSchemaNames().catch(ignoreMissing);
     const names = [...new Set([...tenants.filter(name => owned.includes(name)), ...others])].toSorted();
 
     for (const name of names) {

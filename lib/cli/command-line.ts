@@ -14,7 +14,6 @@ export interface CommandLine {
     handler(args: TenantArgs): Promise<void>;
   }): CommandLine;
   parse(args: readonly string[], context?: object, callback?: () => void): Promise<unknown>;
-  showHelp(level: 'log'): void;
   getInternalMethods(): { getCommandInstance(): { getCommandHandlers(): Record<string, CommandHandler> } };
 }
 

@@ -1,9 +1,11 @@
-import { createWriteStream } from 'node:fs';
+import type { Writable } from 'node:stream';
 import type { TenantService } from '../api/tenant-service.js';
 import { reasonOf, RunUsageError, TenantError } from '../errors/index.js';
 import { isUnreachable, sqlStateOf } from '../postgres/sql-state.js';
 import type { CommandLine, TenantCommand } from './command-line.js';
 import { EXIT } from './exit.js';
+import { checkReadable, exitOnSignals, writeFileOf, writeOutput } from './files.js';
+import { propertiesOf, store } from './new-row.js';
 import { oneLine, print, printError, writeJson } from './output.js';
 import type { TenantArgs } from './tenant-args.js';
 import { withTenantsOf } from './with-tenants-of.js';
@@ -28,11 +30,14 @@ function cloneTenant(args: DataArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
     const { source = '', data = ['all'], force = false } = args;
     const chosen = data.length === 1 && (data[0] === 'all' || data[0] === 'none') ? data[0] : data;
-    const { schemaName } = await tenants.clone(source, rowOf(args), {
-      data: chosen,
-      force,
-      onProgress: ({ table, done, total }) => progress(args, { table, done, total }),
-    });
+    const row = rowOf(tenants, args);
+    const { schemaName } = await storeNew(() =>
+      tenants.clone(source, row, {
+        data: chosen,
+        force,
+        onProgress: ({ table, done, total }) => progress(args, { table, done, total }),
+      }),
+    );
 
     return done(args, 'cloned', { source, schemaName }, `Tenant ${schemaName} is a copy of ${source}`);
   });
@@ -51,11 +56,8 @@ function exportTenant(args: DataArgs): Promise<number> {
 
   return withTenantsOf(args, async tenants => {
     const onTable = (table: string, at: number, total: number): void => progress({ ...args, toError: true }, { table, done: at, total });
-    await tenants.export(tenant, output === undefined ? process.stdout : createWriteStream(output, { mode: 0o600 }), {
-      format,
-      force,
-      onTable,
-    });
+    const write = (to: Writable): Promise<void> => tenants.export(tenant, to, { format, force, onTable });
+    await (output === undefined ? writeOutput(write) : writeFileOf('--output', output, write)).finally(clearProgress);
 
     return output === undefined
       ? EXIT.done
@@ -63,14 +65,19 @@ function exportTenant(args: DataArgs): Promise<number> {
   });
 }
 
-function importTenant(args: DataArgs): Promise<number> {
+async function importTenant(args: DataArgs): Promise<number> {
+  const file = args.file === '-' ? undefined : args.file;
+
+  if (file !== undefined) {
+    await checkReadable('FILE', file);
+  } else if (process.stdin.isTTY) {
+    throw RunUsageError.option('FILE', file, 'the name of a file, or redirect the standard input from one: it is not for a terminal');
+  }
+
   return withTenantsOf(args, async tenants => {
-    const { file } = args;
-    const source = file === undefined || file === '-' ? process.stdin : file;
-    const { schemaName } = await tenants.import(source, rowOf(args), {
-      migrate: args.migrate !== false,
-      onTable: table => progress(args, { table }),
-    });
+    const row = rowOf(tenants, args);
+    const options = { migrate: args.migrate !== false, onTable: (table: string) => progress(args, { table }) };
+    const { schemaName } = await storeNew(() => exitOnSignals(() => tenants.import(file ?? process.stdin, row, options)));
 
     return done(args, 'imported', { schemaName }, `Tenant ${schemaName} was imported`);
   });
@@ -78,7 +85,8 @@ function importTenant(args: DataArgs): Promise<number> {
 
 function adoptTenant(args: DataArgs): Promise<number> {
   return withTenantsOf(args, async tenants => {
-    const { schemaName } = await tenants.adopt(rowOf(args), args.to === undefined ? {} : { to: args.to });
+    const row = rowOf(tenants, args);
+    const { schemaName } = await storeNew(() => tenants.adopt(row, args.to === undefined ? {} : { to: args.to }));
 
     return done(args, 'adopted', { schemaName }, `Schema ${schemaName} is a tenant's now`);
   });
@@ -147,10 +155,8 @@ async function extractOne(tenants: TenantService, schemaName: string, args: Data
   }
 }
 
-/** The values of the new tenant's row. */
-function rowOf({ schemaName, domainUrl, set }: DataArgs): never {
-  const others: unknown = set === undefined ? {} : parse(set);
-
+/** The values of the new tenant's row. What it lacks is said by MikroORM and the database. */
+function rowOf(tenants: TenantService, { schemaName, domainUrl, set }: DataArgs): never {
   for (const [option, value] of [
     ['--schema-name', schemaName],
     ['--domain-url', domainUrl],
@@ -160,22 +166,20 @@ function rowOf({ schemaName, domainUrl, set }: DataArgs): never {
     }
   }
 
-  // what it lacks is said by MikroORM and the database
-  return { ...(others as object), schemaName, domainUrl } as never;
+  const expected = 'the other values of the row as a JSON object, such as {"name":"Bob"}';
+
+  return { ...propertiesOf(tenants, { option: '--set', json: set, expected }), schemaName, domainUrl } as never;
 }
 
-function parse(set: string): object {
-  try {
-    const parsed: unknown = JSON.parse(set);
+function storeNew<Result>(fn: () => Promise<Result>): Promise<Result> {
+  return store('--set', fn).finally(clearProgress);
+}
 
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
-      return parsed;
-    }
-  } catch {
-    // the same as for JSON that is no object
+/** What is printed next begins a line. */
+function clearProgress(): void {
+  if (process.stderr.isTTY) {
+    process.stderr.write('\r\u001B[K');
   }
-
-  throw RunUsageError.option('--set', set, 'the other values of the row as a JSON object, such as {"name":"Bob"}');
 }
 
 function progress(

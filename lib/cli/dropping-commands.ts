@@ -1,4 +1,5 @@
 import { colors } from '@mikro-orm/core';
+import { RunUsageError } from '../errors/index.js';
 import type { TenantArgs } from './tenant-args.js';
 import { EXIT } from './exit.js';
 import type { CommandHandler, TenantCommand } from './command-line.js';
@@ -23,7 +24,7 @@ export function addToDroppingCommands(
     stock.builder = args => builder(args).option('tenants', TENANTS_OPTION);
     stock.handler = async args => {
       if (!runs(args)) {
-        return handler(args);
+        return args.tenants === undefined || args.dump === true ? handler(args) : run(refuseWithoutRun, args);
       }
 
       const { tenants, ...stockArgs } = args;
@@ -50,6 +51,11 @@ export function addToDroppingCommands(
       }
     };
   }
+}
+
+// MikroORM's own command prints an empty help, and counts it as done
+async function refuseWithoutRun(): Promise<never> {
+  throw RunUsageError.option('--run', undefined, 'given for this command to drop anything');
 }
 
 async function drop(args: TenantArgs, names: readonly string[]): Promise<readonly string[]> {
@@ -87,7 +93,7 @@ async function leftBehind(args: TenantArgs): Promise<readonly string[]> {
 const TENANTS_OPTION = {
   array: true,
   type: 'string',
-  desc: 'Drop the schemas of all tenants too, with all data, and those with the given names that have no tenant',
+  desc: 'Drop the schemas of all tenants too, with all data. Names are for schemas that have no tenant any more',
 } as const;
 
 const DROPPING: Readonly<Record<string, { readonly runs: (args: TenantArgs) => boolean }>> = {

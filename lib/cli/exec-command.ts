@@ -15,7 +15,7 @@ export function runProgram(args: TenantArgs): Promise<number> {
   const isForMany = all || tenants !== undefined || where !== undefined;
 
   if (program.length === 0) {
-    throw RunUsageError.missing(['-- PROGRAM']);
+    throw RunUsageError.noProgram();
   }
 
   if ((tenant !== undefined) === isForMany) {
@@ -62,7 +62,7 @@ async function runForMany(service: TenantService, children: Children, args: Tena
     return { schemaName, code };
   };
 
-  const outcomes = await pMap(names, run, { concurrency: numberOf('--concurrency', args.concurrency) ?? DEFAULT_CONCURRENCY });
+  const outcomes = await pMap(names, run, { concurrency: numberOf('--concurrency', args.concurrency, 1) ?? DEFAULT_CONCURRENCY });
   const [notBegun, ended] = [outcomes.filter(({ code }) => code === undefined), outcomes.filter(({ code }) => code !== undefined)];
   const failed = ended.filter(({ code }) => code !== 0).map(({ schemaName }) => schemaName);
 

@@ -5,7 +5,7 @@ import { addFieldOptions, createTenant } from './new-tenant-command.js';
 import type { TenantArgs } from './tenant-args.js';
 import { seedTenants } from './seed-command.js';
 import { openShell } from './shell-command.js';
-import { dropTenant, listTenants, purgeTenants, renameTenant, restoreTenant } from './tenant-commands.js';
+import { dropTenant, listTenants, provisionTenant, purgeTenants, renameTenant, restoreTenant } from './tenant-commands.js';
 import { showUsage } from './usage-command.js';
 
 /** Adds the commands for the life of tenants. `given` are the arguments of the command line. */
@@ -88,11 +88,18 @@ const COMMANDS: readonly LifeCommand[] = [
       data: { type: 'string', desc: 'Properties of the tenant entity as JSON, for those that have no option' },
       schema: {
         type: 'boolean',
-        desc: 'Create the schema now; --no-schema leaves it for later  [default: as the options of withTenants() say]',
+        desc: 'Create the schema now; --no-schema leaves it to tenant:provision  [default: as the options of withTenants() say]',
       },
       ...JSON_OPTION,
     },
     execute: createTenant,
+  },
+  {
+    command: 'tenant:provision <tenant>',
+    describe: 'Create the schema and the tables of a tenant that has none, such as after tenant:create --no-schema',
+    positional: TENANT,
+    options: JSON_OPTION,
+    execute: provisionTenant,
   },
   {
     command: 'tenant:rename <tenant> <newName>',

@@ -7,6 +7,7 @@ import { Tenancy } from '../tenancy.js';
 import { ask, isOnTerminal } from './ask.js';
 import type { CommandLine } from './command-line.js';
 import { EXIT } from './exit.js';
+import { propertiesOf, store } from './new-row.js';
 import { print, writeJson } from './output.js';
 import type { TenantArgs } from './tenant-args.js';
 import { fieldsOf, type TenantField } from './tenant-fields.js';
@@ -16,7 +17,7 @@ import { withTenantsOf } from './with-tenants-of.js';
 export function createTenant(args: TenantArgs): Promise<number> {
   return withTenantsOf(args, async service => {
     const fields = fieldsOf(service.tenantMeta);
-    const data = { ...dataOf(args), ...Object.fromEntries(fields.flatMap(field => valueOf(field, args))) };
+    const data = { ...dataOf(service, args), ...Object.fromEntries(fields.flatMap(field => valueOf(field, args))) };
     const missing = fields.filter(({ name, isRequired }) => isRequired && data[name] === undefined);
 
     if (missing.length > 0 && !isOnTerminal()) {
@@ -32,7 +33,8 @@ export function createTenant(args: TenantArgs): Promise<number> {
 }
 
 async function create(service: TenantService, data: Readonly<Record<string, unknown>>, { json, schema }: TenantArgs): Promise<number> {
-  const tenant = await service.create(data as never, schema === undefined ? {} : { autoCreateSchema: String(schema) !== 'false' });
+  const settings = schema === undefined ? {} : { autoCreateSchema: String(schema) !== 'false' };
+  const tenant = await store('--data', () => service.create(data as never, settings));
   const { schemaName, domainUrl } = tenant;
 
   if (json === true) {
@@ -106,16 +108,8 @@ function valueOf(field: TenantField, args: TenantArgs): [string, unknown][] {
   return [[field.name, typeof given === 'boolean' ? given : field.parse(`${given as string | number}`)]];
 }
 
-function dataOf({ data }: TenantArgs): Record<string, unknown> {
-  try {
-    const values: unknown = data === undefined ? {} : JSON.parse(String(data));
+function dataOf(service: TenantService, { data }: TenantArgs): Record<string, unknown> {
+  const json = data === undefined ? undefined : String(data);
 
-    if (typeof values === 'object' && values !== null && !Array.isArray(values)) {
-      return { ...values };
-    }
-  } catch {
-    // the same error as for JSON that is no object
-  }
-
-  throw RunUsageError.option('--data', data, 'properties of the tenant entity as a JSON object');
+  return propertiesOf(service, { option: '--data', json, expected: 'properties of the tenant entity as a JSON object' });
 }

@@ -47,11 +47,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
     args,
   );
 
-  if (args.length === 0) {
-    commandLine.showHelp('log');
-  } else {
-    await commandLine.parse(withoutProgram(args));
-  }
+  // `showHelp()` would show that of the command which was parsed last, and that is the one of the check
+  await commandLine.parse(args.length === 0 ? ['--help'] : withoutProgram(args));
 
   return code;
 }
@@ -93,10 +90,18 @@ function messageOf(error: unknown): string | undefined {
     return `The database cannot be reached: ${causeOf(error)}. Check \`clientUrl\` in the config, and that the server is running.`;
   }
 
-  // such as for a right that the role lacks, or a time-out of the server
-  return sqlStateOf(error) === undefined
-    ? undefined
-    : `The database has refused a statement: ${oneLine(reasonOf(rootOf(error)))} (SQLSTATE ${sqlStateOf(error)}). Check the rights of the role and the settings of the server.`;
+  const state = sqlStateOf(error);
+
+  if (state === undefined) {
+    return undefined;
+  }
+
+  // data exceptions, and constraints that are violated. Others are such as a right that the role lacks, or a time-out of the server
+  const remedy = /^2[23]/.test(state)
+    ? 'Check the values that were to be stored, and the rows that are there.'
+    : 'Check the rights of the role and the settings of the server.';
+
+  return `The database has refused a statement: ${oneLine(reasonOf(rootOf(error)))} (SQLSTATE ${state}). ${remedy}`;
 }
 
 function ignoreClosed(error: NodeJS.ErrnoException): void {

@@ -45,7 +45,9 @@ function whyStopped({ stopped }: RunResult): string[] {
     case 'equal failures':
       return ['The run has stopped because all tenants failed for the same cause. `--max-equal-failures 0` goes on regardless.'];
     case 'failures':
-      return ['The run has stopped after so many failures; tenants that were in progress then may have failed too.'];
+      return [
+        'The run has stopped because of its limit of failures (`--max-failures`, `--fail-fast`). Tenants that were in progress then may have failed too.',
+      ];
     case 'canary':
       return ['The run has stopped because a canary failed.'];
     case 'aborted':

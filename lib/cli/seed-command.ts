@@ -8,7 +8,7 @@ import { withTenantsOf } from './with-tenants-of.js';
 /** `tenant:seed`, and `seeder:run --tenants` */
 export function seedTenants(args: TenantArgs): Promise<number> {
   const { json, quiet } = args;
-  const concurrency = numberOf('--concurrency', args.concurrency);
+  const concurrency = numberOf('--concurrency', args.concurrency, 1);
 
   return withTenantsOf(args, async service => {
     const results = await service.seed(args.class, {

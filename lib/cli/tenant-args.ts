@@ -79,10 +79,10 @@ export function selectionOf({ tenants = [], skip = [], where }: TenantArgs): Ten
   return { only: tenants, skip, ...(where === undefined ? {} : { where: parseCondition(where) }) };
 }
 
-/** Parses a whole number. */
-export function numberOf(option: string, value: string | undefined): number | undefined {
-  if (value !== undefined && !/^-?\d+$/.test(value)) {
-    throw RunUsageError.option(option, value, 'a whole number');
+/** Parses a whole number. Without `least`, what is called with it says which numbers it takes. */
+export function numberOf(option: string, value: string | undefined, least = -Infinity): number | undefined {
+  if (value !== undefined && (!/^-?\d+$/.test(value) || Number(value) < least)) {
+    throw RunUsageError.option(option, value, `a whole number${least === -Infinity ? '' : `, at least ${least}`}`);
   }
 
   return value === undefined ? undefined : Number(value);

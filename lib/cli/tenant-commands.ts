@@ -56,6 +56,17 @@ function dumpDeleted(deleted: readonly DeletedTenant[]): void {
   });
 }
 
+/** `tenant:provision` */
+export function provisionTenant(args: TenantArgs): Promise<number> {
+  const { tenant = '' } = args;
+
+  return withTenantsOf(args, async service => {
+    await service.provision(tenant);
+
+    return say(args, 'provisioned', { schemaName: tenant }, `${tenant} has its schema now`);
+  });
+}
+
 /** `tenant:rename` */
 export function renameTenant(args: TenantArgs): Promise<number> {
   const { tenant = '', newName = '', host, force = false } = args;

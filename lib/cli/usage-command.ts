@@ -9,8 +9,8 @@ import { withTenantsOf } from './with-tenants-of.js';
 /** `tenant:usage` */
 export function showUsage(args: TenantArgs): Promise<number> {
   const { orderBy, exact = false, json } = args;
-  const limit = numberOf('--limit', args.limit) ?? DEFAULT_LIMIT;
-  const offset = numberOf('--offset', args.offset) ?? 0;
+  const limit = numberOf('--limit', args.limit, 1) ?? DEFAULT_LIMIT;
+  const offset = numberOf('--offset', args.offset, 0) ?? 0;
 
   return withTenantsOf(args, async service => {
     const { total, tenants, sum, recordsStatements } = await service.usage({

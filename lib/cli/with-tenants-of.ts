@@ -1,5 +1,7 @@
 import { CLIHelper } from '@mikro-orm/cli';
 import { TenantService } from '../api/tenant-service.js';
+import { selectSchemaNames } from '../migrations/run/selection.js';
+import { lacksTable } from '../postgres/sql-state.js';
 import { Tenancy } from '../tenancy.js';
 import type { TenantArgs } from './tenant-args.js';
 
@@ -9,7 +11,16 @@ export async function withTenantsOf(args: TenantArgs, fn: (tenants: TenantServic
   const orm = await CLIHelper.getORM(args.contextName, args.config);
 
   try {
-    return await fn(new TenantService(Tenancy.of(orm.config)));
+    const tenancy = Tenancy.of(orm.config);
+
+    try {
+      return await fn(new TenantService(tenancy));
+    } catch (error) {
+      // where the public set has not run yet, this says so, whatever table was missed first
+      await (lacksTable(error) ? selectSchemaNames(tenancy.database, {}) : undefined);
+
+      throw error;
+    }
   } finally {
     await orm.close(true);
   }

@@ -101,7 +101,7 @@ export interface ErrorCodes {
   SCHEMA_ALREADY_EXISTS: SchemaExistsError;
   /**
    * The tenant has a row, and no schema in the database.
-   * @remedy Call `tenants().provision(tenant)`, or delete the row.
+   * @remedy Call `tenants().provision(tenant)` or run `mikro-orm tenant:provision`, or delete the row.
    */
   SCHEMA_MISSING: SchemaMissingError;
   /**
@@ -121,7 +121,7 @@ export interface ErrorCodes {
   TENANT_ALREADY_EXISTS: TenantExistsError;
   /**
    * No tenant has this schema name or key, or what was given is neither a row nor a name. For a request, `status` is 404.
-   * @remedy Look at `tenants().list()`. Pass the row of a tenant, or its schema name.
+   * @remedy Look at `tenants().list()` or `mikro-orm tenant:list`. Pass the row of a tenant, or its schema name.
    */
   TENANT_UNKNOWN: UnknownTenantError;
   /**

@@ -11,7 +11,7 @@ export class DeletedTenantError extends TenantError {
   static unknown(name: string): DeletedTenantError {
     return new DeletedTenantError(
       'DELETED_TENANT_UNKNOWN',
-      `No deleted tenant has the name or the id ${show(name)}. Nothing was changed. Call \`tenants().listDeleted()\` to see those that can be restored.`,
+      `No deleted tenant has the name or the id ${show(name)}. Nothing was changed. See which can be restored with \`tenants().listDeleted()\` or \`mikro-orm tenant:list --deleted\`.`,
       [],
     );
   }

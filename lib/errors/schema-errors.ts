@@ -24,12 +24,23 @@ export class SchemaExistsError extends TenantError {
 export class SchemaMissingError extends TenantError {
   readonly schemaName: string;
 
-  constructor(schemaName: string, options?: ErrorOptions) {
-    super(
-      'SCHEMA_MISSING',
-      `Tenant ${show(schemaName)} has no schema in the database. Create it with \`tenants().provision(…)\`, or delete the tenant's row.`,
-      options,
+  static ofTenant(schemaName: string): SchemaMissingError {
+    return new SchemaMissingError(
+      schemaName,
+      `Tenant ${show(schemaName)} has no schema in the database. Create it with \`tenants().provision(…)\` or \`mikro-orm tenant:provision\`, or delete the tenant's row.`,
     );
+  }
+
+  /** For a schema that was to become a tenant's. */
+  static toAdopt(schemaName: string): SchemaMissingError {
+    return new SchemaMissingError(
+      schemaName,
+      `There is no schema ${show(schemaName)} to adopt. Nothing was stored. Check the name, or create a tenant with \`tenants().create(…)\` or \`mikro-orm tenant:create\`.`,
+    );
+  }
+
+  constructor(schemaName: string, message: string) {
+    super('SCHEMA_MISSING', message);
     this.schemaName = schemaName;
   }
 }

@@ -1,3 +1,4 @@
+import { responseOf } from './response-of.js';
 import { reasonOf, show, TenantError, type TenantErrorCode } from './tenant-error.js';
 
 /** A tenant entity was used without a tenant. */
@@ -76,6 +77,16 @@ export class TenantChangedError extends TenantError {
       options,
     );
     this.schemaName = schemaName;
+  }
+
+  /** The status, by the name that Nest reads. */
+  get statusCode(): number {
+    return this.status;
+  }
+
+  /** The answer to the client of a request. */
+  getResponse(): Response {
+    return responseOf(this);
   }
 }
 

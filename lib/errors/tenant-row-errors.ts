@@ -92,7 +92,7 @@ export class UnknownTenantError extends TenantError {
 
   constructor(
     schemaNames: readonly string[],
-    message = `No tenant has the schema name ${schemaNames.map(show).join(', ')}. Nothing was run. Call \`tenants().list()\` to see the existing tenants.`,
+    message = `No tenant has the schema name ${schemaNames.map(show).join(', ')}. Nothing was run. See which there are with \`tenants().list()\` or \`mikro-orm tenant:list\`.`,
   ) {
     super('TENANT_UNKNOWN', message);
     this.schemaNames = schemaNames;

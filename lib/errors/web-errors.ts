@@ -1,6 +1,10 @@
+import { responseOf } from './response-of.js';
 import { TenantError, show, type TenantErrorCode } from './tenant-error.js';
 
-/** An error that is shown to the HTTP client. Koa, Express and Fastify read `status` and `headers`, Koa also `expose`. */
+/**
+ * An error that is shown to the HTTP client. Koa, Express and Fastify read `status` and `headers`, Koa also `expose`. Hono calls `getResponse()`, and Nest
+ * reads `statusCode`.
+ */
 export class HttpTenantError extends TenantError {
   readonly status: number;
   readonly expose = true;
@@ -11,6 +15,16 @@ export class HttpTenantError extends TenantError {
     super(code, message, options);
     this.status = status;
     this.headers = headers;
+  }
+
+  /** The status, by the name that Nest reads. */
+  get statusCode(): number {
+    return this.status;
+  }
+
+  /** The answer to the client. */
+  getResponse(): Response {
+    return responseOf(this);
   }
 }
 

@@ -179,7 +179,7 @@ async function underLock(
     await lockTenant(database, schemaName, ctx);
 
     if (!(await isOwned(database, schemaName, 'rename', ctx))) {
-      throw new SchemaMissingError(schemaName);
+      throw SchemaMissingError.ofTenant(schemaName);
     }
 
     try {

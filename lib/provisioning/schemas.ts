@@ -153,7 +153,7 @@ export async function adoptSchema(database: TenantDatabase, schemaName: string, 
   await lockTenant(database, schemaName, ctx);
 
   if (!(await isOwned(database, schemaName, 'adopt', ctx))) {
-    throw new SchemaMissingError(schemaName);
+    throw SchemaMissingError.ofTenant(schemaName);
   }
 }
 

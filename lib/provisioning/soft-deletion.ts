@@ -56,7 +56,7 @@ async function moveAside(
   await lockTenant(database, schemaName, ctx);
 
   if (!(await isOwned(database, schemaName, 'delete', ctx))) {
-    throw new SchemaMissingError(schemaName);
+    throw SchemaMissingError.ofTenant(schemaName);
   }
 
   if (!force) {

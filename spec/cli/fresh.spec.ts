@@ -44,6 +44,20 @@ onDatabases(
       await signUp('acme');
     });
 
+    it('M32 a name that leaves tenants out is refused, and nothing is dropped', async () => {
+      await signUp('bob');
+
+      for (const names of [['acme'], ['nobody']]) {
+        const { code, output } = await project.run('migration:fresh', '--tenants', ...names);
+        expect(code, output).to.equal(2);
+        expect(output).to.match(/drops the schemas of all tenants, so also of .*"bob"\. Nothing was run/);
+      }
+
+      expect(await storedTenants(database)).to.deep.equal(['acme', 'bob']);
+      expect(await schemaNames(database)).to.deep.equal(['acme', 'bob', 'somebody_elses']);
+      expect(await project.run('tenant:drop', 'bob', '--yes')).to.include({ code: 0 });
+    });
+
     it('M32 `schema:drop` does the same, where it is run', async () => {
       expect((await project.run('schema:drop', '--dump', '--tenants')).output)
         .to.contain('drop table')

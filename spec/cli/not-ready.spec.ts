@@ -3,7 +3,14 @@ import { createCliProject, type CliProject } from '../support/processes/cli-proj
 import { onDatabases } from '../support/databases/database.ts';
 import { freePort } from '../support/web/free-port.ts';
 
-const COMMANDS = ['tenant:status', 'tenant:server', ...['check', 'pending', 'list', 'up', 'down'].map(name => `migration:${name}`)];
+const COMMANDS = [
+  ...['check', 'pending', 'list', 'up', 'down'].map(name => [`migration:${name}`, '--tenants']),
+  ...['status', 'server', 'list', 'doctor', 'usage'].map(name => [`tenant:${name}`]),
+  ['tenant:create', '--name', 'Acme', '--schema-name', 'acme', '--domain-url', 'acme.example.com'],
+  ['tenant:rename', 'acme', 'bob'],
+  ['tenant:drop', 'acme', '--yes'],
+  ['tenant:export', 'acme'],
+];
 
 onDatabases(
   'the command line before there is anything to work on',
@@ -25,13 +32,13 @@ onDatabases(
         const results = await Promise.all(
           COMMANDS.map(async command => ({
             command,
-            ...(await project.run(command, ...(command.startsWith('migration') ? ['--tenants'] : []))),
+            ...(await project.run(...command)),
           })),
         );
 
         for (const { command, code, stdout, output } of results) {
-          expect([code, stdout], `${command}: ${output}`).to.deep.equal([2, '']);
-          expect(output, command)
+          expect([code, stdout], `${command.join(' ')}: ${output}`).to.deep.equal([2, '']);
+          expect(output, command.join(' '))
             .to.match(words)
             .and.not.match(/^ +at |secret|Options:/m);
         }

@@ -143,6 +143,17 @@ describe('the packed package', function () {
       });
     });
 
+    it('G2 is one module for code in CommonJS, which requires it, and for code that imports it', async () => {
+      const script = `
+        const { withTenants } = require('@landlord/mikro-orm');
+        const { tenantContext } = require('@landlord/mikro-orm/express');
+        import('@landlord/mikro-orm').then(library => console.log(library.withTenants === withTenants, typeof tenantContext));
+      `;
+      const { stdout } = succeeded(await project.run('node', ['--input-type=commonjs', '-e', script]));
+
+      expect(stdout.trim()).to.equal('true function');
+    });
+
     it('G2 is the module it says it is, with everything that it promises', async () => {
       const script = `console.log(JSON.stringify(Object.keys(await import('@landlord/mikro-orm'))))`;
       const names = JSON.parse((await evaluate(project, script)).stdout) as string[];

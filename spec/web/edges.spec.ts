@@ -1,9 +1,10 @@
 import { Agent } from 'node:http';
 import { connect } from 'node:http2';
 import { text } from 'node:stream/consumers';
-import { byHeader, byPath, bySubdomain, currentTenant } from '@landlord/mikro-orm';
+import { byHeader, byPath, bySubdomain, currentTenant, runInTenant } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Genre } from '../../fixtures/entities/index.ts';
+import { Gate } from '../support/assertions/gate.ts';
 import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { expectIdle } from '../support/databases/idle-connections.ts';
@@ -140,6 +141,37 @@ onDatabases(
             await proxy.mend();
             await away.close();
             await proxy.close();
+          }
+        });
+
+        it('E1 H13 work of a handler that `limits` refuses is 503 with Retry-After, and other tenants are served', async () => {
+          const limited = await initLibrary(database, { ...OPTIONS, limits: { concurrency: 1, timeoutMs: 200 } });
+          const gate = new Gate();
+
+          try {
+            const { get } = await serve({ orm: limited });
+            await Promise.all([get(hostOf('acme'), '/who'), get(hostOf('bob'), '/who')]);
+            const holding = runInTenant(
+              'acme',
+              em =>
+                em.transactional(async tx => {
+                  await tx.execute('select 1');
+                  await gate.pass();
+                }),
+              { orm: limited },
+            );
+            await until('it holds its connection', () => gate.waiting === 1);
+            const [refused, served] = await Promise.all([get(hostOf('acme'), '/who'), get(hostOf('bob'), '/who')]);
+
+            expect(refused.status, refused.body).to.equal(503);
+            expect(refused.headers['retry-after']).to.equal('1');
+            expect(served.status).to.equal(200);
+            gate.open();
+            await holding;
+            expect((await get(hostOf('acme'), '/who')).status).to.equal(200);
+          } finally {
+            gate.open();
+            await limited.close();
           }
         });
 

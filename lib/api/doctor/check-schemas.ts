@@ -80,7 +80,8 @@ function missing(schemaName: string): Finding {
     kind: 'schema-missing',
     schemaName,
     message: 'the tenant has no schema in the database',
-    remedy: 'Restore the schema from a backup, create an empty one with `tenants().provision(…)`, or delete the row.',
+    remedy:
+      'Restore the schema from a backup, create an empty one with `tenants().provision(…)` or `mikro-orm tenant:provision`, or delete the row.',
   };
 }
 

@@ -144,7 +144,7 @@ async function changeHistory(
     const state = await openRun(database, schemaName, { ...run, ctx });
 
     if (!state.has_schema) {
-      throw new SchemaMissingError(schemaName);
+      throw SchemaMissingError.ofTenant(schemaName);
     }
 
     if (!state.locked) {

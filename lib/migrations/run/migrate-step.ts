@@ -37,7 +37,7 @@ export async function migrateStep(
   const state = await openRun(database, schemaName, run);
 
   if (!state.has_schema) {
-    throw new SchemaMissingError(schemaName);
+    throw SchemaMissingError.ofTenant(schemaName);
   }
 
   if (!state.locked) {

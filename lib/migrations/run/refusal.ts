@@ -15,7 +15,7 @@ export function refusalOf({ rules }: TenantDatabase, history: SchemaHistory, dir
   }
 
   if (!hasSchema) {
-    return new SchemaMissingError(schemaName);
+    return SchemaMissingError.ofTenant(schemaName);
   }
 
   // downwards, a schema without a history has nothing to revert

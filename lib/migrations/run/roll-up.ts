@@ -108,7 +108,7 @@ function refusalOf(
     begun.some(each => each.name === name && each.replaces?.every(replaced => executed.includes(replaced)) === true);
 
   if (!hasSchema) {
-    return new SchemaMissingError(schemaName);
+    return SchemaMissingError.ofTenant(schemaName);
   }
 
   return error ?? (pending.every(isOnlyRecorded) ? undefined : MigrationSetError.behind([schemaName]));

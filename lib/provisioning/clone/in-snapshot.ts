@@ -45,7 +45,7 @@ export async function inSnapshot<Result>(
           );
 
           if (!(await isOwned(database, schemaName, action, ctx))) {
-            throw new SchemaMissingError(schemaName);
+            throw SchemaMissingError.ofTenant(schemaName);
           }
 
           if (lock?.locked !== true || tables.join('\0') !== (await tablesOf(database, schemaName, ctx)).join('\0')) {

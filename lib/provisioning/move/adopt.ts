@@ -55,7 +55,7 @@ export async function takeSchema(
   );
 
   if (found === undefined) {
-    throw new SchemaMissingError(schemaName);
+    throw SchemaMissingError.toAdopt(schemaName);
   }
 
   if (found.comment !== null && found.comment !== SCHEMA_COMMENT) {

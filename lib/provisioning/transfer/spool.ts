@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,9 @@ export async function withFile<Result>(source: Readable | string, fn: (path: str
   }
 
   const folder = await mkdtemp(join(tmpdir(), 'landlord-import-'));
+  // a process that is told to exit meanwhile leaves no rows of a tenant behind
+  const onExit = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', onExit);
 
   try {
     const path = join(folder, 'tenant');
@@ -20,6 +23,7 @@ export async function withFile<Result>(source: Readable | string, fn: (path: str
 
     return await fn(path);
   } finally {
+    process.off('exit', onExit);
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -39,6 +39,9 @@ declare module 'hono' {
  *
  * Where nothing is served, it throws an `HTTPException` with the status and the headers of the answer. Its `cause` is the error with its `code`:
  * `InvalidHostError` (400), `UnknownHostError` or `TenantNotServedError` (404, or `notFoundStatus`), `DirectoryUnavailableError` (503).
+ *
+ * An error of this library that a route throws, and that is meant for the visitor, such as a `TenantOverloadedError` (503), has the `getResponse()` which Hono
+ * answers with. An error handler of your own calls it too.
  */
 export function tenantContext(options: TenantContextOptions = {}): MiddlewareHandler {
   // as a middleware it would answer no request
@@ -89,10 +92,5 @@ function requestOf(c: Context, options: TenantContextOptions): WebRequest {
 }
 
 function toException(error: HttpTenantError): HTTPException {
-  const res = new Response(error.message, {
-    status: error.status,
-    headers: { 'Content-Type': 'text/plain; charset=UTF-8', 'X-Content-Type-Options': 'nosniff', ...error.headers },
-  });
-
-  return new HTTPException(error.status as HTTPException['status'], { message: error.message, cause: error, res });
+  return new HTTPException(error.status as HTTPException['status'], { message: error.message, cause: error, res: error.getResponse() });
 }

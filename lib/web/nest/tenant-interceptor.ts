@@ -1,6 +1,6 @@
 import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
-import { Observable } from 'rxjs';
-import { TenantNotServedError } from '../../errors/index.js';
+import { catchError, Observable } from 'rxjs';
+import { HttpTenantError, TenantChangedError, TenantNotServedError } from '../../errors/index.js';
 import { leaveScope } from '../../orm/mikro-context.js';
 import type { Identification } from '../core/identification.js';
 import { identify } from '../core/identify.js';
@@ -28,7 +28,17 @@ export class TenantInterceptor implements NestInterceptor {
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const type: string = context.getType();
 
-    if (type === 'http' || type === 'graphql') {
+    if (type === 'http') {
+      return next.handle().pipe(
+        catchError((error: unknown) => {
+          setHeaders(context.switchToHttp().getResponse(), error);
+
+          throw error;
+        }),
+      );
+    }
+
+    if (type === 'graphql') {
       return next.handle();
     }
 
@@ -57,6 +67,13 @@ Inject(TENANTS_MODULE_OPTIONS)(TenantInterceptor, undefined, 0);
 
 function named(answer: Answer): NamedTenant | 'public' {
   return typeof answer === 'string' && answer !== 'public' ? { property: 'schemaName', value: answer } : answer;
+}
+
+/** Sets those of an error that answers a visitor, such as `Retry-After`: filters of Nest answer with its `statusCode`, and send no headers of it. */
+function setHeaders(res: { header(name: string, value: string): unknown }, error: unknown): void {
+  if (error instanceof HttpTenantError || error instanceof TenantChangedError) {
+    Object.entries(error.headers).forEach(([name, value]) => res.header(name, value));
+  }
 }
 
 /** The request that opened the socket. */

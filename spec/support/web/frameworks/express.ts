@@ -53,7 +53,14 @@ function appOf(
   const publicRouter = express.Router();
   publicRouter.get('/who', async (req, res) => void res.json(await who(orm, 'public', req)));
   const router = express.Router();
-  router.get('/who', async (req, res) => void res.json(await who(orm, 'tenant', req)));
+  router.get('/who', async (req, res, next) => {
+    try {
+      res.json(await who(orm, 'tenant', req));
+    } catch (error) {
+      // Express 4 waits for no promise
+      next(error);
+    }
+  });
   router.get('/scope', async (_req, res) => void res.json(await scopeHere()));
   router.post('/json', async (req, res) => void res.json(await answerTo(orm, req.body)));
   router.post('/form', async (req, res) => {
