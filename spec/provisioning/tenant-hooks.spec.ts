@@ -122,6 +122,22 @@ onDatabases('hooks', database => {
     expect((await orm.em.fork().findOneOrFail(Firm, { schemaName: 'global' })).note).to.equal('set by the hook');
   });
 
+  it('G4 J3 what the `em` of a hook persists in a transaction of its own is undone with that, as in a scope', async () => {
+    const write = async (em: HookEntityManager): Promise<void> => {
+      const undone = em.transactional(async () => {
+        em.persist(em.create(Note, { text: 'undone' }));
+        throw new Error('undo');
+      });
+      await undone.catch(() => undefined);
+      await em.persist(em.create(Note, { text: 'kept' })).flush();
+    };
+    act.afterCreate = ({ em }) => write(em);
+    await create('undoing');
+    await runInTenant('undoing', em => write(em));
+
+    expect(await notesOf('undoing')).to.deep.equal(['kept', 'kept']);
+  });
+
   it('J3 `currentTenant()` in a hook is the tenant that it is told of', async () => {
     const seen: unknown[] = [];
     const look =
@@ -447,16 +463,23 @@ onDatabases('hooks', database => {
       afterCommit: () => {
         throw new Error('nobody hears this');
       },
+      afterMigrate: () => {
+        throw new Error('nobody hears of the migration');
+      },
     };
+    const migrationsList: (typeof set)[number][] = [];
     const other = await openOrm(
       database,
-      { tenant: Firm, migrations: { migrationsList: [] }, hooks },
+      { tenant: Firm, migrations: { migrationsList }, hooks },
       { entities: [Firm, Note], logger: (message: string) => void logged.push(message), colors: false },
     );
     await refusal(tenants(other).create({ schemaName: 'told', domainUrl: 'told.example.com' }), 'HOOK_FAILED');
     expect(logged.join()).not.to.contain('hears this');
     await tenants(other).create({ schemaName: 'untold', domainUrl: 'untold.example.com' });
     expect(logged.filter(message => message.includes('nobody hears this'))).to.have.lengthOf(1);
+    migrationsList.push(sqlMigration('Shelf', 'create table shelf (id serial primary key)'));
+    expect((await tenants(other).migrate({ where: { schemaName: 'untold' } })).failed).to.deep.equal([]);
+    expect(logged.filter(message => message.includes('nobody hears of the migration'))).to.have.lengthOf(1);
     await tenants(other).drop('untold');
     await other.close();
   });
