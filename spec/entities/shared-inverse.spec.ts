@@ -66,9 +66,9 @@ onDatabases('the inverse side of a 1:1 on a shared entity', database => {
         em.clear();
 
         const merged = em.merge(Country, { id: 1, anthem: 1 } as never, { refresh: true });
-        expect(helper((merged as any).anthem).__schema, 'merged').to.equal(name);
+        expect(helper(merged.anthem).__schema, 'merged').to.equal(name);
         await em.populate(merged, ['anthem'] as never);
-        expect((merged as any).anthem.title).to.equal(`of ${name}`);
+        expect(merged.anthem.title).to.equal(`of ${name}`);
       });
     }
   });
