@@ -111,7 +111,7 @@ onDatabasesAndPooler('tenants that one transaction works for and changes', datab
     });
   }
 
-  for (const commit of ['commit', '/* why */ END;', 'commit and chain']) {
+  for (const commit of ['commit', '/* why */ END;', 'commit and chain', 'select 1; commit']) {
     it(`S12 what it wrote is not stored by SQL, if the tenant has lost its name meanwhile: ${commit}`, async () => {
       // there is nobody else beside one connection
       if (database.kind !== 'postgresql') {
