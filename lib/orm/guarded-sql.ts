@@ -1,4 +1,3 @@
-import type { EntityMetadata } from '@mikro-orm/core';
 import { forTenant } from '../connection/sql-target.js';
 import { currentUpsert } from '../entities/upserted-entities.js';
 import { guardKysely } from '../query/kysely-schemas.js';
@@ -12,7 +11,7 @@ import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { refuseForeignArguments } from './given-entities.js';
 import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
-import { callOnPath, refreshViewSql } from './tenant-routines.js';
+import { callInTenant, isOfTenants, refreshViewSql } from './tenant-routines.js';
 
 /** The methods of an EntityManager that run SQL or build queries of the user. All of them run for the EntityManager's own tenant. */
 export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
@@ -94,12 +93,19 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       return guardKysely(super.getKysely(...args), scopedEm(em), { rules, scope: rules.scope });
     }
 
+    // `withSessionContext` says on whose path its body is run
     override async callRoutine(...args: Args<'callRoutine'>) {
       const [routine, given] = args;
       const em = this.getContext(false);
-      const readsNoTenant = em.schema === undefined && !isTenantEntity(routine as Pick<EntityMetadata, 'schema'>);
+      const rules = TenantRules.of(this.config);
 
-      return readsNoTenant || !this.config.hasRoutine(routine) ? super.callRoutine(...args) : callOnPath(em, routine, given);
+      if (em.schema !== undefined) {
+        tenantSchema('Raw SQL', em.schema, rules.scope, rules);
+      }
+
+      return isOfTenants(routine) && this.config.hasRoutine(routine)
+        ? em.withSessionContext(em.getTransactionContext(), ctx => callInTenant(em, routine, { given, ctx }))
+        : super.callRoutine(...args);
     }
 
     // only some of MikroORM's EntityManagers have this method

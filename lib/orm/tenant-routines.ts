@@ -1,25 +1,24 @@
-import type { EntityMetadata, Routine } from '@mikro-orm/core';
+import type { EntityMetadata, Routine, Transaction } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 
-/**
- * Calls a database function or procedure. One with `schema: '*'` is called in the tenant's schema, any other in its own. PostgreSQL resolves
- * unqualified names in its body by the caller's `search_path`, so the call is sent like raw SQL of the EntityManager.
- *
- * Relies on `Connection.callRoutine`, which is internal to MikroORM 7, on it sending its SQL through `execute`, and on it reading only the
- * properties of the routine.
- */
-export async function callOnPath(em: SqlEntityManager, routine: Routine, args: unknown): Promise<unknown> {
-  const rules = TenantRules.of(em.config);
-  const own = isTenantEntity(routine as Pick<EntityMetadata, 'schema'>)
-    ? Object.create(routine, { schema: { value: tenantSchema(routine.name, em.schema, rules.scope, rules) } })
-    : routine;
-  const execute = (sql: string, params: unknown[], method: 'all'): Promise<unknown> => em.execute(sql, params, method);
-  const connection = Object.create(em.getConnection('write'), { execute: { value: execute } }) as ReturnType<typeof em.getConnection>;
+/** Whether the function or procedure is in each tenant's schema: one with `schema: '*'`. Any other is in its own. */
+export function isOfTenants(routine: Routine): boolean {
+  return isTenantEntity(routine as Pick<EntityMetadata, 'schema'>);
+}
 
-  return connection.callRoutine(own, args as never, em.getTransactionContext());
+/**
+ * Calls it in the schema of the EntityManager's tenant. MikroORM would write `*` as its schema.
+ *
+ * Relies on `Connection.callRoutine`, which is internal to MikroORM 7, and on it reading only the properties of the routine.
+ */
+export async function callInTenant(em: SqlEntityManager, routine: Routine, { given, ctx }: Call): Promise<unknown> {
+  const rules = TenantRules.of(em.config);
+  const own = Object.create(routine, { schema: { value: tenantSchema(routine.name, em.schema, rules.scope, rules) } }) as Routine;
+
+  return em.getConnection('write').callRoutine(own, given as never, ctx);
 }
 
 /** The SQL that refreshes a tenant's materialized view. MikroORM would write `*` as its schema. */
@@ -28,4 +27,10 @@ export function refreshViewSql(em: SqlEntityManager, meta: EntityMetadata, concu
   const schema = driver.getSchemaName(meta, em.schema === undefined ? {} : { schema: em.schema });
 
   return driver.getPlatform().getSchemaHelper()!.refreshMaterializedView(meta.tableName, schema, concurrently);
+}
+
+interface Call {
+  /** The arguments. */
+  readonly given: unknown;
+  readonly ctx: Transaction | undefined;
 }

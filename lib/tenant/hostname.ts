@@ -20,7 +20,7 @@ export function canonicalHostname(host: string, { stripWww }: { readonly stripWw
 
   const name = host.endsWith('.') ? host.slice(0, -1) : host;
 
-  // the conversion would remove a second dot from an IPv4 address
+  // the conversion would remove a second dot from an IPv4 address, also one before characters that it leaves out
   if (DOT_AT_END.test(name)) {
     return undefined;
   }
@@ -65,7 +65,7 @@ function canonicalIPv6(host: string): string | undefined {
 // eslint-disable-next-line no-control-regex -- this finds control characters
 const FORBIDDEN = /[\s\u0000-\u002c\u002f:-@[\\\]^`{|}~\u007f]/;
 
-const DOT_AT_END = /[.\u3002\uff0e\uff61]$/;
+const DOT_AT_END = /[.\u3002\uff0e\uff61]\p{Default_Ignorable_Code_Point}*$/u;
 
 // lower-case labels without Punycode. The last label is not a number, because the conversion reads a host that ends with one as an address
 const PLAIN = /^(?:(?!xn--)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?!xn--)[a-z](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;

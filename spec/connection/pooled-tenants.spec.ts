@@ -16,8 +16,9 @@ import { Gate } from '../support/assertions/gate.ts';
 import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { poolOf } from '../support/databases/sound-pool.ts';
-import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
+import { CreateNote, Note, openNoteOrm } from '../support/orm/note-orm.ts';
 import { openOrm, type SpecOrm } from '../support/orm/open-orm.ts';
+import { sqlMigration, type MigrationEntry } from '../support/orm/tenant-set.ts';
 
 class Town extends TenantMixin {}
 
@@ -45,10 +46,10 @@ onDatabases(
       await Promise.all(opened.splice(0).map(orm => orm.close()));
     });
 
-    const open = async (max: number, connections: ConnectionOptions = {}): Promise<SpecOrm> => {
+    const open = async (max: number, connections: ConnectionOptions = {}, migrationsList: MigrationEntry[] = []): Promise<SpecOrm> => {
       const orm = await openOrm(
         database,
-        { tenant: Town, connections, migrations: { migrationsList: [] } },
+        { tenant: Town, connections, migrations: { migrationsList } },
         { entities: [TownSchema, Note], pool: { min: 0, max } },
       );
       opened.push(orm);
@@ -241,6 +242,28 @@ onDatabases(
 
       expect(counts.slice(0, 3)).to.deep.equal([0, 1, 1]);
       expect(counts.at(-1)).to.be.greaterThan(counts.at(-2) as number);
+    });
+
+    it('P2 S23 a migration counts for its tenant, alone and in a message with others', async () => {
+      const orm = await open(1, { maxTenants: 1 }, [
+        { name: 'CreateNote', class: CreateNote },
+        sqlMigration('Shelf', 'create table shelf (id serial primary key)', 'drop table shelf'),
+      ]);
+      let opened = 0;
+      ((await orm.em.getConnection().getNativeClient()) as pg.Pool).on('connect', () => (opened += 1));
+
+      for (const names of [['t0'], ['t1'], ['t2', 't3']]) {
+        for (const direction of ['up', 'down'] as const) {
+          const { failed, migrated } = await tenants(orm).migrate({ only: names, direction });
+          expect([failed, migrated.length]).to.deep.equal([[], names.length]);
+        }
+
+        if (names[0] !== 't0') {
+          await until('it is replaced', async () => opened > 0 && (await poolOf(orm)).idleCount === 1);
+        }
+
+        opened = 0;
+      }
     });
 
     it("P2 S23 a report and the doctor's look at sequences count for each tenant whose tables they open", async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { canHaveTransaction, controlOf, mayWrite, schemasRenamedOrDropped } from '../../dist/connection/statement-kinds.js';
+import { canHaveTransaction, controlOf, mayWrite, schemasGranted, schemasRenamedOrDropped } from '../../dist/connection/statement-kinds.js';
 
 const WRITES = [
   'insert into "acme"."note" ("text") values (1)',
@@ -109,6 +109,8 @@ describe('What a statement does', () => {
           'rollback to s',
           'ROLLBACK WORK TO SAVEPOINT S ;',
           'rollback to savepoint "S"',
+          'rollback  to\n savepoint  "S"',
+          'abort\ntransaction  to s',
           'release savepoint s',
           'set local role x',
           'set transaction read only',
@@ -139,6 +141,8 @@ describe('What a statement does', () => {
       'rollback to s': { kind: 'rollback to', name: 's' },
       'ROLLBACK WORK TO SAVEPOINT S ;': { kind: 'rollback to', name: 's' },
       'rollback to savepoint "S"': { kind: 'rollback to', name: 'S' },
+      'rollback  to\n savepoint  "S"': { kind: 'rollback to', name: 'S' },
+      'abort\ntransaction  to s': { kind: 'rollback to', name: 's' },
       'release savepoint s': { kind: 'other' },
       'set local role x': { kind: 'other' },
       'set transaction read only': { kind: 'other' },
@@ -172,5 +176,16 @@ describe('What a statement does', () => {
         'drop table "acme"."note"',
       ].map(schemasRenamedOrDropped),
     ).to.deep.equal([['acme'], ['acme'], ['a"b'], ['bob', 'carol'], []]);
+  });
+
+  it('S12 to who may use or owns schemas is seen, in whatever statement', () => {
+    expect(
+      [
+        'grant usage on schema acme to x',
+        'REVOKE all\nON  SCHEMA "acme",bob , "a""b"\n, Carol FROM x',
+        'alter schema "acme" owner to x; grant create on schema bob to x',
+        'grant select on all tables in schema acme to x',
+      ].map(schemasGranted),
+    ).to.deep.equal([['acme'], ['acme', 'bob', 'a"b', 'carol'], ['acme', 'bob'], []]);
   });
 });

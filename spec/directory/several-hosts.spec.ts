@@ -234,6 +234,12 @@ onDatabases('tenants with several hosts', database => {
     });
   }
 
+  it('H15 T9 are told of another value that is taken as what it is', async () => {
+    const taking = new Firm({ schemaName: 'bob', domainUrl: 'free.example.com' });
+
+    expect(await refusal(orm.em.fork().persistAndFlush(taking))).to.include({ code: 'TENANT_ALREADY_EXISTS' });
+  });
+
   it('H15 may have their own `domainUrl` as a domain, and no `domainUrl` that is a domain of another', async () => {
     await add('bob', 'bob.example.com');
     const em = orm.em.fork();

@@ -1,5 +1,5 @@
 import { runInPublic, runInTenant, TenantMixin } from '@landlord/mikro-orm';
-import { defineEntity, p, type EntitySchema } from '@mikro-orm/core';
+import { defineEntity, helper, p, type EntitySchema } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
@@ -49,6 +49,27 @@ onDatabases('the inverse side of a 1:1 on a shared entity', database => {
       const [country] = await runInTenant(name, em => em.find(Country, {}, { populate: ['anthem'] as never }));
 
       expect(country.anthem.title).to.equal(`of ${name}`);
+    }
+  });
+
+  it('S6, R1 is each tenant’s own where the entity is filled again', async () => {
+    for (const name of ['acme', 'bob']) {
+      await runInTenant(name, async em => {
+        const country = await em.findOneOrFail(Country, 1);
+        await em.refresh(country, { populate: ['anthem'] as never });
+        expect(helper(country.anthem).__schema, 'read anew').to.equal(name);
+        em.clear();
+
+        const assigned = await em.findOneOrFail(Country, 1);
+        em.assign(assigned, { anthem: 1 } as never);
+        expect(helper(assigned.anthem).__schema, 'assigned').to.equal(name);
+        em.clear();
+
+        const merged = em.merge(Country, { id: 1, anthem: 1 } as never, { refresh: true });
+        expect(helper(merged.anthem).__schema, 'merged').to.equal(name);
+        await em.populate(merged, ['anthem'] as never);
+        expect(merged.anthem.title).to.equal(`of ${name}`);
+      });
     }
   });
 });

@@ -15,7 +15,7 @@ import {
   type TenantFailure,
   type TenantHooks,
 } from '@landlord/mikro-orm';
-import { defineEntity, p } from '@mikro-orm/core';
+import { defineEntity, p, RequestContext } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { setTimeout as delay } from 'node:timers/promises';
 import { failureOf } from '../support/assertions/failure.ts';
@@ -23,7 +23,7 @@ import { refusal } from '../support/assertions/refusal.ts';
 import { schemaNames } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { CreateNote, Note, openNoteOrm } from '../support/orm/note-orm.ts';
-import { openOrm, type SpecOrm } from '../support/orm/open-orm.ts';
+import { openBeside, openOrm, type SpecOrm } from '../support/orm/open-orm.ts';
 import { rolesOf } from '../support/orm/roles.ts';
 import { sqlMigration } from '../support/orm/tenant-set.ts';
 
@@ -120,6 +120,42 @@ onDatabases('hooks', database => {
 
     expect(await notesOf('global')).to.deep.equal(['by the global one', 'flushed']);
     expect((await orm.em.fork().findOneOrFail(Firm, { schemaName: 'global' })).note).to.equal('set by the hook');
+  });
+
+  it('J3 the global `em` of a hook is the tenant’s also where a context and a transaction of another ORM hide it', async () => {
+    // PGlite has no second connection for the other transaction
+    if (database.kind !== 'postgresql') {
+      return;
+    }
+
+    const second = await openBeside(database, orm, { contextName: 'other' });
+    const found: unknown[] = [];
+    act.afterCreate = ({ em }) =>
+      RequestContext.create(second.em, () =>
+        second.em.transactional(async () => {
+          found.push(orm.em.id === em.id, orm.em.isInTransaction(), await orm.em.count(Note));
+        }),
+      );
+    await create('hidden');
+    await second.close();
+
+    expect(found).to.deep.equal([true, true, 0]);
+  });
+
+  it('G4 J3 what the `em` of a hook persists in a transaction of its own is undone with that, as in a scope', async () => {
+    const write = async (em: HookEntityManager): Promise<void> => {
+      const undone = em.transactional(async () => {
+        em.persist(em.create(Note, { text: 'undone' }));
+        throw new Error('undo');
+      });
+      await undone.catch(() => undefined);
+      await em.persist(em.create(Note, { text: 'kept' })).flush();
+    };
+    act.afterCreate = ({ em }) => write(em);
+    await create('undoing');
+    await runInTenant('undoing', em => write(em));
+
+    expect(await notesOf('undoing')).to.deep.equal(['kept', 'kept']);
   });
 
   it('J3 `currentTenant()` in a hook is the tenant that it is told of', async () => {
@@ -447,17 +483,48 @@ onDatabases('hooks', database => {
       afterCommit: () => {
         throw new Error('nobody hears this');
       },
+      afterMigrate: () => {
+        throw new Error('nobody hears of the migration');
+      },
     };
+    const migrationsList: (typeof set)[number][] = [];
     const other = await openOrm(
       database,
-      { tenant: Firm, migrations: { migrationsList: [] }, hooks },
+      { tenant: Firm, migrations: { migrationsList }, hooks },
       { entities: [Firm, Note], logger: (message: string) => void logged.push(message), colors: false },
     );
     await refusal(tenants(other).create({ schemaName: 'told', domainUrl: 'told.example.com' }), 'HOOK_FAILED');
     expect(logged.join()).not.to.contain('hears this');
     await tenants(other).create({ schemaName: 'untold', domainUrl: 'untold.example.com' });
     expect(logged.filter(message => message.includes('nobody hears this'))).to.have.lengthOf(1);
+    migrationsList.push(sqlMigration('Shelf', 'create table shelf (id serial primary key)'));
+    expect((await tenants(other).migrate({ where: { schemaName: 'untold' } })).failed).to.deep.equal([]);
+    expect(logged.filter(message => message.includes('nobody hears of the migration'))).to.have.lengthOf(1);
+    migrationsList.push(sqlMigration('Broken', 'select of_the_caller'));
+    expect((await tenants(other).migrate({ where: { schemaName: 'untold' } })).failed).to.have.lengthOf(1);
+    expect(logged.filter(message => message.includes('of_the_caller') && !message.includes('[query]'))).to.deep.equal([]);
     await tenants(other).drop('untold');
+    await other.close();
+  });
+
+  it('J3 what onError itself throws is logged', async () => {
+    const logged: string[] = [];
+    const hooks: TenantHooks<any> = {
+      afterCommit: () => {
+        throw new Error('of afterCommit');
+      },
+      onError: () => {
+        throw new Error('of onError itself');
+      },
+    };
+    const other = await openOrm(
+      database,
+      { tenant: Firm, migrations: { migrationsList: [] }, hooks },
+      { entities: [Firm, Note], logger: (message: string) => void logged.push(message), colors: false },
+    );
+    await tenants(other).create({ schemaName: 'failing', domainUrl: 'failing.example.com' });
+    expect(logged.filter(message => message.includes('of onError itself'))).to.have.lengthOf(1);
+    await tenants(other).drop('failing');
     await other.close();
   });
 

@@ -57,6 +57,18 @@ const QUERIES: Readonly<Record<string, Query>> = {
       .selectFrom('author')
       .selectAll()
       .execute(),
+  'a CTE with one of its own, before a later one of the name of the table it reads': kysely =>
+    kysely
+      .with('first', query =>
+        query
+          .with('one', inner => inner.selectNoFrom(sql`1`.as('one')))
+          .selectFrom('book')
+          .select('title'),
+      )
+      .with('book', query => query.selectFrom('first').select('title'))
+      .selectFrom('book')
+      .selectAll()
+      .execute(),
   'a CTE with the name of an alias in it': kysely =>
     kysely
       .with('b', query => query.selectFrom('book as b').select('b.title'))
@@ -83,6 +95,21 @@ const QUERIES: Readonly<Record<string, Query>> = {
       .selectFrom('book' as never)
       .selectAll()
       .execute(),
+  'sql.table() that names a CTE': kysely =>
+    kysely
+      .with('author', query => query.selectFrom('book').select('title'))
+      .selectFrom(sql<{ title: string }>`(select title from ${sql.table('author')})`.as('found'))
+      .selectAll()
+      .execute(),
+  'sql.table() in a CTE that names one before it': kysely =>
+    kysely
+      .with('author', query => query.selectFrom('book').select('title'))
+      .with('last', () => sql<{ title: string }>`(select title from ${sql.table('author')})` as never)
+      .selectFrom('last' as never)
+      .selectAll()
+      .execute(),
+  'sql.table() beside one that no entity has': async kysely =>
+    (await sql`select title from ${sql.table('book')} where exists (select from ${sql.table('pg_namespace')})`.execute(kysely)).rows,
 };
 
 onDatabasesAndPooler('names in Kysely', database => {

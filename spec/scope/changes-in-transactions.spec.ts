@@ -111,6 +111,32 @@ onDatabasesAndPooler('tenants that one transaction works for and changes', datab
     });
   }
 
+  for (const commit of ['commit', '/* why */ END;', 'commit and chain', 'select 1; commit']) {
+    it(`S12 what it wrote is not stored by SQL, if the tenant has lost its name meanwhile: ${commit}`, async () => {
+      // there is nobody else beside one connection
+      if (database.kind !== 'postgresql') {
+        return;
+      }
+
+      const refused = runInTenant('acme', em =>
+        em.transactional(async tx => {
+          await tx.insert(Note, { text: 'lost' });
+          await database.query('alter schema "acme" rename to "former"');
+          await database.query('create schema "acme"; create table "acme"."note" ("text" text)');
+          await tx.execute(commit);
+        }),
+      );
+
+      try {
+        await refusal(refused, 'TENANT_CHANGED');
+        expect(await database.query('select * from "former"."note" union all select 1, "text" from "acme"."note"')).to.deep.equal([]);
+      } finally {
+        await database.query('drop schema if exists "acme" cascade');
+        await database.query('alter schema "former" rename to "acme"');
+      }
+    });
+  }
+
   it('S12, T17 one that is renamed in a savepoint that is rolled back', async () => {
     await inTransaction(async () => {
       await write('acme');

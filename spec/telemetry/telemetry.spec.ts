@@ -117,8 +117,10 @@ onDatabases('OpenTelemetry', database => {
 
     await runInTenant('acme', em =>
       em.transactional(async () => {
-        // a scope that is not inside of this one waits, and nothing may wait
-        expect((await telemetry.series()).get('landlord.scopes.active{kind=tenant}')).to.equal(1);
+        const now = await telemetry.series();
+        expect(now.get('landlord.scopes.active{kind=tenant}')).to.equal(1);
+        expect(now.get('landlord.limits.connections{state=used}')).to.equal(1);
+        expect(now.get('landlord.limits.connections{state=waiting}')).to.equal(0);
       }),
     );
     const series = await telemetry.series();
@@ -132,7 +134,8 @@ onDatabases('OpenTelemetry', database => {
     expect(series.get('landlord.scopes.active{kind=tenant}')).to.equal(0);
     expect(series.get('landlord.directory.entries{kind=tenant}')).to.be.above(0);
     expect(grown('landlord.directory.lookups{result=hit}')).to.be.above(0);
-    expect([...series.keys()]).to.include.members(['landlord.limits.connections{state=used}', 'landlord.limits.refusals{reason=queue}']);
+    expect(series.get('landlord.limits.connections{state=used}')).to.equal(0);
+    expect([...series.keys()]).to.include.members(['landlord.limits.refusals{reason=queue}', 'landlord.limits.refusals{reason=timeout}']);
   });
 
   it('J4 there are as many series and labels with many tenants as with ten, unless a label is asked for', async () => {

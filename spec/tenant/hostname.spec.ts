@@ -117,6 +117,8 @@ describe('canonicalHostname', () => {
     '[fe80::1%eth0]',
     '[]',
     'acme\u3002',
+    '\u2460.\u00ad',
+    '127.0.0.1\u3002\u200b\ufe00',
     'acme／path',
     'acme＼path',
     'acme？q',

@@ -86,7 +86,7 @@ export const CONNECTION_SEAMS = seamsOf('AbstractSqlConnection', '@mikro-orm/sql
     reads: [0, 1],
     by: 'callRoutine, em.execute and the driver',
     protects: "a tenant's function is called in its schema, and with its path, and a fragment of another tenant's is refused in raw SQL",
-    usedIn: ['orm/tenant-routines.ts', ...GUARD],
+    usedIn: GUARD,
   },
 });
 

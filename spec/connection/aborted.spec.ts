@@ -1,0 +1,70 @@
+import { runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
+import { raw } from '@mikro-orm/core';
+import { expect } from 'chai';
+import { Book } from '../../fixtures/entities/index.ts';
+import { failureOf } from '../support/assertions/failure.ts';
+import { until } from '../support/assertions/until.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { openTwins } from '../support/orm/twins.ts';
+
+interface Abort {
+  readonly signal: AbortSignal;
+  readonly inflightQueryAbortStrategy: 'cancel query' | 'kill session';
+}
+
+/** Statements that take a minute. */
+const SLOW: Readonly<Record<string, (em: TenantEntityManager, abort: Abort) => Promise<unknown>>> = {
+  'raw SQL': (em, abort) => em.execute('select title, pg_sleep(60) from book', [], abort),
+  'a read of entities': (em, abort) => em.find(Book, { [raw('pg_sleep(?)::text', [60])]: '' }, abort),
+  'a query': (em, abort) => {
+    const query = em.qb(Book).where({ [raw('pg_sleep(?)::text', [60])]: '' });
+    query.setAbortOptions(abort);
+
+    return query.getResultList();
+  },
+  'raw SQL in a transaction': (em, abort) => em.transactional(tx => tx.execute('select title, pg_sleep(60) from book', [], abort)),
+};
+
+onDatabases(
+  'a statement that is aborted',
+  database => {
+    let orm: LibraryOrm;
+
+    before(async () => {
+      // the server is told on a connection of its own
+      orm = await openTwins(database, { pool: { min: 0, max: 2 } });
+    });
+
+    const sleeping = async (): Promise<number> =>
+      (await database.query(`select from pg_stat_activity where state = 'active' and query like '%pg_sleep(%' and pid <> pg_backend_pid()`))
+        .length;
+
+    for (const [name, send] of Object.entries(SLOW)) {
+      for (const inflightQueryAbortStrategy of ['cancel query', 'kill session'] as const) {
+        it(`G4 N3 ends on the server, and leaves the connection to the next tenant: ${name}, ${inflightQueryAbortStrategy}`, async () => {
+          const { signal, abort } = controllerOf();
+          const failed = failureOf(runInTenant('acme', em => send(em, { signal, inflightQueryAbortStrategy })));
+          await until('it is under way', async () => (await sleeping()) === 1);
+          abort();
+          expect(String(await failed)).to.contain('aborted');
+          await until('it has ended', async () => (await sleeping()) === 0);
+
+          for (const tenant of ['bob', 'acme']) {
+            const [book] = await runInTenant(tenant, em => em.execute<{ title: string }[]>('select title from book where id = 1'));
+            expect(book?.title).to.equal(`${tenant} book 1`);
+          }
+          expect((await runInTenant('bob', em => em.findOneOrFail(Book, 1))).title).to.equal('bob book 1');
+          await orm.em.fork().execute('select 1');
+        });
+      }
+    }
+  },
+  ['postgresql'],
+);
+
+function controllerOf(): { readonly signal: AbortSignal; readonly abort: () => void } {
+  const controller = new AbortController();
+
+  return { signal: controller.signal, abort: () => controller.abort() };
+}
