@@ -202,14 +202,15 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
   private entityInUse(): EntityMetadata {
     const { meta, rawTableName } = this.mainAlias;
 
-    if (rawTableName === undefined || this.state.ctes.some(({ name }) => name === rawTableName)) {
-      return meta;
-    }
+    return (rawTableName === undefined ? undefined : this.tableInUse(rawTableName)) ?? meta;
+  }
 
+  /** The entity of a table that is named by its text. Undefined if none has it, or it is a CTE. */
+  tableInUse(table: string): EntityMetadata | undefined {
     // a bare name is found on the path, which `withSchema()` does not change
     const own = this.em === undefined ? this.ownTenant() : this.em.schema;
 
-    return entityOfTable(rawTableName, own, this.guard) ?? meta;
+    return this.state.ctes.some(({ name }) => name === table) ? undefined : entityOfTable(table, own, this.guard);
   }
 
   private refuseTenantWrites(entity: EntityMetadata): void {
