@@ -12,6 +12,7 @@ import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { refuseForeignEntities } from './foreign-entities.js';
 import { guardContextOf } from '../scope/guard-context.js';
+import { GUARDED } from '../scope/guarded-method.js';
 
 /**
  * Loading for entities that are already loaded. MikroORM queries by their keys, sometimes without their schema. An EntityManager of another
@@ -168,9 +169,6 @@ function isScalar(meta: EntityMetadata | undefined, [name = '', ...rest]: readon
 
   return property !== undefined && (property.kind === ReferenceKind.SCALAR || (rest.length > 0 && isScalar(property.targetMeta, rest)));
 }
-
-/** What a method of MikroORM's was, on the one in its place. */
-export const GUARDED = Symbol.for('@landlord/mikro-orm: guarded');
 
 type LoadArgs = [key: readonly [target: object, options?: SchemaOption | undefined, ...others: unknown[]], ...rest: unknown[]];
 

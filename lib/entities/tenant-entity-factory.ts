@@ -4,6 +4,7 @@ import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { mayHoldEntities, refuseForeignEntities } from './foreign-entities.js';
+import { schemaOfRemoved } from './removed-entities.js';
 import { refuseSchemaOfShared } from './schema-of-shared.js';
 
 /** Gives the entity factory of an EntityManager that EntityManager's tenant, as fast as `giveTenantTo` does. */
@@ -59,7 +60,8 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
 
     // A reference that is not merged belongs to no EntityManager, and the factory that makes it for `ref()` is nobody's. Any other one
     // belongs to the EntityManager, whose identity map must not hold another tenant's entities.
-    const schema = options.merge === false ? (schemaHere(this.owner, entityName) ?? this.owner.schema) : this.owner.schema;
+    const schema =
+      options.merge === false ? (schemaHere(this.owner, entityName) ?? this.owner.schema) : (this.owner.schema ?? schemaOfRemoved());
     refuseForeignKey(this.owner, { entityName, id, schema });
 
     const given = schema === undefined ? options : { ...options, schema };

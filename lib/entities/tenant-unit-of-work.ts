@@ -17,6 +17,7 @@ import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { foreignSchema } from './relations.js';
+import { removeOfTenant, schemaOfRemoved } from './removed-entities.js';
 
 /**
  * Gives the unit of work of an EntityManager that EntityManager's tenant. Must be called before it has entities.
@@ -36,6 +37,7 @@ export function giveTenantTo(unitOfWork: UnitOfWork, owner: Owner): void {
   uow.getByKey = own.getByKey;
   uow.cascade = own.cascade;
   uow.fixMissingReference = own.fixMissingReference;
+  uow.unsetIdentity = own.unsetIdentity;
   /* oxlint-enable typescript/unbound-method */
 }
 
@@ -151,6 +153,22 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
 
     super.fixMissingReference(entity, property, ...rest);
   }
+
+  override unsetIdentity(entity: Args<'unsetIdentity'>[0], ...rest: Others<Args<'unsetIdentity'>, 1>): void {
+    const { schema: own } = this.owner;
+    const { __meta: meta, __schema: schema } = helper(entity);
+
+    if (schema === undefined || !isTenantEntity(meta.root)) {
+      super.unsetIdentity(entity, ...rest);
+    } else if (
+      (schemaOfRemoved() ?? schema) === schema &&
+      (own === undefined || own === schema || this.getIdentityMap().getByEntity(entity) !== undefined)
+    ) {
+      removeOfTenant(entity, schema, this.getIdentityMap(), () => super.unsetIdentity(entity, ...rest));
+    }
+
+    // all others are removed in a scope within this one's transaction, or have in their key the one of what is removed
+  }
 }
 
 /** The schema that entities of this name are under. */
@@ -249,4 +267,5 @@ interface OverriddenMethods {
   merge(...args: Parameters<UnitOfWork['merge']>): void;
   persist(...args: Parameters<UnitOfWork['persist']>): void;
   register(...args: Parameters<UnitOfWork['register']>): ReturnType<UnitOfWork['register']>;
+  unsetIdentity(entity: object): void;
 }

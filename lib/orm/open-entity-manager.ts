@@ -47,6 +47,7 @@ interface OverriddenMethods {
   setFilterParams(...args: Parameters<Mikro['setFilterParams']>): ReturnType<Mikro['setFilterParams']>;
   storeCache(...args: Parameters<Mikro['storeCache']>): ReturnType<Mikro['storeCache']>;
   stream(...args: Parameters<Mikro['stream']>): ReturnType<Mikro['stream']>;
+  transactional(...args: Parameters<Mikro['transactional']>): ReturnType<Mikro['transactional']>;
   tryCache(...args: Parameters<Mikro['tryCache']>): ReturnType<Mikro['tryCache']>;
   upsert(...args: Parameters<Mikro['upsert']>): ReturnType<Mikro['upsert']>;
   upsertMany(...args: Parameters<Mikro['upsertMany']>): ReturnType<Mikro['upsertMany']>;

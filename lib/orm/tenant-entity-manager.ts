@@ -135,6 +135,11 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
       return fork;
     }
 
+    // MikroORM writes into the options which transaction they were used in first, and would begin the next one in that, whosever it is
+    override transactional(...[work, options, ...rest]: Args<'transactional'>) {
+      return super.transactional(work, { ...options }, ...rest);
+    }
+
     override async flush(...args: Args<'flush'>) {
       try {
         const rules = TenantRules.of(this.config);

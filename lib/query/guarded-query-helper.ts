@@ -25,7 +25,7 @@ export class GuardedQueryHelper extends QueryBuilderHelper {
     const meta = joinedMeta(join, guard.rules);
 
     if (meta?.schema === undefined) {
-      return super.createJoinExpression(...args);
+      return super.createJoinExpression(this.withNamedTable(join), joins, schema, override, ...rest);
     }
 
     const resolved = isTenantEntity(meta) ? resolve(guard, meta, schemaOfJoin(join, [override, schema], guard)) : meta.schema;
@@ -33,6 +33,20 @@ export class GuardedQueryHelper extends QueryBuilderHelper {
     const qualified = { ...join, table: `${resolved}.${meta.tableName}`, schema: DEFAULT_SCHEMA };
 
     return super.createJoinExpression(qualified, joins, schema, override, ...rest);
+  }
+
+  // MikroORM joins what `sql.ref()` names as a table of that name, and leaves the default schema out
+  private withNamedTable(join: Args<'createJoinExpression'>[0]): Args<'createJoinExpression'>[0] {
+    const { schema, subquery, table } = join as Join;
+
+    if (subquery !== undefined || table === undefined) {
+      return join;
+    }
+
+    const named = schema === undefined || schema === '*' ? table : `${schema}.${table}`;
+    this.query.tableInUse(named);
+
+    return schema === DEFAULT_SCHEMA ? { ...join, table: named } : join;
   }
 }
 
@@ -107,11 +121,13 @@ export interface HelpedQuery {
 interface GuardedQuery {
   readonly guard: GuardContext;
   schemaOfFormula(meta: EntityMetadata, given: string | undefined): string | undefined;
+  tableInUse(name: string): EntityMetadata | undefined;
 }
 
 export interface Join {
   readonly path?: string;
   readonly prop: Pick<EntityProperty, 'pivotEntity' | 'targetMeta'>;
   readonly schema?: string;
+  readonly subquery?: unknown;
   readonly table: string;
 }

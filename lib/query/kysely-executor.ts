@@ -48,6 +48,10 @@ function guardExecutor(executor: KyselyExecutor, guard: KyselyGuard): KyselyExec
         return (node: object, queryId: object) => guard.transform(node, queryId, given => call(given, queryId) as object);
       }
 
+      if (key === 'compileQuery') {
+        return (...args: unknown[]) => guard.compiled(call(...args) as CompiledQuery);
+      }
+
       if (key === 'executeQuery') {
         return (query: CompiledQuery, ...rest: unknown[]) => {
           guard.check(query.queryId);
@@ -78,6 +82,9 @@ export interface KyselyGuard {
   /** Transforms a query as it was built; `plugins` does what the plugins of the instance do. */
   transform(node: object, queryId: object, plugins: (node: object) => object): object;
 
+  /** Is shown each query that has become text. MikroORM's `raw()` makes its fragment of a query of the text and the parameters. */
+  compiled(query: CompiledQuery): CompiledQuery;
+
   /** Throws unless a query that is compiled may be run by this instance. */
   check(queryId: object): void;
 
@@ -91,7 +98,9 @@ interface TakenPlugin extends Plugin {
   readonly executor: KyselyExecutor;
 }
 
-interface CompiledQuery {
+/** What is read of a query that is compiled. */
+export interface CompiledQuery {
+  readonly parameters: readonly unknown[];
   readonly queryId: object;
 }
 

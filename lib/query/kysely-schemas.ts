@@ -5,7 +5,7 @@ import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { builtQuery, setTenantsOfQuery } from '../connection/built-queries.js';
 import { forTenant } from '../connection/sql-target.js';
 import { CrossTenantError } from '../errors/index.js';
-import { refuseTenants } from '../scope/carried-tenants.js';
+import { carryInParams, refuseTenants } from '../scope/carried-tenants.js';
 import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
 import { withScope } from '../scope/scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
@@ -77,6 +77,11 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
       setTenantsOfNode(qualified, tenants);
 
       return qualified;
+    },
+    compiled: query => {
+      carryInParams(query.parameters, builtQuery(query.queryId)?.tenants ?? NO_NAMES);
+
+      return query;
     },
     check: queryId => refuseTenants(builtQuery(queryId)?.tenants ?? NO_NAMES, schemaOfScope(guard) ?? own),
     run,

@@ -8,7 +8,7 @@ import { tenantOfEm } from '../scope/tenant-of-em.js';
 import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
-import { CARRIED, carry, carryInFragment } from '../scope/carried-tenants.js';
+import { CARRIED, carry, carryInFragment, carryInFragments, carryInParams } from '../scope/carried-tenants.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { entityOfTable } from './named-tables.js';
 import { createHelper, guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
@@ -41,10 +41,17 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
     return carryInFragment(super.toRaw(...args), this[CARRIED]);
   }
 
+  // `raw()` of a query asks for this
   override toQuery(...args: Args<'toQuery'>): Result<'toQuery'> {
     this.refuseTaken();
+    const query = super.toQuery(...args);
 
-    return super.toQuery(...args);
+    // what is sent at once is given to nobody
+    if (sent !== this) {
+      carryInParams(query.params, this[CARRIED]);
+    }
+
+    return query;
   }
 
   override getSchema(alias: Args<'getSchema'>[0], ...rest: Others<Args<'getSchema'>, 1>): string | undefined {
@@ -100,7 +107,7 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
       const isAtHome = tenant === scope && isInnermost(scope, rules.config);
       const done =
         isAtHome && this.type !== QueryType.UPDATE
-          ? super.execute(method, options, ...rest)
+          ? this.sendAtHome([method, options, ...rest])
           : withScope(scope, () => forTenant(rules, tenant, () => this.send([method, options, ...rest])));
 
       // no other error is explained
@@ -163,6 +170,16 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
     return this.em === undefined && scope?.kind === 'tenant' ? scope.schemaName : undefined;
   }
 
+  private sendAtHome(args: Args<'execute'>): Promise<unknown> {
+    const outer = nowSending(this);
+
+    try {
+      return super.execute(...args);
+    } finally {
+      sent = outer;
+    }
+  }
+
   private send(args: Args<'execute'>): Promise<unknown> {
     return this.type === QueryType.UPDATE && this.writesTenants() ? this.updateTenants(args) : super.execute(...args);
   }
@@ -185,14 +202,15 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
   private entityInUse(): EntityMetadata {
     const { meta, rawTableName } = this.mainAlias;
 
-    if (rawTableName === undefined || this.state.ctes.some(({ name }) => name === rawTableName)) {
-      return meta;
-    }
+    return (rawTableName === undefined ? undefined : this.tableInUse(rawTableName)) ?? meta;
+  }
 
+  /** The entity of a table that is named by its text. Undefined if none has it, or it is a CTE. */
+  tableInUse(table: string): EntityMetadata | undefined {
     // a bare name is found on the path, which `withSchema()` does not change
     const own = this.em === undefined ? this.ownTenant() : this.em.schema;
 
-    return entityOfTable(rawTableName, own, this.guard) ?? meta;
+    return this.state.ctes.some(({ name }) => name === table) ? undefined : entityOfTable(table, own, this.guard);
   }
 
   private refuseTenantWrites(entity: EntityMetadata): void {
@@ -210,7 +228,18 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
   }
 }
 
+carryInFragments();
 takeQueries(TenantQueryBuilder.prototype, (query: TenantQueryBuilder, given) => query.take(given));
+
+/** The query whose text MikroORM is making to send it. No work is interleaved with that. */
+let sent: object | undefined;
+
+function nowSending(query: object): object | undefined {
+  const outer = sent;
+  sent = query;
+
+  return outer;
+}
 
 /** A query as MikroORM's driver makes it. Undefined if it is made of something else by now. */
 export function createTenantQuery(...args: ConstructorParameters<typeof QueryBuilder>): TenantQueryBuilder | undefined {

@@ -1,5 +1,6 @@
 import { isRaw, RawQueryFragment, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
+import { GUARDED } from './guarded-method.js';
 import { anyWithin } from './plain-values.js';
 
 /**
@@ -82,6 +83,32 @@ export function carryInFragment(fragment: RawQueryFragment, tenants: readonly st
   return tenants.length === 0 ? fragment : new CarryingFragment(fragment.sql, fragment.params, tenants);
 }
 
+/**
+ * Writes down of the parameters of a query that has become text for which tenants it was built. MikroORM's `raw()` makes its fragment of a query
+ * of the text and just these parameters.
+ */
+export function carryInParams(params: readonly unknown[], tenants: readonly string[]): void {
+  if (tenants.length > 0) {
+    ofParams.set(params, tenants);
+  }
+}
+
+/** Makes fragments with an alias carry what those without it do. MikroORM's `as` copies the parameters into a fragment of its own. */
+export function carryInFragments(): void {
+  const { prototype } = RawQueryFragment;
+  const own = Object.getOwnPropertyDescriptor(prototype, 'as')?.value as RawQueryFragment['as'] | undefined;
+
+  // where there is none, no ORM starts
+  if (own === undefined || GUARDED in own) {
+    return;
+  }
+
+  const keeping = function (this: RawQueryFragment, ...args: Parameters<RawQueryFragment['as']>): RawQueryFragment {
+    return carryInFragment(own.apply(this, args), (this as Carrier)[CARRIED] ?? ofParams.get(this.params) ?? NONE);
+  };
+  prototype.as = Object.assign(keeping, { [GUARDED]: own });
+}
+
 class CarryingFragment extends RawQueryFragment {
   readonly #tenants: readonly string[];
 
@@ -92,10 +119,6 @@ class CarryingFragment extends RawQueryFragment {
 
   get [CARRIED](): readonly string[] {
     return this.#tenants;
-  }
-
-  override as(...args: Parameters<RawQueryFragment['as']>): RawQueryFragment {
-    return carryInFragment(super.as(...args), this.#tenants);
   }
 }
 
@@ -123,6 +146,7 @@ function collect(given: unknown, found: Found): void {
     (value as Carrier)[CARRIED]?.forEach(tenant => found.tenants.add(tenant));
 
     if (isRaw(value)) {
+      ofParams.get(value.params)?.forEach(tenant => found.tenants.add(tenant));
       value.params.forEach(param => collect(param, found));
     }
   }
@@ -134,6 +158,9 @@ function isCarrier(leaf: object): boolean {
 }
 
 const NONE: readonly string[] = [];
+
+/** Said beside the parameters: they are compared as values, and are what the database is given. */
+const ofParams = new WeakMap<readonly unknown[], readonly string[]>();
 
 interface Found {
   readonly tenants: Set<string>;

@@ -48,6 +48,7 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
         setFilterParams: ['none', {}],
         storeCache: [false, { key: 'books' }, []],
         stream: [Book],
+        transactional: [async () => undefined],
         tryCache: [Book, false, ['em.find']],
         upsert: [Book, {}],
         upsertMany: [Book, []],

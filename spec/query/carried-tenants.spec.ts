@@ -1,6 +1,6 @@
 import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { raw, sql } from '@mikro-orm/core';
-import type { NativeQueryBuilder, QueryBuilder } from '@mikro-orm/sql';
+import { raw as rawOf, type NativeQueryBuilder, type QueryBuilder } from '@mikro-orm/sql';
 import { expect } from 'chai';
 import { Author, Book, Genre, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
@@ -20,6 +20,12 @@ const FORMS: Readonly<Record<string, (query: Ids, em: TenantEntityManager) => an
   'a fragment': query => query.toRaw(),
   'a fragment with an alias': query => query.toRaw().as('y'),
   'a fragment of a native query': query => query.getNativeQuery().toRaw(),
+  'a fragment that raw() makes': query => rawOf(query),
+  'a fragment that raw() makes, with an alias': query => rawOf(query).as('y'),
+  'a fragment that raw() makes of a union': query => rawOf(query.unionAll(query.clone())),
+  'a fragment that raw() makes of a query of Kysely': (query, em) => rawOf(kyselyOf(query, em)),
+  'a fragment that raw() makes of a query of Kysely, with an alias': (query, em) => rawOf(kyselyOf(query, em)).as('y'),
+  'a fragment of its text and its parameters': query => raw(query.getQuery(), query.getParams() as unknown[]),
   'a fragment in another': query => raw('(?)', [query.toRaw()]),
   'a fragment in a template': query => sql`(${query.toRaw()})`,
   'a union': query => query.unionAll(query.clone()),
@@ -379,6 +385,14 @@ onDatabasesAndPooler('queries made for one tenant', database => {
         : {};
   }
 });
+
+/** One of the same, by the same EntityManager. */
+function kyselyOf(query: Ids, em: TenantEntityManager): any {
+  const db = em.getKysely<any>();
+  const { schema } = query.state;
+
+  return (schema === undefined ? db : db.withSchema(schema)).selectFrom('author').select('id');
+}
 
 function native(em: TenantEntityManager): NativeQueryBuilder {
   return (em.getPlatform() as unknown as { createNativeQueryBuilder(): NativeQueryBuilder }).createNativeQueryBuilder();

@@ -1,5 +1,5 @@
 import { runInPublic, runInTenant, TenantMixin, type TenantEntityManager } from '@landlord/mikro-orm';
-import { defineEntity, p } from '@mikro-orm/core';
+import { defineEntity, p, raw, sql } from '@mikro-orm/core';
 import { expect } from 'chai';
 import type { Kysely } from 'kysely';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
@@ -20,6 +20,8 @@ const WAYS: Readonly<Record<string, (table: string, em: TenantEntityManager) => 
       .qb(table as never, 'x')
       .select('text' as never)
       .execute(),
+  'a join': (table, em) => joined(table, undefined, em),
+  'a join that names the schema': (table, em) => joined(String(table.split('.').at(-1)), table.split('.').at(-2), em),
   Kysely: (table, em) => (em.getKysely() as unknown as Kysely<Record<string, { text: string }>>).selectFrom(table).select('text').execute(),
 };
 
@@ -72,3 +74,11 @@ onDatabasesAndPooler('a table name that tenants have, and shared schemas too', d
     });
   });
 });
+
+async function joined(table: string, schema: string | undefined, em: TenantEntityManager): Promise<{ text: string }[]> {
+  return em
+    .qb(ArchivedNote, 'a')
+    .select(raw('x.text'))
+    .innerJoin(sql.ref(table), 'x', { 'x.id': 1 } as never, schema)
+    .execute();
+}

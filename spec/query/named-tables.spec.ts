@@ -1,10 +1,13 @@
 import { runInPublic, runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
+import { raw, sql } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { Author } from '../../fixtures/entities/index.ts';
+import { Author, Genre } from '../../fixtures/entities/index.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { everyRowOfTwins, openTwins } from '../support/orm/twins.ts';
+
+const AT_ONE = { 'x.id': 1 } as never;
 
 type Use = (em: TenantEntityManager, table: string) => Promise<unknown>;
 
@@ -36,6 +39,16 @@ const USES: Readonly<Record<string, Use>> = {
     em
       .qb(Author, 'a')
       .with('c', em.qb(table as never, 'x').select('id' as never))
+      .execute(),
+  'a join': (em, table) => em.qb(Genre, 'g').select('g.id').leftJoin(sql.ref(table), 'x', AT_ONE).execute(),
+  'a join, counted': (em, table) => em.qb(Genre, 'g').innerJoin(sql.ref(table), 'x', AT_ONE).getCount(),
+  'a join in an update': (em, table) =>
+    em.qb(Genre, 'g').update({ name: 'stolen' }).leftJoin(sql.ref(table), 'x', AT_ONE).where({ id: 1 }).execute(),
+  'a join that names the schema': (em, table) =>
+    em
+      .qb(Genre, 'g')
+      .select('g.id')
+      .leftJoin(sql.ref(table.split('.').at(-1) as string), 'x', AT_ONE, table.split('.').at(-2))
       .execute(),
   toRaw: async (em, table) => em.qb(table as never, 'x').toRaw(),
 };
@@ -105,6 +118,27 @@ onDatabases('a table that a query builder names by its text', database => {
           .execute(),
       ),
     ).to.deep.equal([{ name: 'crime' }]);
+  });
+
+  it('law 2 a join by name is served where it is the own tenant’s, or shared, or a CTE', async () => {
+    const read = (em: TenantEntityManager, table: string): Promise<unknown> =>
+      em
+        .qb(Genre, 'g')
+        .with('tag', em.qb(Genre, 'c').select(['id', 'name']))
+        .select(raw('x.name'))
+        .innerJoin(sql.ref(table), 'x', AT_ONE)
+        .execute();
+
+    for (const table of ['author', 'acme.author']) {
+      expect(await runInTenant('acme', em => read(em, table))).to.deep.equal([{ name: 'acme author 1' }]);
+    }
+
+    expect(await runInPublic(em => read(em, 'acme.author'))).to.deep.equal([{ name: 'acme author 1' }]);
+
+    for (const table of ['genre', 'public.genre', 'tag']) {
+      expect(await runInTenant('acme', em => read(em, table))).to.deep.equal([{ name: 'crime' }]);
+      expect(await runInPublic(em => read(em, table))).to.deep.equal([{ name: 'crime' }]);
+    }
   });
 
   it('T15 the tenants’ own table is not written past the unit of work, and a shared one is not truncated', async () => {

@@ -1,8 +1,9 @@
 import { runInPublic, runInTenant } from '@landlord/mikro-orm';
 import { TransactionPropagation } from '@mikro-orm/core';
 import { expect } from 'chai';
+import { AsyncResource } from 'node:async_hooks';
 import { Book, Genre, Tag } from '../../fixtures/entities/index.ts';
-import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { onDatabases, onDatabasesAndPooler } from '../support/databases/database.ts';
 import { newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { openTwins } from '../support/orm/twins.ts';
 import { refusal } from '../support/assertions/refusal.ts';
@@ -123,6 +124,32 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
     }
   });
 
+  it('S10, S11 options that are made once begin each tenant’s transaction for itself, whichever they were used in before', async () => {
+    const options = {};
+
+    for (const [name, tags] of [
+      ['acme', []],
+      ['bob', [{ id: 302 }]],
+    ] as const) {
+      await runInTenant(name, async em => {
+        const failure = failureOf(
+          em.transactional(async () => {
+            await orm.em.transactional(tx => tx.insert(Tag, { id: 302, name: 'nested' }), options);
+            throw new Error('undone');
+          }),
+        );
+        expect(String(await failure)).to.equal('Error: undone');
+        await em.transactional(tx => tx.insert(Tag, { id: 302, name: 'alone' }), options);
+      });
+
+      expect(await database.query(`select id from bob.tag where id = 302`), name).to.deep.equal(tags);
+    }
+
+    expect(options).to.deep.equal({});
+    await database.query('delete from acme.tag where id = 302');
+    await database.query('delete from bob.tag where id = 302');
+  });
+
   it('S11 `em.begin()` and `em.commit()` in a scope are of its tenant, with scopes entered between them', async () => {
     await runInTenant('acme', async em => {
       await em.begin();
@@ -164,3 +191,29 @@ onDatabasesAndPooler('scopes and transactions, on a pool of one', database => {
 
 // qualified and quoted, so that the guard sends it unchanged in a scope too
 const PATH = `select pg_catalog.current_setting('search_path') as "path"`;
+
+onDatabases(
+  'transactions of two tenants at once',
+  database => {
+    it('S10, S11 options that are made once never begin the one’s transaction in the other’s', async () => {
+      const orm = await openTwins(database);
+      const options = {};
+
+      const failure = runInTenant('acme', em =>
+        em.transactional(async () => {
+          await orm.em.transactional(tx => tx.insert(Tag, { id: 302, name: 'nested' }), options);
+          await runAlone(() => runInTenant('bob', bob => bob.transactional(tx => tx.insert(Tag, { id: 302, name: 'of bob' }), options)));
+          throw new Error('undone');
+        }),
+      );
+
+      expect(String(await failureOf(failure))).to.equal('Error: undone');
+      expect(await database.query(`select name from bob.tag where id = 302`)).to.deep.equal([{ name: 'of bob' }]);
+      expect(await database.query(`select name from acme.tag where id = 302`)).to.deep.equal([]);
+    });
+  },
+  ['postgresql'],
+);
+
+/** As another request would, in no scope and no transaction. */
+const runAlone = AsyncResource.bind((work: () => Promise<unknown>) => work());

@@ -1,7 +1,7 @@
 import { hash as hashText } from 'node:crypto';
 import { EventManager, Reference } from '@mikro-orm/core';
 import { Kysely } from '@mikro-orm/postgresql';
-import { GUARDED } from '../../entities/lazy-loading.js';
+import { GUARDED } from '../../scope/guarded-method.js';
 import { KNOWN_CODE } from './known-hashes.js';
 import { ownersOf, poolOwnersOf, type AnyDriver } from './owners.js';
 import type { ProbeWorld } from './probe-world.js';

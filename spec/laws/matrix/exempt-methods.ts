@@ -155,6 +155,8 @@ export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, rea
       'schemaOfFormula',
       'schemaOfDriverQuery',
       'send',
+      'sendAtHome',
+      'tableInUse',
       'take',
       'tenantOfSql',
       'transferConditionsForOrderByJoins',

@@ -37,6 +37,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'database/change-trigger.ts': ['schemaName'],
     'database/tenant-database.ts': ['onEnd'],
     'entities/flush-guard.ts': ['flushGuard'],
+    'entities/removed-entities.ts': ['(computed)'],
     'entities/tenant-entity-factory.ts': ['boundScope', 'config', 'owner', 'schema'],
     'entities/tenant-unit-of-work.ts': ['boundScope', 'config', 'find', 'getMetadata', 'owner', 'schema'],
     'directory/lookups.ts': ['askedAt', 'changed', 'limit'],

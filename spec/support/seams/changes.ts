@@ -5,6 +5,7 @@ import {
   EntityManager,
   EntityMetadata,
   QueryHelper,
+  RawQueryFragment,
   RequestContext,
   TransactionContext,
   Utils,
@@ -13,7 +14,7 @@ import { DataloaderUtils } from '@mikro-orm/core/dataloader';
 import { Migration, Migrator } from '@mikro-orm/migrations';
 import { AbstractSqlDriver, AbstractSqlPlatform, DatabaseSchema, Kysely, QueryBuilder, SqlSchemaGenerator } from '@mikro-orm/sql';
 import { createRequire } from 'node:module';
-import { GUARDED } from '../../../dist/entities/lazy-loading.js';
+import { GUARDED } from '../../../dist/scope/guarded-method.js';
 import { ProbeClient } from '../../../dist/orm/seams/probe-database.js';
 import { all, define, ignoreReplacement, rename, replace, shifted, shiftReplacement, unshifted, type Open } from './breakages.ts';
 
@@ -72,6 +73,7 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
   'Kysely.withPlugin': [{ how: 'without effect', make: () => define(Kysely.prototype, 'withPlugin', { value: itself, writable: true }) }],
   // a proxy answers for these, so that they are changed in the sources
   'KyselyExecutor.transformQuery': [],
+  'KyselyExecutor.compileQuery': [],
   'KyselyExecutor.executeQuery': [],
   'KyselyExecutor.withPlugin': [{ how: NOT_CALLED, make: () => pluginsPastExecutor() }],
   'Query.context': [
@@ -144,6 +146,9 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
   ],
   'Collection.matching': [
     { how: 'as it was', make: () => replace(Collection.prototype, 'matching', stock(Collection.prototype, 'matching')) },
+  ],
+  'RawQueryFragment.as': [
+    { how: 'as it was', make: () => replace(RawQueryFragment.prototype, 'as', stock(RawQueryFragment.prototype, 'as')) },
   ],
   'EntityManager.getEntityLoader': [{ how: NOT_CALLED, make: () => batchesBy(em => EntityManager.prototype.getEntityLoader.call(em)) }],
   'EntityLoader.findChildrenFromPivotTable': [0, 2].map(place => ({

@@ -24,6 +24,10 @@ export const RENAMES: Readonly<Record<string, readonly Rewrite[]>> = {
     { files: '/kysely/dist/', from: 'executor\\.transformQuery\\(', to: 'executor.transformNode(' },
     { files: '/query-executor-base\\.js', from: '^ {4}transformQuery\\(', to: '    transformNode(' },
   ],
+  'KyselyExecutor.compileQuery': [
+    { files: '/kysely/dist/', from: '(#props\\.|\\b)executor\\.compileQuery\\(', to: '$1executor.compileNode(' },
+    { files: '/default-query-executor\\.js', from: '^ {4}compileQuery\\(', to: '    compileNode(' },
+  ],
   'KyselyExecutor.executeQuery': [
     { files: '/kysely/dist/', from: 'executor\\.executeQuery\\(', to: 'executor.runQuery(' },
     { files: '/query-executor-base\\.js', from: 'async executeQuery\\(compiledQuery', to: 'async runQuery(compiledQuery' },

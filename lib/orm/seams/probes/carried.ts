@@ -1,3 +1,4 @@
+import { raw } from '@mikro-orm/postgresql';
 import { refuses, type Probe } from '../probe.js';
 import { OTHER, OWN, type ProbeEm, type ProbeWorld } from '../probe-world.js';
 
@@ -45,6 +46,17 @@ export const CARRIED_PROBES: readonly Probe[] = [
       const fragment = foreignQuery(world).toRaw();
       refusesCarried(world, fragment, [(own, foreign) => own.select(foreign), (own, foreign) => own.update({ name: foreign })]);
       refusesCarried(world, fragment.as('x'), [(own, foreign) => own.select(foreign)]);
+    },
+  },
+  {
+    shows: ['QueryBuilder.toQuery', 'RawQueryFragment.as', 'KyselyExecutor.compileQuery'],
+    run: world => {
+      const kysely = world.as(OTHER, em => em.getKysely().selectFrom('probe_author').select('id'));
+
+      for (const fragment of [raw(foreignQuery(world)), raw(kysely)]) {
+        refusesCarried(world, fragment, [(own, foreign) => own.where({ id: { $in: foreign } })]);
+        refusesCarried(world, fragment.as('x'), [(own, foreign) => own.select(foreign)]);
+      }
     },
   },
   {

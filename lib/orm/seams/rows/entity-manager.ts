@@ -42,6 +42,12 @@ export const ENTITY_MANAGER_SEAMS = seamsOf('EntityManager', '@mikro-orm/core', 
     protects: 'raw SQL in a flush is run with the path of its own tenant',
     usedIn: SCOPED,
   },
+  transactional: {
+    use: 'override',
+    arity: 1,
+    protects: "options that are made once never name the transaction that used them first, which may be another tenant's",
+    usedIn: SCOPED,
+  },
   stream: { use: 'override', arity: 1, protects: 'a stream that is read later reads the tenant that it was opened for', usedIn: SQL },
   withSessionContext: {
     use: 'override',

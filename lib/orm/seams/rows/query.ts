@@ -64,7 +64,7 @@ export const QUERY_BUILDER_SEAMS = seamsOf('QueryBuilder', '@mikro-orm/sql', {
   insert: { use: 'override', arity: 1, reads: [0], protects: FOREIGN, usedIn: TAKING },
   merge: { use: 'override', arity: 1, reads: [0], protects: FOREIGN, usedIn: TAKING },
   toRaw: { use: 'override', arity: 0, protects: CARRIED, usedIn: [...BUILDER, ...CARRYING] },
-  toQuery: { use: 'override', arity: 0, protects: CARRIED, usedIn: BUILDER },
+  toQuery: { use: 'override', arity: 0, by: 'execute, and `raw()` of a query', protects: CARRIED, usedIn: BUILDER },
   ...takingRows(['select'], TAKING),
   ...takingRows(['addSelect', 'distinctOn', 'insertFrom', 'delete']),
   ...takingRows(['count'], TAKING),
@@ -97,7 +97,7 @@ export const NATIVE_QUERY_SEAMS = seamsOf('NativeQueryBuilder', '@mikro-orm/sql'
 });
 
 export const FRAGMENT_SEAMS = seamsOf('RawQueryFragment', '@mikro-orm/core', {
-  as: { use: 'override', arity: 1, protects: CARRIED, usedIn: ['scope/carried-tenants.ts'] },
+  as: { use: 'replace', arity: 1, protects: CARRIED, usedIn: ['scope/carried-tenants.ts'] },
 });
 
 /** What the guard reads of a query. */
@@ -182,6 +182,13 @@ export const KYSELY_EXECUTOR_SEAMS = objectSeamsOf('KyselyExecutor', 'kysely', {
     by: 'every query, before it is compiled',
     protects: KYSELY_NAMES,
     usedIn: [...EXECUTOR, ...KYSELY],
+  },
+  compileQuery: {
+    use: 'replace',
+    arity: 2,
+    by: 'every query, and `raw()` of one',
+    protects: CARRIED,
+    usedIn: EXECUTOR,
   },
   executeQuery: {
     use: 'replace',

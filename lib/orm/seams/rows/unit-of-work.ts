@@ -93,6 +93,7 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
       ...ENTERING,
       ...FACTORY,
       'entities/foreign-entities.ts',
+      'entities/removed-entities.ts',
       'orm/tenant-driver.ts',
       'orm/guarded-reads.ts',
       'orm/guarded-writes.ts',
@@ -108,6 +109,7 @@ export const ENTITY_SEAMS = seamsOf('WrappedEntity', '@mikro-orm/core', {
       ...OF_ENTITIES,
       ...ENTERING,
       'entities/foreign-entities.ts',
+      'entities/removed-entities.ts',
       'orm/guarded-reads.ts',
       'orm/guarded-writes.ts',
       'directory/held-tenant.ts',
@@ -216,6 +218,12 @@ export const ENTERING_SEAMS = seamsOf('UnitOfWork', '@mikro-orm/core', {
     reads: [0, 1],
     by: 'cascades',
     protects: "another tenant's reference is never taken for a reference to the own row that has its key",
+    usedIn: ENTERING,
+  },
+  unsetIdentity: {
+    use: 'override',
+    arity: 1,
+    protects: "what another tenant's scope removes in the same transaction removes nothing here, and fails nothing there",
     usedIn: ENTERING,
   },
 });
