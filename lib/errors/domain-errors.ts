@@ -1,8 +1,9 @@
+import { StatusError } from './status-error.js';
 import { TenantError, show } from './tenant-error.js';
 import { HttpTenantError } from './web-errors.js';
 
 /** Another tenant has this host, as its `domainUrl` or as one of its domains. */
-export class HostTakenError extends TenantError {
+export class HostTakenError extends StatusError {
   /** Undefined if PostgreSQL does not say which of the hosts it is. */
   readonly host: string | undefined;
 

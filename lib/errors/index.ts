@@ -1,4 +1,5 @@
 export { TenantError, reasonOf, type TenantErrorCode } from './tenant-error.js';
+export { StatusError } from './status-error.js';
 export { OrmSelectionError, TenantConfigError } from './config-errors.js';
 export {
   InvalidDomainError,

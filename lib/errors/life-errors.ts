@@ -1,7 +1,8 @@
+import { StatusError } from './status-error.js';
 import { TenantError, show } from './tenant-error.js';
 
 /** No deleted tenant, or more than one, has the name or the id. Nothing was changed. */
-export class DeletedTenantError extends TenantError {
+export class DeletedTenantError extends StatusError {
   /** The ids of the deleted tenants that have the name. */
   readonly ids: readonly string[];
 

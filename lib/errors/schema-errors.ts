@@ -1,8 +1,9 @@
 import { hintOf } from './hint-of.js';
+import { StatusError } from './status-error.js';
 import { TenantError, reasonOf, show } from './tenant-error.js';
 
 /** The tenant's schema already exists. It was left unchanged. */
-export class SchemaExistsError extends TenantError {
+export class SchemaExistsError extends StatusError {
   readonly schemaName: string;
 
   readonly status = 409;

@@ -1,4 +1,4 @@
-import { responseOf } from './response-of.js';
+import { StatusError } from './status-error.js';
 import { reasonOf, show, TenantError, type TenantErrorCode } from './tenant-error.js';
 
 /** A tenant entity was used without a tenant. */
@@ -60,14 +60,14 @@ export class PublicContextRequiredError extends TenantError {
 }
 
 /** The tenant of the scope was renamed or dropped after the scope was entered. Another tenant may have its name now. */
-export class TenantChangedError extends TenantError {
+export class TenantChangedError extends StatusError {
   /** The name that the tenant had. */
   readonly schemaName: string;
 
   /** For a framework that answers a request with it. The next request is served by the tenant that has the host then. */
   readonly status = 503;
   readonly expose = false;
-  readonly headers: Readonly<Record<string, string>> = { 'Retry-After': '1' };
+  override readonly headers: Readonly<Record<string, string>> = { 'Retry-After': '1' };
 
   constructor(schemaName: string, options?: ErrorOptions) {
     super(
@@ -77,16 +77,6 @@ export class TenantChangedError extends TenantError {
       options,
     );
     this.schemaName = schemaName;
-  }
-
-  /** The status, by the name that Nest reads. */
-  get statusCode(): number {
-    return this.status;
-  }
-
-  /** The answer to the client of a request. */
-  getResponse(): Response {
-    return responseOf(this);
   }
 }
 

@@ -1,7 +1,8 @@
+import { StatusError } from './status-error.js';
 import { TenantError, show, type TenantErrorCode } from './tenant-error.js';
 
 /** A schema name that a tenant must not have. Visitors choose names, so this error and the next ones have a `status` for a web framework. */
-export class InvalidSchemaNameError extends TenantError {
+export class InvalidSchemaNameError extends StatusError {
   readonly schemaName: unknown;
 
   readonly status = 400;
@@ -18,7 +19,7 @@ export class InvalidSchemaNameError extends TenantError {
 }
 
 /** A `domainUrl` that a tenant must not have, or a `domain`. */
-export class InvalidDomainError extends TenantError {
+export class InvalidDomainError extends StatusError {
   readonly domainUrl: unknown;
 
   readonly status = 400;
@@ -35,7 +36,7 @@ export class InvalidDomainError extends TenantError {
 }
 
 /** A `domainUrl` that serves the public routes. */
-export class ReservedDomainError extends TenantError {
+export class ReservedDomainError extends StatusError {
   readonly domainUrl: string;
 
   readonly status = 400;
@@ -51,7 +52,7 @@ export class ReservedDomainError extends TenantError {
 }
 
 /** Another tenant already has this `schemaName` or `domainUrl`. */
-export class TenantExistsError extends TenantError {
+export class TenantExistsError extends StatusError {
   readonly property: 'schemaName' | 'domainUrl';
 
   readonly status = 409;
@@ -68,7 +69,7 @@ export class TenantExistsError extends TenantError {
 }
 
 /** No tenant has this schema name. A web framework answers a request with its `status`, and does not show the message. */
-export class UnknownTenantError extends TenantError {
+export class UnknownTenantError extends StatusError {
   readonly schemaNames: readonly string[];
 
   readonly status = 404;
@@ -100,7 +101,7 @@ export class UnknownTenantError extends TenantError {
 }
 
 /** Data for a tenant that has a setting in it. */
-export class TenantSettingError extends TenantError {
+export class TenantSettingError extends StatusError {
   readonly setting: string;
 
   readonly status = 400;

@@ -1,15 +1,11 @@
-import { responseOf } from './response-of.js';
+import { StatusError } from './status-error.js';
 import { TenantError, show, type TenantErrorCode } from './tenant-error.js';
 
-/**
- * An error that is shown to the HTTP client. Koa, Express and Fastify read `status` and `headers`, Koa also `expose`. Hono calls `getResponse()`, and Nest
- * reads `statusCode`.
- */
-export class HttpTenantError extends TenantError {
+/** An error that is shown to the HTTP client. Nest reads `statusCode`. */
+export class HttpTenantError extends StatusError {
   readonly status: number;
   readonly expose = true;
-  /** The headers of the response. */
-  readonly headers: Readonly<Record<string, string>>;
+  override readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: TenantErrorCode, status: number, message: string, { headers = {}, ...options }: HttpErrorOptions = {}) {
     super(code, message, options);
@@ -20,11 +16,6 @@ export class HttpTenantError extends TenantError {
   /** The status, by the name that Nest reads. */
   get statusCode(): number {
     return this.status;
-  }
-
-  /** The answer to the client. */
-  getResponse(): Response {
-    return responseOf(this);
   }
 }
 
@@ -94,7 +85,7 @@ export class TenantUrlError extends TenantError {
  * A resolver cannot work (`RESOLVER_INVALID`), or has thrown (`RESOLVER_FAILED`): status 500, not shown to the visitor. Neither another tenant
  * nor a public page was served.
  */
-export class ResolverError extends TenantError {
+export class ResolverError extends StatusError {
   readonly status = 500;
   readonly expose = false;
 

@@ -1,9 +1,9 @@
 import { Agent } from 'node:http';
 import { connect } from 'node:http2';
 import { text } from 'node:stream/consumers';
-import { byHeader, byPath, bySubdomain, currentTenant, runInTenant } from '@landlord/mikro-orm';
+import { byHeader, byPath, bySubdomain, currentTenant, runInTenant, TenantExistsError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
-import { Genre } from '../../fixtures/entities/index.ts';
+import { Author, Genre } from '../../fixtures/entities/index.ts';
 import { Gate } from '../support/assertions/gate.ts';
 import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
@@ -172,6 +172,31 @@ onDatabases(
           } finally {
             gate.open();
             await limited.close();
+          }
+        });
+
+        it('E1 H2 a name that is taken is answered with its status, and not told where the framework knows what is for visitors', async () => {
+          const refusing = await initLibrary(database, OPTIONS);
+
+          try {
+            refusing.em.addFilter({
+              name: 'taken',
+              cond: () => {
+                throw new TenantExistsError('schemaName');
+              },
+              entity: [Author],
+            });
+            const { get } = await serve({ orm: refusing });
+            const answer = await get(hostOf('acme'), '/who');
+
+            expect(answer.status, answer.body).to.equal(409);
+
+            // the others show what has a status below 500, or have an error handler of the spec's
+            if (/^(Koa|Hono|Nest)/.test(framework.name)) {
+              expect(answer.body).to.not.contain('Another tenant');
+            }
+          } finally {
+            await refusing.close();
           }
         });
 

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { BaseExceptionFilter } from '@nestjs/core';
 import { catchError, Observable } from 'rxjs';
-import { HttpTenantError, TenantChangedError, TenantNotServedError } from '../../errors/index.js';
+import { StatusError, TenantNotServedError } from '../../errors/index.js';
 import { leaveScope } from '../../orm/mikro-context.js';
 import type { Identification } from '../core/identification.js';
 import { identify } from '../core/identify.js';
@@ -31,7 +32,7 @@ export class TenantInterceptor implements NestInterceptor {
     if (type === 'http') {
       return next.handle().pipe(
         catchError((error: unknown) => {
-          setHeaders(context.switchToHttp().getResponse(), error);
+          prepareAnswer(context.switchToHttp().getResponse(), error);
 
           throw error;
         }),
@@ -69,12 +70,18 @@ function named(answer: Answer): NamedTenant | 'public' {
   return typeof answer === 'string' && answer !== 'public' ? { property: 'schemaName', value: answer } : answer;
 }
 
-/** Sets those of an error that answers a visitor, such as `Retry-After`: filters of Nest answer with its `statusCode`, and send no headers of it. */
-function setHeaders(res: { header(name: string, value: string): unknown }, error: unknown): void {
-  if (error instanceof HttpTenantError || error instanceof TenantChangedError) {
-    Object.entries(error.headers).forEach(([name, value]) => res.header(name, value));
+/**
+ * Gives an error what filters of Nest answer with: its status by the name that they read, and its headers, such as `Retry-After`, which they do not send.
+ * Filters of some versions would tell the visitor the message of any error with a status, so there what is not for the visitor has none.
+ */
+function prepareAnswer(res: { header(name: string, value: string): unknown }, error: unknown): void {
+  if (error instanceof StatusError && (error.expose || HIDES_MESSAGES)) {
+    Object.assign(error, error.expose ? {} : { statusCode: error.status });
+    Object.entries(error.headers ?? {}).forEach(([name, value]) => res.header(name, value));
   }
 }
+
+const HIDES_MESSAGES = 'getHttpErrorMessage' in BaseExceptionFilter.prototype;
 
 /** The request that opened the socket. */
 function handshakeOf(client: { readonly handshake?: WebRequest; readonly request?: WebRequest } | undefined): WebRequest | undefined {
