@@ -1,7 +1,7 @@
 import { Utils, type RawQueryFragment } from '@mikro-orm/core';
 import { sealedComment } from '../connection/sealed-values.js';
 import type { Others } from '../tenant/other-arguments.js';
-import { CARRIED, carriedBy, carry, carryInFragment, holdsCarried, mayCarryAny } from '../scope/carried-tenants.js';
+import { CARRIED, carriedBy, carry, carryInFragment, carryInParams, holdsCarried, mayCarryAny } from '../scope/carried-tenants.js';
 
 /**
  * Defines the methods on the class of query builders so that each first shows what it is given to `take`. These are the methods of
@@ -139,6 +139,13 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
     override toRaw(...args: Args<'toRaw'>): RawQueryFragment {
       return carryInFragment(super.toRaw(...args), this[CARRIED] ?? []);
     }
+
+    override compile(...args: Args<'compile'>): Compiled {
+      const compiled = super.compile(...args);
+      const tenants = this[CARRIED];
+
+      return tenants === undefined ? compiled : new CarryingText(compiled, tenants);
+    }
   }
 
   const { prototype } = Carrying;
@@ -147,6 +154,30 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
   defineRest(prototype, Native.prototype as NativeQuery);
 
   return Carrying;
+}
+
+/**
+ * What a native query is compiled into. MikroORM's `raw()` takes it for a query of Kysely, and makes its fragment of the text and of
+ * `parameters`, which MikroORM's own does not have.
+ */
+class CarryingText implements Compiled {
+  readonly sql: string;
+  readonly params: unknown[];
+  readonly #tenants: readonly string[];
+
+  constructor({ sql, params }: Compiled, tenants: readonly string[]) {
+    this.sql = sql;
+    this.params = params;
+    this.#tenants = tenants;
+  }
+
+  // made only for who asks: every query is compiled. A copy, as a native query empties its own list when it is compiled again
+  get parameters(): unknown[] {
+    const parameters = [...this.params];
+    carryInParams(parameters, this.#tenants);
+
+    return parameters;
+  }
 }
 
 function carryOf(query: NativeQuery, given: unknown): void {
@@ -205,9 +236,8 @@ const NATIVE = ['into', 'having', 'groupBy', 'join', 'orderBy', 'with', 'withRec
 /** What of a native query writes comments. */
 const COMMENTING = ['comment', 'hintComment'] as const;
 
-type Args<Name extends 'select' | 'count' | 'from' | 'where' | 'insert' | 'update' | 'onConflict' | 'returning' | 'toRaw'> = Parameters<
-  NativeQuery[Name]
->;
+type Args<Name extends 'select' | 'count' | 'from' | 'where' | 'insert' | 'update' | 'onConflict' | 'returning' | 'toRaw' | 'compile'> =
+  Parameters<NativeQuery[Name]>;
 
 type Method = (...args: unknown[]) => unknown;
 
@@ -226,4 +256,10 @@ interface NativeQuery extends Record<(typeof NATIVE | typeof COMMENTING)[number]
   onConflict(options: unknown, ...rest: unknown[]): unknown;
   returning(fields: unknown, ...rest: unknown[]): unknown;
   toRaw(...args: unknown[]): RawQueryFragment;
+  compile(...args: unknown[]): Compiled;
+}
+
+interface Compiled {
+  readonly sql: string;
+  readonly params: unknown[];
 }

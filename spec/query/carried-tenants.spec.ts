@@ -21,6 +21,10 @@ const FORMS: Readonly<Record<string, (query: Ids, em: TenantEntityManager) => an
   'a fragment with an alias': query => query.toRaw().as('y'),
   'a fragment of a native query': query => query.getNativeQuery().toRaw(),
   'a fragment that raw() makes': query => rawOf(query),
+  'a fragment that raw() makes of a native query': query => rawOf(query.getNativeQuery() as never),
+  'a fragment that raw() makes of a native query, with an alias': query => rawOf(query.getNativeQuery() as never).as('y'),
+  'a fragment that raw() makes of a native query of a native query': (query, em) =>
+    rawOf(native(em).select('*').from(query.as('y')) as never),
   'a fragment that raw() makes, with an alias': query => rawOf(query).as('y'),
   'a fragment that raw() makes of a union': query => rawOf(query.unionAll(query.clone())),
   'a fragment that raw() makes of a query of Kysely': (query, em) => rawOf(kyselyOf(query, em)),

@@ -41,7 +41,7 @@ Migration: LYc-_E__Km8qTvrF execute getEntityManager getQueries reset
 MigrationStorage: SV26_CPfkWAZ54Vj ensureTable executed getExecutedMigrations getTableName logMigration unlogMigration
 Migrator: _5hGx34aDJjZ1u3- checkSchema create createInitial createStorage getPending getSchemaDiff init runMigrations snapshotDiffers validateInitialMigration
 MikroORM: wQONF4S-mFE4jjtS close connect createEntityManager discoverEntity entityGenerator migrator reconnect schema seeder
-NativeQueryBuilder: 8P32BNe8-_O4vgWd addHintComment addLockClause addOnConflictClause addOutputClause as clear combineParts comment compile compileCtes compileDelete compileInsert compileSelect compileTruncate compileUpdate count delete distinctOn from getFields getTableName groupBy having hintComment insert insertSelect into join onConflict orderBy processInsertData quote returning select toRaw toString update where with withRecursive
+NativeQueryBuilder: QNS4doXHBTfGLGBk addCte addHintComment addLockClause addOnConflictClause addOutputClause as clear combineParts comment compile compileCtes compileDelete compileInsert compileSelect compileTruncate compileUpdate count delete distinctOn from getFields getTableName groupBy having hintComment insert insertSelect into join onConflict orderBy processInsertData quote returning select toRaw toString update where with withRecursive
 ObjectHydrator: 7SbFNpe6dHpOXpcR createCollectionItemMapper getEntityHydrator hydrate
 ObjectHydrator: Mr_oki-k06d6uUGn createCollectionItemMapper getEntityHydrator hydrate
 PGliteDialect: rwTkric2pbcQ_S6d createAdapter createDriver createIntrospector createQueryCompiler

@@ -60,11 +60,18 @@ export const CARRIED_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['QueryBuilder.getNativeQuery', 'Platform.createNativeQueryBuilder', 'NativeQueryBuilder.from', 'NativeQueryBuilder.toRaw'],
+    shows: [
+      'QueryBuilder.getNativeQuery',
+      'Platform.createNativeQueryBuilder',
+      'NativeQueryBuilder.from',
+      'NativeQueryBuilder.toRaw',
+      'NativeQueryBuilder.compile',
+    ],
     run: world => {
       const native: ProbeEm = (world.orm.driver.getPlatform() as ProbeEm).createNativeQueryBuilder();
       native.select('*').from(foreignQuery(world).getNativeQuery());
       refusesCarried(world, native.toRaw(), [(own, foreign) => own.select(foreign)]);
+      refusesCarried(world, raw(native), [(own, foreign) => own.select(foreign)]);
     },
   },
 ];

@@ -92,6 +92,13 @@ export const QUERY_BUILDER_SEAMS = seamsOf('QueryBuilder', '@mikro-orm/sql', {
 export const NATIVE_QUERY_SEAMS = seamsOf('NativeQueryBuilder', '@mikro-orm/sql', {
   ...takingRows(['select', 'count', 'into', 'from', 'where', 'having', 'groupBy', 'join', 'orderBy', 'with', 'withRecursive', 'insert']),
   ...takingRows(['insertSelect', 'update', 'distinctOn', 'onConflict', 'returning', 'toRaw']),
+  compile: {
+    use: 'override',
+    arity: 0,
+    by: 'every query that is written out, and `raw()` of a native query',
+    protects: CARRIED,
+    usedIn: CARRYING,
+  },
   comment: { use: 'override', arity: 1, reads: [0], by: 'QueryBuilder.getNativeQuery', protects: COMMENTS, usedIn: CARRYING },
   hintComment: { use: 'override', arity: 1, reads: [0], by: 'QueryBuilder.getNativeQuery', protects: COMMENTS, usedIn: CARRYING },
 });
