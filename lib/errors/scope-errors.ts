@@ -67,7 +67,7 @@ export class TenantChangedError extends StatusError {
   /** For a framework that answers a request with it. The next request is served by the tenant that has the host then. */
   readonly status = 503;
   readonly expose = false;
-  override readonly headers: Readonly<Record<string, string>> = { 'Retry-After': '1' };
+  readonly headers: Readonly<Record<string, string>> = { 'Retry-After': '1' };
 
   constructor(schemaName: string, options?: ErrorOptions) {
     super(

@@ -1,21 +1,17 @@
 import { StatusError } from './status-error.js';
 import { TenantError, show, type TenantErrorCode } from './tenant-error.js';
 
-/** An error that is shown to the HTTP client. Nest reads `statusCode`. */
+/** An error that is shown to the HTTP client. */
 export class HttpTenantError extends StatusError {
   readonly status: number;
   readonly expose = true;
-  override readonly headers: Readonly<Record<string, string>>;
+  /** The headers of the response. */
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: TenantErrorCode, status: number, message: string, { headers = {}, ...options }: HttpErrorOptions = {}) {
     super(code, message, options);
     this.status = status;
     this.headers = headers;
-  }
-
-  /** The status, by the name that Nest reads. */
-  get statusCode(): number {
-    return this.status;
   }
 }
 

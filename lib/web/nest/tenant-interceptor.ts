@@ -2,6 +2,7 @@ import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestI
 import { BaseExceptionFilter } from '@nestjs/core';
 import { catchError, Observable } from 'rxjs';
 import { StatusError, TenantNotServedError } from '../../errors/index.js';
+import { headersOf } from '../../errors/status-error.js';
 import { leaveScope } from '../../orm/mikro-context.js';
 import type { Identification } from '../core/identification.js';
 import { identify } from '../core/identify.js';
@@ -76,8 +77,8 @@ function named(answer: Answer): NamedTenant | 'public' {
  */
 function prepareAnswer(res: { header(name: string, value: string): unknown }, error: unknown): void {
   if (error instanceof StatusError && (error.expose || HIDES_MESSAGES)) {
-    Object.assign(error, error.expose ? {} : { statusCode: error.status });
-    Object.entries(error.headers ?? {}).forEach(([name, value]) => res.header(name, value));
+    error.answerWithoutMessage();
+    Object.entries(headersOf(error)).forEach(([name, value]) => res.header(name, value));
   }
 }
 
