@@ -178,7 +178,8 @@ onDatabases(
       await (await openTwins(database)).close();
       orm = await initLibrary(
         database,
-        {},
+        // the listener would look for its connection while the network stalls, and take the only one to do so
+        { directory: { listen: false } },
         { ...POOL_OF_ONE, clientUrl: proxy.url, driverOptions: { query_timeout: 300, connectionTimeoutMillis: 300 } },
       );
     });
