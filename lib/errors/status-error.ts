@@ -19,6 +19,7 @@ export abstract class StatusError extends TenantError {
   answerWithoutMessage(): void {
     this.#hidesMessage = true;
   }
+
   /** The answer to the client, for what calls functions with the request of the Fetch standard. */
   getResponse(): Response {
     const { status, expose, message } = this;
