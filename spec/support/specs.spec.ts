@@ -22,10 +22,14 @@ describe('the specs themselves', () => {
 
   // at the end, what takes long would keep one process busy while the others have nothing to do
   it('are all run by `npm test`, each once, and those of the folders that take the longest first', () => {
-    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly scripts: { readonly test: string } };
-    const run = [...scripts.test.matchAll(/'(spec\/[^']*)'/g)].flatMap(([, pattern = '']) => globSync(pattern, { cwd: ROOT }));
+    expect(filesOf('test').toSorted()).to.deep.equal(globSync('spec/**/*.spec.ts', { cwd: ROOT }).toSorted());
+  });
 
-    expect(run.toSorted()).to.deep.equal(globSync('spec/**/*.spec.ts', { cwd: ROOT }).toSorted());
+  it('go as far as they can with `npm run test:search`, where they search', () => {
+    const searching = [...sources].filter(([file, source]) => file.endsWith('.spec.ts') && SEARCHES.test(source));
+    const run = new Set(filesOf('test:search'));
+
+    expect(searching.map(([file]) => file).filter(file => !run.has(file))).to.deep.equal([]);
   });
 
   it('find a mark, however it is written', () => {
@@ -67,6 +71,15 @@ function exportsOf(source: string): string[] {
   return [...source.matchAll(/^export (?:async |abstract )?(?:function\*?|const|let|class) (\w+)/gm)].map(([, name = '']) => name);
 }
 
+/** The files that a script of `package.json` runs. */
+function filesOf(script: string): readonly string[] {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    readonly scripts: Readonly<Record<string, string>>;
+  };
+
+  return [...(scripts[script] ?? '').matchAll(/'(spec\/[^']*)'/g)].flatMap(([, pattern = '']) => globSync(pattern, { cwd: ROOT }));
+}
+
 /** What a file imports from files of the repository, each as `file: name`. */
 function importsOf(file: string, source: string): string[] {
   return [...source.matchAll(/\bimport (?:type )?\{([^}]*)\} from '(\.[^']*)'/g)].flatMap(([, names = '', from = '']) =>
@@ -90,6 +103,9 @@ function withoutComments(source: string): string {
 /** A spec that needs a program which is not there is pending: it says so itself, and `openBrowser()` does by mocha's context. */
 const MARK =
   /\b(?:describe|context|suite|it|specify|test)\s*(?:\.\s*(?:only|skip)|\[\s*['"](?:only|skip)['"]\s*\])(?=\W)|\bx(?:describe|context|it|specify)\s*\(|\bthis\.skip\(/g;
+
+/** What a spec imports whose search goes further if it is told to. */
+const SEARCHES = /from '[./]*\/generators\/effort\.ts'/;
 
 const OWN = 'spec/support/specs.spec.ts';
 
