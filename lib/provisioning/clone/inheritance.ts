@@ -2,7 +2,7 @@ import { optionsSql } from './literal.js';
 import type { Node } from './node.js';
 import type { Column, Relation } from './read-tables.js';
 import type { RelationParts } from './table-sql.js';
-import { columnSql, definitionOf, identitySql, tableHeadSql } from './table-sql.js';
+import { definitionOf, identitySql, tableHeadSql } from './table-sql.js';
 
 /**
  * Tables that inherit from each other, of which one has its columns in another order than `create table … inherits` gives: the parent got a column when the
@@ -55,7 +55,6 @@ export function familyNodes({ members }: Family, { columnsOf, depends, identitie
         ),
         ...members.flatMap(member => identitiesOf(member).map(identitySql)),
         ...members.flatMap(member => ownNotNullSql(member, columnsOf(member.oid))),
-        ...members.flatMap(({ oid, name }) => columnsOf(oid).flatMap(column => columnSql(name, column))),
       ],
     },
     ...others.map(({ oid }) => ({ id: `pg_class ${oid}`, sql: [], after: [`pg_class ${first.oid}`] })),

@@ -10,7 +10,7 @@ import { readRoutines } from './read-routines.js';
 import { readColumns, readRelations, readSequences, type Column, type Relation, type Sequence } from './read-tables.js';
 import { readTypes } from './read-types.js';
 import { jsonRows, objectsOf, type Sql } from './rows.js';
-import { defaultNodes, relationNode, sequenceNode } from './table-sql.js';
+import { columnsSql, defaultNodes, relationNode, sequenceNode } from './table-sql.js';
 
 /**
  * A schema as statements, which make the same in whatever schema is the only one on the path. Its own objects are named without a schema, all others
@@ -83,7 +83,7 @@ export async function readSchema(
 
   return {
     oid,
-    objects: ordered.flatMap(({ sql }) => sql),
+    objects: [...ordered.flatMap(({ sql }) => sql), ...relations.flatMap(relation => columnsSql(relation, columnsOf(relation.oid)))],
     tables: relations.filter(({ kind }) => kind === 'r').map(relation => tableText(relation, columnsOf(relation.oid))),
     sequences,
     keys: [...keys, ...attachSql(relations), ...ofIndexes],

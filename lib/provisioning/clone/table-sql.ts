@@ -4,7 +4,7 @@ import type { Column, Relation, Sequence } from './read-tables.js';
 
 /** The statements that make a table, a view or a materialised view, without what can be added later. */
 export function relationNode(relation: Relation, { columns, identities }: RelationParts): Node {
-  const { oid, name, parents } = relation;
+  const { oid, parents } = relation;
   const after = (parents ?? []).map(parent => `pg_class ${parent.oid}`);
 
   return {
@@ -12,13 +12,8 @@ export function relationNode(relation: Relation, { columns, identities }: Relati
     after,
     sql:
       relation.kind === 'v' || relation.kind === 'm'
-        ? [viewSql(relation, columns), ...(relation.kind === 'm' ? columns.flatMap(column => columnSql(name, column)) : [])]
-        : [
-            tableSql(relation, columns),
-            ...ownNotNullSql(relation, columns),
-            ...identities.map(identitySql),
-            ...columns.flatMap(column => columnSql(name, column)),
-          ],
+        ? [viewSql(relation, columns)]
+        : [tableSql(relation, columns), ...ownNotNullSql(relation, columns), ...identities.map(identitySql)],
   };
 }
 
@@ -103,8 +98,15 @@ export function definitionOf(column: Column, isPartition: boolean): string {
   ].join('');
 }
 
-/** What a column has beside its type. A constraint that is not valid is added after the rows. */
-export function columnSql(table: string, column: Column): string[] {
+/**
+ * What the columns have beside their types. It comes when all tables are there: a table has these of its parents when it is made, may differ from them
+ * since, and cannot be made of parents that differ from each other.
+ */
+export function columnsSql({ kind, name }: Relation, columns: readonly Column[]): string[] {
+  return kind === 'v' ? [] : columns.flatMap(column => columnSql(name, column));
+}
+
+function columnSql(table: string, column: Column): string[] {
   const { name, storage, compression, statistics, options, generated } = column;
   const alter = `alter table only ${table} alter column ${name}`;
 
