@@ -28,9 +28,19 @@ export function familiesOf(relations: readonly Relation[], columnsOf: ColumnsOf)
     }
   }
 
+  const outOfOrder = relations.filter(relation => !isInOrder(relation, { byOid, columnsOf }));
+  const needed = new Set(outOfOrder.flatMap(relation => withAncestors(relation, byOid)));
+
+  // the others are made as any table is, of parents that have all their columns by then
   return [...new Set(familyOf.values())]
-    .filter(members => members.some(member => !isInOrder(member, { byOid, columnsOf })))
-    .map(members => ({ members }));
+    .map(members => ({ members: members.filter(member => needed.has(member)) }))
+    .filter(({ members }) => members.length > 0);
+}
+
+function withAncestors(relation: Relation, byOid: ReadonlyMap<string, Relation>): Relation[] {
+  const parents = parentsOf(relation).flatMap(({ oid }) => byOid.get(oid) ?? []);
+
+  return [relation, ...parents.flatMap(parent => withAncestors(parent, byOid))];
 }
 
 /** One node makes all tables of the family. Those of the others only wait for it. */

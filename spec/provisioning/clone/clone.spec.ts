@@ -242,6 +242,7 @@ const BACKWARDS = [
   `alter table o_parent add later int not null default 3`,
   `alter table o_child alter id set not null`,
   `alter table o_child add last int`,
+  `create table o_other (own text) inherits (o_parent, o_child)`,
   `insert into o_child (id, own, later) values (1, 'x', 2)`,
   // how values are stored, which a child has from its parents when it is made, and they may have changed since
   `create table s_parent (a text, b text)`,

@@ -397,14 +397,18 @@ const PIECES = {
 
     const table = name('child');
     const parent = pick(parents);
+    // of the same columns: one inherits from the other, or both from a third
+    const related = parents.filter(other => other !== parent && other.columns.some(column => parent.columns.includes(column)));
+    const all = related.length > 0 && chance(0.4) ? [parent, pick(related)] : [parent];
 
     return {
       sql: [
-        `create table ${table} (more text${chance(0.3) ? ', k int default 9' : ''}) inherits (${parent.name})`,
+        `create table ${table} (more text${chance(0.3) ? ', k int default 9' : ''}) inherits (${all.map(each => each.name).join(', ')})`,
         ...(chance(0.4) ? [`alter table ${parent.name} add later_${made.count} int default 5 check (later_${made.count} > 0)`] : []),
         ...(chance(0.3) ? [`alter table ${table} alter k set default 8`] : []),
       ],
-      made: () => addTable(made, { name: table, columns: [...parent.columns], key: undefined, isPartitioned: false }),
+      made: () =>
+        addTable(made, { name: table, columns: [...new Set(all.flatMap(each => each.columns))], key: undefined, isPartitioned: false }),
     };
   },
   constraint: ({ made, pick, name }) => {
@@ -526,7 +530,7 @@ const PIECES = {
     }
 
     const { table, column } = pick(columns);
-    const of = `alter table ${table.name} alter ${column.name}`;
+    const of = `alter table ${pick(['', 'only '])}${table.name} alter ${column.name}`;
 
     return {
       sql: [
