@@ -31,6 +31,7 @@ export async function makeSchema(
     types: [...BUILT_IN_TYPES],
     relations: [],
     functions: [],
+    hasTwoParents: false,
     sequences: [],
     count: 0,
     described: [],
@@ -91,6 +92,8 @@ interface Made {
   readonly relations: { readonly name: string; readonly columns: readonly Column[] }[];
   readonly functions: { readonly name: string; readonly of: Type; readonly gives: Type }[];
   readonly sequences: string[];
+  /** Whether a table inherits from two. A column that comes to their parents later has a place in it that no new table can give it. */
+  hasTwoParents: boolean;
   /** What a comment can be given. */
   readonly described: string[];
   readonly words: SchemaWords;
@@ -404,11 +407,15 @@ const PIECES = {
     return {
       sql: [
         `create table ${table} (more text${chance(0.3) ? ', k int default 9' : ''}) inherits (${all.map(each => each.name).join(', ')})`,
-        ...(chance(0.4) ? [`alter table ${parent.name} add later_${made.count} int default 5 check (later_${made.count} > 0)`] : []),
+        ...(chance(0.4) && all.length === 1 && !made.hasTwoParents
+          ? [`alter table ${parent.name} add later_${made.count} int default 5 check (later_${made.count} > 0)`]
+          : []),
         ...(chance(0.3) ? [`alter table ${table} alter k set default 8`] : []),
       ],
-      made: () =>
-        addTable(made, { name: table, columns: [...new Set(all.flatMap(each => each.columns))], key: undefined, isPartitioned: false }),
+      made: () => {
+        made.hasTwoParents ||= all.length > 1;
+        addTable(made, { name: table, columns: [...new Set(all.flatMap(each => each.columns))], key: undefined, isPartitioned: false });
+      },
     };
   },
   constraint: ({ made, pick, name }) => {
