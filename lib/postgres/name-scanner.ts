@@ -136,7 +136,7 @@ class NameScanner {
   #takeWord(word: string): boolean {
     const role = ROLES.get(word);
 
-    if (role === undefined || this.#isInConflict || (this.#isFirstWord && !FIRST_WORDS.has(word))) {
+    if (role === undefined || this.#isInConflict || (this.#isFirstWord && !FIRST_WORDS.has(word)) || this.#before.mayBeAlias(word, role)) {
       return true;
     }
 

@@ -1,4 +1,4 @@
-import { AFTER_GROUP, CALLABLE, JOIN_KINDS, OWN_CONFIGURATIONS, RESERVED, TYPED } from './known-words.js';
+import { AFTER_GROUP, CALLABLE, JOIN_KINDS, OWN_CONFIGURATIONS, RESERVED, TYPED, type Role } from './known-words.js';
 import { SqlLexer } from './sql-lexer.js';
 
 /** What came before, as far as the meaning of a word depends on it. */
@@ -11,6 +11,11 @@ export class Before {
   inTableList = false;
   hasInto = false;
   hasJoin = false;
+
+  /** Whether the word may be the alias of a table, after which its list goes on, although it begins a clause elsewhere. */
+  mayBeAlias(word: string, role: Role): boolean {
+    return role === 'clause' && this.inTableList && (this.previous === 'operand' || this.word === 'as') && !RESERVED.has(word);
+  }
 
   isAfter(words: ReadonlySet<string>): boolean {
     return this.word !== '' && words.has(this.word);

@@ -23,6 +23,8 @@ const QUALIFIED = [
   `select $1 from "acme"."book" as "b0" for update of "b0"`,
   `select * from unnest($1) as "x"`,
   `select $1::text, $2::double precision, $3::jsonb, string_agg("b0"."title", ',') from "acme"."book" as "b0"`,
+  `insert into "acme"."tag" ("id") select "b0"."id" from "acme"."book" as "b0" on conflict ("id") do update set "id" = excluded."id"`,
+  `select * from "acme"."book" as "b0" join (values (1)) as "x" on true`,
   `select $1 from only "acme"."book" as "b0" left join lateral (select "t"."id" from "acme"."tag" as "t") as "x" on true`,
 ];
 
@@ -41,6 +43,15 @@ const UNQUALIFIED = [
   'select * from "acme"."book", "tag"',
   'select * from "acme"."book" as "b" join "acme"."tag" as "t" on (1 = 1), "tag"',
   'select * from (select 1) as "s", "tag"',
+  // a word that begins a clause elsewhere may be the alias of a table
+  'select * from "acme"."tag" as values, "book"',
+  'select * from "acme"."tag" values, "book"',
+  'select * from "acme"."tag" set, "book"',
+  'select * from "acme"."tag" as "t" join "acme"."author" as set on true, "book"',
+  'select * from (select 1) as values, "book"',
+  'delete from "acme"."tag" using "acme"."author" as set, "book"',
+  'update "acme"."tag" set "id" = 1 from "acme"."author" values, "book"',
+  'insert into "acme"."tag" select 1 from "acme"."author" set, "book" on conflict do nothing',
   'select * from only "book"',
   'select * from ("tag" join "acme"."book" on true)',
   'select (select count(*) from "book")',
