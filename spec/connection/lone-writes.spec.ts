@@ -43,6 +43,8 @@ onDatabasesAndPooler('a statement that writes outside of a transaction', databas
         { text: '-- 1' },
       ]);
       expect(await em.nativeDelete(Note, { id: 3 })).to.equal(1);
+      const [plan] = await em.execute<{ 'QUERY PLAN': string }[]>(`explain analyze update "acme"."note" set "text" = "text"`, [], 'all');
+      expect(plan?.['QUERY PLAN']).to.match(/^Update on note/);
       expect(await em.fork().find(Note, {}, { orderBy: { id: 'asc' } })).to.have.length(2);
     });
     expect(await notesOf('acme')).to.deep.equal(['-- 1', 'more; and more']);
@@ -69,6 +71,7 @@ onDatabasesAndPooler('a statement that writes outside of a transaction', databas
         await tenants(other).create({ schemaName: 'acme', domainUrl: `acme-${++hosts}.example.com` });
         // trusted for a moment, so that only the check can find out
         await refusal(() => em.execute(`insert into "acme"."note" ("text") values ('crossed')${end}`), 'TENANT_CHANGED');
+        await refusal(() => em.execute(`explain (analyze) insert into "acme"."note" ("text") values ('crossed')${end}`), 'TENANT_CHANGED');
         await refusal(() => em.insert(Note, { text: 'crossed' }), 'TENANT_CHANGED');
       });
       expect(await notesOf('acme')).to.deep.equal([]);

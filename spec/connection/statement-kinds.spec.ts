@@ -33,6 +33,7 @@ const READS = [
   `with x as (select 'insert') select "update" from x`,
   '(select 1) union (select 2)',
   'explain select 1',
+  `explain analyze select * from "acme"."note" where "text" = 'update'`,
   `select 'into', "into" from "acme"."note" -- into`,
   'show search_path',
 ];
