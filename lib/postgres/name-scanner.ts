@@ -136,7 +136,7 @@ class NameScanner {
   #takeWord(word: string): boolean {
     const role = ROLES.get(word);
 
-    if (role === undefined || this.#isInConflict || (this.#isFirstWord && !FIRST_WORDS.has(word)) || this.#before.mayBeAlias(word, role)) {
+    if (role === undefined || this.#isInConflict || (this.#isFirstWord && !FIRST_WORDS.has(word)) || this.#before.mayBeName(word, role)) {
       return true;
     }
 
@@ -161,9 +161,7 @@ class NameScanner {
     }
 
     this.#follow(word, role);
-    this.#before.beforeWord = this.#before.previous;
-    this.#before.previous = OPERANDS.has(word) ? 'operand' : 'word';
-    this.#before.word = word;
+    this.#before.passWord(word, OPERANDS.has(word) ? 'operand' : 'word');
 
     return false;
   }
@@ -177,9 +175,10 @@ class NameScanner {
       case 'table':
         return this.#tableAfter === 'truncate' || this.#tableAfter === 'into' || this.#before.previous === 'parenthesis';
       case 'select':
-      case 'values':
       case 'with':
         return this.#before.previous === 'parenthesis';
+      case 'values':
+        return this.#before.previous === 'parenthesis' && this.#isNext('(');
       default:
         return CALLABLE.get(word) === 'function' && this.#isNext('(') && this.#tableAfter !== 'into' && this.#tableAfter !== 'update';
     }
@@ -203,7 +202,7 @@ class NameScanner {
 
   // `for update`, `do update set`, `is distinct from`
   #namesNoTable(word: string): boolean {
-    return (word === 'update' && this.#before.isAfter(BEFORE_UPDATE)) || (word === 'from' && this.#before.word === 'distinct');
+    return (word === 'update' && this.#before.isAfter(BEFORE_UPDATE)) || (word === 'from' && this.#before.isComparing);
   }
 
   #takeString(start: number, end: number): boolean {

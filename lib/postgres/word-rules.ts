@@ -8,13 +8,27 @@ export class Before {
   word = '';
   /** What came before that word. */
   beforeWord: Before['previous'] = 'nothing';
+  /** The word before that word, if it was one. */
+  wordBefore = '';
   inTableList = false;
   hasInto = false;
   hasJoin = false;
 
-  /** Whether the word may be the alias of a table, after which its list goes on, although it begins a clause elsewhere. */
-  mayBeAlias(word: string, role: Role): boolean {
-    return role === 'clause' && this.inTableList && (this.previous === 'operand' || this.word === 'as') && !RESERVED.has(word);
+  /** Whether the word is the `distinct` of `is distinct from`. Elsewhere it may be an alias. */
+  get isComparing(): boolean {
+    return this.word === 'distinct' && (this.wordBefore === 'is' || this.wordBefore === 'not');
+  }
+
+  /** Whether the word, which begins a clause elsewhere, may be the name of a column or an alias, after which a list of tables goes on. */
+  mayBeName(word: string, role: Role): boolean {
+    return role === 'clause' && this.inTableList && !RESERVED.has(word) && this.previous !== 'parenthesis' && this.word !== 'update';
+  }
+
+  passWord(word: string, as: Before['previous']): void {
+    this.beforeWord = this.previous;
+    this.wordBefore = this.word;
+    this.previous = as;
+    this.word = word;
   }
 
   isAfter(words: ReadonlySet<string>): boolean {

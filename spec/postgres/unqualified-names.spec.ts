@@ -24,6 +24,7 @@ const QUALIFIED = [
   `select * from unnest($1) as "x"`,
   `select $1::text, $2::double precision, $3::jsonb, string_agg("b0"."title", ',') from "acme"."book" as "b0"`,
   `insert into "acme"."tag" ("id") select "b0"."id" from "acme"."book" as "b0" on conflict ("id") do update set "id" = excluded."id"`,
+  `select * from "acme"."book" as "b0" where "b0"."id" is not distinct from "b0"."copies"`,
   `select * from "acme"."book" as "b0" join (values (1)) as "x" on true`,
   `select $1 from only "acme"."book" as "b0" left join lateral (select "t"."id" from "acme"."tag" as "t") as "x" on true`,
 ];
@@ -52,6 +53,13 @@ const UNQUALIFIED = [
   'delete from "acme"."tag" using "acme"."author" as set, "book"',
   'update "acme"."tag" set "id" = 1 from "acme"."author" values, "book"',
   'insert into "acme"."tag" select 1 from "acme"."author" set, "book" on conflict do nothing',
+  // and so may a column, or a table
+  'select * from "acme"."tag" as "t" join "acme"."author" as "a" on set, "book"',
+  'select * from "acme"."tag" as "t" join "acme"."author" as "a" on "a"."id" = values, "book"',
+  'select * from (values cross join "acme"."tag")',
+  // an alias
+  'select "t"."id" distinct from "book" as "t"',
+  'select * from "acme"."tag" where exists (select 1 distinct from "book")',
   'select * from only "book"',
   'select * from ("tag" join "acme"."book" on true)',
   'select (select count(*) from "book")',

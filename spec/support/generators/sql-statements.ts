@@ -25,7 +25,20 @@ export const anyStatement = (): fc.Arbitrary<string> =>
       return pieces.map(piece => (piece === '¤' ? space : piece)).join(space === '\t' ? '\t' : ' ');
     });
 
-function STATEMENTS(): string[] {
+/** The statement with each of the pieces in each place, also with a table without a schema after it. */
+export function* withPieceAnywhere(statement: string): Generator<string> {
+  const pieces = statement.split(' ');
+
+  for (const [at, removed] of pieces.flatMap((_, place) => [0, 1, 2].map(count => [place, count] as const))) {
+    for (const added of PIECES()) {
+      for (const more of AFTER) {
+        yield [...pieces.slice(0, at), ...more(added), ...pieces.slice(at + removed)].map(piece => (piece === '¤' ? ' ' : piece)).join(' ');
+      }
+    }
+  }
+}
+
+export function STATEMENTS(): string[] {
   return [
     `select "b0" . * from "acme"."book" as "b0" where "b0"."id" = 1 limit 2`,
     `select "b0"."id" from "acme"."book" as "b0" left join "acme"."author" as "a1" on "b0"."author_id" = "a1"."id" where "b0"."title" is distinct from 'x' order by "b0"."id" asc nulls last for update of "b0" skip locked`,
@@ -48,6 +61,18 @@ function STATEMENTS(): string[] {
     `select 1 into "acme"."book" from "acme"."tag"`,
   ];
 }
+
+const AFTER: readonly ((piece: string) => readonly string[])[] = [
+  piece => [piece],
+  piece => ['as', piece],
+  piece => ['from', piece],
+  piece => [piece, ',', '"book"'],
+  piece => ['as', piece, ',', '"book"'],
+  piece => [piece, '"book"'],
+  piece => [piece, 'from', '"book"'],
+  piece => [piece, '(', '"book"', ')'],
+  piece => [piece, '(', 'select', 'from', '"book"', ')'],
+];
 
 function PIECES(): string[] {
   return [
