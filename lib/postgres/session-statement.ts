@@ -1,30 +1,35 @@
 import { outsideOfTexts } from './sql-lexer.js';
+import { splitStatements } from './transaction-statements.js';
 
 /**
  * The first statement in the SQL whose effect would stay on the connection after a migration, or that would end the migration's transaction.
  * Undefined if there is none. It cannot detect what a called function does.
  */
 export function findSessionStatement(sql: string): string | undefined {
-  const text = outsideOfTexts(sql.replaceAll('"pg_temp"', 'pg_temp'));
-
-  // the statements in the body of an SQL-standard function are not run now
-  return ATOMIC_BODY.test(text)
-    ? undefined
-    : text
-        .split(';')
-        .map(statement => statement.trim())
-        .find(
-          statement =>
-            ENDS_TRANSACTION.test(statement) ||
-            SETS_SESSION.test(statement) ||
-            HELD_CURSOR.test(statement) ||
-            SESSION_LOCK.test(statement) ||
-            (SETS_CONFIG.test(statement) && !PUT_BACK.test(sql)) ||
-            (TEMPORARY.test(statement) && !DROPPED_ON_COMMIT.test(statement)),
-        );
+  return splitStatements(sql.replaceAll(QUOTED, '$1'))
+    .map(statement => withoutBody(outsideOfTexts(statement).trim()))
+    .find(
+      statement =>
+        ENDS_TRANSACTION.test(statement) ||
+        SETS_SESSION.test(statement) ||
+        HELD_CURSOR.test(statement) ||
+        SESSION_LOCK.test(statement) ||
+        (SETS_CONFIG.test(statement) && !PUT_BACK.test(sql)) ||
+        (TEMPORARY.test(statement) && !DROPPED_ON_COMMIT.test(statement)),
+    );
 }
 
-const ATOMIC_BODY = /\bbegin\s+atomic\b/i;
+/** The statements in the body of an SQL-standard function are not run now. */
+function withoutBody(statement: string): string {
+  const [, head = statement] = ATOMIC_ROUTINE.exec(statement) ?? [];
+
+  return head;
+}
+
+const ATOMIC_ROUTINE = /^(create\s+(?:or\s+replace\s+)?(?:function|procedure)\b.*?)\bbegin\s+atomic\b/is;
+
+/** Names that are looked for, in quotes. */
+const QUOTED = /"(pg_temp|set_config|pg_(?:try_)?advisory_lock(?:_shared)?)"/g;
 
 const ENDS_TRANSACTION =
   /^(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i;

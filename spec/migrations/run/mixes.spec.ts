@@ -67,6 +67,10 @@ onDatabasesAndPooler('what migrations do in a run', database => {
     'deallocate all',
     'declare "rows" cursor with hold for select 1',
     'select pg_advisory_lock(7); create table "half" ("id" int)',
+    'select "pg_advisory_lock"(7)',
+    'create function "half"() returns int begin atomic select 7; end; set search_path to public',
+    'create or replace procedure pg_temp.half() begin atomic select 7; end',
+    'prepare transaction_of as select begin atomic',
     'do $$ begin end $$; select 1 from "tag" where pg_catalog.pg_try_advisory_lock_shared (7, 7)',
   ]) {
     it(`N3 refuses ${JSON.stringify(sql.trim())}, which would outlive the migration or end its transaction`, async () => {
@@ -101,7 +105,8 @@ onDatabasesAndPooler('what migrations do in a run', database => {
         `insert into "tag" ("name") values (E'it\\'s; commit')`,
         'do $$ begin perform 1; end $$',
         `create function "seven"() returns int language plpgsql as $body$ begin return 7; end; $body$`,
-        `create function "eight"() returns int begin atomic select 8; end`,
+        `create function "eight"() returns int begin atomic select case when true then 8 end; select 8; end`,
+        `select "eight"()`,
         'create temp table "passing" on commit drop as select * from "tag"',
         'create index on pg_temp.passing ("id")',
         'insert into pg_temp.passing select * from "tag"',
