@@ -2,10 +2,11 @@ import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import pMap from 'p-map';
 import type { TenantService } from '../api/tenant-service.js';
-import { RunUsageError } from '../errors/index.js';
+import { reasonOf, RunUsageError } from '../errors/index.js';
+import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { EXIT } from './exit.js';
-import { count, print, printError, writeJson } from './output.js';
-import { duration } from './run-summary.js';
+import { count, oneLine, print, printError, writeJson } from './output.js';
+import { detailsOf, duration } from './run-summary.js';
 import { numberOf, selectionOf, type TenantArgs } from './tenant-args.js';
 import { withTenantsOf } from './with-tenants-of.js';
 
@@ -39,14 +40,31 @@ async function runForOne(service: TenantService, children: Children, schemaName:
 
 async function runForMany(service: TenantService, children: Children, args: TenantArgs): Promise<number> {
   const { program = [], json, quiet } = args;
-  const names = (await service.list(selectionOf(args))).map(({ schemaName }) => schemaName);
-  const run = async (schemaName: string): Promise<Outcome> => {
+  const run = async (tenant: TenantMixin<unknown>): Promise<Outcome> => {
+    // as it was when it was selected
+    const { schemaName } = tenant;
+
     if (children.isStopped) {
       return { schemaName, code: undefined };
     }
 
     const start = performance.now();
-    const child = children.start(program, await service.environment(schemaName), 'pipe');
+    const environment = await service.environment(tenant).catch((error: unknown) => ({ error }));
+
+    // such as one that was dropped meanwhile
+    if ('error' in environment) {
+      const { error } = environment;
+
+      if (json === true) {
+        writeJson('tenant', { schemaName, error: { message: reasonOf(error), ...detailsOf(error) } });
+      } else {
+        printError(`${schemaName}: ${oneLine(reasonOf(error))}`);
+      }
+
+      return { schemaName, code: EXIT.failed };
+    }
+
+    const child = children.start(program, environment, 'pipe');
     passOn(child, schemaName, args);
     const code = await children.ended(child);
     const durationMs = Math.round(performance.now() - start);
@@ -62,7 +80,9 @@ async function runForMany(service: TenantService, children: Children, args: Tena
     return { schemaName, code };
   };
 
-  const outcomes = await pMap(names, run, { concurrency: numberOf('--concurrency', args.concurrency, 1) ?? DEFAULT_CONCURRENCY });
+  const outcomes = await pMap(await service.list(selectionOf(args)), run, {
+    concurrency: numberOf('--concurrency', args.concurrency, 1) ?? DEFAULT_CONCURRENCY,
+  });
   const [notBegun, ended] = [outcomes.filter(({ code }) => code === undefined), outcomes.filter(({ code }) => code !== undefined)];
   const failed = ended.filter(({ code }) => code !== 0).map(({ schemaName }) => schemaName);
 

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
@@ -40,6 +41,37 @@ onDatabases(
         .to.contain('bob | for bob --json,all')
         .and.match(/^3 tenants: 2 done, 1 failed$/m);
       expect(all.stderr).to.contain('bob: exit code 3');
+    });
+
+    it('L13 of many, one that was renamed meanwhile has its program, and one that has gone is told of and stops none', async () => {
+      const orm = await openLibrary(database);
+      await orm.em.fork().persistAndFlush(['m1', 'm2', 'm3'].map(name => newLibrary(name)));
+      const flag = join(project.folder, 'go-on');
+      const program = `const wait = setInterval(() => require('node:fs').existsSync(${JSON.stringify(flag)}) && (clearInterval(wait), console.log(process.env.LANDLORD_TENANT)), 20); console.error('up')`;
+      const run = project.start('tenant:exec', '--tenants', 'm1', 'm2', 'm3', '--concurrency', '1', '--', process.execPath, '-e', program);
+      await until('the first is up', () => run.stderr().includes('m1 | up'));
+      await tenants(orm).drop('m2');
+      await tenants(orm).rename('m3', 'm4');
+      await writeFile(flag, '');
+      const { code, stdout, stderr } = await run.ended;
+      await tenants(orm).drop('m1');
+      await tenants(orm).drop('m4');
+      await orm.close();
+
+      expect(stdout).to.match(/^m3 \| \{.*"schema":"m4"/m);
+      expect(stderr).to.match(/^m2: No tenant has the schema name "m2"/m);
+      expect([code, /^3 tenants: .*$/m.exec(stdout)?.[0]]).to.deep.equal([1, '3 tenants: 2 done, 1 failed']);
+    });
+
+    it('L13 of many, a signal begins no other and ends with 130, and a program that is not there with 127', async () => {
+      const run = project.start('tenant:exec', '--all', '--concurrency', '1', '--', process.execPath, '-e', WAITING);
+      await until('the first is up', () => run.stderr().includes('acme | up'));
+      run.signal('SIGTERM');
+      const { code, stdout } = await run.ended;
+      const absent = await project.start('tenant:exec', 'acme', '--', 'no-such-program').ended;
+
+      expect([code, /^3 tenants: .*$/m.exec(stdout)?.[0]]).to.deep.equal([130, '3 tenants: 0 done, 1 failed, 2 not started']);
+      expect(absent).to.deep.include({ code: 127 });
     });
 
     it('L13 a program gets the signals of the command, and its exit code is the command’s', async () => {
