@@ -336,6 +336,17 @@ onDatabases(
       expect(schemaNamesOf(result.migrated)).to.deep.equal(['bob']);
     });
 
+    it('M5 a time-out of 0 waits for a tenant for as long as another session has it', async () => {
+      await other.query(`select pg_advisory_lock(hashtextextended('landlord:acme', 0))`);
+      const blocked: string[] = [];
+
+      const run = set.tenants.migrate({ busyTimeoutMs: 0, onNotice: notice => blocked.push(notice.kind) });
+      await until('it is told', () => blocked.includes('blocked'));
+      await other.query('select pg_advisory_unlock_all()');
+
+      expect(schemaNamesOf((await run).migrated)).to.deep.equal(['acme', 'bob']);
+    });
+
     it('M9 a tenant whose table is locked waits longer between two attempts than for the lock', async () => {
       await other.query('begin');
       await other.query('lock table bob.tag');
