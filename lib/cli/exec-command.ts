@@ -1,8 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
+import type { MikroORM } from '@mikro-orm/core';
 import pMap from 'p-map';
 import type { TenantService } from '../api/tenant-service.js';
 import { reasonOf, RunUsageError } from '../errors/index.js';
+import { isPglite } from '../tenant/is-pglite.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { EXIT } from './exit.js';
 import { count, oneLine, print, printError, writeJson } from './output.js';
@@ -23,22 +25,40 @@ export function runProgram(args: TenantArgs): Promise<number> {
     throw RunUsageError.option('TENANT', tenant, 'one schema name, or left out with `--all`, `--tenants` or `--where`');
   }
 
-  return withTenantsOf(args, async service => {
+  return withTenantsOf(args, async (service, orm) => {
     const children = new Children();
 
     try {
-      return await (tenant === undefined ? runForMany(service, children, args) : runForOne(service, children, tenant, program));
+      const selected = tenant === undefined ? await service.list(selectionOf(args)) : [tenant];
+      const isAlone = isPglite(orm.driver.getPlatform());
+      const environmentOf = isAlone ? await environmentsWithout(orm, service, selected) : (each: Selected) => service.environment(each);
+
+      return await (typeof selected[0] === 'string'
+        ? children.ended(children.start(program, await environmentOf(selected[0]), 'inherit'))
+        : runForMany(selected as TenantMixin<unknown>[], { children, args, isAlone, environmentOf }));
     } finally {
       children.release();
     }
   });
 }
 
-async function runForOne(service: TenantService, children: Children, schemaName: string, program: readonly string[]): Promise<number> {
-  return children.ended(children.start(program, await service.environment(schemaName), 'inherit'));
+/** Finds the environments of all, and closes the ORM: a folder of PGlite is one process's at a time, and what another one writes meanwhile is lost. */
+async function environmentsWithout(orm: MikroORM, service: TenantService, selected: readonly Selected[]): Promise<EnvironmentOf> {
+  const found = new Map<Selected, Readonly<Record<string, string>>>();
+
+  for (const each of selected) {
+    found.set(each, await service.environment(each));
+  }
+
+  await orm.close(true);
+
+  return async each => found.get(each) ?? {};
 }
 
-async function runForMany(service: TenantService, children: Children, args: TenantArgs): Promise<number> {
+async function runForMany(
+  selected: readonly TenantMixin<unknown>[],
+  { children, args, isAlone, environmentOf }: { children: Children; args: TenantArgs; isAlone: boolean; environmentOf: EnvironmentOf },
+): Promise<number> {
   const { program = [], json, quiet } = args;
   const run = async (tenant: TenantMixin<unknown>): Promise<Outcome> => {
     // as it was when it was selected
@@ -49,7 +69,7 @@ async function runForMany(service: TenantService, children: Children, args: Tena
     }
 
     const start = performance.now();
-    const environment = await service.environment(tenant).catch((error: unknown) => ({ error }));
+    const environment = await environmentOf(tenant).catch((error: unknown) => ({ error }));
 
     // such as one that was dropped meanwhile
     if ('error' in environment) {
@@ -80,9 +100,8 @@ async function runForMany(service: TenantService, children: Children, args: Tena
     return { schemaName, code };
   };
 
-  const outcomes = await pMap(await service.list(selectionOf(args)), run, {
-    concurrency: numberOf('--concurrency', args.concurrency, 1) ?? DEFAULT_CONCURRENCY,
-  });
+  const concurrency = numberOf('--concurrency', args.concurrency, 1) ?? DEFAULT_CONCURRENCY;
+  const outcomes = await pMap(selected, run, { concurrency: isAlone ? 1 : concurrency });
   const [notBegun, ended] = [outcomes.filter(({ code }) => code === undefined), outcomes.filter(({ code }) => code !== undefined)];
   const failed = ended.filter(({ code }) => code !== 0).map(({ schemaName }) => schemaName);
 
@@ -170,6 +189,10 @@ class Children {
     SIGNALS.forEach(name => process.off(name, this.#onSignal));
   }
 }
+
+type Selected = TenantMixin<unknown> | string;
+
+type EnvironmentOf = (each: Selected) => Promise<Readonly<Record<string, string>>>;
 
 interface Outcome {
   readonly schemaName: string;

@@ -150,6 +150,37 @@ onDatabases(
   ['postgresql'],
 );
 
+describe('programs for tenants on a folder of PGlite', () => {
+  let project: CliProject;
+
+  before(async () => {
+    project = await createCliProject('');
+    await project.write('mikro-orm.config.ts', PGLITE_CONFIG);
+    await project.write('count.mjs', COUNT);
+  });
+
+  after(() => project.remove());
+
+  it('L13 have the database for themselves, one after the other, and what they write stays', async function () {
+    this.timeout(180_000);
+    const count = ['--', process.execPath, '--import', 'tsx', 'count.mjs'];
+
+    for (const command of [
+      ['migration:up'],
+      ['tenant:create', '--name', 'a', '--schema-name', 'a', '--domain-url', 'a.example.com'],
+      ['tenant:create', '--name', 'b', '--schema-name', 'b', '--domain-url', 'b.example.com'],
+    ]) {
+      expect(await project.start(...command).ended).to.include({ code: 0 });
+    }
+
+    expect(await project.start('tenant:exec', 'a', ...count).ended).to.deep.include({ code: 0, stdout: 'a has 0 notes\n' });
+    const all = await project.start('tenant:exec', '--all', ...count).ended;
+    expect(all.code, all.stderr).to.equal(0);
+    expect(all.stdout).to.contain('a | a has 1 notes').and.contain('b | b has 0 notes').and.contain('2 tenants: 2 done, 0 failed');
+    expect(await project.start('tenant:exec', 'b', ...count).ended).to.deep.include({ code: 0, stdout: 'b has 1 notes\n' });
+  });
+});
+
 const WAITING = `process.on('SIGTERM', () => process.exit(5)); console.error('up'); setInterval(() => undefined, 1000);`;
 
 const SEEDER = `import { Seeder } from '@mikro-orm/seeder';
@@ -157,4 +188,43 @@ import { Author } from '../entities/index.ts';
 export class DatabaseSeeder extends Seeder {
   async run(em) { em.create(Author, { name: 'Ann' }); }
 }
+`;
+
+const PGLITE_CONFIG = `
+import { TenantMixin, withTenants } from '@landlord/mikro-orm';
+import { defineEntity, p } from '@mikro-orm/core';
+import { Migration } from '@mikro-orm/migrations';
+import { defineConfig } from '@mikro-orm/pglite';
+
+export class Client extends TenantMixin {}
+const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, properties: { name: p.string() } });
+export const Note = defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary(), text: p.string() } });
+class Clients extends Migration {
+  up() { this.addSql('create table client (id serial primary key, domain_url text not null unique, schema_name text not null unique, name text not null)'); }
+}
+class Notes extends Migration {
+  up() { this.addSql('create table note (id serial primary key, text text not null)'); }
+}
+export default withTenants(
+  defineConfig({
+    entities: [ClientSchema, Note],
+    dbName: import.meta.dirname + '/database',
+    migrations: { migrationsList: [{ name: 'Clients', class: Clients }], snapshot: false },
+  }),
+  { tenant: Client, migrations: { migrationsList: [{ name: 'Notes', class: Notes }], snapshot: false } },
+);
+`;
+
+const COUNT = `
+import { resumeTenant, tenantOfEnvironment } from '@landlord/mikro-orm';
+import { MikroORM } from '@mikro-orm/pglite';
+import config, { Note } from './mikro-orm.config.ts';
+
+const orm = await MikroORM.init(config);
+await resumeTenant(tenantOfEnvironment(), async (em, tenant) => {
+  console.log(tenant.schemaName + ' has ' + (await em.count(Note, {})) + ' notes');
+  em.create(Note, { text: 'more' });
+  await em.flush();
+}, { orm });
+await orm.close();
 `;

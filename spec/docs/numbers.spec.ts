@@ -63,7 +63,8 @@ onDatabases(
       const delays: unknown[] = [];
       const hooked = await openLibrary(database, { hooks: { afterCreate: () => undefined } });
       globalThis.setTimeout = ((...args: Parameters<typeof real>) => {
-        delays.push(args[1]);
+        // others have timers too, such as the pool
+        delays.push(...(/tenant-hooks/.test(new Error('where').stack ?? '') ? [args[1]] : []));
 
         return real(...args);
       }) as typeof real;
@@ -75,7 +76,7 @@ onDatabases(
         await tenants(hooked).drop('g');
       }
 
-      expect(delays).to.include(10_000);
+      expect(new Set(delays)).to.deep.equal(new Set([10_000]));
     });
 
     it('L13 four by tenants().seed()', async () => {
