@@ -4,7 +4,8 @@ import { TenantVisitsError, UnknownTenantError } from '../errors/index.js';
 import type { TenantFilter } from '../tenant/options.js';
 import type { TenantEntityManager } from '../orm/tenant-entity-manager.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
-import { stateOf, type TenantState } from '../tenant/tenant-state.js';
+import { stateOf, TenantStateMixin, type TenantState } from '../tenant/tenant-state.js';
+import { GRACE_MS } from '../directory/grace.js';
 import type { OrmOption } from '../scope/live-orms.js';
 import { publicScope, scopeOf, type IdentifiedTenant } from '../scope/make-scope.js';
 import { Tenancy } from '../tenancy.js';
@@ -23,7 +24,8 @@ export interface ForEachTenantOptions<Tenant extends TenantMixin<unknown> = Tena
   readonly where?: TenantFilter<Tenant>;
 
   /**
-   * In which states tenants are visited. It makes a difference only if the tenant entity extends `TenantStateMixin`.
+   * In which states tenants are visited. It makes a difference only if the tenant entity extends `TenantStateMixin`. One that gets into another
+   * state before its visit is left out too, and has no outcome. The state is at most a second old.
    *
    * @default ['active']
    */
@@ -91,13 +93,16 @@ async function visitAll<Result, Tenant extends AnyTenant>(
 ): Promise<TenantOutcome<Result>[]> {
   const { database, rules } = tenancy;
   const { states = ACTIVE } = options;
+  const listedAt = performance.now();
   const rows = await database.tenants.findServed(options.where);
   // a public tenant has no schema of its own, and so no tenant tables
   const tenants = rows.filter(row => !rules.isPublicTenant(row) && states.includes(stateOf(row))) as Tenant[];
   const visits: (Tenant | undefined)[] = options.includePublic === true ? [undefined, ...tenants] : tenants;
-  const outcomes = await pMap(visits, tenant => visit(tenancy, tenant, fn), {
+  const isLeftOut = async (row: Tenant): Promise<boolean> =>
+    performance.now() - listedAt >= GRACE_MS && row instanceof TenantStateMixin && !states.includes(await stateNow(database, row));
+  const outcomes = await pMap(visits, tenant => visit(tenancy, tenant, { fn, isLeftOut }), {
     concurrency: database.isInTransaction ? 1 : (options.concurrency ?? DEFAULT_CONCURRENCY),
-  });
+  }).then(all => all.filter(outcome => outcome !== undefined));
 
   if (options.settle !== true && outcomes.some(({ ok }) => !ok)) {
     throw new TenantVisitsError(outcomes);
@@ -109,20 +114,30 @@ async function visitAll<Result, Tenant extends AnyTenant>(
 async function visit<Result, Tenant extends TenantMixin<unknown>>(
   tenancy: Tenancy,
   tenant: Tenant | undefined,
-  fn: Visitor<Result, Tenant | undefined>,
-): Promise<TenantOutcome<Result>> {
+  { fn, isLeftOut }: { readonly fn: Visitor<Result, Tenant | undefined>; readonly isLeftOut: (row: Tenant) => Promise<boolean> },
+): Promise<TenantOutcome<Result> | undefined> {
   const { rules, database } = tenancy;
   let schemaName = tenant?.schemaName ?? rules.publicSchema;
 
   try {
     const found = tenant && (await identify(database, tenant));
     schemaName = found?.row.schemaName ?? schemaName;
+
+    if (found !== undefined && (await isLeftOut(found.row))) {
+      return undefined;
+    }
+
     const scope = found === undefined ? publicScope(rules) : scopeOf(rules, found);
 
     return { schemaName, ok: true, value: await tenancy.enter(scope, async em => inSavepoint(em, () => fn(em, found?.row))) };
   } catch (error) {
     return { schemaName, ok: false, error };
   }
+}
+
+/** One that has gone meanwhile has no other state, and its scope refuses all work. */
+async function stateNow({ tenants }: TenantDatabase, row: AnyTenant): Promise<TenantState> {
+  return stateOf((await tenants.findOneServed({ schemaName: row.schemaName })) ?? row);
 }
 
 // the tenant may have changed since it was listed

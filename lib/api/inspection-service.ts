@@ -41,9 +41,9 @@ export abstract class InspectionService<Tenant extends TenantMixin<unknown> = Te
    *
    * @throws UnknownTenantError `TENANT_UNKNOWN`
    */
-  async environment(schemaName: string): Promise<Record<string, string>> {
+  async environment(tenant: Tenant | string): Promise<Record<string, string>> {
     const { orm } = this.database;
 
-    return this.inPublic('captured', () => runInTenant(schemaName, () => environmentOf(captureTenant({ orm })), { orm }));
+    return this.inPublic('captured', () => runInTenant(tenant, () => environmentOf(captureTenant({ orm })), { orm }));
   }
 }

@@ -1,11 +1,14 @@
 import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
+import type { MikroORM } from '@mikro-orm/core';
 import pMap from 'p-map';
 import type { TenantService } from '../api/tenant-service.js';
-import { RunUsageError } from '../errors/index.js';
+import { reasonOf, RunUsageError } from '../errors/index.js';
+import { isPglite } from '../tenant/is-pglite.js';
+import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { EXIT } from './exit.js';
-import { count, print, printError, writeJson } from './output.js';
-import { duration } from './run-summary.js';
+import { count, oneLine, print, printError, writeJson } from './output.js';
+import { detailsOf, duration } from './run-summary.js';
 import { numberOf, selectionOf, type TenantArgs } from './tenant-args.js';
 import { withTenantsOf } from './with-tenants-of.js';
 
@@ -22,31 +25,66 @@ export function runProgram(args: TenantArgs): Promise<number> {
     throw RunUsageError.option('TENANT', tenant, 'one schema name, or left out with `--all`, `--tenants` or `--where`');
   }
 
-  return withTenantsOf(args, async service => {
+  return withTenantsOf(args, async (service, orm) => {
     const children = new Children();
 
     try {
-      return await (tenant === undefined ? runForMany(service, children, args) : runForOne(service, children, tenant, program));
+      const selected = tenant === undefined ? await service.list(selectionOf(args)) : [tenant];
+      const isAlone = isPglite(orm.driver.getPlatform());
+      const environmentOf = isAlone ? await environmentsWithout(orm, service, selected) : (each: Selected) => service.environment(each);
+
+      return await (typeof selected[0] === 'string'
+        ? children.ended(children.start(program, await environmentOf(selected[0]), 'inherit'))
+        : runForMany(selected as TenantMixin<unknown>[], { children, args, isAlone, environmentOf }));
     } finally {
       children.release();
     }
   });
 }
 
-async function runForOne(service: TenantService, children: Children, schemaName: string, program: readonly string[]): Promise<number> {
-  return children.ended(children.start(program, await service.environment(schemaName), 'inherit'));
+/** Finds the environments of all, and closes the ORM: a folder of PGlite is one process's at a time, and what another one writes meanwhile is lost. */
+async function environmentsWithout(orm: MikroORM, service: TenantService, selected: readonly Selected[]): Promise<EnvironmentOf> {
+  const found = new Map<Selected, Readonly<Record<string, string>>>();
+
+  for (const each of selected) {
+    found.set(each, await service.environment(each));
+  }
+
+  await orm.close(true);
+
+  return async each => found.get(each) ?? {};
 }
 
-async function runForMany(service: TenantService, children: Children, args: TenantArgs): Promise<number> {
+async function runForMany(
+  selected: readonly TenantMixin<unknown>[],
+  { children, args, isAlone, environmentOf }: { children: Children; args: TenantArgs; isAlone: boolean; environmentOf: EnvironmentOf },
+): Promise<number> {
   const { program = [], json, quiet } = args;
-  const names = (await service.list(selectionOf(args))).map(({ schemaName }) => schemaName);
-  const run = async (schemaName: string): Promise<Outcome> => {
+  const run = async (tenant: TenantMixin<unknown>): Promise<Outcome> => {
+    // as it was when it was selected
+    const { schemaName } = tenant;
+
     if (children.isStopped) {
       return { schemaName, code: undefined };
     }
 
     const start = performance.now();
-    const child = children.start(program, await service.environment(schemaName), 'pipe');
+    const environment = await environmentOf(tenant).catch((error: unknown) => ({ error }));
+
+    // such as one that was dropped meanwhile
+    if ('error' in environment) {
+      const { error } = environment;
+
+      if (json === true) {
+        writeJson('tenant', { schemaName, error: { message: reasonOf(error), ...detailsOf(error) } });
+      } else {
+        printError(`${schemaName}: ${oneLine(reasonOf(error))}`);
+      }
+
+      return { schemaName, code: EXIT.failed };
+    }
+
+    const child = children.start(program, environment, 'pipe');
     passOn(child, schemaName, args);
     const code = await children.ended(child);
     const durationMs = Math.round(performance.now() - start);
@@ -62,7 +100,8 @@ async function runForMany(service: TenantService, children: Children, args: Tena
     return { schemaName, code };
   };
 
-  const outcomes = await pMap(names, run, { concurrency: numberOf('--concurrency', args.concurrency, 1) ?? DEFAULT_CONCURRENCY });
+  const concurrency = numberOf('--concurrency', args.concurrency, 1) ?? DEFAULT_CONCURRENCY;
+  const outcomes = await pMap(selected, run, { concurrency: isAlone ? 1 : concurrency });
   const [notBegun, ended] = [outcomes.filter(({ code }) => code === undefined), outcomes.filter(({ code }) => code !== undefined)];
   const failed = ended.filter(({ code }) => code !== 0).map(({ schemaName }) => schemaName);
 
@@ -150,6 +189,10 @@ class Children {
     SIGNALS.forEach(name => process.off(name, this.#onSignal));
   }
 }
+
+type Selected = TenantMixin<unknown> | string;
+
+type EnvironmentOf = (each: Selected) => Promise<Readonly<Record<string, string>>>;
 
 interface Outcome {
   readonly schemaName: string;

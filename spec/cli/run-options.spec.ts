@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { reportRun } from '../../dist/cli/run-command.js';
 import { createCliProject, type CliProcess, type CliProject, type CliResult } from '../support/processes/cli-project.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary } from '../support/orm/library-orm.ts';
@@ -284,3 +285,23 @@ export class Added extends Migration {
   override up(): void { this.addSql('alter table "book" add column "isbn" text'); }
 }
 `;
+
+describe('the exit code of a run', () => {
+  it('M37 is 1 where the server did not say of a tenant that it is on its disk', async () => {
+    const { log } = console;
+    const lines: string[] = [];
+    console.log = (line: string) => void lines.push(line);
+    const result = { total: 1, upToDate: 0, migrated: [], failed: [], gone: [], notBegun: [], unconfirmed: [], unknown: [], durationMs: 1 };
+    const codes: number[] = [];
+
+    try {
+      codes.push(await reportRun({ json: true }, 'migrated up', async () => ({ ...result, unconfirmed: ['acme'] })));
+      codes.push(await reportRun({ json: true }, 'migrated up', async () => result));
+    } finally {
+      console.log = log;
+    }
+
+    expect(codes).to.deep.equal([1, 0]);
+    expect(lines[0]).to.contain('"unconfirmed":["acme"]');
+  });
+});

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { tenants } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
@@ -40,6 +41,37 @@ onDatabases(
         .to.contain('bob | for bob --json,all')
         .and.match(/^3 tenants: 2 done, 1 failed$/m);
       expect(all.stderr).to.contain('bob: exit code 3');
+    });
+
+    it('L13 of many, one that was renamed meanwhile has its program, and one that has gone is told of and stops none', async () => {
+      const orm = await openLibrary(database);
+      await orm.em.fork().persistAndFlush(['m1', 'm2', 'm3'].map(name => newLibrary(name)));
+      const flag = join(project.folder, 'go-on');
+      const program = `const wait = setInterval(() => require('node:fs').existsSync(${JSON.stringify(flag)}) && (clearInterval(wait), console.log(process.env.LANDLORD_TENANT)), 20); console.error('up')`;
+      const run = project.start('tenant:exec', '--tenants', 'm1', 'm2', 'm3', '--concurrency', '1', '--', process.execPath, '-e', program);
+      await until('the first is up', () => run.stderr().includes('m1 | up'));
+      await tenants(orm).drop('m2');
+      await tenants(orm).rename('m3', 'm4');
+      await writeFile(flag, '');
+      const { code, stdout, stderr } = await run.ended;
+      await tenants(orm).drop('m1');
+      await tenants(orm).drop('m4');
+      await orm.close();
+
+      expect(stdout).to.match(/^m3 \| \{.*"schema":"m4"/m);
+      expect(stderr).to.match(/^m2: No tenant has the schema name "m2"/m);
+      expect([code, /^3 tenants: .*$/m.exec(stdout)?.[0]]).to.deep.equal([1, '3 tenants: 2 done, 1 failed']);
+    });
+
+    it('L13 of many, a signal begins no other and ends with 130, and a program that is not there with 127', async () => {
+      const run = project.start('tenant:exec', '--all', '--concurrency', '1', '--', process.execPath, '-e', WAITING);
+      await until('the first is up', () => run.stderr().includes('acme | up'));
+      run.signal('SIGTERM');
+      const { code, stdout } = await run.ended;
+      const absent = await project.start('tenant:exec', 'acme', '--', 'no-such-program').ended;
+
+      expect([code, /^3 tenants: .*$/m.exec(stdout)?.[0]]).to.deep.equal([130, '3 tenants: 0 done, 1 failed, 2 not started']);
+      expect(absent).to.deep.include({ code: 127 });
     });
 
     it('L13 a program gets the signals of the command, and its exit code is the command’s', async () => {
@@ -118,6 +150,37 @@ onDatabases(
   ['postgresql'],
 );
 
+describe('programs for tenants on a folder of PGlite', () => {
+  let project: CliProject;
+
+  before(async () => {
+    project = await createCliProject('');
+    await project.write('mikro-orm.config.ts', PGLITE_CONFIG);
+    await project.write('count.mjs', COUNT);
+  });
+
+  after(() => project.remove());
+
+  it('L13 have the database for themselves, one after the other, and what they write stays', async function () {
+    this.timeout(180_000);
+    const count = ['--', process.execPath, '--import', 'tsx', 'count.mjs'];
+
+    for (const command of [
+      ['migration:up'],
+      ['tenant:create', '--name', 'a', '--schema-name', 'a', '--domain-url', 'a.example.com'],
+      ['tenant:create', '--name', 'b', '--schema-name', 'b', '--domain-url', 'b.example.com'],
+    ]) {
+      expect(await project.start(...command).ended).to.include({ code: 0 });
+    }
+
+    expect(await project.start('tenant:exec', 'a', ...count).ended).to.deep.include({ code: 0, stdout: 'a has 0 notes\n' });
+    const all = await project.start('tenant:exec', '--all', ...count).ended;
+    expect(all.code, all.stderr).to.equal(0);
+    expect(all.stdout).to.contain('a | a has 1 notes').and.contain('b | b has 0 notes').and.contain('2 tenants: 2 done, 0 failed');
+    expect(await project.start('tenant:exec', 'b', ...count).ended).to.deep.include({ code: 0, stdout: 'b has 1 notes\n' });
+  });
+});
+
 const WAITING = `process.on('SIGTERM', () => process.exit(5)); console.error('up'); setInterval(() => undefined, 1000);`;
 
 const SEEDER = `import { Seeder } from '@mikro-orm/seeder';
@@ -125,4 +188,43 @@ import { Author } from '../entities/index.ts';
 export class DatabaseSeeder extends Seeder {
   async run(em) { em.create(Author, { name: 'Ann' }); }
 }
+`;
+
+const PGLITE_CONFIG = `
+import { TenantMixin, withTenants } from '@landlord/mikro-orm';
+import { defineEntity, p } from '@mikro-orm/core';
+import { Migration } from '@mikro-orm/migrations';
+import { defineConfig } from '@mikro-orm/pglite';
+
+export class Client extends TenantMixin {}
+const ClientSchema = defineEntity({ class: Client, extends: TenantMixin, properties: { name: p.string() } });
+export const Note = defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary(), text: p.string() } });
+class Clients extends Migration {
+  up() { this.addSql('create table client (id serial primary key, domain_url text not null unique, schema_name text not null unique, name text not null)'); }
+}
+class Notes extends Migration {
+  up() { this.addSql('create table note (id serial primary key, text text not null)'); }
+}
+export default withTenants(
+  defineConfig({
+    entities: [ClientSchema, Note],
+    dbName: import.meta.dirname + '/database',
+    migrations: { migrationsList: [{ name: 'Clients', class: Clients }], snapshot: false },
+  }),
+  { tenant: Client, migrations: { migrationsList: [{ name: 'Notes', class: Notes }], snapshot: false } },
+);
+`;
+
+const COUNT = `
+import { resumeTenant, tenantOfEnvironment } from '@landlord/mikro-orm';
+import { MikroORM } from '@mikro-orm/pglite';
+import config, { Note } from './mikro-orm.config.ts';
+
+const orm = await MikroORM.init(config);
+await resumeTenant(tenantOfEnvironment(), async (em, tenant) => {
+  console.log(tenant.schemaName + ' has ' + (await em.count(Note, {})) + ' notes');
+  em.create(Note, { text: 'more' });
+  await em.flush();
+}, { orm });
+await orm.close();
 `;

@@ -65,6 +65,17 @@ onDatabases(
       expect(stdout).to.contain('6 equal to what the tenant set makes, 1 not · 5 not compared, as they are not up-to-date');
     });
 
+    it('M16 check exits with 1 for drift alone, and with 0 where there is none', async () => {
+      const [drifted, equal] = await project.runAll([
+        ['ours', 'migration:check', '--tenants', 't06', '--drift'],
+        ['ours', 'migration:check', '--tenants', 't00', '--drift'],
+      ]);
+
+      expect(drifted).to.include({ code: 1 });
+      expect(drifted?.output).to.contain('t06: has column book.hacked').and.not.contain('not up-to-date.');
+      expect(equal).to.include({ code: 0 });
+    });
+
     it('M4 a run names failures of one cause once', async () => {
       const rest = `nope nope /* \\u001b[31m${'y'.repeat(100_000)} */`;
       await project.write('migrations/tenant/Migration20991231000001.ts', MIGRATION.replace('"isbn"', rest));

@@ -131,6 +131,20 @@ onDatabases(
       expect(await textsIn(orm, 'acme')).to.deep.equal(['of acme']);
     });
 
+    it('P3 S24 by default a hundred wait, and for ten seconds', async () => {
+      const orm = await open({ concurrency: 1 });
+      const { begun, gate, done } = begin(orm, 'acme', 1);
+      await until('it has begun', () => begun.length === 1);
+      const waiting = Array.from({ length: 101 }, () => textsIn(orm, 'acme').catch((error: TenantOverloadedError) => error));
+      const full = (await Promise.race(waiting)) as TenantOverloadedError;
+      gate.open();
+      await done;
+
+      expect(full.message).to.contain('100 pieces of its work wait already');
+      expect(full.headers).to.deep.equal({ 'Retry-After': '10' });
+      expect((await Promise.all(waiting)).filter(each => each instanceof Error)).to.deep.equal([full]);
+    });
+
     it('P3 S24 a function gives each tenant its own, or none, and what it returns is checked', async () => {
       const orm = await open(town => (town.schemaName === 'acme' ? { concurrency: 1 } : undefined), 4);
       const acme = begin(orm, 'acme', 2);

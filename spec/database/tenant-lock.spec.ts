@@ -41,6 +41,21 @@ onDatabases(
       });
     }
 
+    it('M5, L3 a soft deletion waits for whoever has the tenant, and leaves it alone until then', async () => {
+      await orm.em.fork().persistAndFlush(newLibrary('soft'));
+      await other.query(`select pg_advisory_lock(hashtextextended('landlord:soft', 0))`);
+      let isDone = false;
+      const deleting = tenants<Library>(orm)
+        .drop('soft', { soft: true })
+        .then(() => (isDone = true));
+      await until('it waits for the lock or is done', async () => isDone || (await countLockWaits(database, `locktype = 'advisory'`)) > 0);
+
+      expect([isDone, await database.query(`select to_regnamespace('soft')::text as name`)]).to.deep.equal([false, [{ name: 'soft' }]]);
+      await other.query('select pg_advisory_unlock_all()');
+      await deleting;
+      expect((await tenants(orm).purge()).purged).to.have.length(1);
+    });
+
     it('M5, T15 a drop waits for a rename that is under way, and drops the schema of the name that it gave', async () => {
       const dora = await orm.em.fork().findOneOrFail(Library, { schemaName: 'dora' });
       await other.query('begin');

@@ -46,6 +46,23 @@ onDatabasesAndPooler('functions of a tenant that have a path of their own', data
     ]);
   });
 
+  it('C1, L3 follow a soft deletion and a restore, and do not keep the name from a new tenant', async () => {
+    await create('soft');
+    await runInTenant('soft', em =>
+      em.execute(
+        `create procedure note(a int) language plpgsql set search_path = soft as $$ begin insert into tag (id, name) values (a, 'noted'); end $$`,
+      ),
+    );
+    await tenants(orm).drop('soft', { soft: true });
+    await create('soft');
+    await tenants(orm).restore('soft', { schemaName: 'soft_2', domainUrl: 'soft-2.example.com' });
+    await runInTenant('soft_2', em => em.execute('call note(1)'));
+
+    expect([await names('soft'), await names('soft_2')]).to.deep.equal([[], ['noted']]);
+    await tenants(orm).drop('soft');
+    await tenants(orm).drop('soft_2');
+  });
+
   for (const [what, sql] of [
     [
       'text of a function',

@@ -139,3 +139,22 @@ onDatabases('refusing a schema name', database => {
     });
   });
 });
+
+onDatabases(
+  'refusing a schema name that unqualified SQL would find',
+  database => {
+    it('T16 is that of each schema on the path of the connections', async () => {
+      const orm = await openLibrary(database, {}, { driverOptions: { options: '-c search_path=public,legacy' } });
+      await orm.em.fork().persistAndFlush(newLibrary('acme'));
+
+      for (const attempt of [() => orm.em.fork().persistAndFlush(newLibrary('legacy')), () => tenants(orm).rename('acme', 'legacy')]) {
+        const error = await refusal(attempt, 'SCHEMA_NAME_RESERVED');
+
+        expect(error.message).to.include('it is on the `search_path`');
+      }
+
+      expect([await schemaNames(database), await storedTenants(database)]).to.deep.equal([['acme'], ['acme']]);
+    });
+  },
+  ['postgresql'],
+);

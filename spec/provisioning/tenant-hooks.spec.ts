@@ -375,6 +375,30 @@ onDatabases('hooks', database => {
     set.pop();
   });
 
+  it('J3 one around a migration that takes too long stores nothing when it ends', async () => {
+    await create('late');
+    let end: () => void = () => undefined;
+    const awaited = new Promise<void>(resolve => (end = resolve));
+    let hook: Promise<void> | undefined;
+    act.beforeMigrate = ({ em }) => {
+      em.persist(em.create(Note, { text: 'too late' }));
+
+      return (hook = awaited);
+    };
+    set.push(sqlMigration('Second', 'create table shelf (id serial primary key)'));
+    const { failed } = await tenants(orm).migrate({ only: ['late'] });
+    set.pop();
+    end();
+    await hook;
+    // what it would do next is sent by now, and is answered before this
+    await delay(20);
+
+    expect(failed.map(({ error }) => (error as TenantHookError).code)).to.deep.equal(['HOOK_TIMEOUT']);
+    expect(await notesOf('late')).to.deep.equal([]);
+    act = {};
+    await tenants(orm).drop('late');
+  });
+
   it('J3 L1 L2 a clone and an import call the hooks of a creation, which are told what creates the tenant, and can refuse it', async () => {
     const seen: unknown[] = [];
     act.afterCommit = ({ kind, schemaName, by }) => void seen.push([kind, schemaName, by]);

@@ -25,11 +25,6 @@ export async function isHostServed(host: string, options: TlsCheckOptions = {}):
     { ...(orm && { orm }), ...(resolvers && { resolvers }), maintenance: IN_MAINTENANCE_TOO },
   );
 
-  // the page that says so needs a certificate too
-  if (found.kind === 'unavailable' && found.error.code === 'TENANT_IN_MAINTENANCE') {
-    return true;
-  }
-
   if (found.kind === 'unavailable') {
     throw found.error;
   }

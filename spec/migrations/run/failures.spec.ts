@@ -1,7 +1,7 @@
 import { MigrationError, type TenantError } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import type pg from 'pg';
-import { historyOf } from '../../support/databases/catalog.ts';
+import { historyOf, schemaNames } from '../../support/databases/catalog.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openSession } from '../../support/databases/sessions.ts';
 import { newLibrary } from '../../support/orm/library-orm.ts';
@@ -336,6 +336,17 @@ onDatabases(
       expect(schemaNamesOf(result.migrated)).to.deep.equal(['bob']);
     });
 
+    it('M5 a time-out of 0 waits for a tenant for as long as another session has it', async () => {
+      await other.query(`select pg_advisory_lock(hashtextextended('landlord:acme', 0))`);
+      const blocked: string[] = [];
+
+      const run = set.tenants.migrate({ busyTimeoutMs: 0, onNotice: notice => blocked.push(notice.kind) });
+      await until('it is told', () => blocked.includes('blocked'));
+      await other.query('select pg_advisory_unlock_all()');
+
+      expect(schemaNamesOf((await run).migrated)).to.deep.equal(['acme', 'bob']);
+    });
+
     it('M9 a tenant whose table is locked waits longer between two attempts than for the lock', async () => {
       await other.query('begin');
       await other.query('lock table bob.tag');
@@ -363,6 +374,18 @@ onDatabases('what the creation of a tenant says of failures', database => {
     await database.query('create schema taken');
 
     await refusal(set.create('taken'), 'SCHEMA_ALREADY_EXISTS');
+  });
+
+  it('L6 says that the disk is full, and leaves nothing', async () => {
+    // no server of the specs has so small a disk
+    const full = `do $$ begin raise exception using errcode = '53100', message = 'could not extend file: No space left on device'; end $$`;
+
+    set.use(sqlMigration('M2', ['create table "big" ("id" int)', full]));
+    const error = await refusal(set.create('acme'), 'STORAGE_FULL');
+
+    expect(error.message).to.include('No space left on device').and.to.include('Nothing was stored');
+    expect(await schemaNames(database)).to.not.include('acme');
+    expect(await set.tenants.list()).to.deep.equal([]);
   });
 
   it('T6 gives the cause once, and names the statement', async () => {

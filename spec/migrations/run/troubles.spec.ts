@@ -50,9 +50,13 @@ describe('a run beside a server in trouble', () => {
     it(`M13 goes on after a restart of the server, with migrations ${kind}, and no tenant fails`, async () => {
       set.use(migration);
       const notices: RunNotice['kind'][] = [];
+      const limits: number[] = [];
       let done = 0;
       const run = set.tenants.migrate({
-        onNotice: ({ kind: what }) => notices.push(what),
+        onNotice: notice => {
+          notices.push(notice.kind);
+          limits.push(...(notice.kind === 'waiting' ? [notice.timeoutMs] : []));
+        },
         onProgress: () => {
           done += 1;
         },
@@ -64,6 +68,8 @@ describe('a run beside a server in trouble', () => {
 
       expectAll(await run);
       expect(notices).to.include.members(['waiting', 'back']);
+      // the documented time
+      expect(new Set(limits)).to.deep.equal(new Set([60_000]));
       expect(await schemasWith(database, 'tag', 'colour')).to.deep.equal(NAMES);
     });
   }

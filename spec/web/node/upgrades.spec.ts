@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { currentSchema, currentTenant } from '@landlord/mikro-orm';
 import { tenantContext, tenantUpgrade, type RequestWithTenant, type TenantUpgradeOptions } from '@landlord/mikro-orm/node';
 import { expect } from 'chai';
@@ -89,6 +90,38 @@ onDatabases(
       socket.close();
     });
 
+    it('E1 H7 a visitor who hangs up while the tenant is looked up ends nothing', async () => {
+      let go: () => void = () => undefined;
+      const asked = new Promise<void>(resolve => (go = resolve));
+      let isAsked = false;
+      await listen({
+        resolvers: [
+          async () => {
+            isAsked = true;
+            await asked;
+
+            return { property: 'schemaName', value: 'acme' };
+          },
+        ],
+      });
+      const visitor = connect(port, '127.0.0.1');
+      visitor.write(
+        `GET / HTTP/1.1\r\nHost: ${hostOf('acme')}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+      );
+      await until('the resolver is asked', () => isAsked);
+      // without a listener on the socket, this would end the process
+      visitor.resetAndDestroy();
+      await once(visitor, 'close');
+      await until('the server has seen it', async () => (await openConnections()) === 0);
+      go();
+      const next = await openSocket(hostOf('acme'));
+
+      expect((await ask(next, 'x')).text).to.contain(' acme Ann of acme');
+      next.close();
+    });
+
+    let openConnections: () => Promise<number>;
+
     const ems: unknown[] = [];
 
     async function listen(options: TenantUpgradeOptions = {}): Promise<void> {
@@ -109,6 +142,8 @@ onDatabases(
       server.on('upgrade', tenantUpgrade(sockets, { orm, ...options }));
       server.listen(0, '127.0.0.1');
       await once(server, 'listening');
+      openConnections = () =>
+        new Promise((resolve, reject) => server.getConnections((error, open) => (error ? reject(error) : resolve(open))));
       port = (server.address() as { readonly port: number }).port;
       stop = async () => {
         sockets.clients.forEach(client => client.terminate());
