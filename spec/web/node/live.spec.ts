@@ -197,6 +197,7 @@ onDatabases('what is open for a tenant', database => {
       expect(await items.return(undefined)).to.deep.equal({ value: undefined, done: true });
       expect(await waiting).to.deep.equal(isBegun ? { value: undefined, done: true } : undefined);
       expect(await items.next()).to.deep.equal({ value: undefined, done: true });
+      expect(await failureOf(items.throw(new Error('of the reader')))).to.include({ message: 'of the reader' });
       expect(asked, String(isBegun)).to.deep.equal(isBegun ? ['next', 'acme'] : ['acme']);
     }
   });
