@@ -7,6 +7,7 @@ import { TenantWatch } from './directory/tenant-watch.js';
 import { openDirectory } from './directory/open-directory.js';
 import { OrmSelectionError } from './errors/index.js';
 import { enterScope, leaveScope, outsideEndedTransaction } from './orm/mikro-context.js';
+import { logFailure } from './orm/tenant-hooks.js';
 import type { TenantEntityManager } from './orm/tenant-entity-manager.js';
 import { selectOrm, type OrmOption } from './scope/live-orms.js';
 import type { Scope } from './scope/scope.js';
@@ -57,7 +58,10 @@ export class Tenancy {
     if (this.#watch === undefined) {
       // made first: it has to forget a tenant before that is looked at
       const { directory } = this;
-      const watch = new TenantWatch(this.database.changes, key => leaveScope(() => directory.find(key)));
+      const watch = new TenantWatch(this.database.changes, {
+        find: key => leaveScope(() => directory.find(key)),
+        onFailure: error => logFailure(this.database, error),
+      });
       this.#watch = watch;
       this.database.onClose(async () => watch.close());
     }

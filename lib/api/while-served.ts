@@ -1,6 +1,7 @@
 import { TenantContextRequiredError } from '../errors/index.js';
 import { leaveScope } from '../orm/mikro-context.js';
 import type { OrmOption } from '../scope/live-orms.js';
+import { keepFlow } from '../scope/async-flow.js';
 import { readInThisContext } from '../scope/read-in-scope.js';
 import { stateOf } from '../tenant/tenant-state.js';
 import { Tenancy } from '../tenancy.js';
@@ -9,11 +10,12 @@ import { scopeFor } from './run-in.js';
 
 /**
  * Calls `onEnd` once, when the tenant of the current scope is not served any more: it was suspended, put into maintenance, renamed or deleted. It is
- * called within a second of the change, in no scope. Call the function that is returned when what is open for the tenant has ended by itself.
+ * called within a second of the change, in no scope and in the async context of this call. If it fails, the logger is told why. Call the function that
+ * is returned when what is open for the tenant has ended by itself.
  *
  * @throws TenantContextRequiredError `TENANT_CONTEXT_REQUIRED` in the public scope and outside any scope.
  */
-export function onTenantEnd(onEnd: (end: TenantEnd) => void, options?: OrmOption): () => void {
+export function onTenantEnd(onEnd: (end: TenantEnd) => unknown, options?: OrmOption): () => void {
   const scope = scopeFor(options);
 
   if (scope?.kind !== 'tenant') {
@@ -32,45 +34,82 @@ export function onTenantEnd(onEnd: (end: TenantEnd) => void, options?: OrmOption
  * @throws TenantContextRequiredError `TENANT_CONTEXT_REQUIRED` in the public scope and outside any scope.
  */
 export function whileServed<T>(source: AsyncIterable<T>, options?: OrmOption): AsyncGenerator<T, void, undefined> {
+  const flow = keepFlow();
   let end: () => void = () => undefined;
-  const ended = new Promise<typeof ENDED>(resolve => {
-    end = () => resolve(ENDED);
-  });
-  const stop = onTenantEnd(end, options);
+  const stop = onTenantEnd(() => flow.runInAsyncScope(end), options);
+  const reading = readingOf(source[Symbol.asyncIterator](), stop);
+  end = reading.end;
 
-  return readInThisContext(readUntil(source[Symbol.asyncIterator](), { ended, stop }));
+  return readInThisContext(reading);
 }
 
-async function* readUntil<T>(
-  items: AsyncIterator<T>,
-  { ended, stop }: { readonly ended: Promise<typeof ENDED>; readonly stop: () => void },
-): AsyncGenerator<T, void, undefined> {
-  let isDone = false;
+/**
+ * Reads items until it is ended, which it can be at any time. A generator that is not begun, or waits for its next item, could not: the watch over
+ * the tenant and the source would stay until then. And each item would stay that a `Promise.race()` with the end has given.
+ */
+function readingOf<T>(items: AsyncIterator<T>, stop: () => void): Reading<T> {
+  const waiting = new Set<() => void>();
+  let isOver = false;
 
-  try {
-    for (;;) {
-      const next = await Promise.race([ended, items.next()]);
-
-      if (next === ENDED) {
-        return;
-      }
-
-      if (next.done === true) {
-        isDone = true;
-
-        return;
-      }
-
-      yield next.value;
-    }
-  } finally {
+  const close = (): void => {
+    isOver = true;
     stop();
+    waiting.forEach(leave => leave());
+    waiting.clear();
+  };
 
-    if (!isDone) {
-      // a generator that waits for its next item ends only then, so it is not waited for
-      void Promise.resolve(items.return?.()).catch(() => undefined);
+  const end = (): void => {
+    if (!isOver) {
+      close();
+      // one that waits for its next item ends only then, so it is not waited for
+      void (async () => items.return?.())().catch(() => undefined);
     }
-  }
+  };
+
+  const readNext = (resolve: (next: IteratorResult<T, void>) => void, reject: (error: unknown) => void): void => {
+    const leave = (): void => resolve(DONE);
+
+    if (isOver) {
+      leave();
+      return;
+    }
+
+    waiting.add(leave);
+    void (async () => items.next())().then(
+      next => {
+        waiting.delete(leave);
+
+        if (next.done === true) {
+          close();
+        }
+
+        resolve(next.done === true ? DONE : next);
+      },
+      (error: unknown) => {
+        waiting.delete(leave);
+        close();
+        reject(error);
+      },
+    );
+  };
+
+  return {
+    end,
+    next: () => new Promise(readNext),
+    return: async () => {
+      end();
+
+      return DONE;
+    },
+    throw: async error => {
+      end();
+      throw error;
+    },
+  };
 }
 
-const ENDED = Symbol('ended');
+const DONE = { value: undefined, done: true } as const;
+
+interface Reading<T> extends Pick<AsyncGenerator<T, void, undefined>, 'next' | 'return' | 'throw'> {
+  readonly end: () => void;
+}

@@ -1,4 +1,5 @@
 import type { ChangeFeed } from '../database/change-feed.js';
+import { keepFlow, type AsyncFlow } from '../scope/async-flow.js';
 import { isSameTenant, type TenantIdentity } from '../scope/tenant-identity.js';
 import type { TenantState } from '../tenant/tenant-state.js';
 import type { DirectoryKey } from './directory-key.js';
@@ -12,27 +13,31 @@ export type TenantEnd = 'suspended' | 'maintenance' | 'changed';
  */
 export class TenantWatch {
   readonly #find: Find;
+  readonly #onFailure: (error: unknown) => void;
   readonly #watched = new Map<string, Set<Watcher>>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(changes: ChangeFeed, find: Find) {
+  /** `onFailure` is told what an `onEnd` throws, which keeps no other from being called. */
+  constructor(changes: ChangeFeed, { find, onFailure }: { readonly find: Find; readonly onFailure: (error: unknown) => void }) {
     this.#find = find;
+    this.#onFailure = onFailure;
     changes.subscribe((...names) => {
       for (const name of names.length === 0 ? this.#watched.keys() : names) {
-        this.#look(name);
+        void this.#look(name);
       }
     });
   }
 
-  /** Calls `onEnd` once, when the tenant is not served any more. Returns what stops that. */
-  watch(tenant: WatchedTenant, onEnd: (end: TenantEnd) => void): () => void {
+  /** Calls `onEnd` once, in the async context of this call, when the tenant is not served any more. Returns what stops that. */
+  watch(tenant: WatchedTenant, onEnd: (end: TenantEnd) => unknown): () => void {
     const { schemaName } = tenant;
-    const watcher: Watcher = { tenant, onEnd };
+    // whoever changes the tenant, or another one, is in a context of its own
+    const watcher: Watcher = { tenant, onEnd, flow: keepFlow() };
     const watchers = this.#watched.get(schemaName) ?? new Set();
     this.#watched.set(schemaName, watchers.add(watcher));
     this.#timer ??= setInterval(() => this.#lookAtAll(), INTERVAL_MS).unref();
     // it may have ended since its scope was entered
-    this.#look(schemaName);
+    void this.#look(schemaName);
 
     return () => this.#stop(watcher);
   }
@@ -63,30 +68,25 @@ export class TenantWatch {
 
   #lookAtAll(): void {
     for (const name of this.#watched.keys()) {
-      this.#look(name);
+      void this.#look(name);
     }
   }
 
-  #look(schemaName: string): void {
+  async #look(schemaName: string): Promise<void> {
     if (!this.#watched.has(schemaName)) {
       return;
     }
 
-    try {
-      const found = this.#find({ property: 'schemaName', value: schemaName });
+    let found: FoundTenant | undefined;
 
-      if (found instanceof Promise) {
-        found.then(
-          each => this.#compare(schemaName, each),
-          // it is looked at again in a second
-          () => undefined,
-        );
-      } else {
-        this.#compare(schemaName, found);
-      }
+    try {
+      found = await this.#find({ property: 'schemaName', value: schemaName });
     } catch {
-      // the same
+      // it is looked at again in a second
+      return;
     }
+
+    this.#compare(schemaName, found);
   }
 
   #compare(schemaName: string, found: FoundTenant | undefined): void {
@@ -95,18 +95,22 @@ export class TenantWatch {
 
       if (end !== undefined) {
         this.#stop(watcher);
-        watcher.onEnd(end);
+        void this.#tell(watcher, end);
       }
+    }
+  }
+
+  async #tell({ flow, onEnd }: Watcher, end: TenantEnd): Promise<void> {
+    try {
+      await flow.runInAsyncScope(onEnd, undefined, end);
+    } catch (error) {
+      this.#onFailure(error);
     }
   }
 }
 
 function endOf({ identity, state }: WatchedTenant, found: FoundTenant | undefined): TenantEnd | undefined {
-  if (found === undefined) {
-    return 'changed';
-  }
-
-  if (!isSameTenant(identity, found.identity)) {
+  if (found === undefined || !isSameTenant(identity, found.identity)) {
     return 'changed';
   }
 
@@ -123,7 +127,8 @@ export interface WatchedTenant {
 
 interface Watcher {
   readonly tenant: WatchedTenant;
-  readonly onEnd: (end: TenantEnd) => void;
+  readonly onEnd: (end: TenantEnd) => unknown;
+  readonly flow: AsyncFlow;
 }
 
 interface FoundTenant {

@@ -113,17 +113,18 @@ export async function reportFailure(database: TenantDatabase, failure: TenantFai
   const isToldElsewhere = operation !== 'afterCommit' && operation !== 'afterMigrate';
 
   if (hooks?.onError === undefined) {
-    return isToldElsewhere ? undefined : log(database, error);
+    return isToldElsewhere ? undefined : logFailure(database, error);
   }
 
   try {
     await leaveScope(() => limited({ name: 'onError', schemaName }, hooks, async () => hooks.onError?.(failure)));
   } catch (own) {
-    log(database, own);
+    logFailure(database, own);
   }
 }
 
-function log({ orm }: TenantDatabase, error: unknown): void {
+/** Writes a failure that nobody else is told of to the logger. */
+export function logFailure({ orm }: TenantDatabase, error: unknown): void {
   orm.config.getLogger().error('info', error instanceof Error ? error.message : String(error), { enabled: true });
 }
 

@@ -37,9 +37,10 @@ export class GuardedQueryHelper extends QueryBuilderHelper {
 
   // MikroORM joins what `sql.ref()` names as a table of that name, and leaves the default schema out
   private withNamedTable(join: Args<'createJoinExpression'>[0]): Args<'createJoinExpression'>[0] {
-    const { schema, subquery, table } = join as Join;
+    const { schema, table } = join as Join;
 
-    if (subquery !== undefined || table === undefined) {
+    // a sub-query has no table
+    if (table === undefined) {
       return join;
     }
 
@@ -128,6 +129,5 @@ export interface Join {
   readonly path?: string;
   readonly prop: Pick<EntityProperty, 'pivotEntity' | 'targetMeta'>;
   readonly schema?: string;
-  readonly subquery?: unknown;
   readonly table: string;
 }

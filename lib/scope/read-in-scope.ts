@@ -7,13 +7,13 @@ export function readInScope<T>(source: AsyncGenerator<T>, scope: Scope | undefin
 }
 
 /** Wraps a generator so that each read runs in the async context of this call: its scope, its transaction, and every other AsyncLocalStorage. */
-export function readInThisContext<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
+export function readInThisContext<T>(source: Reads<T>): AsyncGenerator<T> {
   const flow = keepFlow();
 
   return wrapReads(source, fn => flow.runInAsyncScope(fn));
 }
 
-function wrapReads<T>(source: AsyncGenerator<T>, runRead: <Result>(fn: () => Result) => Result): AsyncGenerator<T> {
+function wrapReads<T>(source: Reads<T>, runRead: <Result>(fn: () => Result) => Result): AsyncGenerator<T> {
   return {
     next: (...args) => runRead(() => source.next(...args)),
     return: value => runRead(() => source.return(value)),
@@ -26,3 +26,5 @@ function wrapReads<T>(source: AsyncGenerator<T>, runRead: <Result>(fn: () => Res
     },
   };
 }
+
+type Reads<T> = Pick<AsyncGenerator<T>, 'next' | 'return' | 'throw'>;

@@ -5,6 +5,7 @@ import type { TenantsOptions } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { Library } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/databases/database.ts';
+import { Gate } from '../support/assertions/gate.ts';
 import { until } from '../support/assertions/until.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { visitorOf, type Visit } from '../support/web/visitor.ts';
@@ -122,6 +123,53 @@ onDatabases('a directory under load', database => {
     expect((await visit('moved.example.com')).served).to.equal('HOST_UNKNOWN');
     expect((await visit('c.example.com')).served).to.equal('c');
   });
+
+  // of a native update it is not known whom it has changed
+  for (const way of ['a flush', 'a native update'] as const) {
+    it(`H10 does not keep what was read before ${way} changed it`, async () => {
+      await open({ listen: false });
+      const [read, mayGoOn] = [new Gate(), new Gate()];
+      beforeIdentify(async () => {
+        read.open();
+        await mayGoOn.pass();
+      });
+      const asked = visit('a.example.com');
+      await read.pass();
+
+      const em = orm.em.fork();
+
+      if (way === 'a flush') {
+        (await em.findOneOrFail(Library, { schemaName: 'a' })).name = way;
+        await em.flush();
+      } else {
+        await em.nativeUpdate(Library, { schemaName: 'a' }, { name: way });
+      }
+
+      mayGoOn.open();
+      await asked;
+      expect((await visit('a.example.com')).tenant).to.include({ name: way });
+    });
+  }
+
+  it('H10 takes a tenant that is deleted while it is looked up for one that is not there', async () => {
+    await open();
+    beforeIdentify(() => database.query(`delete from library where schema_name = 'e'`));
+
+    expect((await visit('e.example.com')).served).to.equal('HOST_UNKNOWN');
+    expect((await visit('a.example.com')).served).to.equal('a');
+  });
+
+  /** Has the next look-up wait between its two statements: the tenants' rows, and which tenants they are. */
+  function beforeIdentify(wait: () => Promise<unknown>): void {
+    const { tenants } = orm.config.getExtension<{ tenants: { identify(rows: unknown): unknown } }>('@landlord/mikro-orm/database')!;
+    const identify = tenants.identify.bind(tenants);
+    tenants.identify = async rows => {
+      tenants.identify = identify;
+      await wait();
+
+      return identify(rows);
+    };
+  }
 
   async function open(directory: TenantsOptions<Library>['directory'] = {}): Promise<void> {
     orm = await openLibrary(database, { directory });

@@ -1,5 +1,5 @@
 import { currentTenant, runInTenant, TenantMixin, tenants } from '@landlord/mikro-orm';
-import { defineEntity, p, Type } from '@mikro-orm/core';
+import { defineEntity, p, Type, type Collection } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
@@ -45,6 +45,13 @@ const PlanSchema = defineEntity({ name: 'Plan', properties: { id: p.integer().pr
 class Plan extends PlanSchema.class {}
 PlanSchema.setClass(Plan);
 
+const SeatSchema = defineEntity({
+  name: 'Seat',
+  properties: { id: p.integer().primary(), row: p.string(), client: () => p.manyToOne(Client) },
+});
+class Seat extends SeatSchema.class {}
+SeatSchema.setClass(Seat);
+
 class Client extends TenantMixin<string> {
   declare name: string;
   declare secret: string;
@@ -63,6 +70,7 @@ class Client extends TenantMixin<string> {
   declare visits: bigint;
   declare plan: Plan;
   declare notLoaded: string;
+  declare seats: Collection<Seat>;
   greeted?: number;
 
   greet(): string {
@@ -94,6 +102,7 @@ const ClientSchema = defineEntity({
     visits: p.bigint(),
     plan: () => p.manyToOne(Plan),
     notLoaded: p.string().lazy(),
+    seats: () => p.oneToMany(Seat).mappedBy('client').eager().hidden(),
   },
 } as never);
 void ClientSchema;
@@ -103,7 +112,7 @@ onDatabases('a tenant of the directory', database => {
   let visit: ReturnType<typeof visitorOf>;
 
   before(async () => {
-    orm = await openNoteOrm(database, Client, { directory: { ttlMs: 600_000 } }, { entities: [Client, Note, Plan, Address] });
+    orm = await openNoteOrm(database, Client, { directory: { ttlMs: 600_000 } }, { entities: [Client, Note, Plan, Address, Seat] });
     await orm.em.fork().persistAndFlush(
       orm.em.fork().create(Client, {
         id: ID,
@@ -122,6 +131,7 @@ onDatabases('a tenant of the directory', database => {
         visits: 12345678901234567890n / 10n,
         plan: { name: 'gold' },
         notLoaded: 'long',
+        seats: [{ row: 'A' }, { row: 'B' }],
         domainUrl: 'acme.example.com',
         schemaName: 'acme',
       } as never),
@@ -151,6 +161,7 @@ onDatabases('a tenant of the directory', database => {
       expect([...tenant.logo]).to.deep.equal([1, 2, 3]);
       expect(tenant.plan.id).to.equal(loaded.plan.id);
       expect(tenant.notLoaded).to.equal(undefined);
+      expect(tenant.seats.getItems().map(({ row }) => row)).to.deep.equal(['A', 'B']);
       expect(tenant.greeted).to.equal(1);
     }
   });

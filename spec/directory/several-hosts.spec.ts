@@ -1,4 +1,4 @@
-import { DomainMixin, forEachTenant, primaryHostOf, tenants, TenantMixin } from '@landlord/mikro-orm';
+import { DomainMixin, forEachTenant, identify, primaryHostOf, tenants, TenantMixin, type IdentifiedAsTenant } from '@landlord/mikro-orm';
 import { defineEntity, IsolationLevel, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -114,6 +114,15 @@ onDatabases('tenants with several hosts', database => {
       'acme.com',
       'carl.example.com',
     ]);
+
+    // also where another property of theirs was asked for
+    for (const [value, host] of [
+      ['acme', 'acme.com'],
+      ['carl', 'carl.example.com'],
+    ] as const) {
+      const found = await identify({ headers: {} }, { orm, resolvers: [() => ({ property: 'schemaName', value })] });
+      expect(primaryHostOf((found as IdentifiedAsTenant).tenant)).to.equal(host);
+    }
   });
 
   const changes: Record<string, { readonly change: () => Promise<unknown>; readonly whose: Readonly<Record<string, string>> }> = {

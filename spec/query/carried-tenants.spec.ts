@@ -296,7 +296,8 @@ onDatabasesAndPooler('queries made for one tenant', database => {
     const [made] = await runInTenant('bob', em => [em.qb(Author, 'x').select('x.id')]);
     const places = Array.from({ length: 8 }, (_, place) => place);
     const call = (query: any, name: string, args: readonly unknown[], place: number): unknown =>
-      query[name](...places.map(index => (index === place ? made : args[index])));
+      // no more of them than are needed: a look at those that are yet to come would see the others too
+      query[name](...places.slice(0, Math.max(place + 1, args.length)).map(index => (index === place ? made : args[index])));
 
     await runInTenant('acme', async em => {
       for (const [name, args] of Object.entries(TAKING)) {

@@ -263,6 +263,20 @@ onDatabasesAndPooler('the guard of Kysely', database => {
     });
   }
 
+  it('G4 what a write by a tenant’s Kysely is answered with is the same as without tenants', async () => {
+    await runInTenant('acme', async em => {
+      const db = kyselyOf(em);
+      const answers = [
+        await db.insertInto('author').values({ id: 70, name: 'new' }).returning('name').executeTakeFirst(),
+        await db.updateTable('author').set({ name: 'other' }).where('id', '=', 70).returning('name').executeTakeFirst(),
+        (await db.updateTable('author').set({ name: 'third' }).where('id', '=', 70).executeTakeFirst()).numUpdatedRows,
+        await db.deleteFrom('author').where('id', '=', 70).returning('name').executeTakeFirst(),
+      ];
+
+      expect(answers).to.deep.equal([{ name: 'new' }, { name: 'other' }, 1n, { name: 'third' }]);
+    });
+  });
+
   it('S13 a Kysely query that has no tenant is served in each tenant’s', async () => {
     const genres = kyselyOf(orm.em.fork()).selectFrom('genre').select('id').where('id', '=', 1);
 

@@ -3,6 +3,7 @@ import { Genre, Library } from '../../fixtures/entities/index.ts';
 import { schemaNames, storedTenants } from '../support/databases/catalog.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { rollBackAfter } from '../support/orm/roll-back-after.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 
 type Em = LibraryOrm['em'];
@@ -73,6 +74,22 @@ onDatabases('writing tenants without the unit of work', database => {
     await em.qb(Library).update({ name: 'Acme & Sons' }).where({ schemaName: 'acme' }).execute();
 
     expect(await em.findOneOrFail(Library, { schemaName: 'acme' })).to.include({ name: 'Acme & Sons', onTrial: false });
+  });
+
+  it('T15 undoes native updates of tenants with the transaction that they are made in', async () => {
+    const stored = (): Promise<unknown> => database.query('select * from library');
+    const before = await stored();
+
+    for (const update of [
+      (em: Em) => em.nativeUpdate(Library, { schemaName: 'acme' }, { name: 'Undone' }),
+      (em: Em) => em.qb(Library).update({ name: 'Undone' }).where({ schemaName: 'acme' }).execute(),
+    ]) {
+      await rollBackAfter(orm.em.fork(), async em => {
+        await update(em);
+        expect(await em.findOneOrFail(Library, { schemaName: 'acme' })).to.include({ name: 'Undone' });
+      });
+      expect(await stored()).to.deep.equal(before);
+    }
   });
 
   it('T15 leaves other entities to every way of writing', async () => {

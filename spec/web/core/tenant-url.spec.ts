@@ -11,6 +11,7 @@ describe('tenantUrl', () => {
     expect(tenantUrl(acme, '/', { base: 'http://:domainUrl:8080' })).to.equal('http://acme.example.com:8080/');
     expect(tenantUrl(acme, '/a', { base: 'https://:schemaName.apps.test/' })).to.equal('https://acme.apps.test/a');
     expect(tenantUrl(acme, '/a', { base: 'https://apps.test/t/:schemaName' })).to.equal('https://apps.test/t/acme/a');
+    expect(tenantUrl(acme, '/a', { base: 'http://[::1]:3000/t/:schemaName' })).to.equal('http://[::1]:3000/t/acme/a');
     expect(tenantUrl(acme, '/a', { base: 'https://apps.test/t/:name' })).to.equal('https://apps.test/t/A%2Fc%20me/a');
     expect(tenantUrl(Object.assign(Object.create(acme) as TenantMixin, { domainUrl: '[::1]' }), '/a')).to.equal('https://[::1]/a');
   });
