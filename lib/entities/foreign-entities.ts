@@ -26,7 +26,7 @@ import { isTenantEntity } from '../tenant/entity-kinds.js';
 export function refuseForeignEntities(
   given: readonly unknown[],
   wanted: string | undefined,
-  { rules, scope, entity, areValues = false }: GuardContext & Described,
+  { rules, scope, entity, values }: GuardContext & Described,
 ): void {
   const own = scope?.kind === 'tenant' ? scope.schemaName : wanted;
 
@@ -39,7 +39,7 @@ export function refuseForeignEntities(
   const seen = new Set<object>();
   const meta = entity === undefined ? undefined : rules.metadata.getByClassName(entity, false);
   const path = entity === undefined ? [] : [entity];
-  const at = { config: rules.config, path, seen, properties: meta?.properties, isData: !areValues, isInJson: areValues };
+  const at = { config: rules.config, path, seen, properties: meta?.properties, isData: values !== 'texts', isInJson: values !== undefined };
 
   for (const value of given) {
     refuseIn(value, own, at);
@@ -164,7 +164,8 @@ function refuseIn(given: unknown, own: string, at: Place): void {
   const value: unknown = Reference.unwrapReference(given);
 
   if (Utils.isEntity<object>(value) || Utils.isCollection(value)) {
-    for (const entity of entitiesOf(value)) {
+    // MikroORM takes the key of the owner of a collection, where it does not expect one
+    for (const entity of Utils.isCollection<object>(value) ? [value.owner, ...entitiesOf(value)] : [value]) {
       refuseEntity(entity, own, at);
     }
   } else if (Array.isArray(value) || (value instanceof Cursor && at.isInJson === true)) {
@@ -257,8 +258,8 @@ function refuseEntity(entity: object, own: string, { path, config }: Place): voi
 interface Described {
   /** The class that the data or the condition is of. */
   readonly entity?: string | undefined;
-  /** Whether it is neither, but values of SQL. An object of any class is then a text, and in a plain object JSON. */
-  readonly areValues?: boolean;
+  /** If it is neither, but values of SQL, what an object of any class is stored as. In a plain object it is JSON. */
+  readonly values?: 'texts' | 'JSON';
 }
 
 interface Place {

@@ -60,7 +60,7 @@ export function extendDriver(Driver: DriverClass): DriverClass {
           platform: this.platform,
           refuseForeign: (given, schemaName) => {
             if (mayHoldEntities(given)) {
-              refuseForeignEntities(given, schemaName, { ...guardContextOf(config), areValues: true });
+              refuseForeignEntities(given, schemaName, { ...guardContextOf(config), values: 'texts' });
             }
           },
         });

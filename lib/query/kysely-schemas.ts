@@ -99,7 +99,7 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
 /** What is stored of an entity, as JSON, is all that is known of it. @throws CrossTenantError `CROSS_TENANT` */
 function refuseForeignValues(values: readonly unknown[], own: string | undefined, guard: GuardContext): void {
   if (mayHoldEntities(values)) {
-    refuseForeignEntities(values, own, guard);
+    refuseForeignEntities(values, own, { ...guard, values: 'JSON' });
   }
 }
 

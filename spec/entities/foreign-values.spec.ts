@@ -82,6 +82,18 @@ const USES: Readonly<Record<string, Use>> = {
       .set({ data: { by: theirs } })
       .where('id', '=', 1)
       .execute(),
+  'a page that is a value of Kysely': (em, theirs) =>
+    em
+      .getKysely()
+      .updateTable('person')
+      .set({ data: new Cursor([theirs] as never, 1, {}, Person.meta as never) })
+      .where('id', '=', 1)
+      .execute(),
+  'a collection that is not loaded, in data': (em, theirs) =>
+    em
+      .qb(Person)
+      .insert({ ...newPerson, home: theirs.friends ?? theirs })
+      .execute(),
   'a value of a condition of Kysely': (em, theirs) => em.getKysely().selectFrom('person').selectAll().where('data', '=', theirs).execute(),
   'a value of SQL': (em, theirs) => em.execute('select ?::text as x', [{ by: theirs }]),
   'a value of SQL of the connection': (em, theirs) => em.getConnection().execute('select ?::text as x', [[{ by: theirs }]]),
@@ -127,6 +139,18 @@ const CONDITIONS: Readonly<Record<string, (em: any, where: any) => Promise<unkno
     }
   },
   nativeUpdate: (em, where) => em.nativeUpdate(Person, where, { note: 'x' }),
+  'a filter': (em, where) => {
+    const fork = em.fork();
+    fork.addFilter({ name: 'given', cond: () => where, entity: Person as never });
+
+    return fork.find(Person, {});
+  },
+  'the parameters of a filter': (em, where) => {
+    const fork = em.fork();
+    fork.addFilter({ name: 'given', cond: ({ of }: { of: object }) => of, entity: Person as never, default: false });
+
+    return fork.find(Person, {}, { filters: { given: { of: where } } });
+  },
   'qb where': (em, where) => em.qb(Person).where(where).execute(),
   'qb andWhere': (em, where) => em.qb(Person).where({ id: 1 }).andWhere(where).execute(),
   'a condition of a join': (em, where) => em.qb(Person, 'p').leftJoinAndSelect('p.friends', 'f', where.$or[0]).execute(),
