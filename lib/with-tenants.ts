@@ -35,6 +35,7 @@ import { entityManagerOf } from './orm/entity-manager-class.js';
 import { giveSeederOfScope } from './orm/scoped-seeder.js';
 import { guardConditions, withGuardedConditions } from './entities/filter-conditions.js';
 import { prepareRelations } from './entities/shared-relations.js';
+import { guardPropertyFunctions } from './entities/property-functions.js';
 import { guardExpression } from './entities/virtual-expressions.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from './orm/guarded-classes.js';
 import { checkSeams } from './orm/seams/check-seams.js';
@@ -252,6 +253,7 @@ function finishDiscovery(storage: MetadataStorage, platform: Platform, options: 
   [...storage.getAll().values()].forEach(meta => {
     guardConditions(meta.filters);
     guardExpression(meta);
+    guardPropertyFunctions(meta);
   });
 
   if (options.directory.trigger) {

@@ -29,9 +29,13 @@ import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
  * Relies on MikroORM 7 making its Kysely client in `createKysely`, of what `createKyselyDialect` returns or of a dialect in `driverOptions`;
  * and on `applySessionContext` and `executeDump`.
  */
-export function guardConnection(connection: AbstractSqlConnection, config: Configuration, platform: Platform): void {
+export function guardConnection(
+  connection: AbstractSqlConnection,
+  config: Configuration,
+  { platform, refuseForeign }: { readonly platform: Platform; readonly refuseForeign: RefuseForeign },
+): void {
   const open = connection as unknown as OpenConnection;
-  const guard = new TenantSqlGuard(config, sql => open.logQuery(sql));
+  const guard = new TenantSqlGuard(config, { log: sql => open.logQuery(sql), refuseForeign });
   const check = new TenantCheck({
     connection: open.type,
     rules: () => TenantRules.of(config),
@@ -114,10 +118,15 @@ export function guardConnection(connection: AbstractSqlConnection, config: Confi
 class TenantSqlGuard implements SqlGuard {
   readonly #config: Configuration;
   readonly log: (sql: string) => void;
+  readonly #refuseForeign: RefuseForeign;
 
-  constructor(config: Configuration, log: (sql: string) => void) {
+  constructor(
+    config: Configuration,
+    { log, refuseForeign }: { readonly log: (sql: string) => void; readonly refuseForeign: RefuseForeign },
+  ) {
     this.#config = config;
     this.log = log;
+    this.#refuseForeign = refuseForeign;
   }
 
   gate(): Promise<void> | undefined {
@@ -190,7 +199,7 @@ class TenantSqlGuard implements SqlGuard {
         : error;
   }
 
-  /** @throws CrossTenantError for a query, or a value of one, that was built for another tenant than its SQL is for */
+  /** @throws CrossTenantError for a query, or a value of one, that was built for another tenant than its SQL is for, or holds an entity of one */
   refuseCarried(query: unknown, params: unknown): void {
     // most are of a text, and of values that carry nothing
     if (typeof query === 'string' && (params === undefined || (Array.isArray(params) && !mayCarryAny(params)))) {
@@ -198,11 +207,11 @@ class TenantSqlGuard implements SqlGuard {
     }
 
     const carried = carriedBy([query, params]);
+    const target = this.#target();
 
-    // most carry none, and whom they are for does not matter then
-    if (carried.length > 0) {
-      const target = this.#target();
-      refuseTenants(carried, target.kind === 'tenant' ? target.schemaName : undefined);
+    if (target.kind === 'tenant') {
+      refuseTenants(carried, target.schemaName);
+      this.#refuseForeign([query, params], target.schemaName);
     }
   }
 
@@ -252,6 +261,9 @@ function isDialect(value: unknown): value is Dialect {
 function isKysely(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'getExecutor' in value;
 }
+
+/** Refuses what holds entities of another tenant than this one. */
+type RefuseForeign = (given: readonly unknown[], schemaName: string) => void;
 
 const UNGUARDED: SqlTarget = { kind: 'unguarded' };
 

@@ -1,6 +1,7 @@
 import { Reference, Utils, type Dictionary, type EntityManager, type FilterDef } from '@mikro-orm/core';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { refuseForeignEntities } from './foreign-entities.js';
+import { ownCopy } from './own-copies.js';
 
 /**
  * Makes a filter check its condition each time that it is used. What its function returns may contain an entity of another tenant, from a parameter
@@ -22,7 +23,7 @@ export function guardCondition(filter: FilterDef): void {
       const condition: unknown = await make(...args);
       refuseForeignIn(condition, args[2] as EntityManager, String(args[4]));
 
-      return condition;
+      return ownCopy(condition);
     };
 
     replaceCondition(filter, guardedCond, make);
@@ -35,7 +36,7 @@ export function guardCondition(filter: FilterDef): void {
     const guardedCond = async (...args: unknown[]): Promise<unknown> => {
       refuseForeignIn(entities, args[2] as EntityManager, String(args[4]));
 
-      return cond;
+      return ownCopy(cond);
     };
 
     fixed.add(guardedCond);

@@ -26,7 +26,7 @@ import { isTenantEntity } from '../tenant/entity-kinds.js';
 export function refuseForeignEntities(
   given: readonly unknown[],
   wanted: string | undefined,
-  { rules, scope, entity }: GuardContext & { readonly entity?: string | undefined },
+  { rules, scope, entity, values }: GuardContext & Described,
 ): void {
   const own = scope?.kind === 'tenant' ? scope.schemaName : wanted;
 
@@ -38,7 +38,8 @@ export function refuseForeignEntities(
   refuseCarried(given, own);
   const seen = new Set<object>();
   const meta = entity === undefined ? undefined : rules.metadata.getByClassName(entity, false);
-  const at = { config: rules.config, path: entity === undefined ? [] : [entity], seen, properties: meta?.properties, isData: true };
+  const path = entity === undefined ? [] : [entity];
+  const at = { config: rules.config, path, seen, properties: meta?.properties, isData: values !== 'texts', isInJson: values !== undefined };
 
   for (const value of given) {
     refuseIn(value, own, at);
@@ -163,10 +164,11 @@ function refuseIn(given: unknown, own: string, at: Place): void {
   const value: unknown = Reference.unwrapReference(given);
 
   if (Utils.isEntity<object>(value) || Utils.isCollection(value)) {
-    for (const entity of entitiesOf(value)) {
+    // MikroORM takes the key of the owner of a collection, where it does not expect one
+    for (const entity of Utils.isCollection<object>(value) ? [value.owner, ...entitiesOf(value)] : [value]) {
       refuseEntity(entity, own, at);
     }
-  } else if (Array.isArray(value)) {
+  } else if (Array.isArray(value) || (value instanceof Cursor && at.isInJson === true)) {
     for (const item of value) {
       refuseIn(item, own, at);
     }
@@ -219,12 +221,18 @@ function below(at: Place, key: string): Place {
     const property = properties?.[name];
 
     if (property !== undefined) {
+      const isEmbedded = property.kind === ReferenceKind.EMBEDDED;
       const isJson = property.customType instanceof JsonType;
       isInner = isJson || property.kind !== ReferenceKind.SCALAR;
-      properties = property.kind === ReferenceKind.EMBEDDED ? property.embeddedProps : property.targetMeta?.properties;
+      properties = isEmbedded ? property.embeddedProps : property.targetMeta?.properties;
 
       if (isJson && property.kind === ReferenceKind.SCALAR) {
         return { ...at, path, properties: undefined, isData: true, isInJson: true };
+      }
+
+      // such an embeddable is stored with whatever else is in it
+      if (isEmbedded && (property.object === true || property.array === true)) {
+        return { ...at, path, properties, isData: true, isInJson: true };
       }
     }
   }
@@ -245,6 +253,13 @@ function refuseEntity(entity: object, own: string, { path, config }: Place): voi
   if (foreign !== undefined) {
     throw CrossTenantError.givenEntity(helper(foreign.entity).__meta.className, [own, foreign.schemaName], foreign.property);
   }
+}
+
+interface Described {
+  /** The class that the data or the condition is of. */
+  readonly entity?: string | undefined;
+  /** If it is neither, but values of SQL, what an object of any class is stored as. In a plain object it is JSON. */
+  readonly values?: 'texts' | 'JSON';
 }
 
 interface Place {

@@ -1,5 +1,6 @@
 import {
   ArrayType,
+  Cursor,
   JsonType,
   Reference,
   ReferenceKind,
@@ -13,7 +14,7 @@ import { anyWithin } from '../scope/plain-values.js';
 
 /**
  * The properties that are no relations and may hold entities all the same. A JSON column stores all the data of an entity, and of a type of the
- * user's own nobody knows what it stores, such as the key.
+ * user's own nobody knows what it stores, such as the key. Of an entity in any other column MikroORM stores the key.
  */
 export function holdersOf(meta: EntityMetadata): readonly EntityProperty[] {
   let found = holders.get(meta);
@@ -21,8 +22,10 @@ export function holdersOf(meta: EntityMetadata): readonly EntityProperty[] {
   if (found === undefined) {
     found = meta.props.filter(
       // to MikroORM, what is in the JSON of an embeddable is no column of its own
-      ({ kind, persist, embedded, customType }) =>
-        kind === ReferenceKind.SCALAR && (persist !== false || embedded !== undefined) && customType !== undefined && mayHold(customType),
+      ({ kind, persist, embedded, customType, ...property }) =>
+        kind === ReferenceKind.SCALAR &&
+        (persist !== false || embedded !== undefined) &&
+        (customType === undefined ? !isChecked(property) : mayHold(customType)),
     );
     holders.set(meta, found);
   }
@@ -53,8 +56,8 @@ function look(given: unknown, search: Search): void {
 
   if (value !== given) {
     look(value, search);
-  } else if (Array.isArray(value)) {
-    value.forEach(item => look(item, search));
+  } else if (Array.isArray(value) || value instanceof Cursor) {
+    [...(value as Iterable<unknown>)].forEach(item => look(item, search));
   } else if (Utils.isCollection<object>(value)) {
     search.found.push(...value.getItems(false));
   } else if (Utils.isEntity<object>(value)) {
@@ -71,6 +74,11 @@ function isData(value: unknown): boolean {
   return !(value instanceof Date) && !ArrayBuffer.isView(value);
 }
 
+/** Whether MikroORM refuses an object in the place of the value. Of the types that it knows, it does so of these alone. */
+function isChecked({ type, array, ref }: Pick<EntityProperty, 'type' | 'array' | 'ref'>): boolean {
+  return CHECKED.has(type) && array !== true && ref !== true;
+}
+
 function mayHold(type: object): boolean {
   return type instanceof JsonType || type.constructor === ArrayType || !MIKRO_TYPES.has(type.constructor);
 }
@@ -80,6 +88,8 @@ function isNoDate(leaf: object): boolean {
 }
 
 const MIKRO_TYPES: ReadonlySet<unknown> = new Set(Object.values(types));
+
+const CHECKED: ReadonlySet<string> = new Set(['string', 'number', 'boolean', 'Date']);
 
 const holders = new WeakMap<EntityMetadata, readonly EntityProperty[]>();
 

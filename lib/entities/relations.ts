@@ -37,7 +37,14 @@ export function firstForeignHeld(entity: object, schemaName: string, config: Con
   const { __meta: meta } = helper(entity);
 
   for (const property of holdersOf(meta)) {
-    for (const held of entitiesHeldBy(valueOf(entity, meta, property), property)) {
+    const value = heldBy(entity, meta, property);
+
+    // most are texts and numbers
+    if (typeof value !== 'object' || value === null) {
+      continue;
+    }
+
+    for (const held of entitiesHeldBy(value, property)) {
       // JSON has what an entity refers to as well
       const found = foreignIn(held, schemaName, config) ?? firstForeignRelated(held, schemaName, config);
 
@@ -195,6 +202,16 @@ function valueOf(entity: object, meta: EntityMetadata, property: EntityProperty)
   return property.embedded === undefined
     ? (entity as Record<string, unknown>)[property.name]
     : Utils.unwrapProperty(entity, meta, property).map(([value]) => value);
+}
+
+/** The same, without an array where there is only one embeddable. */
+function heldBy(entity: object, meta: EntityMetadata, property: EntityProperty): unknown {
+  const [name, inner] = property.embedded ?? [];
+  const outer = name === undefined ? undefined : (meta.properties[name as never] as EntityProperty | undefined);
+
+  return inner === undefined || outer === undefined || outer.embedded !== undefined || outer.array === true
+    ? valueOf(entity, meta, property)
+    : (entity as Readonly<Record<string, Readonly<Record<string, unknown>> | null | undefined>>)[outer.name]?.[inner];
 }
 
 // computed once for each entity class

@@ -4,6 +4,7 @@ import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { mayHoldEntities, refuseForeignEntities } from './foreign-entities.js';
+import { giveSchema } from './tenant-unit-of-work.js';
 import { schemaOfRemoved } from './removed-entities.js';
 import { refuseSchemaOfShared } from './schema-of-shared.js';
 
@@ -38,7 +39,14 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
     madeSchema = options?.schema ?? this.owner.schema;
 
     try {
-      return super.create(entityName, data, options, ...rest);
+      const made = super.create(entityName, data, options, ...rest);
+
+      // no unit of work gives a schema to what is not stored
+      if (helper(made).__meta.virtual === true) {
+        giveSchema(made, this.owner as Parameters<typeof giveSchema>[1]);
+      }
+
+      return made;
     } finally {
       madeConfig = outerConfig;
       madeSchema = outerSchema;

@@ -21,6 +21,11 @@ export async function upserting<Result>(given: unknown, schema: string | undefin
   }
 }
 
+/** The entities, each with its values as data besides: where no flush stores them, MikroORM does not check the types of their values. */
+export function asData(given: unknown): readonly unknown[] {
+  return Utils.asArray(given).flatMap(each => (Utils.isEntity<object>(each) ? [each, { ...each }] : [each]));
+}
+
 /** The upsert of entities that the flow is in. */
 export function currentUpsert(): Upsert | undefined {
   // every statement comes here, and most of a process are of none

@@ -1,8 +1,9 @@
-import type { EntityMetadata } from '@mikro-orm/core';
+import { isRaw, type EntityMetadata } from '@mikro-orm/core';
 import { sqlTarget } from '../connection/sql-target.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
+import { refuseForeignEntities } from './foreign-entities.js';
 
 /**
  * Makes the expression of a virtual entity check the query that it returns. MikroORM turns the query into text, and reads from that: a query that
@@ -17,17 +18,21 @@ export function guardExpression(meta: EntityMetadata): void {
 
   const guardedExpression = (...args: unknown[]): unknown => {
     const result: unknown = Reflect.apply(expression, meta, args);
-    refuseForeignQuery(result, args[0] as ExpressionEm | undefined);
+    const em = args[0] as ExpressionEm | undefined;
 
-    return result;
+    if (result instanceof Promise) {
+      return result.then(each => refuseForeignResult(each, em));
+    }
+
+    return refuseForeignResult(result, em);
   };
 
   guarded.add(guardedExpression);
   (meta as { expression: unknown }).expression = guardedExpression;
 }
 
-/** @throws CrossTenantError `CROSS_TENANT` */
-function refuseForeignQuery(query: unknown, em: ExpressionEm | undefined): void {
+/** Returns the query, or the rows, that the expression has returned. @throws CrossTenantError `CROSS_TENANT` */
+function refuseForeignResult(result: unknown, em: ExpressionEm | undefined): unknown {
   // the class may be an entity of an ORM without tenants too
   const rules = em && TenantRules.find(em.config);
 
@@ -36,8 +41,18 @@ function refuseForeignQuery(query: unknown, em: ExpressionEm | undefined): void 
     const target = sqlTarget(rules.config);
     const own =
       rules.scope?.kind === 'tenant' ? rules.scope.schemaName : (em?.schema ?? (target.kind === 'tenant' ? target.schemaName : undefined));
-    refuseCarried([query], own === rules.publicSchema ? undefined : own);
+    refuseCarried([result], own === rules.publicSchema ? undefined : own);
+
+    if (isRaw(result) || isIterable(result)) {
+      refuseForeignEntities(isRaw(result) ? [result] : [...result], own, { rules, scope: rules.scope });
+    }
   }
+
+  return result;
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }
 
 const guarded = new WeakSet<object>();

@@ -2,6 +2,7 @@ import { helper, Utils, type EntityMetadata, type EntityName } from '@mikro-orm/
 import { SqlEntityManager } from '@mikro-orm/postgresql';
 import { guardCollections, guardLoader, loadInSchema, refreshInSchema, refuseUnlessLoaded, schemaOf } from '../entities/lazy-loading.js';
 import { anyMayHoldEntities, mayHoldEntities } from '../entities/foreign-entities.js';
+import { ownCopy } from '../entities/own-copies.js';
 import { withTenantSchema, refuseForeignCollections, type PopulateHint } from '../entities/shared-relations.js';
 import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
@@ -35,7 +36,7 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
         return Promise.reject(error);
       }
 
-      const processing = super.processWhere(entityName, where, options, type, ...rest);
+      const processing = super.processWhere(entityName, ownCopy(where), options, type, ...rest);
 
       // without a filter, it is what was looked at already
       if (isAddingOnlyFilters && !mayHaveFilters(this, entityName)) {
@@ -93,9 +94,10 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
     }
 
     override async populate(...[entities, populate, given = {}, ...rest]: Args<'populate'>) {
-      refuseForeignArguments(this, [entities], given.schema);
+      const all: object[] = Utils.asArray(entities);
+      refuseForeignArguments(this, all, given.schema);
       const em = this.getContext();
-      const [first]: object[] = Utils.asArray(entities);
+      const [first] = all;
       const options = first === undefined ? given : withTenantSchema(this.getMetadata().find(first.constructor), given, em.schema);
 
       if (first !== undefined && options.schema !== undefined && populate !== false) {

@@ -1,5 +1,5 @@
 import { forTenant } from '../connection/sql-target.js';
-import { currentUpsert } from '../entities/upserted-entities.js';
+import { asData, currentUpsert } from '../entities/upserted-entities.js';
 import { guardKysely } from '../query/kysely-schemas.js';
 import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
@@ -71,7 +71,7 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
 
       try {
         if (upsert !== undefined) {
-          refuseForeignArguments(this, upsert.entities, upsert.schema);
+          refuseForeignArguments(this, asData(upsert.entities), upsert.schema, upsert.entities[0]);
         }
       } catch (error) {
         return Promise.reject(error);

@@ -3,7 +3,8 @@ import { TenantWriteRefusedError } from '../errors/index.js';
 import { refuseForeignRelations } from '../entities/foreign-entities.js';
 import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { refuseSettingsInData } from '../entities/settings-in-data.js';
-import { upserting } from '../entities/upserted-entities.js';
+import { ownCopy } from '../entities/own-copies.js';
+import { asData, upserting } from '../entities/upserted-entities.js';
 import { updateTenants } from '../query/update-tenants.js';
 import { isName, isTenantEntity } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
@@ -17,43 +18,39 @@ import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
  */
 export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenEntityManagerClass {
   return class GuardedWrites extends EntityManagerOfMikro {
-    override async insert(...args: Args<'insert'>) {
-      const [entity, data, options] = args;
+    override async insert(...[entity, data, options, ...rest]: Args<'insert'>) {
       refuseTenantWrite(this, 'em.insert()', 'em.persistAndFlush(…)', entity);
-      refuseForeignArguments(this, isName(entity) ? [data] : [entity, data], options?.schema, entity);
+      refuseForeignArguments(this, asData(data ?? entity), options?.schema, entity);
       refuseForeignNew(this, [data ?? entity]);
 
-      return super.insert(...args);
+      return super.insert(entity, ownCopy(data), options, ...rest);
     }
 
-    override async insertMany(...args: Args<'insertMany'>) {
-      const [entities, data, options] = args;
+    override async insertMany(...[entities, data, options, ...rest]: Args<'insertMany'>) {
       refuseTenantWrite(this, 'em.insertMany()', 'em.persistAndFlush([…])', entities);
-      refuseForeignArguments(this, [entities, data], options?.schema, entities);
+      refuseForeignArguments(this, asData(data ?? entities), options?.schema, entities);
       refuseForeignNew(this, data ?? entities);
 
-      return super.insertMany(...args);
+      return super.insertMany(entities, ownCopy(data), options, ...rest);
     }
 
-    override async upsert(...args: Args<'upsert'>) {
-      const [entity, data, options] = args;
+    override async upsert(...[entity, data, options, ...rest]: Args<'upsert'>) {
       refuseTenantWrite(this, 'em.upsert()', 'em.findOne() and em.persistAndFlush(…)', entity);
-      refuseForeignArguments(this, isName(entity) ? [data] : [entity, data], options?.schema, entity);
+      refuseForeignArguments(this, asData(data ?? entity), options?.schema, entity);
       giveSchemaTo(data ?? entity, this, options);
 
-      return upserting(data ?? entity, options?.schema, async () => super.upsert(...args));
+      return upserting(data ?? entity, options?.schema, async () => super.upsert(entity, ownCopy(data), options, ...rest));
     }
 
-    override async upsertMany(...args: Args<'upsertMany'>) {
-      const [entities, data, options] = args;
+    override async upsertMany(...[entities, data, options, ...rest]: Args<'upsertMany'>) {
       refuseTenantWrite(this, 'em.upsertMany()', 'em.find() and em.persistAndFlush([…])', entities);
-      refuseForeignArguments(this, [entities, data], options?.schema, entities);
+      refuseForeignArguments(this, asData(data ?? entities), options?.schema, entities);
 
       for (const each of options?.schema === undefined ? [] : (data ?? (entities as object[]))) {
         giveSchemaTo(each, this, options);
       }
 
-      return upserting(data ?? entities, options?.schema, async () => super.upsertMany(...args));
+      return upserting(data ?? entities, options?.schema, async () => super.upsertMany(entities, ownCopy(data), options, ...rest));
     }
 
     override async clone(...args: Args<'clone'>) {
@@ -75,14 +72,16 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       refuseForeignArguments(this, [data], options.schema, entity);
 
       if (!isTenantsEntity(this, entity)) {
-        return super.nativeUpdate(entity, where, data, options, ...rest);
+        return super.nativeUpdate(entity, where, ownCopy(data), options, ...rest);
       }
 
       if (TenantRules.of(this.config).hasIdentity(data)) {
         throw new TenantWriteRefusedError('em.nativeUpdate()', 'em.flush() on the loaded tenant');
       }
 
-      return updateTenants(this.getContext(false), options, ctx => super.nativeUpdate(entity, where, data, { ...options, ctx }, ...rest));
+      return updateTenants(this.getContext(false), options, ctx =>
+        super.nativeUpdate(entity, where, ownCopy(data), { ...options, ctx }, ...rest),
+      );
     }
 
     override merge(...args: Args<'merge'>) {

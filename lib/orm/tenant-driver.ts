@@ -3,11 +3,13 @@ import { AbstractSqlDriver, type QueryBuilder } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
+import { guardContextOf } from '../scope/guard-context.js';
 import { isInTenant } from '../scope/scope.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { checkPlatform } from '../tenant/driver-check.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
+import { mayHoldEntities, refuseForeignEntities } from '../entities/foreign-entities.js';
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { surviveLostConnections } from '../connection/lost-connections.js';
 import { shareConnections } from '../connection/pooled-tenants.js';
@@ -54,7 +56,14 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       [this.connection, ...this.replicas].forEach(connection => {
         shareConnections(connection, config);
         surviveLostConnections(connection, config);
-        guardConnection(connection, config, this.platform);
+        guardConnection(connection, config, {
+          platform: this.platform,
+          refuseForeign: (given, schemaName) => {
+            if (mayHoldEntities(given)) {
+              refuseForeignEntities(given, schemaName, { ...guardContextOf(config), values: 'texts' });
+            }
+          },
+        });
         noticeCommits(connection);
       });
     }

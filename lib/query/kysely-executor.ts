@@ -54,7 +54,7 @@ function guardExecutor(executor: KyselyExecutor, guard: KyselyGuard): KyselyExec
 
       if (key === 'executeQuery') {
         return (query: CompiledQuery, ...rest: unknown[]) => {
-          guard.check(query.queryId);
+          guard.check(query);
 
           return guard.run(() => call(query, ...rest));
         };
@@ -62,7 +62,7 @@ function guardExecutor(executor: KyselyExecutor, guard: KyselyGuard): KyselyExec
 
       if (key === 'stream') {
         return (query: CompiledQuery, ...rest: unknown[]) => {
-          guard.check(query.queryId);
+          guard.check(query);
 
           return guard.stream(() => call(query, ...rest) as AsyncGenerator<unknown>);
         };
@@ -86,7 +86,7 @@ export interface KyselyGuard {
   compiled(query: CompiledQuery): CompiledQuery;
 
   /** Throws unless a query that is compiled may be run by this instance. */
-  check(queryId: object): void;
+  check(query: CompiledQuery): void;
 
   /** Runs a query for the tenant of the instance. One that no builder has made, such as `CompiledQuery.raw()`, does not say whose it is. */
   run<Result>(send: () => Result): Result;

@@ -7,15 +7,18 @@ export function setTenantsOfNode(node: object, tenants: readonly string[]): void
   }
 }
 
-/** Adds the tenants whose instances built the queries in this one, before any plugin has copied their nodes. */
-export function addBuiltFor(node: object, found: Set<string>): void {
+/**
+ * Adds the tenants whose instances built the queries in this one, before any plugin has copied their nodes, and the values in it that are objects,
+ * before any plugin has made texts of them.
+ */
+export function addBuiltFor(node: object, found: Set<string>, values: object[]): void {
   if (Array.isArray(node)) {
     for (let index = 0; index < node.length; index += 1) {
       const part: unknown = node[index];
 
       // most parts are texts, or are absent
       if (typeof part === 'object' && part !== null) {
-        addBuiltFor(part, found);
+        addBuiltFor(part, found, values);
       }
     }
   } else if (hasParts(node)) {
@@ -26,9 +29,11 @@ export function addBuiltFor(node: object, found: Set<string>): void {
       const part = (node as unknown as Parts)[key];
 
       if (typeof part === 'object' && part !== null) {
-        addBuiltFor(part, found);
+        addBuiltFor(part, found, values);
       }
     }
+  } else if (!isNode(node)) {
+    values.push(node);
   }
 }
 

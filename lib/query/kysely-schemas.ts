@@ -4,6 +4,7 @@ import type { GuardContext } from '../scope/guard-context.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { builtQuery, setTenantsOfQuery } from '../connection/built-queries.js';
 import { forTenant } from '../connection/sql-target.js';
+import { mayHoldEntities, refuseForeignEntities } from '../entities/foreign-entities.js';
 import { CrossTenantError } from '../errors/index.js';
 import { carryInParams, refuseTenants } from '../scope/carried-tenants.js';
 import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
@@ -55,12 +56,14 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
       const tenant = tenantOf(em, guard);
       const mine = tenant?.schemaName ?? schemaOfScope(guard);
       const named = new Set<string>();
-      addBuiltFor(node, named);
+      const values: object[] = [];
+      addBuiltFor(node, named, values);
+      refuseForeignValues(values, mine, guard);
       const given = plugins(node);
 
       // a plugin may put in a query that has been built
       if (given !== node) {
-        addBuiltFor(given, named);
+        addBuiltFor(given, named, values);
       }
 
       refuseTenants(named, mine);
@@ -83,10 +86,21 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
 
       return query;
     },
-    check: queryId => refuseTenants(builtQuery(queryId)?.tenants ?? NO_NAMES, schemaOfScope(guard) ?? own),
+    check: ({ queryId, parameters }) => {
+      refuseTenants(builtQuery(queryId)?.tenants ?? NO_NAMES, schemaOfScope(guard) ?? own);
+      // of an instance of nobody's it is known only here whom they are for
+      refuseForeignValues(parameters, own, isOfNobody ? { ...guard, scope: guard.rules.scope } : guard);
+    },
     run,
     stream: send => run(() => readInThisContext(isOfNobody ? send() : readInScope(send(), guard.scope))),
   });
+}
+
+/** What is stored of an entity, as JSON, is all that is known of it. @throws CrossTenantError `CROSS_TENANT` */
+function refuseForeignValues(values: readonly unknown[], own: string | undefined, guard: GuardContext): void {
+  if (mayHoldEntities(values)) {
+    refuseForeignEntities(values, own, { ...guard, values: 'JSON' });
+  }
 }
 
 /** Marks what `withSchema` would qualify. */

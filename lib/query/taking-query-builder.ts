@@ -3,6 +3,7 @@ import { CARRIED, carriedBy, holdsCarried, mayCarry, refuseTenants } from '../sc
 import type { GuardContext } from '../scope/guard-context.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { tenantSchemaFrom } from './guarded-query-helper.js';
+import { ownCopy } from '../entities/own-copies.js';
 import type { Args, OpenQueryBuilderClass } from './open-query-builder.js';
 
 /**
@@ -87,15 +88,17 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
     }
 
     override insert(...args: Args<'insert'>): this {
-      this.refuseForeignEntities([args[0]], args);
+      const [data, ...rest] = args;
+      this.refuseForeignEntities([data], args);
 
-      return super.insert(...args);
+      return super.insert(ownCopy(data), ...rest);
     }
 
     override merge(...args: Args<'merge'>): this {
-      this.refuseForeignEntities([args[0]], args);
+      const [data, ...rest] = args;
+      this.refuseForeignEntities([data], args);
 
-      return super.merge(...args);
+      return super.merge(ownCopy(data), ...rest);
     }
 
     override where(
@@ -107,6 +110,8 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
       // most hold nothing but values
       if (mayHoldEntities(cond) || mayHoldEntities(params) || mayCarry(operator) || rest.length > 0) {
         this.refuseForeignEntities([cond, params], [cond, params, operator, ...rest]);
+
+        return super.where(ownCopy(cond), ownCopy(params), operator, ...rest);
       }
 
       return super.where(cond, params, operator, ...rest);
@@ -120,6 +125,8 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
     ): this {
       if (mayHoldEntities(cond) || mayHoldEntities(params) || mayCarry(operator) || rest.length > 0) {
         this.refuseForeignEntities([cond, params], [cond, params, operator, ...rest]);
+
+        return super.having(ownCopy(cond), ownCopy(params), operator, ...rest);
       }
 
       return super.having(cond, params, operator, ...rest);
@@ -146,9 +153,10 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
     }
 
     override joinReference(...args: Args<'joinReference'>): object {
-      this.refuseForeignEntities([args[2]], args);
+      const [field, alias, condition, ...rest] = args;
+      this.refuseForeignEntities([condition], args);
 
-      return super.joinReference(...args);
+      return super.joinReference(field, alias, ownCopy(condition), ...rest);
     }
 
     ownTenant(): string | undefined {

@@ -12,6 +12,7 @@ import { CARRIED, carry, carryInFragment, carryInFragments, carryInParams } from
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { entityOfTable } from './named-tables.js';
 import { createHelper, guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
+import { ownCopy } from '../entities/own-copies.js';
 import { refuseForeignCollectionsOfQuery } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/sql-target.js';
 import { refuseNamedSchema, refuseTruncation } from './refuse-by-type.js';
@@ -63,7 +64,7 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
   }
 
   override update(...args: Args<'update'>): this {
-    const [data] = args;
+    const [data, ...rest] = args;
 
     if (this.writesTenants() && this.guard.rules.hasIdentity(data)) {
       throw new TenantWriteRefusedError(
@@ -74,7 +75,7 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
 
     this.refuseForeignEntities([data], args);
 
-    return super.update(...args);
+    return super.update(ownCopy(data), ...rest);
   }
 
   override createQueryBuilderHelper(...args: Args<'createQueryBuilderHelper'>): GuardedQueryHelper {

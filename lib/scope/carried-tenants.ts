@@ -1,5 +1,6 @@
-import { isRaw, RawQueryFragment, Utils } from '@mikro-orm/core';
+import { helper, isRaw, RawQueryFragment, Reference, Utils } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
+import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { GUARDED } from './guarded-method.js';
 import { anyWithin } from './plain-values.js';
 
@@ -9,7 +10,10 @@ import { anyWithin } from './plain-values.js';
  */
 export const CARRIED: unique symbol = Symbol('the tenants that a query was built for');
 
-/** The tenants that the queries, native queries and fragments in the values were built for, however deep they are in conditions or data. */
+/**
+ * The tenants that the queries, native queries and fragments in the values were built for, however deep they are in conditions or data. A fragment was
+ * built for those of the entities in it too.
+ */
 export function carriedBy(given: readonly unknown[]): readonly string[] {
   let found: Found | undefined;
 
@@ -122,7 +126,7 @@ class CarryingFragment extends RawQueryFragment {
   }
 }
 
-function collect(given: unknown, found: Found): void {
+function collect(given: unknown, found: Found, isInFragment = false): void {
   // a fragment that is the key of a condition
   const value = typeof given === 'symbol' ? RawQueryFragment.getKnownFragment(given) : given;
 
@@ -133,23 +137,38 @@ function collect(given: unknown, found: Found): void {
   found.seen.add(value);
 
   if (Array.isArray(value)) {
-    value.forEach(item => collect(item, found));
+    value.forEach(item => collect(item, found, isInFragment));
+  } else if (isInFragment && isEntityOrReference(value)) {
+    collectEntity(Reference.unwrapReference(value), found);
   } else if (Utils.isPlainObject(value)) {
     for (const key of Reflect.ownKeys(value)) {
       if (typeof key === 'symbol') {
         collect(key, found);
       }
 
-      collect((value as Record<PropertyKey, unknown>)[key], found);
+      collect((value as Record<PropertyKey, unknown>)[key], found, isInFragment);
     }
   } else {
     (value as Carrier)[CARRIED]?.forEach(tenant => found.tenants.add(tenant));
 
     if (isRaw(value)) {
       ofParams.get(value.params)?.forEach(tenant => found.tenants.add(tenant));
-      value.params.forEach(param => collect(param, found));
+      value.params.forEach(param => collect(param, found, true));
     }
   }
+}
+
+// of an entity in a fragment MikroORM writes the key, or in an object all that it knows of it
+function collectEntity(entity: object, { tenants }: Found): void {
+  const { __meta: meta, __schema: schema } = helper(entity);
+
+  if (schema !== undefined && isTenantEntity(meta.root)) {
+    tenants.add(schema);
+  }
+}
+
+function isEntityOrReference(value: object): boolean {
+  return Utils.isEntity(value, true);
 }
 
 /** Whether `collect` has anything to look at in what is neither a value nor a list or plain object of such. */

@@ -1,6 +1,8 @@
 import {
+  ChangeSetComputer,
   Collection,
   Configuration,
+  EntityFactory,
   EntityLoader,
   EntityManager,
   EntityMetadata,
@@ -116,6 +118,10 @@ export const CHANGES: Readonly<Record<string, readonly { readonly how: string; m
         );
       },
     },
+  ],
+  'EntityProperty.onCreate': [{ how: NOT_CALLED, make: () => replace(EntityFactory.prototype, 'assignDefaultValues', () => undefined) }],
+  'EntityProperty.onUpdate': [
+    { how: NOT_CALLED, make: () => replace(ChangeSetComputer.prototype, 'processPropertyInitializers', () => undefined) },
   ],
   'Platform.config': [
     {

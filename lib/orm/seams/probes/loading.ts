@@ -117,6 +117,36 @@ export const RECORDED_LOADING_PROBES: readonly Probe[] = [
     },
   },
   {
+    shows: ['EntityProperty.onCreate', 'EntityProperty.onUpdate'],
+    run: ({ ownEm, entities: { Author } }) => {
+      const em: ProbeEm = ownEm.fork();
+      const { name }: ProbeEm = em.getMetadata().get((Author as ProbeEm).meta.class).properties;
+      const called: string[] = [];
+      name.onCreate = () => {
+        called.push('onCreate');
+
+        return 'x';
+      };
+      name.onUpdate = () => {
+        called.push('onUpdate');
+
+        return 'x';
+      };
+
+      try {
+        em.create(Author, { id: 1 }, { processOnCreateHooksEarly: true, persist: false, partial: true });
+        em.merge(Author, { id: 2, name: 'y' }).name = 'z';
+        em.getUnitOfWork().computeChangeSets();
+      } finally {
+        delete name.onCreate;
+        delete name.onUpdate;
+      }
+
+      see(called.includes('onCreate'), 'the function that a property begins with was not called');
+      see(called.includes('onUpdate'), 'the function of a property that is updated was not called');
+    },
+  },
+  {
     shows: ['AbstractSqlDriver.lockPessimistic'],
     run: async world => {
       const { ownEm } = world;

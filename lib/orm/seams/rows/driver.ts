@@ -223,4 +223,16 @@ export const PROPERTY_SEAMS = seamsOf('EntityProperty', '@mikro-orm/core', {
     protects: "a relation through another entity reads the tables of the scope's tenant",
     usedIn: ['entities/shared-relations.ts'],
   },
+  onCreate: {
+    use: 'write',
+    by: 'every upsert of data, and Kysely where it is told to',
+    protects: "another tenant's entity that a property begins with is not stored",
+    usedIn: ['entities/property-functions.ts'],
+  },
+  onUpdate: {
+    use: 'write',
+    by: 'every change set of an update',
+    protects: "another tenant's entity that the function of a property replaces is not stored",
+    usedIn: ['entities/property-functions.ts'],
+  },
 });
