@@ -1,6 +1,6 @@
 import { helper, type EntityManager, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { refuseForeignEntities } from './foreign-entities.js';
+import { mayHoldEntities, refuseForeignEntities } from './foreign-entities.js';
 
 /**
  * Makes the functions that give properties their values check what they return. Not all that MikroORM does with it is looked at later: `em.upsert()` of
@@ -27,10 +27,11 @@ function guardedFunction(make: MakeValue, { name }: WritableProperty, { classNam
   const guardedMake: MakeValue = (entity, em) => {
     const before = (entity as Readonly<Record<string, unknown>> | undefined)?.[name];
     const value = make(entity, em);
-    refuseForeignValues(
-      [before, value].map(each => ({ [name]: each })),
-      { entity, em, className },
-    );
+
+    // most are dates, texts and numbers
+    if (mayHoldEntities(before) || mayHoldEntities(value)) {
+      refuseForeignValues([{ [name]: before }, { [name]: value }], { entity, em, className });
+    }
 
     return value;
   };

@@ -27,16 +27,19 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       type: Args<'processWhere'>[3],
       ...rest: Others<Args<'processWhere'>, 4>
     ): Result<'processWhere'> {
+      let condition = where;
+
       try {
         // any option may hold a condition, an order or a fragment
         if (namesOther(this, options.schema) || mayHoldEntities(where) || anyMayHoldEntities(options)) {
+          condition = ownCopy(where);
           refuseForeignArguments(this, [where, ...Object.values(options)], options.schema, entityName, type === 'read' ? READ : WRITE);
         }
       } catch (error) {
         return Promise.reject(error);
       }
 
-      const processing = super.processWhere(entityName, ownCopy(where), options, type, ...rest);
+      const processing = super.processWhere(entityName, condition, options, type, ...rest);
 
       // without a filter, it is what was looked at already
       if (isAddingOnlyFilters && !mayHaveFilters(this, entityName)) {

@@ -49,7 +49,7 @@ export const Country: Schema = defineEntity({
   },
 }) as never;
 
-export const Home: Schema = defineEntity({
+const Home: Schema = defineEntity({
   name: 'Home',
   embeddable: true,
   properties: { street: p.string().nullable(), neighbour: () => p.manyToOne(Person).nullable(), more: p.json().nullable() },
@@ -95,7 +95,7 @@ export const Person: Schema = defineEntity({
   },
 } as never) as never;
 
-export const Passport: Schema = defineEntity({
+const Passport: Schema = defineEntity({
   name: 'Passport',
   ...own,
   properties: {
@@ -105,7 +105,7 @@ export const Passport: Schema = defineEntity({
   },
 } as never) as never;
 
-export const Stamp: Schema = defineEntity({
+const Stamp: Schema = defineEntity({
   name: 'Stamp',
   ...own,
   properties: {
@@ -116,7 +116,7 @@ export const Stamp: Schema = defineEntity({
   },
 } as never) as never;
 
-export const Pet: Schema = defineEntity({
+const Pet: Schema = defineEntity({
   name: 'Pet',
   ...own,
   discriminatorColumn: 'kind',
@@ -124,7 +124,7 @@ export const Pet: Schema = defineEntity({
   properties: { ...id, kind: p.enum(['pet', 'dog']), name: p.string(), owner: () => p.manyToOne(Person) },
 } as never) as never;
 
-export const Dog: Schema = defineEntity({
+const Dog: Schema = defineEntity({
   name: 'Dog',
   extends: Pet,
   discriminatorValue: 'dog',

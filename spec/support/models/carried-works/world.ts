@@ -6,16 +6,16 @@ import { migrationsFolder, newClient, openEvolving } from '../../orm/evolving-or
 import type { SpecOrm } from '../../orm/open-orm.ts';
 import { ENTITIES, pockets, type Pocket } from './domain.ts';
 
-export const TWINS = ['acme', 'bob'] as const;
+const TWINS = ['acme', 'bob'] as const;
 
 export type Twin = (typeof TWINS)[number];
 
 /** What only a tenant's rows have: their texts and most of their keys. */
 const MARKS: Readonly<Record<Twin, RegExp>> = { acme: /acme|1100\d\d/i, bob: /bob|2200\d\d/i };
 
-export const FIRST_KEY: Readonly<Record<Twin, number>> = { acme: 110_000, bob: 220_000 };
+const FIRST_KEY: Readonly<Record<Twin, number>> = { acme: 110_000, bob: 220_000 };
 
-export const otherOf = (twin: Twin): Twin => (twin === 'acme' ? 'bob' : 'acme');
+const otherOf = (twin: Twin): Twin => (twin === 'acme' ? 'bob' : 'acme');
 
 /** In whose scope the flow is, for what is sent there. */
 const flow = new AsyncLocalStorage<{ readonly twin: Twin; readonly sent: string[]; readonly isOwners: boolean }>();
