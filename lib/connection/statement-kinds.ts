@@ -36,7 +36,7 @@ export function isSingle(sql: string): boolean {
  * refuses in one, and what is about the session or its transaction.
  */
 export function canHaveTransaction(sql: string): boolean {
-  return LOOKS_UP.has(firstWordOf(sql)) && !REFUSED.test(sql) && partsOf(sql) === undefined;
+  return LOOKS_UP.has(firstWordOf(sql)) && !REFUSED.test(withoutComments(sql)) && partsOf(sql) === undefined;
 }
 
 /** What the statement does to the transaction, or that it is of the session, where it does nothing else. */
@@ -51,7 +51,7 @@ export function controlOf(sql: string): Control | undefined {
   const first = CONTROL.exec(text)?.[0] ?? '';
   const rest = text.slice(first.length).replace(ENDINGS, '');
 
-  switch (rest.includes(';') ? '' : first.replace(ENDINGS_BEFORE, '').toLowerCase()) {
+  switch (isSingle(rest) ? first.replace(ENDINGS_BEFORE, '').toLowerCase() : '') {
     case '':
       return undefined;
     case 'begin':
@@ -80,12 +80,12 @@ export function controlOf(sql: string): Control | undefined {
 
 /** The schemas that the statement renames or drops. */
 export function schemasRenamedOrDropped(sql: string): string[] {
-  return [...sql.matchAll(GIVEN_UP)].map(([, name = '']) => nameIn(name));
+  return namesAfter(GIVEN_UP, withoutComments(sql));
 }
 
 /** Whether the statement does nothing but lock tables, for which PostgreSQL takes no snapshot. */
 export function onlyLocks(sql: string): boolean {
-  return LOCKS.test(sql) && isSingle(sql);
+  return firstWordOf(sql) === 'lock' && !goesOn(sql);
 }
 
 /** Whether the statement may itself change the row of a schema, as a `grant` does. Told too often: a block and a call may do anything. */
@@ -95,60 +95,44 @@ export function mayChangeMark(sql: string): boolean {
 
 /** The schemas that the statement grants to somebody, or gives another owner. */
 export function schemasGranted(sql: string): string[] {
-  return [...sql.matchAll(GRANTED)].flatMap(([, names = '']) => [...names.matchAll(NAME)].map(([name]) => nameIn(name)));
+  return namesAfter(GRANTED, withoutComments(sql));
 }
 
-/** Whether anything comes after a semicolon. A message of several may be long, and is read no further than to there. */
+function namesAfter(words: RegExp, sql: string): string[] {
+  return [...sql.matchAll(words)].flatMap(([, names = '']) => [...names.matchAll(NAME)].map(([name]) => nameIn(name)));
+}
+
+/** Whether there is more than one statement. A message of several may be long, and is read no further than to the second of them. */
 function goesOn(sql: string): boolean {
-  if (!SEVERAL.test(sql)) {
-    return false;
-  }
-
-  const lexer = new SqlLexer(sql);
-  let hasEnded = false;
-
-  while (lexer.nextVisible()) {
-    const isEnd = lexer.text === ';';
-
-    if (hasEnded && !isEnd) {
-      return true;
-    }
-
-    hasEnded ||= isEnd;
-  }
-
-  return false;
+  return SEVERAL.test(sql) && isSeveral(sql);
 }
 
 function isSeveral(sql: string): boolean {
   const lexer = new SqlLexer(sql);
   let hasOne = false;
+  let hasEnded = false;
 
   while (lexer.nextVisible()) {
-    if (lexer.text !== ';') {
-      hasOne = true;
-    } else if (hasOne) {
-      break;
-    }
-  }
-
-  while (lexer.nextVisible()) {
-    if (lexer.text !== ';') {
+    if (lexer.text === ';') {
+      hasEnded = hasOne;
+    } else if (hasEnded) {
       return true;
+    } else {
+      hasOne = true;
     }
   }
 
   return false;
 }
 
-/** After parentheses and comments. */
+/** After parentheses, semicolons and comments. */
 function firstWordOf(sql: string): string {
   const lexer = new SqlLexer(sql);
   let isFound: boolean;
 
   do {
     isFound = lexer.nextVisible();
-  } while (isFound && lexer.text === '(');
+  } while (isFound && (lexer.text === '(' || lexer.text === ';'));
 
   return isFound && lexer.kind === 'word' ? lexer.text.toLowerCase() : '';
 }
@@ -166,8 +150,6 @@ const WRITES: ReadonlySet<string> = new Set('insert update delete merge call do 
 const WRITING_FIRST = /^(?:insert|update|delete) /;
 
 const PLAIN_FIRST = /^\s*(?:select|insert|update|delete|merge|with|lock)\b/i;
-
-const LOCKS = /^\s*lock\b/i;
 
 const LOOKS_UP: ReadonlySet<string> = new Set('select values table with insert update delete merge create alter drop comment'.split(' '));
 
@@ -198,11 +180,13 @@ const TO_SAVEPOINT = /^\s*(?:work\s+|transaction\s+)?to\s+(?:savepoint\s+)?([\s\
 
 const CHAIN = /\band\s+chain\b/i;
 
-const GRANTED = /\b(?:on|alter)\s+schema\s+((?:"(?:[^"]|"")+"|\w+)(?:\s*,\s*(?:"(?:[^"]|"")+"|\w+))*)/gi;
+const NAMES = String.raw`((?:"(?:[^"]|"")+"|\w+)(?:\s*,\s*(?:"(?:[^"]|"")+"|\w+))*)`;
+
+const GRANTED = new RegExp(String.raw`\b(?:on|alter)\s+schema\s+${NAMES}`, 'gi');
+
+const GIVEN_UP = new RegExp(String.raw`\b(?:drop|alter)\s+schema\s+(?:if\s+exists\s+)?${NAMES}`, 'gi');
 
 const NAME = /"(?:[^"]|"")+"|\w+/g;
-
-const GIVEN_UP = /\b(?:drop|alter) schema (?:if exists )?("(?:[^"]|"")+"|\w+)/gi;
 
 export type Control =
   | { readonly kind: 'begin' | 'commit' | 'commit and chain' | 'rollback' | 'rollback and chain' | 'other' }

@@ -1,5 +1,12 @@
 import { expect } from 'chai';
-import { canHaveTransaction, controlOf, mayWrite, schemasGranted, schemasRenamedOrDropped } from '../../dist/connection/statement-kinds.js';
+import {
+  canHaveTransaction,
+  controlOf,
+  mayWrite,
+  onlyLocks,
+  schemasGranted,
+  schemasRenamedOrDropped,
+} from '../../dist/connection/statement-kinds.js';
 
 const WRITES = [
   'insert into "acme"."note" ("text") values (1)',
@@ -45,6 +52,8 @@ const ALONE = [
   '/* why */ drop  index\nconcurrently "acme"."of_title"',
   'alter table "acme"."visit" detach partition "acme"."visit_2020" concurrently',
   'alter table visit\n  detach partition visit_2020\n  concurrently',
+  'create /* why */ index -- at night\n concurrently on book (title)',
+  'drop/**/database other',
   'create database other',
   'drop database other',
   `create tablespace fast location '/fast'`,
@@ -98,6 +107,8 @@ describe('What a statement does', () => {
           'commit -- ; why',
           ';commit;;',
           `prepare transaction 'x'`,
+          `prepare transaction 'x;y'`,
+          'rollback to savepoint "s;t"',
           'prepare x as select 1',
           'end',
           'rollback',
@@ -130,6 +141,8 @@ describe('What a statement does', () => {
       'commit -- ; why': { kind: 'commit' },
       ';commit;;': { kind: 'commit' },
       [`prepare transaction 'x'`]: { kind: 'commit' },
+      [`prepare transaction 'x;y'`]: { kind: 'commit' },
+      'rollback to savepoint "s;t"': { kind: 'rollback to', name: 's;t' },
       'prepare x as select 1': undefined,
       end: { kind: 'commit' },
       rollback: { kind: 'rollback' },
@@ -175,8 +188,26 @@ describe('What a statement does', () => {
         'alter schema "a""b" rename to "c"',
         'select 1; alter schema Bob rename to x; drop schema carol',
         'drop table "acme"."note"',
+        'drop  schema\nacme , "bob",Carol cascade',
+        '/* drop schema erik */ alter /* why */ schema acme rename to bob',
       ].map(schemasRenamedOrDropped),
-    ).to.deep.equal([['acme'], ['acme'], ['a"b'], ['bob', 'carol'], []]);
+    ).to.deep.equal([['acme'], ['acme'], ['a"b'], ['bob', 'carol'], [], ['acme', 'bob', 'carol'], ['acme']]);
+  });
+
+  it('S12 to lock tables and do nothing else is seen', () => {
+    for (const sql of [
+      'lock "acme"."note"',
+      'LOCK TABLE note IN SHARE MODE',
+      'lock table note; ',
+      'lock note -- ; why',
+      '/* why */ lock note',
+    ]) {
+      expect(onlyLocks(sql), sql).to.equal(true);
+    }
+
+    for (const sql of ['lock table note; select 1', 'select 1', 'select 1; lock table note']) {
+      expect(onlyLocks(sql), sql).to.equal(false);
+    }
   });
 
   it('S12 to who may use or owns schemas is seen, in whatever statement', () => {

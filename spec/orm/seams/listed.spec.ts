@@ -163,7 +163,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'connection/served-first.ts': ['(computed)'],
     'database/identify-tenants.ts': ['(computed)'],
     'database/server-facts.ts': ['autovacuum', 'track_counts'],
-    'postgres/name-scanner.ts': ['beforeWord', 'hasInto', 'hasJoin', 'inTableList', 'previous', 'word'],
+    'postgres/name-scanner.ts': ['hasInto', 'hasJoin', 'inTableList', 'previous', 'word'],
     'postgres/word-rules.ts': ['end'],
     'directory/held-tenant.ts': ['(computed)'],
     'entities/lazy-loading.ts': ['(computed)'],

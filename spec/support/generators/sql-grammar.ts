@@ -12,9 +12,14 @@ export function namesOnPath(sql: string): readonly string[] | undefined {
 /** Has to be awaited before `namesOnPath` is called. */
 export const loadGrammar = loadModule;
 
-function parsed(sql: string): { readonly stmts?: readonly unknown[] } | undefined {
+/** The statements of the SQL, each with its kind and what the grammar says of it. Undefined where that does not take the SQL. */
+export function statementsOf(sql: string): readonly (readonly [kind: string, statement: Dictionary])[] | undefined {
+  return parsed(sql)?.stmts?.map(({ stmt }) => Object.entries(stmt)[0] as [string, Dictionary]);
+}
+
+function parsed(sql: string): { readonly stmts?: readonly { readonly stmt: object }[] } | undefined {
   try {
-    return parseSync(sql);
+    return parseSync(sql) as ReturnType<typeof parsed>;
   } catch {
     return undefined;
   }
@@ -117,3 +122,5 @@ interface Node {
 }
 
 type Parts = readonly { readonly String?: { readonly sval?: string } }[];
+
+type Dictionary = Readonly<Record<string, any>>;
