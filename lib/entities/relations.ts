@@ -37,9 +37,10 @@ export function firstForeignHeld(entity: object, schemaName: string, config: Con
   const { __meta: meta } = helper(entity);
 
   for (const property of holdersOf(meta)) {
-    const value = heldBy(entity, meta, property);
+    // a flush comes here for every such property of every entity, and most are texts and numbers
+    const value =
+      property.embedded === undefined ? (entity as Readonly<Record<string, unknown>>)[property.name] : heldBy(entity, meta, property);
 
-    // most are texts and numbers
     if (typeof value !== 'object' || value === null) {
       continue;
     }
@@ -204,7 +205,7 @@ function valueOf(entity: object, meta: EntityMetadata, property: EntityProperty)
     : Utils.unwrapProperty(entity, meta, property).map(([value]) => value);
 }
 
-/** The same, without an array where there is only one embeddable. */
+/** The same of one of an embeddable, without an array where there is only one. */
 function heldBy(entity: object, meta: EntityMetadata, property: EntityProperty): unknown {
   const [name, inner] = property.embedded ?? [];
   const outer = name === undefined ? undefined : (meta.properties[name as never] as EntityProperty | undefined);
