@@ -30,6 +30,10 @@ const USES: Readonly<Record<string, Use>> = {
   'a page in a type of the user’s own': setting(
     (person, theirs) => (person.extra = new Cursor([theirs] as never, 1, {}, Person.meta as never)),
   ),
+  'a page in a type of the user’s own, in data': (em, theirs) =>
+    em.insert(Person, { ...newPerson, extra: new Cursor([theirs] as never, 1, {}, Person.meta as never) }),
+  'a page in a type of the user’s own, in a condition': (em, theirs) =>
+    em.find(Person, { extra: new Cursor([theirs] as never, 1, {}, Person.meta as never) }),
   'an embeddable in JSON, in data': (em, theirs) => em.insert(Person, { ...newPerson, house: { unknown: { by: theirs } } }),
   'a page in data': (em, theirs) =>
     em.insert(Person, { ...newPerson, house: { by: new Cursor([theirs] as never, 1, {}, Person.meta as never) } }),

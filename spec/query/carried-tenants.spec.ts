@@ -372,6 +372,36 @@ onDatabasesAndPooler('queries made for one tenant', database => {
     }
   });
 
+  it('S13 they are refused in the place of a query that Kysely has compiled', async () => {
+    const made = await runInTenant('bob', em => {
+      const query = em.qb(Author, 'x').select('x.id') as Ids;
+
+      return {
+        query,
+        fragment: query.toRaw(),
+        ofKysely: rawOf(kyselyOf(query, em)),
+        native: query.getNativeQuery(),
+        compiled: query.getNativeQuery().compile(),
+      };
+    });
+
+    await runInTenant('acme', async em => {
+      for (const each of Object.values(made)) {
+        await refusal(() => em.getKysely().executeQuery(each as never), 'CROSS_TENANT');
+        await refusal(
+          () =>
+            em
+              .getConnection()
+              .getClient()
+              .executeQuery(each as never),
+          'CROSS_TENANT',
+        );
+      }
+    });
+    const own = await runInTenant('bob', em => em.getKysely<any>().executeQuery<{ id: number }>(made.native as never));
+    expect(own.rows).to.not.deep.equal([]);
+  });
+
   it('S13 a query that has no tenant is served in each tenant’s', async () => {
     const [genres] = await runInPublic(em => [em.qb(Genre, 'g').select('g.id')]);
 
