@@ -53,6 +53,11 @@ const MADE: Readonly<Record<string, (orm: LibraryOrm, make: (em: TenantEntityMan
 
 const USES: Readonly<Record<string, (em: TenantEntityManager, made: any) => unknown>> = {
   'qb select': (em, made) => em.qb(Author, 'a').select(['a.id', made]).execute(),
+  'qb select of a set': (em, made) =>
+    em
+      .qb(Author, 'a')
+      .select(new Set(['a.id', made]) as never)
+      .execute(),
   'qb addSelect': (em, made) => em.qb(Author, 'a').select('a.id').addSelect(made).execute(),
   'qb where': (em, made) =>
     em
