@@ -19,7 +19,7 @@ import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
 import { tagsOf } from './sql-tags.js';
 import { TenantCheck } from './tenant-check.js';
 import { TenantLimiter } from './tenant-limiter.js';
-import { builtQuery } from './built-queries.js';
+import { builtQuery, carriedByText, isOfNoCompiler } from './built-queries.js';
 import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
 
 /**
@@ -139,8 +139,14 @@ class TenantSqlGuard implements SqlGuard {
     return rules === undefined || !TenantLimiter.isNeeded(rules) ? undefined : TenantLimiter.of(this.#config);
   }
 
-  targetFor({ queryId }: Query): SqlTarget {
-    return this.#targetOf(queryId);
+  targetFor(query: Query): SqlTarget {
+    const target = this.#targetOf(query.queryId);
+
+    if (isOfNoCompiler(query) && target.kind === 'tenant') {
+      refuseTenants(carriedByText(query), target.schemaName);
+    }
+
+    return target;
   }
 
   settingsFor({ sql }: Query, target: SqlTarget, isInTransaction: boolean): RequiredSettings | undefined {

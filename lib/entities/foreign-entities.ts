@@ -10,6 +10,7 @@ import {
   type EntityProperty,
 } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
+import { isOfOwnType } from './held-entities.js';
 import { entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity } from './relations.js';
 import { holdsCarried, refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
@@ -226,8 +227,9 @@ function below(at: Place, key: string): Place {
       isInner = isJson || property.kind !== ReferenceKind.SCALAR;
       properties = isEmbedded ? property.embeddedProps : property.targetMeta?.properties;
 
-      if (isJson && property.kind === ReferenceKind.SCALAR) {
-        return { ...at, path, properties: undefined, isData: true, isInJson: true };
+      // a type of the user's own may write JSON too, of a page as well
+      if (property.kind === ReferenceKind.SCALAR && (isJson || isOfOwnType(property))) {
+        return { ...at, path, properties: undefined, isData: isJson, isInJson: true };
       }
 
       // such an embeddable is stored with whatever else is in it

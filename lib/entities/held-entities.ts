@@ -46,6 +46,12 @@ export function entitiesHeldBy(value: unknown, { customType }: EntityProperty): 
   return search.found;
 }
 
+/** Whether the property has a type of the user's own, of which nobody knows what it stores. */
+export function isOfOwnType({ customType }: { readonly customType?: object | undefined }): boolean {
+  // MikroORM has none for what the driver takes as it is
+  return customType !== undefined && !MIKRO_TYPES.has(customType.constructor);
+}
+
 function look(given: unknown, search: Search): void {
   if (typeof given !== 'object' || given === null || search.seen.has(given)) {
     return;

@@ -44,7 +44,7 @@ function refuseForeignResult(result: unknown, em: ExpressionEm | undefined): unk
     refuseCarried([result], own === rules.publicSchema ? undefined : own);
 
     if (isRaw(result) || isIterable(result)) {
-      refuseForeignEntities(isRaw(result) ? [result] : [...result], own, { rules, scope: rules.scope });
+      refuseForeignEntities(isRaw(result) ? [result] : [...result], own, { rules, scope: rules.scope, values: 'JSON' });
     }
   }
 

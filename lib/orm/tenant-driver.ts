@@ -1,8 +1,7 @@
-import { helper, Platform, QueryFlag, type Configuration } from '@mikro-orm/core';
+import { helper, Platform, QueryFlag, Utils, type Configuration } from '@mikro-orm/core';
 import { AbstractSqlDriver, type QueryBuilder } from '@mikro-orm/postgresql';
 import { TenantError } from '../errors/index.js';
 import { addLiveOrm, removeLiveOrm } from '../scope/live-orms.js';
-import { refuseCarried } from '../scope/carried-tenants.js';
 import { guardContextOf } from '../scope/guard-context.js';
 import { isInTenant } from '../scope/scope.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -145,13 +144,13 @@ export function extendDriver(Driver: DriverClass): DriverClass {
 
     // this method and the next one write their SQL without a query builder
     override async nativeInsertMany(...args: Args<'nativeInsertMany'>) {
-      this.refuseCarried([args[1]], args[2]);
+      this.refuseForeign(Utils.className(args[0]), [args[1]], args[2]);
 
       return super.nativeInsertMany(...args);
     }
 
     override async nativeUpdateMany(...args: Args<'nativeUpdateMany'>) {
-      this.refuseCarried([args[1], args[2]], args[3]);
+      this.refuseForeign(Utils.className(args[0]), [args[1], args[2]], args[3]);
 
       try {
         return await super.nativeUpdateMany(...args);
@@ -204,10 +203,11 @@ export function extendDriver(Driver: DriverClass): DriverClass {
       await super.lockPessimistic(entity, { ...options, schema } as typeof options, ...rest);
     }
 
-    private refuseCarried(given: readonly unknown[], options: SchemaOption | undefined): void {
-      const { publicSchema, scope } = TenantRules.of(this.config);
-      const wanted = scope?.kind === 'tenant' ? scope.schemaName : options?.schema;
-      refuseCarried(given, wanted === publicSchema ? undefined : wanted);
+    private refuseForeign(entity: string, given: readonly unknown[], options: SchemaOption | undefined): void {
+      // most rows are no more than values
+      if (mayHoldEntities(given)) {
+        refuseForeignEntities(given, options?.schema, { ...guardContextOf(this.config), entity });
+      }
     }
   }
 

@@ -136,7 +136,8 @@ function collect(given: unknown, found: Found, isInFragment = false): void {
 
   found.seen.add(value);
 
-  if (Array.isArray(value)) {
+  // where MikroORM takes a list, it takes a set
+  if (Array.isArray(value) || value instanceof Set) {
     value.forEach(item => collect(item, found, isInFragment));
   } else if (isInFragment && isEntityOrReference(value)) {
     collectEntity(Reference.unwrapReference(value), found);
@@ -173,7 +174,7 @@ function isEntityOrReference(value: object): boolean {
 
 /** Whether `collect` has anything to look at in what is neither a value nor a list or plain object of such. */
 function isCarrier(leaf: object): boolean {
-  return (leaf as Carrier)[CARRIED] !== undefined || isRaw(leaf);
+  return (leaf as Carrier)[CARRIED] !== undefined || isRaw(leaf) || leaf instanceof Set;
 }
 
 const NONE: readonly string[] = [];

@@ -30,6 +30,14 @@ const USES: Readonly<Record<string, Use>> = {
   'a page in a type of the user’s own': setting(
     (person, theirs) => (person.extra = new Cursor([theirs] as never, 1, {}, Person.meta as never)),
   ),
+  'a page in a type of the user’s own, in data': (em, theirs) =>
+    em.insert(Person, { ...newPerson, extra: new Cursor([theirs] as never, 1, {}, Person.meta as never) }),
+  'a page in a type of the user’s own, in a condition': (em, theirs) =>
+    em.find(Person, { extra: new Cursor([theirs] as never, 1, {}, Person.meta as never) }),
+  'an embeddable in JSON, in data of the driver': (em, theirs) =>
+    em.getDriver().nativeInsertMany(Person.class, [{ ...newPerson, homes: { by: theirs } }], { schema: em.schema }),
+  'an embeddable in JSON, in data of the driver that change rows': (em, theirs) =>
+    em.getDriver().nativeUpdateMany(Person.class, [1, 2], [{ homes: { by: theirs } }, { homes: null }], { schema: em.schema }),
   'an embeddable in JSON, in data': (em, theirs) => em.insert(Person, { ...newPerson, house: { unknown: { by: theirs } } }),
   'a page in data': (em, theirs) =>
     em.insert(Person, { ...newPerson, house: { by: new Cursor([theirs] as never, 1, {}, Person.meta as never) } }),
@@ -112,6 +120,11 @@ const USES: Readonly<Record<string, Use>> = {
     em.populate(new Cursor([theirs] as never, 1, {}, Person.meta as never), ['comments']),
   'a row that an expression returns': (em, theirs, pocket) => {
     pocket.expression = [theirs];
+
+    return em.find(Summary, {});
+  },
+  'a row with a page, that an expression returns': (em, theirs, pocket) => {
+    pocket.expression = [{ id: [new Cursor([theirs] as never, 1, {}, Person.meta as never)] }];
 
     return em.find(Summary, {});
   },

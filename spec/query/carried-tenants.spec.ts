@@ -53,6 +53,11 @@ const MADE: Readonly<Record<string, (orm: LibraryOrm, make: (em: TenantEntityMan
 
 const USES: Readonly<Record<string, (em: TenantEntityManager, made: any) => unknown>> = {
   'qb select': (em, made) => em.qb(Author, 'a').select(['a.id', made]).execute(),
+  'qb select of a set': (em, made) =>
+    em
+      .qb(Author, 'a')
+      .select(new Set(['a.id', made]) as never)
+      .execute(),
   'qb addSelect': (em, made) => em.qb(Author, 'a').select('a.id').addSelect(made).execute(),
   'qb where': (em, made) =>
     em
@@ -370,6 +375,36 @@ onDatabasesAndPooler('queries made for one tenant', database => {
         expect(await query.execute('get', false)).to.deep.equal({ title: `${tenant} book 1` });
       }
     }
+  });
+
+  it('S13 they are refused in the place of a query that Kysely has compiled', async () => {
+    const made = await runInTenant('bob', em => {
+      const query = em.qb(Author, 'x').select('x.id') as Ids;
+
+      return {
+        query,
+        fragment: query.toRaw(),
+        ofKysely: rawOf(kyselyOf(query, em)),
+        native: query.getNativeQuery(),
+        compiled: query.getNativeQuery().compile(),
+      };
+    });
+
+    await runInTenant('acme', async em => {
+      for (const each of Object.values(made)) {
+        await refusal(() => em.getKysely().executeQuery(each as never), 'CROSS_TENANT');
+        await refusal(
+          () =>
+            em
+              .getConnection()
+              .getClient()
+              .executeQuery(each as never),
+          'CROSS_TENANT',
+        );
+      }
+    });
+    const own = await runInTenant('bob', em => em.getKysely<any>().executeQuery<{ id: number }>(made.native as never));
+    expect(own.rows).to.not.deep.equal([]);
   });
 
   it('S13 a query that has no tenant is served in each tenant’s', async () => {
