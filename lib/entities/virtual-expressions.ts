@@ -43,8 +43,13 @@ function refuseForeignResult(result: unknown, em: ExpressionEm | undefined): unk
       rules.scope?.kind === 'tenant' ? rules.scope.schemaName : (em?.schema ?? (target.kind === 'tenant' ? target.schemaName : undefined));
     refuseCarried([result], own === rules.publicSchema ? undefined : own);
 
-    if (isRaw(result) || isIterable(result)) {
-      refuseForeignEntities(isRaw(result) ? [result] : [...result], own, { rules, scope: rules.scope, values: 'JSON' });
+    // what gives its rows one by one gives them once
+    const rows = isRaw(result) ? [result] : isIterable(result) ? [...result] : undefined;
+
+    if (rows !== undefined) {
+      refuseForeignEntities(rows, own, { rules, scope: rules.scope, values: 'JSON' });
+
+      return isRaw(result) ? result : rows;
     }
   }
 

@@ -100,6 +100,14 @@ onDatabasesAndPooler('virtual entities', database => {
     expect(await runInTenant('bob', em => em.find(Counted, {}))).to.deep.equal([{ one: 1 }]);
   });
 
+  it('G4 rows that an expression gives one by one are all read', async () => {
+    for (const rows of [[{ name: 'one' }, { name: 'two' }].values(), Promise.resolve([{ name: 'one' }, { name: 'two' }])]) {
+      kept = rows;
+      const found = await runInTenant('bob', em => em.find(Named, {}));
+      expect(found.map(({ name }) => name)).to.deep.equal(['one', 'two']);
+    }
+  });
+
   it('S13 a query of a query is refused in another tenant, as whatever it was made', async () => {
     const [books] = await runInTenant('bob', em => [em.qb(Book, 'b').select('b.title') as any]);
 
