@@ -149,6 +149,10 @@ export const WORKS: Readonly<Record<string, { readonly work: Work; readonly shar
   'raw SQL, qualified': {
     work: (em, n, schema) => em.execute(`select * from "${schema}"."book" where "id" = ?`, [one(n)]),
   },
+  // a plain `em` has no path of its own
+  'raw SQL without a schema': {
+    work: (em, n, schema) => em.execute(`select * from ${'bindToScope' in em ? '' : `"${schema}".`}"book" where "id" = ?`, [one(n)]),
+  },
   Kysely: {
     work: (em, n, schema) => kyselyOf(em, schema).selectFrom('book').selectAll().where('id', '=', one(n)).execute(),
   },

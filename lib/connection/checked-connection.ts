@@ -5,7 +5,8 @@ import { assertSchemasSql, CHANGED, commitSql, isOfCheck, type HeldTenant } from
 import type { DatabaseConnection, Driver, Query, QueryResult } from './kysely-types.js';
 import { addServed } from './tenants-of-client.js';
 import { queryOf } from './settings-sql.js';
-import { sendWithCheck, withRole, type Writing } from './lone-writes.js';
+import { sendWithCheck, type Writing } from './lone-writes.js';
+import { withSettings } from './one-message.js';
 import { readFor, streamFor, type Reading } from './checked-reads.js';
 import { passControls } from './control-calls.js';
 import { clientOf, isOpenOn, type StatusClient } from './server-status.js';
@@ -58,7 +59,6 @@ export class CheckedConnection implements DatabaseConnection {
   executeQuery(query: Query, options?: object, target?: SqlTarget): Promise<QueryResult> {
     try {
       const control = controlOf(query.sql);
-
       // PostgreSQL requires some of these to come first, and accepts others in a failed transaction
       if (control !== undefined) {
         return this.#control(control, () => this.#run(query, options));
@@ -94,7 +94,7 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   #run(query: Query, options: object | undefined): Promise<QueryResult> {
-    return this.inner.executeQuery(query.role === undefined ? query : withRole(query), options);
+    return this.inner.executeQuery(query.around === undefined ? query : withSettings(query), options);
   }
 
   #sendFor(identity: TenantIdentity, query: Query, options: object | undefined): Promise<QueryResult> {
@@ -104,7 +104,8 @@ export class CheckedConnection implements DatabaseConnection {
       return this.#run(query, options);
     }
 
-    if (!mayWrite(query.sql)) {
+    // raw SQL may call what writes
+    if (query.around?.after === undefined && !mayWrite(query.sql)) {
       return readFor(identity, this.#run(query, options), this.#alone);
     }
 

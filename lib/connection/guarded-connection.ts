@@ -2,7 +2,7 @@ import { passControls } from './control-calls.js';
 import { canHaveTransaction } from './statement-kinds.js';
 import { GuardedTransaction, KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
 import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
-import { setRoleSql, takesRole } from './lone-writes.js';
+import { sendInOneMessage } from './one-message.js';
 import type { Place } from './places.js';
 import type { SqlTarget } from './sql-target.js';
 import { inUnit, NEEDS_NO_TRANSACTION, partsIn, StatementRunner, undo, type Unit } from './statement-runner.js';
@@ -200,9 +200,8 @@ export class GuardedConnection implements DatabaseConnection {
       return this.inner.executeQuery(query, options);
     }
 
-    // what is quiet sets nothing itself, so all of it is one message, which is one transaction
-    if (callers === undefined && required.kind === 'quiet' && typeof required.role === 'string' && options === undefined) {
-      const result = this.#isLacking(query) || !takesRole(this.inner, query) ? undefined : await this.#asRole(query, required.role);
+    if (callers === undefined && options === undefined && !(required.kind !== 'raw' && this.#isLacking(query))) {
+      const result = await sendInOneMessage(this.inner, query, required, this.#guard);
 
       if (result !== undefined) {
         return result;
@@ -227,22 +226,6 @@ export class GuardedConnection implements DatabaseConnection {
         return results.length === 1 && results[0] !== undefined ? results[0] : { rows: [] };
       },
     );
-  }
-
-  /** Undefined if the role may have been refused: nothing of the message is done then, and which part failed is seen when each is sent alone. */
-  async #asRole(query: Query, role: string): Promise<QueryResult | undefined> {
-    try {
-      const result = await this.inner.executeQuery({ ...query, role });
-      this.#guard.log(setRoleSql(role));
-
-      return result;
-    } catch (error) {
-      if (this.#guard.explain(error, role) === error) {
-        throw error;
-      }
-
-      return undefined;
-    }
   }
 
   /** Sets what is required for what is read bit by bit. What it resolves with is to be told what the reading has failed of. */

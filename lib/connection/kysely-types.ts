@@ -43,8 +43,16 @@ export interface Query {
   readonly parameters: readonly unknown[];
   readonly query: object;
   readonly queryId: object;
-  /** As whom it is run, in a message that is one transaction. Only of what `withRole` can send. */
-  readonly role?: string;
+  /** What is sent around it, in a message that is one transaction. Only of what `sendInOneMessage` sends. */
+  readonly around?: Around;
+}
+
+/** What is sent in one message with a statement. */
+export interface Around {
+  /** Statements that set what it is run with. */
+  readonly before: string;
+  /** What puts back what it may have set for the session. Undefined where it sets nothing. */
+  readonly after: string | undefined;
 }
 
 export interface QueryResult {

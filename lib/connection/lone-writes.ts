@@ -1,5 +1,4 @@
 import { TenantChangedError } from '../errors/index.js';
-import { quoteIdentifier } from '../postgres/schema-name.js';
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { Moment } from '../scope/tenant-identities.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
@@ -8,25 +7,6 @@ import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
 import { takesScripts, WANTS_FIRST } from './server-status.js';
 import { isSingle, mayChangeMark } from './statement-kinds.js';
 import type { TenantCheck } from './tenant-check.js';
-
-/** Whether a statement outside of a transaction can be sent in one message with its role, which lasts no longer than the message. */
-export function takesRole(connection: DatabaseConnection, { sql, parameters }: Query): boolean {
-  // what is marked for the connection begins with its mark
-  return parameters.length === 0 && !sql.startsWith('/*') && isSingle(sql) && takesScripts(connection);
-}
-
-/** The message with the role that it is to be run as. */
-export function withRole(query: Query): Query {
-  const { role, sql } = query;
-
-  return role === undefined
-    ? query
-    : { ...query, sql: `${setRoleSql(role)}; ${sql}${sql.endsWith(WANTS_FIRST) ? '' : `\n${WANTS_FIRST}`}` };
-}
-
-export function setRoleSql(role: string): string {
-  return `set local role ${quoteIdentifier(role)}`;
-}
 
 /**
  * Sends a statement that writes outside of a transaction in one message with the check of its tenant. PostgreSQL runs the statements of one message in

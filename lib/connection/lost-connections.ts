@@ -9,7 +9,7 @@ import { sqlTarget } from './sql-target.js';
 import { addNamed, LOCKING, withoutServed } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { runCopy } from './copy.js';
-import { closeAfterUse, firstOfScript, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
+import { closeAfterUse, wantedOfScript, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
 
 /**
  * Gives a connection's place in the pool back where the connection is lost in a transaction. Kysely 0.29 gives it back when a transaction
@@ -170,7 +170,7 @@ function noticeLoss(
       const rows =
         runCopy<Row>(connection, sql) ??
         rowsOfScript<Row>(connection, sql) ??
-        firstOfScript<Row>(connection, sql) ??
+        wantedOfScript<Row>(connection, sql) ??
         executeQuery<Row>({ ...query, sql: withoutServed(sql) }, options);
 
       return rows.catch(rethrow);

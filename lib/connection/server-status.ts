@@ -39,29 +39,37 @@ export function rowsOfScript<Row>(connection: object, sql: string): Promise<{ ro
 }
 
 /**
- * Sends a message of several statements that ends with `WANTS_FIRST`, of which the result of the first that is no `set` is wanted, as Kysely gives it
- * of one alone.
+ * Sends a message of several statements that ends with `WANTS_FIRST` or `WANTS_SECOND`, of which the result of the first or second that is no `set`
+ * is wanted, as Kysely gives it of one alone.
  * Undefined where `rowsOfScript` is.
  */
-export function firstOfScript<Row>(connection: object, sql: string): Promise<{ numAffectedRows?: bigint; rows: Row[] }> | undefined {
-  const client = sql.endsWith(WANTS_FIRST) ? clients.get(realOf(connection)) : undefined;
+export function wantedOfScript<Row>(connection: object, sql: string): Promise<{ numAffectedRows?: bigint; rows: Row[] }> | undefined {
+  const mark = markOf(sql);
+  const client = mark === undefined ? undefined : clients.get(realOf(connection));
 
   return client?.query?.(sql).then(result => {
-    // a role that is set comes before it
-    const first = isSeveral(result) ? result.find(({ command }) => command !== 'SET') : result;
-    const rows = (first?.rows ?? []) as Row[];
+    const wanted = isSeveral(result) ? result.filter(({ command }) => command !== 'SET')[mark === WANTS_FIRST ? 0 : 1] : result;
+    const rows = (wanted?.rows ?? []) as Row[];
 
-    return first !== undefined && CHANGING.has(first.command) ? { numAffectedRows: BigInt(first.rowCount ?? 0), rows } : { rows };
+    return wanted !== undefined && CHANGING.has(wanted.command) ? { numAffectedRows: BigInt(wanted.rowCount ?? 0), rows } : { rows };
   });
 }
 
-/** Whether messages on the connection can be sent by `firstOfScript`. */
+/** The mark at the end of a message for `wantedOfScript`. */
+export function markOf(sql: string): string | undefined {
+  return sql.endsWith(WANTS_FIRST) ? WANTS_FIRST : sql.endsWith(WANTS_SECOND) ? WANTS_SECOND : undefined;
+}
+
+/** Whether messages on the connection can be sent by `wantedOfScript`. */
 export function takesScripts(connection: object): boolean {
   return clients.get(realOf(connection))?.query !== undefined;
 }
 
-/** Ends a message for `firstOfScript`. To PostgreSQL it is a comment, and nobody else's SQL ends with it. */
+/** Ends a message for `wantedOfScript`. To PostgreSQL it is a comment, and nobody else's SQL ends with it. */
 export const WANTS_FIRST = ` /* first ${randomUUID()} */`;
+
+/** The same. */
+export const WANTS_SECOND = ` /* second ${randomUUID()} */`;
 
 function isSeveral(result: StatementResult | readonly StatementResult[]): result is readonly StatementResult[] {
   return Array.isArray(result);

@@ -1,5 +1,6 @@
-import { namesOfPath, searchPathOf } from '../postgres/schema-name.js';
-import type { Query } from './kysely-types.js';
+import { quoteLiteral } from '../postgres/quote-literal.js';
+import { namesOfPath, quoteIdentifier, searchPathOf } from '../postgres/schema-name.js';
+import type { Around, Query } from './kysely-types.js';
 
 /** A statement of ours, as Kysely's connections take it. */
 export function queryOf(sql: string, parameters: readonly string[]): Query {
@@ -88,6 +89,29 @@ export function putBackRoleSql(role: string): Statement {
   return [`select ${setConfig('role', '$1', true)}`, [role]];
 }
 
+/**
+ * What is sent in one message around raw SQL outside of a transaction: what the session had is kept for the message, and put back after it. What
+ * is set for the transaction ends with the message.
+ */
+export function aroundRaw(path: string, role: string | undefined): Around {
+  const sets = [
+    setConfig('search_path', quoteLiteral(path), true),
+    role === undefined ? undefined : setConfig('role', quoteLiteral(role), true),
+  ];
+
+  return { before: withoutRows([...KEEP_ALL, ...sets.filter(set => set !== undefined)]), after: PUT_BACK_ALL };
+}
+
+/** The same around what sets nothing itself. */
+export function aroundQuiet(role: string): Around {
+  return { before: `set local role ${quoteIdentifier(role)}`, after: undefined };
+}
+
+/** Does it all in this order, as PostgreSQL computes the arguments of a function in their order, and answers with no rows and no columns. */
+function withoutRows(calls: readonly string[]): string {
+  return `select where pg_catalog.concat(${calls.join(', ')}) is null`;
+}
+
 function setting(values: string[], name: string, value: string | undefined, isLocal: boolean): string | undefined {
   return value === undefined ? undefined : setConfig(name, `$${values.push(value)}`, isLocal);
 }
@@ -110,3 +134,20 @@ const READ = `select ${[
   `${SESSION_USER} as session`,
   `pg_catalog.current_setting('${KEPT_PATH}', true) as kept`,
 ].join(', ')}`;
+
+const BEFORE = { path: 'landlord.path_before', role: 'landlord.role_before', user: 'landlord.user_before' };
+
+const KEEP_ALL = [
+  setConfig(BEFORE.path, `pg_catalog.current_setting('search_path')`, true),
+  setConfig(BEFORE.role, ROLE, true),
+  setConfig(BEFORE.user, SESSION_USER, true),
+];
+
+const kept = (name: string): string => `pg_catalog.current_setting('${name}')`;
+
+// a role is one of the session's user. Some may not even set the one they are
+const PUT_BACK_ALL = withoutRows([
+  `case when ${SESSION_USER} ${DIFFERS} ${kept(BEFORE.user)} then ${setConfig('session_authorization', kept(BEFORE.user), false)} end`,
+  setConfig('search_path', kept(BEFORE.path), false),
+  setConfig('role', kept(BEFORE.role), false),
+]);

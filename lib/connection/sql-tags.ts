@@ -3,7 +3,7 @@ import type { Configuration } from '@mikro-orm/core';
 import type { TaggedScope } from '../tenant/sql-tag-options.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { DatabaseConnection, Query } from './kysely-types.js';
-import { WANTS_FIRST } from './server-status.js';
+import { markOf } from './server-status.js';
 import type { SqlTarget } from './sql-target.js';
 
 /** The comment for a statement; undefined for one that gets none. */
@@ -75,10 +75,11 @@ function tagged(query: Query, tagOf: TagOf): Query {
   }
 
   const { sql } = query;
+  const mark = markOf(sql);
 
   // what ends with a mark is known by it
-  return sql.endsWith(WANTS_FIRST)
-    ? { ...query, sql: `${sql.slice(0, -WANTS_FIRST.length)}\n${comment}${WANTS_FIRST}` }
+  return mark !== undefined
+    ? { ...query, sql: `${sql.slice(0, -mark.length)}\n${comment}${mark}` }
     : { ...query, sql: `${sql}${sql.includes('--') ? '\n' : ' '}${comment}` };
 }
 

@@ -39,6 +39,31 @@ export function canHaveTransaction(sql: string): boolean {
   return LOOKS_UP.has(firstWordOf(sql)) && !REFUSED.test(withoutComments(sql)) && partsOf(sql) === undefined;
 }
 
+/**
+ * Whether raw SQL is one statement about rows, so that other statements can stand around it in a message. A semicolon in a text may be one after
+ * it too, where `standard_conforming_strings` is off.
+ */
+export function isOneOfRows(sql: string): boolean {
+  return !sql.includes(';') && OF_ROWS.has(firstWordOf(sql)) && isClosed(sql);
+}
+
+/** Whether all texts, names and comments of the statement end in it. */
+function isClosed(sql: string): boolean {
+  if (!OPENING.test(sql)) {
+    return true;
+  }
+
+  const lexer = new SqlLexer(sql);
+
+  while (lexer.next()) {
+    if (lexer.kind === 'open') {
+      return false;
+    }
+  }
+
+  return true;
+}
+
 /** What the statement does to the transaction, or that it is of the session, where it does nothing else. */
 export function controlOf(sql: string): Control | undefined {
   // a message of several may be long, and is read no further than to the second of them
@@ -152,6 +177,10 @@ const WRITING_FIRST = /^(?:insert|update|delete) /;
 const PLAIN_FIRST = /^\s*(?:select|insert|update|delete|merge|with|lock)\b/i;
 
 const LOOKS_UP: ReadonlySet<string> = new Set('select values table with insert update delete merge create alter drop comment'.split(' '));
+
+const OF_ROWS: ReadonlySet<string> = new Set('select values table with insert update delete merge'.split(' '));
+
+const OPENING = /['"$]|\/\*/;
 
 const REFUSED =
   /\b(?:create|alter|drop)\s+(?:(?:unique\s+)?index\s+concurrently|database|tablespace|subscription|system)\b|\bdetach\s+partition\b.+\bconcurrently\b/is;

@@ -81,7 +81,8 @@ onDatabasesAndPooler('raw SQL that sets or loses its connection, on a pool of on
     const lost = failureOf(runInTenant('acme', em => em.execute('select pg_sleep(60)')));
     await until('the statement is running', async () => {
       const killed = await database.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(60)'`,
+        `select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and pid <> pg_backend_pid() and query like '%select pg_sleep(60)%'`,
       );
 
       return killed.length > 0;

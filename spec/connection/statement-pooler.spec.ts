@@ -25,8 +25,23 @@ onDatabases(
       expect(await runInTenant('acme', em => em.find(Book, {}, { populate: ['author'] }))).to.have.length(2);
     });
 
+    it('law 2: raw SQL is of its tenant through it, and nothing of it stays', async () => {
+      for (const tenant of ['acme', 'bob']) {
+        const rows = await runInTenant(tenant, em => em.execute('select title from book order by id'));
+        expect(rows).to.deep.equal([{ title: `${tenant} book 1` }, { title: `${tenant} book 2` }]);
+        await runInTenant(tenant, em => em.execute(`update book set copies = 7 where id = 1`));
+        await runInTenant(tenant, em =>
+          em.execute(`select set_config('search_path', 'bob', false), set_config('role', 'pg_monitor', false)`),
+        );
+        expect(await orm.em.fork().execute('select title from book where id = 1')).to.deep.equal([{ title: 'decoy' }]);
+      }
+
+      expect(await database.query('select copies from acme.book where id = 1')).to.deep.equal([{ copies: 7 }]);
+    });
+
     const uses: Readonly<Record<string, () => Promise<unknown>>> = {
-      'raw SQL': () => runInTenant('acme', em => em.execute('select title from book')),
+      'raw SQL with a semicolon in it': () => runInTenant('acme', em => em.execute(`select title from book where title <> ';'`)),
+      'raw SQL that makes something': () => runInTenant('acme', em => em.execute('create view titles as select title from book')),
       'a stream of raw SQL': () =>
         runInTenant('acme', async em => {
           for await (const row of em.getConnection().stream('select title from book')) {

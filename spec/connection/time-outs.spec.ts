@@ -190,7 +190,9 @@ onDatabases(
       (await orm.em.fork().execute<{ pid: number }[]>('select pg_backend_pid() as pid'))[0]?.pid ?? 0;
     const uses: Record<string, () => Promise<unknown>> = {
       'a find': () => orm.em.fork({ schema: 'acme' }).find(Book, {}),
-      'raw SQL': () => orm.em.fork({ schema: 'acme' }).execute(`insert into tag (id, name) values (30, 'raw')`),
+      'raw SQL': () => orm.em.fork({ schema: 'acme' }).execute('select name from tag'),
+      'raw SQL in a transaction': () =>
+        orm.em.fork({ schema: 'acme' }).transactional(em => em.execute(`insert into tag (id, name) values (30, 'raw')`)),
       'a transaction': () => orm.em.fork({ schema: 'acme' }).transactional(em => em.insert(Tag, { id: 31, name: 'stalled' })),
       'creating a tenant': () => orm.em.fork().persistAndFlush(newLibrary('stalled')),
     };

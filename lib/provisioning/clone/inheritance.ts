@@ -1,4 +1,4 @@
-import { optionsSql } from './literal.js';
+import { optionsSql } from './storage-options.js';
 import type { Node } from './node.js';
 import type { Column, Relation } from './read-tables.js';
 import type { RelationParts } from './table-sql.js';

@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { optionsSql, withSql } from './literal.js';
+import { optionsSql, withSql } from './storage-options.js';
 import type { Relation } from './read-tables.js';
 import { jsonRows, objectsOf, type Sql } from './rows.js';
 import { unqualified } from './unqualified.js';

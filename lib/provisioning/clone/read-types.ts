@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { quoteLiteral } from './literal.js';
+import { quoteLiteral } from '../../postgres/quote-literal.js';
 import type { Node } from './node.js';
 import type { Column } from './read-tables.js';
 import { jsonRows, objectsOf, type Sql } from './rows.js';

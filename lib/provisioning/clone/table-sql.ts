@@ -1,4 +1,4 @@
-import { optionsSql, withSql } from './literal.js';
+import { optionsSql, withSql } from './storage-options.js';
 import type { Node } from './node.js';
 import type { Column, Relation, Sequence } from './read-tables.js';
 

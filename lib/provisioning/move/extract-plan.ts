@@ -2,7 +2,7 @@ import type { Transaction } from '@mikro-orm/core';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { tenantMigrationsOptions } from '../../migrations/set/migration-set.js';
 import { quoteIdentifier, quoteTable } from '../../postgres/schema-name.js';
-import { quoteLiteral } from '../clone/literal.js';
+import { quoteLiteral } from '../../postgres/quote-literal.js';
 import { jsonRows } from '../clone/rows.js';
 
 export interface ExtractSelection {

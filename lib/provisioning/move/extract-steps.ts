@@ -3,7 +3,7 @@ import { readPlacements } from '../../database/citus/placements.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { MoveError } from '../../errors/index.js';
 import { quoteTable } from '../../postgres/schema-name.js';
-import { quoteLiteral } from '../clone/literal.js';
+import { quoteLiteral } from '../../postgres/quote-literal.js';
 import { jsonRows, made } from '../clone/rows.js';
 import type { ExtractTable } from './extract-plan.js';
 

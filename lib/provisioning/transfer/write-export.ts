@@ -5,7 +5,7 @@ import { History } from '../../migrations/history/history.js';
 import { tenantMigrationsOptions } from '../../migrations/set/migration-set.js';
 import { quoteIdentifier, roleOfTenant } from '../../postgres/schema-name.js';
 import { oidOf } from '../clone/clone-schema.js';
-import { quoteLiteral } from '../clone/literal.js';
+import { quoteLiteral } from '../../postgres/quote-literal.js';
 import { MakeSchema } from '../clone/make-schema.js';
 import { privilegesOfAllSql, readPrivileges } from '../clone/privileges.js';
 import { readSchema, type SchemaText, type TableText } from '../clone/read-schema.js';

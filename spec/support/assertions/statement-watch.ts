@@ -113,7 +113,7 @@ once(AbstractSqlConnection.prototype as unknown as { prepareQuery: (this: any, .
 });
 
 /** What the library appends to a lone write, to be sent in one message with it. */
-const CHECK = /\n; select where pg_catalog\.int4eq\(.*\) \/\* first [\w-]+ \*\/$/;
+const CHECK = /\n; select where pg_catalog\.int4eq\(.*\)(?: \/\* first [\w-]+ \*\/)?$/;
 
 /** What the kit for tests appends to a statement outside of a transaction. */
 const SAVEPOINT = /\n;release savepoint (?:landlord_test;savepoint landlord_test|landlord_test_\d+)$/;
@@ -122,7 +122,12 @@ const SAVEPOINT = /\n;release savepoint (?:landlord_test;savepoint landlord_test
 const OPENING = /^begin;select pg_catalog\.current_setting\('search_path', true\) as s0, [^;]*;savepoint landlord_test;/;
 
 /** The comment of the option `sqlTags`. */
-const TAG = /[ \n]\/\*[\w.~%-]+='[\w.~%-]*'(?:,[\w.~%-]+='[\w.~%-]*')*\*\/(?=$| \/\* first )/;
+const TAG = /[ \n]\/\*[\w.~%-]+='[\w.~%-]*'(?:,[\w.~%-]+='[\w.~%-]*')*\*\/(?=$| \/\* (?:first|second) )/;
+
+/** What raw SQL is sent with in one message, before and after it. */
+const BEFORE_RAW = /^select where pg_catalog\.concat\(pg_catalog\.set_config\('landlord\.path_before', [^;]*?, true\)\) is null; /;
+
+const AFTER_RAW = /\n; select where pg_catalog\.concat\(case when session_user[^;]* \/\* second [\w-]+ \*\/$/;
 
 /** The role that a statement is sent with in one message, and the mark of such a message. */
 const ROLE = /^set local role "(?:[^"]|"")+"; /;
@@ -132,7 +137,7 @@ const MARK = /\n \/\* first [\w-]+ \*\/$/;
 function watchSent(sent: unknown): void {
   const statement =
     typeof sent === 'string'
-      ? sent.replace(OPENING, '').replace(SAVEPOINT, '').replace(TAG, '').replace(CHECK, '').replace(ROLE, '').replace(MARK, '')
+      ? [OPENING, SAVEPOINT, TAG, AFTER_RAW, CHECK, BEFORE_RAW, ROLE, MARK].reduce((sql, own) => sql.replace(own, ''), sent)
       : sent;
   const waiting = filled.get(statement as string) ?? 0;
 

@@ -19,8 +19,10 @@ function seeInOrder({ database }: ProbeWorld, patterns: readonly RegExp[], what:
   }
 }
 
-function seePath(world: ProbeWorld, what: string): void {
-  seeInOrder(world, [new RegExp(`search_path.*${OWN}`), /probe_setting/], `${what} was sent without its path`);
+// in one message or in several
+function seePath({ database }: ProbeWorld, what: string): void {
+  const sent = database.take().join('\n');
+  see(new RegExp(`search_path.*${OWN}[^]*probe_setting`).test(sent), `${what} was sent without its path: ${sent}`);
 }
 
 /** A transaction with a savepoint that is rolled back, of which a statement fails. */
@@ -103,9 +105,7 @@ export const SENT_CONNECTION_PROBES: readonly Probe[] = [
     shows: ['AbstractSqlConnection.executeDump'],
     run: async world => {
       await world.as(OWN, em => em.getConnection().executeDump(RAW));
-      // PGlite is given all of it at once
-      const sent = world.database.take().join('\n');
-      see(new RegExp(`search_path.*${OWN}[^]*probe_setting`).test(sent), `a dump was sent without its path: ${sent}`);
+      seePath(world, 'a dump');
     },
   },
   {

@@ -1,9 +1,4 @@
-/** A text as a literal, whatever `standard_conforming_strings` says. */
-export function quoteLiteral(text: string): string {
-  const quoted = `'${text.replaceAll("'", "''")}'`;
-
-  return text.includes('\\') ? `E${quoted.replaceAll('\\', '\\\\')}` : quoted;
-}
+import { quoteLiteral } from '../../postgres/quote-literal.js';
 
 /** Storage parameters as the catalog has them, such as `fillfactor=70`. */
 export function optionsSql(options: readonly string[] | null, prefix = ''): string[] {

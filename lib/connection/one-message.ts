@@ -1,0 +1,88 @@
+import { KEEP, type RequiredSettings, type SqlGuard } from './guarded-transaction.js';
+import type { Around, DatabaseConnection, Query, QueryResult } from './kysely-types.js';
+import { takesScripts, WANTS_FIRST, WANTS_ROWS, WANTS_SECOND } from './server-status.js';
+import { aroundQuiet, aroundRaw } from './settings-sql.js';
+import { isOneOfRows, isSingle } from './statement-kinds.js';
+
+/**
+ * Sends a statement outside of a transaction in one message with what it has to be run with. PostgreSQL runs the statements of one message in one
+ * transaction, so what is set for that lasts no longer than the message. Undefined where it needs more than one message, and where the role may have
+ * been refused: nothing of the message is done then, and which part failed is seen when each is sent alone.
+ */
+export async function sendInOneMessage(
+  connection: DatabaseConnection,
+  query: Query,
+  required: RequiredSettings,
+  guard: Pick<SqlGuard, 'explain' | 'log'>,
+): Promise<QueryResult | undefined> {
+  const around = takesSettings(connection, query) ? aroundOf(query, required) : undefined;
+
+  if (around === undefined) {
+    return undefined;
+  }
+
+  try {
+    const result = await connection.executeQuery({ ...query, around });
+    guard.log(around.before);
+
+    if (around.after !== undefined) {
+      guard.log(around.after);
+    }
+
+    return result;
+  } catch (error) {
+    const { role } = required;
+
+    if (typeof role === 'string' && guard.explain(error, role) !== error) {
+      return undefined;
+    }
+
+    throw placeInStatement(error, around);
+  }
+}
+
+/** The message with what is sent around it. */
+export function withSettings(query: Query): Query {
+  const { around, sql } = query;
+
+  if (around === undefined) {
+    return query;
+  }
+
+  const { before, after } = around;
+  const isMarked = sql.endsWith(WANTS_FIRST);
+
+  if (after === undefined) {
+    return { ...query, sql: `${before}; ${sql}${isMarked ? '' : `\n${WANTS_FIRST}`}` };
+  }
+
+  // a comment may go to the end of the line
+  return { ...query, sql: `${before}; ${isMarked ? sql.slice(0, -WANTS_FIRST.length) : sql}\n; ${after}${WANTS_SECOND}` };
+}
+
+function aroundOf({ sql }: Query, { kind, path, role }: RequiredSettings): Around | undefined {
+  if (role === KEEP) {
+    return undefined;
+  }
+
+  if (kind === 'raw' && path !== undefined) {
+    return isOneOfRows(sql) ? aroundRaw(path, role) : undefined;
+  }
+
+  // what is quiet sets nothing itself
+  return kind === 'quiet' && path === undefined && role !== undefined ? aroundQuiet(role) : undefined;
+}
+
+/** Whether other statements can stand around it in a message. */
+function takesSettings(connection: DatabaseConnection, { sql, parameters }: Query): boolean {
+  // what is marked for the connection begins with its mark
+  return parameters.length === 0 && !sql.startsWith(WANTS_ROWS) && isSingle(sql) && takesScripts(connection);
+}
+
+/** Has the error say at which character of the statement it was, not of the message. */
+function placeInStatement(error: unknown, { before }: Around): unknown {
+  const { position } = (error ?? {}) as { readonly position?: unknown };
+  const place = Number(position) - Array.from(before).length - '; '.length;
+
+  return place > 0 ? Object.assign(error as object, { position: String(place) }) : error;
+}

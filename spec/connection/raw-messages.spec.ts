@@ -1,0 +1,154 @@
+import { runInTenant, TenantMixin, tenants, type TenantEntityManager } from '@landlord/mikro-orm';
+import { defineEntity } from '@mikro-orm/core';
+import { expect } from 'chai';
+import type pg from 'pg';
+import { failureOf } from '../support/assertions/failure.ts';
+import { refusal } from '../support/assertions/refusal.ts';
+import { onDatabases } from '../support/databases/database.ts';
+import { readSession } from '../support/databases/session-state.ts';
+import type { LibraryOrm } from '../support/orm/library-orm.ts';
+import { CreateNote, Note, openNoteOrm } from '../support/orm/note-orm.ts';
+import { openOrm } from '../support/orm/open-orm.ts';
+
+class Town extends TenantMixin {}
+defineEntity({ class: Town, extends: TenantMixin, properties: {} });
+
+/** What MikroORM answers of what has no rows. */
+const NONE = { insertId: undefined, row: undefined, rows: [] };
+
+onDatabases(
+  'raw SQL outside of a transaction',
+  database => {
+    let orm: LibraryOrm;
+    /** Of another process, as far as the library can tell. */
+    let other: LibraryOrm;
+    let hosts = 0;
+
+    const create = (name: string): Promise<unknown> =>
+      tenants(orm).create({ schemaName: name, domainUrl: `${name}-${++hosts}.example.com` });
+    const inAcme = <Result>(fn: (em: TenantEntityManager) => Promise<Result>): Promise<Result> => runInTenant('acme', fn, { orm });
+    /** How many messages the connection of the pool is given meanwhile. */
+    const sent = async (fn: () => Promise<unknown>): Promise<number> => {
+      const pool = (await orm.em.fork().getConnection().getNativeClient()) as pg.Pool;
+      const client = await pool.connect();
+      const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+      let count = 0;
+      client.release();
+      client.query = ((...args: unknown[]) => {
+        count += 1;
+
+        return query(...args);
+      }) as never;
+
+      try {
+        await fn();
+      } finally {
+        delete (client as { query?: unknown }).query;
+      }
+
+      return count;
+    };
+    const notesOf = (name: string): Promise<unknown[]> => database.query(`select id, text from ${name}.note order by id`);
+
+    before(async () => {
+      const one = { pool: { min: 1, max: 1 } };
+      const listen = { directory: { listen: false } } as const;
+      orm = await openNoteOrm(database, Town, listen, one);
+      other = await openOrm(
+        database,
+        { tenant: Town, migrations: { migrationsList: [CreateNote] }, ...listen },
+        { entities: [Town, Note] },
+      );
+      await create('bob');
+    });
+
+    beforeEach(() => create('acme'));
+
+    afterEach(() => tenants(orm).drop('acme'));
+
+    it('C7, law 2: is one message with its path, whatever it does with rows, and answers as ever', async () => {
+      await inAcme(async em => {
+        await em.count(Note);
+        const counts: number[] = [];
+        const answers: unknown[] = [];
+
+        for (const [sql, method] of [
+          [`insert into note (text) values ('one'), ('two')`, 'run'],
+          [`insert into note (text) values ('three') returning id`, 'all'],
+          [`update note set text = text || '!' where id < 3`, 'run'],
+          [`with gone as (delete from note where id = 2 returning text) select text from gone`, 'all'],
+          ['/* a comment */ (select count(*)::int as count from note) -- and another', 'get'],
+          [`table note`, 'all'],
+          [`merge into note using (values (3)) as v (id) on note.id = v.id when matched then update set text = 'merged'`, 'run'],
+          [`values ((select max(text) from note))`, 'all'],
+          [`delete from note where text = 'none'`, 'run'],
+          [`select current_schema() as path`, 'get'],
+        ] as const) {
+          counts.push(await sent(async () => answers.push(await em.execute(sql, [], method))));
+        }
+
+        expect(counts).to.deep.equal(Array.from(counts, () => 1));
+        expect(answers.slice(1)).to.deep.equal([
+          [{ id: 3 }],
+          { ...NONE, affectedRows: 2 },
+          [{ text: 'two!' }],
+          { count: 2 },
+          [
+            { id: 3, text: 'three' },
+            { id: 1, text: 'one!' },
+          ],
+          { ...NONE, affectedRows: 1 },
+          [{ column1: 'one!' }],
+          { ...NONE, affectedRows: 0 },
+          { path: 'acme' },
+        ]);
+      });
+      expect(await notesOf('bob')).to.deep.equal([]);
+    });
+
+    it('N3: leaves nothing of what it sets, also if it fails', async () => {
+      const fresh = await readSession(orm);
+
+      for (const sql of [
+        `select set_config('search_path', 'bob', false), set_config('role', 'pg_monitor', false)`,
+        `select set_config('search_path', 'bob', true), set_config('role', 'pg_monitor', true)`,
+        `select set_config('session_authorization', 'pg_monitor', false)`,
+        `select set_config('search_path', 'bob', false), 1 / (random() * 0)::int`,
+        `select set_config('landlord.path_before', 'bob', false), text from note`,
+      ]) {
+        await inAcme(em => em.execute(sql)).catch(() => undefined);
+        expect(await readSession(orm), sql).to.deep.equal(fresh);
+      }
+    });
+
+    it('C7: fails of what it fails of by itself, at its own place', async () => {
+      const placeOf = async (sql: string): Promise<unknown> => {
+        const error = await failureOf(() => inAcme(em => em.execute(sql)));
+
+        return (error as { readonly position?: unknown }).position;
+      };
+
+      expect(await placeOf('select missing from note')).to.equal('8');
+      expect(await placeOf('select 1 from "ä" where text = 1')).to.equal('15');
+      expect(await placeOf(`select 'unfinished`)).to.equal('8');
+      expect(await placeOf('select 1 / 0, text from note')).to.equal(undefined);
+    });
+
+    it('S12: is not stored for the next tenant of the name, nor what a function writes that it calls', async () => {
+      await inAcme(async em => {
+        await em.insert(Note, { text: 'one' });
+        await tenants(other).drop('acme');
+        await tenants(other).create({ schemaName: 'acme', domainUrl: `acme-${++hosts}.example.com` });
+        await database.query(
+          `create function public.note_it() returns int language sql as $$ insert into acme.note (text) values ('crossed') returning 1 $$`,
+        );
+        // trusted for a moment, so that only the check can find out
+        await refusal(() => em.execute(`insert into note (text) values ('crossed') -- x`), 'TENANT_CHANGED');
+        await refusal(() => em.execute('select note_it()'), 'TENANT_CHANGED');
+        await refusal(() => em.execute('select text from note'), 'TENANT_CHANGED');
+      });
+      expect(await notesOf('acme')).to.deep.equal([]);
+    });
+  },
+  ['postgresql', 'pgbouncer'],
+);
