@@ -2,7 +2,7 @@ import { passControls } from './control-calls.js';
 import { canHaveTransaction } from './statement-kinds.js';
 import { GuardedTransaction, KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
 import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
-import { sendInOneMessage } from './one-message.js';
+import { sendInOneMessage, takesRaw } from './one-message.js';
 import type { Place } from './places.js';
 import type { SqlTarget } from './sql-target.js';
 import { inUnit, NEEDS_NO_TRANSACTION, partsIn, StatementRunner, undo, type Unit } from './statement-runner.js';
@@ -219,7 +219,11 @@ export class GuardedConnection implements DatabaseConnection {
 
         for (const { kind, sql } of parts) {
           const piece = parts.length === 1 ? query : { ...query, sql };
-          results.push(await this.#runner.run({ transaction, kind, sql, required }, () => this.inner.executeQuery(piece, options)));
+          const takesSettings = options === undefined && takesRaw(this.inner, piece);
+          const part = { transaction, kind, sql, required, takesSettings };
+          results.push(
+            await this.#runner.run(part, around => this.inner.executeQuery(around === undefined ? piece : { ...piece, around }, options)),
+          );
         }
 
         // as `pg` and Kysely answer a message of several statements

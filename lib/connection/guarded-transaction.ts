@@ -1,9 +1,9 @@
 import { quoteIdentifier } from '../postgres/schema-name.js';
-import type { Query } from './kysely-types.js';
+import type { Around, Query, QueryResult } from './kysely-types.js';
 import type { SqlTarget } from './sql-target.js';
 import type { TenantLimiter } from './tenant-limiter.js';
 import { extendedPath } from './search-path.js';
-import { pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql, type Settings, type Statement } from './settings-sql.js';
+import { aroundRawIn, pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql, type Settings, type Statement } from './settings-sql.js';
 
 /** Puts back what was set for a statement. */
 export type Leave = () => Promise<void>;
@@ -87,8 +87,22 @@ export class GuardedTransaction {
     return isSwapped && !this.#isSingle ? () => this.#send(putBackRoleSql(before.role)) : nothing;
   }
 
+  /** What raw SQL can be sent with in one message, after which `noteFound` is to be told the answer. Undefined where it needs more than one. */
+  aroundRaw({ kind, path, role }: RequiredSettings): Around | undefined {
+    const isAlone = kind === 'raw' && path !== undefined && this.#hasRole && (role === KEEP || role === this.role);
+
+    return isAlone && !this.#isSingle && !this.hasKeptPath && this.#sessionPath === undefined ? aroundRawIn(path, this.#found) : undefined;
+  }
+
+  noteFound(before: QueryResult['before']): void {
+    if (before?.[0] !== undefined && this.isOpen) {
+      const { path, role, authorization } = settingsIn(before);
+      this.#found ??= { path, role: this.#ownRole ?? role, authorization };
+    }
+  }
+
   /**
-   * The same for a statement that takes no snapshot, by statements that take none: what a transaction reads after a lock has to be what
+   * Sets what is required for a statement that takes no snapshot, by statements that take none: what a transaction reads after a lock has to be what
    * others have committed before it had that.
    */
   async enterWithoutSnapshot({ path, role: wantedRole }: RequiredSettings): Promise<Leave> {

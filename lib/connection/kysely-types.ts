@@ -53,10 +53,14 @@ export interface Around {
   readonly before: string;
   /** What puts back what it may have set for the session. Undefined where it sets nothing. */
   readonly after: string | undefined;
+  /** The place of its result among those that are of no `set`. At the third, the first is what the session has. */
+  readonly place: 0 | 1 | 2;
 }
 
 export interface QueryResult {
   readonly rows: Record<string, unknown>[];
+  /** What the session had, where it was asked for in the same message. */
+  readonly before?: Record<string, unknown>[];
 }
 
 /** A connection of Kysely's. */

@@ -1,6 +1,6 @@
 import { KEEP, type RequiredSettings, type SqlGuard } from './guarded-transaction.js';
 import type { Around, DatabaseConnection, Query, QueryResult } from './kysely-types.js';
-import { takesScripts, WANTS_FIRST, WANTS_ROWS, WANTS_SECOND } from './server-status.js';
+import { takesScripts, MARKS, WANTS_FIRST, WANTS_ROWS } from './server-status.js';
 import { aroundQuiet, aroundRaw } from './settings-sql.js';
 import { isOneOfRows, isSingle } from './statement-kinds.js';
 
@@ -49,7 +49,7 @@ export function withSettings(query: Query): Query {
     return query;
   }
 
-  const { before, after } = around;
+  const { before, after, place } = around;
   const isMarked = sql.endsWith(WANTS_FIRST);
 
   if (after === undefined) {
@@ -57,7 +57,12 @@ export function withSettings(query: Query): Query {
   }
 
   // a comment may go to the end of the line
-  return { ...query, sql: `${before}; ${isMarked ? sql.slice(0, -WANTS_FIRST.length) : sql}\n; ${after}${WANTS_SECOND}` };
+  return { ...query, sql: `${before}; ${isMarked ? sql.slice(0, -WANTS_FIRST.length) : sql}\n; ${after}${MARKS[place]}` };
+}
+
+/** Whether raw SQL can be sent in one message with what it is run with. */
+export function takesRaw(connection: DatabaseConnection, query: Query): boolean {
+  return takesSettings(connection, query) && isOneOfRows(query.sql);
 }
 
 function aroundOf({ sql }: Query, { kind, path, role }: RequiredSettings): Around | undefined {
@@ -80,7 +85,7 @@ function takesSettings(connection: DatabaseConnection, { sql, parameters }: Quer
 }
 
 /** Has the error say at which character of the statement it was, not of the message. */
-function placeInStatement(error: unknown, { before }: Around): unknown {
+export function placeInStatement(error: unknown, { before }: Around): unknown {
   const { position } = (error ?? {}) as { readonly position?: unknown };
   const place = Number(position) - Array.from(before).length - '; '.length;
 

@@ -39,25 +39,36 @@ export function rowsOfScript<Row>(connection: object, sql: string): Promise<{ ro
 }
 
 /**
- * Sends a message of several statements that ends with `WANTS_FIRST` or `WANTS_SECOND`, of which the result of the first or second that is no `set`
- * is wanted, as Kysely gives it of one alone.
+ * Sends a message of several statements that ends with a mark, of which the result of the first, second or third that is no `set` is wanted, as Kysely
+ * gives it of one alone. With the third comes what the first has read.
  * Undefined where `rowsOfScript` is.
  */
-export function wantedOfScript<Row>(connection: object, sql: string): Promise<{ numAffectedRows?: bigint; rows: Row[] }> | undefined {
-  const mark = markOf(sql);
-  const client = mark === undefined ? undefined : clients.get(realOf(connection));
+export function wantedOfScript<Row>(connection: object, sql: string): Promise<WantedResult<Row>> | undefined {
+  const place = MARKS.findIndex(mark => sql.endsWith(mark));
+  const client = place === -1 ? undefined : clients.get(realOf(connection));
 
   return client?.query?.(sql).then(result => {
-    const wanted = isSeveral(result) ? result.filter(({ command }) => command !== 'SET')[mark === WANTS_FIRST ? 0 : 1] : result;
+    const results = isSeveral(result) ? result.filter(({ command }) => command !== 'SET') : [];
+    const wanted = isSeveral(result) ? results[place] : result;
     const rows = (wanted?.rows ?? []) as Row[];
 
-    return wanted !== undefined && CHANGING.has(wanted.command) ? { numAffectedRows: BigInt(wanted.rowCount ?? 0), rows } : { rows };
+    return {
+      rows,
+      ...(wanted !== undefined && CHANGING.has(wanted.command) ? { numAffectedRows: BigInt(wanted.rowCount ?? 0) } : {}),
+      ...(place === 2 ? { before: (results[0]?.rows ?? []) as Row[] } : {}),
+    };
   });
+}
+
+interface WantedResult<Row> {
+  readonly numAffectedRows?: bigint;
+  readonly rows: Row[];
+  readonly before?: Row[];
 }
 
 /** The mark at the end of a message for `wantedOfScript`. */
 export function markOf(sql: string): string | undefined {
-  return sql.endsWith(WANTS_FIRST) ? WANTS_FIRST : sql.endsWith(WANTS_SECOND) ? WANTS_SECOND : undefined;
+  return MARKS.find(mark => sql.endsWith(mark));
 }
 
 /** Whether messages on the connection can be sent by `wantedOfScript`. */
@@ -65,11 +76,14 @@ export function takesScripts(connection: object): boolean {
   return clients.get(realOf(connection))?.query !== undefined;
 }
 
-/** Ends a message for `wantedOfScript`. To PostgreSQL it is a comment, and nobody else's SQL ends with it. */
-export const WANTS_FIRST = ` /* first ${randomUUID()} */`;
+/** End a message for `wantedOfScript`. To PostgreSQL they are comments, and nobody else's SQL ends with one. */
+export const MARKS = [mark('first'), mark('second'), mark('third')] as const;
 
-/** The same. */
-export const WANTS_SECOND = ` /* second ${randomUUID()} */`;
+export const [WANTS_FIRST] = MARKS;
+
+function mark(word: string): string {
+  return ` /* ${word} ${randomUUID()} */`;
+}
 
 function isSeveral(result: StatementResult | readonly StatementResult[]): result is readonly StatementResult[] {
   return Array.isArray(result);

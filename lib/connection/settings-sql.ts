@@ -70,11 +70,7 @@ export function putBackSql(session: Settings, goesOn: { readonly path: string; r
     ...ofTransaction,
   ];
 
-  return [
-    `with now as materialized (select ${ROLE} as role, ${SESSION_USER} as session) ` +
-      `select ${sets.filter(set => set !== undefined).join(', ')} from now`,
-    values,
-  ];
+  return [`${NOW} select ${sets.filter(set => set !== undefined).join(', ')} from now`, values];
 }
 
 /** A path as PostgreSQL tells it, as it can be written into a statement: each name quoted anew. */
@@ -99,17 +95,43 @@ export function aroundRaw(path: string, role: string | undefined): Around {
     role === undefined ? undefined : setConfig('role', quoteLiteral(role), true),
   ];
 
-  return { before: withoutRows([...KEEP_ALL, ...sets.filter(set => set !== undefined)]), after: PUT_BACK_ALL };
+  return { before: withoutRows([...KEEP_ALL, ...sets.filter(set => set !== undefined)]), after: PUT_BACK_ALL, place: 1 };
+}
+
+/**
+ * The same in a transaction of the caller's, which goes on with its own path, and with a role that raw SQL has taken. `session` is what the session
+ * had before anything was set in the transaction; where that is not known, it is told with the answer.
+ */
+export function aroundRawIn(path: string, session: Settings | undefined): Around {
+  const set = withoutRows([...KEEP_ALL, setConfig('search_path', quoteLiteral(path), true)]);
+  const own = {
+    path: session === undefined ? kept(BEFORE.path) : quoteLiteral(session.path),
+    role: session === undefined ? kept(BEFORE.role) : quoteLiteral(session.role),
+    user: session === undefined ? kept(BEFORE.user) : quoteLiteral(session.authorization),
+  };
+  const after = withoutRows(
+    [
+      `case when now.session ${DIFFERS} ${own.user} then ${setConfig('session_authorization', own.user, false)} end`,
+      setConfig('search_path', own.path, false),
+      setConfig('role', own.role, false),
+      setConfig('search_path', kept(BEFORE.path), true),
+      `case when now.session ${DIFFERS} ${own.user} then ${setConfig('session_authorization', 'now.session', true)} end`,
+      `case when now.role ${DIFFERS} ${own.role} then ${setConfig('role', 'now.role', true)} end`,
+    ],
+    'from now ',
+  );
+
+  return { before: session === undefined ? `${READ}; ${set}` : set, after: `${NOW} ${after}`, place: session === undefined ? 2 : 1 };
 }
 
 /** The same around what sets nothing itself. */
 export function aroundQuiet(role: string): Around {
-  return { before: `set local role ${quoteIdentifier(role)}`, after: undefined };
+  return { before: `set local role ${quoteIdentifier(role)}`, after: undefined, place: 0 };
 }
 
 /** Does it all in this order, as PostgreSQL computes the arguments of a function in their order, and answers with no rows and no columns. */
-function withoutRows(calls: readonly string[]): string {
-  return `select where pg_catalog.concat(${calls.join(', ')}) is null`;
+function withoutRows(calls: readonly string[], from = ''): string {
+  return `select ${from}where pg_catalog.concat(${calls.join(', ')}) is null`;
 }
 
 function setting(values: string[], name: string, value: string | undefined, isLocal: boolean): string | undefined {
@@ -134,6 +156,9 @@ const READ = `select ${[
   `${SESSION_USER} as session`,
   `pg_catalog.current_setting('${KEPT_PATH}', true) as kept`,
 ].join(', ')}`;
+
+// materialized, so that what there was is read before it is set anew
+const NOW = `with now as materialized (select ${ROLE} as role, ${SESSION_USER} as session)`;
 
 const BEFORE = { path: 'landlord.path_before', role: 'landlord.role_before', user: 'landlord.user_before' };
 

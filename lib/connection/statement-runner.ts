@@ -9,7 +9,8 @@ import {
   type SqlGuard,
   type RequiredSettings,
 } from './guarded-transaction.js';
-import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
+import type { Around, DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
+import { placeInStatement } from './one-message.js';
 import { closeAfterUse, hasOpenTransaction } from './server-status.js';
 import { queryOf } from './settings-sql.js';
 
@@ -70,7 +71,7 @@ export class StatementRunner implements GuardedSession {
   }
 
   /** Runs one part of what was sent, and keeps account of what it does to the transaction. */
-  async run(part: StatementPart, run: () => Promise<QueryResult>): Promise<QueryResult> {
+  async run(part: StatementPart, run: (around?: Around) => Promise<QueryResult>): Promise<QueryResult> {
     const { transaction, kind, required } = part;
 
     if (kind === 'savepoint' && transaction.isOpen) {
@@ -119,9 +120,15 @@ export class StatementRunner implements GuardedSession {
     }
   }
 
-  /** Runs what goes between two statements of ours. */
-  async #runBetween(part: StatementPart, run: () => Promise<QueryResult>): Promise<QueryResult> {
+  /** Runs what goes between statements of ours, in one message with them where that can be. */
+  async #runBetween(part: StatementPart, run: (around?: Around) => Promise<QueryResult>): Promise<QueryResult> {
     const { transaction, kind, required } = part;
+    const around = part.takesSettings ? transaction.aroundRaw(required) : undefined;
+
+    if (around !== undefined) {
+      return this.#runAround(part, around, () => run(around));
+    }
+
     const leave = await (kind === 'lock' ? transaction.enterWithoutSnapshot(required) : transaction.enter(required));
     let result: QueryResult;
 
@@ -136,6 +143,20 @@ export class StatementRunner implements GuardedSession {
     await leave();
 
     return result;
+  }
+
+  async #runAround({ transaction }: StatementPart, around: Around, run: () => Promise<QueryResult>): Promise<QueryResult> {
+    try {
+      const { before, ...result } = await run();
+      transaction.isOpen = hasOpenTransaction(this.#connection) ?? true;
+      transaction.noteFound(before);
+      this.#guard.log(around.before);
+      this.#guard.log(around.after ?? '');
+
+      return result;
+    } catch (error) {
+      throw placeInStatement(error, around);
+    }
   }
 }
 
@@ -179,4 +200,6 @@ export interface StatementPart {
   readonly kind: SqlKind;
   readonly sql: string;
   readonly required: RequiredSettings;
+  /** Whether other statements can stand around it in a message. */
+  readonly takesSettings: boolean;
 }

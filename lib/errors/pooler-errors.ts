@@ -6,7 +6,7 @@ export class PoolerModeError extends TenantError {
     super(
       'POOLER_WITHOUT_TRANSACTIONS',
       `The pooler in front of PostgreSQL refuses transactions: ${reasonOf(cause)}. ` +
-        'Raw SQL in a scope, `roles`, flushes and changes of tenants need them. Nothing was run. ' +
+        'Some raw SQL in a scope, `roles`, flushes and changes of tenants need them. Nothing was run. ' +
         'Set `pool_mode = transaction` (or `session`) for this database in PgBouncer, or connect to PostgreSQL itself.',
       { cause },
     );

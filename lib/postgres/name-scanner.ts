@@ -1,7 +1,7 @@
 import { isWordStart } from './sql-characters.js';
 import { SqlLexer, type TokenKind } from './sql-lexer.js';
 import { hasBackslash } from './token-ends.js';
-import { CALLABLE, CONFIGURED, FIRST_WORDS, OPERATORS, ROLES, TYPES, type Role } from './known-words.js';
+import { CALLABLE, CONFIGURED, FIRST_WORDS, OPERANDS, OPERATORS, ROLES, TYPES, type Role } from './known-words.js';
 import { Before, hasOwnConfiguration, mayOpen, mayPrecedeValue } from './word-rules.js';
 
 /** Whether the SQL may have a name that is looked up on the path. See `hasUnqualifiedNames`. */
@@ -136,6 +136,10 @@ class NameScanner {
   #takeWord(word: string): boolean {
     const role = ROLES.get(word);
 
+    if (role === undefined && this.#lists.length === 0 && this.#before.isNaming && this.#isNextResult) {
+      return this.#went('operand');
+    }
+
     if (role === undefined || this.#isInConflict || (this.#isFirstWord && !FIRST_WORDS.has(word)) || this.#before.mayBeName(word, role)) {
       return true;
     }
@@ -269,6 +273,11 @@ class NameScanner {
     return this.#hasNext && this.#lexer.end === this.#lexer.start + 1 && this.#sql[this.#lexer.start] === sign;
   }
 
+  /** Another column of what is selected or returned, or its end. */
+  get #isNextResult(): boolean {
+    return !this.#hasNext || this.#isNext(',') || this.#isNextWord('from');
+  }
+
   /** A literal, or what stands for one. */
   get #isNextValue(): boolean {
     return this.#hasNext && VALUES.has(this.#lexer.kind);
@@ -292,6 +301,3 @@ const SETTINGS = /pg_settings/i;
 const VALUES: ReadonlySet<TokenKind> = new Set(['string', 'escape string', 'parameter']);
 
 const BEFORE_UPDATE: ReadonlySet<string> = new Set(['for', 'key', 'do']);
-
-/** Words that are values. */
-const OPERANDS: ReadonlySet<string> = new Set('null true false default current_timestamp current_date localtimestamp end'.split(' '));

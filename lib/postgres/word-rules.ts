@@ -19,6 +19,11 @@ export class Before {
     return this.word === 'distinct' && (this.wordBefore === 'is' || this.wordBefore === 'not');
   }
 
+  /** Whether a name for a column of a result may follow. Inside of parentheses it may be a type, as in `cast(… as mood)`. */
+  get isNaming(): boolean {
+    return this.word === 'as' && this.beforeWord === 'operand' && !this.inTableList;
+  }
+
   /** Whether the word, which begins a clause elsewhere, may be the name of a column or an alias, after which a list of tables goes on. */
   mayBeName(word: string, role: Role): boolean {
     return role === 'clause' && this.inTableList && !RESERVED.has(word) && this.previous !== 'parenthesis' && this.word !== 'update';

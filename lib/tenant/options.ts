@@ -91,7 +91,8 @@ export interface TenantsOptions<Tenant extends TenantMixin<unknown> = TenantMixi
   /**
    * Gives each tenant a database role. Everything in the tenant's scope runs as this role, so PostgreSQL itself refuses access to tables
    * of other tenants, even to raw SQL that names them. Each query outside a transaction then runs in its own transaction. Queries
-   * of entities are sent in one message with their role; raw SQL, and every query on PGlite, takes three more round trips.
+   * of entities, and raw SQL about rows, are sent in one message with their role; other raw SQL, and every query on PGlite, takes three more
+   * round trips.
    *
    * @default none: everything runs as the role of the connection
    */

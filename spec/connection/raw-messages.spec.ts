@@ -17,7 +17,7 @@ defineEntity({ class: Town, extends: TenantMixin, properties: {} });
 const NONE = { insertId: undefined, row: undefined, rows: [] };
 
 onDatabases(
-  'raw SQL outside of a transaction',
+  'raw SQL in one message',
   database => {
     let orm: LibraryOrm;
     /** Of another process, as far as the library can tell. */
@@ -27,26 +27,24 @@ onDatabases(
     const create = (name: string): Promise<unknown> =>
       tenants(orm).create({ schemaName: name, domainUrl: `${name}-${++hosts}.example.com` });
     const inAcme = <Result>(fn: (em: TenantEntityManager) => Promise<Result>): Promise<Result> => runInTenant('acme', fn, { orm });
+    let messages = 0;
     /** How many messages the connection of the pool is given meanwhile. */
     const sent = async (fn: () => Promise<unknown>): Promise<number> => {
+      const before = messages;
+      await fn();
+
+      return messages - before;
+    };
+    const countMessages = async (): Promise<void> => {
       const pool = (await orm.em.fork().getConnection().getNativeClient()) as pg.Pool;
       const client = await pool.connect();
       const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-      let count = 0;
       client.release();
       client.query = ((...args: unknown[]) => {
-        count += 1;
+        messages += 1;
 
         return query(...args);
       }) as never;
-
-      try {
-        await fn();
-      } finally {
-        delete (client as { query?: unknown }).query;
-      }
-
-      return count;
     };
     const notesOf = (name: string): Promise<unknown[]> => database.query(`select id, text from ${name}.note order by id`);
 
@@ -60,13 +58,14 @@ onDatabases(
         { entities: [Town, Note] },
       );
       await create('bob');
+      await countMessages();
     });
 
     beforeEach(() => create('acme'));
 
     afterEach(() => tenants(orm).drop('acme'));
 
-    it('C7, law 2: is one message with its path, whatever it does with rows, and answers as ever', async () => {
+    it('C7, law 2: is one message with its path outside of a transaction, whatever it does with rows, and answers as ever', async () => {
       await inAcme(async em => {
         await em.count(Note);
         const counts: number[] = [];
@@ -104,6 +103,40 @@ onDatabases(
         ]);
       });
       expect(await notesOf('bob')).to.deep.equal([]);
+    });
+
+    it('C7, law 2: is one message in a transaction too, which goes on with what it has set itself', async () => {
+      const sql = `select text, current_setting('search_path') as path from note order by id`;
+      const path = '"acme", "public", "pg_temp"';
+      await inAcme(async em => {
+        await em.insert(Note, { text: 'one' });
+        await em.transactional(async tx => {
+          const pathNow = async (): Promise<unknown> => {
+            const [row] = await tx.execute<{ path: string }[]>(`select pg_catalog.current_setting('search_path') as "path"`);
+
+            return row?.path;
+          };
+          const before = await pathNow();
+          expect(await sent(async () => expect(await tx.execute(sql)).to.deep.equal([{ text: 'one', path }]))).to.equal(1);
+          expect(await pathNow()).to.equal(before);
+
+          await failureOf(() =>
+            tx.transactional(async inner => {
+              expect(await sent(() => inner.execute(`update note set text = 'two'`))).to.equal(1);
+              await inner.execute('select 1 / 0 from note');
+            }),
+          );
+          expect(await sent(async () => expect(await tx.execute(sql)).to.deep.equal([{ text: 'one', path }]))).to.equal(1);
+          await tx.execute(`select set_config('search_path', 'bob', false), set_config('role', 'pg_read_all_data', false) from note`);
+          expect(await pathNow()).to.equal(before);
+          expect(await tx.execute(`select current_setting('role') as role`)).to.deep.equal([{ role: 'pg_read_all_data' }]);
+          await tx.execute(`select set_config('role', 'none', false)`);
+          await tx.execute(`update note set text = 'three'`);
+        });
+      });
+      expect(await notesOf('acme')).to.deep.equal([{ id: 1, text: 'three' }]);
+      expect(await notesOf('bob')).to.deep.equal([]);
+      expect(await readSession(orm)).to.include({ path: '"$user", public', role: 'none' });
     });
 
     it('N3: leaves nothing of what it sets, also if it fails', async () => {

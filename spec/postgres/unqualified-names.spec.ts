@@ -24,6 +24,11 @@ const QUALIFIED = [
   `select * from unnest($1) as "x"`,
   `select $1::text, $2::double precision, $3::jsonb, string_agg("b0"."title", ',') from "acme"."book" as "b0"`,
   `insert into "acme"."tag" ("id") select "b0"."id" from "acme"."book" as "b0" on conflict ("id") do update set "id" = excluded."id"`,
+  // what MikroORM writes for counts by a dataloader, and for arrays in JSON
+  `select "b0"."author_id", count(*) as cnt from "acme"."book" as "b0" where "b0"."author_id" in (1, 2) group by "b0"."author_id"`,
+  `select "u0".* from "acme"."user" as "u0" where exists (select 1 from jsonb_array_elements("u0"."tags") as "__je0" where "__je0"->>'city' = 'x')`,
+  `select "b0"."id" as a, 1 as b`,
+  `insert into "acme"."tag" ("id") values (1) returning "id" as made`,
   `select * from "acme"."book" as "b0" where "b0"."id" is not distinct from "b0"."copies"`,
   `select * from "acme"."book" as "b0" join (values (1)) as "x" on true`,
   `select $1 from only "acme"."book" as "b0" left join lateral (select "t"."id" from "acme"."tag" as "t") as "x" on true`,
@@ -44,6 +49,16 @@ const UNQUALIFIED = [
   'select * from "acme"."book", "tag"',
   'select * from "acme"."book" as "b" join "acme"."tag" as "t" on (1 = 1), "tag"',
   'select * from (select 1) as "s", "tag"',
+  // a word after `as` may be a type, or the alias of a table
+  'select cast(1 as mood)',
+  'select cast(1 as mood), 1',
+  'select * from "acme"."tag" as t, "book"',
+  'select * from "acme"."tag" as t',
+  'select 1 as x, title from book',
+  'select "b".* from unnest($1) as mood(x mood), "book"',
+  'insert into "acme"."tag" as t select 1',
+  'select 1 as x (1)',
+  'with x as materialized (select 1) select 1',
   // a word that begins a clause elsewhere may be the alias of a table
   'select * from "acme"."tag" as values, "book"',
   'select * from "acme"."tag" values, "book"',

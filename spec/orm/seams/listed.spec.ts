@@ -87,6 +87,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'connection/lost-connections.ts': ['driverOptions', 'onPoolCreated', 'pg'],
     'connection/pooled-connection.ts': ['pg'],
     'connection/schema-check-sql.ts': ['routine', 'where'],
+    'connection/one-message.ts': ['position'],
     'connection/sql-guard.ts': ['driverOptions'],
     'database/tenant-database.ts': ['getClient'],
     'database/tenants-table.ts': ['createQueryBuilder'],

@@ -122,12 +122,14 @@ const SAVEPOINT = /\n;release savepoint (?:landlord_test;savepoint landlord_test
 const OPENING = /^begin;select pg_catalog\.current_setting\('search_path', true\) as s0, [^;]*;savepoint landlord_test;/;
 
 /** The comment of the option `sqlTags`. */
-const TAG = /[ \n]\/\*[\w.~%-]+='[\w.~%-]*'(?:,[\w.~%-]+='[\w.~%-]*')*\*\/(?=$| \/\* (?:first|second) )/;
+const TAG = /[ \n]\/\*[\w.~%-]+='[\w.~%-]*'(?:,[\w.~%-]+='[\w.~%-]*')*\*\/(?=$| \/\* (?:first|second|third) )/;
 
 /** What raw SQL is sent with in one message, before and after it. */
-const BEFORE_RAW = /^select where pg_catalog\.concat\(pg_catalog\.set_config\('landlord\.path_before', [^;]*?, true\)\) is null; /;
+const BEFORE_RAW =
+  /^(?:select pg_catalog\.current_setting\('search_path'\) as path, [^;]*; )?select where pg_catalog\.concat\(pg_catalog\.set_config\('landlord\.path_before', [^;]*?, true\)\) is null; /;
 
-const AFTER_RAW = /\n; select where pg_catalog\.concat\(case when session_user[^;]* \/\* second [\w-]+ \*\/$/;
+const AFTER_RAW =
+  /\n; (?:with now as materialized [^;]*? )?select (?:from now )?where pg_catalog\.concat\(case when [^;]* \/\* (?:second|third) [\w-]+ \*\/$/;
 
 /** The role that a statement is sent with in one message, and the mark of such a message. */
 const ROLE = /^set local role "(?:[^"]|"")+"; /;

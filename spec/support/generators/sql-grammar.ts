@@ -92,7 +92,11 @@ const BY_SYNTAX: ReadonlySet<string> = new Set(
 const FUNCTIONS: ReadonlySet<string> = new Set(
   (
     'count sum avg min max lower upper length concat round abs now json_agg jsonb_agg json_build_object jsonb_build_object array_agg ' +
-    'string_agg unnest to_tsvector plainto_tsquery websearch_to_tsquery row_number rank dense_rank'
+    'string_agg unnest to_tsvector plainto_tsquery websearch_to_tsquery row_number rank dense_rank lag lead first_value last_value bool_and ' +
+    'bool_or jsonb_array_elements jsonb_array_elements_text json_array_elements json_array_elements_text jsonb_array_length json_array_length ' +
+    'jsonb_each jsonb_each_text jsonb_object_keys jsonb_typeof jsonb_set to_json to_jsonb row_to_json jsonb_object_agg json_object_agg ' +
+    'json_build_array jsonb_build_array array_length cardinality date_trunc date_part to_char to_date to_timestamp floor ceil substr ' +
+    'char_length md5 gen_random_uuid generate_series'
   ).split(' '),
 );
 

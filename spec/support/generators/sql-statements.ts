@@ -57,6 +57,9 @@ export function STATEMENTS(): string[] {
     `( select "x"."y" [ 1 : 2 ] , ( "x" ) ."z" , 1.5 , -1e3 , interval '1 day' , date '2020-01-01' , row ( 1 , 2 ) from only "acme"."x" ) order by 1 desc`,
     `select $1 ::double ¤ precision , 'a' ::varchar ( 3 ) , '{}' ::jsonb , e'a\\'b' , "f"."x" ::"acme"."mood" from "acme"."f" as "f" natural join "acme"."g" cross join ( "acme"."h" full outer join "acme"."i" using ( "id" ) )`,
     `values ( 1 , 'x' ) , ( 2 , $1 )`,
+    `select "b0"."genre_id" , count ( * ) as cnt , max ( "b0"."id" ) as top from "acme"."book" as "b0" group by "b0"."genre_id"`,
+    `select "u0" . * from "acme"."user" as "u0" where exists ( select 1 from jsonb_array_elements ( "u0"."tags" ) as "__je0" where "__je0" ->> 'city' = 'x' )`,
+    `insert into "acme"."tag" ( "id" ) values ( 1 ) returning "id" as made , "name"`,
     `table "acme"."book"`,
     `select 1 into "acme"."book" from "acme"."tag"`,
   ];

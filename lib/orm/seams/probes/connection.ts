@@ -10,7 +10,8 @@ const LOST = Object.assign(new Error('Connection terminated unexpectedly'), { co
 
 /** Looks that the statements were sent in this order, and takes them. */
 function seeInOrder({ database }: ProbeWorld, patterns: readonly RegExp[], what: string): void {
-  const sent = database.take();
+  // of a message of several each
+  const sent = database.take().flatMap(message => message.split(/;\s+/));
   let at = -1;
 
   for (const pattern of patterns) {
