@@ -81,6 +81,9 @@ export const TYPED = setOf(`${RESERVED_WORDS} ${OF_COLUMNS} ${TYPE_KEYWORDS} ${T
 /** What `by` may follow. */
 export const AFTER_GROUP = setOf('group order partition');
 
+/** What an `update` follows that no table follows. */
+export const BEFORE_UPDATE = setOf('for key do');
+
 /** What `join` may follow. */
 export const JOIN_KINDS = setOf(OF_JOINS);
 

@@ -1,7 +1,7 @@
 import { isWordStart } from './sql-characters.js';
 import { SqlLexer, type TokenKind } from './sql-lexer.js';
 import { hasBackslash } from './token-ends.js';
-import { CALLABLE, CONFIGURED, FIRST_WORDS, OPERANDS, OPERATORS, ROLES, TYPES, type Role } from './known-words.js';
+import { BEFORE_UPDATE, CALLABLE, CONFIGURED, FIRST_WORDS, OPERANDS, OPERATORS, ROLES, TYPES, type Role } from './known-words.js';
 import { Before, hasOwnConfiguration, mayOpen, mayPrecedeValue } from './word-rules.js';
 
 /** Whether the SQL may have a name that is looked up on the path. See `hasUnqualifiedNames`. */
@@ -294,10 +294,7 @@ class NameScanner {
 
 // reads a setting, and looks up no name
 const READS_SETTING = /^pg_catalog\.current_setting$/i;
-
 // a view that sets what is updated in it, path and role among them
 const SETTINGS = /pg_settings/i;
 
 const VALUES: ReadonlySet<TokenKind> = new Set(['string', 'escape string', 'parameter']);
-
-const BEFORE_UPDATE: ReadonlySet<string> = new Set(['for', 'key', 'do']);
