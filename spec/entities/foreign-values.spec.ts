@@ -50,7 +50,7 @@ const USES: Readonly<Record<string, Use>> = {
     em.insert(Person, { ...newPerson, extra: inInstance({ by: theirs }) }),
   'an object of any class in a type of the user’s own, in a condition': (em, theirs) => em.find(Person, { extra: inInstance(theirs) }),
   'a page in a text, in data of a clone': (em, theirs) =>
-    em.clone(Person, { id: 1 }, { ...newPerson, note: { by: [new Cursor([theirs] as never, 1, {}, Person.meta as never)] } }),
+    em.clone(Comment, { id: 1 }, { id: 110_072, name: { by: [new Cursor([theirs] as never, 1, {}, Person.meta as never)] } }),
   'an object of any class in a text, in data': (em, theirs) => em.insert(Person, { ...newPerson, note: inInstance(theirs) }),
   'a set in a type of the user’s own': setting((person, theirs) => (person.extra = new Set([theirs]))),
   'a map in a type of the user’s own, in data': (em, theirs) => em.insert(Person, { ...newPerson, extra: new Map([['by', theirs]]) }),
@@ -149,6 +149,7 @@ const USES: Readonly<Record<string, Use>> = {
   'a value of a fragment in a condition': (em, theirs) => em.find(Person, { id: raw('?', [theirs]) }),
   'a reference in a fragment': (em, theirs) => em.find(Person, { id: sql`${helper(theirs).toReference()}` }),
   'a fragment in data': (em, theirs) => em.upsert(Person, { ...newPerson, house: raw('?', [theirs]) }),
+  'a condition of matching()': async (em, theirs) => (await em.findOneOrFail(Person, 1)).friends.matching({ where: theirs }),
   'an item of a page that is populated': (em, theirs) =>
     em.populate(new Cursor([theirs] as never, 1, {}, Person.meta as never), ['comments']),
   'a row that an expression returns': (em, theirs, pocket) => {
