@@ -7,7 +7,6 @@ import {
   type EntityLoader,
   type EntityManager,
   type EntityMetadata,
-  type EntityProperty,
 } from '@mikro-orm/core';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
@@ -138,18 +137,18 @@ export function guardCollections(): void {
 
   const { matching } = prototype;
   const copying: OpenCollection['matching'] = function (options, ...rest) {
-    refuseForeignCondition(this, options.where);
+    refuseForeignCondition(this, options);
 
     return matching.call(this, { ...options }, ...rest);
   };
   prototype.matching = Object.assign(copying, { [GUARDED]: matching });
 }
 
-function refuseForeignCondition(collection: OpenCollection, where: unknown): void {
+function refuseForeignCondition(collection: OpenCollection, { where }: Conditioned): void {
   const em = mayHoldEntities(where) ? collection.getEntityManager(undefined, false) : undefined;
 
   if (em !== undefined && TenantRules.find(em.config) !== undefined) {
-    const entity = collection.property.targetMeta?.className;
+    const entity = (collection as unknown as Collection<object>).property.targetMeta?.className;
     refuseForeignEntities([where], em.schema ?? schemaOf(collection.owner), { ...guardContextOf(em.config), entity });
   }
 }
@@ -199,7 +198,10 @@ interface DataLoaderLike {
 
 interface OpenCollection {
   readonly owner: object;
-  readonly property: EntityProperty;
   getEntityManager: (this: OpenCollection, items?: Iterable<object>, required?: boolean, ...rest: unknown[]) => EntityManager | undefined;
-  matching: (this: OpenCollection, options: { readonly where?: unknown }, ...rest: unknown[]) => unknown;
+  matching: (this: OpenCollection, options: Conditioned, ...rest: unknown[]) => unknown;
+}
+
+interface Conditioned {
+  readonly where?: unknown;
 }
