@@ -210,29 +210,25 @@ function below(at: Place, key: string): Place {
 
   const path = [...at.path, key];
   let { properties } = at;
-  let isInner = at.isInJson === true && at.isInInstance !== true;
+  let isInJson = at.isInJson === true;
+  let isInner = isInJson && at.isInInstance !== true;
 
   // the key of a condition may begin with the alias of a table
   for (const name of key.split('.')) {
     const property = properties?.[name];
 
     if (property !== undefined) {
-      const isEmbedded = property.kind === ReferenceKind.EMBEDDED;
+      isInJson = true;
       isInner = true;
-      properties = isEmbedded ? property.embeddedProps : property.targetMeta?.properties;
+      properties = property.kind === ReferenceKind.EMBEDDED ? property.embeddedProps : property.targetMeta?.properties;
 
       if (property.kind === ReferenceKind.SCALAR) {
-        return { ...at, path, properties: undefined, isData: true, isInJson: true, isOutsideJson: !isJson(property) };
-      }
-
-      // such an embeddable is stored with whatever else is in it
-      if (isEmbedded && (property.object === true || property.array === true)) {
-        return { ...at, path, properties, isData: true, isInJson: true };
+        return { ...at, path, properties: undefined, isData: isInner, isInJson, isOutsideJson: !isJson(property) };
       }
     }
   }
 
-  return { ...at, path, properties, isData: isInner };
+  return { ...at, path, properties, isData: isInner, isInJson };
 }
 
 function refuseEntity(entity: object, own: string, { path, config }: Place): void {
@@ -266,7 +262,7 @@ interface Place {
   readonly properties: Properties | undefined;
   /** Whether an object of any class is data here: where data was given, and in the place of what consists of properties. */
   readonly isData: boolean;
-  /** Whether it may be stored as JSON, in which all is data. */
+  /** Whether it is in the place of a property. MikroORM may store it as JSON, in which all is data. */
   readonly isInJson?: boolean;
   /** Whether it is in another column, where an object of any class is data, but no other one that is in it. */
   readonly isOutsideJson?: boolean;

@@ -1,6 +1,7 @@
 import {
   ArrayType,
   Cursor,
+  EntityManager,
   JsonType,
   Reference,
   ReferenceKind,
@@ -99,8 +100,9 @@ function lookIn(given: object, search: Search, isInInstance: boolean): void {
   }
 }
 
+// an EntityManager leads to all that the application has, and MikroORM stores none
 function isData(value: unknown): boolean {
-  return !(value instanceof Date) && !ArrayBuffer.isView(value);
+  return !(value instanceof Date || value instanceof EntityManager || ArrayBuffer.isView(value));
 }
 
 /** Whether MikroORM refuses an object in the place of the value. Of the types that it knows, it does so of these alone. */

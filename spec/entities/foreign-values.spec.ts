@@ -51,6 +51,13 @@ const USES: Readonly<Record<string, Use>> = {
   'an object of any class in a type of the user’s own, in a condition': (em, theirs) => em.find(Person, { extra: inInstance(theirs) }),
   'a page in a text, in data of a clone': (em, theirs) =>
     em.clone(Comment, { id: 1 }, { id: 110_072, name: { by: [new Cursor([theirs] as never, 1, {}, Person.meta as never)] } }),
+  'a page in the place of an embeddable, in data': (em, theirs) =>
+    em
+      .qb(Person)
+      .insert({ ...newPerson, home: new Cursor([theirs] as never, 1, {}, Person.meta as never) })
+      .execute(),
+  'a page in the place of a relation, in data': (em, theirs) =>
+    em.clone(Comment, { id: 1 }, { id: 110_073, on: { by: new Cursor([theirs] as never, 1, {}, Person.meta as never) } }),
   'an object of any class in a text, in data': (em, theirs) => em.insert(Person, { ...newPerson, note: inInstance(theirs) }),
   'a set in a type of the user’s own': setting((person, theirs) => (person.extra = new Set([theirs]))),
   'a map in a type of the user’s own, in data': (em, theirs) => em.insert(Person, { ...newPerson, extra: new Map([['by', theirs]]) }),

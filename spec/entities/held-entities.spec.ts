@@ -308,6 +308,22 @@ onDatabases('entities in values that are no relations', database => {
     expect(await rows()).to.deep.equal(untouched);
   });
 
+  it('G4 a value that a type of the user’s own stores as JSON may have an EntityManager', async () => {
+    const theirs = await signerIn('bob');
+    await runInTenant(
+      'acme',
+      em =>
+        rollBackAfter(em, async inner => {
+          const deed = await inner.findOneOrFail(Deed, 1);
+          const value = { em: Object.assign(inner.fork(), { held: theirs }), toJSON: () => ({ text: 'its own' }) };
+          deed.schedule = Object.assign(new (class Dto {})(), value);
+          await inner.flush();
+          expect((await inner.fork({ keepTransactionContext: true }).findOneOrFail(Deed, 1)).schedule).to.deep.equal({ text: 'its own' });
+        }),
+      { orm },
+    );
+  });
+
   it('G4 an entity that is read from the database is as it was, and what has no entity in it is stored', async () => {
     const values = [{ a: [1, 'x', null, { b: true }] }, 'a text', 5, [new Date(0)], Object.assign(new (class Dto {})(), { x: 1 })];
     await runInTenant(

@@ -364,7 +364,9 @@ export const WRAPS: Readonly<Record<string, (thing: any) => any>> = {
   }),
   inherited: thing => Object.create({ x: thing }),
   'of no prototype': thing => Object.assign(Object.create(null), { id: thing }),
-  'by its own prototype': thing => (typeof thing === 'object' && thing !== null ? Object.create(thing) : thing),
+  // MikroORM takes no such thing for a reference, but stores its key
+  'by its own prototype': thing =>
+    typeof thing === 'object' && thing !== null && !(thing instanceof Reference) ? Object.create(thing) : thing,
   'behind a proxy': thing => (typeof thing === 'object' && thing !== null ? new Proxy(thing, {}) : thing),
   'in $in': thing => ({ $in: [thing] }),
   'in $eq': thing => ({ $eq: thing }),
