@@ -9,6 +9,7 @@ import {
   entitiesOf,
   firstForeignEntity,
   firstForeignHeld,
+  firstForeignOfOtherClass,
   foreignSchema,
   isOwnEntity,
   propertyTo,
@@ -73,10 +74,16 @@ export function checkChangeSets(
   }
 
   for (const { entity, meta, schema } of changeSets) {
+    const own = isTenantEntity(meta.root) ? schema : look.own;
+
     if (!isTenantEntity(meta.root)) {
       checkHeld(entity, look);
     } else if (schema !== undefined) {
       checkRelations(entity, schema, look);
+    }
+
+    if (own !== undefined) {
+      refuseReferred(firstForeignOfOtherClass(entity, own, look.config), own);
     }
   }
 }

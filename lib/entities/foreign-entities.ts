@@ -1,16 +1,6 @@
-import {
-  Cursor,
-  EntityHelper,
-  helper,
-  JsonType,
-  Reference,
-  ReferenceKind,
-  Utils,
-  type Configuration,
-  type EntityProperty,
-} from '@mikro-orm/core';
+import { Cursor, EntityHelper, helper, Reference, ReferenceKind, Utils, type Configuration, type EntityProperty } from '@mikro-orm/core';
 import { CrossTenantError } from '../errors/index.js';
-import { isOfOwnType } from './held-entities.js';
+import { isJson, isListed, unwrapped } from './held-entities.js';
 import { entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity } from './relations.js';
 import { holdsCarried, refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
@@ -162,21 +152,25 @@ function refuseIn(given: unknown, own: string, at: Place): void {
   }
 
   at.seen.add(given);
-  const value: unknown = Reference.unwrapReference(given);
+  const value = unwrapped(given);
 
   if (Utils.isEntity<object>(value) || Utils.isCollection(value)) {
     // MikroORM takes the key of the owner of a collection, where it does not expect one
     for (const entity of Utils.isCollection<object>(value) ? [value.owner, ...entitiesOf(value)] : [value]) {
       refuseEntity(entity, own, at);
     }
-  } else if (Array.isArray(value) || (value instanceof Cursor && at.isInJson === true)) {
+  } else if (Array.isArray(value) || (at.isInJson === true && isListed(value))) {
     for (const item of value) {
       refuseIn(item, own, at);
     }
   } else if (isData(value, at)) {
+    const inner = at.isOutsideJson === true && !Utils.isPlainObject(value) ? { ...at, isData: false, isInInstance: true } : at;
+
     // MikroORM writes what an object inherits too
     for (const key in value) {
-      refuseIn(value[key], own, below(at, key));
+      if (typeof value[key] === 'object') {
+        refuseIn(value[key], own, below(inner, key));
+      }
     }
   } else {
     // it may be given as data elsewhere
@@ -205,8 +199,9 @@ function isData(value: unknown, at: Place): value is Readonly<Record<string, unk
 }
 
 /**
- * The part of the data that the key leads to. An object of any class is looked into in an embedded property, a relation and a JSON column. In the
- * place of another value it is not: it may lead to all that the application has, such as a service that is the parameter of a filter.
+ * The part of the data that the key leads to. An object of any class is looked into in an embedded property, a relation and a JSON column. In another
+ * column it may be stored as JSON too, but no object of any class that is in it is looked into. Where no property is it is not: it may lead to all that
+ * the application has, such as a service that is the parameter of a filter.
  */
 function below(at: Place, key: string): Place {
   if (key.startsWith('$')) {
@@ -215,31 +210,25 @@ function below(at: Place, key: string): Place {
 
   const path = [...at.path, key];
   let { properties } = at;
-  let isInner = at.isInJson === true;
+  let isInJson = at.isInJson === true;
+  let isInner = isInJson && at.isInInstance !== true;
 
   // the key of a condition may begin with the alias of a table
   for (const name of key.split('.')) {
     const property = properties?.[name];
 
     if (property !== undefined) {
-      const isEmbedded = property.kind === ReferenceKind.EMBEDDED;
-      const isJson = property.customType instanceof JsonType;
-      isInner = isJson || property.kind !== ReferenceKind.SCALAR;
-      properties = isEmbedded ? property.embeddedProps : property.targetMeta?.properties;
+      isInJson = true;
+      isInner = true;
+      properties = property.kind === ReferenceKind.EMBEDDED ? property.embeddedProps : property.targetMeta?.properties;
 
-      // a type of the user's own may write JSON too, of a page as well
-      if (property.kind === ReferenceKind.SCALAR && (isJson || isOfOwnType(property))) {
-        return { ...at, path, properties: undefined, isData: isJson, isInJson: true };
-      }
-
-      // such an embeddable is stored with whatever else is in it
-      if (isEmbedded && (property.object === true || property.array === true)) {
-        return { ...at, path, properties, isData: true, isInJson: true };
+      if (property.kind === ReferenceKind.SCALAR) {
+        return { ...at, path, properties: undefined, isData: isInner, isInJson, isOutsideJson: !isJson(property) };
       }
     }
   }
 
-  return { ...at, path, properties, isData: isInner };
+  return { ...at, path, properties, isData: isInner, isInJson };
 }
 
 function refuseEntity(entity: object, own: string, { path, config }: Place): void {
@@ -273,8 +262,12 @@ interface Place {
   readonly properties: Properties | undefined;
   /** Whether an object of any class is data here: where data was given, and in the place of what consists of properties. */
   readonly isData: boolean;
-  /** Whether it is in a JSON column, where all is data. */
+  /** Whether it is in the place of a property. MikroORM may store it as JSON, in which all is data. */
   readonly isInJson?: boolean;
+  /** Whether it is in another column, where an object of any class is data, but no other one that is in it. */
+  readonly isOutsideJson?: boolean;
+  /** Whether it is in an object of any class there. */
+  readonly isInInstance?: boolean;
 }
 
 type Properties = Readonly<Record<string, EntityProperty | undefined>>;

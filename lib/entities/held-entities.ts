@@ -1,12 +1,14 @@
 import {
   ArrayType,
   Cursor,
+  EntityManager,
   JsonType,
   Reference,
   ReferenceKind,
   ScalarReference,
   types,
   Utils,
+  WrappedEntity,
   type EntityMetadata,
   type EntityProperty,
 } from '@mikro-orm/core';
@@ -34,50 +36,73 @@ export function holdersOf(meta: EntityMetadata): readonly EntityProperty[] {
 }
 
 /** The entities in the value of such a property. For a property of an embeddable, `value` is a list of values. */
-export function entitiesHeldBy(value: unknown, { customType }: EntityProperty): readonly object[] {
+export function entitiesHeldBy(value: unknown, property: EntityProperty): readonly object[] {
   // most have none
   if (!anyWithin(value, isNoDate)) {
     return NONE;
   }
 
-  const search: Search = { found: [], seen: new Set(), isJson: customType instanceof JsonType };
+  const search: Search = { found: [], seen: new Set(), isJson: isJson(property) };
   look(value, search);
 
   return search.found;
 }
 
-/** Whether the property has a type of the user's own, of which nobody knows what it stores. */
-export function isOfOwnType({ customType }: { readonly customType?: object | undefined }): boolean {
-  // MikroORM has none for what the driver takes as it is
-  return customType !== undefined && !MIKRO_TYPES.has(customType.constructor);
+/** What stands for a value: the value of a lazy scalar, the entity of a reference or of what `wrap()` gives, and else the value itself. */
+export function unwrapped(value: object): unknown {
+  return value instanceof ScalarReference
+    ? value.unwrap()
+    : value instanceof WrappedEntity
+      ? value.toReference().unwrap()
+      : Reference.unwrapReference(value);
 }
 
-function look(given: unknown, search: Search): void {
+/** Whether a type that stores lists may store what is in the value. */
+export function isListed(value: unknown): value is Iterable<unknown> {
+  return value instanceof Cursor || value instanceof Set || value instanceof Map;
+}
+
+/** Whether all of the value is stored: it is of MikroORM's type for JSON, or a type of the user's own stores it as JSON. */
+export function isJson({ customType, columnTypes }: Pick<EntityProperty, 'customType' | 'columnTypes'>): boolean {
+  return customType instanceof JsonType || (customType !== undefined && columnTypes?.some(type => JSON_COLUMN.test(type)) === true);
+}
+
+function look(given: unknown, search: Search, isInInstance = false): void {
   if (typeof given !== 'object' || given === null || search.seen.has(given)) {
     return;
   }
 
   search.seen.add(given);
-  const value: unknown = given instanceof ScalarReference ? given.unwrap() : Reference.unwrapReference(given);
+  const value = unwrapped(given);
 
   if (value !== given) {
-    look(value, search);
-  } else if (Array.isArray(value) || value instanceof Cursor) {
-    [...(value as Iterable<unknown>)].forEach(item => look(item, search));
+    look(value, search, isInInstance);
+  } else if (Array.isArray(value) || isListed(value)) {
+    [...value].forEach(item => look(item, search, isInInstance));
   } else if (Utils.isCollection<object>(value)) {
     search.found.push(...value.getItems(false));
   } else if (Utils.isEntity<object>(value)) {
     search.found.push(value);
-  } else if (Utils.isPlainObject<object>(given) || (search.isJson && isData(given))) {
-    for (const key in given) {
-      look((given as Readonly<Record<string, unknown>>)[key], search);
-    }
+  } else if (Utils.isPlainObject<object>(given)) {
+    lookIn(given, search, isInInstance);
+  } else if (isData(given) && (search.isJson || !isInInstance)) {
+    // in JSON all is data. Elsewhere what is in an object of any class may lead to all that the application has
+    lookIn(given, search, true);
+  } else {
+    // it may be elsewhere in the value too
+    search.seen.delete(given);
   }
 }
 
-// what else is in the place of a value may lead to all that the application has
+function lookIn(given: object, search: Search, isInInstance: boolean): void {
+  for (const key in given) {
+    look((given as Readonly<Record<string, unknown>>)[key], search, isInInstance);
+  }
+}
+
+// an EntityManager leads to all that the application has, and MikroORM stores none
 function isData(value: unknown): boolean {
-  return !(value instanceof Date) && !ArrayBuffer.isView(value);
+  return !(value instanceof Date || value instanceof EntityManager || ArrayBuffer.isView(value));
 }
 
 /** Whether MikroORM refuses an object in the place of the value. Of the types that it knows, it does so of these alone. */
@@ -94,6 +119,8 @@ function isNoDate(leaf: object): boolean {
 }
 
 const MIKRO_TYPES: ReadonlySet<unknown> = new Set(Object.values(types));
+
+const JSON_COLUMN = /^jsonb?\b/i;
 
 const CHECKED: ReadonlySet<string> = new Set(['string', 'number', 'boolean', 'Date']);
 

@@ -10,7 +10,7 @@ import {
 } from '@mikro-orm/core';
 import { TenantRules } from '../scope/tenant-rules.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
-import { refuseForeignEntities } from './foreign-entities.js';
+import { mayHoldEntities, refuseForeignEntities } from './foreign-entities.js';
 import { guardContextOf } from '../scope/guard-context.js';
 import { GUARDED } from '../scope/guarded-method.js';
 
@@ -110,7 +110,7 @@ export function guardLoader(loader: EntityLoader, em: EntityManager): EntityLoad
  * `spec/laws/matrix` fails if it changes. It is replaced for the whole process, and has no effect on an ORM without tenants.
  *
  * `matching()` gets a copy of the options, because MikroORM writes the schema to them. If a caller used the same object again, the second call
- * would use the schema of the first one.
+ * would use the schema of the first one. Of a condition that is an entity, MikroORM puts the properties into one of its own.
  */
 export function guardCollections(): void {
   const prototype = Collection.prototype as unknown as OpenCollection;
@@ -137,9 +137,20 @@ export function guardCollections(): void {
 
   const { matching } = prototype;
   const copying: OpenCollection['matching'] = function (options, ...rest) {
+    refuseForeignCondition(this, options);
+
     return matching.call(this, { ...options }, ...rest);
   };
   prototype.matching = Object.assign(copying, { [GUARDED]: matching });
+}
+
+function refuseForeignCondition(collection: OpenCollection, { where }: Conditioned): void {
+  const em = mayHoldEntities(where) ? collection.getEntityManager(undefined, false) : undefined;
+
+  if (em !== undefined && TenantRules.find(em.config) !== undefined) {
+    const entity = (collection as unknown as Collection<object>).property.targetMeta?.className;
+    refuseForeignEntities([where], em.schema ?? schemaOf(collection.owner), { ...guardContextOf(em.config), entity });
+  }
 }
 
 function inSchemaOfOwners(method: string, args: unknown[], own: string | undefined): unknown[] {
@@ -188,5 +199,9 @@ interface DataLoaderLike {
 interface OpenCollection {
   readonly owner: object;
   getEntityManager: (this: OpenCollection, items?: Iterable<object>, required?: boolean, ...rest: unknown[]) => EntityManager | undefined;
-  matching: (this: OpenCollection, options: object, ...rest: unknown[]) => unknown;
+  matching: (this: OpenCollection, options: Conditioned, ...rest: unknown[]) => unknown;
+}
+
+interface Conditioned {
+  readonly where?: unknown;
 }

@@ -58,6 +58,24 @@ export function firstForeignHeld(entity: object, schemaName: string, config: Con
   return undefined;
 }
 
+/**
+ * The same of the relations to shared entities. MikroORM refuses an entity of another class there before the hooks of a flush, and stores the key
+ * of one that a hook has set.
+ */
+export function firstForeignOfOtherClass(entity: object, schemaName: string, config: Configuration): Referred | undefined {
+  const { __meta: meta } = helper(entity);
+
+  for (const property of tenantRelationsOf(meta).others) {
+    const found = foreignIn(valueOf(entity, meta, property), schemaName, config);
+
+    if (found !== undefined) {
+      return { ...found, property: propertyName(meta, property) };
+    }
+  }
+
+  return undefined;
+}
+
 function firstForeignRelated(entity: object, schemaName: string, config: Configuration, known?: object): Referred | undefined {
   const { __meta: meta } = helper(entity);
 
@@ -224,7 +242,8 @@ function tenantRelationsOf(meta: EntityMetadata): TenantRelations {
       ({ targetMeta, polymorphTargets }) =>
         targetMeta === undefined || [targetMeta, ...(polymorphTargets ?? [])].some(target => isTenantEntity(target.root)),
     );
-    relations = { all, someInKey: all.some(({ primary }) => primary === true) };
+    const others = meta.relations.filter(property => !all.includes(property));
+    relations = { all, others, someInKey: all.some(({ primary }) => primary === true) };
     tenantRelations.set(meta, relations);
   }
 
@@ -250,6 +269,8 @@ const NONE: readonly object[] = [];
 /** The relations of a class that lead to tenants' entities. */
 interface TenantRelations {
   readonly all: readonly EntityProperty[];
+  /** Those that lead to shared entities. */
+  readonly others: readonly EntityProperty[];
   /** Whether one of them is the key, or part of it. */
   readonly someInKey: boolean;
 }

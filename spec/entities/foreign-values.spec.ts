@@ -1,4 +1,4 @@
-import { Cursor, helper, raw, sql } from '@mikro-orm/core';
+import { Cursor, helper, raw, sql, wrap } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { onDatabases } from '../support/databases/database.ts';
 import { refusal } from '../support/assertions/refusal.ts';
@@ -16,12 +16,52 @@ const setting =
     await em.flush();
   };
 
+const inInstance = (value: unknown): object => Object.assign(new (class Holder {})(), { value });
+
+/** Has a hook of a flush set the property of a person. */
+const settingLate =
+  (set: (person: any, theirs: any) => void): Use =>
+  async (em, theirs, pocket) => {
+    pocket.hook = ({ event, entity }) => void (event === 'beforeUpdate' && set(entity, theirs));
+
+    try {
+      await setting(person => (person.tags = ['x']))(em, theirs, pocket);
+    } finally {
+      pocket.hook = undefined;
+    }
+  };
+
 const newPerson = { id: 110_070, name: 'new', email: 'new@x' };
 
 const NAMES_OF_CLASSES = { tableNamingStrategy: 'entity', columnNamingStrategy: 'property', convertValues: true };
 
 const USES: Readonly<Record<string, Use>> = {
   'a lazy scalar': setting((person, theirs) => person.secret.set(theirs)),
+  'an embeddable in a lazy scalar': setting((person, theirs) =>
+    person.secret.set(Object.assign(Object.create(Object.getPrototypeOf(person.home)), { neighbour: theirs })),
+  ),
+  'what wrap() gives, in JSON': setting((person, theirs) => (person.data = { by: wrap(theirs) })),
+  'what wrap() gives, in a type of the user’s own': setting((person, theirs) => (person.extra = { by: wrap(theirs) })),
+  'what wrap() gives, in a type of the user’s own, in data': (em, theirs) =>
+    em.nativeUpdate(Person, { id: 1 }, { extra: inInstance(wrap(theirs)) }),
+  'what wrap() gives, in a condition': (em, theirs) => em.find(Person, { mentor: wrap(theirs) }),
+  'an object of any class in a type of the user’s own': setting((person, theirs) => (person.extra = inInstance([theirs]))),
+  'an object of any class in a type of the user’s own, in data': (em, theirs) =>
+    em.insert(Person, { ...newPerson, extra: inInstance({ by: theirs }) }),
+  'an object of any class in a type of the user’s own, in a condition': (em, theirs) => em.find(Person, { extra: inInstance(theirs) }),
+  'a page in a text, in data of a clone': (em, theirs) =>
+    em.clone(Comment, { id: 1 }, { id: 110_072, name: { by: [new Cursor([theirs] as never, 1, {}, Person.meta as never)] } }),
+  'a page in the place of an embeddable, in data': (em, theirs) =>
+    em
+      .qb(Person)
+      .insert({ ...newPerson, home: new Cursor([theirs] as never, 1, {}, Person.meta as never) })
+      .execute(),
+  'a page in the place of a relation, in data': (em, theirs) =>
+    em.clone(Comment, { id: 1 }, { id: 110_073, on: { by: new Cursor([theirs] as never, 1, {}, Person.meta as never) } }),
+  'an object of any class in a text, in data': (em, theirs) => em.insert(Person, { ...newPerson, note: inInstance(theirs) }),
+  'a set in a type of the user’s own': setting((person, theirs) => (person.extra = new Set([theirs]))),
+  'a map in a type of the user’s own, in data': (em, theirs) => em.insert(Person, { ...newPerson, extra: new Map([['by', theirs]]) }),
+  'a relation to a shared entity that a hook sets': settingLate((person, theirs) => (person.country = theirs)),
   'a number': setting((person, theirs) => (person.age = theirs)),
   'a text of any length': setting((person, theirs) => (person.note = theirs)),
   'a key': setting((person, theirs) => (person.id = theirs)),
@@ -116,6 +156,7 @@ const USES: Readonly<Record<string, Use>> = {
   'a value of a fragment in a condition': (em, theirs) => em.find(Person, { id: raw('?', [theirs]) }),
   'a reference in a fragment': (em, theirs) => em.find(Person, { id: sql`${helper(theirs).toReference()}` }),
   'a fragment in data': (em, theirs) => em.upsert(Person, { ...newPerson, house: raw('?', [theirs]) }),
+  'a condition of matching()': async (em, theirs) => (await em.findOneOrFail(Person, 1)).friends.matching({ where: theirs }),
   'an item of a page that is populated': (em, theirs) =>
     em.populate(new Cursor([theirs] as never, 1, {}, Person.meta as never), ['comments']),
   'a row that an expression returns': (em, theirs, pocket) => {
@@ -258,6 +299,20 @@ onDatabases('another tenant’s entity in the place of a value', database => {
     });
   }
 
+  it('G4 a value of a type of the user’s own may lead to all that the application has', async () => {
+    const theirs = await theirsOf(em => em.findOneOrFail(Person, 220_001));
+    const { error } = await world.run('acme', async given => {
+      const em = given as any;
+      const value = Object.assign(inInstance(inInstance({ em, held: new Map([['latest', theirs]]) })), { toJSON: () => 'its text' });
+      (await em.findOneOrFail(Person, 1)).extra = value;
+      await em.flush();
+      await em.nativeUpdate(Person, { id: 2 }, { extra: value });
+    });
+    expect(error).to.equal(undefined);
+    const stored = await database.query('select distinct extra from acme.person where id in (1, 2)');
+    expect(stored).to.deep.equal([{ extra: '"its text"' }]);
+  });
+
   it('G4 an own entity is taken in all of these places as in stock', async () => {
     const { error } = await world.run('acme', async (given, pocket) => {
       const em = given as any;
@@ -271,7 +326,9 @@ onDatabases('another tenant’s entity in the place of a value', database => {
       await em.populate(page, ['comments']);
       const person = await em.findOneOrFail(Person, 1);
       person.changed = { own };
+      person.extra = inInstance({ own, wrapped: wrap(own), of: [new Set([own])] });
       await em.flush();
+      await em.nativeUpdate(Person, { id: 2 }, { extra: inInstance({ wrapped: wrap(own) }) });
       em.create(Comment, { id: 110_090, name: 'x', on: own });
       (await em.findOneOrFail(Country, 1)).data = { name: 'x' };
       await em.flush();

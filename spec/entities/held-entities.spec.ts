@@ -34,6 +34,7 @@ class Deed {
   notes?: ScalarReference<unknown> | null;
   witness?: unknown;
   witnesses?: unknown;
+  schedule?: unknown;
   clause?: Clause | null;
   clauses?: Clause[] | null;
 }
@@ -46,6 +47,17 @@ class SignerKey extends Type<unknown, unknown> {
 
   override getColumnType(): string {
     return 'int';
+  }
+}
+
+/** Stores all of a value, whatever class it is of, in a column of JSON. */
+class Schedule extends Type<unknown, unknown> {
+  override convertToDatabaseValue(value: unknown): unknown {
+    return value === null || value === undefined ? null : JSON.stringify(value);
+  }
+
+  override getColumnType(): string {
+    return 'jsonb';
   }
 }
 
@@ -85,6 +97,7 @@ const DEED = defineEntity({
     terms: p.json().nullable(),
     notes: p.json().lazy().ref().nullable(),
     witness: p.type(SignerKey).nullable(),
+    schedule: p.type(Schedule).nullable(),
     witnesses: p
       .type(SIGNERS() as never)
       .columnType('text[]')
@@ -98,7 +111,7 @@ class Tables extends Migration {
   override up(): void {
     this.addSql('create table "signer" ("id" int primary key, "name" text not null, "town_id" int)');
     this.addSql(
-      'create table "deed" ("id" int primary key, "terms" jsonb, "notes" jsonb, "witness" int, "witnesses" text[], "clause_terms" jsonb, ' +
+      'create table "deed" ("id" int primary key, "terms" jsonb, "notes" jsonb, "witness" int, "witnesses" text[], "schedule" jsonb, "clause_terms" jsonb, ' +
         '"clause_guarantor" int, "clauses" jsonb)',
     );
   }
@@ -108,6 +121,7 @@ class Tables extends Migration {
 const OF_JSON: Readonly<Record<string, (deed: Deed, value: unknown) => void>> = {
   'a JSON column': (deed, value) => (deed.terms = value),
   'a lazy JSON column': (deed, value) => (deed.notes = new ScalarReference(value)),
+  'a type of the user’s that stores JSON': (deed, value) => (deed.schedule = value),
   'JSON in an embeddable': (deed, value) => (deed.clause = Object.assign(new Clause(), { terms: value })),
   'JSON in a list of embeddables': (deed, value) => (deed.clauses = [new Clause(), Object.assign(new Clause(), { terms: value })]),
 };
@@ -292,6 +306,22 @@ onDatabases('entities in values that are no relations', database => {
 
     set = undefined;
     expect(await rows()).to.deep.equal(untouched);
+  });
+
+  it('G4 a value that a type of the user’s own stores as JSON may have an EntityManager', async () => {
+    const theirs = await signerIn('bob');
+    await runInTenant(
+      'acme',
+      em =>
+        rollBackAfter(em, async inner => {
+          const deed = await inner.findOneOrFail(Deed, 1);
+          const value = { em: Object.assign(inner.fork(), { held: theirs }), toJSON: () => ({ text: 'its own' }) };
+          deed.schedule = Object.assign(new (class Dto {})(), value);
+          await inner.flush();
+          expect((await inner.fork({ keepTransactionContext: true }).findOneOrFail(Deed, 1)).schedule).to.deep.equal({ text: 'its own' });
+        }),
+      { orm },
+    );
   });
 
   it('G4 an entity that is read from the database is as it was, and what has no entity in it is stored', async () => {

@@ -13,6 +13,11 @@ export interface Pocket {
 
 export const pockets = new AsyncLocalStorage<Pocket>();
 
+/** As JSON, in which a set and a map are lists. */
+function textOf(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => (inner instanceof Set || inner instanceof Map ? [...inner] : inner));
+}
+
 /** A type of the user's own, which stores the key of an entity, or whatever else it is given as JSON. */
 class AnyType extends Type<unknown, string | null> {
   override convertToDatabaseValue(value: unknown): string | null {
@@ -20,7 +25,7 @@ class AnyType extends Type<unknown, string | null> {
       ? null
       : Utils.isEntity<object>(value)
         ? `key ${String(helper(value).getPrimaryKey())}`
-        : JSON.stringify(value);
+        : textOf(value);
   }
 
   override convertToJSValue(value: string | null): unknown {
@@ -95,7 +100,7 @@ export const Person: Schema = defineEntity({
   },
 } as never) as never;
 
-const Passport: Schema = defineEntity({
+export const Passport: Schema = defineEntity({
   name: 'Passport',
   ...own,
   properties: {
@@ -105,7 +110,7 @@ const Passport: Schema = defineEntity({
   },
 } as never) as never;
 
-const Stamp: Schema = defineEntity({
+export const Stamp: Schema = defineEntity({
   name: 'Stamp',
   ...own,
   properties: {
@@ -116,7 +121,7 @@ const Stamp: Schema = defineEntity({
   },
 } as never) as never;
 
-const Pet: Schema = defineEntity({
+export const Pet: Schema = defineEntity({
   name: 'Pet',
   ...own,
   discriminatorColumn: 'kind',
@@ -124,7 +129,7 @@ const Pet: Schema = defineEntity({
   properties: { ...id, kind: p.enum(['pet', 'dog']), name: p.string(), owner: () => p.manyToOne(Person) },
 } as never) as never;
 
-const Dog: Schema = defineEntity({
+export const Dog: Schema = defineEntity({
   name: 'Dog',
   extends: Pet,
   discriminatorValue: 'dog',

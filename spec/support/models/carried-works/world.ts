@@ -201,7 +201,7 @@ function foreignIn(answer: unknown, twin: Twin): string | undefined {
     }
 
     // what was carried leads to its tenant, and is no answer
-    if (value instanceof Date || value instanceof EntityManager || ArrayBuffer.isView(value)) {
+    if (value instanceof Date || value instanceof EntityManager || ArrayBuffer.isView(value) || isOfKysely(value)) {
       return undefined;
     }
 
@@ -221,7 +221,12 @@ function foreignIn(answer: unknown, twin: Twin): string | undefined {
   return look(answer, 'answer', 0);
 }
 
-/** Without the text of queries that somebody has stored as JSON: it names a schema, and says nothing of its rows. */
+/** A part of a query of Kysely names a schema, and says nothing of its rows. */
+function isOfKysely(value: { readonly kind?: unknown }): boolean {
+  return typeof value.kind === 'string' && value.kind.endsWith('Node');
+}
+
+/** Without the text of queries that somebody has stored, in JSON or in a list, or has put into a comment: it names a schema, and says nothing of its rows. */
 function withoutText(text: string): string {
-  return text.replaceAll(/raw\('[^\n]*?'\)|\\?"sql\\?":\s*\\?"[^\n]*|\{\\*"kind[^\n]*/g, '');
+  return text.replaceAll(/raw\('[^\n]*?'\)|\\?"sql\\?":\s*\\?"[^\n]*|\{\\*"kind[^\n]*|\\+"(?:acme|bob)\\+"\.|\/\*[^\n]*?\*\//g, '');
 }
