@@ -2,6 +2,7 @@ import { GuardedConnection } from './guarded-connection.js';
 import type { SqlGuard } from './guarded-transaction.js';
 import type { Place } from './places.js';
 import { extendSession } from './search-path.js';
+import { isToBeClosed } from './server-status.js';
 import { acquireFor } from './connection-use.js';
 import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 
@@ -168,7 +169,22 @@ class GuardedDriver implements Driver {
   }
 
   commitTransaction(connection: GuardedConnection): Promise<void> {
-    return connection.commit(() => this.#driver.commitTransaction(connection.inner));
+    const committing = connection.commit(() => this.#driver.commitTransaction(connection.inner));
+
+    return connection.place === undefined ? committing : this.#commitPlaced(connection, connection.place, committing);
+  }
+
+  async #commitPlaced({ inner }: GuardedConnection, place: Place, committing: Promise<void>): Promise<void> {
+    try {
+      await committing;
+    } catch (error) {
+      // one that is lost is given back then, and nobody has to roll it back
+      if (isToBeClosed(inner)) {
+        place.end();
+      }
+
+      throw error;
+    }
   }
 
   async rollbackTransaction(connection: GuardedConnection): Promise<void> {

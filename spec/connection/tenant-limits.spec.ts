@@ -177,6 +177,23 @@ onDatabases(
       }
     });
 
+    it('P3 S24 N3 one that is lost before it is committed by hand gives its place back, also if nobody rolls it back', async () => {
+      const orm = await open({ concurrency: 1, timeoutMs: 500 });
+      await runInTenant(
+        'acme',
+        async em => {
+          const fork = em.fork();
+          await fork.begin();
+          const [row] = await fork.execute<{ pid: number }[]>('select pg_catalog.pg_backend_pid() as pid');
+          await database.query('select pg_terminate_backend($1, 5000)', [row?.pid]);
+          await failureOf(fork.commit());
+        },
+        { orm },
+      );
+
+      expect(await textsIn(orm, 'acme')).to.deep.equal(['of acme']);
+    });
+
     it('P3 S24 what gets no connection of a full pool fails with the pool’s own error, and gives its place back', async () => {
       const orm = await open({ concurrency: 1, timeoutMs: 2_000 }, 1, { connectionTimeoutMillis: 200 });
       await runInTenant(
