@@ -1,4 +1,5 @@
 import { TenantChangedError } from '../errors/index.js';
+import { executeUnlessAborted, streamUnlessAborted } from './aborted-statements.js';
 import { attachRollbackError, connectionWasLost, hasSqlState } from '../postgres/sql-state.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import { assertSchemasSql, CHANGED, commitSql, isOfCheck, type HeldTenant } from './schema-check-sql.js';
@@ -94,7 +95,7 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   #run(query: Query, options: object | undefined): Promise<QueryResult> {
-    return this.inner.executeQuery(query.role === undefined ? query : withRole(query), options);
+    return executeUnlessAborted(this.inner, query.role === undefined ? query : withRole(query), options);
   }
 
   #sendFor(identity: TenantIdentity, query: Query, options: object | undefined): Promise<QueryResult> {
@@ -124,7 +125,7 @@ export class CheckedConnection implements DatabaseConnection {
     }
 
     const isAlone = this.#transaction === undefined && identity !== undefined && mayWrite(query.sql);
-    const open = (): AsyncIterableIterator<QueryResult> => this.inner.streamQuery(query, chunkSize, options);
+    const open = (): AsyncIterableIterator<QueryResult> => streamUnlessAborted(this.inner, query, { chunkSize, options });
     let failure: unknown;
     await (isAlone ? this.begin({}) : undefined);
 
