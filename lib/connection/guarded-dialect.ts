@@ -133,11 +133,9 @@ class GuardedDriver implements Driver {
     const connection = this.#connections.get(inner) ?? new GuardedConnection(inner, this.#driver, this.#guard);
 
     try {
-      connection.lacking = await extendSession(inner, {
-        schemas: this.#guard.searchPath(),
-        isShared: this.#kind.isShared,
-        log: sql => this.#guard.log(sql),
-      });
+      const schemas = this.#guard.searchPath();
+      const { isShared } = this.#kind;
+      connection.session = await extendSession(inner, { schemas, isShared, log: sql => this.#guard.log(sql) });
     } catch (error) {
       await this.#driver.releaseConnection(inner, options);
       throw error;
