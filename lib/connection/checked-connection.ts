@@ -1,4 +1,5 @@
 import { TenantChangedError } from '../errors/index.js';
+import { executeUnlessAborted, streamUnlessAborted } from './aborted-statements.js';
 import { attachRollbackError, connectionWasLost, hasSqlState } from '../postgres/sql-state.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';
 import { assertSchemasSql, CHANGED, commitSql, isOfCheck, type HeldTenant } from './schema-check-sql.js';
@@ -59,6 +60,7 @@ export class CheckedConnection implements DatabaseConnection {
   executeQuery(query: Query, options?: object, target?: SqlTarget): Promise<QueryResult> {
     try {
       const control = controlOf(query.sql);
+
       // PostgreSQL requires some of these to come first, and accepts others in a failed transaction
       if (control !== undefined) {
         return this.#control(control, () => this.#run(query, options));
@@ -94,7 +96,7 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   #run(query: Query, options: object | undefined): Promise<QueryResult> {
-    return this.inner.executeQuery(query.around === undefined ? query : withSettings(query), options);
+    return executeUnlessAborted(this.inner, withSettings(query), options);
   }
 
   #sendFor(identity: TenantIdentity, query: Query, options: object | undefined): Promise<QueryResult> {
@@ -125,7 +127,7 @@ export class CheckedConnection implements DatabaseConnection {
     }
 
     const isAlone = this.#transaction === undefined && identity !== undefined && mayWrite(query.sql);
-    const open = (): AsyncIterableIterator<QueryResult> => this.inner.streamQuery(query, chunkSize, options);
+    const open = (): AsyncIterableIterator<QueryResult> => streamUnlessAborted(this.inner, query, { chunkSize, options });
     let failure: unknown;
     await (isAlone ? this.begin({}) : undefined);
 
@@ -150,12 +152,10 @@ export class CheckedConnection implements DatabaseConnection {
     this.#hasEnded = false;
     this.#transaction = undefined;
 
-    return this.#driver.beginTransaction(this.inner, settings).then(this.#onBegun);
+    return this.#driver.beginTransaction(this.inner, settings).then(() => {
+      this.#transaction = new TransactionTenants();
+    });
   }
-
-  readonly #onBegun = (): void => {
-    this.#transaction = new TransactionTenants();
-  };
 
   commit(): Promise<void> {
     const tenants = this.#transaction?.heldBy(this.#check) ?? [];

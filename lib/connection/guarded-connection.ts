@@ -1,9 +1,11 @@
 import { passControls } from './control-calls.js';
 import { canHaveTransaction } from './statement-kinds.js';
-import { GuardedTransaction, KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
+import { GuardedTransaction, type SqlGuard } from './guarded-transaction.js';
+import { KEEP, type RequiredSettings } from './required-settings.js';
 import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
 import { sendInOneMessage, takesRaw } from './one-message.js';
 import type { Place } from './places.js';
+import type { SessionPath } from './search-path.js';
 import type { SqlTarget } from './sql-target.js';
 import { inUnit, NEEDS_NO_TRANSACTION, partsIn, StatementRunner, undo, type Unit } from './statement-runner.js';
 
@@ -13,8 +15,7 @@ import { inUnit, NEEDS_NO_TRANSACTION, partsIn, StatementRunner, undo, type Unit
  */
 export class GuardedConnection implements DatabaseConnection {
   readonly inner: DatabaseConnection;
-  /** The schemas of `searchPath` that it does not find by itself. */
-  lacking: readonly string[] = [];
+  session: SessionPath = { lacking: [], known: undefined };
   /** What its user may have it by, where tenants are limited. */
   place: Place | undefined;
   declare cancelQuery?: (...args: any[]) => Promise<void>;
@@ -30,7 +31,7 @@ export class GuardedConnection implements DatabaseConnection {
 
   constructor(inner: DatabaseConnection, transactions: Transactions, guard: SqlGuard) {
     this.inner = inner;
-    this.#runner = new StatementRunner(inner, transactions, guard);
+    this.#runner = new StatementRunner(inner, transactions, { guard, path: () => this.session });
     this.#guard = guard;
 
     passControls(this, inner);
@@ -108,10 +109,7 @@ export class GuardedConnection implements DatabaseConnection {
     try {
       await begin();
       transaction.hasBegun = true;
-
-      if (this.#isLacking()) {
-        await transaction.extendPath(this.lacking);
-      }
+      await transaction.prepare(this.#isLacking() ? this.session.lacking : [], this.#guard);
     } catch (error) {
       transaction.failure = { error: this.#guard.explain(error, undefined) };
     }
@@ -161,7 +159,7 @@ export class GuardedConnection implements DatabaseConnection {
       this.#transaction.hasKeptPath = true;
     }
 
-    return required === undefined || this.#transaction?.hasAll(required) === true ? undefined : required;
+    return required === undefined || this.#transaction?.passes(required) === true ? undefined : required;
   }
 
   /** Where the connection lacks schemas, a statement gets a transaction that has them. */
@@ -170,7 +168,7 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   #isLacking(query?: Query): boolean {
-    return this.lacking.length > 0 && this.#guard.isSearching(query);
+    return this.session.lacking.length > 0 && this.#guard.isSearching(query);
   }
 
   #refuseFailed(): void {
@@ -262,7 +260,7 @@ export class GuardedConnection implements DatabaseConnection {
     const unit = await this.#runner.begin(required, parts);
 
     try {
-      await (required.kind !== 'raw' && this.#isLacking(query) ? unit.transaction.extendPath(this.lacking) : undefined);
+      await (required.kind !== 'raw' && this.#isLacking(query) ? unit.transaction.prepare(this.session.lacking) : undefined);
     } catch (error) {
       await undo(unit, error);
       throw error;

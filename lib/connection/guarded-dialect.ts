@@ -2,6 +2,7 @@ import { GuardedConnection } from './guarded-connection.js';
 import type { SqlGuard } from './guarded-transaction.js';
 import type { Place } from './places.js';
 import { extendSession } from './search-path.js';
+import { isToBeClosed } from './server-status.js';
 import { acquireFor } from './connection-use.js';
 import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from './kysely-types.js';
 
@@ -132,11 +133,9 @@ class GuardedDriver implements Driver {
     const connection = this.#connections.get(inner) ?? new GuardedConnection(inner, this.#driver, this.#guard);
 
     try {
-      connection.lacking = await extendSession(inner, {
-        schemas: this.#guard.searchPath(),
-        isShared: this.#kind.isShared,
-        log: sql => this.#guard.log(sql),
-      });
+      const schemas = this.#guard.searchPath();
+      const { isShared } = this.#kind;
+      connection.session = await extendSession(inner, { schemas, isShared, log: sql => this.#guard.log(sql) });
     } catch (error) {
       await this.#driver.releaseConnection(inner, options);
       throw error;
@@ -168,7 +167,22 @@ class GuardedDriver implements Driver {
   }
 
   commitTransaction(connection: GuardedConnection): Promise<void> {
-    return connection.commit(() => this.#driver.commitTransaction(connection.inner));
+    const committing = connection.commit(() => this.#driver.commitTransaction(connection.inner));
+
+    return connection.place === undefined ? committing : this.#commitPlaced(connection, connection.place, committing);
+  }
+
+  async #commitPlaced({ inner }: GuardedConnection, place: Place, committing: Promise<void>): Promise<void> {
+    try {
+      await committing;
+    } catch (error) {
+      // one that is lost is given back then, and nobody has to roll it back
+      if (isToBeClosed(inner)) {
+        place.end();
+      }
+
+      throw error;
+    }
   }
 
   async rollbackTransaction(connection: GuardedConnection): Promise<void> {

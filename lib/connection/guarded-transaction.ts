@@ -1,9 +1,11 @@
 import { quoteIdentifier } from '../postgres/schema-name.js';
 import type { Around, Query, QueryResult } from './kysely-types.js';
+import { isOwn, KEEP, type RequiredSettings } from './required-settings.js';
 import type { SqlTarget } from './sql-target.js';
 import type { TenantLimiter } from './tenant-limiter.js';
-import { extendedPath } from './search-path.js';
-import { aroundRawIn, pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql, type Settings, type Statement } from './settings-sql.js';
+import { extendedPath, type SessionPath } from './search-path.js';
+import { aroundRawIn, pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql } from './settings-sql.js';
+import type { Settings, SettingsFound, Statement } from './settings-sql.js';
 
 /** Puts back what was set for a statement. */
 export type Leave = () => Promise<void>;
@@ -29,8 +31,10 @@ export class GuardedTransaction {
   // what the session had before anything was set here
   #ownRole: string | undefined;
   #found: Settings | undefined;
-  // what the session had, where more is on the path of the transaction
+  // what the session had, where it was asked for at the beginning
   #sessionPath: string | undefined;
+  // whether something was sent as it is, of which a trigger may have set path or role for the transaction
+  #isTouched = false;
 
   /** One that is single has one statement, which it ends with. */
   constructor(session: GuardedSession, role: string | undefined, { isSingle = false }: { readonly isSingle?: boolean } = {}) {
@@ -49,6 +53,14 @@ export class GuardedTransaction {
       : kind !== 'raw' && isOwn({ path, role });
   }
 
+  /** The same of a statement that is then sent as it is. */
+  passes(required: RequiredSettings): boolean {
+    const isPassed = this.hasAll(required);
+    this.#isTouched ||= isPassed;
+
+    return isPassed;
+  }
+
   /** A new transaction has begun in its place. */
   renew(): void {
     this.isOpen = true;
@@ -56,6 +68,7 @@ export class GuardedTransaction {
     this.#ownRole = undefined;
     this.#found = undefined;
     this.#sessionPath = undefined;
+    this.#isTouched = false;
     this.hasKeptPath = false;
   }
 
@@ -89,15 +102,17 @@ export class GuardedTransaction {
 
   /** What raw SQL can be sent with in one message, after which `noteFound` is to be told the answer. Undefined where it needs more than one. */
   aroundRaw({ kind, path, role }: RequiredSettings): Around | undefined {
-    const isAlone = kind === 'raw' && path !== undefined && this.#hasRole && (role === KEEP || role === this.role);
+    const isOfRole = this.#hasRole && (role === KEEP || role === this.role);
+    const isFound = this.#found !== undefined || (this.#sessionPath === undefined && !this.#isTouched && !this.hasKeptPath);
 
-    return isAlone && !this.#isSingle && !this.hasKeptPath && this.#sessionPath === undefined ? aroundRawIn(path, this.#found) : undefined;
+    return kind === 'raw' && path !== undefined && isOfRole && isFound && !this.#isSingle ? aroundRawIn(path, this.#found) : undefined;
   }
 
   noteFound(before: QueryResult['before']): void {
     if (before?.[0] !== undefined && this.isOpen) {
-      const { path, role, authorization } = settingsIn(before);
-      this.#found ??= { path, role: this.#ownRole ?? role, authorization };
+      const found = settingsIn(before);
+      const { role, authorization } = found;
+      this.#found ??= { path: this.#pathOfSession(found), role: this.#ownRole ?? role, authorization };
     }
   }
 
@@ -134,21 +149,25 @@ export class GuardedTransaction {
   }
 
   /**
-   * Appends schemas to its path, for the transaction alone, before anything that a rollback may come back to. It takes no snapshot: what the
-   * caller sets for the transaction has to come before one.
+   * Appends schemas to its path, for the transaction alone, before anything that a rollback may come back to, and notes what the session has. It takes
+   * no snapshot: what the caller sets for the transaction has to come before one.
    */
-  async extendPath(schemas: readonly string[]): Promise<void> {
-    const path = await this.#show('search_path');
-    const extended = extendedPath(path, schemas);
+  async prepare(schemas: readonly string[], { notesSessions = false }: { readonly notesSessions?: boolean } = {}): Promise<void> {
+    if (notesSessions) {
+      this.#ownRole = await this.#show('role');
+    }
 
-    if (extended !== undefined) {
-      this.#sessionPath = path;
-      await this.#setLocally(extended, undefined);
+    if (notesSessions || schemas.length > 0) {
+      this.#sessionPath = await this.#show('search_path');
+      await this.#setLocally(extendedPath(this.#sessionPath, schemas), undefined);
     }
   }
 
   async #swap(path: string | undefined, role: string | undefined): Promise<{ readonly before: Settings; readonly found: Settings }> {
-    const before = settingsIn(await this.#try(role, () => this.#session.send(...swapSql(path, role))));
+    const isUnsure = this.#isTouched && this.#found === undefined;
+    const before = settingsIn(
+      await this.#try(role, () => this.#session.send(...swapSql(path, role, isUnsure ? this.#session.path : undefined))),
+    );
 
     if (!this.#hasRole) {
       this.#hasRole = true;
@@ -156,12 +175,33 @@ export class GuardedTransaction {
     }
 
     this.#found ??= {
-      path: this.#sessionPath ?? (this.hasKeptPath ? before.kept : before.path),
-      role: this.#ownRole ?? before.role,
+      path: this.#sessionPath ?? (this.hasKeptPath ? before.kept : this.#pathOfSession(before)),
+      role: this.#ownRole ?? (isUnsure ? this.#roleOfSession(before) : before.role),
       authorization: before.authorization,
     };
 
     return { before, found: this.#found };
+  }
+
+  /** A path that was set for the session or for the transaction, nobody can tell which, is not taken for the session's. */
+  #pathOfSession({ path, resetPath }: SettingsFound): string {
+    if (resetPath !== undefined) {
+      this.#session.doubt();
+
+      return this.#session.path.known ?? resetPath;
+    }
+
+    this.#session.path.known = path;
+
+    return path;
+  }
+
+  #roleOfSession({ role }: SettingsFound): string {
+    if (role !== 'none') {
+      this.#session.doubt();
+    }
+
+    return 'none';
   }
 
   async #setLocally(path: string | undefined, role: string | undefined): Promise<void> {
@@ -200,30 +240,6 @@ export class GuardedTransaction {
   }
 }
 
-/** Stands for the role that there is, whichever it is. */
-export const KEEP = Symbol('keep');
-
-/** What a statement has to run with. */
-export interface RequiredSettings {
-  /** Undefined where it stays as it is. */
-  readonly path: string | undefined;
-  /** Undefined for the connection's own. */
-  readonly role: string | undefined | typeof KEEP;
-  /**
-   * `raw` is SQL of the user's own, which may do anything; `setting` is what is meant to set path or role for all of the transaction;
-   * `keeping` is what keeps the path in a setting before it sets its own; all else is `quiet`.
-   */
-  readonly kind: 'raw' | 'setting' | 'keeping' | 'quiet';
-}
-
-/** What has neither a path nor a role of its own. */
-export const AS_IT_IS: RequiredSettings = { path: undefined, role: undefined, kind: 'quiet' };
-
-/** Whether that is what the connection has by itself. */
-export function isOwn({ path, role }: Pick<RequiredSettings, 'path' | 'role'>): boolean {
-  return path === undefined && (role === undefined || role === KEEP);
-}
-
 /** Decides what statements run with. */
 export interface SqlGuard {
   /** What has to be waited for before anything is sent. */
@@ -247,6 +263,9 @@ export interface SqlGuard {
   /** The schemas that every statement is to find what it needs in. */
   searchPath(): readonly string[];
 
+  /** Whether what a session has is to be noted at the beginning of each transaction, as somebody sets it. */
+  notesSessions: boolean;
+
   /** Whether a statement, or a transaction that begins now, is to find them. What the library sends by itself names all it needs. */
   isSearching(query?: Query): boolean;
 
@@ -259,6 +278,11 @@ export interface GuardedSession {
 
   /** The error that tells why the role could not be set, where it is that. */
   explain(error: unknown, role: string | undefined): unknown;
+
+  readonly path: SessionPath;
+
+  /** To be called where it cannot be told what the session has had: nobody gets it again, and the next ones are asked in time. */
+  doubt(): void;
 }
 
 async function nothing(): Promise<void> {}

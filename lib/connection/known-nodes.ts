@@ -6,6 +6,7 @@ export class KnownNodes {
   #nodes: ReadonlyMap<string, string> = new Map();
   #readAt = -Infinity;
   #isReading = false;
+  #isOutdated = false;
 
   /** Those of one ORM. */
   static of(config: Configuration): KnownNodes {
@@ -31,7 +32,14 @@ export class KnownNodes {
 
   /** Reads again soon, such as after a move. */
   refresh(): void {
-    if (this.#read === undefined || this.#isReading) {
+    if (this.#read === undefined) {
+      return;
+    }
+
+    // what is being read may be as it was before the move
+    this.#isOutdated = this.#isReading;
+
+    if (this.#isReading) {
       return;
     }
 
@@ -45,6 +53,10 @@ export class KnownNodes {
       .catch(() => undefined)
       .finally(() => {
         this.#isReading = false;
+
+        if (this.#isOutdated) {
+          this.refresh();
+        }
       });
   }
 }

@@ -1,4 +1,5 @@
-import { KEEP, type RequiredSettings, type SqlGuard } from './guarded-transaction.js';
+import type { SqlGuard } from './guarded-transaction.js';
+import { KEEP, type RequiredSettings } from './required-settings.js';
 import type { Around, DatabaseConnection, Query, QueryResult } from './kysely-types.js';
 import { takesScripts, MARKS, WANTS_FIRST, WANTS_ROWS } from './server-status.js';
 import { aroundQuiet, aroundRaw } from './settings-sql.js';

@@ -8,11 +8,11 @@ import { pathFrom, queryOf } from './settings-sql.js';
  * the SQL for entities. What the connection has found before is still found first.
  *
  * A connection that others may use too is left as it is, because they would find the path. Such is one of a pooler, and one of which that is
- * not known. Returns the schemas that it lacks then.
+ * not known.
  */
-export async function extendSession(connection: DatabaseConnection, { schemas, isShared, log }: ExtendOptions): Promise<readonly string[]> {
+export async function extendSession(connection: DatabaseConnection, { schemas, isShared, log }: ExtendOptions): Promise<SessionPath> {
   if (schemas.length === 0) {
-    return [];
+    return { lacking: [], known: undefined };
   }
 
   const [row] = (await connection.executeQuery(queryOf(READ, []))).rows;
@@ -21,19 +21,19 @@ export async function extendSession(connection: DatabaseConnection, { schemas, i
   const missing = missingIn(path, schemas);
 
   if (missing.length === 0) {
-    return [];
+    return { lacking: [], known: path };
   }
 
   // a pooler tells a number of its own
   if (isShared && processIdOf(connection) !== row?.['pid']) {
-    return missing;
+    return { lacking: missing, known: path };
   }
 
   const extended = [...(path === '' ? [] : [path]), searchPathOf(...missing)].join(', ');
   await connection.executeQuery(queryOf(SET, [extended]));
   log(SET.replace('$1', `'${extended}'`));
 
-  return [];
+  return { lacking: [], known: extended };
 }
 
 /** What the transaction of a connection that lacks schemas has to have for its path; undefined where that has them. */
@@ -53,6 +53,14 @@ function missingIn(path: string, schemas: readonly string[]): string[] {
 const READ = `select pg_catalog.current_setting('search_path') as path, pg_catalog.pg_backend_pid() as pid`;
 
 const SET = `select pg_catalog.set_config('search_path', $1, false)`;
+
+/** The path of a connection's session. */
+export interface SessionPath {
+  /** The schemas of `searchPath` that are not on it. */
+  readonly lacking: readonly string[];
+  /** What it was when it was last known. Somebody else may have set another one since. */
+  known: string | undefined;
+}
 
 export interface ExtendOptions {
   readonly schemas: readonly string[];

@@ -105,7 +105,7 @@ export function closeAfterUse(connection: object): void {
 }
 
 export function isToBeClosed(connection: object): boolean {
-  return unusable.has(connection);
+  return unusable.has(realOf(connection));
 }
 
 /** Says that one connection sends on another. What is said of the one is said of the other. */

@@ -17,6 +17,12 @@ const OWN_QUERY = { queryId: 'tenants' };
 /** The setting that keeps the path of a transaction, where the library sets its own there. */
 export const KEPT_PATH = 'landlord.search_path';
 
+/** What may set path or role, by a statement or by `set_config`. Told too often rather than too seldom. */
+export const SETS = /search_path|role|authorization/i;
+
+/** What may set them for a session by its own words. */
+export const SETS_SESSION = /\bset_config\b|\bset\s+(?:session\s+)?(?:search_path|schema|role|session\s+authorization)\b/i;
+
 /** What decides which tables a connection finds, and what it may do with them. */
 export interface Settings {
   readonly path: string;
@@ -27,23 +33,38 @@ export interface Settings {
 /** A statement, and the values of its parameters. */
 export type Statement = readonly [sql: string, values: readonly string[]];
 
-/** Reads what there is, then sets for the transaction what is given. The rows are for `settingsIn`. */
-export function swapSql(path: string | undefined, role: string | undefined): Statement {
+/** What there is, as `swapSql` has read it. */
+export interface SettingsFound extends Settings {
+  /** The path that was kept, where one was. */
+  readonly kept: string;
+  /** What the session has begun with, where the path is another one, which was doubted. */
+  readonly resetPath: string | undefined;
+}
+
+/**
+ * Reads what there is, then sets for the transaction what is given. The rows are for `settingsIn`. A path that is doubted is believed if it is the one
+ * that is known, as it takes PostgreSQL long to tell.
+ */
+export function swapSql(path: string | undefined, role: string | undefined, doubted?: { readonly known: string | undefined }): Statement {
   const values: string[] = [];
   const sets = [setting(values, 'search_path', path, true), setting(values, 'role', role, true)].filter(set => set !== undefined);
 
+  const read = doubted === undefined ? READ : `${READ}, ${resetPath(values, doubted.known)} as reset`;
+
   // materialized, so that what was set before is read before it is set anew
-  return [
-    sets.length === 0 ? READ : `with before as materialized (${READ}) select path, role, session, kept, ${sets.join(', ')} from before`,
-    values,
-  ];
+  return [sets.length === 0 ? read : `with before as materialized (${read}) select before.*, ${sets.join(', ')} from before`, values];
 }
 
-/** What was there, and the path that was kept, where one was. */
-export function settingsIn(rows: readonly Readonly<Record<string, unknown>>[]): Settings & { readonly kept: string } {
-  const { path, role, session, kept } = rows[0] ?? {};
+export function settingsIn(rows: readonly Readonly<Record<string, unknown>>[]): SettingsFound {
+  const { path, role, session, kept, reset } = rows[0] ?? {};
 
-  return { path: String(path), role: String(role), authorization: String(session), kept: String(kept) };
+  return {
+    path: String(path),
+    role: String(role),
+    authorization: String(session),
+    kept: String(kept),
+    resetPath: typeof reset === 'string' ? reset : undefined,
+  };
 }
 
 /**
@@ -176,3 +197,14 @@ const PUT_BACK_ALL = withoutRows([
   setConfig('search_path', kept(BEFORE.path), false),
   setConfig('role', kept(BEFORE.role), false),
 ]);
+
+// a setting does not say whether it is the session's or the transaction's. Where it is neither, it is as the session has begun
+function resetPath(values: string[], known: string | undefined): string {
+  return known === undefined
+    ? `(${RESET_PATH})`
+    : `case when pg_catalog.current_setting('search_path') ${DIFFERS} $${values.push(known)} then (${RESET_PATH}) end`;
+}
+
+const RESET_PATH =
+  `select s.reset_val from pg_catalog.pg_settings s ` +
+  `where s.name operator(pg_catalog.=) 'search_path' and s.source operator(pg_catalog.=) 'session'`;

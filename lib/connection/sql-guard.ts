@@ -8,9 +8,10 @@ import { carriedBy, mayCarryAny, refuseTenants } from '../scope/carried-tenants.
 import { readInThisContext } from '../scope/read-in-scope.js';
 import { hasSqlState, refusesTransactions } from '../postgres/sql-state.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { AS_IT_IS, KEEP, type SqlGuard, type RequiredSettings } from './guarded-transaction.js';
+import type { SqlGuard } from './guarded-transaction.js';
+import { AS_IT_IS, KEEP, type RequiredSettings } from './required-settings.js';
 import { dumpInTransaction, type Pglite } from './pglite-dump.js';
-import { KEPT_PATH, queryOf } from './settings-sql.js';
+import { KEPT_PATH, queryOf, SETS, SETS_SESSION } from './settings-sql.js';
 import { checkDialect } from './checked-dialect.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from './kysely-types.js';
@@ -116,6 +117,7 @@ export function guardConnection(
 }
 
 class TenantSqlGuard implements SqlGuard {
+  notesSessions = false;
   readonly #config: Configuration;
   readonly log: (sql: string) => void;
   readonly #refuseForeign: RefuseForeign;
@@ -176,6 +178,8 @@ class TenantSqlGuard implements SqlGuard {
     }
 
     if (!isInTransaction) {
+      this.notesSessions ||= SETS_SESSION.test(sql);
+
       return undefined;
     }
 
@@ -275,9 +279,6 @@ const UNGUARDED: SqlTarget = { kind: 'unguarded' };
 
 /** SQLSTATEs of a role that the login role is no member of, and of one that is not there. */
 const ROLE_NOT_SET = ['42501', '22023', '42704'] as const;
-
-// by a statement or by `set_config`; told too often rather than too seldom
-const SETS = /search_path|role|authorization/i;
 
 interface DialectKind {
   readonly takesScripts: boolean;

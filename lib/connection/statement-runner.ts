@@ -1,16 +1,10 @@
 import { attachRollbackError, sqlStateOf } from '../postgres/sql-state.js';
 import { partsOf, type SqlKind, type SqlPart } from '../postgres/transaction-statements.js';
-import {
-  GuardedTransaction,
-  isOwn,
-  KEEP,
-  type GuardedSession,
-  type Leave,
-  type SqlGuard,
-  type RequiredSettings,
-} from './guarded-transaction.js';
+import { GuardedTransaction, type GuardedSession, type Leave, type SqlGuard } from './guarded-transaction.js';
+import { isOwn, KEEP, type RequiredSettings } from './required-settings.js';
 import type { Around, DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
 import { placeInStatement } from './one-message.js';
+import type { SessionPath } from './search-path.js';
 import { closeAfterUse, hasOpenTransaction } from './server-status.js';
 import { queryOf } from './settings-sql.js';
 
@@ -19,11 +13,21 @@ export class StatementRunner implements GuardedSession {
   readonly #connection: DatabaseConnection;
   readonly #transactions: Transactions;
   readonly #guard: SqlGuard;
+  readonly #path: () => SessionPath;
 
-  constructor(connection: DatabaseConnection, transactions: Transactions, guard: SqlGuard) {
+  constructor(
+    connection: DatabaseConnection,
+    transactions: Transactions,
+    { guard, path }: { readonly guard: SqlGuard; readonly path: () => SessionPath },
+  ) {
     this.#connection = connection;
     this.#transactions = transactions;
     this.#guard = guard;
+    this.#path = path;
+  }
+
+  get path(): SessionPath {
+    return this.#path();
   }
 
   async send(sql: string, values: readonly string[]): Promise<readonly Record<string, unknown>[]> {
@@ -35,6 +39,11 @@ export class StatementRunner implements GuardedSession {
 
   explain(error: unknown, role: string | undefined): unknown {
     return this.#guard.explain(error, role);
+  }
+
+  doubt(): void {
+    closeAfterUse(this.#connection);
+    this.#guard.notesSessions = true;
   }
 
   /** Begins a transaction for what has none, of which nothing goes on after its last part. */

@@ -14,7 +14,7 @@ import { expect } from 'chai';
 import { failureOf } from '../support/assertions/failure.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { Note, openNoteOrm } from '../support/orm/note-orm.ts';
-import type { SpecOrm } from '../support/orm/open-orm.ts';
+import { openOrm, type SpecOrm } from '../support/orm/open-orm.ts';
 
 class Guild extends TenantMixin {}
 defineEntity({ class: Guild, extends: TenantMixin, properties: {} });
@@ -126,6 +126,19 @@ onDatabases('a public function that is called in the caller’s own transaction,
   it('P3 works again after the transaction, and before it', async () => {
     await orm.em.transactional(() => tenants(orm).list());
     expect((await tenants(orm).doctor()).tenants).to.equal(1);
+  });
+
+  it('P3 works in the transaction too where there are other connections', async () => {
+    if (database.kind === 'pglite') {
+      // it has one
+      return;
+    }
+
+    const several = await openOrm(database, { tenant: Guild }, { entities: [Guild, Note], pool: { min: 0, max: 3 } });
+    const report = await several.em.fork({ useContext: true }).transactional(() => tenants(several).doctor());
+
+    expect(report.tenants).to.equal(1);
+    await several.close();
   });
 
   /** What a transaction fails of that does the work and is rolled back then. */

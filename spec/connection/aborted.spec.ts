@@ -5,6 +5,7 @@ import { Book } from '../../fixtures/entities/index.ts';
 import { failureOf } from '../support/assertions/failure.ts';
 import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
+import { poolOf } from '../support/databases/sound-pool.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { openTwins } from '../support/orm/twins.ts';
 
@@ -26,14 +27,28 @@ const SLOW: Readonly<Record<string, (em: TenantEntityManager, abort: Abort) => P
   'raw SQL in a transaction': (em, abort) => em.transactional(tx => tx.execute('select title, pg_sleep(60) from book', [], abort)),
 };
 
+/** Statements that get a transaction for themselves. */
+const LATE: Readonly<Record<string, (em: TenantEntityManager, signal: AbortSignal) => Promise<unknown>>> = {
+  'raw SQL': (em, signal) => em.execute(`select title, 'too late' from book`, [], { signal }),
+  'a write by raw SQL': (em, signal) => em.execute(`update book set title = 'too late'`, [], { signal }),
+  'a stream of raw SQL': async (em, signal) => {
+    const rows = em.getConnection().stream(`select title, 'too late' from book`, [], undefined, { signal } as object);
+    await rows.next();
+  },
+};
+
 onDatabases(
   'a statement that is aborted',
   database => {
     let orm: LibraryOrm;
+    let onSent: (sql: string) => void = () => undefined;
 
     before(async () => {
       // the server is told on a connection of its own
-      orm = await openTwins(database, { pool: { min: 0, max: 2 } });
+      orm = await openTwins(database, {
+        pool: { min: 0, max: 2 },
+        driverOptions: { onPoolCreated: (pool: Pool) => pool.on('connect', client => watch(client, sql => onSent(sql))) },
+      });
     });
 
     const sleeping = async (): Promise<number> =>
@@ -59,6 +74,32 @@ onDatabases(
         });
       }
     }
+
+    for (const [name, send] of Object.entries(LATE)) {
+      for (const before of ['begin', 'set_config']) {
+        it(`G4 is not sent if it is aborted while something of the library's goes before it: ${name}, ${before}`, async () => {
+          const { signal, abort } = controllerOf();
+          const sent: string[] = [];
+          onSent = sql => {
+            sent.push(sql);
+
+            if (sql.includes(before)) {
+              abort();
+            }
+          };
+
+          expect(String(await failureOf(runInTenant('acme', em => send(em, signal))))).to.contain('aborted');
+          const pool = await poolOf(orm);
+          await until('its connection is free', () => pool.totalCount === pool.idleCount);
+          onSent = () => undefined;
+
+          expect(sent.join('\n')).to.contain(before).and.not.contain('too late');
+          expect(await runInTenant('acme', em => em.execute('select title from book where id = 1'))).to.deep.equal([
+            { title: 'acme book 1' },
+          ]);
+        });
+      }
+    }
   },
   ['postgresql'],
 );
@@ -67,4 +108,28 @@ function controllerOf(): { readonly signal: AbortSignal; readonly abort: () => v
   const controller = new AbortController();
 
   return { signal: controller.signal, abort: () => controller.abort() };
+}
+
+/** Tells of each statement that a client of `pg` sends. */
+function watch(client: Client, onSent: (sql: string) => void): void {
+  const query = client.query.bind(client);
+
+  client.query = (...args) => {
+    const sending = query(...args);
+    onSent(textOf(args[0] as string | { readonly text: string }));
+
+    return sending;
+  };
+}
+
+function textOf(query: string | { readonly text: string }): string {
+  return typeof query === 'string' ? query : query.text;
+}
+
+interface Client {
+  query(...args: unknown[]): unknown;
+}
+
+interface Pool {
+  on(event: 'connect', listener: (client: Client) => void): unknown;
 }

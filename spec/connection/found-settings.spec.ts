@@ -2,6 +2,7 @@ import { runInPublic, runInTenant } from '@landlord/mikro-orm';
 import { Migration } from '@mikro-orm/migrations';
 import { expect } from 'chai';
 import pg from 'pg';
+import { Author, Genre, Tag } from '../../fixtures/entities/index.ts';
 import { onDatabases, onDatabasesAndPooler } from '../support/databases/database.ts';
 import { readSession } from '../support/databases/session-state.ts';
 import { failureOf } from '../support/assertions/failure.ts';
@@ -106,6 +107,77 @@ onDatabasesAndPooler('what the caller has set for the session, on a pool of one'
     });
     expect(await readSession(orm)).to.deep.equal(found);
   });
+});
+
+onDatabasesAndPooler('what a trigger sets for its transaction, on a pool of one', database => {
+  let orm: LibraryOrm;
+  const role = `trigger_${process.pid}`;
+  const outside = (sql: string): Promise<unknown> => orm.em.fork().execute(sql);
+
+  before(async () => {
+    const twins = await openTwins(database);
+    await database.query(`create role ${role} superuser`);
+    await database.query(
+      `create function public.roam() returns trigger language plpgsql as $$ begin perform pg_catalog.set_config(tg_argv[0], tg_argv[1], true); return null; end $$`,
+    );
+    await database.query(`create trigger roam after update on acme.tag for each row execute function public.roam('search_path', 'bob')`);
+    await database.query(`create trigger roam after update on acme.author for each row execute function public.roam('role', '${role}')`);
+    await twins.close();
+    orm = await initLibrary(database, {}, { pool: { min: 1, max: 1 } });
+  });
+
+  after(async () => {
+    await orm.close();
+    await database.query('drop owned by ' + role);
+    await database.query(`drop role ${role}`);
+  });
+
+  const useIn = async (entity: typeof Tag | typeof Author | typeof Genre): Promise<void> => {
+    await runInTenant('acme', em =>
+      em.transactional(async tx => {
+        await tx.nativeUpdate(entity as typeof Tag, { id: 1 }, { name: 'new' });
+        expect(await tx.execute('select title from book where id = 1')).to.deep.equal([{ title: 'acme book 1' }]);
+      }),
+    );
+  };
+
+  it('N3 a connection of which nothing was set is kept, whatever was sent in the transaction before the raw SQL', async () => {
+    const pid = async (): Promise<unknown> => orm.em.fork().execute('select pg_backend_pid() as pid');
+    const before = await pid();
+
+    for (let n = 0; n < 2; n += 1) {
+      await useIn(Genre);
+      expect(await pid()).to.deep.equal(before);
+    }
+  });
+
+  for (const [name, entity] of Object.entries({ path: Tag, role: Author })) {
+    it(`N3 N6 is not made the session’s by raw SQL in the transaction: the ${name}`, async () => {
+      const fresh = await readSession(orm);
+
+      for (let n = 0; n < 3; n += 1) {
+        await useIn(entity);
+        expect(await readSession(orm)).to.deep.equal(fresh);
+      }
+    });
+
+    it(`N3 leaves what the caller has set for the session: the ${name}`, async () => {
+      try {
+        await outside('set search_path to pg_catalog, public');
+        await outside(`set role ${role}`);
+        const found = await readSession(orm);
+        expect(found).to.include({ path: 'pg_catalog, public', role });
+
+        for (let n = 0; n < 2; n += 1) {
+          await useIn(entity);
+          expect(await readSession(orm)).to.deep.equal(found);
+        }
+      } finally {
+        await outside('reset role');
+        await outside('reset search_path');
+      }
+    });
+  }
 });
 
 onDatabases(

@@ -1,7 +1,8 @@
 import { runInTenant, tenants, TenantMixin, type TenantEntityManager } from '@landlord/mikro-orm';
 import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { failureOf } from '../support/assertions/failure.ts';
+import { TenantRules } from '../../dist/scope/tenant-rules.js';
+import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
@@ -63,6 +64,27 @@ onDatabasesAndPooler('a statement that writes outside of a transaction', databas
     });
   }
 
+  it('S12 what writes and is read bit by bit is stored, also if its reader stops early, and not if it fails', async function () {
+    if (database.kind === 'pglite') {
+      // it does not stream
+      return;
+    }
+
+    await inAcme(async em => {
+      const read = async (sql: string): Promise<unknown> => {
+        for await (const row of em.getConnection().stream(sql, [], undefined, undefined, 1)) {
+          return row;
+        }
+      };
+
+      expect(await read(`insert into "acme"."note" ("text") values ('one'), ('two') returning "text"`)).to.deep.equal({ text: 'one' });
+      expect(String(await failureOf(read(`insert into "acme"."note" ("text") values ('three') returning 1 / 0`)))).to.match(/division/);
+      expect(await em.fork().count(Note, {})).to.equal(2);
+    });
+    expect(await notesOf('acme')).to.deep.equal(['one', 'two']);
+    expect(await orm.em.fork().execute('select txid_current_if_assigned() is null as is_free')).to.deep.equal([{ is_free: true }]);
+  });
+
   for (const end of ['', ' -- a comment', ' /* another */']) {
     it(`S12 is not stored for the next tenant of the name, nor for nobody${end === '' ? '' : `, with "${end}" at its end`}`, async () => {
       await inAcme(async em => {
@@ -77,6 +99,26 @@ onDatabasesAndPooler('a statement that writes outside of a transaction', databas
       expect(await notesOf('acme')).to.deep.equal([]);
     });
   }
+
+  it('S12 has what PostgreSQL has said as its cause, where that is how the change was found', async () => {
+    const { identities } = TenantRules.of(orm.config);
+    const { wouldHaveHeard } = identities;
+
+    await inAcme(async em => {
+      await em.insert(Note, { text: 'one' });
+      await tenants(other).drop('acme');
+
+      try {
+        // so that nothing is asked before it is sent
+        identities.wouldHaveHeard = () => true;
+        const error = await refusal(() => em.execute(`insert into "acme"."note" ("text") values ('crossed')`), 'TENANT_CHANGED');
+        expect(sqlStateOf(error.cause)).to.equal('42P01');
+      } finally {
+        identities.wouldHaveHeard = wouldHaveHeard;
+      }
+    });
+    await create('acme');
+  });
 
   it('S12 tells what it fails of by itself, and stores nothing', async () => {
     await inAcme(async em => {

@@ -146,6 +146,13 @@ onDatabasesAndPooler('an object that is given as a value', database => {
         expect((await tx.findOneOrFail(Author, { name: value as never })).id).to.equal(900);
         expect(await tx.execute('select ?::text as text', [Object('plain')])).to.deep.equal([{ text: 'plain' }]);
         expect(await tx.execute('select ?::int as number', [Object(7)])).to.deep.equal([{ number: 7 }]);
+        expect(await tx.execute(`select '{"a":1}' in (?) as found`, [[{ a: 1 }]])).to.deep.equal([{ found: true }]);
+        expect(await tx.execute(`select encode(?::bytea, 'hex') as hex`, [new Uint8Array([0, 39, 255])])).to.deep.equal([
+          { hex: '0027ff' },
+        ]);
+        expect(await tx.execute(`select encode(?::bytea, 'hex') as hex`, [new DataView(new ArrayBuffer(2), 1)])).to.deep.equal([
+          { hex: '00' },
+        ]);
       }),
     );
     const refused = await runInTenant('acme', em => em.find(Author, { name: new Map() as never })).catch((error: unknown) => error);

@@ -96,6 +96,15 @@ onDatabases(
       expect(await pidOf(orm, 't3')).to.equal(second);
     });
 
+    it('P2 S22 of those that have served as few, it gets the one that was used last, so that others may be closed as idle', async () => {
+      for (const last of [0, 1]) {
+        const orm = await open(2);
+        const pids = await atOnce(orm, ['t0', 't1']);
+        await pidOf(orm, `t${last}`);
+        expect(await pidOf(orm, 't2')).to.equal(pids[last]);
+      }
+    });
+
     it('P2 S22 nothing waits for a connection that has served it while another is idle', async () => {
       const orm = await open(2);
       const [own, other] = await atOnce(orm, ['t0', 't1']);

@@ -204,6 +204,20 @@ onDatabasesAndPooler('raw SQL about its own transaction, on a pool of one', data
         });
       });
 
+      it('G4 a lock outside of a transaction is refused, as it is without tenants', async () => {
+        for (const sql of ['lock table book in access share mode', 'LOCK book IN ACCESS SHARE MODE;']) {
+          expect(sqlStateOf(await failureOf(runInTenant('acme', em => em.execute(sql)))), sql).to.equal('25P01');
+        }
+      });
+
+      it('law 3 a lock leaves the path and the role of the transaction that it is in', async () => {
+        await orm.em.fork().transactional(async tx => {
+          await runInTenant('acme', em => em.execute('lock table book in access share mode'));
+          expect(await titleNow(tx)).to.equal('decoy');
+          expect(await tx.execute('select current_user = session_user as is_own')).to.deep.equal([{ is_own: true }]);
+        });
+      });
+
       it('G4 a lock is taken before the snapshot of the transaction', async function () {
         if (database.kind !== 'postgresql') {
           // it takes two connections

@@ -10,6 +10,8 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import Koa from 'koa';
+import { KnownNodes } from '../../dist/connection/known-nodes.js';
+import type { CitusOption } from '../../dist/tenant/citus-options.js';
 import { failureOf } from '../support/assertions/failure.ts';
 import { Gate } from '../support/assertions/gate.ts';
 import { until } from '../support/assertions/until.ts';
@@ -49,8 +51,13 @@ onDatabases(
       await Promise.all(opened.splice(0).map(orm => orm.close()));
     });
 
-    const open = async (limits: LimitsOption<Town> | undefined, max = 10, driverOptions = {}): Promise<SpecOrm> => {
-      const orm = await openOrm(database, { tenant: Town, limits, migrations: { migrationsList: [] } } as never, {
+    const open = async (
+      limits: LimitsOption<Town> | undefined,
+      max = 10,
+      driverOptions = {},
+      citus: CitusOption = 'auto',
+    ): Promise<SpecOrm> => {
+      const orm = await openOrm(database, { tenant: Town, limits, citus, migrations: { migrationsList: [] } } as never, {
         entities: [TownSchema, Note],
         pool: { min: 0, max },
         driverOptions,
@@ -173,6 +180,41 @@ onDatabases(
             { orm },
           ),
         );
+        expect(await textsIn(orm, 'acme')).to.deep.equal(['of acme']);
+      }
+    });
+
+    it('P3 S24 N3 one that is lost before it is committed by hand gives its place back, also if nobody rolls it back', async () => {
+      const orm = await open({ concurrency: 1, timeoutMs: 500 });
+      await runInTenant(
+        'acme',
+        async em => {
+          const fork = em.fork();
+          await fork.begin();
+          const [row] = await fork.execute<{ pid: number }[]>('select pg_catalog.pg_backend_pid() as pid');
+          await database.query('select pg_terminate_backend($1, 5000)', [row?.pid]);
+          await failureOf(fork.commit());
+        },
+        { orm },
+      );
+
+      expect(await textsIn(orm, 'acme')).to.deep.equal(['of acme']);
+    });
+
+    it('P3 S24 what has waited too long for its node, or is one too many there, gives its tenant’s place back', async () => {
+      for (const queue of [0, 1]) {
+        const orm = await open({ concurrency: 1, timeoutMs: 500 }, 10, {}, { nodeLimits: { concurrency: 1, queue, timeoutMs: 50 } });
+        const nodes = KnownNodes.of(orm.config);
+        // there is no Citus
+        nodes.readBy(async () => new Map(['acme', 'bob'].map(name => [name, 'node:5432'])));
+        nodes.refresh();
+        await until('they are known', () => nodes.nodeOf('acme') !== undefined);
+        const { begun, gate, done } = begin(orm, 'bob', 1);
+        await until('it has begun', () => begun.length === 1);
+        expect(await failureOf(textsIn(orm, 'acme'))).to.include({ code: 'NODE_OVERLOADED' });
+        gate.open();
+        await done;
+
         expect(await textsIn(orm, 'acme')).to.deep.equal(['of acme']);
       }
     });

@@ -198,6 +198,17 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     expect(error.message).to.contain('createRole');
     await refusal(() => runInTenant('bob', em => em.transactional(tx => tx.count(Book))), 'TENANT_ROLE_REFUSED');
     await refusal(() => runInPublic(em => em.transactional(() => runInTenant('bob', inner => inner.count(Book)))), 'TENANT_ROLE_REFUSED');
+    await runInTenant('bob', async em => {
+      const fork = em.fork();
+      await fork.begin();
+
+      // nothing of it was stored, so a commit that says nothing would be wrong
+      for (const work of [() => fork.count(Book), () => fork.execute('select title from book'), () => fork.commit()]) {
+        await refusal(work, 'TENANT_ROLE_REFUSED');
+      }
+
+      await fork.rollback();
+    });
     await tenants(orm).createRole('bob');
     expect(await runInTenant('bob', em => em.count(Book))).to.equal(2);
   });

@@ -1,6 +1,7 @@
 import { TenantMixin } from '@landlord/mikro-orm';
 import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
+import { channelOf } from '../../dist/database/change-channel.js';
 import { onDatabases, type DatabaseKind } from '../support/databases/database.ts';
 import { newClient, ClientSchema, migrationsFolder, openEvolving } from '../support/orm/evolving-orm.ts';
 import type { SpecOrm } from '../support/orm/open-orm.ts';
@@ -11,6 +12,17 @@ void TenantMixin;
 
 describeTrigger('public', ['postgresql', 'pglite']);
 describeTrigger('commons', ['postgresql']);
+
+describe('the channel for changed tenants', () => {
+  it('H10 has the name that the triggers in migrations of users have had from the first', () => {
+    const long = 'a'.repeat(30);
+
+    expect(channelOf('public', 'client')).to.equal('landlord:public.client');
+    // what PostgreSQL still takes as it is
+    expect(channelOf(long, `${long.slice(7)}`)).to.equal(`landlord:${long}.${long.slice(7)}`);
+    expect(channelOf(long, long.slice(6))).to.equal('landlord:44bbcd9912fc2426821e6d853b2e092a20f6dd95');
+  });
+});
 
 function describeTrigger(publicSchema: string, kinds: readonly DatabaseKind[]): void {
   onDatabases(

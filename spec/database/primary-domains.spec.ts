@@ -12,6 +12,8 @@ import type { SpecOrm } from '../support/orm/open-orm.ts';
 const PRIMARY = `select f.schema_name as firm, count(*) filter (where d.is_primary)::int as primary, count(*) filter (where d.is_primary is null)::int as open
   from domain d join firm f on f.id = d.tenant_id group by f.schema_name`;
 
+const TAKE_BOTH = `update firm set domain_url = 'both.com' where schema_name = 'bob'`;
+
 onDatabases('the primary domain of a tenant', database => {
   let orm: SpecOrm;
 
@@ -183,13 +185,7 @@ onDatabases('the primary domain of a tenant', database => {
         try {
           await other.query(`begin; select 1 from firm where schema_name = 'acme' for update`);
           const flushed = em.flush();
-          await until('the flush waits for a lock', async () => {
-            const waiting = await database.query(
-              `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-            );
-
-            return waiting.length > 0;
-          });
+          await until('the flush waits for a lock', isWaiting);
           await other.query(`insert into domain (domain, tenant_id) select 'four.com', id from firm where schema_name = 'acme'; commit`);
           await flushed;
         } finally {
@@ -198,6 +194,26 @@ onDatabases('the primary domain of a tenant', database => {
 
         expect(await counts()).to.deep.equal(await database.query(`select 1 as primary, 0 as open from domain group by tenant_id`));
         expect(await database.query(`select 1 from domain where domain = 'four.com'`)).to.have.length(1);
+      });
+    }
+
+    for (const [first, second] of [
+      [`insert into domain (domain, tenant_id) select 'both.com', id from firm where schema_name = 'acme'`, TAKE_BOTH],
+      [TAKE_BOTH, `insert into domain (domain, tenant_id) select 'both.com', id from firm where schema_name = 'acme'`],
+    ] as const) {
+      it(`H16 a host that two transactions store at once is of the first: ${first.split(' ')[0]}`, async () => {
+        const [one, other] = [new pg.Client({ connectionString: database.url }), new pg.Client({ connectionString: database.url })];
+        await Promise.all([one.connect(), other.connect()]);
+
+        try {
+          await one.query(`begin; ${first}`);
+          const failed = failureOf(other.query(second));
+          await Promise.race([failed, until('the second waits for it', isWaiting)]);
+          await one.query('commit');
+          expect(await failed).to.include({ code: 'LL001' });
+        } finally {
+          await Promise.all([one.end(), other.end()]);
+        }
       });
     }
 
@@ -257,6 +273,12 @@ onDatabases('the primary domain of a tenant', database => {
       await pool.end();
       expect(await database.query(`select 1 from domain where domain like 'g-%'`)).to.deep.equal([]);
     });
+  }
+
+  async function isWaiting(): Promise<boolean> {
+    return (
+      (await database.query(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).length > 0
+    );
   }
 
   /** What has failed. Each writer has a connection of its own. */

@@ -16,6 +16,18 @@ export const PARTS: Readonly<Record<string, Part>> = {
     mutated: ['lib/connection/**/*.ts'],
     specs: ['spec/connection/*.spec.ts', 'spec/laws/after-use.spec.ts', 'spec/telemetry/logs.spec.ts'],
   },
+  database: {
+    mutated: ['lib/database/**/*.ts'],
+    specs: [
+      'spec/database/*.spec.ts',
+      'spec/provisioning/{soft-deletion,dependents,function-paths,protected}.spec.ts',
+      'spec/directory/{held,several-hosts,told}.spec.ts',
+      'spec/scope/{entry,known-tenants,name-given-back}.spec.ts',
+      'spec/api/{after-transactions,in-callers-transaction}.spec.ts',
+      'spec/query/cached-while-renamed.spec.ts',
+      'spec/cli/server.spec.ts',
+    ],
+  },
   entities: {
     mutated: ['lib/entities/**/*.ts'],
     specs: ['spec/entities/*.spec.ts', 'spec/scope/former-entities.spec.ts', ...RELATIONS, ...ISOLATION],
