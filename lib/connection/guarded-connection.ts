@@ -159,7 +159,7 @@ export class GuardedConnection implements DatabaseConnection {
       this.#transaction.hasKeptPath = true;
     }
 
-    return required === undefined || this.#transaction?.passes(required) === true ? undefined : required;
+    return required === undefined || this.#transaction?.passes(required, query.sql) === true ? undefined : required;
   }
 
   /** Where the connection lacks schemas, a statement gets a transaction that has them. */

@@ -2,6 +2,7 @@ import { quoteIdentifier } from '../postgres/schema-name.js';
 import type { Around, Query, QueryResult } from './kysely-types.js';
 import { isOwn, KEEP, type RequiredSettings } from './required-settings.js';
 import type { SqlTarget } from './sql-target.js';
+import { mayWrite } from './statement-kinds.js';
 import type { TenantLimiter } from './tenant-limiter.js';
 import { extendedPath, type SessionPath } from './search-path.js';
 import { aroundRawIn, pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql } from './settings-sql.js';
@@ -54,9 +55,9 @@ export class GuardedTransaction {
   }
 
   /** The same of a statement that is then sent as it is. */
-  passes(required: RequiredSettings): boolean {
+  passes(required: RequiredSettings, sql: string): boolean {
     const isPassed = this.hasAll(required);
-    this.#isTouched ||= isPassed;
+    this.#isTouched ||= isPassed && mayWrite(sql);
 
     return isPassed;
   }
