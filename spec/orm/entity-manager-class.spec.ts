@@ -40,6 +40,16 @@ onDatabases('the class of the EntityManager', database => {
     stock = plain.em.constructor as typeof CoreEntityManager;
   });
 
+  it('G5 is told of its prototype and of a copy too, which is what test runners print', async () => {
+    for (const em of [orm.em, orm.em.fork(), await runInTenant('acme', scoped => scoped)] as object[]) {
+      const prototype = Object.getPrototypeOf(em) as object;
+      const copy = Object.create(prototype, { config: { value: Object.create(Object.getPrototypeOf(orm.config) as object) } }) as object;
+
+      expect(prototype.constructor).to.equal(stock);
+      expect(copy.constructor).to.equal(stock);
+    }
+  });
+
   for (const [name, open] of Object.entries(WAYS)) {
     it(`G5 is the one that MikroORM has without tenants: ${name}`, async () => {
       let seen = 0;
