@@ -199,7 +199,7 @@ export class GuardedConnection implements DatabaseConnection {
     }
 
     if (callers === undefined && options === undefined && !(required.kind !== 'raw' && this.#isLacking(query))) {
-      const result = await sendInOneMessage(this.inner, query, required, this.#guard);
+      const result = await sendInOneMessage(this.inner, query, required, { guard: this.#guard, session: this.session });
 
       if (result !== undefined) {
         return result;

@@ -106,7 +106,9 @@ export class GuardedTransaction {
     const isOfRole = this.#hasRole && (role === KEEP || role === this.role);
     const isFound = this.#found !== undefined || (this.#sessionPath === undefined && !this.#isTouched && !this.hasKeptPath);
 
-    return kind === 'raw' && path !== undefined && isOfRole && isFound && !this.#isSingle ? aroundRawIn(path, this.#found) : undefined;
+    return kind === 'raw' && path !== undefined && isOfRole && isFound && !this.#isSingle
+      ? aroundRawIn(path, this.#found, this.#ownRole)
+      : undefined;
   }
 
   noteFound(before: QueryResult['before']): void {

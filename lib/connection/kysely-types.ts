@@ -45,6 +45,8 @@ export interface Query {
   readonly queryId: object;
   /** What is sent around it, in a message that is one transaction. Only of what `sendInOneMessage` sends. */
   readonly around?: Around;
+  /** Where it ends in the message, if something is sent after it. */
+  readonly endsAt?: number;
 }
 
 /** What is sent in one message with a statement. */

@@ -35,7 +35,7 @@ function sendChecked(identity: TenantIdentity, query: Query, writing: Writing, a
   const held = assertSchemasSql([{ identity, mark: mayChangeMark(sql) ? undefined : before?.mark }]);
 
   // a comment may go to the end of the line
-  return run({ ...query, sql: `${sql}\n; ${held}${WANTS_FIRST}` }).catch(async (error: unknown) => {
+  return run({ ...query, sql: `${sql}\n; ${held}${WANTS_FIRST}`, endsAt: sql.length }).catch(async (error: unknown) => {
     // where it had its name throughout, this is of the statement itself
     if (!hasSqlState(error, [...CHANGED, ...NOT_THERE]) || !(await hasLostName(identity, before, error))) {
       throw error;

@@ -1,8 +1,9 @@
 import type { SqlGuard } from './guarded-transaction.js';
 import { KEEP, type RequiredSettings } from './required-settings.js';
 import type { Around, DatabaseConnection, Query, QueryResult } from './kysely-types.js';
+import type { SessionPath } from './search-path.js';
 import { takesScripts, MARKS, WANTS_FIRST, WANTS_ROWS } from './server-status.js';
-import { aroundQuiet, aroundRaw } from './settings-sql.js';
+import { aroundQuiet, aroundRaw, settingsIn } from './settings-sql.js';
 import { isOneOfRows, isSingle } from './statement-kinds.js';
 
 /**
@@ -14,16 +15,17 @@ export async function sendInOneMessage(
   connection: DatabaseConnection,
   query: Query,
   required: RequiredSettings,
-  guard: Pick<SqlGuard, 'explain' | 'log'>,
+  { guard, session }: { readonly guard: Pick<SqlGuard, 'explain' | 'log'>; readonly session: SessionPath },
 ): Promise<QueryResult | undefined> {
-  const around = takesSettings(connection, query) ? aroundOf(query, required) : undefined;
+  const around = takesSettings(connection, query) ? aroundOf(query, required, session) : undefined;
 
   if (around === undefined) {
     return undefined;
   }
 
   try {
-    const result = await connection.executeQuery({ ...query, around });
+    const { before, ...result } = await connection.executeQuery({ ...query, around });
+    session.known = before?.[0] === undefined ? session.known : settingsIn(before).path;
     guard.log(around.before);
 
     if (around.after !== undefined) {
@@ -52,13 +54,13 @@ export function withSettings(query: Query): Query {
 
   const { before, after, place } = around;
   const isMarked = sql.endsWith(WANTS_FIRST);
-
-  if (after === undefined) {
-    return { ...query, sql: `${before}; ${sql}${isMarked ? '' : `\n${WANTS_FIRST}`}` };
-  }
+  const statement = isMarked ? sql.slice(0, -WANTS_FIRST.length) : sql;
+  const endsAt = before.length + '; '.length + (query.endsAt ?? sql.length);
 
   // a comment may go to the end of the line
-  return { ...query, sql: `${before}; ${isMarked ? sql.slice(0, -WANTS_FIRST.length) : sql}\n; ${after}${MARKS[place]}` };
+  return after === undefined
+    ? { ...query, sql: `${before}; ${statement}${isMarked ? '' : '\n'}${WANTS_FIRST}`, endsAt }
+    : { ...query, sql: `${before}; ${statement}\n; ${after}${MARKS[place]}`, endsAt };
 }
 
 /** Whether raw SQL can be sent in one message with what it is run with. */
@@ -66,13 +68,13 @@ export function takesRaw(connection: DatabaseConnection, query: Query): boolean 
   return takesSettings(connection, query) && isOneOfRows(query.sql);
 }
 
-function aroundOf({ sql }: Query, { kind, path, role }: RequiredSettings): Around | undefined {
+function aroundOf({ sql }: Query, { kind, path, role }: RequiredSettings, { known }: SessionPath): Around | undefined {
   if (role === KEEP) {
     return undefined;
   }
 
   if (kind === 'raw' && path !== undefined) {
-    return isOneOfRows(sql) ? aroundRaw(path, role) : undefined;
+    return isOneOfRows(sql) ? aroundRaw(path, role, { tells: known === undefined }) : undefined;
   }
 
   // what is quiet sets nothing itself

@@ -66,11 +66,6 @@ interface WantedResult<Row> {
   readonly before?: Row[];
 }
 
-/** The mark at the end of a message for `wantedOfScript`. */
-export function markOf(sql: string): string | undefined {
-  return MARKS.find(mark => sql.endsWith(mark));
-}
-
 /** Whether messages on the connection can be sent by `wantedOfScript`. */
 export function takesScripts(connection: object): boolean {
   return clients.get(realOf(connection))?.query !== undefined;

@@ -108,26 +108,28 @@ export function putBackRoleSql(role: string): Statement {
 
 /**
  * What is sent in one message around raw SQL outside of a transaction: what the session had is kept for the message, and put back after it. What
- * is set for the transaction ends with the message.
+ * is set for the transaction ends with the message. What the session had can be told with the answer.
  */
-export function aroundRaw(path: string, role: string | undefined): Around {
+export function aroundRaw(path: string, role: string | undefined, { tells }: { readonly tells: boolean }): Around {
   const sets = [
     setConfig('search_path', quoteLiteral(path), true),
     role === undefined ? undefined : setConfig('role', quoteLiteral(role), true),
   ];
+  const set = withoutRows([...KEEP_ALL, ...sets.filter(each => each !== undefined)]);
 
-  return { before: withoutRows([...KEEP_ALL, ...sets.filter(set => set !== undefined)]), after: PUT_BACK_ALL, place: 1 };
+  return { before: tells ? `${READ}; ${set}` : set, after: PUT_BACK_ALL, place: tells ? 2 : 1 };
 }
 
 /**
  * The same in a transaction of the caller's, which goes on with its own path, and with a role that raw SQL has taken. `session` is what the session
- * had before anything was set in the transaction; where that is not known, it is told with the answer.
+ * had before anything was set in the transaction; where that is not known, it is told with the answer. Its role is known where the transaction has
+ * taken another one.
  */
-export function aroundRawIn(path: string, session: Settings | undefined): Around {
+export function aroundRawIn(path: string, session: Settings | undefined, ownRole: string | undefined): Around {
   const set = withoutRows([...KEEP_ALL, setConfig('search_path', quoteLiteral(path), true)]);
   const own = {
     path: session === undefined ? kept(BEFORE.path) : quoteLiteral(session.path),
-    role: session === undefined ? kept(BEFORE.role) : quoteLiteral(session.role),
+    role: session === undefined && ownRole === undefined ? kept(BEFORE.role) : quoteLiteral(session?.role ?? (ownRole as string)),
     user: session === undefined ? kept(BEFORE.user) : quoteLiteral(session.authorization),
   };
   const after = withoutRows(
@@ -207,4 +209,4 @@ function resetPath(values: string[], known: string | undefined): string {
 
 const RESET_PATH =
   `select s.reset_val from pg_catalog.pg_settings s ` +
-  `where s.name operator(pg_catalog.=) 'search_path' and s.source operator(pg_catalog.=) 'session'`;
+  `where s.name operator(pg_catalog.=) 'search_path' and s.source operator(pg_catalog.=) 'session' and s.setting ${DIFFERS} s.reset_val`;

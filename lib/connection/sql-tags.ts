@@ -3,7 +3,6 @@ import type { Configuration } from '@mikro-orm/core';
 import type { TaggedScope } from '../tenant/sql-tag-options.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { DatabaseConnection, Query } from './kysely-types.js';
-import { markOf } from './server-status.js';
 import type { SqlTarget } from './sql-target.js';
 
 /** The comment for a statement; undefined for one that gets none. */
@@ -74,13 +73,11 @@ function tagged(query: Query, tagOf: TagOf): Query {
     return query;
   }
 
-  const { sql } = query;
-  const mark = markOf(sql);
+  const { sql, endsAt = query.sql.length } = query;
+  const statement = sql.slice(0, endsAt);
 
-  // what ends with a mark is known by it
-  return mark !== undefined
-    ? { ...query, sql: `${sql.slice(0, -mark.length)}\n${comment}${mark}` }
-    : { ...query, sql: `${sql}${sql.includes('--') ? '\n' : ' '}${comment}` };
+  // PostgreSQL shows the beginning of a long message, so it stands before what is sent after the statement
+  return { ...query, sql: `${statement}${statement.includes('--') ? '\n' : ' '}${comment}${sql.slice(endsAt)}` };
 }
 
 /** Leaves letters, digits and `-_.~` as they are. All else is percent-encoded, so that nothing can end a tag or the comment. */

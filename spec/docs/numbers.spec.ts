@@ -51,7 +51,7 @@ onDatabases(
       let [running, most] = [0, 0];
       await forEachTenant(async em => {
         most = Math.max(most, (running += 1));
-        await em.execute('select pg_sleep(0.02)');
+        await em.execute('select pg_sleep(0.2)');
         running -= 1;
       });
 

@@ -70,14 +70,20 @@ onDatabases(
       const queryOf = async (fn: () => Promise<{ query: string }[]>): Promise<string> => (await fn())[0]!.query;
       const inTenant = (name: string): Promise<string> => runInTenant(name, em => queryOf(() => em.execute(seen)));
 
-      expect(await inTenant('acme')).to.equal(`${seen} /*tenant='acme'*/`);
-      expect(await inTenant('bob')).to.equal(`${seen} /*tenant='bob'*/`);
-      expect(await runInTenant('acme', em => queryOf(() => em.execute(`${seen} -- a comment`)))).to.equal(
-        `${seen} -- a comment\n/*tenant='acme'*/`,
+      // in one message with its path
+      expect(await inTenant('acme')).to.include(`; ${seen} /*tenant='acme'*/\n;`);
+      expect(await inTenant('bob')).to.include(`; ${seen} /*tenant='bob'*/\n;`);
+      expect(await runInTenant('acme', em => queryOf(() => em.execute(`${seen} -- a comment`)))).to.include(
+        `; ${seen} -- a comment\n/*tenant='acme'*/\n;`,
       );
+      const qualified = 'select "query" from "pg_catalog"."pg_stat_activity" where "state" = \'active\'';
+      const [{ query }] = (await runInTenant('acme', em => em.execute<{ query: string }[]>(qualified))).filter(row =>
+        row.query.startsWith(qualified),
+      ) as [{ query: string }];
+      expect(query).to.equal(`${qualified} /*tenant='acme'*/`);
       expect(await runInTenant('acme', em => em.transactional(tx => queryOf(() => tx.execute(seen))))).to.include("/*tenant='acme'*/");
       expect(await queryOf(() => orm.em.fork().execute(seen))).to.equal(seen);
-      expect(await runInPublic(em => queryOf(() => em.execute(seen)))).to.equal(seen);
+      expect(await runInPublic(em => queryOf(() => em.execute(seen)))).to.include(`; ${seen}\n;`);
     });
 
     it('J4 G4 what is tagged does what it did: entities, values, writes alone, streams, errors, and the guards', async () => {
@@ -116,7 +122,7 @@ onDatabases(
 
         return row!.query;
       });
-      const comment = query.slice(query.indexOf('/*'));
+      const comment = /\/\*[^]*?(?=\n;|$)/.exec(query)?.[0] ?? '';
       expect(comment).to.match(/^\/\*(?:[\w.~%-]+='[\w.~%-]*',?){2}\*\/$/);
       expect(decodeURIComponent(/label='([^']*)'/.exec(comment)![1]!)).to.equal(HOSTILE.replace('\ud800', ''));
       expect(await runInTenant('acme', tx => tx.count(Note, {}))).to.equal(0);

@@ -101,7 +101,7 @@ onDatabases(
       const [row] = await runInTenant('acme', em =>
         em.execute<{ query: string }[]>('select query from pg_stat_activity where pid = pg_backend_pid()'),
       );
-      expect(row!.query).to.match(/ \/\*tenant='acme',trial='yes'\*\/$/);
+      expect(row!.query).to.match(/ \/\*tenant='acme',trial='yes'\*\/$/m);
     });
 
     it('J1 J5 the recipe for BullMQ gives up what cannot run, and keys and files are the tenant’s own', async () => {

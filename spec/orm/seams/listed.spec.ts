@@ -29,6 +29,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'connection/built-queries.ts': ['(computed)'],
     'connection/guarded-dialect.ts': ['place', 'session'],
     'connection/guarded-transaction.ts': ['known'],
+    'connection/one-message.ts': ['known'],
     'connection/guarded-connection.ts': ['failure', 'hasBegun', 'hasKeptPath'],
     'connection/sealed-values.ts': ['FILLING'],
     'connection/places.ts': ['open', 'used'],

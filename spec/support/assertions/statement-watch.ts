@@ -122,7 +122,7 @@ const SAVEPOINT = /\n;release savepoint (?:landlord_test;savepoint landlord_test
 const OPENING = /^begin;select pg_catalog\.current_setting\('search_path', true\) as s0, [^;]*;savepoint landlord_test;/;
 
 /** The comment of the option `sqlTags`. */
-const TAG = /[ \n]\/\*[\w.~%-]+='[\w.~%-]*'(?:,[\w.~%-]+='[\w.~%-]*')*\*\/(?=$| \/\* (?:first|second|third) )/;
+const TAG = /[ \n]\/\*[\w.~%-]+='[\w.~%-]*'(?:,[\w.~%-]+='[\w.~%-]*')*\*\/(?=$|\n; | *\n? \/\* (?:first|second|third) )/;
 
 /** What raw SQL is sent with in one message, before and after it. */
 const BEFORE_RAW =
