@@ -225,6 +225,20 @@ onDatabasesAndPooler('tenants with roles, on a pool of one', database => {
     expect(await database.query(`select from pg_namespace where nspname = 'hanna'`)).to.deep.equal([]);
   });
 
+  it('N3 raw SQL whose transaction has its role already, by a savepoint or a lock, leaves the connection its own', async () => {
+    const title = 'select title from book where id = 1';
+
+    for (const use of [
+      (tx: TenantEntityManager) => tx.transactional(inner => inner.execute(title)),
+      (tx: TenantEntityManager) => tx.execute('savepoint s').then(() => tx.execute(title)),
+      (tx: TenantEntityManager) => tx.count(Book).then(() => tx.execute(title)),
+      (tx: TenantEntityManager) => tx.execute(title).then(() => tx.execute(title)),
+    ]) {
+      expect(await runInTenant('acme', em => em.transactional(tx => use(tx)))).to.deep.equal([{ title: 'acme book 1' }]);
+      expect(await roleNow()).to.equal('postgres');
+    }
+  });
+
   it('N3 what raw SQL undoes: `reset role` in the same message or transaction of a caller’s, and no further', async () => {
     await runInTenant('acme', async em => {
       // by itself it is of that statement alone
