@@ -139,6 +139,20 @@ onDatabases(
       expect(await readSession(orm)).to.include({ path: '"$user", public', role: 'none' });
     });
 
+    it('N3, C7: leaves the path that a transaction has been given outside of scopes', async () => {
+      await orm.em.fork().transactional(async tx => {
+        await tx.execute('set local search_path to pg_catalog, bob');
+
+        for (const sql of ['select text from note', 'select id from note']) {
+          await inAcme(em => em.execute(sql));
+          expect(await tx.execute(`select pg_catalog.current_setting('search_path') as "path"`)).to.deep.equal([
+            { path: 'pg_catalog, bob' },
+          ]);
+        }
+      });
+      expect((await readSession(orm)).path).to.equal('"$user", public');
+    });
+
     it('N3: leaves nothing of what it sets, also if it fails', async () => {
       const fresh = await readSession(orm);
 
