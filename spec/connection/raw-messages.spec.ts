@@ -78,7 +78,7 @@ onDatabases(
           [`with gone as (delete from note where id = 2 returning text) select text from gone`, 'all'],
           ['/* a comment */ (select count(*)::int as count from note) -- and another', 'get'],
           [`table note`, 'all'],
-          [`merge into note using (values (3)) as v (id) on note.id = v.id when matched then update set text = 'merged'`, 'run'],
+          [`update note set text = v.text from (values (3, 'more')) as v (id, text) where note.id = v.id`, 'run'],
           [`values ((select max(text) from note))`, 'all'],
           [`delete from note where text = 'none'`, 'run'],
           [`select current_schema() as path`, 'get'],
