@@ -198,7 +198,7 @@ export class GuardedConnection implements DatabaseConnection {
       return this.inner.executeQuery(query, options);
     }
 
-    if (callers === undefined && options === undefined && !(required.kind !== 'raw' && this.#isLacking(query))) {
+    if (callers === undefined && options === undefined && (required.kind === 'raw' || !this.#isLacking(query))) {
       const result = await sendInOneMessage(this.inner, query, required, { guard: this.#guard, session: this.session });
 
       if (result !== undefined) {

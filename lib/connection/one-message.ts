@@ -26,11 +26,7 @@ export async function sendInOneMessage(
   try {
     const { before, ...result } = await connection.executeQuery({ ...query, around });
     session.known = before?.[0] === undefined ? session.known : settingsIn(before).path;
-    guard.log(around.before);
-
-    if (around.after !== undefined) {
-      guard.log(around.after);
-    }
+    logAround(guard, around);
 
     return result;
   } catch (error) {
@@ -41,6 +37,15 @@ export async function sendInOneMessage(
     }
 
     throw placeInStatement(error, around);
+  }
+}
+
+/** Logs what was sent around a statement; MikroORM logs the statement. */
+export function logAround(guard: Pick<SqlGuard, 'log'>, { before, after }: Around): void {
+  guard.log(before);
+
+  if (after !== undefined) {
+    guard.log(after);
   }
 }
 

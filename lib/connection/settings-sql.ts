@@ -122,24 +122,22 @@ export function aroundRaw(path: string, role: string | undefined, { tells }: { r
 
 /**
  * The same in a transaction of the caller's, which goes on with its own path, and with a role that raw SQL has taken. `session` is what the session
- * had before anything was set in the transaction; where that is not known, it is told with the answer. Its role is known where the transaction has
- * taken another one.
+ * had before anything was set in the transaction; where that is not known, it is told with the answer. `ownRole` is its role, where the transaction
+ * has taken another one.
  */
 export function aroundRawIn(path: string, session: Settings | undefined, ownRole: string | undefined): Around {
+  const orKept = (known: string | undefined, name: string): string => (known === undefined ? kept(name) : quoteLiteral(known));
   const set = withoutRows([...KEEP_ALL, setConfig('search_path', quoteLiteral(path), true)]);
-  const own = {
-    path: session === undefined ? kept(BEFORE.path) : quoteLiteral(session.path),
-    role: session === undefined && ownRole === undefined ? kept(BEFORE.role) : quoteLiteral(session?.role ?? (ownRole as string)),
-    user: session === undefined ? kept(BEFORE.user) : quoteLiteral(session.authorization),
-  };
+  const role = orKept(session?.role ?? ownRole, BEFORE.role);
+  const user = orKept(session?.authorization, BEFORE.user);
   const after = withoutRows(
     [
-      `case when now.session ${DIFFERS} ${own.user} then ${setConfig('session_authorization', own.user, false)} end`,
-      setConfig('search_path', own.path, false),
-      setConfig('role', own.role, false),
+      `case when now.session ${DIFFERS} ${user} then ${setConfig('session_authorization', user, false)} end`,
+      setConfig('search_path', orKept(session?.path, BEFORE.path), false),
+      setConfig('role', role, false),
       setConfig('search_path', kept(BEFORE.path), true),
-      `case when now.session ${DIFFERS} ${own.user} then ${setConfig('session_authorization', 'now.session', true)} end`,
-      `case when now.role ${DIFFERS} ${own.role} then ${setConfig('role', 'now.role', true)} end`,
+      `case when now.session ${DIFFERS} ${user} then ${setConfig('session_authorization', 'now.session', true)} end`,
+      `case when now.role ${DIFFERS} ${role} then ${setConfig('role', 'now.role', true)} end`,
     ],
     'from now ',
   );

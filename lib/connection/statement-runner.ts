@@ -3,7 +3,7 @@ import { partsOf, type SqlKind, type SqlPart } from '../postgres/transaction-sta
 import { GuardedTransaction, type GuardedSession, type Leave, type SqlGuard } from './guarded-transaction.js';
 import { isOwn, KEEP, type RequiredSettings } from './required-settings.js';
 import type { Around, DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
-import { placeInStatement } from './one-message.js';
+import { logAround, placeInStatement } from './one-message.js';
 import type { SessionPath } from './search-path.js';
 import { closeAfterUse, hasOpenTransaction } from './server-status.js';
 import { queryOf } from './settings-sql.js';
@@ -159,8 +159,7 @@ export class StatementRunner implements GuardedSession {
       const { before, ...result } = await run();
       transaction.isOpen = hasOpenTransaction(this.#connection) ?? true;
       transaction.noteFound(before);
-      this.#guard.log(around.before);
-      this.#guard.log(around.after ?? '');
+      logAround(this.#guard, around);
 
       return result;
     } catch (error) {
