@@ -22,6 +22,7 @@ export function mayWrite(sql: string): boolean {
     WRITES.has(word) ||
     goesOn(sql) ||
     (word === 'with' && WRITING.test(outsideOfTexts(sql))) ||
+    (word === 'explain' && ANALYZED.test(sql) && EXECUTING.test(outsideOfTexts(sql))) ||
     (INTO.test(sql) && INTO.test(outsideOfTexts(sql)))
   );
 }
@@ -169,7 +170,7 @@ function nameIn(sql: string): string {
   return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name.toLowerCase();
 }
 
-const WRITES: ReadonlySet<string> = new Set('insert update delete merge call do truncate refresh'.split(' '));
+const WRITES: ReadonlySet<string> = new Set('insert update delete merge call do truncate refresh copy execute'.split(' '));
 
 /** The beginning of most that write. */
 const WRITING_FIRST = /^(?:insert|update|delete) /;
@@ -186,6 +187,11 @@ const REFUSED =
   /\b(?:create|alter|drop)\s+(?:(?:unique\s+)?index\s+concurrently|database|tablespace|subscription|system)\b|\bdetach\s+partition\b.+\bconcurrently\b/is;
 
 const WRITING = /\b(?:insert|update|delete|merge)\b/i;
+
+/** `explain` then runs what it explains. */
+const ANALYZED = /\banaly[sz]e\b/i;
+
+const EXECUTING = /\b(?:insert|update|delete|merge|execute)\b/i;
 
 const SEVERAL = /;\s*[^\s;]/;
 

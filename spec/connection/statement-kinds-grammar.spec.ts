@@ -66,7 +66,10 @@ function mistakesIn(sql: string, [only, ...others]: NonNullable<ReturnType<typeo
   const isAlone = ALONE.has(kind) || JSON.stringify(statement).includes('"concurrent":true');
   demand('no transaction', !isAlone || !canHaveTransaction(sql));
   demand('lock', onlyLocks(sql) === (kind === 'LockStmt'));
-  demand('write', !WRITING.has(kind) || mayWrite(sql));
+  // `explain analyze` runs what it explains
+  const isRun = kind === 'ExplainStmt' && JSON.stringify(statement['options'] ?? []).includes('"analyze"');
+  const [ran] = isRun ? Object.keys(statement['query']) : [kind];
+  demand('write', !WRITING.has(ran ?? '') || mayWrite(sql));
   const named: readonly string[] = statement['objects']?.map((each: any) => each.String?.sval) ?? [];
 
   if (statement['removeType'] === 'OBJECT_SCHEMA') {
@@ -103,7 +106,7 @@ const ALONE: ReadonlySet<string> = new Set(
 );
 
 const WRITING: ReadonlySet<string> = new Set(
-  'InsertStmt UpdateStmt DeleteStmt MergeStmt TruncateStmt CallStmt DoStmt RefreshMatViewStmt'.split(' '),
+  'InsertStmt UpdateStmt DeleteStmt MergeStmt TruncateStmt CallStmt DoStmt RefreshMatViewStmt CopyStmt ExecuteStmt'.split(' '),
 );
 
 const STATEMENTS = [
@@ -143,6 +146,11 @@ const STATEMENTS = [
   'refresh materialized view m',
   'call p ( )',
   'do $$ begin end $$',
+  'explain analyze update "a"."b" set c = 1',
+  'explain ( costs off , analyze ) delete from "a"."b"',
+  'explain analyze verbose execute p ( 1 )',
+  `copy "a"."b" ( c ) from '/x'`,
+  'execute p ( 1 )',
   'set local search_path to x',
   'show all',
   `select 'commit' , "begin" from "a"."b"`,

@@ -25,6 +25,10 @@ const WRITES = [
   '; delete from "acme"."note"',
   'select 1;; -- ;\n /* ; */ delete from "acme"."note"',
   'select "id" into "acme"."copy" from "acme"."note"',
+  'explain (costs off, analyze) delete from "acme"."note"',
+  'explain analyse execute x',
+  `copy "acme"."note" from '/x'`,
+  'execute x',
 ];
 
 const READS = [
