@@ -39,7 +39,7 @@ import { guardPropertyFunctions } from './entities/property-functions.js';
 import { guardExpression } from './entities/virtual-expressions.js';
 import { guardedDriverOf, guardedEntityManagerOf, guardedHydratorOf } from './orm/guarded-classes.js';
 import { checkSeams } from './orm/seams/check-seams.js';
-import { gateOf, sendNothingBefore } from './connection/start-gate.js';
+import { gateOf, sendNothingBefore } from './connection/pool/start-gate.js';
 import { nameOwnTables } from './tenant/table-names.js';
 import { DomainSubscriber } from './provisioning/domain-subscriber.js';
 import { FlushSubscriber, TenantSubscriber } from './provisioning/tenant-subscriber.js';

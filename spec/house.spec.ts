@@ -32,8 +32,11 @@ const BOUND_ONCE = ['database/tenant-database.ts', 'cli/shell-command.ts'];
 
 const BINDS = /^(?!\s*(?:\*|\/[/*])).*(?:AsyncLocalStorage\.(?:snapshot|bind)|AsyncResource\.bind|asyncResource\.bind)\(/m;
 
-/** The folders of `migrations/`, in the same order. */
-const MIGRATIONS = ['set', 'history', 'run'];
+/** The folders of those that have some, in the same order. */
+const INNER_ROOMS: Readonly<Record<string, readonly string[]>> = {
+  connection: ['statements', 'pool', 'check', 'guard'],
+  migrations: ['set', 'history', 'run'],
+};
 
 describe('The rooms of lib/', () => {
   const files = sourcesOf(join(ROOT, 'lib'));
@@ -46,13 +49,15 @@ describe('The rooms of lib/', () => {
     expect(arrows(files).filter(({ from, to }) => ROOMS.indexOf(roomOf(to)) > ROOMS.indexOf(roomOf(from)))).to.deep.equal([]);
   });
 
-  it('G3 inside of migrations/ the run imports the histories and the set, and neither imports the run', () => {
-    const inside = arrows(files).filter(arrow => Object.values(arrow).every(file => roomOf(file) === 'migrations'));
-    const order = (file: string): number => MIGRATIONS.indexOf(file.split('/')[1] as string);
+  for (const [room, inner] of Object.entries(INNER_ROOMS)) {
+    it(`G3 inside of ${room}/ ${inner.join(', ')} import only what comes before them`, () => {
+      const inside = arrows(files).filter(arrow => Object.values(arrow).every(file => roomOf(file) === room));
+      const order = (file: string): number => inner.indexOf(file.split('/')[1] as string);
 
-    expect(inside).to.not.have.length(0);
-    expect(inside.filter(({ from, to }) => order(to) > order(from))).to.deep.equal([]);
-  });
+      expect([...files.keys()].filter(file => roomOf(file) === room && order(file) === -1)).to.deep.equal([]);
+      expect(inside.filter(({ from, to }) => order(to) > order(from))).to.deep.equal([]);
+    });
+  }
 
   it('G3 no files import each other in a circle, by types neither', () => {
     expect(circleIn(files)).to.equal(undefined);

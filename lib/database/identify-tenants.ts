@@ -1,6 +1,6 @@
 import { helper, type Transaction } from '@mikro-orm/core';
 import { LRUCache } from 'lru-cache';
-import { forPublic } from '../connection/sql-target.js';
+import { forPublic } from '../connection/statements/sql-target.js';
 import { TenantChangedError } from '../errors/index.js';
 import { isDeletedName } from '../postgres/schema-name.js';
 import type { IdentifiedTenant } from '../scope/make-scope.js';

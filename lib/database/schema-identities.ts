@@ -1,5 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
-import { SCHEMA_NOW } from '../connection/schema-check-sql.js';
+import { SCHEMA_NOW } from '../connection/check/schema-check-sql.js';
 import type { ChangeFeed } from './change-feed.js';
 
 /**

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Configuration, Transaction } from '@mikro-orm/core';
-import { forLibrary, inLibraryTransaction, withoutGuard } from '../connection/sql-target.js';
+import { forLibrary, inLibraryTransaction, withoutGuard } from '../connection/statements/sql-target.js';
 import { OnlyConnectionError, OrmSelectionError } from '../errors/index.js';
 import { attachRollbackError } from '../postgres/sql-state.js';
 import type { TenantRules } from '../scope/tenant-rules.js';

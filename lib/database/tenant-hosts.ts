@@ -1,5 +1,5 @@
 import type { EntityMetadata, Transaction } from '@mikro-orm/core';
-import { forLibrary } from '../connection/sql-target.js';
+import { forLibrary } from '../connection/statements/sql-target.js';
 import { TenantChangedError } from '../errors/index.js';
 import { isDeletedName, quoteIdentifier, quoteTable } from '../postgres/schema-name.js';
 import type { TenantIdentity } from '../scope/tenant-identity.js';

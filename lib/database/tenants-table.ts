@@ -1,5 +1,5 @@
 import { helper } from '@mikro-orm/core';
-import { forPublic } from '../connection/sql-target.js';
+import { forPublic } from '../connection/statements/sql-target.js';
 import { isDeletedName } from '../postgres/schema-name.js';
 import { TenantChangedError } from '../errors/index.js';
 import type { IdentifiedTenant } from '../scope/make-scope.js';

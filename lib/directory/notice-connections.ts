@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Platform } from '@mikro-orm/core';
-import { isPooled, type PgClient } from '../connection/pooled-connection.js';
+import { isPooled, type PgClient } from '../connection/pool/pooled-connection.js';
 import { quoteIdentifier } from '../postgres/schema-name.js';
 import { isPglite } from '../tenant/is-pglite.js';
 import { NONCE } from '../database/change-channel.js';

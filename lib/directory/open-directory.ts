@@ -1,4 +1,4 @@
-import { nativeClientOf } from '../connection/pooled-connection.js';
+import { nativeClientOf } from '../connection/pool/pooled-connection.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import type { TenantHosts } from '../database/tenant-hosts.js';
 import { OF_ITSELF } from '../orm/fork-options.js';

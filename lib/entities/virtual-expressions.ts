@@ -1,5 +1,5 @@
 import { isRaw, type EntityMetadata } from '@mikro-orm/core';
-import { sqlTarget } from '../connection/sql-target.js';
+import { sqlTarget } from '../connection/statements/sql-target.js';
 import { refuseCarried } from '../scope/carried-tenants.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';

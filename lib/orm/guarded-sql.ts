@@ -1,4 +1,4 @@
-import { forTenant } from '../connection/sql-target.js';
+import { forTenant } from '../connection/statements/sql-target.js';
 import { asData, currentUpsert } from '../entities/upserted-entities.js';
 import { guardKysely } from '../query/kysely-schemas.js';
 import { readInScope, readInThisContext } from '../scope/read-in-scope.js';

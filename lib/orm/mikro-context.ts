@@ -1,7 +1,7 @@
 import { RequestContext, TransactionContext, type EntityManager, type Options, type Transaction } from '@mikro-orm/core';
 import { hasEnded } from '../database/on-commit.js';
 import { innermostScope, withScope, type Scope } from '../scope/scope.js';
-import { forScope, withoutTargets } from '../connection/sql-target.js';
+import { forScope, withoutTargets } from '../connection/statements/sql-target.js';
 import { OF_GLOBAL, OF_SCOPE } from './fork-options.js';
 import { entityManagersOf, keepFor } from './other-orms.js';
 import type { TenantEntityManager } from './tenant-entity-manager.js';

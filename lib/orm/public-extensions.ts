@@ -1,4 +1,4 @@
-import { withoutGuard } from '../connection/sql-target.js';
+import { withoutGuard } from '../connection/statements/sql-target.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { TenantChangedError } from '../errors/index.js';
 import type { TenantRules } from '../scope/tenant-rules.js';

@@ -1,6 +1,6 @@
 import { EntityManager as MikroEntityManager } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager, SqlEntityManager } from '@mikro-orm/postgresql';
-import { forTenant } from '../connection/sql-target.js';
+import { forTenant } from '../connection/statements/sql-target.js';
 import { explainFlushError } from '../entities/flush-errors.js';
 import { giveTenantToFactory } from '../entities/tenant-entity-factory.js';
 import { giveTenantTo } from '../entities/tenant-unit-of-work.js';

@@ -1,5 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
-import { KnownNodes } from '../connection/known-nodes.js';
+import { KnownNodes } from '../connection/pool/known-nodes.js';
 import { COORDINATOR, readNodes, readPlacements, requireNodes, type CitusNode } from '../database/citus/placements.js';
 import { isOwned } from '../database/owned-schemas.js';
 import type { TenantDatabase } from '../database/tenant-database.js';

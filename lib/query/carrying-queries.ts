@@ -1,5 +1,5 @@
 import { Utils, type RawQueryFragment } from '@mikro-orm/core';
-import { sealedComment } from '../connection/sealed-values.js';
+import { sealedComment } from '../connection/statements/sealed-values.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { CARRIED, carriedBy, carry, carryInFragment, carryInParams, holdsCarried, mayCarryAny } from '../scope/carried-tenants.js';
 

@@ -14,7 +14,7 @@ import { entityOfTable } from './named-tables.js';
 import { createHelper, guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
 import { ownCopy } from '../entities/own-copies.js';
 import { refuseForeignCollectionsOfQuery } from '../entities/shared-relations.js';
-import { forTenant } from '../connection/sql-target.js';
+import { forTenant } from '../connection/statements/sql-target.js';
 import { refuseNamedSchema, refuseTruncation } from './refuse-by-type.js';
 import { takeQueries } from './carrying-queries.js';
 import type { Args, OpenQueryBuilderClass, Result } from './open-query-builder.js';

@@ -2,7 +2,7 @@ import type { Transaction } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { tellChanges } from '../database/tell-changes.js';
 import { TenantDatabase } from '../database/tenant-database.js';
-import { forScope } from '../connection/sql-target.js';
+import { forScope } from '../connection/statements/sql-target.js';
 
 /**
  * Runs an update of tenants that bypasses the unit of work, and sends the change notice in the same transaction. The notice reports all tenants,

@@ -1,5 +1,5 @@
 import type { Attributes, BatchObservableCallback, Counter, Histogram, Meter, UpDownCounter } from '@opentelemetry/api';
-import { TenantLimiter } from '../connection/tenant-limiter.js';
+import { TenantLimiter } from '../connection/pool/tenant-limiter.js';
 import type { ObservedOperation, Resolution } from '../scope/observer.js';
 import type { Scope } from '../scope/scope.js';
 import type { Tenancy } from '../tenancy.js';

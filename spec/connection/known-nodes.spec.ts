@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Configuration } from '@mikro-orm/core';
-import { KnownNodes } from '../../dist/connection/known-nodes.js';
+import { KnownNodes } from '../../dist/connection/pool/known-nodes.js';
 import { until } from '../support/assertions/until.ts';
 
 describe('the nodes of tenants, as far as the process knows', () => {

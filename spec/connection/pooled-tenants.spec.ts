@@ -10,7 +10,7 @@ import {
 import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
 import pg from 'pg';
-import { shareConnections } from '../../dist/connection/pooled-tenants.js';
+import { shareConnections } from '../../dist/connection/pool/pooled-tenants.js';
 import { defaultMaxTenants } from '../../dist/tenant/connection-options.js';
 import { Gate } from '../support/assertions/gate.ts';
 import { until } from '../support/assertions/until.ts';

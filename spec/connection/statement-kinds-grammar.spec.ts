@@ -8,7 +8,7 @@ import {
   onlyLocks,
   schemasGranted,
   schemasRenamedOrDropped,
-} from '../../dist/connection/statement-kinds.js';
+} from '../../dist/connection/statements/statement-kinds.js';
 import { effort } from '../support/generators/effort.ts';
 import { checkProperty } from '../support/generators/property.ts';
 import { loadGrammar, statementsOf } from '../support/generators/sql-grammar.ts';

@@ -6,7 +6,7 @@ import {
   onlyLocks,
   schemasGranted,
   schemasRenamedOrDropped,
-} from '../../dist/connection/statement-kinds.js';
+} from '../../dist/connection/statements/statement-kinds.js';
 
 const WRITES = [
   'insert into "acme"."note" ("text") values (1)',

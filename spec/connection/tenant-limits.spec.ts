@@ -10,7 +10,7 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import Koa from 'koa';
-import { KnownNodes } from '../../dist/connection/known-nodes.js';
+import { KnownNodes } from '../../dist/connection/pool/known-nodes.js';
 import type { CitusOption } from '../../dist/tenant/citus-options.js';
 import { failureOf } from '../support/assertions/failure.ts';
 import { Gate } from '../support/assertions/gate.ts';

@@ -3,7 +3,7 @@ import { RequestContext } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { leaveScope } from '../../dist/orm/mikro-context.js';
-import { forTenant, sqlTarget } from '../../dist/connection/sql-target.js';
+import { forTenant, sqlTarget } from '../../dist/connection/statements/sql-target.js';
 import { Book, Genre, Library } from '../../fixtures/entities/index.ts';
 import { onDatabases, onDatabasesAndPooler } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';

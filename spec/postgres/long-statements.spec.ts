@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { controlOf, mayWrite } from '../../dist/connection/statement-kinds.js';
+import { controlOf, mayWrite } from '../../dist/connection/statements/statement-kinds.js';
 import { findSessionStatement } from '../../dist/postgres/session-statement.js';
 import { partsOf } from '../../dist/postgres/transaction-statements.js';
 import { hasUnqualifiedNames } from '../../dist/postgres/unqualified-names.js';

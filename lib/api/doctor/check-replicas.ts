@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { forLibrary } from '../../connection/sql-target.js';
+import { forLibrary } from '../../connection/statements/sql-target.js';
 import { tenantColumns } from '../../database/deleted-tenants.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { reasonOf } from '../../errors/index.js';

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { servingSql } from '../../connection/tenants-of-client.js';
+import { servingSql } from '../../connection/pool/tenants-of-client.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { quoteIdentifier, quoteTable } from '../../postgres/schema-name.js';
 import { isLockTimeout, lacksTable } from '../../postgres/sql-state.js';

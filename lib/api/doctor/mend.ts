@@ -1,5 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
-import { isBehindPooler } from '../../connection/pooled-connection.js';
+import { isBehindPooler } from '../../connection/pool/pooled-connection.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { lockTenant, tryLockForSession, unlockForSession } from '../../database/tenant-lock.js';
 import { MigrationError } from '../../errors/index.js';

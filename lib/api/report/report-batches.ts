@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import pMap from 'p-map';
-import { servingSql } from '../../connection/tenants-of-client.js';
+import { servingSql } from '../../connection/pool/tenants-of-client.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { ReportError, TenantsBehindError } from '../../errors/index.js';
 import { selectSchemaNames, type TenantSelection } from '../../migrations/run/selection.js';

@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import pMap from 'p-map';
-import { KnownNodes } from '../../connection/known-nodes.js';
+import { KnownNodes } from '../../connection/pool/known-nodes.js';
 import { TenantNodeUnavailableError } from '../../errors/index.js';
 import { hasNotAnswered } from '../../postgres/sql-state.js';
 import { nodeLimitsOf } from '../../tenant/citus-options.js';

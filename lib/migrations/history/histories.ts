@@ -1,5 +1,5 @@
 import { pMapIterable } from 'p-map';
-import { hasPool } from '../../connection/pooled-connection.js';
+import { hasPool } from '../../connection/pool/pooled-connection.js';
 import { MigrationError } from '../../errors/index.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { isUnreachable } from '../../postgres/sql-state.js';

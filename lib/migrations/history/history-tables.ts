@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
-import { WANTS_COPIES, type Copies } from '../../connection/copy.js';
-import { WANTS_ROWS } from '../../connection/server-status.js';
+import { WANTS_COPIES, type Copies } from '../../connection/pool/copy.js';
+import { WANTS_ROWS } from '../../connection/pool/server-status.js';
 import { SCHEMA_COMMENT } from '../../database/owned-schemas.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { decodeRows } from '../../postgres/copy-text.js';

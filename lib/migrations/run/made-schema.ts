@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
 import { DatabaseSchema } from '@mikro-orm/postgresql';
-import { forLibrary } from '../../connection/sql-target.js';
+import { forLibrary } from '../../connection/statements/sql-target.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { PLACEHOLDER_SCHEMA, quoteIdentifier } from '../../postgres/schema-name.js';
 import { loadMigrationSet, historyTableName } from '../set/migration-set.js';

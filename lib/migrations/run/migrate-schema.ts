@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import type { Migration } from '@mikro-orm/migrations';
 import { MigrationError, TenantNodeUnavailableError } from '../../errors/index.js';
-import { forLibrary } from '../../connection/sql-target.js';
+import { forLibrary } from '../../connection/statements/sql-target.js';
 import { searchPathOf } from '../../postgres/schema-name.js';
 import { tenantScope } from '../../scope/make-scope.js';
 import { withScope, type Scope } from '../../scope/scope.js';

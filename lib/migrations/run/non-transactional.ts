@@ -10,7 +10,7 @@ import { runOnConnection } from './migrate-schema.js';
 import { migrateStep } from './migrate-step.js';
 import type { TenantRun, TenantRunOutcome, TenantWork } from './tenant-run.js';
 import type { TenantMigration } from '../set/migration-set.js';
-import { isBehindPooler } from '../../connection/pooled-connection.js';
+import { isBehindPooler } from '../../connection/pool/pooled-connection.js';
 import { tryLockForSession, unlockForSession } from '../../database/tenant-lock.js';
 
 /**

@@ -1,5 +1,5 @@
 import { MigrationError } from '../../errors/index.js';
-import { WANTS_ROWS } from '../../connection/server-status.js';
+import { WANTS_ROWS } from '../../connection/pool/server-status.js';
 import { lacksTable } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';

@@ -4,7 +4,7 @@ import { requireNodes } from '../../database/citus/placements.js';
 import { namesOf, readHistories, type ReadOptions } from '../history/histories.js';
 import type { MigrationSet } from '../set/migration-set.js';
 import { Commits } from './commits.js';
-import { keepsSession } from '../../connection/pooled-connection.js';
+import { keepsSession } from '../../connection/pool/pooled-connection.js';
 import { DatabaseTrouble } from './database-trouble.js';
 import { Listeners } from './listeners.js';
 import { LockWatch } from './lock-watch.js';

@@ -1,6 +1,6 @@
 import { EntityManager, helper, raw, type Options } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/postgresql';
-import { sqlTarget, type SqlTarget } from '../../connection/sql-target.js';
+import { sqlTarget, type SqlTarget } from '../../connection/statements/sql-target.js';
 import { isPglite } from '../../tenant/is-pglite.js';
 import { isLiveOrm, removeLiveOrm } from '../../scope/live-orms.js';
 import type { Scope } from '../../scope/scope.js';

@@ -1,6 +1,6 @@
 import type { Transaction } from '@mikro-orm/core';
-import { copyIn, copyOut, type ChunkSink } from '../../connection/copy.js';
-import { nativeClientOf } from '../../connection/pooled-connection.js';
+import { copyIn, copyOut, type ChunkSink } from '../../connection/pool/copy.js';
+import { nativeClientOf } from '../../connection/pool/pooled-connection.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { isPglite } from '../../tenant/is-pglite.js';
 import type { TableText } from '../clone/read-schema.js';

@@ -5,7 +5,7 @@ import { EntityManager as SqlEntityManager, PostgreSqlDriver, QueryBuilder } fro
 import { expect } from 'chai';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { TenantCheck } from '../../../dist/connection/tenant-check.js';
+import { TenantCheck } from '../../../dist/connection/check/tenant-check.js';
 import { guardedEntityManagerOf } from '../../../dist/orm/guarded-classes.js';
 import type { Probe } from '../../../dist/orm/seams/probe.js';
 import { ProbeEntityManager, ProbeWorld } from '../../../dist/orm/seams/probe-world.js';

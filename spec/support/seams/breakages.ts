@@ -1,9 +1,9 @@
 import { ObjectHydrator } from '@mikro-orm/core';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
-import { GuardedConnection } from '../../../dist/connection/guarded-connection.js';
-import { checkDialect } from '../../../dist/connection/checked-dialect.js';
-import { CheckedConnection } from '../../../dist/connection/checked-connection.js';
-import { guardDialect } from '../../../dist/connection/guarded-dialect.js';
+import { GuardedConnection } from '../../../dist/connection/guard/guarded-connection.js';
+import { checkDialect } from '../../../dist/connection/check/checked-dialect.js';
+import { CheckedConnection } from '../../../dist/connection/check/checked-connection.js';
+import { guardDialect } from '../../../dist/connection/guard/guarded-dialect.js';
 import { TenantEntityFactory } from '../../../dist/entities/tenant-entity-factory.js';
 import { TenantUnitOfWork } from '../../../dist/entities/tenant-unit-of-work.js';
 import { TenantSchemaGenerator } from '../../../dist/migrations/set/tenant-schema-generator.js';

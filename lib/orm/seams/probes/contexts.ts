@@ -1,5 +1,5 @@
 import { EntitySchema, MetadataStorage, RequestContext, TransactionContext } from '@mikro-orm/core';
-import { sqlTarget } from '../../../connection/sql-target.js';
+import { sqlTarget } from '../../../connection/statements/sql-target.js';
 import { pinToSchema } from '../../../tenant/entity-kinds.js';
 import { see, type Probe } from '../probe.js';
 import { OTHER, OWN } from '../probe-world.js';

@@ -1,14 +1,14 @@
 import { objectSeamsOf, seamsOf } from '../seam.js';
 
-const GUARD = ['connection/sql-guard.ts'];
+const GUARD = ['connection/guard/sql-guard.ts'];
 
-const LOST = ['connection/lost-connections.ts'];
+const LOST = ['connection/pool/lost-connections.ts'];
 
-const SHARED = ['connection/pooled-tenants.ts'];
+const SHARED = ['connection/pool/pooled-tenants.ts'];
 
-const DIALECTS = ['connection/guarded-dialect.ts', 'connection/checked-dialect.ts'];
+const DIALECTS = ['connection/guard/guarded-dialect.ts', 'connection/check/checked-dialect.ts'];
 
-const CONNECTIONS = ['connection/guarded-connection.ts', 'connection/checked-connection.ts'];
+const CONNECTIONS = ['connection/guard/guarded-connection.ts', 'connection/check/checked-connection.ts'];
 
 const PATH = "a statement with a name that has no schema is run with the path of its scope, and as the scope's role";
 
@@ -186,7 +186,7 @@ export const POOL_SEAMS = objectSeamsOf('Pool', 'pg', {
     arity: 1,
     by: 'KyselyDriver.acquireConnection',
     protects: 'what raw SQL has left of its transaction is known, and a transaction pooler is noticed',
-    usedIn: ['connection/pooled-connection.ts', ...LOST, ...SHARED, 'testing/transaction/pinned-pool.ts'],
+    usedIn: ['connection/pool/pooled-connection.ts', ...LOST, ...SHARED, 'testing/transaction/pinned-pool.ts'],
   },
   Client: { use: 'read', protects: 'changes of tenants are heard on a connection of its own', usedIn: ['directory/notice-connections.ts'] },
   options: {
@@ -209,7 +209,7 @@ export const CLIENT_SEAMS = objectSeamsOf('Client', 'pg', {
     reads: [0],
     by: 'every stream, with a cursor',
     protects: 'a stream over a lost connection ends',
-    usedIn: ['connection/lost-cursors.ts'],
+    usedIn: ['connection/pool/lost-cursors.ts'],
   },
   end: {
     use: 'call',
@@ -221,12 +221,12 @@ export const CLIENT_SEAMS = objectSeamsOf('Client', 'pg', {
   processID: {
     use: 'read',
     protects: 'a transaction pooler is noticed, and gets no path of `searchPath`',
-    usedIn: ['connection/pooled-connection.ts', 'connection/server-status.ts'],
+    usedIn: ['connection/pool/pooled-connection.ts', 'connection/pool/server-status.ts'],
   },
   connection: {
     use: 'read',
     protects: 'a process ends though its listening connection is cut off, and histories are read that PostgreSQL copies',
-    usedIn: ['directory/notice-connections.ts', 'connection/copy.ts'],
+    usedIn: ['directory/notice-connections.ts', 'connection/pool/copy.ts'],
   },
 });
 
@@ -236,13 +236,13 @@ export const CURSOR_SEAMS = objectSeamsOf('Cursor', 'pg-cursor', {
     use: 'replace',
     by: 'Kysely, for each part of a stream',
     protects: 'a stream over a lost connection ends',
-    usedIn: ['connection/lost-cursors.ts'],
+    usedIn: ['connection/pool/lost-cursors.ts'],
   },
   close: {
     use: 'replace',
     by: 'Kysely, at the end of a stream',
     protects: 'a stream over a lost connection ends',
-    usedIn: ['connection/lost-cursors.ts'],
+    usedIn: ['connection/pool/lost-cursors.ts'],
   },
 });
 
@@ -252,6 +252,6 @@ export const SIMPLE_QUERY_SEAMS = seamsOf('SimpleQuery', 'pg', {
     use: 'call',
     by: 'Client.query, for a text without parameters',
     protects: 'a commit is carried out only where the tenants of its transaction are still who they were',
-    usedIn: ['connection/checked-connection.ts'],
+    usedIn: ['connection/check/checked-connection.ts'],
   },
 });

@@ -1,6 +1,6 @@
 import { objectSeamsOf } from '../seam.js';
 
-const SHARED = ['connection/pooled-tenants.ts'];
+const SHARED = ['connection/pool/pooled-tenants.ts'];
 
 const SERVED = 'a tenant is served by a connection that has served it before';
 

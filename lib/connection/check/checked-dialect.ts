@@ -1,8 +1,8 @@
 import { CheckedConnection } from './checked-connection.js';
-import { acquireFor, PASSED_ON, type UsingDriver } from './connection-use.js';
-import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from './kysely-types.js';
-import { sendOn } from './server-status.js';
-import { tagStatements, type TagOf } from './sql-tags.js';
+import { acquireFor, PASSED_ON, type UsingDriver } from '../pool/connection-use.js';
+import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from '../statements/kysely-types.js';
+import { sendOn } from '../pool/server-status.js';
+import { tagStatements, type TagOf } from '../statements/sql-tags.js';
 import type { CommitSettings, TenantCheck } from './tenant-check.js';
 
 /**

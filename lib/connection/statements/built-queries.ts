@@ -1,6 +1,6 @@
 import { RawQueryFragment } from '@mikro-orm/core';
-import { carriedBy } from '../scope/carried-tenants.js';
-import type { TenantRef } from '../scope/tenant-identity.js';
+import { carriedBy } from '../../scope/carried-tenants.js';
+import type { TenantRef } from '../../scope/tenant-identity.js';
 import type { Query } from './kysely-types.js';
 import type { SqlTarget } from './sql-target.js';
 

@@ -1,11 +1,11 @@
 import type { Configuration } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
-import { TenantNodeUnavailableError } from '../errors/index.js';
-import { isOfNode, nodeOfError } from '../postgres/citus-errors.js';
-import { connectionWasLost } from '../postgres/sql-state.js';
+import { TenantNodeUnavailableError } from '../../errors/index.js';
+import { isOfNode, nodeOfError } from '../../postgres/citus-errors.js';
+import { connectionWasLost } from '../../postgres/sql-state.js';
 import { PASSED_ON, type UsingDriver } from './connection-use.js';
-import type { ConnectionUse } from './kysely-types.js';
-import { sqlTarget } from './sql-target.js';
+import type { ConnectionUse } from '../statements/kysely-types.js';
+import { sqlTarget } from '../statements/sql-target.js';
 import { addNamed, LOCKING, withoutServed } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { runCopy } from './copy.js';

@@ -1,4 +1,4 @@
-import type { TenantIdentity } from '../scope/tenant-identity.js';
+import type { TenantIdentity } from '../../scope/tenant-identity.js';
 
 /**
  * Has the session see what others have committed: within a transaction PostgreSQL goes on with the names that it has looked up, until it

@@ -1,4 +1,4 @@
-import type { ConnectionUse, DatabaseConnection, Driver } from './kysely-types.js';
+import type { ConnectionUse, DatabaseConnection, Driver } from '../statements/kysely-types.js';
 
 /** Acquires a connection and does at once what is to be done with it, also on a driver that is not one of the library's. */
 export function acquireFor<Result>(

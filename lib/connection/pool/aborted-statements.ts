@@ -1,4 +1,4 @@
-import type { DatabaseConnection, Query, QueryResult } from './kysely-types.js';
+import type { DatabaseConnection, Query, QueryResult } from '../statements/kysely-types.js';
 
 /**
  * Sends a statement, unless whoever wants it has aborted it. Kysely looks before it hands a statement over and ends one that is under way on the server,

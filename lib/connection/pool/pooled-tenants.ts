@@ -1,9 +1,9 @@
 import type { Configuration } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
-import { TenantRules } from '../scope/tenant-rules.js';
-import { defaultMaxTenants, maxTenantsIn, megabytesOf, type ResolvedConnectionOptions } from '../tenant/connection-options.js';
-import { countTenantTables } from '../tenant/entity-kinds.js';
-import { sqlTarget } from './sql-target.js';
+import { TenantRules } from '../../scope/tenant-rules.js';
+import { defaultMaxTenants, maxTenantsIn, megabytesOf, type ResolvedConnectionOptions } from '../../tenant/connection-options.js';
+import { countTenantTables } from '../../tenant/entity-kinds.js';
+import { sqlTarget } from '../statements/sql-target.js';
 import { putServedFirst, putServedLast, WAITER, type IdleItem, type PendingItem } from './served-first.js';
 import { countTenantsOf, tenantsOfClient } from './tenants-of-client.js';
 

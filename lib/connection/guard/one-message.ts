@@ -1,10 +1,11 @@
 import type { SqlGuard } from './guarded-transaction.js';
-import { KEEP, type RequiredSettings } from './required-settings.js';
-import type { Around, DatabaseConnection, Query, QueryResult } from './kysely-types.js';
+import { KEEP, type RequiredSettings } from '../statements/required-settings.js';
+import type { Around, DatabaseConnection, Query, QueryResult } from '../statements/kysely-types.js';
 import type { SessionPath } from './search-path.js';
-import { takesScripts, MARKS, WANTS_FIRST, WANTS_ROWS } from './server-status.js';
-import { aroundQuiet, aroundRaw, settingsIn } from './settings-sql.js';
-import { isOneOfRows, isSingle } from './statement-kinds.js';
+import { placeInStatement } from '../pool/message-around.js';
+import { takesScripts, WANTS_ROWS } from '../pool/server-status.js';
+import { aroundQuiet, aroundRaw, settingsIn } from '../statements/settings-sql.js';
+import { isOneOfRows, isSingle } from '../statements/statement-kinds.js';
 
 /**
  * Sends a statement outside of a transaction in one message with what it has to be run with. PostgreSQL runs the statements of one message in one
@@ -49,25 +50,6 @@ export function logAround(guard: Pick<SqlGuard, 'log'>, { before, after }: Aroun
   }
 }
 
-/** The message with what is sent around it. */
-export function withSettings(query: Query): Query {
-  const { around, sql } = query;
-
-  if (around === undefined) {
-    return query;
-  }
-
-  const { before, after, place } = around;
-  const isMarked = sql.endsWith(WANTS_FIRST);
-  const statement = isMarked ? sql.slice(0, -WANTS_FIRST.length) : sql;
-  const endsAt = before.length + '; '.length + (query.endsAt ?? sql.length);
-
-  // a comment may go to the end of the line
-  return after === undefined
-    ? { ...query, sql: `${before}; ${statement}${isMarked ? '' : '\n'}${WANTS_FIRST}`, endsAt }
-    : { ...query, sql: `${before}; ${statement}\n; ${after}${MARKS[place]}`, endsAt };
-}
-
 /** Whether raw SQL can be sent in one message with what it is run with. */
 export function takesRaw(connection: DatabaseConnection, query: Query): boolean {
   return takesSettings(connection, query) && isOneOfRows(query.sql);
@@ -90,12 +72,4 @@ function aroundOf({ sql }: Query, { kind, path, role }: RequiredSettings, { know
 function takesSettings(connection: DatabaseConnection, { sql, parameters }: Query): boolean {
   // what is marked for the connection begins with its mark
   return parameters.length === 0 && !sql.startsWith(WANTS_ROWS) && isSingle(sql) && takesScripts(connection);
-}
-
-/** Has the error say at which character of the statement it was, not of the message. */
-export function placeInStatement(error: unknown, { before }: Around): unknown {
-  const { position } = (error ?? {}) as { readonly position?: unknown };
-  const place = Number(position) - Array.from(before).length - '; '.length;
-
-  return place > 0 ? Object.assign(error as object, { position: String(place) }) : error;
 }

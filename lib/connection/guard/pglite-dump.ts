@@ -1,6 +1,6 @@
 import { GuardedConnection } from './guarded-connection.js';
 import type { SqlGuard } from './guarded-transaction.js';
-import type { DatabaseConnection, Query, QueryResult } from './kysely-types.js';
+import type { DatabaseConnection, Query, QueryResult } from '../statements/kysely-types.js';
 
 /**
  * Runs a dump in a transaction of PGlite's, which takes one past Kysely: nobody else's statement comes between, and a failure is rolled back

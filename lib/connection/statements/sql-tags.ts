@@ -1,7 +1,7 @@
-import { TenantRules } from '../scope/tenant-rules.js';
+import { TenantRules } from '../../scope/tenant-rules.js';
 import type { Configuration } from '@mikro-orm/core';
-import type { TaggedScope } from '../tenant/sql-tag-options.js';
-import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import type { TaggedScope } from '../../tenant/sql-tag-options.js';
+import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import type { DatabaseConnection, Query } from './kysely-types.js';
 import type { SqlTarget } from './sql-target.js';
 

@@ -1,11 +1,11 @@
-import { TenantChangedError } from '../errors/index.js';
-import { hasSqlState } from '../postgres/sql-state.js';
-import type { Moment } from '../scope/tenant-identities.js';
-import type { TenantIdentity } from '../scope/tenant-identity.js';
-import type { DatabaseConnection, Query, QueryResult } from './kysely-types.js';
+import { TenantChangedError } from '../../errors/index.js';
+import { hasSqlState } from '../../postgres/sql-state.js';
+import type { Moment } from '../../scope/tenant-identities.js';
+import type { TenantIdentity } from '../../scope/tenant-identity.js';
+import type { DatabaseConnection, Query, QueryResult } from '../statements/kysely-types.js';
 import { assertSchemasSql, CHANGED, NOT_THERE } from './schema-check-sql.js';
-import { takesScripts, WANTS_FIRST } from './server-status.js';
-import { isSingle, mayChangeMark } from './statement-kinds.js';
+import { takesScripts, WANTS_FIRST } from '../pool/server-status.js';
+import { isSingle, mayChangeMark } from '../statements/statement-kinds.js';
 import type { TenantCheck } from './tenant-check.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { DatabaseConnection } from './kysely-types.js';
+import type { DatabaseConnection } from '../statements/kysely-types.js';
 
 /** Gives a connection what the one below it has to end a statement or its session by. Kysely asks whether that is there. */
 export function passControls(connection: DatabaseConnection, inner: DatabaseConnection): void {

@@ -1,10 +1,10 @@
 import { GuardedConnection } from './guarded-connection.js';
 import type { SqlGuard } from './guarded-transaction.js';
-import type { Place } from './places.js';
+import type { Place } from '../pool/places.js';
 import { extendSession } from './search-path.js';
-import { isToBeClosed } from './server-status.js';
-import { acquireFor } from './connection-use.js';
-import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from './kysely-types.js';
+import { isToBeClosed } from '../pool/server-status.js';
+import { acquireFor } from '../pool/connection-use.js';
+import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from '../statements/kysely-types.js';
 
 /**
  * A Kysely dialect of which every connection asks the guard what each statement has to run with. There is no lower place: the ORM's

@@ -1,5 +1,5 @@
-import { quoteLiteral } from '../postgres/quote-literal.js';
-import { namesOfPath, quoteIdentifier, searchPathOf } from '../postgres/schema-name.js';
+import { quoteLiteral } from '../../postgres/quote-literal.js';
+import { namesOfPath, quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
 import type { Around, Query } from './kysely-types.js';
 
 /** A statement of ours, as Kysely's connections take it. */

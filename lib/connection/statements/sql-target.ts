@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Configuration } from '@mikro-orm/core';
-import { currentScope, type TenantScope } from '../scope/scope.js';
-import { isSameTenant, nobody, type TenantRef } from '../scope/tenant-identity.js';
+import { currentScope, type TenantScope } from '../../scope/scope.js';
+import { isSameTenant, nobody, type TenantRef } from '../../scope/tenant-identity.js';
 
 /** The target of SQL: a tenant, the public schema, none, the library itself, or code that sets path and role itself. */
 export type SqlTarget = TenantTarget | { readonly kind: 'public' | 'none' | 'library' | 'unguarded' };

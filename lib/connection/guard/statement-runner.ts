@@ -1,12 +1,13 @@
-import { attachRollbackError, sqlStateOf } from '../postgres/sql-state.js';
-import { partsOf, type SqlKind, type SqlPart } from '../postgres/transaction-statements.js';
+import { attachRollbackError, sqlStateOf } from '../../postgres/sql-state.js';
+import { partsOf, type SqlKind, type SqlPart } from '../../postgres/transaction-statements.js';
 import { GuardedTransaction, type GuardedSession, type Leave, type SqlGuard } from './guarded-transaction.js';
-import { isOwn, KEEP, type RequiredSettings } from './required-settings.js';
-import type { Around, DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
-import { logAround, placeInStatement } from './one-message.js';
+import { isOwn, KEEP, type RequiredSettings } from '../statements/required-settings.js';
+import type { Around, DatabaseConnection, Query, QueryResult, Transactions } from '../statements/kysely-types.js';
+import { placeInStatement } from '../pool/message-around.js';
+import { logAround } from './one-message.js';
 import type { SessionPath } from './search-path.js';
-import { closeAfterUse, hasOpenTransaction } from './server-status.js';
-import { queryOf } from './settings-sql.js';
+import { closeAfterUse, hasOpenTransaction } from '../pool/server-status.js';
+import { queryOf } from '../statements/settings-sql.js';
 
 /** Runs statements on one connection with what they want: in the caller's transaction, or in one of their own. */
 export class StatementRunner implements GuardedSession {

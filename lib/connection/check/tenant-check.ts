@@ -1,13 +1,13 @@
-import { TenantChangedError } from '../errors/index.js';
-import type { Confirmations, Moment } from '../scope/tenant-identities.js';
-import { isNobody, type TenantIdentity } from '../scope/tenant-identity.js';
-import type { TenantRules } from '../scope/tenant-rules.js';
-import { hasSqlState } from '../postgres/sql-state.js';
+import { TenantChangedError } from '../../errors/index.js';
+import type { Confirmations, Moment } from '../../scope/tenant-identities.js';
+import { isNobody, type TenantIdentity } from '../../scope/tenant-identity.js';
+import type { TenantRules } from '../../scope/tenant-rules.js';
+import { hasSqlState } from '../../postgres/sql-state.js';
 import { NOT_THERE, SCHEMA_NOW } from './schema-check-sql.js';
-import { schemasGranted } from './statement-kinds.js';
-import type { Query } from './kysely-types.js';
-import { isOwnQuery, queryOf } from './settings-sql.js';
-import type { SqlTarget } from './sql-target.js';
+import { schemasGranted } from '../statements/statement-kinds.js';
+import type { Query } from '../statements/kysely-types.js';
+import { isOwnQuery, queryOf } from '../statements/settings-sql.js';
+import type { SqlTarget } from '../statements/sql-target.js';
 
 /**
  * Holds the statements of one of MikroORM's connections to the tenant that they are for, which another one may have taken the name of

@@ -1,12 +1,12 @@
-import { passControls } from './control-calls.js';
-import { canHaveTransaction } from './statement-kinds.js';
+import { passControls } from '../pool/control-calls.js';
+import { canHaveTransaction } from '../statements/statement-kinds.js';
 import { GuardedTransaction, type SqlGuard } from './guarded-transaction.js';
-import { KEEP, type RequiredSettings } from './required-settings.js';
-import type { DatabaseConnection, Query, QueryResult, Transactions } from './kysely-types.js';
+import { KEEP, type RequiredSettings } from '../statements/required-settings.js';
+import type { DatabaseConnection, Query, QueryResult, Transactions } from '../statements/kysely-types.js';
 import { sendInOneMessage, takesRaw } from './one-message.js';
-import type { Place } from './places.js';
+import type { Place } from '../pool/places.js';
 import type { SessionPath } from './search-path.js';
-import type { SqlTarget } from './sql-target.js';
+import type { SqlTarget } from '../statements/sql-target.js';
 import { inUnit, NEEDS_NO_TRANSACTION, partsIn, StatementRunner, undo, type Unit } from './statement-runner.js';
 
 /**

@@ -1,27 +1,27 @@
 import type { Configuration, Platform } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/postgresql';
-import { KYSELY_INSTANCE } from '../tenant/config-check.js';
-import { isPglite } from '../tenant/is-pglite.js';
-import { CrossTenantError, PoolerModeError, TenantConfigError, TenantRoleError } from '../errors/index.js';
-import { roleOfTenant, searchPathOf } from '../postgres/schema-name.js';
-import { carriedBy, mayCarryAny, refuseTenants } from '../scope/carried-tenants.js';
-import { readInThisContext } from '../scope/read-in-scope.js';
-import { hasSqlState, refusesTransactions } from '../postgres/sql-state.js';
-import { TenantRules } from '../scope/tenant-rules.js';
+import { KYSELY_INSTANCE } from '../../tenant/config-check.js';
+import { isPglite } from '../../tenant/is-pglite.js';
+import { CrossTenantError, PoolerModeError, TenantConfigError, TenantRoleError } from '../../errors/index.js';
+import { roleOfTenant, searchPathOf } from '../../postgres/schema-name.js';
+import { carriedBy, mayCarryAny, refuseTenants } from '../../scope/carried-tenants.js';
+import { readInThisContext } from '../../scope/read-in-scope.js';
+import { hasSqlState, refusesTransactions } from '../../postgres/sql-state.js';
+import { TenantRules } from '../../scope/tenant-rules.js';
 import type { SqlGuard } from './guarded-transaction.js';
-import { AS_IT_IS, KEEP, type RequiredSettings } from './required-settings.js';
+import { AS_IT_IS, KEEP, type RequiredSettings } from '../statements/required-settings.js';
 import { dumpInTransaction, type Pglite } from './pglite-dump.js';
-import { KEPT_PATH, queryOf, SETS, SETS_SESSION } from './settings-sql.js';
-import { checkDialect } from './checked-dialect.js';
+import { KEPT_PATH, queryOf, SETS, SETS_SESSION } from '../statements/settings-sql.js';
+import { checkDialect } from '../check/checked-dialect.js';
 import { guardDialect } from './guarded-dialect.js';
-import type { Dialect, Query } from './kysely-types.js';
-import { gateOf } from './start-gate.js';
-import { withoutGuard, sqlTarget, type SqlTarget } from './sql-target.js';
-import { tagsOf } from './sql-tags.js';
-import { TenantCheck } from './tenant-check.js';
-import { TenantLimiter } from './tenant-limiter.js';
-import { builtQuery, carriedByText, isOfNoCompiler } from './built-queries.js';
-import { hasUnqualifiedNames } from '../postgres/unqualified-names.js';
+import type { Dialect, Query } from '../statements/kysely-types.js';
+import { gateOf } from '../pool/start-gate.js';
+import { withoutGuard, sqlTarget, type SqlTarget } from '../statements/sql-target.js';
+import { tagsOf } from '../statements/sql-tags.js';
+import { TenantCheck } from '../check/tenant-check.js';
+import { TenantLimiter } from '../pool/tenant-limiter.js';
+import { builtQuery, carriedByText, isOfNoCompiler } from '../statements/built-queries.js';
+import { hasUnqualifiedNames } from '../../postgres/unqualified-names.js';
 
 /**
  * Puts a connection of MikroORM's under guard: every statement with a name that has no schema runs with the path of the scope it is sent

@@ -1,4 +1,4 @@
-import type { WrappedOrm } from '../scope/wrapped-orm.js';
+import type { WrappedOrm } from '../../scope/wrapped-orm.js';
 
 /**
  * Whether a pooler between the ORM and PostgreSQL may run each transaction on a different server connection. False if there is no `pg` pool to

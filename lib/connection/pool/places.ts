@@ -1,4 +1,4 @@
-import type { Scope, TenantScope } from '../scope/scope.js';
+import type { Scope, TenantScope } from '../../scope/scope.js';
 
 /** How many connections work may have at once, how much of it waits, and how long. */
 export interface Limits {

@@ -1,7 +1,7 @@
-import type { Moment } from '../scope/tenant-identities.js';
-import type { TenantIdentity } from '../scope/tenant-identity.js';
+import type { Moment } from '../../scope/tenant-identities.js';
+import type { TenantIdentity } from '../../scope/tenant-identity.js';
 import type { HeldTenant } from './schema-check-sql.js';
-import { schemasGranted, type Control } from './statement-kinds.js';
+import { schemasGranted, type Control } from '../statements/statement-kinds.js';
 import type { TenantCheck } from './tenant-check.js';
 
 /** The tenants that the statements of one transaction were for, but for what was rolled back. */

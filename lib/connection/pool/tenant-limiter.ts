@@ -1,13 +1,13 @@
 import type { Configuration } from '@mikro-orm/core';
-import { NodeOverloadedError, TenantConfigError, TenantOverloadedError } from '../errors/index.js';
-import type { TenantScope } from '../scope/scope.js';
-import { TenantRules } from '../scope/tenant-rules.js';
-import { nodeLimitsOf } from '../tenant/citus-options.js';
-import { limitProblems, type TenantLimits } from '../tenant/limit-options.js';
-import type { TenantMixin } from '../tenant/tenant-mixin.js';
+import { NodeOverloadedError, TenantConfigError, TenantOverloadedError } from '../../errors/index.js';
+import type { TenantScope } from '../../scope/scope.js';
+import { TenantRules } from '../../scope/tenant-rules.js';
+import { nodeLimitsOf } from '../../tenant/citus-options.js';
+import { limitProblems, type TenantLimits } from '../../tenant/limit-options.js';
+import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import { KnownNodes } from './known-nodes.js';
 import { Gates, type GateStats, type Limits, type Place } from './places.js';
-import { sqlTarget } from './sql-target.js';
+import { sqlTarget } from '../statements/sql-target.js';
 
 /**
  * Lets the work of one tenant, and that of all tenants of one node of Citus, have so many connections at once, and the rest wait in order.

@@ -1,4 +1,4 @@
-import { UnsupportedValueError } from '../errors/index.js';
+import { UnsupportedValueError } from '../../errors/index.js';
 
 /**
  * Writes every value as a literal. MikroORM 7 writes an object of an unknown class, such as a `URL`, a `String` object or a value object, as

@@ -1,6 +1,6 @@
-import { outsideOfTexts, SqlLexer } from '../postgres/sql-lexer.js';
-import { partsOf, withoutComments } from '../postgres/transaction-statements.js';
-import { isPlainRead } from '../postgres/unqualified-names.js';
+import { outsideOfTexts, SqlLexer } from '../../postgres/sql-lexer.js';
+import { partsOf, withoutComments } from '../../postgres/transaction-statements.js';
+import { isPlainRead } from '../../postgres/unqualified-names.js';
 
 /**
  * Whether the statement may change data, by its first word; a message of several may. It is told too often rather than too seldom: what may

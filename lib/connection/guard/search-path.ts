@@ -1,7 +1,7 @@
-import { namesOfPath, searchPathOf } from '../postgres/schema-name.js';
-import type { DatabaseConnection } from './kysely-types.js';
-import { processIdOf } from './server-status.js';
-import { pathFrom, queryOf } from './settings-sql.js';
+import { namesOfPath, searchPathOf } from '../../postgres/schema-name.js';
+import type { DatabaseConnection } from '../statements/kysely-types.js';
+import { processIdOf } from '../pool/server-status.js';
+import { pathFrom, queryOf } from '../statements/settings-sql.js';
 
 /**
  * Appends to the path of a connection the schemas that it lacks. Operators, and names inside of literals, are looked up there, also those of

@@ -1,7 +1,7 @@
-import { TenantChangedError } from '../errors/index.js';
-import type { Moment } from '../scope/tenant-identities.js';
-import type { TenantIdentity } from '../scope/tenant-identity.js';
-import type { QueryResult } from './kysely-types.js';
+import { TenantChangedError } from '../../errors/index.js';
+import type { Moment } from '../../scope/tenant-identities.js';
+import type { TenantIdentity } from '../../scope/tenant-identity.js';
+import type { QueryResult } from '../statements/kysely-types.js';
 import type { TenantCheck } from './tenant-check.js';
 
 /**

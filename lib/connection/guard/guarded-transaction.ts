@@ -1,12 +1,12 @@
-import { quoteIdentifier } from '../postgres/schema-name.js';
-import type { Around, Query, QueryResult } from './kysely-types.js';
-import { isOwn, KEEP, type RequiredSettings } from './required-settings.js';
-import type { SqlTarget } from './sql-target.js';
-import { mayWrite } from './statement-kinds.js';
-import type { TenantLimiter } from './tenant-limiter.js';
+import { quoteIdentifier } from '../../postgres/schema-name.js';
+import type { Around, Query, QueryResult } from '../statements/kysely-types.js';
+import { isOwn, KEEP, type RequiredSettings } from '../statements/required-settings.js';
+import type { SqlTarget } from '../statements/sql-target.js';
+import { mayWrite } from '../statements/statement-kinds.js';
+import type { TenantLimiter } from '../pool/tenant-limiter.js';
 import { extendedPath, type SessionPath } from './search-path.js';
-import { aroundRawIn, pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql } from './settings-sql.js';
-import type { Settings, SettingsFound, Statement } from './settings-sql.js';
+import { aroundRawIn, pathFrom, putBackRoleSql, putBackSql, settingsIn, swapSql } from '../statements/settings-sql.js';
+import type { Settings, SettingsFound, Statement } from '../statements/settings-sql.js';
 
 /** Puts back what was set for a statement. */
 export type Leave = () => Promise<void>;
