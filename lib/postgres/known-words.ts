@@ -78,6 +78,14 @@ export const TYPES = setOf(`${TYPE_KEYWORDS} ${TYPE_NAMES} double`);
 /** What may stand before a literal. */
 export const TYPED = setOf(`${RESERVED_WORDS} ${OF_COLUMNS} ${TYPE_KEYWORDS} ${TYPE_NAMES} precision`);
 
+/** What the name of a column may follow in an expression. Where a list of tables goes on, that is looked at before. */
+export const BEFORE_COLUMN = setOf('select where and or not having by when then else case distinct on set returning');
+
+/** What may follow the name of a column in an expression. */
+export const AFTER_COLUMN = setOf(
+  'from where and or not in is like ilike between asc desc nulls as group order having limit offset union intersect except returning when then else end',
+);
+
 /** What `by` may follow. */
 export const AFTER_GROUP = setOf('group order partition');
 
@@ -89,6 +97,12 @@ export const JOIN_KINDS = setOf(OF_JOINS);
 
 /** Operators of `pg_catalog`. Those that are left out are best known from extensions: distances, similarity, and modulo, which is one of these. */
 export const OPERATORS = setOf('= <> != < > <= >= + - * / || -> ->> #> #>> @> <@ ? ?| ?& && @@ ~ ~* !~ !~* ~~ ~~* !~~ !~~*');
+
+/** Reads a setting, and looks up no name. */
+export const READS_SETTING = /^pg_catalog\.current_setting$/i;
+
+/** A view that sets what is updated in it, path and role among them. */
+export const SETTINGS = /pg_settings/i;
 
 function setOf(words: string): ReadonlySet<string> {
   return new Set(words.split(' '));

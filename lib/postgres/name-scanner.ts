@@ -1,7 +1,19 @@
 import { isWordStart } from './sql-characters.js';
-import { SqlLexer, type TokenKind } from './sql-lexer.js';
 import { hasBackslash } from './token-ends.js';
-import { BEFORE_UPDATE, CALLABLE, CONFIGURED, FIRST_WORDS, OPERANDS, OPERATORS, ROLES, TYPES, type Role } from './known-words.js';
+import {
+  BEFORE_UPDATE,
+  CALLABLE,
+  CONFIGURED,
+  FIRST_WORDS,
+  OPERANDS,
+  OPERATORS,
+  READS_SETTING,
+  ROLES,
+  SETTINGS,
+  TYPES,
+} from './known-words.js';
+import type { Role } from './known-words.js';
+import { TokenAhead } from './token-ahead.js';
 import { Before, hasOwnConfiguration, mayOpen, mayPrecedeValue } from './word-rules.js';
 
 /** Whether the SQL may have a name that is looked up on the path. See `hasUnqualifiedNames`. */
@@ -10,8 +22,8 @@ export function hasNames(sql: string): boolean {
 }
 
 class NameScanner {
-  readonly #lexer: SqlLexer;
   readonly #sql: string;
+  readonly #next: TokenAhead;
   /** For each open parenthesis, whether it is inside a list of tables. */
   readonly #lists: boolean[] = [];
   /** The word before a table name, if a table name must follow. */
@@ -20,18 +32,15 @@ class NameScanner {
   readonly #before = new Before();
   /** How many parentheses are open in the columns that a conflict is on. */
   #conflictDepth = 0;
-  /** The token that follows, which is read already. */
-  #hasNext: boolean;
 
   constructor(sql: string) {
     this.#sql = sql;
-    this.#lexer = new SqlLexer(sql);
-    this.#hasNext = this.#lexer.nextVisible();
+    this.#next = new TokenAhead(sql);
   }
 
   findsName(): boolean {
-    while (this.#hasNext) {
-      const { kind, start, end } = this.#lexer;
+    while (this.#next.isThere) {
+      const { kind, start, end } = this.#next.lexer;
       let found: boolean;
 
       switch (kind) {
@@ -81,20 +90,20 @@ class NameScanner {
 
   /** A word, or a name in quotes, with all that follows it after dots. */
   #takeName(start: number, end: number, isQuoted: boolean): boolean {
-    this.#hasNext = this.#lexer.nextVisible();
+    this.#next.go();
     let isQualified = false;
     let last = end;
 
-    while (this.#isNext('.')) {
+    while (this.#next.isSign('.')) {
       isQualified = true;
-      this.#hasNext = this.#lexer.nextVisible();
+      this.#next.go();
 
-      if (!this.#hasNext || !(this.#lexer.kind === 'word' || this.#lexer.kind === 'name' || this.#isNext('*'))) {
+      if (!this.#next.isThere || !(this.#next.lexer.kind === 'word' || this.#next.lexer.kind === 'name' || this.#next.isSign('*'))) {
         return true;
       }
 
-      last = this.#lexer.end;
-      this.#hasNext = this.#lexer.nextVisible();
+      last = this.#next.lexer.end;
+      this.#next.go();
     }
 
     if (isQualified) {
@@ -106,7 +115,7 @@ class NameScanner {
 
   // `"acme"."book"`, `acme.book`, `b.title`, `"b".*`
   #takeQualified(name: string): boolean {
-    if (this.#isNextValue || (this.#tableAfter !== 'into' && this.#isNext('(') && !READS_SETTING.test(name))) {
+    if (this.#next.isValue || (this.#tableAfter !== 'into' && this.#next.isSign('(') && !READS_SETTING.test(name))) {
       return true;
     }
 
@@ -125,8 +134,8 @@ class NameScanner {
       this.#tableAfter !== undefined ||
       this.#before.previous === 'cast' ||
       length === '""'.length ||
-      this.#isNextValue ||
-      this.#isNext('(') ||
+      this.#next.isValue ||
+      this.#next.isSign('(') ||
       // a class of operators
       (this.#isInConflict && this.#before.previous === 'operand') ||
       this.#went('operand')
@@ -136,7 +145,7 @@ class NameScanner {
   #takeWord(word: string): boolean {
     const role = ROLES.get(word);
 
-    if (role === undefined && this.#lists.length === 0 && this.#before.isNaming && this.#isNextResult) {
+    if (role === undefined && ((this.#lists.length === 0 && this.#before.isNaming && this.#next.endsResult) || this.#isColumn(word))) {
       return this.#went('operand');
     }
 
@@ -147,7 +156,7 @@ class NameScanner {
     this.#isFirstWord = false;
 
     if (this.#before.previous === 'cast') {
-      return !TYPES.has(word) || (word === 'double' && !this.#isNextWord('precision')) || this.#went('operand');
+      return !TYPES.has(word) || (word === 'double' && !this.#next.isWord('precision')) || this.#went('operand');
     }
 
     if (this.#tableAfter !== undefined && !this.#mayComeBeforeTable(word)) {
@@ -155,11 +164,11 @@ class NameScanner {
     }
 
     if (
-      this.#isNext('(')
-        ? !(mayOpen(word, this.#before) && (!CONFIGURED.has(word) || hasOwnConfiguration(this.#sql, this.#lexer.end)))
-        : this.#isNextValue
+      this.#next.isSign('(')
+        ? !(mayOpen(word, this.#before) && (!CONFIGURED.has(word) || hasOwnConfiguration(this.#sql, this.#next.lexer.end)))
+        : this.#next.isValue
           ? !mayPrecedeValue(word, this.#before)
-          : word === 'double' && !this.#isNextWord('precision')
+          : word === 'double' && !this.#next.isWord('precision')
     ) {
       return true;
     }
@@ -168,6 +177,17 @@ class NameScanner {
     this.#before.passWord(word, OPERANDS.has(word) ? 'operand' : 'word');
 
     return false;
+  }
+
+  /** Whether the word is a value in an expression. Of those that PostgreSQL knows without parentheses, one is looked up on the path. */
+  #isColumn(word: string): boolean {
+    return (
+      this.#tableAfter === undefined &&
+      !this.#isInConflict &&
+      this.#before.mayPrecedeColumn &&
+      this.#next.followsColumn &&
+      word !== 'current_schema'
+    );
   }
 
   /** What may stand where a table is expected, and is none. */
@@ -182,16 +202,16 @@ class NameScanner {
       case 'with':
         return this.#before.previous === 'parenthesis';
       case 'values':
-        return this.#before.previous === 'parenthesis' && this.#isNext('(');
+        return this.#before.previous === 'parenthesis' && this.#next.isSign('(');
       default:
-        return CALLABLE.get(word) === 'function' && this.#isNext('(') && this.#tableAfter !== 'into' && this.#tableAfter !== 'update';
+        return CALLABLE.get(word) === 'function' && this.#next.isSign('(') && this.#tableAfter !== 'into' && this.#tableAfter !== 'update';
     }
   }
 
   #follow(word: string, role: Role): void {
     this.#before.hasInto ||= word === 'into';
     this.#before.hasJoin ||= word === 'join';
-    this.#conflictDepth = word === 'conflict' && this.#isNext('(') ? this.#lists.length + 1 : this.#conflictDepth;
+    this.#conflictDepth = word === 'conflict' && this.#next.isSign('(') ? this.#lists.length + 1 : this.#conflictDepth;
 
     if (word === 'table' && this.#tableAfter === 'truncate') {
       return;
@@ -257,7 +277,7 @@ class NameScanner {
 
   /** Goes on to the next token. */
   #go(previous: Before['previous']): false {
-    this.#hasNext = this.#lexer.nextVisible();
+    this.#next.go();
 
     return this.#went(previous);
   }
@@ -269,32 +289,7 @@ class NameScanner {
     return false;
   }
 
-  #isNext(sign: string): boolean {
-    return this.#hasNext && this.#lexer.end === this.#lexer.start + 1 && this.#sql[this.#lexer.start] === sign;
-  }
-
-  /** Another column of what is selected or returned, or its end. */
-  get #isNextResult(): boolean {
-    return !this.#hasNext || this.#isNext(',') || this.#isNextWord('from');
-  }
-
-  /** A literal, or what stands for one. */
-  get #isNextValue(): boolean {
-    return this.#hasNext && VALUES.has(this.#lexer.kind);
-  }
-
   get #isInConflict(): boolean {
     return this.#conflictDepth > 0 && this.#lists.length === this.#conflictDepth;
   }
-
-  #isNextWord(word: string): boolean {
-    return this.#hasNext && this.#lexer.kind === 'word' && this.#lexer.text.toLowerCase() === word;
-  }
 }
-
-// reads a setting, and looks up no name
-const READS_SETTING = /^pg_catalog\.current_setting$/i;
-// a view that sets what is updated in it, path and role among them
-const SETTINGS = /pg_settings/i;
-
-const VALUES: ReadonlySet<TokenKind> = new Set(['string', 'escape string', 'parameter']);

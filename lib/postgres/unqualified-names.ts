@@ -3,10 +3,10 @@ import { hasNames } from './name-scanner.js';
 /**
  * Whether the SQL may have a name that PostgreSQL looks up on the `search_path`. The SQL that MikroORM makes of entities has none: every
  * identifier in it is quoted, and every table has its schema. What is not known to be harmless counts as such a name: a word without quotes
- * that is none of those the scanner knows, an operator that extensions have too, a table without a schema, a type in quotes, the name of a CTE,
- * and a text-search configuration that is not PostgreSQL's own. So does a function with a schema: its body may have such names, and
- * `pg_catalog.set_config` sets the path for the session. So does every command but the usual ones, and an update of `pg_settings`, which sets
- * what `set` does.
+ * that is none of those the scanner knows, unless it stands where only the name of a column can, an operator that extensions have too, a table
+ * without a schema, a type in quotes, the name of a CTE, and a text-search configuration that is not PostgreSQL's own. So does a function with a
+ * schema: its body may have such names, and `pg_catalog.set_config` sets the path for the session. So does every command but the usual ones, and
+ * an update of `pg_settings`, which sets what `set` does.
  *
  * It is not a parser: it may report too much, but must not miss a name. A false report costs additional round trips.
  */

@@ -1,4 +1,4 @@
-import { AFTER_GROUP, CALLABLE, JOIN_KINDS, OWN_CONFIGURATIONS, RESERVED, TYPED, type Role } from './known-words.js';
+import { AFTER_GROUP, BEFORE_COLUMN, CALLABLE, JOIN_KINDS, OWN_CONFIGURATIONS, RESERVED, TYPED, type Role } from './known-words.js';
 import { SqlLexer } from './sql-lexer.js';
 
 /** What came before, as far as the meaning of a word depends on it. */
@@ -27,6 +27,11 @@ export class Before {
   /** Whether the word, which begins a clause elsewhere, may be the name of a column or an alias, after which a list of tables goes on. */
   mayBeName(word: string, role: Role): boolean {
     return role === 'clause' && this.inTableList && !RESERVED.has(word) && this.previous !== 'parenthesis' && this.word !== 'update';
+  }
+
+  /** Whether a value may follow, such as the name of a column. */
+  get mayPrecedeColumn(): boolean {
+    return this.previous === 'parenthesis' || this.previous === 'other' || (this.previous === 'word' && BEFORE_COLUMN.has(this.word));
   }
 
   passWord(word: string, as: Before['previous']): void {

@@ -1,5 +1,6 @@
 import { runInPublic, runInTenant, TenantError, type TenantEntityManager } from '@landlord/mikro-orm';
 import { raw } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { Author, Book, Genre } from '../../fixtures/entities/index.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
@@ -92,6 +93,31 @@ onDatabasesAndPooler('raw SQL that names no schema, on a pool of one', database 
 
     expect(database.statements).to.have.length.above(2);
     expect(database.statements.filter(sent => /search_path|begin/.test(sent))).to.deep.equal([]);
+  });
+
+  it('law 3: pieces of raw SQL that name columns alone are sent without a path, and answer as on MikroORM alone', async () => {
+    const query = (em: SqlEntityManager): Promise<unknown> =>
+      em
+        .createQueryBuilder(Book, 'b')
+        .select(['title', raw('copies * 2 as twice')])
+        .where({ [raw('lower(title)')]: { $like: '%book%' } })
+        .andWhere('copies >= ?', [0])
+        .orderBy([{ [raw('length(title)')]: 'desc' }, { id: 'asc' }])
+        .execute();
+
+    const answers = await runInTenant('acme', async em => {
+      database.statements.length = 0;
+
+      return [await query(em), await em.find(Book, { [raw('copies + 1')]: { $gt: 0 } }).then(books => books.map(({ title }) => title))];
+    });
+
+    expect(database.statements).to.have.length(2);
+    expect(answers).to.deep.equal([
+      await database.query(
+        `select title, copies * 2 as twice from acme.book where lower(title) like '%book%' and copies >= 0 order by length(title) desc, id`,
+      ),
+      (await database.query<{ title: string }>('select title from acme.book where copies + 1 > 0')).map(({ title }) => title),
+    ]);
   });
 
   it('S11 raw SQL of two tenants at once in one transaction never reads the other’s path, by whatever way', async () => {

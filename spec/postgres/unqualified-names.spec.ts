@@ -31,6 +31,11 @@ const QUALIFIED = [
   `insert into "acme"."tag" ("id") values (1) returning "id" as made`,
   `select * from "acme"."book" as "b0" where "b0"."id" is not distinct from "b0"."copies"`,
   `select * from "acme"."book" as "b0" join (values (1)) as "x" on true`,
+  // what users write of columns
+  `select title, (price * 1.2)::numeric as dear from "acme"."book" where price > 1 and not is_lent order by lower(title) desc`,
+  `select "b0".*, case when copies < 1 then tags[1] else title end from "acme"."book" as "b0" where title is null or title like 'a%'`,
+  `select genre, count(distinct author) from "acme"."book" left join "acme"."author" as "a1" on author = "a1"."id" group by genre having max(price) > 1`,
+  `update "acme"."book" set price = price + 1, copies = copies - 1 where id in (1, 2) returning id`,
   `select $1 from only "acme"."book" as "b0" left join lateral (select "t"."id" from "acme"."tag" as "t") as "x" on true`,
 ];
 
@@ -45,6 +50,14 @@ const UNQUALIFIED = [
   'select * from "acme"."book" where "id" = any (select "id" from "tag" where "id" = $1)',
   'select * from "acme"."book" where "id" = $1 union select * from "tag" where "id" = $2',
   'select title from book',
+  'select title from "acme"."book", book',
+  'select title from "acme"."book" where price(title) > 1',
+  'select price::money_of_ours from "acme"."book"',
+  `select mood 'x' from "acme"."book"`,
+  'select title collate ours from "acme"."book"',
+  'select current_schema',
+  'select current_schema || title from "acme"."book"',
+  'insert into "acme"."tag" (id) values (1) on conflict (name ours) do nothing',
   'select * from "book"',
   'select * from "acme"."book", "tag"',
   'select * from "acme"."book" as "b" join "acme"."tag" as "t" on (1 = 1), "tag"',

@@ -60,6 +60,7 @@ const NAMES: Readonly<Record<string, (node: Node) => string | undefined>> = {
   TypeName: ({ names }) => alone(names, TYPES),
   typeName: ({ names }) => alone(names, TYPES),
   A_Expr: ({ kind, name }) => (BY_SYNTAX.has(String(kind)) ? undefined : alone(name, OPERATORS)),
+  SQLValueFunction: ({ op }) => (op === 'SVFOP_CURRENT_SCHEMA' ? 'current_schema' : undefined),
   CollateClause: ({ collname }) => alone(collname),
   IndexElem: ({ opclass, collation }) => alone(opclass) ?? alone(collation),
 };
@@ -116,6 +117,7 @@ interface Node {
   readonly schemaname?: string;
   readonly relname?: string;
   readonly kind?: string;
+  readonly op?: string;
   readonly names?: Parts;
   readonly name?: Parts;
   readonly funcname?: Parts;
