@@ -106,8 +106,8 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
    * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
    */
   async import(source: Readable | string, data: NewTenant<Tenant>, options: ImportTenantOptions = {}): Promise<Tenant> {
-    return withFile(source, async path => {
-      const { migrations } = await checkExport(this.database, path);
+    return withFile(source, async file => {
+      const { migrations } = await checkExport(this.database, file);
       const tenant = await this.inPublic('imported', async em => {
         if (em.isInTransaction()) {
           throw SnapshotError.importInTransaction();
@@ -117,7 +117,7 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
           const created = tx.create(this.database.options.tenant, data as never);
           giveConsent(created, {
             created: { by: 'import' },
-            fill: (schemaName, ctx) => importSchema(this.database, { path, schemaName, ctx, onTable: options.onTable }),
+            fill: (schemaName, ctx) => importSchema(this.database, { file, schemaName, ctx, onTable: options.onTable }),
           });
           await tx.persistAndFlush(created);
 

@@ -9,6 +9,7 @@ import { repoint } from '../clone/repoint.js';
 import { withRole } from '../clone/repointed.js';
 import type { ExportHeader } from './export-format.js';
 import { ExportReader } from './read-export.js';
+import type { OpenFile } from './spool.js';
 import { writeTableRows } from './table-rows.js';
 import { setvalSql } from './write-export.js';
 
@@ -17,8 +18,8 @@ import { setvalSql } from './write-export.js';
  *
  * @throws TransferError `IMPORT_INVALID`, or `IMPORT_REFUSED` if the tenant set does not have all migrations of the file.
  */
-export async function checkExport(database: TenantDatabase, path: string): Promise<ExportHeader> {
-  const reader = await ExportReader.open(path);
+export async function checkExport(database: TenantDatabase, file: OpenFile): Promise<ExportHeader> {
+  const reader = await ExportReader.open(file);
 
   try {
     for await (const part of reader.parts()) {
@@ -50,18 +51,18 @@ export async function checkExport(database: TenantDatabase, path: string): Promi
 export async function importSchema(
   database: TenantDatabase,
   {
-    path,
+    file,
     schemaName,
     ctx,
     onTable,
   }: {
-    readonly path: string;
+    readonly file: OpenFile;
     readonly schemaName: string;
     readonly ctx: Transaction;
     readonly onTable?: ((table: string) => void) | undefined;
   },
 ): Promise<void> {
-  const reader = await ExportReader.open(path);
+  const reader = await ExportReader.open(file);
   const make = new MakeSchema(database, schemaName, ctx);
   const { header } = reader;
   const { roles } = database.options;

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { TransferError } from '../../errors/index.js';
 import { END_OF_ROWS } from '../../postgres/copy-text.js';
 import { FORMAT, type ExportEnd, type ExportHeader, type ExportPart } from './export-format.js';
+import type { OpenFile } from './spool.js';
 
 /** Reads a file that `tenants().export()` has written, part by part, and knows at its end whether it is whole and unchanged. */
 export class ExportReader {
@@ -16,8 +16,8 @@ export class ExportReader {
   }
 
   /** @throws TransferError `IMPORT_INVALID`, `IMPORT_REFUSED` */
-  static async open(path: string): Promise<ExportReader> {
-    const bytes = new Bytes(path);
+  static async open(open: OpenFile): Promise<ExportReader> {
+    const bytes = new Bytes(open());
     const header = parse<ExportHeader>(await bytes.line());
 
     if (typeof header.landlordTenant !== 'number' || !Array.isArray(header.migrations)) {
@@ -76,8 +76,7 @@ class Bytes {
   readonly #close: () => void;
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(path: string) {
-    const file = createReadStream(path);
+  constructor(file: Readable) {
     // loaded by what needs it alone
     const { createGunzip } = process.getBuiltinModule('node:zlib');
     const stream = pipeline(file, createGunzip(), () => undefined);
