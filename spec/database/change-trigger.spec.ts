@@ -11,7 +11,7 @@ import { visitorOf, type Visit } from '../support/web/visitor.ts';
 void TenantMixin;
 
 describeTrigger('public', ['postgresql', 'pglite']);
-describeTrigger('commons', ['postgresql']);
+describeTrigger('commons', ['postgresql', 'pglite']);
 
 describe('the channel for changed tenants', () => {
   it('H10 has the name that the triggers in migrations of users have had from the first', () => {

@@ -124,5 +124,5 @@ onDatabases(
       }
     });
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );

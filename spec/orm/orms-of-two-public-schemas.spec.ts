@@ -189,7 +189,7 @@ onDatabases(
       return { public: await of('public'), central: await of('central') };
     }
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );
 
 interface Row {

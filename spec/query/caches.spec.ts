@@ -375,7 +375,7 @@ onDatabases(
       await until('this process is told', async () => (await read()) === 0);
     });
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );
 
 onDatabasesAndPooler('a result cache of the user’s', database => {

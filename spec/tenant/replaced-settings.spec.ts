@@ -59,7 +59,7 @@ onDatabases(
       expect(await runInTenant('acme', async () => currentTenant()?.schemaName)).to.equal('acme');
     });
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );
 
 function wrapped(): object {

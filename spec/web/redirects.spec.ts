@@ -37,5 +37,5 @@ onDatabases(
       });
     }
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );

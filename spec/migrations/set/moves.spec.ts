@@ -121,5 +121,5 @@ onDatabases(
       return (await readReferencesOut(database, schemaName)).map(line => line.replaceAll(`${schemaName}.`, ''));
     }
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );

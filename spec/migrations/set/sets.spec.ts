@@ -12,7 +12,7 @@ import { failureOf } from '../../support/assertions/failure.ts';
 import { tablesOf } from '../../support/databases/catalog.ts';
 
 describeSets('public', ['postgresql', 'pglite']);
-describeSets('commons', ['postgresql']);
+describeSets('commons', ['postgresql', 'pglite']);
 
 function describeSets(publicSchema: string, kinds: readonly DatabaseKind[]): void {
   onDatabases(

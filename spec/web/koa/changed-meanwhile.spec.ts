@@ -96,6 +96,6 @@ for (const who of ['this process', 'another'] as const) {
         await tenants(other).rename('elsewhere', 'bob');
       }
     },
-    who === 'another' ? ['postgresql'] : ['postgresql', 'pglite'],
+    ['postgresql', 'pglite'],
   );
 }

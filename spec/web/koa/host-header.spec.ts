@@ -197,7 +197,7 @@ onDatabases(
       );
     });
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );
 
 /** That Koa has one host for the request, in the header and in the URL. */

@@ -114,7 +114,7 @@ onDatabases(
       }
     });
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );
 
 onDatabases(
@@ -153,7 +153,7 @@ onDatabases(
       }
     }
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );
 
 /** One application after the other, each closed after its spec. */

@@ -188,5 +188,5 @@ onDatabases(
       return [answer.statusCode, body];
     }
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );
