@@ -66,6 +66,14 @@ export interface OperationNode {
   readonly schema?: { readonly kind?: string; readonly name: string };
   readonly identifier?: { readonly name: string };
   readonly table?: OperationNode;
+  readonly alias?: { readonly name?: string };
+  readonly from?: { readonly froms: readonly OperationNode[] };
+  readonly joins?: readonly OperationNode[];
+  readonly using?: OperationNode;
+  readonly into?: OperationNode;
+  readonly tables?: readonly OperationNode[];
+  readonly items?: readonly OperationNode[];
+  readonly temporary?: boolean;
   readonly setSchema?: { readonly name: string };
   readonly with?: WithNode;
   readonly parameters?: readonly unknown[];

@@ -14,7 +14,8 @@ import { tenantOfEm, type ScopedEm } from '../scope/tenant-of-em.js';
 import { tenantSchema } from '../scope/tenant-schema.js';
 import { entitiesByTable } from './entities-by-table.js';
 import { guardBelowPlugins, type GuardableKysely, type KyselyExecutor } from './kysely-executor.js';
-import { addBuiltFor, hasParts, isNode, setTenantsOfNode, type OperationNode, type Parts, type WithNode } from './kysely-nodes.js';
+import { qualify, withoutBareTables } from './kysely-names.js';
+import { addBuiltFor, setTenantsOfNode } from './kysely-nodes.js';
 
 /**
  * Puts a Kysely instance under guard: every table that an entity has gets the schema its scope may use. Kysely's own `withSchema`
@@ -27,7 +28,7 @@ import { addBuiltFor, hasParts, isNode, setTenantsOfNode, type OperationNode, ty
  */
 export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, guard: GuardContext): K {
   const own = em.schema;
-  const resolve = (metas: readonly EntityMetadata[], asked: string | undefined, named: Set<string>): string | undefined => {
+  const resolve = (metas: readonly EntityMetadata[], asked: string | undefined, { named, isDefined }: Resolving): string | undefined => {
     const shared = metas.find(meta => !isTenantEntity(meta) && (asked === undefined || meta.schema === asked));
     const tenant = metas.find(isTenantEntity);
 
@@ -36,8 +37,9 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
       return shared.schema;
     }
 
+    // one of no entity may be a temporary table, or PostgreSQL's own: it is looked up on the path, as in raw SQL
     if (tenant === undefined) {
-      return asked ?? own;
+      return asked ?? (isDefined ? own : undefined);
     }
 
     const schemaName = tenantSchema(tenant.className, asked ?? own, guard.scope, guard.rules);
@@ -68,12 +70,10 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
 
       refuseTenants(named, mine);
       const tables = entitiesByTable(guard.rules.metadata);
-      const qualified = qualify(mark(kysely, given, queryId), {
-        resolve: (name, asked) => resolve(tables.get(name) ?? NO_METAS, asked, named),
+      const qualified = qualify(mark(kysely, given === node ? given : withoutBareTables(given), queryId), {
+        resolve: (name, asked, isDefined) => resolve(tables.get(name) ?? NO_METAS, asked, { named, isDefined }),
         isKnown: name => tables.has(name),
         refuseSchema: name => refuseOtherSchema(name, guard),
-        ctes: NONE,
-        hidden: NONE,
       });
       const tenants = mine === undefined ? [...named] : [mine];
       setTenantsOfQuery(queryId, tenant, tenants);
@@ -141,146 +141,15 @@ function tenantOf(em: ScopedEm, { scope, rules }: GuardContext): TenantRef | und
     : { schemaName: tenantSchema('Raw SQL', own.schemaName, scope, rules), identity: own.identity };
 }
 
-function qualify<T extends object>(node: T, names: Names): T {
-  if (Array.isArray(node)) {
-    return qualifyAll(node, names) as unknown as T;
-  }
-
-  // what a value looks like is the user's affair
-  if (!hasParts(node) || node.kind === 'ValueNode' || node.kind === 'PrimitiveValueListNode') {
-    return node;
-  }
-
-  const { kind, schema, identifier } = node;
-
-  if (kind === 'SchemableIdentifierNode' && schema !== undefined && identifier !== undefined) {
-    const resolved = names.resolve(identifier.name, schema.name === PLACEHOLDER_SCHEMA ? undefined : schema.name);
-    const { schema: _, ...unqualified } = node;
-
-    return (resolved === undefined ? unqualified : { ...node, schema: { ...schema, name: resolved } }) as T;
-  }
-
-  if (kind === 'TableNode' && names.hidden.has(tableOf(node) ?? '')) {
-    return qualify(withPlaceholder(node), { ...names, hidden: NONE }) as T;
-  }
-
-  const target = node.setSchema ?? (SCHEMA_NODES.has(kind) ? node.schema : undefined);
-  const schemaName = (target as OperationNode | undefined)?.identifier?.name ?? target?.name;
-
-  if (schemaName !== undefined) {
-    names.refuseSchema(schemaName);
-  }
-
-  const inner = namesIn(node, names);
-  const parts = node as unknown as Parts;
-  let changed: Record<string, unknown> | undefined;
-
-  // what has no table in it stays the node that it is
-  for (const key in parts) {
-    const part = parts[key];
-
-    // texts and what is absent, as most parts are
-    if (typeof part !== 'object' || part === null) {
-      continue;
-    }
-
-    const qualified = key === 'with' ? qualifyCtes(part as WithNode, names) : qualify(part, inner);
-
-    if (qualified !== part) {
-      changed ??= { ...parts };
-      changed[key] = qualified;
-    }
-  }
-
-  return (changed ?? node) as T;
+interface Resolving {
+  /** The tenants whose tables are named. */
+  readonly named: Set<string>;
+  /** Whether it is made, changed or dropped. */
+  readonly isDefined: boolean;
 }
-
-function qualifyAll(nodes: readonly unknown[], names: Names): readonly unknown[] {
-  let changed: unknown[] | undefined;
-
-  for (let index = 0; index < nodes.length; index += 1) {
-    const node = nodes[index];
-    const qualified = typeof node === 'object' && node !== null ? qualify(node, names) : node;
-
-    if (qualified !== node) {
-      changed ??= [...nodes];
-      changed[index] = qualified;
-    }
-  }
-
-  return changed ?? nodes;
-}
-
-function qualifyCtes(node: WithNode, outer: Names): WithNode {
-  const all = cteNames(node);
-
-  return {
-    ...node,
-    expressions: node.expressions.map((cte, index) => {
-      const there = node.recursive === true ? all : all.slice(0, index);
-      const ctes = new Set([...outer.ctes, ...there]);
-      const hidden = new Set([...outer.hidden, ...all].filter(name => !ctes.has(name)));
-
-      return { ...cte, expression: qualify(cte.expression, { ...outer, ctes, hidden }) };
-    }),
-  };
-}
-
-function namesIn(node: OperationNode, names: Names): Names {
-  // a column's table is named as the query that reads it does
-  if (node.kind === 'ReferenceNode') {
-    return names.hidden === NONE ? names : { ...names, hidden: NONE };
-  }
-
-  if (node.kind === 'RawNode') {
-    const tables = (node.parameters ?? []).map(tableOf).filter(name => name !== undefined);
-
-    return { ...names, hidden: new Set([...names.hidden, ...tables.filter(name => names.isKnown(name) && !names.ctes.has(name))]) };
-  }
-
-  if (node.with === undefined) {
-    return names;
-  }
-
-  const own = cteNames(node.with);
-
-  return { ...names, ctes: new Set([...names.ctes, ...own]), hidden: new Set([...names.hidden].filter(name => !own.includes(name))) };
-}
-
-function cteNames(node: WithNode): readonly string[] {
-  return node.expressions.map(({ name }) => tableOf(name.table) ?? '');
-}
-
-// the name of a table that is not qualified
-function tableOf(node: unknown): string | undefined {
-  return isNode(node) && node.kind === 'TableNode' && node.table?.schema === undefined ? node.table?.identifier?.name : undefined;
-}
-
-function withPlaceholder(node: OperationNode): OperationNode {
-  return {
-    ...node,
-    table: { ...node.table, kind: 'SchemableIdentifierNode', schema: { kind: 'IdentifierNode', name: PLACEHOLDER_SCHEMA } },
-  };
-}
-
-const NONE: ReadonlySet<string> = new Set();
 
 const NO_NAMES: readonly string[] = [];
 
 const NO_METAS: readonly EntityMetadata[] = [];
 
-const SCHEMA_NODES: ReadonlySet<string> = new Set(['CreateSchemaNode', 'DropSchemaNode']);
-
 const marks = new WeakMap<GuardableKysely, KyselyExecutor>();
-
-type Resolve = (name: string, asked: string | undefined) => string | undefined;
-
-interface Names {
-  readonly resolve: Resolve;
-  readonly isKnown: (table: string) => boolean;
-  readonly refuseSchema: (name: string) => void;
-  /** The CTEs that may be read here. */
-  readonly ctes: ReadonlySet<string>;
-  /** What has the name of a CTE that cannot be read here, and is a table therefore. */
-  readonly hidden: ReadonlySet<string>;
-}

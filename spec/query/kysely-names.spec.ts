@@ -87,6 +87,46 @@ const QUERIES: Readonly<Record<string, Query>> = {
       .selectFrom('t')
       .selectAll()
       .execute(),
+  'json_agg() of a table, in a query of its own': kysely => kysely.selectFrom(books(kysely).as('found')).selectAll().execute(),
+  'json_agg() of a table, in each part of a union': kysely => books(kysely).unionAll(books(kysely)).execute(),
+  'to_json() of a table, in a CTE that was built before': kysely =>
+    kysely
+      .with(
+        'found',
+        kysely.selectFrom('book').select(({ fn }) => fn.toJson('book').as('title')),
+      )
+      .selectFrom('found')
+      .selectAll()
+      .execute(),
+  'for update of a table, in a query of its own': kysely =>
+    kysely.selectFrom(kysely.selectFrom('book').select('title').forUpdate('book').as('found')).selectAll().execute(),
+  'an alias that a table of the query outside has the name of': kysely =>
+    kysely
+      .selectFrom('author')
+      .select(eb =>
+        eb
+          .selectFrom('book as author')
+          .select(sql<string>`string_agg(${sql.ref('author.title')}, ',')`.as('title'))
+          .where('author.title' as never, 'is not', null)
+          .as('titles'),
+      )
+      .execute(),
+  'an alias in a CTE that a table of the query has the name of': kysely =>
+    kysely
+      .with('t', query => query.selectFrom('book as author').select('author.title'))
+      .selectFrom(['t', 'author'])
+      .select(['t.title', 'author.name'])
+      .execute(),
+  'a table in a query of its own, in one that has an alias of its name': kysely =>
+    kysely
+      .selectFrom('author as book')
+      .select(eb =>
+        eb
+          .selectFrom('book')
+          .select(({ fn }) => fn.agg<string>('string_agg', ['book.title', sql.lit(',')]).as('titles'))
+          .as('titles'),
+      )
+      .execute(),
   'sql.table()': kysely => kysely.selectFrom(sql.table('book').as('b')).selectAll().execute(),
   'sql.table() in SQL': async kysely => (await sql`select title from ${sql.table('book')}`.execute(kysely)).rows,
   'sql.table() in a CTE of its name': kysely =>
@@ -112,6 +152,10 @@ const QUERIES: Readonly<Record<string, Query>> = {
     (await sql`select title from ${sql.table('book')} where exists (select from ${sql.table('pg_namespace')})`.execute(kysely)).rows,
 };
 
+function books(kysely: Kysely<Tables>) {
+  return kysely.selectFrom('book').select(({ fn }) => fn.jsonAgg('book').as('titles'));
+}
+
 onDatabasesAndPooler('names in Kysely', database => {
   let orm: LibraryOrm;
   const kyselyOf = (em: TenantEntityManager): Kysely<Tables> => em.getKysely();
@@ -134,4 +178,13 @@ onDatabasesAndPooler('names in Kysely', database => {
       expect(database.statements.filter(sent => sent.includes('"book"'))).to.deep.equal([]);
     });
   }
+
+  it('law 2 json_agg() and for update of a table, after withSchema(), are as without tenants', async () => {
+    await runInTenant('acme', async em => {
+      const own = kyselyOf(em).withSchema('acme');
+      expect(JSON.stringify(await books(own).execute())).to.contain('acme book 1');
+      expect(JSON.stringify(await own.selectFrom('book').select('title').forUpdate('book').execute())).to.contain('acme book 1');
+      await refusal(() => books(kyselyOf(em).withSchema('bob')).execute(), 'CROSS_TENANT');
+    });
+  });
 });

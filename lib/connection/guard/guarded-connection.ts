@@ -177,15 +177,25 @@ export class GuardedConnection implements DatabaseConnection {
     }
   }
 
+  // nobody but the caller waits for what this returns: an error's stack ends at a promise that two wait for
   #whileBusy<Result>(fn: () => Promise<Result>): Promise<Result> {
-    const done = fn();
-    this.#busy = done;
     const end = (): void => {
       if (this.#busy === done) {
         this.#busy = undefined;
       }
     };
-    done.then(end, end);
+    const done = fn().then(
+      result => {
+        end();
+
+        return result;
+      },
+      (error: unknown) => {
+        end();
+        throw error;
+      },
+    );
+    this.#busy = done;
 
     return done;
   }

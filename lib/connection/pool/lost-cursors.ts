@@ -30,23 +30,51 @@ export function endCursorsWithClient(client: CursorClient): void {
         .finally(() => client.off('end', settleAtEnd));
     });
 
+  const calledAtEnd = (work: (callback: Callback) => unknown, callback: Callback, errorAtEnd: () => Error | undefined): void => {
+    let isCalled = false;
+    const callOnce: Callback = (...answer) => {
+      if (!isCalled) {
+        isCalled = true;
+        client.off('end', endCall);
+        callback(...answer);
+      }
+    };
+    const endCall = (): void => callOnce(errorAtEnd());
+
+    if (hasEnded) {
+      // as `pg` does, never before the call returns
+      setImmediate(endCall);
+    } else {
+      client.once('end', endCall);
+      work(callOnce);
+    }
+  };
+
   // named arguments, as every statement comes here
   client.query = (submitted, values, callback) => {
     if (typeof submitted !== 'string' && isCursor(submitted)) {
       const read = submitted.read.bind(submitted);
       const close = submitted.close.bind(submitted);
-      submitted.read = count => untilEnd(() => read(count), failAsLost);
-      submitted.close = () => untilEnd(close, () => undefined);
+      submitted.read = (count, called?: Callback) =>
+        called === undefined ? untilEnd(() => read(count), failAsLost) : calledAtEnd(done => read(count, done), called, lostError);
+      submitted.close = (called?: Callback) =>
+        called === undefined ? untilEnd(() => close(), nothing) : calledAtEnd(done => close(done), called, nothing);
     }
 
     return query(submitted, values, callback);
   };
 }
 
-// the message of `pg` for every other statement
 function failAsLost(): never {
-  throw new Error('Connection terminated unexpectedly');
+  throw lostError();
 }
+
+// the message of `pg` for every other statement
+function lostError(): Error {
+  return new Error('Connection terminated unexpectedly');
+}
+
+function nothing(): undefined {}
 
 function isCursor(submitted: unknown): submitted is Cursor {
   if (typeof submitted !== 'object' || submitted === null) {
@@ -58,10 +86,13 @@ function isCursor(submitted: unknown): submitted is Cursor {
   return typeof submit === 'function' && typeof read === 'function' && typeof close === 'function';
 }
 
+/** With a callback they return nothing. */
 interface Cursor {
-  read(count: number): Promise<unknown>;
-  close(): Promise<void>;
+  read(count: number, callback?: Callback): any;
+  close(callback?: Callback): any;
 }
+
+type Callback = (error?: Error | null, ...answer: unknown[]) => void;
 
 /** The parts of a `pg` client that are used here. */
 export interface CursorClient {

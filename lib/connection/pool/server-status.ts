@@ -47,17 +47,33 @@ export function wantedOfScript<Row>(connection: object, sql: string): Promise<Wa
   const place = MARKS.findIndex(mark => sql.endsWith(mark));
   const client = place === -1 ? undefined : clients.get(realOf(connection));
 
-  return client?.query?.(sql).then(result => {
-    const results = isSeveral(result) ? result.filter(({ command }) => command !== 'SET') : [];
-    const wanted = isSeveral(result) ? results[place] : result;
-    const rows = (wanted?.rows ?? []) as Row[];
+  return client?.query?.(sql).then(
+    result => {
+      const results = isSeveral(result) ? result.filter(({ command }) => command !== 'SET') : [];
+      const wanted = isSeveral(result) ? results[place] : result;
+      const rows = (wanted?.rows ?? []) as Row[];
 
-    return {
-      rows,
-      ...(wanted !== undefined && CHANGING.has(wanted.command) ? { numAffectedRows: BigInt(wanted.rowCount ?? 0) } : {}),
-      ...(place === 2 ? { before: (results[0]?.rows ?? []) as Row[] } : {}),
-    };
-  });
+      return {
+        rows,
+        ...(wanted !== undefined && CHANGING.has(wanted.command) ? { numAffectedRows: BigInt(wanted.rowCount ?? 0) } : {}),
+        ...(place === 2 ? { before: (results[0]?.rows ?? []) as Row[] } : {}),
+      };
+    },
+    (error: unknown) => {
+      throw withCallers(error);
+    },
+  );
+}
+
+/** Adds to an error's stack who waits for the statement, as Kysely does where it sends it. `pg` says nothing of them once its clients are instrumented. */
+function withCallers(error: unknown): unknown {
+  const { stack } = new Error();
+
+  if (error instanceof Error && error.stack !== undefined && stack !== undefined) {
+    error.stack += stack.slice(stack.indexOf('\n'));
+  }
+
+  return error;
 }
 
 interface WantedResult<Row> {

@@ -69,8 +69,8 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     ],
     'telemetry/observe-tenants.ts': ['observer'],
     'provisioning/tenant-changes.ts': ['(computed)', 'domainUrl', 'schemaName'],
+    'query/kysely-names.ts': ['(computed)'],
     'query/kysely-nodes.ts': ['(computed)'],
-    'query/kysely-schemas.ts': ['(computed)'],
     'query/tenant-query-builder.ts': ['clonedFrom', 'guard', 'taken'],
     'web/core/found-tenant.ts': ['(computed)', 'tenant'],
     'web/fastify/tenant-context.ts': ['(computed)'],
@@ -137,6 +137,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'web/node/upgrades.ts': ['emit'],
   },
   'Node.js, HTTP or the language has it': {
+    'connection/server-status.ts': ['stack'],
     'errors/domain-errors.ts': ['stack'],
     'cli/bin.ts': ['exitCode'],
     'cli/shell-command.ts': ['(computed)', 'LANDLORD_HISTORY', 'eval'],

@@ -212,6 +212,6 @@ export const KYSELY_NODE_SEAMS = objectSeamsOf('OperationNode', 'kysely', {
     use: 'read',
     by: 'KyselyExecutor.transformQuery',
     protects: "a Kysely query names no other tenant's table",
-    usedIn: [...KYSELY, 'query/kysely-nodes.ts'],
+    usedIn: ['query/kysely-names.ts', 'query/kysely-nodes.ts'],
   },
 });
