@@ -137,7 +137,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'web/node/upgrades.ts': ['emit'],
   },
   'Node.js, HTTP or the language has it': {
-    'connection/server-status.ts': ['stack'],
+    'connection/pool/server-status.ts': ['stack'],
     'errors/domain-errors.ts': ['stack'],
     'cli/bin.ts': ['exitCode'],
     'cli/shell-command.ts': ['(computed)', 'LANDLORD_HISTORY', 'eval'],
