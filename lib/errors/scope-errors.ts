@@ -10,12 +10,15 @@ export class TenantContextRequiredError extends TenantError {
     );
   }
 
-  static forEntity(entity: string, scope: 'none' | 'public' | 'tenant'): TenantContextRequiredError {
+  /** `publicSchema` is given where that was asked for by name. */
+  static forEntity(entity: string, scope: 'none' | 'public' | 'tenant', publicSchema?: string): TenantContextRequiredError {
     const where = {
       none: 'outside any scope',
       public: 'in the public scope',
       tenant:
-        'by a call that names no tenant: with an EntityManager that was created outside the scope, or of the driver, which needs `{ schema: currentSchema() }`',
+        publicSchema === undefined
+          ? 'by a call that names no tenant: with an EntityManager that was created outside the scope, or of the driver, which needs `{ schema: currentSchema() }`'
+          : `with the public schema ${show(publicSchema)}, in which it has no table`,
     }[scope];
 
     return new TenantContextRequiredError(

@@ -22,7 +22,7 @@ export function tenantSchema(entity: string, requested: string | undefined, scop
   }
 
   if (requested === undefined || requested === '*' || requested === rules.publicSchema) {
-    throw TenantContextRequiredError.forEntity(entity, scope?.kind ?? 'none');
+    throw TenantContextRequiredError.forEntity(entity, scope?.kind ?? 'none', requested === rules.publicSchema ? requested : undefined);
   }
 
   if (scope?.kind === 'tenant') {

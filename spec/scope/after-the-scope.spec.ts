@@ -128,7 +128,11 @@ onDatabasesAndPooler('what outlives its scope', database => {
             .execute(),
         'CROSS_TENANT',
       );
-      await refusal(() => kysely.withSchema('public').selectFrom('book').selectAll().execute(), 'TENANT_CONTEXT_REQUIRED');
+      const { message } = await refusal(
+        () => kysely.withSchema('public').selectFrom('book').selectAll().execute(),
+        'TENANT_CONTEXT_REQUIRED',
+      );
+      expect(message).to.contain('it was used with the public schema "public", in which it has no table.');
       await refusal(
         () => kysely.transaction().execute(trx => trx.withSchema('bob').selectFrom('book').selectAll().execute()),
         'CROSS_TENANT',
