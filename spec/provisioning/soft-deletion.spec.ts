@@ -269,7 +269,7 @@ onDatabases(
       expect(await roles()).to.deep.equal([]);
     });
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );
 
 /** What of the database has the name. */

@@ -613,5 +613,5 @@ onDatabases(
       await names.drop();
     });
   },
-  ['postgresql'],
+  ['postgresql', 'pglite'],
 );
