@@ -106,17 +106,17 @@ for (const max of [1, 2]) {
           strategy === 'nothing'
             ? {}
             : { signal: controller.signal, ...(strategy === 'ignore query' ? {} : { inflightQueryAbortStrategy: strategy }) };
-        const error: unknown = await runInTenant(acme, () => work(orm, n, abort)).then(
+        const error = await runInTenant(acme, () => work(orm, n, abort)).then(
           () => undefined,
-          (failure: unknown) => failure,
+          (failure: Error) => failure,
         );
         await other;
         proxy.decide = undefined;
-        const label = `at message ${at}: ${String(error)}`;
+        const label = `at message ${at}: ${error?.message}`;
 
         // what ends a session may be told by the session
         expect(
-          error === undefined || /aborted|terminating connection|canceling statement|lost|not queryable/i.test(String(error)),
+          error === undefined || /aborted|terminating connection|canceling statement|lost|not queryable/i.test(error.message),
           label,
         ).to.equal(true);
         expect(strategy === 'nothing' ? error : undefined, label).to.equal(undefined);

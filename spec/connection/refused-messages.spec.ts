@@ -6,10 +6,10 @@ import { TenantLimiter } from '../../dist/connection/tenant-limiter.js';
 import { Library } from '../../fixtures/entities/index.ts';
 import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 import { asObserver } from '../support/assertions/statement-watch.ts';
-import { onDatabases, type SpecDatabase } from '../support/databases/database.ts';
+import { onDatabases, SERVER_AND_POOLER, type SpecDatabase } from '../support/databases/database.ts';
 import { expectSound } from '../support/databases/sound-pool.ts';
 import { openRefusingProxy, type RefusingProxy } from '../support/faults/refusing-proxy.ts';
-import { effort } from '../support/generators/effort.ts';
+import { effort, turnsOf } from '../support/generators/effort.ts';
 import { REPLAY } from '../support/generators/property.ts';
 import { randomNumbers, randomPick } from '../support/generators/random.ts';
 import { REFUSED_OPERATIONS, type RefusedOperation } from '../support/models/refused-operations.ts';
@@ -203,7 +203,8 @@ for (const hasRoles of [false, true]) {
         await clear(database);
       }
     },
-    ['postgresql'],
+    // one of them with roles, the other without, and the other way round the next time
+    turnsOf(SERVER_AND_POOLER, SEED + (hasRoles ? 1 : 0), 1),
   );
 }
 

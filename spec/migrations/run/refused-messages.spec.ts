@@ -116,6 +116,22 @@ onDatabases(
       expect(result.stopped).to.deep.include({ reason: 'database' });
     });
 
+    it('M13 P1 a run whose connection is lost goes on, if the server refuses to say whether it is there again', async () => {
+      add(KINDS['up, step by step']!);
+      const states = ['57P01', '57014'];
+      proxy.decide = ({ statements }) => {
+        const text = statements.join();
+        const isNext = states.length === 2 ? text.includes(`add c${n} int`) : text === 'select 1';
+
+        return states.length > 0 && isNext ? { place: 0, sqlState: states.shift() ?? '' } : undefined;
+      };
+      const { migrated, failed } = await run();
+
+      expect(states).to.deep.equal([]);
+      expect(failed).to.deep.equal([]);
+      expect(schemaNamesOf(migrated)).to.deep.equal(NAMES);
+    });
+
     it('M37 a tenant whose message fails after its commit is migrated, and nothing that its migration has set stays', async () => {
       entries.push(
         migrationOf(`M${(n += 1)}`, each => {
