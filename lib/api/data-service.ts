@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { helper } from '@mikro-orm/core';
 import { hasSchema } from '../database/owned-schemas.js';
-import { MoveError, SnapshotError, StorageFullError } from '../errors/index.js';
+import { MoveError, SnapshotError, StorageFullError, TransferError } from '../errors/index.js';
 import { callInTransaction } from '../orm/tenant-hooks.js';
 import { giveConsent } from '../provisioning/consent.js';
 import { cloneSchema } from '../provisioning/clone/clone-schema.js';
@@ -102,7 +102,7 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
    * Creates a tenant from what `export()` has written, under whatever name, in one transaction, and migrates it up to date. The whole file is checked before
    * anything is created. A stream is kept in a temporary file for that.
    *
-   * @throws TransferError `IMPORT_INVALID`, `IMPORT_REFUSED`
+   * @throws TransferError `IMPORT_INVALID`, `IMPORT_REFUSED`; `IMPORT_NOT_MIGRATED` when the tenant is stored
    * @throws SchemaExistsError `SCHEMA_ALREADY_EXISTS`
    */
   async import(source: Readable | string, data: NewTenant<Tenant>, options: ImportTenantOptions = {}): Promise<Tenant> {
@@ -127,11 +127,20 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
 
       // without a history, it is of a schema that was never migrated
       if (options.migrate !== false && migrations.length > 0) {
-        await this.migrate({ only: [tenant.schemaName] });
+        await this.#migrateImported(tenant.schemaName);
       }
 
       return tenant;
     });
+  }
+
+  async #migrateImported(schemaName: string): Promise<void> {
+    const result = await this.migrate({ only: [schemaName] }).catch((error: unknown) => ({ failed: [{ error }], stopped: undefined }));
+    const [failure] = result.stopped?.reason === 'database' ? [result.stopped] : result.failed;
+
+    if (failure !== undefined) {
+      throw TransferError.notMigrated(schemaName, failure.error);
+    }
   }
 
   /**

@@ -24,17 +24,15 @@ export abstract class DeletionService<Tenant extends TenantMixin<unknown> = Tena
    * @throws HostTakenError `HOST_TAKEN` if another tenant has one of its further hosts by now.
    */
   async restore(deleted: string | DeletedTenant, options: RestoreOptions = {}): Promise<Tenant> {
-    const schemaName = await this.inTransaction('restored', async tx => {
+    return this.inTransaction('restored', async tx => {
       const ctx = tx.getTransactionContext();
       const name = await restoreDeleted(this.database, typeof deleted === 'string' ? deleted : deleted.id, options, ctx);
       const row = await tx.findOneOrFail(this.database.options.tenant, { schemaName: name }, { filters: false, ...NOT_CACHED });
       callOnCommit(this.database, ctx, { kind: 'restored', schemaName: name, tenant: row });
 
-      return name;
+      // read once more, it would be told as a failure though it is done
+      return row as Tenant;
     });
-    const [tenant] = await this.database.tenants.findAll({ schemaName });
-
-    return tenant as Tenant;
   }
 
   /**

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Configuration, Transaction } from '@mikro-orm/core';
+import { CLOSE_AFTER_USE } from '../connection/pool/server-status.js';
 import { forLibrary, inLibraryTransaction, withoutGuard } from '../connection/statements/sql-target.js';
 import { OnlyConnectionError, OrmSelectionError } from '../errors/index.js';
 import { attachRollbackError } from '../postgres/sql-state.js';
@@ -102,6 +103,19 @@ export class TenantDatabase {
       .getClient()
       .connection()
       .execute((ctx: Transaction) => withoutGuard(this.orm.config, () => fn(ctx)));
+  }
+
+  /** Has a connection of `onOneConnection` closed when `fn` has ended: nobody may get what could not be taken back on it. Never fails. */
+  async closeAfterUse(ctx: Transaction): Promise<void> {
+    const close = (): Promise<unknown> => this.execute(CLOSE_AFTER_USE, [], ctx);
+
+    try {
+      await close();
+    } catch {
+      // a connection that is not ours may be in a transaction that has failed
+      await this.execute('rollback', [], ctx).catch(() => undefined);
+      await close().catch(() => undefined);
+    }
   }
 
   /**

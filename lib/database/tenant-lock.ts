@@ -16,13 +16,24 @@ export function lockTenantText(database: TenantDatabase, schemaName: string): st
 
 /** Tries to take the tenant's lock for the session, for work that spans several transactions. */
 export async function tryLockForSession(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<boolean> {
-  const [row] = await database.execute<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK_KEY}) as locked`, [schemaName], ctx);
+  try {
+    const [row] = await database.execute<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK_KEY}) as locked`, [schemaName], ctx);
 
-  return row?.locked === true;
+    return row?.locked === true;
+  } catch (error) {
+    // a statement that fails late has taken the lock all the same, and no rollback releases it
+    await database.closeAfterUse(ctx);
+    throw error;
+  }
 }
 
+/** Never fails: the end of the session releases the lock too. */
 export async function unlockForSession(database: TenantDatabase, schemaName: string, ctx: Transaction): Promise<void> {
-  await database.execute(`select pg_advisory_unlock(${LOCK_KEY})`, [schemaName], ctx);
+  try {
+    await database.execute(`select pg_advisory_unlock(${LOCK_KEY})`, [schemaName], ctx);
+  } catch {
+    await database.closeAfterUse(ctx);
+  }
 }
 
 /** Takes the tenant's lock for the rest of the transaction, if nobody has it. */

@@ -48,6 +48,11 @@ export interface DataErrorCodes {
    */
   IMPORT_REFUSED: TransferError;
   /**
+   * A tenant was imported, and the pending migrations of the tenant set failed in it afterwards. It is stored with all its rows.
+   * @remedy Fix the cause, then migrate the tenant. Do not import it again.
+   */
+  IMPORT_NOT_MIGRATED: TransferError;
+  /**
    * A schema that was to become a tenant differs from what the tenant set makes. `objects` lists how.
    * @remedy Change the schema so that it is equal, or adopt it as of an earlier migration.
    */

@@ -111,7 +111,7 @@ export class SnapshotError extends TenantError {
   }
 }
 
-/** A tenant was not exported or imported. `code` is `EXPORT_REFUSED`, `IMPORT_INVALID` or `IMPORT_REFUSED`. */
+/** A tenant was not exported or imported, or not migrated after it. `code` is `EXPORT_REFUSED`, `IMPORT_INVALID`, `IMPORT_REFUSED` or `IMPORT_NOT_MIGRATED`. */
 export class TransferError extends TenantError {
   /** What was refused, if there are several things. */
   readonly objects: readonly string[];
@@ -140,8 +140,18 @@ export class TransferError extends TenantError {
     });
   }
 
+  static notMigrated(schemaName: string, cause: unknown): TransferError {
+    return new TransferError(
+      'IMPORT_NOT_MIGRATED',
+      `Tenant ${show(schemaName)} was imported, and its pending migrations failed afterwards: ${reasonOf(cause)}. It is stored with all its rows, and has the migrations ` +
+        `of its file. Fix the cause, and migrate it: \`tenants().migrate({ only: [${show(schemaName)}] })\`.`,
+      [],
+      { cause },
+    );
+  }
+
   constructor(
-    code: 'EXPORT_REFUSED' | 'IMPORT_INVALID' | 'IMPORT_REFUSED',
+    code: 'EXPORT_REFUSED' | 'IMPORT_INVALID' | 'IMPORT_REFUSED' | 'IMPORT_NOT_MIGRATED',
     message: string,
     objects: readonly string[],
     options?: ErrorOptions,

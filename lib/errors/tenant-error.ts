@@ -107,6 +107,7 @@ export type TenantErrorCode =
   | 'EXPORT_REFUSED'
   | 'IMPORT_INVALID'
   | 'IMPORT_REFUSED'
+  | 'IMPORT_NOT_MIGRATED'
   | 'ADOPT_REFUSED'
   | 'EXTRACT_REFUSED';
 

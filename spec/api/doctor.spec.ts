@@ -5,7 +5,10 @@ import pg from 'pg';
 import type { Library } from '../../fixtures/entities/index.ts';
 import { until } from '../support/assertions/until.ts';
 import { createDatabase, onDatabases } from '../support/databases/database.ts';
+import { POOL_OF_ONE } from '../support/databases/idle-connections.ts';
+import { openRefusingProxy } from '../support/faults/refusing-proxy.ts';
 import { initLibrary, newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
+import { rolesOf } from '../support/orm/roles.ts';
 
 /** What is planted in the tenant of the name, and what is found of it. */
 interface Plant {
@@ -279,6 +282,31 @@ onDatabases(
       expect((await service.doctor({ fix: true })).failed).to.deep.equal([]);
       expect((await service.doctor({ deep: true })).findings.map(keyOf)).to.deep.equal(['drift hans']);
       await service.drop('hans');
+    });
+
+    it('L5 N3 a role that cannot be given back after an index is mended leaves with its connection', async () => {
+      const names = rolesOf(database, 'doctor_ddl');
+      await names.create();
+      await database.query(`create role "${names.ddl}" nologin superuser`);
+      const proxy = await openRefusingProxy(database.url ?? '');
+      const roles = { prefix: names.prefix, shared: names.shared, ddl: names.ddl };
+      const orm = await openLibrary(database, { roles, directory: { listen: false } }, { ...POOL_OF_ONE, clientUrl: proxy.url });
+      const service = tenants<Library>(orm);
+      await orm.em.fork().persistAndFlush(newLibrary('ivo'));
+      await database.query('create index by_name on ivo.author (name)');
+      await database.query(`update pg_index set indisvalid = false where indexrelid = 'ivo.by_name'::regclass`);
+      proxy.decide = ({ statements: [sql] }) =>
+        /^reset role|pg_advisory_unlock/.test(sql ?? '') ? { place: 0, sqlState: '57014' } : undefined;
+      const { mended } = await service.doctor({ fix: true });
+      proxy.decide = undefined;
+
+      expect(mended.map(({ finding }) => keyOf(finding))).to.include('index-invalid ivo');
+      expect(await orm.em.fork().execute(`select current_setting('role') as role`)).to.deep.equal([{ role: 'none' }]);
+      expect((await service.doctor()).busy).to.deep.equal([]);
+      await service.drop('ivo');
+      await orm.close();
+      await proxy.close();
+      await names.drop();
     });
 
     it('L5 a tenant that is migrated at the moment is not mended, and is by the next', async () => {

@@ -1,6 +1,7 @@
 import { runInTenant, type TenantEntityManager } from '@landlord/mikro-orm';
 import { raw } from '@mikro-orm/core';
 import { expect } from 'chai';
+import { CompiledQuery } from 'kysely';
 import { Book } from '../../fixtures/entities/index.ts';
 import { failureOf } from '../support/assertions/failure.ts';
 import { until } from '../support/assertions/until.ts';
@@ -100,6 +101,25 @@ onDatabases(
         });
       }
     }
+
+    it('N3 a session that is killed between two messages of the library is nobody else’s', async () => {
+      const { signal, abort } = controllerOf();
+      const removed: unknown[] = [];
+      const pool = (await orm.em.getConnection().getNativeClient()) as Pool;
+      pool.on('remove', client => removed.push(client));
+      onSent = sql => (sql === 'begin' ? abort() : undefined);
+      const abortOptions = { signal, inflightQueryAbortStrategy: 'kill session' } as const;
+      const failed = await failureOf(
+        runInTenant('acme', em =>
+          em.getKysely().executeQuery(CompiledQuery.raw('select title from book where id = $1', [1]), abortOptions),
+        ),
+      );
+      onSent = () => undefined;
+
+      expect(String(failed)).to.contain('aborted');
+      await until('it is closed', () => removed.length > 0, 5_000);
+      expect(await runInTenant('bob', em => em.execute('select title from book where id = 1'))).to.deep.equal([{ title: 'bob book 1' }]);
+    });
   },
   ['postgresql'],
 );
@@ -131,5 +151,5 @@ interface Client {
 }
 
 interface Pool {
-  on(event: 'connect', listener: (client: Client) => void): unknown;
+  on(event: 'connect' | 'remove', listener: (client: Client) => void): unknown;
 }

@@ -7,6 +7,7 @@ import { Library } from '../../fixtures/entities/index.ts';
 import { createDatabase, onDatabases } from '../support/databases/database.ts';
 import { initLibrary, newLibrary, openLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { proxyTo, type BreakableProxy } from '../support/faults/breakable-proxy.ts';
+import { openRefusingProxy } from '../support/faults/refusing-proxy.ts';
 import { until } from '../support/assertions/until.ts';
 import { visitorOf, type Visit } from '../support/web/visitor.ts';
 
@@ -120,6 +121,34 @@ onDatabases(
       await load;
       await database.query(`update library set domain_url = 'acme.example.com' where schema_name = 'acme'`);
       expect(wrong).to.deep.equal([]);
+    });
+
+    it('H10 is opened again if the server refuses whichever of its messages, and no change is missed', async () => {
+      const proxy = await openRefusingProxy(database.url ?? '');
+      let host = 'acme.example.com';
+
+      try {
+        for (let at = 1; at <= 4; at += 1) {
+          await open({ listen: { url: proxy.url }, ttlMs: 600_000 });
+          let seen = 0;
+          proxy.decide = () => ((seen += 1) === at ? { place: 0, sqlState: '57014' } : undefined);
+          await visit(host);
+          await until('it was refused', () => seen >= at);
+          await listening();
+          await visit(host);
+          const [former, next] = [host, `acme-refused-${at}.example.com`];
+          await database.query(`update library set domain_url = '${next}' where schema_name = 'acme'`);
+          await database.query(`select pg_notify('landlord:public.library', 'acme')`);
+          host = next;
+          await until(`${former} is nobody's`, async () => (await visit(former)).served === 'HOST_UNKNOWN');
+          expect((await visit(next)).served).to.equal('acme');
+          await orm.close();
+        }
+      } finally {
+        await database.query(`update library set domain_url = 'acme.example.com' where schema_name = 'acme'`);
+        await orm.close();
+        await proxy.close();
+      }
     });
 
     it('H10 is not taken for one that hears nothing where it is lost while it is tried out', async () => {

@@ -61,20 +61,17 @@ async function mendOnOneConnection(database: TenantDatabase, finding: Finding & 
     }
 
     const release = async (): Promise<void> => {
-      await (ddl === undefined ? undefined : database.execute('reset role', [], ctx));
+      await (ddl === undefined ? undefined : database.execute('reset role', [], ctx).catch(() => database.closeAfterUse(ctx)));
       await unlockForSession(database, schemaName, ctx);
     };
 
     try {
       await (ddl === undefined ? undefined : database.execute(`set role ${quoteIdentifier(ddl)}`, [], ctx));
       await run(database, finding, ctx);
-    } catch (error) {
+    } finally {
       // on a lost connection, both are gone
-      await release().catch(() => undefined);
-      throw error;
+      await release();
     }
-
-    await release();
   });
 }
 

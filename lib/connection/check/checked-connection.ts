@@ -13,7 +13,7 @@ import { passControls } from '../pool/control-calls.js';
 import { clientOf, isOpenOn, type StatusClient } from '../pool/server-status.js';
 import { controlOf, mayChangeMark, mayWrite, onlyLocks, schemasRenamedOrDropped, type Control } from '../statements/statement-kinds.js';
 import type { SqlTarget } from '../statements/sql-target.js';
-import type { CommitSettings, TenantCheck } from './tenant-check.js';
+import type { CheckedConnectionOptions, CommitSettings, TenantCheck } from './tenant-check.js';
 import { tenantsAfter, TransactionTenants } from './transaction-tenants.js';
 
 /**
@@ -143,7 +143,7 @@ export class CheckedConnection implements DatabaseConnection {
     } finally {
       if (isAlone) {
         // a reader that stops early has written all the same
-        await (failure === undefined ? this.commit() : this.rollback());
+        await (failure === undefined ? this.commit().catch(this.#undo) : this.rollback());
       }
     }
   }
@@ -163,6 +163,12 @@ export class CheckedConnection implements DatabaseConnection {
 
     return committing.then(this.#onCommitted);
   }
+
+  /** Rolls back what could not be committed: the connection is given back next. */
+  readonly #undo = async (error: unknown): Promise<never> => {
+    await this.rollback().catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
+    throw error;
+  };
 
   readonly #onCommitted = (): void => {
     this.#transaction?.granting.forEach(sql => this.#check.outdateGranted(sql));
@@ -218,8 +224,7 @@ export class CheckedConnection implements DatabaseConnection {
 
       return result;
     } catch (error) {
-      await this.rollback().catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
-      this.#settings.log('rollback');
+      await this.#undo(error).catch(() => this.#settings.log('rollback'));
       throw await this.#alone.explain(identity, error, before);
     }
   }
@@ -291,10 +296,4 @@ export class CheckedConnection implements DatabaseConnection {
   }
 
   readonly #ask = (query: Query): Promise<Record<string, unknown>[]> => this.inner.executeQuery(query).then(({ rows }) => rows);
-}
-
-interface CheckedConnectionOptions {
-  readonly driver: Driver;
-  readonly check: TenantCheck;
-  readonly settings: CommitSettings;
 }

@@ -5,7 +5,7 @@ import type { TenantRules } from '../../scope/tenant-rules.js';
 import { hasSqlState } from '../../postgres/sql-state.js';
 import { NOT_THERE, SCHEMA_NOW } from './schema-check-sql.js';
 import { schemasGranted } from '../statements/statement-kinds.js';
-import type { Query } from '../statements/kysely-types.js';
+import type { Driver, Query } from '../statements/kysely-types.js';
 import { isOwnQuery, queryOf } from '../statements/settings-sql.js';
 import type { SqlTarget } from '../statements/sql-target.js';
 
@@ -179,6 +179,13 @@ export interface CommitSettings {
   /** Whether a message may have several statements. */
   readonly takesScripts: boolean;
   log(sql: string): void;
+}
+
+/** What a connection of the pool is checked with. */
+export interface CheckedConnectionOptions {
+  readonly driver: Driver;
+  readonly check: TenantCheck;
+  readonly settings: CommitSettings;
 }
 
 export interface TenantCheckOptions {

@@ -251,8 +251,7 @@ export class GuardedConnection implements DatabaseConnection {
 
       return async failure => {
         if (failure === undefined) {
-          await leave();
-          await unit.end?.(true);
+          await inUnit(unit, leave);
         } else if (unit.end === undefined) {
           await this.#runner.leaveFailed({ transaction, sql }, leave, failure);
         } else {

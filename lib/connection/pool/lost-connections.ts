@@ -9,14 +9,23 @@ import { sqlTarget } from '../statements/sql-target.js';
 import { addNamed, LOCKING, withoutServed } from './tenants-of-client.js';
 import { endCursorsWithClient, type CursorClient } from './lost-cursors.js';
 import { runCopy } from './copy.js';
-import { closeAfterUse, wantedOfScript, isToBeClosed, rowsOfScript, setClient, type StatusClient } from './server-status.js';
+import {
+  closeAfterUse,
+  CLOSE_AFTER_USE,
+  hasOpenTransaction,
+  wantedOfScript,
+  isToBeClosed,
+  rowsOfScript,
+  setClient,
+  type StatusClient,
+} from './server-status.js';
 
 /**
  * Gives a connection's place in the pool back where the connection is lost in a transaction. Kysely 0.29 gives it back when a transaction
  * has been committed or rolled back, and on a lost connection neither succeeds: each one that is lost makes the pool smaller by one until
  * everything waits for ever. Here a connection whose `begin` or `rollback` fails is closed and given back at once, whatever it failed of:
  * a transaction may still be open on it, and nobody must get it then. Outside a transaction, one that is lost is closed when it is released,
- * and so is one of which nobody can tell what raw SQL has left on it.
+ * and so is one of which nobody can tell what raw SQL has left on it, and one on which the server says that a transaction is open.
  *
  * Relies on MikroORM asking `createKyselyDialect` for its dialect and calling `onPoolCreated` with the pool, neither of which it does where
  * the user's `driverOptions` are a Kysely or a dialect; and on `pg` telling of a release before it decides whether to keep the client.
@@ -62,7 +71,7 @@ function releaseLostConnections(driver: Driver, pool: Pool, config: Configuratio
   const watched = new WeakSet<DriverConnection>();
 
   const releaseOrClose = (connection: DriverConnection): Promise<void> =>
-    isToBeClosed(connection) ? closeOnce(connection) : release(connection);
+    isToBeClosed(connection) || hasOpenTransaction(connection) === true ? closeOnce(connection) : release(connection);
   const closeOnce = async (connection: DriverConnection): Promise<void> => {
     // whoever held it for longer than the transaction gives it back again
     if (!alreadyReleased.has(connection)) {
@@ -164,6 +173,12 @@ function noticeLoss(
 
       if (!mayBeOwn(sql)) {
         return executeQuery<Row>(query, options).catch(rethrow);
+      }
+
+      if (sql.startsWith(CLOSE_AFTER_USE)) {
+        onLost();
+
+        return Promise.resolve({ rows: [] });
       }
 
       addNamed(connection, sql);

@@ -105,6 +105,12 @@ const CHANGING: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'ME
 /** Begins a message for `rowsOfScript`. To PostgreSQL it is a comment, and nobody else's SQL begins with it. */
 export const WANTS_ROWS = `/* rows ${randomUUID()} */ `;
 
+/**
+ * Sent on a connection, it has that closed when it is given back, without a word to the server. A client that is none of `pg`, or that is not ours,
+ * has its server end the session.
+ */
+export const CLOSE_AFTER_USE = `/* close ${randomUUID()} */ select pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid())`;
+
 /** Says which client is behind a connection of Kysely's. */
 export function setClient(connection: object, client: StatusClient): void {
   clients.set(connection, client);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TenantDatabase } from '../../database/tenant-database.js';
-import { isUnreachable } from '../../postgres/sql-state.js';
+import { isUnreachable, sqlStateOf } from '../../postgres/sql-state.js';
 import type { RunNotice } from './run-types.js';
 
 /**
@@ -69,6 +69,11 @@ async function answers(database: TenantDatabase): Promise<boolean> {
   } catch (error) {
     if (isUnreachable(error)) {
       return false;
+    }
+
+    // a refusal is an answer too, and what was done before must be told
+    if (sqlStateOf(error) !== undefined) {
+      return true;
     }
 
     throw error;

@@ -1,7 +1,7 @@
 import type { Transaction } from '@mikro-orm/core';
 import { MigrationError } from '../../errors/index.js';
 import { quoteIdentifier, searchPathOf } from '../../postgres/schema-name.js';
-import { connectionWasLost } from '../../postgres/sql-state.js';
+import { connectionWasLost, sqlStateOf } from '../../postgres/sql-state.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { refuseLocalTables } from '../../database/citus/local-tables.js';
 import { History } from '../history/history.js';
@@ -38,6 +38,7 @@ export async function migrateOnOneConnection(database: TenantDatabase, work: Ten
         await endTransaction(database, ctx);
         await unlockForSession(database, schemaName, ctx);
       },
+      { database, ctx },
     );
   });
 }
@@ -64,7 +65,8 @@ async function takeStep(database: TenantDatabase, work: TenantWork, run: PinnedR
 async function migrateStepByStep(database: TenantDatabase, work: TenantWork, run: PinnedRun): Promise<TenantRunOutcome> {
   const { done } = run;
 
-  for (;;) {
+  // to look once more whether anything is left would report what is done as failed, where the look fails
+  while (done.length === 0 || !work.planned.every(({ name }) => done.includes(name))) {
     const step = await takeStep(database, work, run);
 
     if (step === 'busy') {
@@ -80,6 +82,8 @@ async function migrateStepByStep(database: TenantDatabase, work: TenantWork, run
     await migrateOutsideTransaction(database, work.schemaName, step.next, run);
     done.push(step.next.name);
   }
+
+  return done;
 }
 
 /**
@@ -97,6 +101,7 @@ async function migrateOutsideTransaction(
   const history = new History(database, schemaName);
   const concurrent = new ConcurrentStatements(database, { schemaName, ctx, lockTimeoutMs: run.lockTimeoutMs, notify: run.notify });
   let statement: string | undefined;
+  let isOnlyAsking = false;
   const onStatement = async (sql: string): Promise<void> => {
     statement = sql;
     await concurrent.before(sql);
@@ -114,16 +119,35 @@ async function migrateOutsideTransaction(
 
     await runOnConnection(database, migration, { schemaName, direction: target.direction, ctx, onStatement });
     await database.execute(target.direction === 'up' ? history.addSql(migration.name) : history.removeSql(migration.name), [], ctx);
+    isOnlyAsking = true;
     await refuseOpenTransaction(database, ctx);
+    isOnlyAsking = false;
     await refuseLocalTables(database, schemaName, { ctx, isRolledBack: false });
   };
 
   try {
-    await withCleanUp(migrate, () => reset(database, { path, names: ['search_path', ...settings.map(([name]) => name)] }, ctx));
+    const names = ['search_path', ...settings.map(([name]) => name)];
+    await withCleanUp(migrate, () => reset(database, { path, names }, ctx), { database, ctx });
   } catch (error) {
+    // only the question after it has failed
+    if (isOnlyAsking && sqlStateOf(error) !== undefined && (await isDone(history, migration, { target, ctx }))) {
+      return;
+    }
+
     const left = connectionWasLost(error) ? [] : await invalidIndexes(database, schemaName, ctx).catch(() => []);
     throw MigrationError.failedOutsideTransaction(migration.name, schemaName, error, { statement, invalidIndexes: left, done });
   }
+}
+
+/** Whether it is in the history, or no more, now that a transaction which it left open is rolled back. False where that cannot be asked. */
+async function isDone(
+  history: History,
+  { name }: TenantMigration,
+  { target, ctx }: { readonly target: TenantRun['target']; readonly ctx: Transaction },
+): Promise<boolean> {
+  const executed = await history.executed(ctx).catch(() => undefined);
+
+  return executed !== undefined && executed.some(each => each.name === name) === (target.direction === 'up');
 }
 
 async function pathOfSession(database: TenantDatabase, ctx: Transaction): Promise<string | undefined> {
@@ -163,24 +187,20 @@ async function refuseOpenTransaction(database: TenantDatabase, ctx: Transaction)
   }
 }
 
-/** Runs `fn` and then always `cleanUp`, unless the connection is lost, because its session is then gone too. */
-async function withCleanUp<Result>(fn: () => Promise<Result>, cleanUp: () => Promise<unknown>): Promise<Result> {
-  let result: Result;
-
+/**
+ * Runs `fn` and then always `cleanUp`. Where that fails, nobody gets the connection with what is left on it, and what `fn` has done is done: the error of
+ * the clean-up says nothing of it.
+ */
+async function withCleanUp<Result>(
+  fn: () => Promise<Result>,
+  cleanUp: () => Promise<unknown>,
+  { database, ctx }: { readonly database: TenantDatabase; readonly ctx: Transaction },
+): Promise<Result> {
   try {
-    result = await fn();
-  } catch (error) {
-    if (!connectionWasLost(error)) {
-      // an error of the clean-up must not hide the first error
-      await cleanUp().catch(() => undefined);
-    }
-
-    throw error;
+    return await fn();
+  } finally {
+    await cleanUp().catch(() => database.closeAfterUse(ctx));
   }
-
-  await cleanUp();
-
-  return result;
 }
 
 /** The invalid indexes that a failed `create index concurrently` leaves behind. */

@@ -1,3 +1,4 @@
+import type { Transaction } from '@mikro-orm/core';
 import { MigrationError } from '../../errors/index.js';
 import { WANTS_ROWS } from '../../connection/pool/server-status.js';
 import { lacksTable } from '../../postgres/sql-state.js';
@@ -5,7 +6,7 @@ import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
 import { scriptFrom } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
-import { beginScript, changedSql, FOUND, restoreSession, tenantScript, type FoundSession } from './tenant-script.js';
+import { beginScript, changedSql, FOUND, restoreSession, tenantScript, type FoundSession, type TenantScript } from './tenant-script.js';
 
 /**
  * `done`; `busy` if another session has the tenant's lock; `changed` if another run has applied one of the migrations; `unsuited` if this tenant
@@ -33,10 +34,13 @@ export async function migrateInOneMessage(database: TenantDatabase, work: Tenant
   const look = `select ${FOUND}, ${script.schemaNow} as schema, ${changedSql(database, work)} as changed`;
 
   return database.onOneConnection(async ctx => {
+    let found: FoundRow | undefined;
+
     try {
       // in one message, or in two where the client gives no rows of several statements
       const rows = await database.execute<FoundRow>(`${WANTS_ROWS}${begin}\n;\n${look}`, [], ctx);
       const [row] = rows.length > 0 ? rows : await database.execute<FoundRow>(look, [], ctx);
+      found = row;
       run.onSession(row?.session);
 
       const isOther = work.schemaOid !== undefined && row?.schema !== work.schemaOid;
@@ -51,8 +55,9 @@ export async function migrateInOneMessage(database: TenantDatabase, work: Tenant
 
       return 'done';
     } catch (error) {
-      // the failed message left its transaction open. On a lost connection the transaction is gone too
-      await database.execute('rollback', [], ctx).catch(() => undefined);
+      if (await endFailed(database, { found, script }, ctx)) {
+        return 'done';
+      }
 
       // schema or history have gone since they were read
       if (lacksTable(error)) {
@@ -62,6 +67,37 @@ export async function migrateInOneMessage(database: TenantDatabase, work: Tenant
       throw MigrationError.failed(work.planned.map(({ name }) => name).join(' or '), work.schemaName, error);
     }
   });
+}
+
+/**
+ * Ends what a message that has failed has left: its transaction, or what its migrations have set for the session, if it failed after its commit. True in
+ * the latter case.
+ */
+async function endFailed(
+  database: TenantDatabase,
+  { found, script }: { readonly found: FoundRow | undefined; readonly script: TenantScript },
+  ctx: Transaction,
+): Promise<boolean> {
+  try {
+    await database.execute('rollback', [], ctx);
+
+    if (found === undefined) {
+      return false;
+    }
+
+    const [row] = await database.execute<{ recorded: boolean }>(
+      `select ${restoreSession(database, found)}, ${script.recorded} as recorded`,
+      [],
+      ctx,
+    );
+
+    return row?.recorded === true;
+  } catch {
+    // a lost connection among them, or a history that is not there any more
+    await database.closeAfterUse(ctx);
+
+    return false;
+  }
 }
 
 interface FoundRow extends FoundSession {

@@ -20,7 +20,7 @@ import { DEFAULT_LOCK_TIMEOUT_MS, runSettings } from './run-settings.js';
 import type { MigrateOptions, RunNotice, RunResult, TenantRunResult } from './run-types.js';
 import { selectSchemaNames } from './selection.js';
 import type { TenantWork } from './tenant-run.js';
-import { isUnreachable } from '../../postgres/sql-state.js';
+import { isUnreachable, sqlStateOf } from '../../postgres/sql-state.js';
 
 /** What a run does. */
 export interface RunWork {
@@ -146,7 +146,8 @@ export async function runOverTenants(
         await run.migrateAgain(lost);
       }
     } catch (error) {
-      if (!isUnreachable(error)) {
+      // what was committed is told all the same, as what is not known to be on disk
+      if (!isUnreachable(error) && sqlStateOf(error) === undefined) {
         throw error;
       }
 

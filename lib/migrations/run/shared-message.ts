@@ -3,7 +3,7 @@ import { WANTS_COPIES, type Copies } from '../../connection/pool/copy.js';
 import { WANTS_ROWS } from '../../connection/pool/server-status.js';
 import type { TenantDatabase } from '../../database/tenant-database.js';
 import { LOCK_KEY } from '../../database/tenant-lock.js';
-import { connectionWasLost, hasNoConnectionLeft, isUnreachable } from '../../postgres/sql-state.js';
+import { connectionWasLost, isUnreachable } from '../../postgres/sql-state.js';
 import { CopiedHistories, copyingSql } from '../history/history-tables.js';
 import { scriptFrom } from './script.js';
 import type { TenantRun, TenantWork } from './tenant-run.js';
@@ -49,12 +49,8 @@ export async function migrateInSharedMessage(
 
       return { ...outcome, alone: [...alone, ...outcome.alone], left: [...outcome.left, ...left] };
     } catch (error) {
-      // nobody may get the connection with the locks of tenants. One that is lost has none
-      if ((!isUnreachable(error) && !connectionWasLost(error)) || hasNoConnectionLeft(error)) {
-        await database.execute('rollback', [], ctx).catch(() => undefined);
-        await database.execute('select pg_terminate_backend(pg_backend_pid())', [], ctx).catch(() => undefined);
-      }
-
+      // nobody may get the connection with the locks of tenants
+      await database.closeAfterUse(ctx);
       throw error;
     }
   });

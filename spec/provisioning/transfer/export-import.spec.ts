@@ -89,6 +89,21 @@ onDatabases('a tenant as a file', database => {
     }
   });
 
+  it('L2 says which tenant it has imported if that cannot be migrated afterwards', async () => {
+    list.push(sqlMigration('Broken', 'alter table nowhere add later int'));
+
+    try {
+      await writeFile(join(folder, 'acme'), file);
+      const error = await refusal(tenants().import(join(folder, 'acme'), host('emma')), 'IMPORT_NOT_MIGRATED');
+
+      expect(error.message).to.contain('Tenant "emma" was imported').and.contain('relation "nowhere" does not exist');
+      expect((await tenants().history('emma')).map(({ name }) => name)).to.deep.equal(['Hard', 'Types']);
+    } finally {
+      list.pop();
+      await tenants().drop('emma');
+    }
+  });
+
   it('L2 refuses a file that was cut, changed or lengthened, before any DDL', async () => {
     const plain = gunzipSync(file);
     const changed = Buffer.from(plain);
