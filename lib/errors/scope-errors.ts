@@ -10,9 +10,10 @@ export class TenantContextRequiredError extends TenantError {
     );
   }
 
-  static forEntity(entity: string, scope: 'none' | 'public' | 'tenant'): TenantContextRequiredError {
+  static forEntity(entity: string, scope: 'none' | 'other' | 'public' | 'tenant'): TenantContextRequiredError {
     const where = {
       none: 'outside any scope',
+      other: 'in a scope of another ORM than the one that was used',
       public: 'in the public scope',
       tenant:
         'by a call that names no tenant: with an EntityManager that was created outside the scope, or of the driver, which needs `{ schema: currentSchema() }`',

@@ -1,5 +1,5 @@
 import { CrossTenantError, TenantContextRequiredError } from '../errors/index.js';
-import type { Scope } from './scope.js';
+import { innermostScope, type Scope } from './scope.js';
 
 /** The rules that schema names are checked against. */
 export interface SchemaRules {
@@ -22,7 +22,7 @@ export function tenantSchema(entity: string, requested: string | undefined, scop
   }
 
   if (requested === undefined || requested === '*' || requested === rules.publicSchema) {
-    throw TenantContextRequiredError.forEntity(entity, scope?.kind ?? 'none');
+    throw TenantContextRequiredError.forEntity(entity, scope?.kind ?? (innermostScope() === undefined ? 'none' : 'other'));
   }
 
   if (scope?.kind === 'tenant') {
