@@ -96,7 +96,7 @@ export class TenantDatabase {
       throw new OnlyConnectionError();
     }
 
-    const connection = this.orm.em.getConnection('write');
+    const connection = this.orm.driver.getConnection('write');
     await connection.ensureConnection();
 
     return connection
@@ -144,7 +144,7 @@ export class TenantDatabase {
   }
 
   async #inTransactionOn<Result>(on: Transaction, fn: (ctx: Transaction) => Promise<Result>): Promise<Result> {
-    const connection = this.orm.em.getConnection('write');
+    const connection = this.orm.driver.getConnection('write');
     const ctx: Transaction = await on.startTransaction().execute();
 
     try {

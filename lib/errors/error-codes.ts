@@ -55,8 +55,9 @@ export interface ErrorCodes {
    */
   NO_ORM: OrmSelectionError;
   /**
-   * Several ORMs with tenants are open, and it is not clear which one is meant.
-   * @remedy Pass `{ orm }`, or close the others.
+   * Several ORMs with tenants are open, and it is not clear which one is meant. A module that opens one may have been loaded twice, as test
+   * runners do when they mock or reset modules, or two calls may have opened one each before the first was there.
+   * @remedy Pass `{ orm }`, or close the others. Keep the promise of `MikroORM.init()`, so that all calls share it.
    */
   SEVERAL_ORMS: OrmSelectionError;
   /**

@@ -11,9 +11,10 @@ export class TenantContextRequiredError extends TenantError {
   }
 
   /** `publicSchema` is given where that was asked for by name. */
-  static forEntity(entity: string, scope: 'none' | 'public' | 'tenant', publicSchema?: string): TenantContextRequiredError {
+  static forEntity(entity: string, scope: 'none' | 'other' | 'public' | 'tenant', publicSchema?: string): TenantContextRequiredError {
     const where = {
       none: 'outside any scope',
+      other: 'in a scope of another ORM than the one that was used',
       public: 'in the public scope',
       tenant:
         publicSchema === undefined

@@ -9,6 +9,7 @@ import { tenantSchema } from '../scope/tenant-schema.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
+import { connectionForTenant } from './connection-of-em.js';
 import { refuseForeignArguments } from './given-entities.js';
 import type { Args, OpenEntityManager, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 import { callInTenant, isOfTenants, refreshViewSql } from './tenant-routines.js';
@@ -84,6 +85,23 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
 
       // oxlint-disable-next-line typescript/unbound-method -- it is called on this EntityManager
       return runFor(this, tenant, super.withSessionContext, [ctx, work, ...rest]);
+    }
+
+    // MikroORM calls it for each transaction
+    override getConnection(...args: Args<'getConnection'>): Result<'getConnection'> {
+      const connection = super.getConnection(...args);
+      const em = this.getContext(false);
+      const tenant = tenantOfEm(em);
+
+      if (tenant === undefined || isInnermost(tenant, this.config)) {
+        return connection;
+      }
+
+      const rules = TenantRules.of(this.config);
+
+      return tenant.schemaName === rules.publicSchema
+        ? connection
+        : connectionForTenant(connection, scopedEm(em), { rules, scope: rules.scope });
     }
 
     override getKysely(...args: Args<'getKysely'>) {

@@ -30,6 +30,7 @@ interface OverriddenMethods {
   findOne(...args: Parameters<Mikro['findOne']>): ReturnType<Mikro['findOne']>;
   flush(...args: Parameters<Mikro['flush']>): ReturnType<Mikro['flush']>;
   fork(...args: Parameters<Mikro['fork']>): this & Mikro;
+  getConnection(...args: Parameters<Mikro['getConnection']>): ReturnType<Mikro['getConnection']>;
   getContext(...args: Parameters<Mikro['getContext']>): this & Mikro;
   getDataLoader(...args: Parameters<Mikro['getDataLoader']>): ReturnType<Mikro['getDataLoader']>;
   getEntityLoader(...args: Parameters<Mikro['getEntityLoader']>): ReturnType<Mikro['getEntityLoader']>;

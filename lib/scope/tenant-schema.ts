@@ -1,5 +1,5 @@
 import { CrossTenantError, TenantContextRequiredError } from '../errors/index.js';
-import type { Scope } from './scope.js';
+import { innermostScope, type Scope } from './scope.js';
 
 /** The rules that schema names are checked against. */
 export interface SchemaRules {
@@ -22,7 +22,11 @@ export function tenantSchema(entity: string, requested: string | undefined, scop
   }
 
   if (requested === undefined || requested === '*' || requested === rules.publicSchema) {
-    throw TenantContextRequiredError.forEntity(entity, scope?.kind ?? 'none', requested === rules.publicSchema ? requested : undefined);
+    throw TenantContextRequiredError.forEntity(
+      entity,
+      scope?.kind ?? (innermostScope() === undefined ? 'none' : 'other'),
+      requested === rules.publicSchema ? requested : undefined,
+    );
   }
 
   if (scope?.kind === 'tenant') {

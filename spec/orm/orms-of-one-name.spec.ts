@@ -52,6 +52,15 @@ onDatabases(
       });
     }
 
+    it('S1 a fork of one says that the scope it is used in is the other’s', async () => {
+      const outsideAny = await failureOf(() => first.em.fork().find(Book, {}));
+      const inOther = await runInTenant('acme', () => failureOf(() => first.em.fork().find(Book, {})), { orm: second });
+
+      expect(String(outsideAny)).to.contain('outside any scope');
+      expect(String(inOther)).to.contain('in a scope of another ORM').and.not.to.contain('outside any scope');
+      expect([outsideAny, inOther]).to.have.nested.property('[1].code', 'TENANT_CONTEXT_REQUIRED');
+    });
+
     it('S1 each goes on inside scopes of two others', async () => {
       const third = await MikroORM.init(first.config.getAll());
 

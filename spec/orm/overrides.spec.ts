@@ -31,6 +31,7 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
         findOne: [Book, 1],
         flush: [],
         fork: [],
+        getConnection: ['write'],
         getContext: [],
         getDataLoader: ['ref'],
         getEntityLoader: [],

@@ -1,10 +1,10 @@
 import { runInPublic, runInTenant, TenantError, type TenantEntityManager } from '@landlord/mikro-orm';
-import { raw } from '@mikro-orm/core';
+import { raw, RequestContext } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Genre } from '../../fixtures/entities/index.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
-import { FRAGMENTS } from '../support/orm/raw-paths.ts';
+import { FRAGMENTS, STATEMENTS } from '../support/orm/raw-paths.ts';
 import { openTwins } from '../support/orm/twins.ts';
 
 type Path = (em: TenantEntityManager) => Promise<unknown>;
@@ -89,6 +89,46 @@ const SHARED: Readonly<Record<string, Path>> = {
   'em.execute': em => em.execute('select title from book'),
 };
 
+/** The ways to send raw SQL with an EntityManager. The driver itself does not know which one it was taken from. */
+const SENT: Readonly<Record<string, Path>> = {
+  ...Object.fromEntries(Object.entries(STATEMENTS).filter(([way]) => !/^em\.getDriver\(\)|begin$/.test(way))),
+  'em.getConnection().begin': async em => {
+    const connection = em.getConnection();
+    const ctx = await connection.begin();
+
+    try {
+      return await connection.execute(TITLES, [], 'all', ctx);
+    } finally {
+      await connection.rollback(ctx);
+    }
+  },
+  'em.getConnection().stream': async em => {
+    const titles: unknown[] = [];
+
+    for await (const row of em.getConnection().stream('select title from book order by id')) {
+      titles.push(row);
+    }
+
+    return titles;
+  },
+  'em.getConnection().stream, read later': async em => {
+    const rows = em.getConnection().stream('select title from book order by id');
+
+    return runInPublic(async () => {
+      const row = await rows.next();
+      await rows.return?.(undefined);
+
+      return row;
+    });
+  },
+  'the connection of a transaction': em =>
+    em.transactional(tx => tx.getConnection().execute(TITLES, [], 'all', tx.getTransactionContext())),
+  'the connection of a context': em => RequestContext.create(em, () => contextOf(em).getConnection().execute(TITLES)),
+  'SQL with a schema': em => em.getConnection().execute('select title from acme.book'),
+};
+
+const TITLES = 'select title from book order by id';
+
 /** The EntityManagers of acme that code may keep. */
 const KEPT: Readonly<Record<string, (orm: LibraryOrm) => Promise<TenantEntityManager>>> = {
   'the one of its scope': () => runInTenant('acme', async em => em),
@@ -113,6 +153,35 @@ onDatabases('an EntityManager of acme that is kept', database => {
       });
     }
 
+    for (const [way, path] of Object.entries(SENT)) {
+      // PGlite does not stream
+      if (way.includes('stream') && database.kind === 'pglite') {
+        continue;
+      }
+
+      it(`law 2: ${kind} sends raw SQL as acme, and never as bob or for public: ${way}`, async () => {
+        const em = await keep(orm);
+
+        for (const answer of [await attemptAlone(em, path), await runInPublic(() => attemptAlone(em, path))]) {
+          expect(JSON.stringify(answer)).to.contain('acme').and.not.contain('decoy').and.not.contain('bob');
+        }
+
+        expect(await runInTenant('bob', () => attemptAlone(em, path))).to.equal('CROSS_TENANT');
+        expect(JSON.stringify(await runInTenant('acme', () => attemptAlone(em, path)))).to.contain('acme');
+      });
+    }
+
+    it(`law 2: ${kind} has the connection of the ORM for all else`, async () => {
+      const em = await keep(orm);
+      const connection = em.getConnection();
+
+      expect(connection).to.be.instanceOf(orm.driver.getConnection().constructor);
+      expect(connection.constructor).to.equal(orm.driver.getConnection().constructor);
+      expect(await connection.isConnected()).to.equal(true);
+      expect(await connection.getNativeClient()).to.equal(await orm.driver.getConnection().getNativeClient());
+      expect(await runInTenant('acme', inner => inner.getConnection())).to.equal(orm.driver.getConnection());
+    });
+
     it(`law 3: ${kind}, in the scope of bob, reads shared rows as ever`, async () => {
       const em = await keep(orm);
 
@@ -127,6 +196,15 @@ onDatabases('an EntityManager of acme that is kept', database => {
       });
       expect(await runInPublic(inner => inner.findOneOrFail(Genre, 1))).to.include({ name: 'Novel' });
     });
+  }
+
+  // some open a transaction of their own
+  async function attemptAlone(em: TenantEntityManager, path: Path): Promise<unknown> {
+    try {
+      return await path(em);
+    } catch (error) {
+      return error instanceof TenantError ? error.code : Promise.reject(error);
+    }
   }
 
   async function attempt(em: TenantEntityManager, path: Path): Promise<unknown> {
@@ -148,6 +226,10 @@ onDatabases('an EntityManager of acme that is kept', database => {
     }
   }
 });
+
+function contextOf(em: TenantEntityManager): TenantEntityManager {
+  return (RequestContext.getEntityManager(em.name) ?? expect.fail('no context')) as unknown as TenantEntityManager;
+}
 
 /** Rolls back what was done, and brings its answer. */
 class TakenBack extends Error {

@@ -38,7 +38,7 @@ async function isPoolOfPooler(pool: ClientPool): Promise<boolean> {
 
 /** The `pg` pool or the PGlite of an ORM. Undefined with a Kysely dialect of the user's own. Rejects if the database cannot be reached. */
 export async function nativeClientOf({ em }: Pick<WrappedOrm, 'em'>): Promise<unknown> {
-  const connection = em.getConnection('write');
+  const connection = em.getDriver().getConnection('write');
   // it fails of its own, so that a database that is not up yet is not taken for a dialect without a client
   await connection.ensureConnection();
 

@@ -48,6 +48,13 @@ export const ENTITY_MANAGER_SEAMS = seamsOf('EntityManager', '@mikro-orm/core', 
     protects: "options that are made once never name the transaction that used them first, which may be another tenant's",
     usedIn: SCOPED,
   },
+  getConnection: {
+    use: 'override',
+    arity: 1,
+    by: 'transactions',
+    protects: 'raw SQL on the connection of an EntityManager that outlives its scope is sent for its own tenant',
+    usedIn: SQL,
+  },
   stream: { use: 'override', arity: 1, protects: 'a stream that is read later reads the tenant that it was opened for', usedIn: SQL },
   withSessionContext: {
     use: 'override',
