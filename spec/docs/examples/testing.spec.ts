@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { effort } from '../../support/generators/effort.ts';
 import { ROOT } from '../../support/orm/library-orm.ts';
 
 const EXAMPLES = join(ROOT, 'docs/examples/testing');
@@ -51,6 +54,25 @@ describe('the recipes for the runners', function () {
       expect(Number(passed.exec(output)?.[1]), output).to.be.greaterThan(2);
       expect(Number(failed.exec(output)?.[1]), output).to.equal(1);
       expect(output).to.contain('has found a leak').and.to.contain('is leaking, and shows nothing');
+    });
+  }
+
+  if (effort(0, 1) === 1) {
+    it('K2 run in the oldest Vitest that this package installs beside', async () => {
+      const oldest = join(folder, 'oldest-vitest');
+      cpSync(join(EXAMPLES, 'vitest'), oldest, { recursive: true });
+      const source = readFileSync(join(oldest, 'leaks.test.ts'), 'utf8');
+      // as it was called before 4.1
+      writeFileSync(join(oldest, 'leaks.test.ts'), source.replace('test.override(', 'test.scoped('));
+      writeFileSync(join(oldest, 'package.json'), '{ "type": "module" }');
+      const version = packageJson.peerDependencies.vitest.replace('>=', '~');
+      await promisify(execFile)('npm', ['install', '--no-audit', '--no-fund', `vitest@${version}`], { cwd: oldest });
+      // this package is found by its name where there is no other
+      rmSync(join(oldest, 'package.json'));
+      const output = await outputOf([join(oldest, 'node_modules/vitest/vitest.mjs'), 'run'], oldest, {});
+
+      expect(RUNNERS.vitest.passed.exec(output)?.[1], output).to.equal('4');
+      expect(output).to.not.match(RUNNERS.vitest.failed);
     });
   }
 });
