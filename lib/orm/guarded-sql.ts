@@ -42,25 +42,6 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       );
     }
 
-    override execute(...args: Args<'execute'>): Result<'execute'> {
-      const em = this.getContext(false);
-      const { schema } = em;
-
-      if (schema === undefined) {
-        return super.execute(...args);
-      }
-
-      const rules = TenantRules.of(this.config);
-
-      try {
-        tenantSchema('Raw SQL', schema, rules.scope, rules);
-
-        return forTenant(rules, tenantOfEm(em), () => super.execute(...args));
-      } catch (error) {
-        return Promise.reject(error);
-      }
-    }
-
     // all reads and writes without a query builder of the user call this. Their values may contain raw SQL
     override withSessionContext(
       ctx: Args<'withSessionContext'>[0],
@@ -87,7 +68,7 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       return runFor(this, tenant, super.withSessionContext, [ctx, work, ...rest]);
     }
 
-    // MikroORM calls it for each transaction
+    // `em.execute()` sends with it, and each transaction begins with it
     override getConnection(...args: Args<'getConnection'>): Result<'getConnection'> {
       const connection = super.getConnection(...args);
       const em = this.getContext(false);

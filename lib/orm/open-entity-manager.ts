@@ -26,7 +26,6 @@ interface OverriddenMethods {
   clone(...args: Parameters<Mikro['clone']>): ReturnType<Mikro['clone']>;
   create(...args: Parameters<Mikro['create']>): ReturnType<Mikro['create']>;
   createQueryBuilder(...args: Parameters<Mikro['createQueryBuilder']>): ReturnType<Mikro['createQueryBuilder']>;
-  execute(...args: Overloaded<Mikro['execute']>): ReturnType<Mikro['execute']>;
   findOne(...args: Parameters<Mikro['findOne']>): ReturnType<Mikro['findOne']>;
   flush(...args: Parameters<Mikro['flush']>): ReturnType<Mikro['flush']>;
   fork(...args: Parameters<Mikro['fork']>): this & Mikro;

@@ -26,7 +26,18 @@ const FAILING: Readonly<Record<string, (em: TenantEntityManager) => Promise<unkn
 };
 
 onDatabases('the stack of an error', database => {
+  const { stackTraceLimit } = Error;
+
   before(() => openTwins(database));
+
+  // as Node.js has it, whatever other specs and their tools have set
+  beforeEach(() => {
+    Error.stackTraceLimit = 10;
+  });
+
+  afterEach(() => {
+    Error.stackTraceLimit = stackTraceLimit;
+  });
 
   for (const [name, fail] of Object.entries(FAILING)) {
     const ways: Readonly<Record<string, () => Promise<unknown>>> = {

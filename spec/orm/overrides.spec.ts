@@ -27,7 +27,6 @@ const OVERRIDING: Readonly<Record<string, (em: TenantEntityManager) => Overridin
         clone: [book],
         create: [Book, {}],
         createQueryBuilder: [Book],
-        execute: ['select 1'],
         findOne: [Book, 1],
         flush: [],
         fork: [],

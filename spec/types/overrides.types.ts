@@ -45,7 +45,6 @@ check<Equals<Parameters<OpenDriver['loadFromUnionTargetPolymorphicPivotTable']>[
 
 // an overloaded method has the parameters of both signatures
 check<Equals<Parameters<OpenEntityManager['merge']>['length'], 1 | 2 | 3>>();
-check<Equals<Parameters<OpenEntityManager['execute']>['length'], 1 | 2 | 3 | 4>>();
 
 // Overrides that do not call MikroORM's own method, always or for tenants. They would ignore a new parameter. If this fails, find out what the
 // parameter means, and whether the override must use it.

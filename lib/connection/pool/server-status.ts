@@ -67,10 +67,12 @@ export function wantedOfScript<Row>(connection: object, sql: string): Promise<Wa
 
 /** Adds to an error's stack who waits for the statement, as Kysely does where it sends it. `pg` says nothing of them once its clients are instrumented. */
 function withCallers(error: unknown): unknown {
-  const { stack } = new Error();
+  const here: { stack?: string } = {};
+  // without this function, as ten places are told by default
+  Error.captureStackTrace(here, withCallers);
 
-  if (error instanceof Error && error.stack !== undefined && stack !== undefined) {
-    error.stack += stack.slice(stack.indexOf('\n'));
+  if (error instanceof Error && error.stack !== undefined && here.stack !== undefined) {
+    error.stack += here.stack.slice(here.stack.indexOf('\n'));
   }
 
   return error;

@@ -215,8 +215,12 @@ export const RECORDED_ENTITY_MANAGER_PROBES: readonly Probe[] = [
     },
   },
   {
-    shows: ['SqlEntityManager.execute'],
-    run: world => world.as(OTHER, () => refuses('CROSS_TENANT', () => world.ownEm.execute('select 1 from probe_author'))),
+    shows: ['EntityManager.getConnection'],
+    run: world =>
+      world.as(OTHER, async () => {
+        await refuses('CROSS_TENANT', () => world.ownEm.execute('select 1 from probe_author'));
+        await refuses('CROSS_TENANT', () => world.ownEm.getConnection().execute('select 1 from probe_author'));
+      }),
   },
   {
     shows: ['EntityManager.withSessionContext'],
