@@ -80,9 +80,7 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
 
       const rules = TenantRules.of(this.config);
 
-      return tenant.schemaName === rules.publicSchema
-        ? connection
-        : connectionForTenant(connection, scopedEm(em), { rules, scope: rules.scope });
+      return connectionForTenant(connection, scopedEm(em), { rules, scope: rules.scope });
     }
 
     override getKysely(...args: Args<'getKysely'>) {
