@@ -1,3 +1,4 @@
+import { SETTINGS } from './known-words.js';
 import { hasNames } from './name-scanner.js';
 
 /**
@@ -112,8 +113,6 @@ const PLAIN_CHANGE = new RegExp(
   `^(?:update ${QUOTED}\\.${QUOTED} set ${QUOTED} = ${VALUE}(?:, ${QUOTED} = ${VALUE})*|delete from ${QUOTED}\\.${QUOTED})` +
     ` where ${CONDITION}(?: and ${CONDITION})*${RETURNING}$`,
 );
-
-const SETTINGS = /pg_settings/i;
 
 const NEXT_ROW = ', (';
 

@@ -124,6 +124,7 @@ const SENT: Readonly<Record<string, Path>> = {
   'the connection of a transaction': em =>
     em.transactional(tx => tx.getConnection().execute(TITLES, [], 'all', tx.getTransactionContext())),
   'the connection of a context': em => RequestContext.create(em, () => contextOf(em).getConnection().execute(TITLES)),
+  'Kysely, of a table of no entity': em => em.getKysely<any>().selectFrom('shelf').selectAll().execute(),
   'SQL with a schema': em => em.getConnection().execute('select title from acme.book'),
 };
 
@@ -141,6 +142,14 @@ onDatabases('an EntityManager of acme that is kept', database => {
 
   before(async () => {
     orm = await openTwins(database);
+
+    for (const [schema, label] of [
+      ['acme', 'acme'],
+      ['bob', 'bob'],
+      ['public', 'decoy'],
+    ]) {
+      await database.query(`create table ${schema}.shelf as select '${label}' as label`);
+    }
   });
 
   for (const [kind, keep] of Object.entries(KEPT)) {

@@ -143,7 +143,7 @@ export class CheckedConnection implements DatabaseConnection {
     } finally {
       if (isAlone) {
         // a reader that stops early has written all the same
-        await (failure === undefined ? this.commit().catch(this.#undo) : this.rollback());
+        await (failure === undefined ? this.commit().catch(error => this.#rollBackAfter(error)) : this.rollback());
       }
     }
   }
@@ -164,11 +164,11 @@ export class CheckedConnection implements DatabaseConnection {
     return committing.then(this.#onCommitted);
   }
 
-  /** Rolls back what could not be committed: the connection is given back next. */
-  readonly #undo = async (error: unknown): Promise<never> => {
+  /** What could not be committed is rolled back: the connection is given back next. */
+  async #rollBackAfter(error: unknown): Promise<never> {
     await this.rollback().catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
     throw error;
-  };
+  }
 
   readonly #onCommitted = (): void => {
     this.#transaction?.granting.forEach(sql => this.#check.outdateGranted(sql));
@@ -224,7 +224,8 @@ export class CheckedConnection implements DatabaseConnection {
 
       return result;
     } catch (error) {
-      await this.#undo(error).catch(() => this.#settings.log('rollback'));
+      await this.rollback().catch((rollbackError: unknown) => attachRollbackError(error, rollbackError));
+      this.#settings.log('rollback');
       throw await this.#alone.explain(identity, error, before);
     }
   }

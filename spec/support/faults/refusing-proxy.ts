@@ -1,6 +1,6 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { splitStatements } from '../../../dist/postgres/transaction-statements.js';
+import { listenInFrontOf } from './listen.ts';
 
 /** What a client sends before it waits for an answer. */
 export interface ClientRequest {
@@ -63,14 +63,10 @@ export async function openRefusingProxy(serverUrl: string): Promise<RefusingProx
     upstream.on('end', () => client.end());
     client.on('end', () => void sent.then(() => upstream.end()));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = new URL(serverUrl);
-  url.hostname = '127.0.0.1';
-  url.port = String((server.address() as AddressInfo).port);
+  const url = await listenInFrontOf(serverUrl, server);
 
   const proxy: RefusingProxy = {
-    url: url.href,
+    url,
     decide: undefined,
     close: async () => {
       sockets.forEach(socket => socket.destroy());

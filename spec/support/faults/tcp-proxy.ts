@@ -1,5 +1,5 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import { listenInFrontOf } from './listen.ts';
 
 /** What the proxy does with a message to the server. */
 export type MessageFate = 'pass' | 'cut before' | 'cut after';
@@ -66,14 +66,10 @@ export async function openTcpProxy(serverUrl: string): Promise<TcpProxy> {
     // the last data of the server must arrive before its socket ends
     upstream.on('end', () => client.end());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = new URL(serverUrl);
-  url.hostname = '127.0.0.1';
-  url.port = String((server.address() as AddressInfo).port);
+  const url = await listenInFrontOf(serverUrl, server);
 
   const proxy: TcpProxy = {
-    url: url.href,
+    url,
     decide: undefined,
     stall: () => {
       stalled = true;
