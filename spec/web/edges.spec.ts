@@ -236,6 +236,17 @@ onDatabases(
           expect(second.body.match(/data: .*/g)).to.deep.equal([0, 1, 2].map(each => `data: ${each} bob Ann of bob`));
         });
 
+        // a handler of Node's answers such a request itself, and Fastify chooses between the two routers before
+        if (!/^(Node|Fastify)$/.test(framework.name)) {
+          it('E1 H9 a request that `notFound` serves in a scope of its choice is streamed in it', async () => {
+            const notFound = (...args: readonly unknown[]): unknown => runInTenant('bob', async () => (args.at(-1) as () => unknown)());
+            const { at } = await serve({ options: { resolvers: [() => undefined], notFound } as never });
+            const body = await slowly(at('elsewhere.example.com', '/stream'));
+
+            expect(body.match(/\w+ Ann of \w+/g)).to.deep.equal(Array.from({ length: PARTS }, () => 'bob Ann of bob'));
+          });
+        }
+
         it('E1 H7 H9 a visitor who hangs up ends the stream, which cleans up as its own tenant', async () => {
           const ended: unknown[] = [];
           const { at } = await serve({ ended });

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { keepFlow } from '../../scope/async-flow.js';
+import { keepFlow, type AsyncFlow } from '../../scope/async-flow.js';
 import { innermostScope } from '../../scope/scope.js';
 
 /**
@@ -58,6 +58,25 @@ export function keepScopeOfPipes(response: Pick<Writable, 'on'>): void {
   });
 }
 
+/**
+ * Binds the events of a request that has a body to the current scope. Node emits them in the context of the connection, and what reads a body may
+ * go on from them: a parser that calls back, or a form that the request is piped to. A request that is bound again is in the later scope.
+ */
+export function keepScopeOfBody(req: ReadRequest): void {
+  if (!mayHaveBody(req)) {
+    return;
+  }
+
+  const isBound = FLOW in req;
+  req[FLOW] = keepFlow();
+
+  if (!isBound) {
+    const own = req.emit.bind(req);
+    const emit: ReadRequest['emit'] = (...args) => (req[FLOW] as AsyncFlow).runInAsyncScope(own, undefined, ...args);
+    req.emit = emit;
+  }
+}
+
 /** Whether the value is a stream that can be bound. Checks the methods, because the readable-stream package has its own class. */
 export function isReadable(body: unknown): body is Readable {
   const { _read, _destroy } = (body ?? {}) as Partial<Readable>;
@@ -68,4 +87,19 @@ export function isReadable(body: unknown): body is Readable {
 /** Whether the value is a web stream that nobody reads yet. A locked stream has a reader, in the scope where it was started. */
 export function isUnreadWebStream(body: unknown): body is ReadableStream {
   return body instanceof ReadableStream && !body.locked;
+}
+
+/** Most requests have none, and what would be bound for nothing is spared. One of HTTP/2 need not say so. */
+function mayHaveBody({ headers, httpVersionMajor }: ReadRequest): boolean {
+  return httpVersionMajor > 1 || headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+}
+
+const FLOW = Symbol('landlord.flow of body');
+
+/** The parts of a request of `node:http` or `node:http2` that are used here. */
+interface ReadRequest {
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly httpVersionMajor: number;
+  emit(event: any, ...args: any[]): boolean;
+  [FLOW]?: AsyncFlow;
 }

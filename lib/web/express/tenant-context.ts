@@ -5,7 +5,7 @@ import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import { exposeTenant } from '../core/found-tenant.js';
 import type { Identification } from '../core/identification.js';
 import { identify, type IdentifyOptions } from '../core/identify.js';
-import { keepScopeOfPipes } from '../core/keep-scope.js';
+import { keepScopeOfBody, keepScopeOfPipes } from '../core/keep-scope.js';
 import { runAs } from '../core/run-as.js';
 import type { WebRequest } from '../core/web-request.js';
 import { mount } from './mount.js';
@@ -38,8 +38,8 @@ declare global {
 /**
  * Runs the rest of the request in the scope of its tenant, or in the public scope on a public host. For Express 4 and 5.
  * `X-Forwarded-Host` counts only with the setting `trust proxy`, and only its first value. A stream that is piped to the response keeps the
- * scope until it ends. A listener on the request, the response or their socket runs in the scope of the event. If it needs the tenant's scope,
- * bind it with `AsyncResource.bind()`.
+ * scope until it ends, and the events of a request with a body are in it. Other listeners on the request, the response or their socket run in the
+ * scope of the event. If one needs the tenant's scope, bind it with `AsyncResource.bind()`.
  *
  * Nothing but an error reaches `next` where nothing is served: `InvalidHostError` (400), `UnknownHostError` or `TenantNotServedError` (404, or
  * `notFoundStatus`), `DirectoryUnavailableError` (503). They have the `status` and `headers` that Express answers with.
@@ -89,19 +89,24 @@ function serve(found: Identification, { notFound }: TenantContextOptions, [req, 
       mount(req, res, found.mountPath);
     }
 
-    runAs(found, () => {
-      keepScopeOfPipes(res);
-      next();
-    });
+    runAs(found, () => goOn([req, res, next]));
   } else if (found.kind === 'unknown' && typeof notFound === 'function') {
     const fail = (error: unknown): void => next(error);
-    leaveScope(async () => notFound(req, res, next)).catch(fail);
+    const inItsScope: NextFunction = (error?: unknown) => (error === undefined ? goOn([req, res, next]) : next(error));
+    leaveScope(async () => notFound(req, res, inItsScope)).catch(fail);
   } else if (found.kind === 'redirected') {
     // Express answers an error with this status by 500
     res.status(found.error.status).set(found.error.headers).type('text').send(found.error.message);
   } else {
     next(found.error);
   }
+}
+
+/** Serves the rest of the request in the current scope. */
+function goOn([req, res, next]: Handled): void {
+  keepScopeOfPipes(res);
+  keepScopeOfBody(req);
+  next();
 }
 
 type Handled = readonly [req: Request, res: Response, next: NextFunction];

@@ -4,6 +4,7 @@ import { keepFlow, type AsyncFlow } from '../../scope/async-flow.js';
 import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import type { Identification, IdentifiedAsTenant } from '../core/identification.js';
 import { identify, type IdentifyOptions } from '../core/identify.js';
+import { keepScopeOfBody } from '../core/keep-scope.js';
 import { runAs } from '../core/run-as.js';
 import { keepScopeOfReplies } from './keep-scope.js';
 import { hostSeenBy, requestOf } from './web-request.js';
@@ -119,6 +120,7 @@ function enter(identified: Identified, { notFound }: TenantContextOptions, [requ
   const goOn = (error?: Error): void => {
     // that of the scope which the flow is in now
     marked[FLOW] = keepFlow();
+    keepScopeOfBody(request.raw);
     next(error);
   };
 

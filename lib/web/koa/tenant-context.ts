@@ -6,6 +6,7 @@ import type { TenantMixin } from '../../tenant/tenant-mixin.js';
 import { exposeTenant } from '../core/found-tenant.js';
 import { identify, type IdentifyOptions } from '../core/identify.js';
 import type { IdentifiedAsPublic, IdentifiedAsTenant } from '../core/identification.js';
+import { keepScopeOfBody } from '../core/keep-scope.js';
 import { withoutMount } from '../core/mount.js';
 import { runAs } from '../core/run-as.js';
 import type { WebRequest } from '../core/web-request.js';
@@ -37,8 +38,8 @@ declare module 'koa' {
 /**
  * Runs the rest of the request in the scope of the tenant that has the request's host, or in the public scope on a public host.
  * The host is read from the headers like in Koa: `X-Forwarded-Host` counts only with `app.proxy`, and only its first value. A streamed body
- * keeps the scope until it ends, for every kind of stream that Koa accepts. A listener on the request, the response or their socket runs in
- * the scope of the event. If it needs the tenant's scope, bind it with `AsyncResource.bind()`.
+ * keeps the scope until it ends, for every kind of stream that Koa accepts, and the events of a request with a body are in it. Other listeners on
+ * the request, the response or their socket run in the scope of the event. If one needs the tenant's scope, bind it with `AsyncResource.bind()`.
  *
  * A known host costs no query: each process caches tenants, and the database reports changes (see the option `directory`).
  *
@@ -71,7 +72,7 @@ export function tenantContext(options: TenantContextOptions = {}): Middleware {
     }
 
     if (found.kind === 'unknown' && typeof notFound === 'function') {
-      return leaveScope(() => notFound(ctx, next));
+      return leaveScope(() => notFound(ctx, () => goOn(ctx, next)));
     }
 
     throw found.error;
@@ -98,14 +99,19 @@ function serve(ctx: Context, next: Next, found: IdentifiedAsTenant | IdentifiedA
 
   const mounted = found.mountPath === undefined ? next : mount(ctx, next, found.mountPath);
 
-  return runAs(found, async () => {
-    try {
-      await mounted();
-    } finally {
-      // also after a throw: the body is then destroyed, and its clean-up belongs in the tenant's scope too
-      keepScope(ctx);
-    }
-  });
+  return runAs(found, () => goOn(ctx, mounted));
+}
+
+/** Serves the rest of the request in the current scope. */
+async function goOn(ctx: Context, next: Next): Promise<void> {
+  keepScopeOfBody(ctx.req);
+
+  try {
+    await next();
+  } finally {
+    // also after a throw: the body is then destroyed, and its clean-up belongs in the tenant's scope too
+    keepScope(ctx);
+  }
 }
 
 /** Takes the tenant off the path for what comes after, as a mounted application has it. */

@@ -1,10 +1,11 @@
+import type { IncomingMessage } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import type { HttpTenantError } from '../../errors/index.js';
 import { leaveScope } from '../../orm/mikro-context.js';
 import { keepFlow, type AsyncFlow } from '../../scope/async-flow.js';
 import { exposeTenant } from '../core/found-tenant.js';
 import { identify } from '../core/identify.js';
-import { keepScopeOfPipes } from '../core/keep-scope.js';
+import { keepScopeOfBody, keepScopeOfPipes } from '../core/keep-scope.js';
 import { runAs } from '../core/run-as.js';
 import type { WebRequest } from '../core/web-request.js';
 import type { TenantsModuleOptions } from './options.js';
@@ -21,6 +22,8 @@ export function tenantMiddleware(
     const found = identified instanceof Promise ? await identified : identified;
     const goOn = (error?: unknown): void => {
       req[FLOW] = keepFlow();
+      keepScopeOfPipes(res);
+      keepScopeOfBody(req);
       next(error);
     };
 
@@ -37,10 +40,7 @@ export function tenantMiddleware(
       exposeTenant(req, found);
     }
 
-    runAs(found, () => {
-      keepScopeOfPipes(res);
-      goOn();
-    });
+    runAs(found, () => goOn());
   };
 }
 
@@ -58,6 +58,6 @@ function toException(error: HttpTenantError, res: { setHeader(name: string, valu
 
 const FLOW = Symbol('landlord.flow');
 
-interface Marked {
+interface Marked extends IncomingMessage {
   [FLOW]?: AsyncFlow;
 }

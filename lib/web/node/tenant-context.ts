@@ -8,7 +8,7 @@ import { exposeTenant } from '../core/found-tenant.js';
 import { forwardedHostOf, type TrustProxyOption } from '../core/forwarded-host.js';
 import type { Identification } from '../core/identification.js';
 import { identify, type IdentifyOptions } from '../core/identify.js';
-import { keepScopeOfPipes } from '../core/keep-scope.js';
+import { keepScopeOfBody, keepScopeOfPipes } from '../core/keep-scope.js';
 import { withoutMount } from '../core/mount.js';
 import { runAs } from '../core/run-as.js';
 import type { WebRequest } from '../core/web-request.js';
@@ -44,7 +44,8 @@ export interface TenantContextOptions<Req extends NodeRequest = NodeRequest, Res
 
 /**
  * A handler for `createServer()` of `node:http` and `node:http2`. It runs `handler` in the scope of the request's tenant, or in the public scope
- * on a public host. A stream that is piped to the response keeps the scope until it ends. What the handler throws is answered by `onError`.
+ * on a public host. A stream that is piped to the response keeps the scope until it ends, and the events of a request with a body are in it. What
+ * the handler throws is answered by `onError`.
  */
 export function tenantContext<Req extends NodeRequest = IncomingMessage, Res extends NodeResponse = ServerResponse>(
   handler: (req: RequestWithTenant<Req>, res: Res) => unknown,
@@ -93,6 +94,7 @@ async function serve<Req extends NodeRequest, Res extends NodeResponse>(found: I
 
   await runAs(found, async () => {
     keepScopeOfPipes(res);
+    keepScopeOfBody(req);
     await handler(req, res);
   });
 }

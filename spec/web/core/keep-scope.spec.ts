@@ -10,7 +10,7 @@ import type { Request, Response } from 'express';
 import { keepFlow } from '../../../dist/scope/async-flow.js';
 import { readInThisContext } from '../../../dist/scope/read-in-scope.js';
 import { exposeTenant } from '../../../dist/web/core/found-tenant.js';
-import { keepScopeOfPipes, keepScopeOfStream, keepScopeOfWebStream } from '../../../dist/web/core/keep-scope.js';
+import { keepScopeOfBody, keepScopeOfPipes, keepScopeOfStream, keepScopeOfWebStream } from '../../../dist/web/core/keep-scope.js';
 import { mount } from '../../../dist/web/express/mount.js';
 
 describe('What a request is given', () => {
@@ -21,6 +21,7 @@ describe('What a request is given', () => {
 
   const KEEPERS: Readonly<Record<string, () => unknown>> = {
     keepFlow,
+    keepScopeOfBody: () => keepScopeOfBody(Object.assign(request(), { headers: { 'content-length': '1' } })),
     keepScopeOfPipes: () => keepScopeOfPipes(new ServerResponse(request())),
     keepScopeOfStream: () => keepScopeOfStream(new Readable({ read: () => undefined })),
     keepScopeOfWebStream: () => keepScopeOfWebStream(new ReadableStream()),
@@ -47,6 +48,45 @@ describe('What a request is given', () => {
       // what has survived two is old
       heap('minor');
       expect(heap('minor') - before).to.be.below((REQUESTS * ELEMENTS * BYTES_OF_ELEMENT) / 4);
+    });
+  }
+});
+
+describe('The body of a request', () => {
+  const storage = new AsyncLocalStorage<string>();
+
+  const bound = (headers: Record<string, string>, httpVersionMajor = 1): [IncomingMessage, string[]] => {
+    const req = Object.assign(new IncomingMessage(new Socket()), { headers, httpVersionMajor });
+    const seen: string[] = [];
+    req.on('own', (value: string) => seen.push(`${storage.getStore()} ${value}`));
+    storage.run('first', () => keepScopeOfBody(req));
+
+    return [req, seen];
+  };
+
+  for (const [why, headers, version] of [
+    ['has a length', { 'content-length': '12' }, 1],
+    ['comes in chunks', { 'transfer-encoding': 'chunked' }, 1],
+    ['is of HTTP/2', {}, 2],
+  ] as const) {
+    it(`E1 S3 has its events in the scope that it was bound to last, where it ${why}`, () => {
+      const [req, seen] = bound(headers, version);
+      req.emit('own', 'a');
+      storage.run('second', () => keepScopeOfBody(req));
+      expect(storage.run('other', () => req.emit('own', 'b'))).to.equal(true);
+      expect(req.emit('nobody listens')).to.equal(false);
+
+      expect(seen).to.deep.equal(['first a', 'second b']);
+    });
+  }
+
+  for (const headers of [{}, { 'content-length': '0' }]) {
+    it(`S3 costs nothing where there is none (${JSON.stringify(headers)})`, () => {
+      const [req, seen] = bound(headers);
+      req.emit('own', 'a');
+
+      expect(Object.hasOwn(req, 'emit')).to.equal(false);
+      expect(seen).to.deep.equal(['undefined a']);
     });
   }
 });
