@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { Agent } from 'node:http';
 import { createRequire } from 'node:module';
 import { Writable } from 'node:stream';
+import { callbackify } from 'node:util';
 import { currentSchema, runInTenant, tenantContext as koaContext, TenantMixin, tenants } from '@landlord/mikro-orm';
 import { tenantContext as expressContext } from '@landlord/mikro-orm/express';
 import { tenantContext as fastifyContext } from '@landlord/mikro-orm/fastify';
@@ -52,8 +53,8 @@ const PARSERS: Readonly<Record<string, Parser>> = {
   'by reads': (req, next) => {
     let body = '';
     req.on('readable', () => {
-      for (let chunk: unknown = req.read(); chunk !== null; chunk = req.read()) {
-        body += String(chunk);
+      for (let chunk = req.read() as Buffer | null; chunk !== null; chunk = req.read() as Buffer | null) {
+        body += chunk.toString();
       }
     });
     req.on('end', () => next(body));
@@ -104,14 +105,14 @@ onDatabases('what reads the body of a request', database => {
         ctx.body = await new Promise<string>((resolve, reject) => parse(ctx.req, body => void answer(body).then(resolve, reject)));
       });
 
-      return listenWith(app.callback());
+      const handle = app.callback();
+
+      return listenWith((req, res) => void handle(req, res));
     },
     Fastify: async parse => {
       const app = Fastify();
       await app.register(fastifyContext, { orm } as never);
-      app.addContentTypeParser('text/own', (_request, payload, done) =>
-        parse(payload as IncomingMessage, body => void answer(body).then(text => done(null, text), done)),
-      );
+      app.addContentTypeParser('text/own', (_request, payload, done) => parse(payload, body => callbackify(answer)(body, done)));
       app.post('/', async request => request.body);
       await app.listen({ host: '127.0.0.1', port: 0 });
 
@@ -169,7 +170,7 @@ onDatabases('what reads the body of a request', database => {
                 agent,
                 headers: { host: `${name}.example.com`, 'x-tenant': name, 'content-type': 'text/own' },
                 body: `${index} ${'long '.repeat(index % 2 === 0 ? 1 : 40_000)}`,
-              } as never),
+              }),
             ),
           );
 

@@ -2,6 +2,7 @@ import { Agent } from 'node:http';
 import { connect } from 'node:http2';
 import { text } from 'node:stream/consumers';
 import { byHeader, byPath, bySubdomain, currentTenant, runInTenant, TenantExistsError } from '@landlord/mikro-orm';
+import { BaseExceptionFilter } from '@nestjs/core';
 import { expect } from 'chai';
 import { Author, Genre } from '../../fixtures/entities/index.ts';
 import { Gate } from '../support/assertions/gate.ts';
@@ -14,6 +15,8 @@ import { FRAMEWORKS } from '../support/web/frameworks/all.ts';
 import { NOTHING_LEFT, PARTS, type EdgeServer, type EdgeSetup } from '../support/web/frameworks/edge-app.ts';
 import { bodyOf, open, send, sendBytes, statusOf, type HttpRequest, type HttpResponse } from '../support/web/http.ts';
 import { createLibraries, hostOf } from '../support/web/web-library.ts';
+
+const NEST_HIDES_MESSAGES = 'getHttpErrorMessage' in BaseExceptionFilter.prototype;
 
 const OPTIONS = { publicHosts: ['example.com', 'localhost'] };
 
@@ -189,7 +192,8 @@ onDatabases(
             const { get } = await serve({ orm: refusing });
             const answer = await get(hostOf('acme'), '/who');
 
-            expect(answer.status, answer.body).to.equal(409);
+            // older filters of Nest 11 would tell the message of an error with a status, so it has none
+            expect(answer.status, answer.body).to.equal(framework.name.startsWith('Nest') && !NEST_HIDES_MESSAGES ? 500 : 409);
 
             // the others show what has a status below 500, or have an error handler of the spec's
             if (/^(Koa|Hono|Nest)/.test(framework.name)) {

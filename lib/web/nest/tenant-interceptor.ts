@@ -1,8 +1,6 @@
 import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
-import { Observable } from 'rxjs';
-// `rxjs` itself has it since 7.2
-import { catchError } from 'rxjs/operators';
+import { catchError, Observable } from 'rxjs';
 import { StatusError, TenantNotServedError } from '../../errors/index.js';
 import { headersOf } from '../../errors/status-error.js';
 import { leaveScope } from '../../orm/mikro-context.js';

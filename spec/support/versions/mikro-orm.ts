@@ -1,6 +1,7 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { cpSync } from 'node:fs';
+import { relative } from 'node:path';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { LEFT_OUT, writeManifest } from './copied-project.ts';
 import { compareVersions, inTemporaryFolder, main, npmInstall, publishedVersions, ROOT, run, runSpecs } from './programs.ts';
 
 function newestSupported(): string {
@@ -22,16 +23,6 @@ function newest(name: string, isMeant: (version: string) => boolean): string {
 
   return found;
 }
-
-function writeManifest(folder: string, packages: Record<string, string>): void {
-  const path = join(folder, 'package.json');
-  const manifest = JSON.parse(readFileSync(path, 'utf8')) as typeof packageJson;
-  const changed = { ...manifest, devDependencies: { ...manifest.devDependencies, ...packages }, overrides: packages };
-  writeFileSync(path, JSON.stringify(changed, undefined, 2));
-}
-
-/** What is made anew in the copy, or is of no use there. */
-const LEFT_OUT = /^(?:node_modules|dist|\.git|\.data|\.stryker-tmp)$/;
 
 /**
  * Runs the specs on another version of MikroORM, in a copy of this folder: each of its packages in the newest version up to that one. Those that

@@ -57,8 +57,8 @@ export async function install(folder: string, dependencies: Record<string, strin
   await npmInstall(folder);
 }
 
-export async function npmInstall(folder: string): Promise<void> {
-  const code = await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel', 'error'], { folder });
+export async function npmInstall(folder: string, ...options: readonly string[]): Promise<void> {
+  const code = await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel', 'error', ...options], { folder });
 
   if (code !== 0) {
     throw new Error(`npm could not install the packages of ${folder}.`);
