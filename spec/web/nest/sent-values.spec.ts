@@ -130,7 +130,7 @@ onDatabases('values that a handler of Nest goes on to send', database => {
   function controllerOf(words: Subject<string>, events: Observable<unknown>): Type {
     class EventsController {
       events(): Observable<object> {
-        return counted(events).pipe(map(data => ({ data }))) as Observable<object>;
+        return counted(events).pipe(map(data => ({ data })));
       }
 
       send(): void {

@@ -27,7 +27,7 @@ onDatabases(
   'the module for Nest',
   database => {
     let orm: LibraryOrm;
-    const { start, portOf, get } = nestApplications();
+    const { start, stop, portOf, get } = nestApplications();
 
     before(async () => {
       orm = await openLibrary(database);
@@ -111,6 +111,29 @@ onDatabases(
         client.close();
         await service.close();
       }
+    });
+    it('E1 S3 a microservice beside an application of HTTP has the scopes of messages with `inheritAppConfig`, and refuses them without', async () => {
+      const message: TenantsModuleOptions['message'] = context => context.switchToRpc().getData<{ tenant?: string }>().tenant;
+      const answers: unknown[] = [];
+
+      for (const inheritAppConfig of [true, false]) {
+        const port = await freePort();
+        const options = { transport: Transport.TCP, options: { port, host: '127.0.0.1' } };
+        const client = ClientProxyFactory.create({ transport: Transport.TCP, options: { port, host: '127.0.0.1' } });
+        await start(moduleWith([TenantsModule.forRoot({ orm, message })], [messagesController(orm)]), 'Express', async created => {
+          created.connectMicroservice(options, { inheritAppConfig });
+          await created.startAllMicroservices();
+        });
+
+        try {
+          answers.push(await firstValueFrom(client.send<string>('names', { tenant: 'acme' })).catch(() => 'refused'));
+        } finally {
+          client.close();
+          await stop();
+        }
+      }
+
+      expect(answers).to.deep.equal(['acme acme Ann of acme', 'refused']);
     });
   },
   ['postgresql', 'pglite'],

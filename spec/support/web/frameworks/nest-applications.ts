@@ -21,7 +21,7 @@ export function nestApplications(): NestApplications {
   ): Promise<void> {
     const options = { logger: false, abortOnError: false } as const;
     app = await (adapter === 'Express' ? NestFactory.create(module, options) : NestFactory.create(module, new FastifyAdapter(), options));
-    prepare(app);
+    await prepare(app);
     await app.listen(0, '127.0.0.1');
   }
 
