@@ -161,8 +161,8 @@ export interface ErrorCodes {
    */
   PUBLIC_CONTEXT_REQUIRED: PublicContextRequiredError;
   /**
-   * In the scope of one tenant, another tenant was asked for, or its entity was used. `schemaNames` are the current and the other tenant, and `property` says where, such as `Book.author`.
-   * @remedy Load the entity of the current tenant. To work on the other one, enter its scope: `runInTenant(other, …)`.
+   * In the scope of one tenant, another tenant was asked for, or its entity was used. Or, in Nest, an event that was sent in its scope has reached an answer of another. `schemaNames` are the current and the other tenant, and `property` says where, such as `Book.author`.
+   * @remedy Load the entity of the current tenant. To work on the other one, enter its scope: `runInTenant(other, …)`. Give each tenant a channel of its own for events: `tenantKey(…)`.
    */
   CROSS_TENANT: CrossTenantError;
   /**

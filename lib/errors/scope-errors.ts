@@ -168,6 +168,17 @@ export class CrossTenantError extends TenantError {
     );
   }
 
+  /** A value of a handler's observable. Frameworks may show the message to the visitor, so it does not name the other tenant. `own` is undefined in the public scope. */
+  static sentValue(own: string | undefined, other: string): CrossTenantError {
+    const answer = own === undefined ? 'an answer in the public scope' : `an answer of tenant ${show(own)}`;
+
+    return new CrossTenantError(
+      `An event that was sent in the scope of another tenant has reached ${answer}. It was not passed on: the sender runs the listeners in its own scope, so what they read is the sender's. ` +
+        'Give each tenant a channel of its own (`tenantKey(…)`), or filter the events by their tenant before anything is read. Send what is for all tenants in `runInPublic(…)`.',
+      [own ?? 'public', other],
+    );
+  }
+
   /** A collection of tenant rows on a shared entity. */
   static sharedCollection(property: string, [own, wanted]: readonly [string, string]): CrossTenantError {
     return new CrossTenantError(

@@ -45,6 +45,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
   readonly #tenants: TestTenants;
   readonly #moved: MovedOrm;
   readonly #outside = new AsyncLocalStorage<true>();
+  readonly #closeOrm: WrappedOrm['close'];
   #database: WorkerDatabase | undefined;
   #wire: (Wire & { close(isBroken: boolean): void }) | undefined;
   #test: RunningTest | undefined;
@@ -55,6 +56,7 @@ export class TestKit<Orm extends object = WrappedOrm> {
     this.#options = options;
     this.#tenants = new TestTenants(orm, options);
     this.#moved = new MovedOrm(orm, () => this.#source());
+    this.#closeOrm = orm.close.bind(orm);
   }
 
   /** The URL of the worker's database. Undefined on PGlite. */
@@ -87,6 +89,8 @@ export class TestKit<Orm extends object = WrappedOrm> {
       this.#wire = await this.#database.wire();
       await this.#tenants.findReady();
     });
+    // an application that a test closes would take the ORM from the tests that follow
+    this.#orm.close = async () => undefined;
   }
 
   /**
@@ -221,8 +225,9 @@ export class TestKit<Orm extends object = WrappedOrm> {
     await this.end().catch(() => undefined);
     this.#wire?.close(false);
     this.#wire = undefined;
+    this.#orm.close = this.#closeOrm;
     // the directory too, which would else connect again
-    await this.#orm.close(true);
+    await this.#closeOrm(true);
     await this.#database?.close();
     this.#database = undefined;
   }

@@ -87,6 +87,32 @@ describe('a test of an application that is not started', function () {
     await kit.end();
   });
 
+  for (const isForced of [false, true]) {
+    it(`K1 an application that closes its ORM${isForced ? ' by force' : ''} leaves it to the tests that follow`, async () => {
+      const closing = Fastify();
+      await closing.register(fastifyContext, { orm: kit.orm });
+      closing.get('/', () => authorsHere(kit.orm));
+      closing.addHook('onClose', () => kit.orm.close(isForced));
+
+      expect(((await inject(closing, acme)('/')) as { readonly statusCode: number }).statusCode).to.equal(200);
+      await closing.close();
+      await kit.end();
+      await kit.begin('the next test');
+
+      expect((await kit.testTenant<Library>()).schemaName).to.be.a('string');
+      expect(await kit.orm.isConnected()).to.equal(true);
+    });
+  }
+
+  it('K1 the ORM is closed with the kit, and can be closed after that', async () => {
+    const other = await openLibraryKit('postgresql');
+    await other.orm.close();
+    expect(await other.outside(() => other.orm.isConnected())).to.equal(true);
+    await other.close();
+    expect(await other.orm.isConnected()).to.equal(false);
+    await other.orm.close();
+  });
+
   for (const [name, open] of Object.entries(APPS)) {
     it(`K1 sends requests of several tenants in its transaction, each in its own: ${name}`, async () => {
       app = await open(kit.orm);

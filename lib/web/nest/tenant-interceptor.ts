@@ -9,12 +9,16 @@ import { identify } from '../core/identify.js';
 import type { NamedTenant } from '../core/resolvers.js';
 import { runAs } from '../core/run-as.js';
 import type { WebRequest } from '../core/web-request.js';
+import { onlyOwnValues } from './only-own-values.js';
 import { TENANTS_MODULE_OPTIONS, type TenantsModuleOptions } from './options.js';
 
 /**
  * Runs the handler of a message in the scope of its tenant. A request of HTTP or GraphQL is in its scope already, by the module's middleware. The
  * module registers it for microservices. Nest applies no global interceptors to gateways: put `@UseInterceptors(TenantInterceptor)` on each.
  * Guards run before interceptors, so those of messages are in no scope.
+ *
+ * What a handler goes on to send, such as server-sent events, is refused with `CROSS_TENANT` if it comes in the scope of another tenant: what is read
+ * when another tenant has sent an event is that tenant's.
  *
  * The tenant of a gateway's message is that of the request which opened the socket: `client.handshake` of socket.io, or `client.request`. With
  * `ws`, set it when the socket opens: `handleConnection(client, request) { client.request = request; }`. The tenant of any other message is what
@@ -32,6 +36,7 @@ export class TenantInterceptor implements NestInterceptor {
 
     if (type === 'http') {
       return next.handle().pipe(
+        onlyOwnValues(),
         catchError((error: unknown) => {
           prepareAnswer(context.switchToHttp().getResponse(), error);
 
@@ -46,7 +51,7 @@ export class TenantInterceptor implements NestInterceptor {
 
     const found = await leaveScope(() => this.#identify(context));
 
-    return new Observable(subscriber => runAs(found, () => next.handle().subscribe(subscriber)));
+    return new Observable(subscriber => runAs(found, () => next.handle().pipe(onlyOwnValues()).subscribe(subscriber)));
   }
 
   async #identify(context: ExecutionContext): Promise<Identification> {

@@ -2,18 +2,13 @@ import 'reflect-metadata';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
-import { compileFunction } from 'node:vm';
 import { readFileSync } from 'node:fs';
 import { getRequestListener } from '@hono/node-server';
 import * as landlord from '@landlord/mikro-orm';
 import { runInTenant, tenants, withTenants } from '@landlord/mikro-orm';
-import * as edge from '@landlord/mikro-orm/nest';
 import { Migration } from '@mikro-orm/migrations';
-import * as mikroNest from '@mikro-orm/nestjs';
-import * as postgresql from '@mikro-orm/postgresql';
-import * as nest from '@nestjs/common';
+import type * as nest from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { transform } from '@swc/core';
 import { expect } from 'chai';
 import { WebSocket } from 'ws';
 import { createApp as express } from '../../../docs/examples/frameworks/express.ts';
@@ -25,6 +20,7 @@ import * as entities from '../../../docs/examples/start/entities.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openOrm, type SpecOrm } from '../../support/orm/open-orm.ts';
 import { ROOT } from '../../support/orm/library-orm.ts';
+import { loadNestModule } from '../../support/web/frameworks/load-nest-module.ts';
 import { send } from '../../support/web/http.ts';
 
 class CreateBook extends Migration {
@@ -100,7 +96,7 @@ onDatabases(
     it('E1 serves what it shows: Nest', async () => {
       const config = withTenants({ ...database.options(), entities: [entities.ClientSchema, Book] } as object, options);
       const source = readFileSync(join(ROOT, 'docs/examples/nestjs/tenants.module.ts'), 'utf8');
-      const { AppModule } = await load<{ readonly AppModule: nest.Type }>(source, {
+      const { AppModule } = await loadNestModule<{ readonly AppModule: nest.Type }>(source, {
         '../start/entities.js': entities,
         '../start/mikro-orm.config.js': { __esModule: true, default: config },
       });
@@ -146,28 +142,4 @@ async function expectPages(port: number, publicPath: string): Promise<void> {
   expect(await get('bob.example.com')).to.deep.equal([200, 'bob: Book of bob']);
   expect(await get('localhost', publicPath)).to.deep.equal([200, 'The public page']);
   expect((await get('nobody.example.com'))[0]).to.equal(404);
-}
-
-/** The exports of a module, compiled as `nest build` does it. */
-async function load<Exports>(source: string, modules: Readonly<Record<string, object>>): Promise<Exports> {
-  const { code } = await transform(source, {
-    swcrc: false,
-    module: { type: 'commonjs' },
-    jsc: {
-      target: 'es2022',
-      parser: { syntax: 'typescript', decorators: true },
-      transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
-    },
-  });
-  const module = { exports: {} };
-  const required: Readonly<Record<string, object>> = {
-    '@landlord/mikro-orm/nest': edge,
-    '@mikro-orm/nestjs': mikroNest,
-    '@mikro-orm/postgresql': postgresql,
-    '@nestjs/common': nest,
-    ...modules,
-  };
-  compileFunction(code, ['module', 'exports', 'require'])(module, module.exports, (specifier: string) => required[specifier]);
-
-  return module.exports as Exports;
 }

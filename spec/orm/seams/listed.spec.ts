@@ -124,6 +124,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'web/hono/tenant-variable.ts': ['(computed)', 'get', 'set', 'var'],
     'web/hono/tenant-context.ts': ['incoming'],
     'testing/clients.ts': ['inject'],
+    'testing/kit.ts': ['close'],
     'testing/leaks/send.ts': ['ready', 'server'],
     'testing/runners/jest.ts': ['afterAll', 'afterEach', 'beforeAll', 'beforeEach', 'currentTestName', 'expect', 'getState'],
     'testing/runners/mocha.ts': ['mochaHooks'],

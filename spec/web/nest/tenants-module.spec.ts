@@ -4,11 +4,10 @@ import { currentSchema, withTenants, type TenantMixin } from '@landlord/mikro-or
 import { CurrentTenant, TenantInterceptor, TenantsModule, type TenantsModuleOptions } from '@landlord/mikro-orm/nest';
 import { EntityManager, type Options } from '@mikro-orm/core';
 import { MikroOrmModule } from '@mikro-orm/nestjs';
-import { Controller, Get, Inject, Injectable, Module, UseInterceptors, type INestApplication, type Type } from '@nestjs/common';
+import { Controller, Get, Inject, Injectable, UseInterceptors, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AbstractGraphQLDriver, Args, GraphQLModule, Int, Query, Resolver } from '@nestjs/graphql';
 import { ClientProxyFactory, MessagePattern, Transport } from '@nestjs/microservices';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { expect } from 'chai';
@@ -21,14 +20,14 @@ import { onDatabases } from '../../support/databases/database.ts';
 import { LIBRARY_ENTITIES, openLibrary, ROOT, type LibraryOrm } from '../../support/orm/library-orm.ts';
 import { freePort } from '../../support/web/free-port.ts';
 import { decorate, decorateParameters } from '../../support/web/frameworks/decorate.ts';
-import { send } from '../../support/web/http.ts';
+import { moduleWith, nestApplications } from '../../support/web/frameworks/nest-applications.ts';
 import { authorsHere, createLibraries, hostOf } from '../../support/web/web-library.ts';
 
 onDatabases(
   'the module for Nest',
   database => {
     let orm: LibraryOrm;
-    const { start, portOf, get } = applications();
+    const { start, stop, portOf, get } = nestApplications();
 
     before(async () => {
       orm = await openLibrary(database);
@@ -113,6 +112,29 @@ onDatabases(
         await service.close();
       }
     });
+    it('E1 S3 a microservice beside an application of HTTP has the scopes of messages with `inheritAppConfig`, and refuses them without', async () => {
+      const message: TenantsModuleOptions['message'] = context => context.switchToRpc().getData<{ tenant?: string }>().tenant;
+      const answers: unknown[] = [];
+
+      for (const inheritAppConfig of [true, false]) {
+        const port = await freePort();
+        const options = { transport: Transport.TCP, options: { port, host: '127.0.0.1' } };
+        const client = ClientProxyFactory.create({ transport: Transport.TCP, options: { port, host: '127.0.0.1' } });
+        await start(moduleWith([TenantsModule.forRoot({ orm, message })], [messagesController(orm)]), 'Express', async created => {
+          created.connectMicroservice(options, { inheritAppConfig });
+          await created.startAllMicroservices();
+        });
+
+        try {
+          answers.push(await firstValueFrom(client.send<string>('names', { tenant: 'acme' })).catch(() => 'refused'));
+        } finally {
+          client.close();
+          await stop();
+        }
+      }
+
+      expect(answers).to.deep.equal(['acme acme Ann of acme', 'refused']);
+    });
   },
   ['postgresql', 'pglite'],
 );
@@ -120,7 +142,7 @@ onDatabases(
 onDatabases(
   'the module for Nest with MikroOrmModule',
   database => {
-    const { start, stop, get } = applications();
+    const { start, stop, get } = nestApplications();
     let config: object;
 
     before(async () => {
@@ -156,46 +178,6 @@ onDatabases(
   ['postgresql', 'pglite'],
 );
 
-/** One application after the other, each closed after its spec. */
-function applications(): Applications {
-  let app: INestApplication | undefined;
-
-  const stop = async (): Promise<void> => {
-    await app?.close();
-    app = undefined;
-  };
-
-  afterEach(stop);
-
-  async function start(
-    module: Type,
-    adapter: 'Express' | 'Fastify',
-    prepare = (created: INestApplication): unknown => created,
-  ): Promise<void> {
-    const options = { logger: false, abortOnError: false } as const;
-    app = await (adapter === 'Express' ? NestFactory.create(module, options) : NestFactory.create(module, new FastifyAdapter(), options));
-    prepare(app);
-    await app.listen(0, '127.0.0.1');
-  }
-
-  function portOf(): number {
-    return (app as INestApplication<{ address(): { readonly port: number } }>).getHttpServer().address().port;
-  }
-
-  function get(host: string, path: string): ReturnType<typeof send> {
-    return send({ port: portOf(), path: encodeURI(path), headers: { host } });
-  }
-
-  return { start, stop, portOf, get };
-}
-
-interface Applications {
-  readonly start: (module: Type, adapter: 'Express' | 'Fastify', prepare?: (created: INestApplication) => unknown) => Promise<void>;
-  readonly stop: () => Promise<void>;
-  readonly portOf: () => number;
-  readonly get: (host: string, path: string) => ReturnType<typeof send>;
-}
-
 function booksController(): Type {
   class BooksController {
     readonly em: EntityManager;
@@ -214,14 +196,6 @@ function booksController(): Type {
   Inject(EntityManager)(BooksController, undefined, 0);
 
   return BooksController;
-}
-
-function moduleWith(imports: readonly unknown[], controllers: readonly Type[] = [], providers: readonly Type[] = []): Type {
-  class AppModule {}
-
-  Module({ imports: [...imports] as never, controllers: [...controllers], providers: [...providers] })(AppModule);
-
-  return AppModule;
 }
 
 async function namesOf(orm: LibraryOrm, tenant: TenantMixin | undefined): Promise<string> {
