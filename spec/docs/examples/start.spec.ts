@@ -59,7 +59,7 @@ onDatabases('the code of the pages about scopes and about creating tenants', dat
       await runInTenant(tenant, em => em.persistAndFlush(em.create(Book, { id: 1, title: `${name}’s` })));
     }
 
-    expect(await throughQueue((queue, work) => void queue.push(work))).to.deep.equal({ dora: 'dora’s', emil: 'dora’s' });
+    expect(await throughQueue((queue, work) => queue.push(work))).to.deep.equal({ dora: 'dora’s', emil: 'dora’s' });
     expect(await throughQueue(enqueue)).to.deep.equal({ dora: 'dora’s', emil: 'emil’s' });
 
     const loaded = await Promise.all(['dora', 'emil', 'dora'].map(name => runInTenant(name, async () => bookLoader(orm).load(1))));
@@ -67,10 +67,29 @@ onDatabases('the code of the pages about scopes and about creating tenants', dat
     await runInTenant('dora', async () => expect(bookLoader(orm)).to.equal(bookLoader(orm)));
   });
 
-  /** What each tenant reads as its book, by work that it puts into a queue of both, one after the other. */
-  async function throughQueue(put: (queue: SerialQueue, work: () => Promise<void>) => void): Promise<Record<string, string>> {
-    const queue = new SerialQueue();
+  /** What each tenant reads as its book, by work that it puts into a queue of both. What is put in first begins to work the queue off. */
+  async function throughQueue(put: (queue: Queue, work: () => Promise<void>) => void): Promise<Record<string, string>> {
     const read: Record<string, string> = {};
+    const waiting: (() => Promise<void>)[] = [];
+    let begin = (): void => undefined;
+    const begun = new Promise<void>(resolve => {
+      begin = resolve;
+    });
+    let worked: Promise<void> | undefined;
+    const queue: Queue = {
+      push(work) {
+        waiting.push(work);
+        worked ??= workOff();
+      },
+    };
+
+    async function workOff(): Promise<void> {
+      await begun;
+
+      for (const work of waiting) {
+        await work();
+      }
+    }
 
     for (const name of ['dora', 'emil']) {
       await runInTenant(name, async () =>
@@ -80,44 +99,15 @@ onDatabases('the code of the pages about scopes and about creating tenants', dat
       );
     }
 
-    await queue.idle;
+    begin();
+    await worked;
 
     return read;
   }
 });
 
-/** A queue as processes share them: what ends begins the next. */
-class SerialQueue {
-  readonly #waiting: (() => Promise<void>)[] = [];
-  #runs = false;
-  #idle = Promise.withResolvers<void>();
-
-  get idle(): Promise<void> {
-    return this.#idle.promise;
-  }
-
-  push(work: () => Promise<void>): void {
-    this.#waiting.push(work);
-
-    if (!this.#runs) {
-      this.#runs = true;
-      this.#idle = Promise.withResolvers();
-      setImmediate(() => void this.#next());
-    }
-  }
-
-  async #next(): Promise<void> {
-    const work = this.#waiting.shift();
-
-    if (work === undefined) {
-      this.#runs = false;
-      this.#idle.resolve();
-      return;
-    }
-
-    await work();
-    await this.#next();
-  }
+interface Queue {
+  push(work: () => Promise<void>): void;
 }
 
 /** What code prints by `console.log()`. */
