@@ -12,14 +12,19 @@ export class TenantContextRequiredError extends TenantError {
 
   /** `publicSchema` is given where that was asked for by name. */
   static forEntity(entity: string, scope: 'none' | 'other' | 'public' | 'tenant', publicSchema?: string): TenantContextRequiredError {
+    if (scope === 'tenant' && publicSchema === undefined) {
+      return new TenantContextRequiredError(
+        `${entity} is a tenant entity, but the call names no tenant, although it was made in the scope of one. There is no schema to read or write. No SQL was sent.`,
+        'Use `orm.em`, which is the EntityManager of the current scope, in place of one that was created outside of it, such as a fork that is kept from the start of the application. ' +
+          'A call of the driver needs `{ schema: currentSchema() }`.',
+      );
+    }
+
     const where = {
       none: 'outside any scope',
       other: 'in a scope of another ORM than the one that was used',
       public: 'in the public scope',
-      tenant:
-        publicSchema === undefined
-          ? 'by a call that names no tenant: with an EntityManager that was created outside the scope, or of the driver, which needs `{ schema: currentSchema() }`'
-          : `with the public schema ${show(publicSchema)}, in which it has no table`,
+      tenant: `with the public schema ${show(publicSchema)}, in which it has no table`,
     }[scope];
 
     return new TenantContextRequiredError(
@@ -27,10 +32,12 @@ export class TenantContextRequiredError extends TenantError {
     );
   }
 
-  constructor(fact: string) {
+  constructor(fact: string, remedy?: string) {
     super(
       'TENANT_CONTEXT_REQUIRED',
-      `${fact} Run the code in \`runInTenant(tenant, …)\`, serve the request behind \`tenantContext()\` on a tenant's host, or use the \`em\` of the current scope.`,
+      remedy === undefined
+        ? `${fact} Run the code in \`runInTenant(tenant, …)\`, serve the request behind \`tenantContext()\` on a tenant's host, or use the \`em\` of the current scope.`
+        : `${fact} ${remedy}`,
     );
   }
 }

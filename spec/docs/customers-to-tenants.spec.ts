@@ -82,6 +82,16 @@ onDatabases(
           ])
         ).map(({ code: each }) => each),
       ).to.deep.equal([0, 0]);
+
+      // the first migration was written while public kept its old tables
+      const reverted = await project.runAll([
+        ['ours', 'migration:down', '--tenants', 'bob_co'],
+        ['ours', 'migration:up', '--tenants'],
+      ]);
+      expect(
+        reverted.map(({ code: each }) => each),
+        reverted.map(({ output }) => output).join('\n'),
+      ).to.deep.equal([0, 0]);
     }).timeout(90_000);
 
     async function run(block: readonly TranscribedCommand[]): Promise<void> {

@@ -77,6 +77,12 @@ onDatabases(
       expect(await readCatalog(database, 'carl')).to.deep.equal(await readCatalog(database, 'acme'));
       expect(await readCatalog(database, 'bob')).to.deep.equal(await readCatalog(database, 'acme'));
 
+      // the first migration was written while public kept its old tables
+      await command(['migration:down --tenants carl', 'migration:down --tenants carl']);
+      expect(await tablesOf(database, 'carl')).to.deep.equal(['mikro_orm_migrations']);
+      await command(['migration:up --tenants']);
+      expect(await readCatalog(database, 'carl')).to.deep.equal(await readCatalog(database, 'acme'));
+
       // an empty database, as a colleague begins with
       await command(['migration:fresh --tenants']);
       await signUp('dora');

@@ -40,7 +40,9 @@ onDatabasesAndPooler('isolation of tenants', database => {
     const outside = orm.em.fork();
     const { message } = await runInTenant('acme', () => refusal(() => outside.find(Book, {}), 'TENANT_CONTEXT_REQUIRED'));
 
-    expect(message).to.contain('created outside the scope');
+    expect(message).to.contain(
+      'Use `orm.em`, which is the EntityManager of the current scope, in place of one that was created outside of it',
+    );
   });
 
   it('law 2: the option `schema` of a call is a tenant by name', async () => {

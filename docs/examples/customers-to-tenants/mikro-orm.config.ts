@@ -9,5 +9,5 @@ export default withTenants(
     clientUrl: process.env.DATABASE_URL!,
     migrations: { path: 'migrations/public', dropTables: false },
   }),
-  { tenant: Customer, migrations: { path: 'migrations/tenant' } },
+  { tenant: Customer, migrations: { path: 'migrations/tenant', dropTables: true } },
 );

@@ -9,5 +9,5 @@ export default withTenants(
     clientUrl: process.env.DATABASE_URL!,
     migrations: { path: 'migrations/public', dropTables: false },
   }),
-  { tenant: Client, migrations: { path: 'migrations/tenant' } },
+  { tenant: Client, migrations: { path: 'migrations/tenant', dropTables: true } },
 );
