@@ -40,7 +40,9 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
     return this.inPublic('cloned', async em => {
       const source = await this.schemaNameOf(from);
 
-      return inSnapshot(this.database, em, { schemaName: source, action: 'clone' }, async tx => {
+      const storesHosts = this.database.hosts !== undefined;
+
+      return inSnapshot(this.database, em, { schemaName: source, action: 'clone', storesHosts }, async tx => {
         const tenant = tx.create(this.database.options.tenant, data as never);
         giveConsent(tenant, {
           created: { by: 'clone', from: source },
