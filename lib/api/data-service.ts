@@ -40,7 +40,9 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
     return this.inPublic('cloned', async em => {
       const source = await this.schemaNameOf(from);
 
-      return inSnapshot(this.database, em, { schemaName: source, action: 'clone' }, async tx => {
+      const storesHosts = this.database.hosts !== undefined;
+
+      return inSnapshot(this.database, em, { schemaName: source, action: 'clone', storesHosts }, async tx => {
         const tenant = tx.create(this.database.options.tenant, data as never);
         giveConsent(tenant, {
           created: { by: 'clone', from: source },
@@ -150,21 +152,22 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
    * @throws SchemaMissingError `SCHEMA_MISSING`
    */
   async adopt(data: NewTenant<Tenant>, { to }: AdoptTenantOptions = {}): Promise<Tenant> {
-    return this.inPublic('adopted', async em => {
-      const schemaName = this.database.rules.checkSchemaName((data as Partial<TenantMixin>).schemaName);
-      const plan = await planAdoption(this.database, schemaName, to);
+    const { schemaName, plan } = await this.inPublic('adopted', async () => {
+      const name = this.database.rules.checkSchemaName((data as Partial<TenantMixin>).schemaName);
 
-      return em.transactional(async tx => {
-        const ctx = tx.getTransactionContext();
-        await takeSchema(this.database, { schemaName, plan }, ctx);
-        const tenant = tx.create(this.database.options.tenant, data as never);
-        giveConsent(tenant, { adoptSchema: true, created: { by: 'adopt' } });
-        await tx.persistAndFlush(tenant);
-        await createRole(this.database, schemaName, ctx);
-        await callInTransaction(this.database, 'afterCreate', { ctx, schemaName, tenant, by: 'adopt' });
+      return { schemaName: name, plan: await planAdoption(this.database, name, to) };
+    });
 
-        return tenant as Tenant;
-      });
+    return this.inTransaction('adopted', async tx => {
+      const ctx = tx.getTransactionContext();
+      const tenant = tx.create(this.database.options.tenant, data as never);
+      const take = (): Promise<void> => takeSchema(this.database, { schemaName, plan }, ctx);
+      giveConsent(tenant, { adoptSchema: true, take, created: { by: 'adopt' } });
+      await tx.persistAndFlush(tenant);
+      await createRole(this.database, schemaName, ctx);
+      await callInTransaction(this.database, 'afterCreate', { ctx, schemaName, tenant, by: 'adopt' });
+
+      return tenant as Tenant;
     });
   }
 
@@ -178,30 +181,29 @@ export abstract class DataService<Tenant extends TenantMixin<unknown> = TenantMi
     const reports: ExtractReport[] = [];
 
     try {
-      await this.inPublic('extracted', em =>
-        em.transactional(async tx => {
-          const ctx = tx.getTransactionContext();
-          const row = await this.loadLocked(tx, tenant);
-          const { schemaName } = row;
+      await this.inTransaction('extracted', async tx => {
+        const ctx = tx.getTransactionContext();
+        const row = await this.loadLocked(tx, tenant);
+        const { schemaName } = row;
 
-          if (!(await hasSchema(this.database, schemaName, ctx))) {
-            await provision(this.database, row, { ctx, created: { by: 'extract' } });
-          }
+        if (!(await hasSchema(this.database, schemaName, ctx))) {
+          await provision(this.database, row, { ctx, created: { by: 'extract' } });
+        }
 
-          const { column, whole = [], without = [], keep = false, onTable } = options;
-          const value = options.value ?? keyOf(row);
-          const report = await extractRows(this.database, { schemaName, selection: { column, value, whole, without }, keep, ctx, onTable });
-          reports.push(report);
+        const { column, whole = [], without = [], keep = false, onTable } = options;
+        const value = options.value ?? keyOf(row);
+        const report = await extractRows(this.database, { schemaName, selection: { column, value, whole, without }, keep, ctx, onTable });
+        // of the last attempt, if there are several
+        reports.unshift(report);
 
-          if (options.dryRun === true) {
-            throw ROLLED_BACK;
-          }
+        if (options.dryRun === true) {
+          throw ROLLED_BACK;
+        }
 
-          if (report.refused.length > 0) {
-            throw MoveError.extract(schemaName, report.refused.join('; '), report.refused);
-          }
-        }),
-      );
+        if (report.refused.length > 0) {
+          throw MoveError.extract(schemaName, report.refused.join('; '), report.refused);
+        }
+      });
     } catch (error) {
       if (error !== ROLLED_BACK) {
         throw hasSqlState(error, DISK_FULL)

@@ -92,12 +92,21 @@ export abstract class ServiceBase {
    *
    * @internal
    */
-  protected async inTransaction<Result>(action: string, fn: (tx: TenantEntityManager) => Promise<Result>): Promise<Result> {
+  protected inTransaction<Result>(action: string, fn: (tx: TenantEntityManager) => Promise<Result>): Promise<Result> {
+    return this.tried(() => this.inPublic(action, em => em.transactional(fn)));
+  }
+
+  /**
+   * The same of what begins its transaction by itself.
+   *
+   * @internal
+   */
+  protected async tried<Result>(run: () => Promise<Result>): Promise<Result> {
     const attempts = this.database.isInTransaction ? 1 : ATTEMPTS;
 
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.inPublic(action, em => em.transactional(fn));
+        return await run();
       } catch (error) {
         if (!isDeadlock(error)) {
           throw error;

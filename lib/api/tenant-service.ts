@@ -81,18 +81,20 @@ export class TenantService<Tenant extends TenantMixin<unknown> = TenantMixin<unk
    * @throws TenantSettingError `TENANT_SETTING_REFUSED` where the data has a setting in it; settings are the second argument.
    */
   async create(data: NewTenant<Tenant>, { autoCreateSchema, adoptSchema }: CreateTenantOptions = {}): Promise<Tenant> {
-    return this.inPublic('created', async em => {
-      const tenant = em.create(this.database.options.tenant, data as never);
-      giveConsent(tenant, { adoptSchema });
+    return this.tried(() =>
+      this.inPublic('created', async em => {
+        const tenant = em.create(this.database.options.tenant, data as never);
+        giveConsent(tenant, { adoptSchema });
 
-      if (autoCreateSchema !== undefined) {
-        tenant.autoCreateSchema = autoCreateSchema;
-      }
+        if (autoCreateSchema !== undefined) {
+          tenant.autoCreateSchema = autoCreateSchema;
+        }
 
-      await em.persistAndFlush(tenant);
+        await em.persistAndFlush(tenant);
 
-      return tenant as Tenant;
-    });
+        return tenant as Tenant;
+      }),
+    );
   }
 
   /**

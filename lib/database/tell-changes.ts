@@ -1,5 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
-import { aroundCommit, onCommit } from './on-commit.js';
+import { aroundCommit } from './on-commit.js';
 import type { TenantDatabase } from './tenant-database.js';
 import { ALL_TENANTS, channelOf, notifySql } from './change-channel.js';
 
@@ -27,7 +27,7 @@ export function noticeText(database: TenantDatabase, schemaNames: readonly strin
   return database.orm.em.getPlatform().formatQuery(calls, params);
 }
 
-/** Reports the change inside this process, once it is committed. */
+/** Reports the change inside this process, once it is committed, or may be: nobody knows of a commit whose answer is lost. */
 export function publishChanges(database: TenantDatabase, schemaNames: readonly (string | undefined)[], ctx: Transaction | undefined): void {
   const known = schemaNames.filter(name => name !== undefined);
   const names = known.length < schemaNames.length ? [] : [...new Set(known)];
@@ -37,9 +37,15 @@ export function publishChanges(database: TenantDatabase, schemaNames: readonly (
   if (ctx === undefined) {
     publishHere();
   } else {
-    onCommit(ctx, publishHere);
-    // what is read meanwhile may be answered before the commit is
-    aroundCommit(ctx, () => database.rules.identities.beginChange(names));
+    aroundCommit(ctx, () => {
+      // what is read meanwhile may be answered before the commit is
+      const end = database.rules.identities.beginChange(names);
+
+      return () => {
+        end();
+        publishHere();
+      };
+    });
   }
 }
 

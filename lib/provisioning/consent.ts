@@ -6,6 +6,8 @@ import type { TenantMixin } from '../tenant/tenant-mixin.js';
 export interface Consent {
   /** The schema that is there is meant. */
   readonly adoptSchema?: boolean | undefined;
+  /** Has the schema that is there marked as the library's own, if it may be. It has its lock after the row has its own, as with all that changes a tenant. */
+  readonly take?: ((ctx: Transaction) => Promise<void>) | undefined;
   /** The schema is known to be there and to be the library's own. It is not looked at. */
   readonly hasSchema?: boolean | undefined;
   /** What has the name of the schema in its text may be left with it. */

@@ -50,9 +50,12 @@ export function checkWrites(changeSets: readonly ChangeSet<object>[], rules: Ten
 
 /** What a deadlock of a flush that creates, renames or deletes tenants is to the caller. Any other error as it is. */
 export function explainTenantConflict(error: unknown, changeSets: readonly ChangeSet<object>[], { rules }: Flush): unknown {
-  return isDeadlock(error) && !(error instanceof TenantError) && changesOf(changeSets, rules).some(changesSchema)
-    ? new TenantConflictError({ cause: error })
-    : error;
+  return changesOf(changeSets, rules).some(changesSchema) ? explainConflict(error) : error;
+}
+
+/** What a deadlock is to whoever changes a tenant. Any other error as it is, and one that is explained already. */
+export function explainConflict(error: unknown): unknown {
+  return isDeadlock(error) && !(error instanceof TenantError) ? new TenantConflictError({ cause: error }) : error;
 }
 
 /** Whether a hook of the user's own may set what a new tenant lacks. */

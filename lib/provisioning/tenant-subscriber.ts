@@ -17,7 +17,7 @@ import { noticeText, publishChanges, tellChanges } from '../database/tell-change
 import { provision, provisionFilled } from './provision.js';
 import { consentFor } from './consent.js';
 import { adoptSchema, dropSchema, refuseExisting, renameSchema } from './schemas.js';
-import { checkFlushOfTenants, checkWrites, explainTenantConflict } from './tenant-changes.js';
+import { checkFlushOfTenants, checkWrites, explainConflict, explainTenantConflict } from './tenant-changes.js';
 import { TenantDatabase } from '../database/tenant-database.js';
 import { NOT_CACHED } from '../database/tenants-table.js';
 import { TenantRules } from '../scope/tenant-rules.js';
@@ -83,7 +83,36 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     return [...this.#classes];
   }
 
-  async afterCreate({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
+  afterCreate(args: EventArgs<Tenant>): Promise<void> {
+    return explained(args, () => this.#create(args));
+  }
+
+  async beforeUpdate(args: EventArgs<Tenant>): Promise<void> {
+    const { entity, em, meta, changeSet } = args;
+    const isRenamed = entity.schemaName !== undefined && entity.schemaName !== changeSet?.originalEntity?.schemaName;
+
+    if (isRenamed && TenantRules.of(em.config).isTenantClass(meta)) {
+      await explained(args, () => this.#readStoredName(entity, em));
+    }
+  }
+
+  afterUpdate(args: EventArgs<Tenant>): Promise<void> {
+    return explained(args, () => this.#update(args));
+  }
+
+  async beforeDelete(args: EventArgs<Tenant>): Promise<void> {
+    const { entity, em, meta } = args;
+
+    if (TenantRules.of(em.config).isTenantClass(meta)) {
+      await explained(args, () => this.#readStoredName(entity, em));
+    }
+  }
+
+  afterDelete(args: EventArgs<Tenant>): Promise<void> {
+    return explained(args, () => this.#delete(args));
+  }
+
+  async #create({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
     const database = TenantDatabase.of(em.config);
 
     if (!database.rules.isTenantClass(meta)) {
@@ -100,15 +129,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     callOnCommit(database, ctx, { kind: 'created', schemaName: entity.schemaName, by, tenant: entity });
   }
 
-  async beforeUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
-    const isRenamed = entity.schemaName !== undefined && entity.schemaName !== changeSet?.originalEntity?.schemaName;
-
-    if (isRenamed && TenantRules.of(em.config).isTenantClass(meta)) {
-      await this.#readStoredName(entity, em);
-    }
-  }
-
-  async afterUpdate({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
+  async #update({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
     const stored = this.#takeStoredName(entity);
     const database = TenantDatabase.of(em.config);
 
@@ -125,13 +146,7 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
     }
   }
 
-  async beforeDelete({ entity, em, meta }: EventArgs<Tenant>): Promise<void> {
-    if (TenantRules.of(em.config).isTenantClass(meta)) {
-      await this.#readStoredName(entity, em);
-    }
-  }
-
-  async afterDelete({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
+  async #delete({ entity, em, meta, changeSet }: EventArgs<Tenant>): Promise<void> {
     const stored = this.#takeStoredName(entity);
     const database = TenantDatabase.of(em.config);
 
@@ -171,13 +186,24 @@ export class TenantSubscriber implements EventSubscriber<Tenant> {
   }
 }
 
+/** What is done for a row has its locks when its flush has others, so it can wait for who waits for the flush. */
+async function explained({ em }: EventArgs<Tenant>, fn: () => Promise<void>): Promise<void> {
+  try {
+    await fn();
+  } catch (error) {
+    const conflict = explainConflict(error);
+    TenantRules.of(em.config).failures.pass(error, conflict);
+    throw conflict;
+  }
+}
+
 /**
  * Gives a tenant whose row was just stored its schema: creates it, adopts the existing one if the caller asked for it, or leaves it for later.
  * Returns whether it was created, and the other processes were told with the same message.
  */
 async function createSchema(database: TenantDatabase, tenant: Tenant, ctx: Transaction): Promise<boolean> {
   const { schemaName } = tenant;
-  const { fill, adoptSchema: isAdopted, hasSchema, created } = consentFor(tenant);
+  const { fill, adoptSchema: isAdopted, hasSchema, created, take } = consentFor(tenant);
 
   if (hasSchema === true) {
     return false;
@@ -186,6 +212,7 @@ async function createSchema(database: TenantDatabase, tenant: Tenant, ctx: Trans
   if (fill !== undefined) {
     await provisionFilled(database, tenant, { ctx, fill, created: created ?? { by: 'create' } });
   } else if (isAdopted === true) {
+    await take?.(ctx);
     await (created === undefined ? undefined : callInTransaction(database, 'beforeCreate', { ctx, schemaName, tenant, ...created }));
     await adoptSchema(database, schemaName, ctx);
   } else if (!database.rules.settingOf(tenant, 'autoCreateSchema')) {

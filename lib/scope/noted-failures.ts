@@ -12,6 +12,16 @@ export class NotedFailures {
     }
   }
 
+  /** Says that a failure is thrown on as another error. */
+  pass(error: unknown, explained: unknown): void {
+    const failure = typeof error === 'object' && error !== null ? this.#noted.get(error) : undefined;
+
+    if (failure !== undefined && explained !== error) {
+      this.#noted.delete(error as object);
+      this.note(explained, failure);
+    }
+  }
+
   /** Runs `fn`, and notes its failure. */
   async noting<Result>(failure: Omit<TenantFailure, 'error'>, fn: () => Promise<Result>): Promise<Result> {
     try {

@@ -161,6 +161,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'constructor',
   'inPublic',
   'inTransaction',
+  'tried',
   'loadLocked',
   'schemaNameOf',
 ]);

@@ -7,7 +7,7 @@ import { Library } from '../../fixtures/entities/index.ts';
 import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 import { asObserver } from '../support/assertions/statement-watch.ts';
 import { onDatabases, SERVER_AND_POOLER, type SpecDatabase } from '../support/databases/database.ts';
-import { expectSound } from '../support/databases/sound-pool.ts';
+import { expectSound, keptBySession } from '../support/databases/sound-pool.ts';
 import { openRefusingProxy, type RefusingProxy } from '../support/faults/refusing-proxy.ts';
 import { effort, turnsOf } from '../support/generators/effort.ts';
 import { REPLAY } from '../support/generators/property.ts';
@@ -199,7 +199,7 @@ for (const hasRoles of [false, true]) {
 
         await expectSound(orm, database);
         expect(TenantLimiter.of(orm.config).stats, label).to.include({ used: 0, waiting: 0 });
-        expect(await leftBehind(orm, database), label).to.deep.equal({ locks: 0, settings: null, temporary: 0 });
+        expect(await keptBySession(orm, database), label).to.deep.equal({ locks: 0, settings: null, temporary: 0 });
         await clear(database);
       }
     },
@@ -251,20 +251,6 @@ const STATE = `select
   (select json_agg(name) from public.tag where id = $1::int) as public,
   (select json_agg(name) from public.genre where id = $1::int) as genres,
   (select count(*)::int from acme.author where name = 'a' || $1::text) as authors`;
-
-/** What is left on the one connection, other than path and role. */
-async function leftBehind(orm: LibraryOrm, database: SpecDatabase): Promise<unknown> {
-  const [session] = await orm.em
-    .fork()
-    .execute<object[]>(
-      `select (select json_object_agg(name, setting) from pg_settings where source = 'session' and setting is distinct from reset_val) as settings, (select count(*)::int from pg_class where relnamespace = pg_my_temp_schema()) as temporary`,
-    );
-  const [locks] = await database.query<{ locks: number }>(
-    `select count(*)::int as locks from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
-  );
-
-  return { ...session, ...locks };
-}
 
 /** Removes the tenants that an operation has made. */
 async function clear(database: SpecDatabase): Promise<void> {

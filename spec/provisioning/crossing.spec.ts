@@ -86,6 +86,53 @@ onDatabases(
       }
     });
 
+    it('L6 a creation whose schema is waited for by who waits for its row is tried again', async () => {
+      await crossAtSchema('dora', () => tenants(orm).create({ schemaName: 'dora', domainUrl: 'dora.example.com' }));
+      expect(await schemaNames(database)).to.have.members(['acme', 'bob', 'dora']);
+    });
+
+    it('L6 a flush whose schema is waited for by who waits for its row is refused with a code', async () => {
+      const em = orm.em.fork();
+      (await em.findOneOrFail(Canal, { schemaName: 'acme' })).schemaName = 'zoe';
+      const refused = await refusal(
+        crossAtSchema('acme', () => em.flush()),
+        'TENANT_CONFLICT',
+      );
+      expect(refused.cause).to.be.instanceOf(DeadlockException);
+      expect(await schemaNames(database)).to.have.members(['acme', 'bob']);
+    });
+
+    it('L4 L6 an adoption and another creation of its tenant do not wait for each other in a circle', async () => {
+      for (const name of ['ida', 'jon', 'kim']) {
+        await tenants(orm).create({ schemaName: name, domainUrl: `${name}.example.com` });
+        await database.query(`delete from canal where schema_name = $1`, [name]);
+        const data = { schemaName: name, domainUrl: `${name}.example.com` };
+        const ends = await Promise.allSettled([tenants(orm).adopt(data), tenants(orm).create(data, { adoptSchema: true })]);
+        const codes = ends.map(end => (end.status === 'rejected' ? (end.reason as { code: string }).code : 'done'));
+
+        expect(codes).to.have.members(['done', 'TENANT_ALREADY_EXISTS']);
+      }
+    });
+
+    /** Does the work on this tenant, while another session has the lock of its schema and wants its row then. */
+    async function crossAtSchema<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+      const other = await openSession(database);
+
+      try {
+        await other.query(`set deadlock_timeout = '1min'; begin`);
+        await other.query(`select pg_advisory_xact_lock(hashtextextended('landlord:${name}', 0))`);
+        const working = work();
+        working.catch(() => undefined);
+        await until('it waits', async () => (await countLockWaits(database)) > 0);
+        await other.query(`insert into canal (schema_name, domain_url) values ('${name}', '${name}.example.com') on conflict do nothing`);
+        await other.query('rollback');
+
+        return await working;
+      } finally {
+        await other.end();
+      }
+    }
+
     /** Does the work, which renames `acme` to `bob`, while another session renames `bob` to `carl` and wants `acme` then. */
     async function cross<Result>(work: () => Promise<Result>): Promise<Result> {
       const other = await openSession(database);

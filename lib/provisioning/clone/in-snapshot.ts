@@ -5,11 +5,14 @@ import { LOCK_KEY, lockTenant } from '../../database/tenant-lock.js';
 import { SchemaMissingError, SnapshotError } from '../../errors/index.js';
 import type { TenantEntityManager } from '../../orm/tenant-entity-manager.js';
 import { quoteTable } from '../../postgres/schema-name.js';
-import { hasSqlState } from '../../postgres/sql-state.js';
+import { hasSqlState, isDeadlock, isLockTimeout } from '../../postgres/sql-state.js';
 import { made } from './rows.js';
 
 /**
  * Runs `fn` in a transaction that sees a tenant's schema as of one moment, in which nothing migrates, renames or drops it.
+ *
+ * With `storesHosts`, `fn` stores hosts of tenants, which takes a transaction that sees what others have stored meanwhile. Nobody writes in the tables until
+ * its end then. Writers that are at work are waited for only as long as those can bear that wait in turn.
  *
  * The tables are locked before the transaction takes its snapshot: a table that a migration rewrites meanwhile would be empty to an older one. The
  * tenant's lock is tried only, because whoever has it may be waiting for the tables.
@@ -21,7 +24,7 @@ import { made } from './rows.js';
 export async function inSnapshot<Result>(
   database: TenantDatabase,
   em: TenantEntityManager,
-  { schemaName, action }: { readonly schemaName: string; readonly action: 'clone' | 'export' },
+  { schemaName, action, storesHosts = false }: SnapshotOf,
   fn: (tx: TenantEntityManager, ctx: Transaction) => Promise<Result>,
 ): Promise<Result> {
   if (em.isInTransaction()) {
@@ -37,7 +40,7 @@ export async function inSnapshot<Result>(
       return await em.transactional(
         async tx => {
           const ctx = tx.getTransactionContext();
-          await lockTables(database, { schemaName, tables }, ctx);
+          await lockTables(database, { schemaName, tables, mode: storesHosts ? 'share' : 'access share' }, ctx);
           const [lock] = await database.execute<{ locked: boolean }>(
             `select pg_try_advisory_xact_lock(${LOCK_KEY}) as locked`,
             [schemaName],
@@ -54,7 +57,7 @@ export async function inSnapshot<Result>(
 
           return fn(tx, ctx);
         },
-        { isolationLevel: IsolationLevel.REPEATABLE_READ },
+        { isolationLevel: storesHosts ? IsolationLevel.READ_COMMITTED : IsolationLevel.REPEATABLE_READ },
       );
     } catch (error) {
       if (error !== CHANGED) {
@@ -69,24 +72,35 @@ export async function inSnapshot<Result>(
   throw SnapshotError.busy(schemaName);
 }
 
+interface SnapshotOf {
+  readonly schemaName: string;
+  readonly action: 'clone' | 'export';
+  /** @default false */
+  readonly storesHosts?: boolean;
+}
+
 async function lockTables(
   database: TenantDatabase,
-  { schemaName, tables }: { readonly schemaName: string; readonly tables: readonly string[] },
+  {
+    schemaName,
+    tables,
+    mode,
+  }: { readonly schemaName: string; readonly tables: readonly string[]; readonly mode: 'share' | 'access share' },
   ctx: Transaction,
 ): Promise<void> {
   if (tables.length === 0) {
     return;
   }
 
+  const lock = `lock table ${tables.map(table => `only ${quoteTable(schemaName, table)}`).join(', ')} in ${mode} mode`;
+
   try {
-    await database.execute(
-      made(`lock table ${tables.map(table => `only ${quoteTable(schemaName, table)}`).join(', ')} in access share mode`),
-      [],
-      ctx,
-    );
+    await (mode === 'share' ? database.execute(`set local lock_timeout to ${WRITERS_TIMEOUT_MS}`, [], ctx) : undefined);
+    await database.execute(made(lock), [], ctx);
+    await (mode === 'share' ? database.execute('set local lock_timeout to default', [], ctx) : undefined);
   } catch (error) {
-    // one of them has been dropped or renamed since
-    throw hasSqlState(error, UNDEFINED_TABLE) ? CHANGED : error;
+    // one of them has been dropped or renamed since, or is being written to
+    throw hasSqlState(error, UNDEFINED_TABLE) || (mode === 'share' && (isLockTimeout(error) || isDeadlock(error))) ? CHANGED : error;
   }
 }
 
@@ -106,3 +120,6 @@ const CHANGED = new Error('changed meanwhile');
 const UNDEFINED_TABLE = ['42P01', '3F000'] as const;
 
 const ATTEMPTS = 50;
+
+/** Shorter than PostgreSQL waits before it looks for a deadlock, so that no writer is chosen to fail. */
+const WRITERS_TIMEOUT_MS = 500;

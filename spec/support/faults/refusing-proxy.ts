@@ -16,14 +16,19 @@ export interface Refusal {
   readonly sqlState: string;
 }
 
+/** The connection is lost: before the request reaches the server, or before its answer reaches the client. */
+export type Loss = 'lost before' | 'lost after';
+
 /** A proxy between a client and a server, controlled by a spec, that has the server itself refuse what was sent. The caller must close it. */
 export interface RefusingProxy {
   /** The URL, through the proxy. */
   readonly url: string;
   /** Called for each request, in order. A promise holds the request back. */
-  decide: ((request: ClientRequest) => Refusal | undefined | Promise<Refusal | undefined>) | undefined;
+  decide: ((request: ClientRequest) => Fate | Promise<Fate>) | undefined;
   close(): Promise<void>;
 }
+
+type Fate = Refusal | Loss | undefined;
 
 export async function openRefusingProxy(serverUrl: string): Promise<RefusingProxy> {
   const target = new URL(serverUrl);
@@ -34,6 +39,7 @@ export async function openRefusingProxy(serverUrl: string): Promise<RefusingProx
     const cut = (): void => [client, upstream].forEach(socket => void socket.destroy());
     const requests = new RequestReader();
     const status = new StatusReader();
+    let isLost = false;
     // one after the other, in order
     let sent: Promise<unknown> = Promise.resolve();
 
@@ -50,14 +56,26 @@ export async function openRefusingProxy(serverUrl: string): Promise<RefusingProx
       for (const messages of requests.read(chunk)) {
         sent = sent.then(async () => {
           const request = requestOf(messages, status.isInTransaction);
-          const refusal = request === undefined ? undefined : await proxy.decide?.(request);
-          upstream.write(Buffer.concat(refusal === undefined || request === undefined ? messages : refused(messages, request, refusal)));
+          const fate = request === undefined ? undefined : await proxy.decide?.(request);
+
+          if (fate === 'lost before') {
+            cut();
+            return;
+          }
+
+          isLost ||= fate === 'lost after';
+          upstream.write(Buffer.concat(typeof fate === 'object' && request !== undefined ? refused(messages, request, fate) : messages));
         });
       }
     });
     upstream.on('data', (chunk: Buffer) => {
       status.read(chunk);
-      client.write(chunk);
+
+      if (isLost) {
+        cut();
+      } else {
+        client.write(chunk);
+      }
     });
     // the last data of the server must arrive before its socket ends
     upstream.on('end', () => client.end());
