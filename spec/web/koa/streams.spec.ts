@@ -107,12 +107,13 @@ onDatabasesAndPooler('streamed bodies', database => {
 
   it('H9 keeps the tenant of a body that no schemaRouter has seen', async () => {
     const app = new Koa();
-    app.use(tenantContext()).use(ctx => {
+    app.use(tenantContext({ notFound: (_, next) => runInTenant('bob', () => next()) })).use(ctx => {
       ctx.body = Readable.from(lines(async () => `${await authorsHere(orm)}\n`));
     });
     const server = await serve(app);
 
     expect((await server.get(hostOf('acme'))).body).to.equal('Ann of acme\n'.repeat(1 + STEPS));
+    expect((await server.get('nobody.example.com')).body).to.equal('Ann of bob\n'.repeat(1 + STEPS));
   });
 
   it('H9 keeps the length of a web stream or a Response that has one', async () => {
