@@ -150,7 +150,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'postgres/sql-state.ts': ['code', 'rollbackError', 'syscall'],
     'postgres/unqualified-names.ts': ['lastIndex'],
     'web/core/forwarded-host.ts': ['x-forwarded-host'],
-    'web/core/keep-scope.ts': ['_destroy', '_read'],
+    'web/core/keep-scope.ts': ['(computed)', '_destroy', '_read', 'content-length', 'emit', 'transfer-encoding'],
     'web/core/web-request.ts': [':authority', 'host'],
     'web/express/tenant-context.ts': ['x-forwarded-host'],
     'web/fastify/web-request.ts': [':authority', 'x-forwarded-host'],
