@@ -15,6 +15,11 @@ export function aroundCommit(ctx: Transaction, fn: () => () => void): void {
   add(around, ctx, fn);
 }
 
+/** Calls `fn` with the error where the commit of the transaction fails. It is not called where the transaction is rolled back. */
+export function onFailedCommit(ctx: Transaction, fn: (error: unknown) => void): void {
+  add(failing, ctx, fn);
+}
+
 function add<Fn>(functions: WeakMap<object, readonly Fn[]>, ctx: Transaction, fn: Fn): void {
   const outermost = outermostOf(ctx);
   functions.set(outermost, [...(functions.get(outermost) ?? []), fn]);
@@ -37,6 +42,9 @@ export function noticeCommits(connection: AbstractSqlConnection): void {
     try {
       await commit(ctx, eventBroadcaster, loggerContext, ...rest);
       hasFailed = false;
+    } catch (error) {
+      failing.get(ctx)?.forEach(fn => fn(error));
+      throw error;
     } finally {
       ends?.forEach(end => end());
       const { isCommitted = !hasFailed } = ctx as { readonly isCommitted?: boolean };
@@ -77,5 +85,7 @@ function outermostOf(ctx: object): object {
 const outermost = new WeakMap<object, object>();
 
 const around = new WeakMap<object, readonly (() => () => void)[]>();
+
+const failing = new WeakMap<object, readonly ((error: unknown) => void)[]>();
 
 const waitingFor = new WeakMap<object, readonly (() => unknown)[]>();

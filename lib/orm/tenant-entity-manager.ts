@@ -137,7 +137,11 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
 
     // MikroORM writes into the options which transaction they were used in first, and would begin the next one in that, whosever it is
     override transactional(...[work, options, ...rest]: Args<'transactional'>) {
-      return super.transactional(work, { ...options }, ...rest);
+      const { failures } = TenantRules.of(this.config);
+      const run = (): Promise<any> => super.transactional(work, { ...options }, ...rest);
+
+      // its commit may be what fails
+      return failures.tell === undefined ? run() : failures.during(run);
     }
 
     override async flush(...args: Args<'flush'>) {

@@ -17,6 +17,7 @@ import { lockTenant } from '../database/tenant-lock.js';
 import { observed } from '../scope/observer.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import type { Created, SchemaFiller } from './consent.js';
+import { notingFailure } from './noting-failure.js';
 import { createRoleSql, explainRoleError } from './roles.js';
 import { checkNewName, createSchemaSql, DUPLICATE_SCHEMA, lockingNewName, refuseWaiting } from './schemas.js';
 
@@ -33,7 +34,11 @@ export async function provision(
   tenant: TenantMixin<unknown>,
   options: { readonly ctx: Transaction; readonly after?: readonly string[]; readonly created?: Created },
 ): Promise<void> {
-  await observed(database.rules, { name: 'create', schemaName: tenant.schemaName }, () => create(database, tenant, options));
+  const { schemaName } = tenant;
+
+  await notingFailure(database, { operation: 'create', schemaName, ctx: options.ctx }, () =>
+    observed(database.rules, { name: 'create', schemaName }, () => create(database, tenant, options)),
+  );
 }
 
 async function create(
@@ -63,9 +68,7 @@ async function create(
     });
     await callInTransaction(database, 'afterCreate', { ctx, schemaName, tenant, ...created });
   } catch (error) {
-    const explained = toProvisioningError(explainRoleError(error, database, schemaName), tenant);
-    database.rules.failures.note(explained, { operation: 'create', schemaName });
-    throw explained;
+    throw toProvisioningError(explainRoleError(error, database, schemaName), tenant);
   }
 }
 
@@ -78,7 +81,7 @@ async function create(
 export async function provisionFilled(database: TenantDatabase, tenant: TenantMixin<unknown>, options: FilledOptions): Promise<void> {
   const { schemaName } = tenant;
 
-  await database.rules.failures.noting({ operation: 'create', schemaName }, () =>
+  await notingFailure(database, { operation: 'create', schemaName, ctx: options.ctx }, () =>
     observed(database.rules, { name: 'create', schemaName }, () => createFilled(database, tenant, options)),
   );
 }

@@ -14,6 +14,7 @@ import { isDeletedName, quoteIdentifier, roleOfTenant, type SchemaName } from '.
 import { hasSqlState } from '../postgres/sql-state.js';
 import type { TenantDatabase } from '../database/tenant-database.js';
 import { shardsTenants } from '../tenant/citus-options.js';
+import { notingFailure } from './noting-failure.js';
 import { dropRole, renameRole } from './roles.js';
 
 /** The statements that create a tenant's schema. Without `if not exists`, so that they fail with `DUPLICATE_SCHEMA` if the schema already exists. */
@@ -31,7 +32,7 @@ export async function createSchemaSql(database: TenantDatabase, schemaName: stri
  * @throws LockTableError `LOCK_TABLE_TOO_SMALL` if the server cannot lock all that is in it.
  */
 export async function dropSchema(database: TenantDatabase, schemaName: string, options: DropSchemaOptions): Promise<void> {
-  await database.rules.failures.noting({ operation: 'drop', schemaName }, () =>
+  await notingFailure(database, { operation: 'drop', schemaName, ctx: options.ctx }, () =>
     observed(database.rules, { name: 'drop', schemaName }, () => drop(database, schemaName, options)),
   );
 }
@@ -83,7 +84,7 @@ async function drop(database: TenantDatabase, schemaName: string, { ctx, cascade
  * @throws InvalidSchemaNameError `SCHEMA_NAME_RESERVED` if the new name is that of the database role or is on its `search_path`.
  */
 export async function renameSchema(database: TenantDatabase, options: RenameSchemaOptions): Promise<void> {
-  await database.rules.failures.noting({ operation: 'rename', schemaName: options.from }, () =>
+  await notingFailure(database, { operation: 'rename', schemaName: options.from, ctx: options.ctx }, () =>
     observed(database.rules, { name: 'rename', schemaName: options.to }, () => rename(database, options)),
   );
 }

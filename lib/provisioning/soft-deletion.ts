@@ -21,6 +21,7 @@ import { DELETED_PREFIX, quoteIdentifier, roleOfTenant } from '../postgres/schem
 import { callInTransaction, callOnCommit } from '../orm/tenant-hooks.js';
 import type { TenantMixin } from '../tenant/tenant-mixin.js';
 import { checkHost } from './check-host.js';
+import { notingFailure } from './noting-failure.js';
 import { renameRole } from './roles.js';
 import { refuseInUse, renameSchema } from './schemas.js';
 
@@ -38,12 +39,7 @@ export async function deleteSoftly(
 ): Promise<string> {
   const { schemaName } = tenant;
 
-  try {
-    return await moveAside(database, tenant, options);
-  } catch (error) {
-    database.rules.failures.note(error, { operation: 'drop', schemaName });
-    throw error;
-  }
+  return notingFailure(database, { operation: 'drop', schemaName, ctx: options.ctx }, () => moveAside(database, tenant, options));
 }
 
 async function moveAside(

@@ -54,8 +54,8 @@ export interface TenantHooks<Tenant extends TenantMixin<unknown> = TenantMixin<u
   beforeReport?(event: ReportHookEvent): unknown;
 
   /**
-   * When creating, migrating, renaming or dropping has failed, or a hook that can undo nothing. Its transaction is rolled back, unless the
-   * caller had begun it. In no scope. What it throws itself is written to the logger of MikroORM, and changes nothing.
+   * When creating, migrating, renaming or dropping has failed, or the commit of it, or a hook that can undo nothing. Its transaction is rolled back,
+   * unless the caller had begun it. In no scope. What it throws itself is written to the logger of MikroORM, and changes nothing.
    */
   onError?(failure: TenantFailure): unknown;
 

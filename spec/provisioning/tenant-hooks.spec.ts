@@ -332,6 +332,44 @@ onDatabases('hooks', database => {
     await database.query('drop schema foreign_schema');
   });
 
+  describe('where only the commit is refused', () => {
+    before(async () => {
+      await tenants<Firm>(orm).create({ schemaName: 'held', domainUrl: 'held.example.com' });
+      await database.query(
+        `create function refuse_at_commit() returns trigger language plpgsql as $$ begin raise exception 'refused at the commit'; end $$`,
+      );
+      await database.query(
+        `create constraint trigger refuse_at_commit after insert or update or delete on firm deferrable initially deferred for each row execute function refuse_at_commit()`,
+      );
+    });
+
+    after(async () => {
+      await database.query('drop function refuse_at_commit() cascade');
+      await tenants(orm).drop('held');
+    });
+
+    const data = { schemaName: 'late', domainUrl: 'late.example.com' };
+    const CHANGES: Readonly<Record<string, [expected: string, change: () => Promise<unknown>]>> = {
+      'create()': ['create late', () => tenants<Firm>(orm).create(data)],
+      'a flush': ['create late', () => orm.em.fork().persistAndFlush(new Firm(data))],
+      'a transaction of the caller’s': [
+        'create late',
+        () => orm.em.fork().transactional(em => em.persistAndFlush(new Firm(data))),
+      ],
+      'clone()': ['create late', () => tenants<Firm>(orm).clone('held', data)],
+      'rename()': ['rename held', () => tenants(orm).rename('held', 'late')],
+      'drop()': ['drop held', () => tenants(orm).drop('held')],
+    };
+
+    for (const [how, [expected, change]] of Object.entries(CHANGES)) {
+      it(`J3 onError is told once, when the connection is free: ${how}`, async () => {
+        act.onError = async () => void calls.push(`stored: ${await orm.em.fork().count(Firm, { schemaName: 'late' })}`);
+        expect(String(await failureOf(change()))).to.contain('refused at the commit');
+        expect(calls.filter(call => /^(onError|afterCommit|stored)/.test(call))).to.deep.equal([`onError ${expected}`, 'stored: 0']);
+      });
+    }
+  });
+
   it('J3 M4 a run calls its hooks once for each tenant, also where tenants share a message, and one that refuses is reported alone', async () => {
     for (const { schemaName } of await tenants(orm).list()) {
       await tenants(orm).drop(schemaName);
