@@ -39,9 +39,11 @@ onDatabases(
         await read('before');
         await database.query('grant usage on schema acme to public');
 
-        expect([await isAsked(), await isAsked(), await isAsked()], 'read, read again as the first was not kept, and cached').to.deep.equal(
-          [true, true, false],
-        );
+        const first = await isAsked();
+        // the first is not kept, unless a busy machine took so long that the schema was asked for first
+        await isAsked();
+
+        expect([first, await isAsked()], 'read, and cached').to.deep.equal([true, false]);
       });
     }
 
