@@ -43,7 +43,11 @@ export function noticeCommits(connection: AbstractSqlConnection): void {
       await commit(ctx, eventBroadcaster, loggerContext, ...rest);
       hasFailed = false;
     } catch (error) {
-      failing.get(ctx)?.forEach(fn => fn(error));
+      // a subscriber may have thrown that was told of it
+      if ((ctx as { readonly isCommitted?: boolean }).isCommitted !== true) {
+        failing.get(ctx)?.forEach(fn => fn(error));
+      }
+
       throw error;
     } finally {
       ends?.forEach(end => end());

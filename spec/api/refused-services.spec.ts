@@ -7,20 +7,15 @@ import { Library } from '../../fixtures/entities/index.ts';
 import { onDatabases, SERVER_AND_POOLER, type SpecDatabase } from '../support/databases/database.ts';
 import { expectSound, keptBySession } from '../support/databases/sound-pool.ts';
 import { openRefusing } from '../support/faults/refusing-pglite.ts';
-import { Trials } from '../support/faults/trials.ts';
+import { LOSSES, SQLSTATES, Trials } from '../support/faults/trials.ts';
 import { effort, turnsOf } from '../support/generators/effort.ts';
 import { REPLAY } from '../support/generators/property.ts';
 import { randomNumbers } from '../support/generators/random.ts';
 import { DatabaseSeeder, REFUSED_SERVICES, type ServiceSubject } from '../support/models/refused-services.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { rolesOf } from '../support/orm/roles.ts';
-import { openTwins, TABLES } from '../support/orm/twins.ts';
+import { openTwins, removeMade, TABLES } from '../support/orm/twins.ts';
 
-const STATES =
-  '40001 40P01 57014 55P03 53200 53300 23505 25006 25001 25P04 42501 42704 22023 22012 42P01 3F000 42P06 0A000 XX000 P0001 57P01 08006'.split(
-    ' ',
-  );
-const LOSSES = ['lost before', 'lost after'];
 const SEED = REPLAY.seed ?? Date.now() % 0x7fffffff;
 /** At how many places each service fails, beside its commit. */
 const PLACES = effort(1, 40);
@@ -95,7 +90,7 @@ for (const hasRoles of turnsOf([false, true], SEED, 1)) {
       for (const [name, service] of tried) {
         it(`N3 L6 ${name} fails with the server's error or is done, takes nothing along, and can be done again`, async function () {
           this.timeout(effort(60_000, 1_200_000));
-          await trials.tryAll(service, database.kind === 'pglite' ? STATES : [...STATES, ...LOSSES, ...LOSSES], PLACES);
+          await trials.tryAll(service, database.kind === 'pglite' ? SQLSTATES : [...SQLSTATES, ...LOSSES, ...LOSSES], PLACES);
         });
       }
     },
@@ -151,15 +146,7 @@ async function expectKnown(
 }
 
 async function clear(database: SpecDatabase): Promise<void> {
-  const names = await database.query<{ name: string }>(
-    `select nspname::text as name from pg_namespace where nspname ~ '^[tr][0-9]+$' or nspname ~ '^landlord_'`,
-  );
-
-  for (const { name } of names) {
-    await database.query(`drop schema "${name}" cascade`);
-  }
-
-  await database.query(`delete from public.library where name ~ '^[tr][0-9]+$'`);
+  await removeMade(database);
 
   for (const table of TABLES) {
     await database.query(`delete from public.${table} where library_id is not null`);

@@ -9,19 +9,15 @@ import { asObserver } from '../support/assertions/statement-watch.ts';
 import { onDatabases, SERVER_AND_POOLER, type SpecDatabase } from '../support/databases/database.ts';
 import { expectSound, keptBySession } from '../support/databases/sound-pool.ts';
 import { openRefusingProxy, type RefusingProxy } from '../support/faults/refusing-proxy.ts';
+import { SQLSTATES } from '../support/faults/trials.ts';
 import { effort, turnsOf } from '../support/generators/effort.ts';
 import { REPLAY } from '../support/generators/property.ts';
 import { randomNumbers, randomPick } from '../support/generators/random.ts';
 import { REFUSED_OPERATIONS, type RefusedOperation } from '../support/models/refused-operations.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { rolesOf } from '../support/orm/roles.ts';
-import { openTwins } from '../support/orm/twins.ts';
+import { openTwins, removeMade } from '../support/orm/twins.ts';
 
-/** Of all kinds: conflicts, time-outs, a server that has too little, refusals, what the library itself takes for a sign, and ends of sessions. */
-const STATES =
-  '40001 40P01 57014 55P03 53200 53300 23505 25006 25001 25P04 42501 42704 22023 22012 42P01 3F000 42P06 0A000 XX000 P0001 57P01 08006'.split(
-    ' ',
-  );
 const SEED = REPLAY.seed ?? Date.now() % 0x7fffffff;
 /** At how many places each operation is refused. */
 const PLACES = effort(2, Infinity);
@@ -72,7 +68,7 @@ for (const hasRoles of [false, true]) {
           const chosen = takeSome(places, random);
 
           for (const { at, place } of chosen) {
-            const sqlState = randomPick(random)(STATES);
+            const sqlState = randomPick(random)(SQLSTATES);
             await refuse(operation, { at, place, sqlState }, { after, answer });
           }
         });
@@ -122,7 +118,7 @@ for (const hasRoles of [false, true]) {
         proxy.decide = undefined;
 
         expect(restored).to.include({ schemaName: `t${n}`, domainUrl: `t${n}.example.com` });
-        await clear(database);
+        await removeMade(database);
       });
 
       /** Runs it with nothing refused, to see what it sends. */
@@ -144,7 +140,7 @@ for (const hasRoles of [false, true]) {
         const answer = told(await operation.run(of));
         proxy.decide = undefined;
         const state = await stateOf(database, n);
-        await clear(database);
+        await removeMade(database);
 
         return { places, state, answer };
       }
@@ -200,7 +196,7 @@ for (const hasRoles of [false, true]) {
         await expectSound(orm, database);
         expect(TenantLimiter.of(orm.config).stats, label).to.include({ used: 0, waiting: 0 });
         expect(await keptBySession(orm, database), label).to.deep.equal({ locks: 0, settings: null, temporary: 0 });
-        await clear(database);
+        await removeMade(database);
       }
     },
     // one of them with roles, the other without, and the other way round the next time
@@ -251,16 +247,3 @@ const STATE = `select
   (select json_agg(name) from public.tag where id = $1::int) as public,
   (select json_agg(name) from public.genre where id = $1::int) as genres,
   (select count(*)::int from acme.author where name = 'a' || $1::text) as authors`;
-
-/** Removes the tenants that an operation has made. */
-async function clear(database: SpecDatabase): Promise<void> {
-  const names = await database.query<{ name: string }>(
-    `select nspname::text as name from pg_namespace where nspname ~ '^[tr][0-9]+$' or nspname ~ '^landlord_'`,
-  );
-
-  for (const { name } of names) {
-    await database.query(`drop schema "${name}" cascade`);
-  }
-
-  await database.query(`delete from public.library where name ~ '^[tr][0-9]+$'`);
-}

@@ -5,18 +5,13 @@ import { onDatabases, type SpecDatabase } from '../support/databases/database.ts
 import { expectIdle, POOL_OF_ONE } from '../support/databases/idle-connections.ts';
 import { keptBySession } from '../support/databases/sound-pool.ts';
 import { openRefusingProxy, type RefusingProxy } from '../support/faults/refusing-proxy.ts';
-import { Trials } from '../support/faults/trials.ts';
+import { LOSSES, SQLSTATES, Trials } from '../support/faults/trials.ts';
 import { effort, turnsOf } from '../support/generators/effort.ts';
 import { REPLAY } from '../support/generators/property.ts';
 import { randomNumbers } from '../support/generators/random.ts';
 import { newShop, openShops, REFUSED_HOSTS, type Heard, type ShopSubject } from '../support/models/refused-hosts.ts';
 import type { SpecOrm } from '../support/orm/open-orm.ts';
 
-const STATES =
-  '40001 40P01 57014 55P03 53200 53300 23505 25006 25001 25P04 42501 42704 22023 22012 42P01 3F000 42P06 0A000 XX000 P0001 57P01 08006'.split(
-    ' ',
-  );
-const LOSSES = ['lost before', 'lost after'];
 const SEED = REPLAY.seed ?? Date.now() % 0x7fffffff;
 /** At how many places each change fails, beside its commit. */
 const PLACES = effort(1, 40);
@@ -69,7 +64,7 @@ onDatabases(
     for (const [name, change] of turnsOf(Object.entries(REFUSED_HOSTS), SEED, 5)) {
       it(`H10 J3 L6 ${name} fails with the server's error or is done, and each process knows what it is now`, async function () {
         this.timeout(effort(60_000, 1_200_000));
-        await trials.tryAll(change, [...STATES, ...LOSSES, ...LOSSES], PLACES);
+        await trials.tryAll(change, [...SQLSTATES, ...LOSSES, ...LOSSES], PLACES);
       });
     }
   },

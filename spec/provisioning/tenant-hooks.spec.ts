@@ -352,10 +352,7 @@ onDatabases('hooks', database => {
     const CHANGES: Readonly<Record<string, [expected: string, change: () => Promise<unknown>]>> = {
       'create()': ['create late', () => tenants<Firm>(orm).create(data)],
       'a flush': ['create late', () => orm.em.fork().persistAndFlush(new Firm(data))],
-      'a transaction of the caller’s': [
-        'create late',
-        () => orm.em.fork().transactional(em => em.persistAndFlush(new Firm(data))),
-      ],
+      'a transaction of the caller’s': ['create late', () => orm.em.fork().transactional(em => em.persistAndFlush(new Firm(data)))],
       'clone()': ['create late', () => tenants<Firm>(orm).clone('held', data)],
       'rename()': ['rename held', () => tenants(orm).rename('held', 'late')],
       'drop()': ['drop held', () => tenants(orm).drop('held')],
@@ -368,6 +365,19 @@ onDatabases('hooks', database => {
         expect(calls.filter(call => /^(onError|afterCommit|stored)/.test(call))).to.deep.equal([`onError ${expected}`, 'stored: 0']);
       });
     }
+  });
+
+  it('J3 onError is not told of what is committed, though a subscriber that is told of the commit throws', async () => {
+    const em = orm.em.fork({ cloneEventManager: true });
+    em.getEventManager().registerSubscriber({
+      afterTransactionCommit: () => {
+        throw new Error('of the subscriber');
+      },
+    });
+
+    expect(String(await failureOf(em.persistAndFlush(firm('stays', 'stays.example.com'))))).to.contain('of the subscriber');
+    expect(calls.filter(call => /^(onError|afterCommit)/.test(call))).to.deep.equal(['afterCommit created in undefined false']);
+    await tenants(orm).drop('stays');
   });
 
   it('J3 M4 a run calls its hooks once for each tenant, also where tenants share a message, and one that refuses is reported alone', async () => {

@@ -5,6 +5,18 @@ import type { ClientRequest, Loss, RefusingProxy } from './refusing-proxy.ts';
 import { asObserver } from '../assertions/statement-watch.ts';
 import { randomPick } from '../generators/random.ts';
 
+/**
+ * What a server may refuse a message with. Of all kinds: conflicts, time-outs, a server that has too little, refusals, what the library itself takes for a
+ * sign, and ends of sessions.
+ */
+export const SQLSTATES =
+  '40001 40P01 57014 55P03 53200 53300 23505 25006 25001 25P04 42501 42704 22023 22012 42P01 3F000 42P06 0A000 XX000 P0001 57P01 08006'.split(
+    ' ',
+  );
+
+/** How a connection may be lost at a message. */
+export const LOSSES: readonly string[] = ['lost before', 'lost after'];
+
 /** One piece of work, of which a message is refused or lost. */
 export interface Tried<Subject> {
   /** Is not refused. */

@@ -81,3 +81,16 @@ export function schemasIn(statements: readonly string[]): string[] {
 const MEMBER = '00000000-0000-4000-8000-000000000001';
 
 export const TABLES = ['author', 'book', 'tag', 'book_tags', 'member', 'loan'] as const;
+
+/** Removes the tenants that an operation has made, which are called `t1` or `r1`. */
+export async function removeMade(database: SpecDatabase): Promise<void> {
+  const names = await database.query<{ name: string }>(
+    `select nspname::text as name from pg_namespace where nspname ~ '^[tr][0-9]+$' or nspname ~ '^landlord_'`,
+  );
+
+  for (const { name } of names) {
+    await database.query(`drop schema "${name}" cascade`);
+  }
+
+  await database.query(`delete from public.library where name ~ '^[tr][0-9]+$'`);
+}
