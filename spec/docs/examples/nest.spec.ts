@@ -88,7 +88,11 @@ onDatabases(
         expect(heard[name]).to.deep.equal(Array(5).fill({ event: 'titles', data: [`Book of ${name}`] }));
       }
 
-      expect(heard['empty'], 'refused by the guard').to.deep.equal([]);
+      // Nest 12 tells so
+      expect(
+        heard['empty']?.filter(message => (message as { event?: unknown }).event !== 'exception'),
+        'refused by the guard',
+      ).to.deep.equal([]);
       expect(closed).to.deep.equal(['nobody']);
     });
 

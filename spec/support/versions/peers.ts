@@ -5,7 +5,7 @@ import { LEFT_OUT, writeManifest } from './copied-project.ts';
 import { PEER_VERSIONS } from './peer-versions.ts';
 
 /** What the peers take part in. */
-const SPECS = ['spec/web/**/*.spec.ts', 'spec/testing/frameworks.spec.ts', 'spec/telemetry/*.spec.ts'];
+const SPECS = ['spec/web/**/*.spec.ts', 'spec/docs/examples/nest.spec.ts', 'spec/testing/frameworks.spec.ts', 'spec/telemetry/*.spec.ts'];
 
 const [end, ...args] = process.argv.slice(2);
 

@@ -19,7 +19,7 @@ import {
   type INestApplication,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { FileInterceptor, type NestExpressApplication } from '@nestjs/platform-express';
+import { ExpressAdapter, FileInterceptor, type NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { from, map } from 'rxjs';
 import { decorate, decorateParameters } from './decorate.ts';
@@ -45,7 +45,10 @@ export const nestOnExpress: Framework = {
   mounts: false,
   forwarded: 'first',
   serve: async setup => {
-    const app = await NestFactory.create<NestExpressApplication>(moduleOf(setup, 'express'), { logger: false, abortOnError: false });
+    // named: what Nest 12 would import by itself is not what tsx has loaded here
+    const adapter = new ExpressAdapter();
+    const options = { logger: false, abortOnError: false } as const;
+    const app = await NestFactory.create<NestExpressApplication>(moduleOf(setup, 'express'), adapter, options);
     app.set('trust proxy', setup.trustProxy ?? false);
 
     return start(app, setup);
