@@ -126,7 +126,7 @@ onDatabases('a report over tenants', database => {
   });
 
   it('L7 law 2 any condition selects of each tenant what it selects in the scope of that tenant, and counts the same', async function () {
-    this.timeout(effort(60_000, 300_000));
+    this.timeout(effort(180_000, 300_000));
     const random = randomNumbers(REPLAY.seed ?? 13);
     const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(random() * values.length)] as Value;
     const leaf = (): FilterQuery<Entry> =>

@@ -13,8 +13,7 @@ describe('tenants on a server that has a standby and records statements', () => 
   let database: SpecDatabase;
   const opened: (() => unknown)[] = [];
 
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     server = await startEmbeddedServer({ shared_preload_libraries: 'pg_stat_statements' });
     opened.unshift(() => server.remove());
     database = databaseOfServer(server.url, close => opened.unshift(close));
@@ -28,8 +27,7 @@ describe('tenants on a server that has a standby and records statements', () => 
     }
   });
 
-  it('L5 names a replica that replays what the primary has written too late, and how late', async function () {
-    this.timeout(60_000);
+  it('L5 names a replica that replays what the primary has written too late, and how late', async () => {
     const { url, remove } = await server.standby();
     opened.unshift(remove);
     const standby = databaseOfServer(url, close => opened.unshift(close));

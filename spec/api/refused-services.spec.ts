@@ -89,7 +89,7 @@ for (const hasRoles of turnsOf([false, true], SEED, 1)) {
 
       for (const [name, service] of tried) {
         it(`N3 L6 ${name} fails with the server's error or is done, takes nothing along, and can be done again`, async function () {
-          this.timeout(effort(60_000, 1_200_000));
+          this.timeout(effort(180_000, 1_200_000));
           await trials.tryAll(service, database.kind === 'pglite' ? SQLSTATES : [...SQLSTATES, ...LOSSES, ...LOSSES], PLACES);
         });
       }

@@ -41,8 +41,7 @@ onDatabases(
       return initLibrary({ options: () => ({ driver: PostgreSqlDriver, clientUrl: url.href }), atEnd: () => undefined });
     };
 
-    before(async function () {
-      this.timeout(60_000);
+    before(async () => {
       plain = await createDatabase('plain to citus', { server: process.env['CITUS_URL'] });
       await createOrdinaryUser(plain.url, user);
       await plain.query(`alter database "${plain.name}" owner to "${user}"`);
@@ -74,8 +73,7 @@ onDatabases(
       await Promise.all(proxies.map(proxy => proxy.close()));
     });
 
-    it('X1 1., 2.: the public set gets its reference tables before there is Citus, and the check names what Citus refuses', async function () {
-      this.timeout(60_000);
+    it('X1 1., 2.: the public set gets its reference tables before there is Citus, and the check names what Citus refuses', async () => {
       await configure(' citus: { shardTenants: false },');
       await cli('migration:create');
       await cli('migration:up');
@@ -87,8 +85,7 @@ onDatabases(
       expect(await countOf('acme')).to.equal(1);
     });
 
-    it('X1 3., 4.: Citus is installed and tenants are distributed, with their rows, while they are served', async function () {
-      this.timeout(120_000);
+    it('X1 3., 4.: Citus is installed and tenants are distributed, with their rows, while they are served', async () => {
       const load = serve(orm, ['acme', 'bob', 'carl'], visits);
       stop = load;
       // what the two later nodes are found by may change
@@ -111,8 +108,7 @@ onDatabases(
       expect((await Promise.all(['acme', 'bob', 'carl'].map(countOf))).reduce((sum, count) => sum + count)).to.equal(visits.written + 3);
     });
 
-    it('X1 5.: new tenants are sharded once the old files are changed, and a run reaches old and new ones', async function () {
-      this.timeout(60_000);
+    it('X1 5.: new tenants are sharded once the old files are changed, and a run reaches old and new ones', async () => {
       const files = (await project.files('migrations/tenant')).filter(file => file.endsWith('.ts'));
 
       for (const file of files) {
@@ -136,8 +132,7 @@ onDatabases(
         .and.include(nodes[3] ?? '');
     });
 
-    it('L1 L5 L12 L13 X1 a tenant that was distributed is cloned with identities, seeded, counted and examined', async function () {
-      this.timeout(60_000);
+    it('L1 L5 L12 L13 X1 a tenant that was distributed is cloned with identities, seeded, counted and examined', async () => {
       await project.write('seeders/DatabaseSeeder.ts', SEEDER);
       const rows = await countOf('acme');
       await cli('tenant:clone', 'acme', '--schema-name', 'erin', '--domain-url', 'erin.example.com', '--set', '{"name":"Erin"}');
@@ -155,8 +150,7 @@ onDatabases(
       ]);
     });
 
-    it('X1 a moment is marked on all nodes for backups, and a worker that failed over is found where it is now', async function () {
-      this.timeout(60_000);
+    it('X1 a moment is marked on all nodes for backups, and a worker that failed over is found where it is now', async () => {
       await plain.query(`select citus_create_restore_point('before_the_change')`);
       const [node] = (await plain.query('select nodeid, nodeport from pg_dist_node where groupid <> 0 order by 1')) as {
         nodeid: number;

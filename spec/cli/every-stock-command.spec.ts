@@ -91,7 +91,7 @@ onDatabases(
 
       expect(await tenantsAsTheyAre()).to.deep.equal(before);
       expect(await database.query('select name from genre')).to.deep.equal([{ name: 'seeded' }]);
-    }).timeout(60_000);
+    });
 
     it('M21 runs the public set in no schema of a tenant, whichever command line is called', async () => {
       const before = await tenantsAsTheyAre();

@@ -17,13 +17,13 @@ onDatabases(
   database => {
     it('law 10, M8 says that the public set has not run', async () => {
       await expectRefusals(database.url ?? '', /public set has pending migrations .*`mikro-orm migration:up` first/);
-    }).timeout(60_000);
+    });
 
     it('law 10, M8 says that the database cannot be reached', async () => {
       const port = await freePort();
 
       await expectRefusals(`postgres://postgres:secret@127.0.0.1:${port}/nowhere`, /database cannot be reached.*ECONNREFUSED/);
-    }).timeout(60_000);
+    });
 
     async function expectRefusals(url: string, words: RegExp): Promise<void> {
       const project: CliProject = await createCliProject(url);

@@ -11,16 +11,14 @@ onDatabases(
     let orm: LibraryOrm;
     let project: CliProject;
 
-    before(async function () {
-      this.timeout(120_000);
+    before(async () => {
       project = await createCliProject(database.url ?? '');
       await project.run('migration:up');
     });
 
     after(() => project.remove());
 
-    it('X1 `migration:create` on Citus makes the reference tables that are missing, and drops nothing of Citus', async function () {
-      this.timeout(60_000);
+    it('X1 `migration:create` on Citus makes the reference tables that are missing, and drops nothing of Citus', async () => {
       await project.run('migration:create');
       expect((await project.run('migration:up')).code).to.equal(0);
       expect((await project.run('migration:create')).output).to.include('No changes required');
@@ -29,8 +27,7 @@ onDatabases(
       expect(await database.query(`select 1 from pg_views where viewname = 'citus_schemas'`)).to.have.length(1);
     });
 
-    it('X3 they show where tenants are, and move them', async function () {
-      this.timeout(60_000);
+    it('X3 they show where tenants are, and move them', async () => {
       orm = await initLibrary(database);
       await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);
       const [acme, bob] = (await tenants(orm).placement()).map(({ node }) => node);
@@ -47,8 +44,7 @@ onDatabases(
       expect(new Set((await tenants(orm).placement()).map(({ node }) => node)).size).to.equal(2);
     });
 
-    it('X3 they refuse what is no node, and `tenant:distribute` without tenants', async function () {
-      this.timeout(60_000);
+    it('X3 they refuse what is no node, and `tenant:distribute` without tenants', async () => {
       const unknown = await project.run('tenant:move', 'acme', 'nowhere:1');
 
       expect([unknown.code, unknown.stderr.includes('has no node "nowhere:1"')]).to.deep.equal([2, true]);

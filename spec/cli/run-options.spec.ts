@@ -65,7 +65,7 @@ onDatabases(
       }
 
       expect(await migrated()).to.deep.equal([]);
-    }).timeout(60_000);
+    });
 
     it('M3 leaves out the skipped ones, and those the condition is not true of', async () => {
       const { code, output } = await up('--skip', 'acme', 'bob', '--where', '{"onTrial":true}', '--concurrency', '1');

@@ -16,8 +16,7 @@ describe('a server with small settings', () => {
   let project: CliProject;
   const opened: (() => unknown)[] = [];
 
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     server = await startEmbeddedServer({ max_connections: '12', max_locks_per_transaction: '10', autovacuum: 'off' });
     database = databaseOfServer(server.url, close => opened.unshift(close));
     orm = await openLibrary(database, {}, { pool: { min: 0, max: 6 } });

@@ -161,8 +161,7 @@ describe('programs for tenants on a folder of PGlite', () => {
 
   after(() => project.remove());
 
-  it('L13 have the database for themselves, one after the other, and what they write stays', async function () {
-    this.timeout(180_000);
+  it('L13 have the database for themselves, one after the other, and what they write stays', async () => {
     const count = ['--', process.execPath, '--import', 'tsx', 'count.mjs'];
 
     for (const command of [

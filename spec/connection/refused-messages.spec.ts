@@ -63,7 +63,7 @@ for (const hasRoles of [false, true]) {
 
       for (const [name, operation] of Object.entries(REFUSED_OPERATIONS)) {
         it(`N3, N4, P3, L6 ${name} fails with the server's error or is done, whole or not at all, and takes nothing along`, async function () {
-          this.timeout(effort(60_000, 600_000));
+          this.timeout(effort(180_000, 600_000));
           const { places, state: after, answer } = await runOnce(operation);
           const chosen = takeSome(places, random);
 

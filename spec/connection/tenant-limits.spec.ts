@@ -236,8 +236,7 @@ onDatabases(
       );
     });
 
-    it('P3 S24 no work waits for itself or for what waits for it, however it is nested, and all of it ends', async function () {
-      this.timeout(120_000);
+    it('P3 S24 no work waits for itself or for what waits for it, however it is nested, and all of it ends', async () => {
       // none of these waits for the pool, which is as it is without limits
       const orm = await open({ concurrency: 1, queue: 1_000, timeoutMs: 4_000 }, 30);
       const names = ['acme', 'bob'];

@@ -49,7 +49,7 @@ onDatabases('notices of whoever may send them', database => {
       expect(grown).to.be.below(4);
       expect((await visit('acme.example.com')).served).to.equal('acme');
       expect((await visit('bob.example.com')).served).to.equal('bob');
-    }).timeout(120_000);
+    });
   }
 
   /** Resolves when what was sent before has arrived: what is told of is looked up again. */

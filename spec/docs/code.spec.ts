@@ -38,9 +38,7 @@ const CHECKS: Readonly<Record<string, (block: Block) => unknown>> = {
   Dockerfile: ({ source = '' }) => expect(namedBySpecs(source.split('/').at(-1) ?? ''), `no spec reads ${source}`).not.to.deep.equal([]),
 };
 
-describe('the code in the documents', function () {
-  this.timeout(120_000);
-
+describe('the code in the documents', () => {
   let folder: string;
 
   before(async () => {

@@ -92,7 +92,7 @@ onDatabases(
         reverted.map(({ code: each }) => each),
         reverted.map(({ output }) => output).join('\n'),
       ).to.deep.equal([0, 0]);
-    }).timeout(90_000);
+    });
 
     async function run(block: readonly TranscribedCommand[]): Promise<void> {
       const results = await project.runAll(block.map(({ command }) => ['ours', ...command.split(' ').slice(2)]));

@@ -87,7 +87,7 @@ onDatabases(
       await command(['migration:fresh --tenants']);
       await signUp('dora');
       expect(await schemaNames(database)).to.deep.equal(['dora']);
-    }).timeout(90_000);
+    });
 
     async function follow(block: readonly TranscribedCommand[]): Promise<void> {
       const [first] = block;

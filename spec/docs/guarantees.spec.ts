@@ -6,9 +6,7 @@ import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../support/orm/library-orm.ts';
 
-describe('docs/guarantees.md and the titles of the specs', function () {
-  this.timeout(120_000);
-
+describe('docs/guarantees.md and the titles of the specs', () => {
   let defined: readonly string[];
   let specs: readonly Spec[];
 

@@ -9,8 +9,7 @@ import { until } from '../support/assertions/until.ts';
 import { ROOT } from '../support/orm/library-orm.ts';
 import { send, submit, type HttpResponse } from '../support/web/http.ts';
 
-describe('examples/koa, started by its command', function () {
-  this.timeout(60_000);
+describe('examples/koa, started by its command', () => {
   let child: ChildProcess;
   let port: number;
   let folder: string;

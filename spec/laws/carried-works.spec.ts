@@ -40,7 +40,7 @@ onDatabases(
 
     for (const kind of Object.keys(TAKES)) {
       it(`law 2, S9, S13: of ${kind} nothing is stored, sent or answered for another tenant (FC_SEED=${SEED})`, async function () {
-        this.timeout(effort(60_000, 3_600_000));
+        this.timeout(effort(180_000, 3_600_000));
         const wrong: string[] = [];
 
         for (const [index, work] of turnsOf(worksOf(kind), SEED, WORKS_OF_A_RUN).entries()) {

@@ -9,9 +9,7 @@ import { KEPT_PATHS } from '../support/models/scope-model/world.ts';
 // the numbers must be the same in every run
 const SEED = 20_260_101;
 
-describe('the model of the scopes', function () {
-  this.timeout(60_000);
-
+describe('the model of the scopes', () => {
   const options = (): ScopeModelOptions => ({
     tenants: () => tenantsOf(['t00', 't01', 't02', 't03']),
     changes: 40,

@@ -48,8 +48,7 @@ onDatabasesAndPooler('flows over fifty tenants', database => {
   let rows: Map<string, Town>;
   const { operations, maxTransactions, keptPaths, changes } = SIZES[database.kind];
 
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     orm = await openNoteOrm(database, Town, {}, { pool: { min: 0, max: 5 } });
     const towns = TENANTS.map(name => new Town({ schemaName: name, domainUrl: `${name}.example.com` }));
     await orm.em.fork().persistAndFlush(towns);

@@ -14,8 +14,7 @@ const LOOKS = 5;
 onDatabases(
   'the doctor while tenants come and go',
   database => {
-    it(`L5 finds nothing while tenants are created, renamed, deleted, restored and dropped (FC_SEED=${SEED})`, async function () {
-      this.timeout(60_000);
+    it(`L5 finds nothing while tenants are created, renamed, deleted, restored and dropped (FC_SEED=${SEED})`, async () => {
       const orm = await openOrm(database, LIFE_OPTIONS, { entities: LIFE_ENTITIES, pool: { max: 6 } });
       await orm.schema.create();
       const done = new Map<string, number>();
@@ -58,8 +57,7 @@ onDatabases(
 onDatabases(
   'the doctor while tenants are migrated',
   database => {
-    it('L5 finds neither drift, nor a broken history, nor an index that is not valid while tenants are migrated up and down', async function () {
-      this.timeout(60_000);
+    it('L5 finds neither drift, nor a broken history, nor an index that is not valid while tenants are migrated up and down', async () => {
       const set: TenantSet = await openTenantSet(database);
       const service = set.tenants;
       await set.create('a', 'b', 'c', 'd', 'e', 'f');

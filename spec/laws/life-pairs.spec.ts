@@ -42,7 +42,7 @@ onDatabases(
       const pairs = names.flatMap((first, index) => names.slice(index).map(second => [first, second] as const));
 
       it(`T10 L6 ${life}: each is done or refused as if one had come after the other`, async function () {
-        this.timeout(effort(60_000, 1_800_000));
+        this.timeout(effort(180_000, 1_800_000));
 
         const failures: unknown[] = [];
 

@@ -7,8 +7,7 @@ import { addFiles, fullProject, succeeded, type InstalledProject } from './insta
 
 const PROGRAMS = ['mikro-orm', 'mikro-orm-tenants'] as const;
 
-describe('the command in a project of a user', function () {
-  this.timeout(180_000);
+describe('the command in a project of a user', () => {
   let project: InstalledProject;
   let database: Awaited<ReturnType<typeof createDatabase>>;
 

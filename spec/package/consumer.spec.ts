@@ -13,8 +13,7 @@ const TENANTS = {
   named: { primaryKeys: ['code'], row: { code: 'acme' } },
 } as const;
 
-describe('the package in a project of a user', function () {
-  this.timeout(180_000);
+describe('the package in a project of a user', () => {
   let project: InstalledProject;
 
   before(async () => {

@@ -5,8 +5,7 @@ import { turnsOf } from '../support/generators/effort.ts';
 import { addFiles, packedPackage, succeeded } from './installed-project.ts';
 import { installManagers, MANAGER_NAMES } from './package-managers.ts';
 
-describe('a project that lists its driver, and no @mikro-orm/sql', function () {
-  this.timeout(180_000);
+describe('a project that lists its driver, and no @mikro-orm/sql', () => {
   let manager: Awaited<ReturnType<typeof installManagers>>;
 
   before(async () => {

@@ -47,7 +47,7 @@ onDatabases(
 
       expect(await schemaNames(database)).to.deep.equal(['acme', 'bob']);
       expect(await database.query('select title, isbn from acme.book')).to.deep.equal([{ title: 'Emma', isbn: null }]);
-    }).timeout(180_000);
+    });
 
     it('G2 installs the same packages with each package manager', () => {
       const installs = transcriptsOf(PAGE).slice(0, INSTALLS.length);
@@ -85,7 +85,7 @@ onDatabases(
       expect((await ask('GET', 'acme.example.com', '/')).body).to.equal('[]');
       expect((await ask('GET', 'bob.example.com', '/')).status).to.equal(404);
       expect(lines).to.have.length(4);
-    }).timeout(60_000);
+    });
 
     async function follow(block: readonly TranscribedCommand[]): Promise<void> {
       for (const each of block) {

@@ -4,8 +4,7 @@ import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addFiles, bareProject, fullProject, succeeded, type InstalledProject } from './installed-project.ts';
 
-describe('the packed package', function () {
-  this.timeout(180_000);
+describe('the packed package', () => {
   let project: InstalledProject;
 
   before(async () => {

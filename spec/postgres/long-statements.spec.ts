@@ -31,6 +31,6 @@ describe('statements of many megabytes', () => {
       expect(partsOf(`${sql}; commit`)?.map(({ kind }) => kind)).to.deep.equal(['other', 'end']);
       expect(controlOf(sql)).to.equal(undefined);
       expect(findSessionStatement(sql)).to.equal(undefined);
-    }).timeout(60_000);
+    });
   }
 });

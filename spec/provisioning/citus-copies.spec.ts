@@ -45,8 +45,7 @@ for (const withRoles of [false, true]) {
       const nodeOf = async (name: string): Promise<string | undefined> =>
         (await service().placement()).find(({ schemaName, isSharded }) => isSharded && schemaName === name)?.node;
 
-      before(async function () {
-        this.timeout(60_000);
+      before(async () => {
         folder = await mkdtemp(join(tmpdir(), 'landlord-citus-'));
         library = await openCitusLibrary(database, { withRoles });
         await write('acme', 'acme 1');

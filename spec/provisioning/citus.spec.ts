@@ -23,8 +23,7 @@ for (const withRoles of [false, true]) {
       let orm: LibraryOrm;
       let close: () => Promise<void> = async () => undefined;
 
-      before(async function () {
-        this.timeout(60_000);
+      before(async () => {
         ({ orm, list, close } = await openCitusLibrary(database, { withRoles }));
       });
 

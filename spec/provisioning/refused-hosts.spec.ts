@@ -63,7 +63,7 @@ onDatabases(
 
     for (const [name, change] of turnsOf(Object.entries(REFUSED_HOSTS), SEED, 5)) {
       it(`H10 J3 L6 ${name} fails with the server's error or is done, and each process knows what it is now`, async function () {
-        this.timeout(effort(60_000, 1_200_000));
+        this.timeout(effort(180_000, 1_200_000));
         await trials.tryAll(change, [...SQLSTATES, ...LOSSES, ...LOSSES], PLACES);
       });
     }

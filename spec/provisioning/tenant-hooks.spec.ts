@@ -43,7 +43,7 @@ onDatabases('hooks', database => {
 
   before(async () => {
     const hooks: TenantHooks<Firm> = {
-      timeoutMs: 150,
+      timeoutMs: 1_000,
       beforeCreate: async event => {
         note('beforeCreate', event.em.isInTransaction());
         await act.beforeCreate?.(event);
@@ -245,11 +245,14 @@ onDatabases('hooks', database => {
       work.catch(() => undefined);
       forgotten.push(work);
     };
+    let goOn: () => void = () => undefined;
+    const created = new Promise<void>(resolve => (goOn = resolve));
     act.afterCreate = ({ em, schemaName }) => {
       forget(em.insert(Note, { text: `at once for ${schemaName}` }));
-      forget(delay(30).then(() => em.insert(Note, { text: `late for ${schemaName}` })));
+      forget(created.then(() => em.insert(Note, { text: `late for ${schemaName}` })));
     };
     await create('hasty');
+    goOn();
     act = {};
     await create('next');
     const outcomes = await Promise.allSettled(forgotten);

@@ -11,9 +11,7 @@ import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { openLibraryKit, type LibraryKit } from '../support/testing/library-kit.ts';
 
 for (const kind of ['postgresql', 'pglite'] as const) {
-  describe(`the assertions of the kit (${kind})`, function () {
-    this.timeout(60_000);
-
+  describe(`the assertions of the kit (${kind})`, () => {
     let kit: LibraryKit;
     let orm: LibraryOrm;
     let acme: Library;

@@ -8,8 +8,7 @@ import { openLibraryKit } from '../support/testing/library-kit.ts';
 onDatabases(
   'the kit for tests, on the coordinator of Citus',
   database => {
-    it('K1 X1 gives tests a database without Citus, in which a set that is written for Citus runs', async function () {
-      this.timeout(90_000);
+    it('K1 X1 gives tests a database without Citus, in which a set that is written for Citus runs', async () => {
       const kit = await openLibraryKit('postgresql', {
         tenants: { citus: {} },
         url: Object.assign(new URL(database.url ?? ''), { pathname: '/postgres' }).href,

@@ -14,9 +14,7 @@ import { refusal } from '../support/assertions/refusal.ts';
 import { ROOT } from '../support/orm/library-orm.ts';
 import { openLibraryKit } from '../support/testing/library-kit.ts';
 
-describe('the databases of the workers', function () {
-  this.timeout(90_000);
-
+describe('the databases of the workers', () => {
   const closers: (() => Promise<unknown>)[] = [];
   const open: typeof openLibraryKit = async (...args) => {
     const kit = await openLibraryKit(...args);

@@ -5,9 +5,7 @@ import { refusal } from '../support/assertions/refusal.ts';
 import { openLibraryKit, type LibraryKit } from '../support/testing/library-kit.ts';
 
 for (const kind of ['postgresql', 'pglite'] as const) {
-  describe(`the first statement of a test (${kind})`, function () {
-    this.timeout(60_000);
-
+  describe(`the first statement of a test (${kind})`, () => {
     let kit: LibraryKit;
 
     before(async () => {

@@ -62,9 +62,7 @@ const APPS: Readonly<Record<string, (orm: LibraryOrm) => Promise<App>>> = {
   },
 };
 
-describe('a test of an application that is not started', function () {
-  this.timeout(60_000);
-
+describe('a test of an application that is not started', () => {
   let kit: LibraryKit;
   let app: App | undefined;
   let acme: Library;

@@ -9,9 +9,7 @@ import { refusal } from '../support/assertions/refusal.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { openLibraryKit, type LibraryKit } from '../support/testing/library-kit.ts';
 
-describe('the leak suite', function () {
-  this.timeout(60_000);
-
+describe('the leak suite', () => {
   let kit: LibraryKit;
   let orm: LibraryOrm;
 

@@ -5,9 +5,7 @@ import { Author, Library } from '../../fixtures/entities/index.ts';
 import { openLibraryKit, type LibraryKit } from '../support/testing/library-kit.ts';
 
 for (const kind of ['postgresql', 'pglite'] as const) {
-  describe(`the ready tenants of a worker (${kind})`, function () {
-    this.timeout(60_000);
-
+  describe(`the ready tenants of a worker (${kind})`, () => {
     let kit: LibraryKit | undefined;
 
     afterEach(() => kit?.close());

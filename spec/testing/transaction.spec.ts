@@ -13,9 +13,7 @@ import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { openLibraryKit, type LibraryKit } from '../support/testing/library-kit.ts';
 
 for (const kind of ['postgresql', 'pglite'] as const) {
-  describe(`a test in a transaction (${kind})`, function () {
-    this.timeout(90_000);
-
+  describe(`a test in a transaction (${kind})`, () => {
     let kit: LibraryKit;
     let orm: LibraryOrm;
     let acme: Library;
@@ -295,9 +293,7 @@ for (const kind of ['postgresql', 'pglite'] as const) {
   });
 }
 
-describe('what an application brings to a test', function () {
-  this.timeout(60_000);
-
+describe('what an application brings to a test', () => {
   let kit: TestKit<LibraryOrm> | undefined;
 
   afterEach(() => kit?.close());
@@ -380,9 +376,7 @@ describe('what an application brings to a test', function () {
   });
 });
 
-describe('a test that commits', function () {
-  this.timeout(60_000);
-
+describe('a test that commits', () => {
   for (const kind of ['postgresql', 'pglite'] as const) {
     it(`K1 leaves nothing to the next one (${kind})`, async () => {
       const kit = await openLibraryKit(kind);

@@ -24,9 +24,7 @@ const remedy = citusRemedy();
 if (remedy !== undefined) {
   describeMissing(TITLE, remedy, { isOptional: true });
 } else {
-  describe(TITLE, function () {
-    this.timeout(120_000);
-
+  describe(TITLE, () => {
     const name = `landlord_spec_nodes_${process.pid}`;
     const proxies = new Map<number, BreakableProxy>();
     const opened: (() => unknown)[] = [];

@@ -83,7 +83,7 @@ describe('the page on backup and restore', () => {
       .to.contain('Emma')
       .and.not.to.contain('Sanditon');
     expect(await runInTenant('bob', em => em.count(Book))).to.equal(0);
-  }).timeout(60_000);
+  });
 
   it('T9 a schema is adopted only where that is asked for', async () => {
     await query('delete from client where schema_name = $1', ['bob']);

@@ -15,8 +15,7 @@ describe('the page on Citus', () => {
 onDatabases(
   'the page on Citus, on a cluster',
   database => {
-    it('X3 empties a node', async function () {
-      this.timeout(60_000);
+    it('X3 empties a node', async () => {
       const orm = await initLibrary(database);
       await orm.schema.create();
       await orm.em.fork().persistAndFlush([newLibrary('acme'), newLibrary('bob')]);

@@ -57,7 +57,7 @@ onDatabases(
       child.kill('SIGTERM');
       expect(await ended).to.deep.equal([0, null]);
       await orm.close();
-    }).timeout(60_000);
+    });
 
     it('M8 prints the states of a deployment as the page says', async () => {
       const codes = await project.replay(transcriptsOf('docs/guides/deployments.md').flat());

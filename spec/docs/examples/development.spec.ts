@@ -42,7 +42,7 @@ onDatabases(
       await project.replay([{ ...create, printed: 'No changes required, the tenant set is up-to-date' }]);
       await rm(join(project.folder, 'migrations/tenant/.snapshot.json'));
       await project.replay([{ ...create, printed: 'Migration…_add_isbn.ts successfully created in the tenant set' }]);
-    }).timeout(60_000);
+    });
 
     async function titles(): Promise<string[]> {
       return (await database.query('select title from acme.book union all select title from bob.book order by 1')).map(

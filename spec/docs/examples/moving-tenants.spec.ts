@@ -72,8 +72,7 @@ onDatabases('the pages on copying tenants, files and adopting', database => {
 onDatabases(
   'the commands of the pages on copying tenants and files',
   database => {
-    it('L1 L2 print what the pages show, and do it', async function () {
-      this.timeout(60_000);
+    it('L1 L2 print what the pages show, and do it', async () => {
       await openBookshop(database);
       await createShop('acme');
       await runInTenant('acme', em => em.execute(`insert into book (title) values ('Emma')`));

@@ -27,9 +27,7 @@ const RUNNERS = {
   },
 } as const;
 
-describe('the recipes for the runners', function () {
-  this.timeout(120_000);
-
+describe('the recipes for the runners', () => {
   let folder: string;
 
   before(() => {

@@ -78,7 +78,7 @@ onDatabases(
 
     for (const [name, kind] of Object.entries(KINDS)) {
       it(`M4 M14 P1 N3 ${name}: what is done is told as done, what failed as failed with the server's error, and the next run does the rest`, async function () {
-        this.timeout(effort(60_000, 1_200_000));
+        this.timeout(effort(180_000, 1_200_000));
         const places = await placesOf(kind);
         const count = effort(12, places.length);
 

@@ -95,7 +95,7 @@ onDatabases(
             expect(out.filter(line => !line.includes(`-> ${publicSchema}.`))).to.deep.equal([]);
           }
         }
-      }).timeout(60_000);
+      });
     }
   },
   ['postgresql'],

@@ -119,8 +119,6 @@ export function onDatabases(
       });
 
       after(async function () {
-        // PostgreSQL drops no database while anybody on the server is being asked for a password, which it waits for up to a minute
-        this.timeout(90_000);
         const failed = this.test?.parent?.tests.some(test => test.isFailed()) ?? false;
 
         try {

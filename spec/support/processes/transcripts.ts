@@ -25,9 +25,9 @@ export function transcriptsOf(page: string): TranscribedCommand[][] {
   );
 }
 
-/** Compares the output with that of the page, in which `…` stands for what differs from run to run. */
+/** Compares the output with that of the page, in which `…` stands for what differs from run to run, and `… ms` for a time, which may have seconds. */
 export function expectPrinted({ command, printed }: TranscribedCommand, output: string): void {
-  const pattern = printed.split(/… */).map(each => each.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
+  const pattern = printed.split(/…(?: ms\b)? */).map(each => each.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
 
   expect(output.trim(), `$ ${command}`).to.match(new RegExp(`^${pattern.join('[^]*?')}$`));
 }

@@ -16,10 +16,7 @@ export interface Libraries extends Pick<SpecDatabase, 'statements' | 'query'> {
  * ready tenants: nothing is migrated, created or dropped for it. A PGlite of the kit is slower than an empty one that other specs have used.
  */
 export function onLibraries(title: string, tenants: Partial<TenantsOptions<Library>>, body: (libraries: Libraries) => void): void {
-  describe(`${title} (postgresql, in a test of the kit)`, function () {
-    // the first one makes the template
-    this.timeout(60_000);
-
+  describe(`${title} (postgresql, in a test of the kit)`, () => {
     const statements: string[] = [];
     let kit: LibraryKit;
 

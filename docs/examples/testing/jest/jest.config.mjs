@@ -7,4 +7,6 @@ export default {
   globalSetup: '@landlord/mikro-orm/testing/server',
   globalTeardown: '@landlord/mikro-orm/testing/server/teardown',
   maxWorkers: 2,
+  // the leak suite makes two tenants, and sends each request many times
+  testTimeout: 30_000,
 };

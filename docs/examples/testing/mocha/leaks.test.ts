@@ -14,6 +14,6 @@ describe('the application', () => {
       fill: (em, mark) => em.persistAndFlush(em.create(Note, { text: mark })),
       requests: [{ path: '/' }, { method: 'POST', path: '/?text={{mark}}' }],
     });
-  });
+  }).timeout(30_000);
 });
 // #endregion leaks

@@ -6,7 +6,7 @@ import { test } from './test.js';
 describe('the application', () => {
   test.override({ mode: 'real' });
 
-  test('shows nothing of one tenant to another', async ({ kit }) => {
+  test('shows nothing of one tenant to another', { timeout: 30_000 }, async ({ kit }) => {
     await expectNoLeaks({
       kit,
       app: createApp(kit.orm),
