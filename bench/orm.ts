@@ -88,7 +88,7 @@ async function countCalls(url: string, works: readonly string[]): Promise<Readon
   const found = { tenants: new Map<string, Done>(), stock: new Map<string, Done>() };
 
   for (const side of SIDES) {
-    const { order, stop } = await start(side, url, ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64']);
+    const { order, stop } = await start(side, url, ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256']);
 
     for (const work of works) {
       const times = timesOf(work, COUNTED);

@@ -2,7 +2,7 @@ import { helper, type ChangeSet, type Configuration, type Collection, type Entit
 import { CrossTenantError } from '../errors/index.js';
 import type { Scope } from '../scope/scope.js';
 import type { TenantRules } from '../scope/tenant-rules.js';
-import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { isTenantEntity, type OfClass } from '../tenant/entity-kinds.js';
 import { refuseSchemaOfShared } from './schema-of-shared.js';
 import {
   belongsTo,
@@ -124,10 +124,10 @@ function checkOwners(flush: Flush, look: Look): ReadonlySet<object> | undefined 
   let owners: Set<object> | undefined;
 
   for (const { owner } of flush.uow.getCollectionUpdates() as readonly Collection<object>[]) {
-    const { __meta: meta, __schema: schema } = helper(owner);
+    const { __schema: schema } = helper(owner);
     const own = look.own ?? schema;
 
-    if (isTenantEntity(meta.root) && own !== undefined) {
+    if (isTenantEntity((owner as OfClass).__meta.root) && own !== undefined) {
       refuseForeignOwner(owner, own, look, flush);
       checkRelations(owner, own, look);
 
@@ -163,13 +163,12 @@ function checkPostponed({ uow, rules }: Flush): void {
 }
 
 function checkEntity(entity: object, look: Look, flush: Flush): void {
-  const wrapped = helper(entity);
-  const { __schema: schema, __em: em } = wrapped;
-
-  if (!isTenantEntity(wrapped.__meta.root)) {
+  if (!isTenantEntity((entity as OfClass).__meta.root)) {
     checkHeld(entity, look);
     return;
   }
+
+  const { __schema: schema, __em: em } = helper(entity);
 
   if (schema === undefined) {
     return;

@@ -4,7 +4,7 @@ import { isJson, isListed, unwrapped } from './held-entities.js';
 import { entitiesOf, firstForeignEntity, foreignSchema, isOwnEntity } from './relations.js';
 import { holdsCarried, refuseCarried } from '../scope/carried-tenants.js';
 import type { GuardContext } from '../scope/guard-context.js';
-import { anyWithin } from '../scope/plain-values.js';
+import { anyInObject } from '../scope/plain-values.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 
 /**
@@ -60,13 +60,16 @@ export function refuseForeignRelations(entity: unknown, config: Configuration): 
  * such. Most data and conditions are no more than that.
  */
 export function mayHoldEntities(value: unknown): boolean {
-  return typeof value === 'object' && value !== null ? anyWithin(value, isNoDate) : typeof value === 'symbol';
+  return typeof value === 'object' && value !== null ? anyInObject(value, isNoDate) : typeof value === 'symbol';
 }
 
 /** The same of any value of the options of a call. */
 export function anyMayHoldEntities(options: object): boolean {
   for (const key in options) {
-    if (mayHoldEntities((options as Readonly<Record<string, unknown>>)[key])) {
+    const value = (options as Readonly<Record<string, unknown>>)[key];
+
+    // most are texts and numbers
+    if (((typeof value === 'object' && value !== null) || typeof value === 'symbol') && mayHoldEntities(value)) {
       return true;
     }
   }
@@ -81,6 +84,16 @@ export function anyMayHoldEntities(options: object): boolean {
 export function holdsOnlyOwn(value: unknown, wanted: WantedTenant, depth: number = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) {
     return typeof value !== 'symbol';
+  }
+
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (depth === 0 || !holdsOnlyOwn(item, wanted, depth - 1)) {
+        return false;
+      }
+    }
+
+    return true;
   }
 
   const isEntity = EntityHelper.isEntity(value);
@@ -98,16 +111,6 @@ export function holdsOnlyOwn(value: unknown, wanted: WantedTenant, depth: number
 
   if (depth === 0) {
     return false;
-  }
-
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      if (!holdsOnlyOwn(item, wanted, depth - 1)) {
-        return false;
-      }
-    }
-
-    return true;
   }
 
   if (!Utils.isPlainObject<Readonly<Record<string, unknown>>>(value)) {

@@ -12,7 +12,7 @@ import { isSameDatabase } from '../scope/same-database.js';
 import { currentScope, type Scope } from '../scope/scope.js';
 import { isSameTenant } from '../scope/tenant-identity.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
-import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { isTenantEntity, type OfClass } from '../tenant/entity-kinds.js';
 import { entitiesHeldBy, holdersOf } from './held-entities.js';
 
 /** A tenant entity, and the property that refers to it. */
@@ -34,7 +34,7 @@ export function firstForeignEntity(entity: object, schemaName: string, config: C
 
 /** The same of the values alone that are no relations: what is in JSON, or has a type of the user's own. */
 export function firstForeignHeld(entity: object, schemaName: string, config: Configuration): Referred | undefined {
-  const { __meta: meta } = helper(entity);
+  const { __meta: meta } = entity as OfClass;
 
   for (const property of holdersOf(meta)) {
     // a flush comes here for every such property of every entity, and most are texts and numbers
@@ -63,7 +63,7 @@ export function firstForeignHeld(entity: object, schemaName: string, config: Con
  * of one that a hook has set.
  */
 export function firstForeignOfOtherClass(entity: object, schemaName: string, config: Configuration): Referred | undefined {
-  const { __meta: meta } = helper(entity);
+  const { __meta: meta } = entity as OfClass;
 
   for (const property of tenantRelationsOf(meta).others) {
     const found = foreignIn(valueOf(entity, meta, property), schemaName, config);
@@ -77,7 +77,7 @@ export function firstForeignOfOtherClass(entity: object, schemaName: string, con
 }
 
 function firstForeignRelated(entity: object, schemaName: string, config: Configuration, known?: object): Referred | undefined {
-  const { __meta: meta } = helper(entity);
+  const { __meta: meta } = entity as OfClass;
 
   for (const property of tenantRelationsOf(meta).all) {
     // a flush comes here for every relation of every entity
@@ -100,7 +100,7 @@ export function isKeyedByRelation(meta: EntityMetadata): boolean {
 
 /** The property of the entity that refers to `target`, as a name for messages. */
 export function propertyTo(entity: object, target: object): string | undefined {
-  const { __meta: meta } = helper(entity);
+  const { __meta: meta } = entity as OfClass;
   const found = tenantRelationsOf(meta).all.find(property =>
     [valueOf(entity, meta, property)].flat().some(value => entitiesOf(value).includes(target)),
   );
@@ -113,9 +113,11 @@ export function propertyTo(entity: object, target: object): string | undefined {
  * has it in another database.
  */
 export function foreignSchema(entity: object, schemaName: string, config: Configuration): string | undefined {
-  const { __meta: meta, __schema: schema, __em: em } = helper(entity);
+  const { __schema: schema, __em: em } = helper(entity);
 
-  return schema !== undefined && (schema !== schemaName || isOfOther(em, config)) && isTenantEntity(meta.root) ? schema : undefined;
+  return schema !== undefined && (schema !== schemaName || isOfOther(em, config)) && isTenantEntity((entity as OfClass).__meta.root)
+    ? schema
+    : undefined;
 }
 
 /**
@@ -146,10 +148,11 @@ export function isOwnEntity(value: unknown, schemaName: string, known: object | 
     return false;
   }
 
-  const wrapped = helper(value as object);
-  const { __schema: schema, __em: em } = wrapped;
+  const { __schema: schema, __em: em } = helper(value as object);
 
-  return schema === undefined || (schema === schemaName && (em === undefined || em === known)) || !isTenantEntity(wrapped.__meta.root);
+  return (
+    schema === undefined || (schema === schemaName && (em === undefined || em === known)) || !isTenantEntity((value as OfClass).__meta.root)
+  );
 }
 
 /** Whether the EntityManager is of no tenant that had the name of the scope's before or has it since. */

@@ -2,6 +2,7 @@ import { EntityFactory, helper, type Configuration } from '@mikro-orm/core';
 import { currentScope, innermostScope, withScope, type Scope } from '../scope/scope.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
+import type { OfClass } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { mayHoldEntities, refuseForeignEntities } from './foreign-entities.js';
 import { giveSchema } from './tenant-unit-of-work.js';
@@ -42,7 +43,7 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
       const made = super.create(entityName, data, options, ...rest);
 
       // no unit of work gives a schema to what is not stored
-      if (helper(made).__meta.virtual === true) {
+      if ((made as OfClass).__meta.virtual === true) {
         giveSchema(made, this.owner as Parameters<typeof giveSchema>[1]);
       }
 
@@ -61,7 +62,11 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
   ): object {
     if (options.schema !== undefined) {
       refuseOtherSchema(this.owner, entityName, options.schema);
-      refuseForeignKey(this.owner, { entityName, id, schema: options.schema });
+
+      // every row comes here, and most keys are values
+      if (typeof id === 'object') {
+        refuseForeignKey(this.owner, { entityName, id, schema: options.schema });
+      }
 
       return super.createReference(entityName, id, options, ...rest);
     }
@@ -70,7 +75,10 @@ export class TenantEntityFactory extends (EntityFactory as unknown as OpenEntity
     // belongs to the EntityManager, whose identity map must not hold another tenant's entities.
     const schema =
       options.merge === false ? (schemaHere(this.owner, entityName) ?? this.owner.schema) : (this.owner.schema ?? schemaOfRemoved());
-    refuseForeignKey(this.owner, { entityName, id, schema });
+
+    if (typeof id === 'object') {
+      refuseForeignKey(this.owner, { entityName, id, schema });
+    }
 
     const given = schema === undefined ? options : { ...options, schema };
 
@@ -107,7 +115,7 @@ function refuseOtherSchema({ config, schema: own }: Owner, entityName: Args<'cre
  * @throws CrossTenantError `CROSS_TENANT`
  */
 function refuseForeignKey({ config }: Owner, { entityName, id, schema }: KeyOfReference): void {
-  if (typeof id !== 'object' || id === null || !mayHoldEntities(id)) {
+  if (!mayHoldEntities(id)) {
     return;
   }
 

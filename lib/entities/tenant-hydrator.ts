@@ -1,5 +1,5 @@
 import { helper, ObjectHydrator, type Options } from '@mikro-orm/core';
-import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { isTenantEntity, type OfClass } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
 
 type HydratorClass = NonNullable<Options['hydrator']>;
@@ -47,7 +47,7 @@ export function extendHydrator(Hydrator: HydratorClass = ObjectHydrator): Hydrat
 function schemaOfRelated(entity: object): string | undefined {
   const wrapped = helper(entity) as ReturnType<typeof helper> | undefined;
 
-  return wrapped === undefined || isTenantEntity(wrapped.__meta.root) ? wrapped?.__schema : wrapped.__em?.schema;
+  return wrapped === undefined || isTenantEntity((entity as OfClass).__meta.root) ? wrapped?.__schema : wrapped.__em?.schema;
 }
 
 type HydrateArgs = Parameters<InstanceType<HydratorClass>['hydrate']>;

@@ -14,7 +14,7 @@ import { CrossTenantError } from '../errors/index.js';
 import { innermostScope } from '../scope/scope.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { isTenantEntity } from '../tenant/entity-kinds.js';
+import { isTenantEntity, type OfClass } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { foreignSchema } from './relations.js';
 import { removeOfTenant, schemaOfRemoved } from './removed-entities.js';
@@ -126,7 +126,7 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
   ): void {
     // the first, which tells most entities, asks for nothing
     if (
-      isTenantEntity(helper(entity).__meta.root) ||
+      isTenantEntity((entity as OfClass).__meta.root) ||
       (type !== Cascade.PERSIST && type !== Cascade.MERGE) ||
       !isTenantOfScope(entity, this)
     ) {
@@ -146,7 +146,9 @@ export class TenantUnitOfWork extends (UnitOfWork as unknown as OpenUnitOfWorkCl
     if (kind === ReferenceKind.MANY_TO_ONE || kind === ReferenceKind.ONE_TO_ONE) {
       const target = Reference.unwrapReference((entity as Readonly<Record<string, object>>)[name] as object);
 
-      if (EntityHelper.isEntity(target) && !helper(target).__initialized && helper(target).__em === undefined) {
+      const wrapped = EntityHelper.isEntity(target) ? helper(target) : undefined;
+
+      if (wrapped !== undefined && !wrapped.__initialized && wrapped.__em === undefined) {
         refuseForeignReference(entity, property, { target, owner: this.owner });
       }
     }
@@ -181,7 +183,7 @@ function schemaOf(entityName: EntityName, given: string | undefined, owner: Owne
 /** Whether the entity is what `currentTenant()` returns, here or around here, and the unit of work was not told to store it. */
 function isTenantOfScope(entity: object, uow: Pick<OwnedUnitOfWork, 'owner' | 'getPersistStack' | 'getIdentityMap'>): boolean {
   const { config, boundScope } = uow.owner;
-  const { __meta: meta } = helper(entity);
+  const { __meta: meta } = entity as OfClass;
 
   if (!TenantRules.of(config).isTenantClass(meta)) {
     return false;

@@ -1,5 +1,5 @@
 import type { EntityManager, EntityMetadata, EntityName } from '@mikro-orm/core';
-import { holdsOnlyOwn, refuseForeignEntities, type OwnTenant, type WantedTenant } from '../entities/foreign-entities.js';
+import { holdsOnlyOwn, mayHoldEntities, refuseForeignEntities, type OwnTenant, type WantedTenant } from '../entities/foreign-entities.js';
 import { belongsTo } from '../entities/relations.js';
 import { refuseSchemaOfShared } from '../entities/schema-of-shared.js';
 import { isName } from '../tenant/entity-kinds.js';
@@ -43,9 +43,14 @@ export function refuseForeignArguments(
   refuseForeignEntities(given, schema ?? own, { rules, scope, entity: meta?.className });
 }
 
+/** Whether what is given to a call holds no entity, and no other schema is named. Most data is such, and need not be looked at closer. */
+export function isPlain(em: GuardedEntityManager, given: unknown, schema: string | undefined): boolean {
+  return !namesOther(em, schema) && !mayHoldEntities(given);
+}
+
 /** Whether a call names another schema than the EntityManager's. */
 export function namesOther(em: GuardedEntityManager, schema: string | undefined): boolean {
-  return schema !== undefined && schema !== em.getContext(false).schema;
+  return schema !== undefined && schema !== em.schema;
 }
 
 /** The metadata of an entity or an entity name. */
@@ -85,6 +90,9 @@ const GIVEN_DEPTH = 9;
 
 /** The parts of an EntityManager that are used here. */
 export interface GuardedEntityManager extends Pick<EntityManager, 'config'> {
+  /** That of its context. */
+  readonly schema: string | undefined;
+
   getContext(validate: false): ScopedEm;
   getMetadata(): { find(entityName: EntityName): EntityMetadata | undefined };
 }

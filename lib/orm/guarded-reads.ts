@@ -75,7 +75,7 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
       ...rest: Others<Args<'preparePopulate'>, 3>
     ): Result<'preparePopulate'> {
       const options = given as SchemaOption;
-      const own = this.getContext(false).schema;
+      const own = this.schema;
 
       // most calls name none
       if (options.schema === undefined || options.schema === own) {

@@ -1,7 +1,7 @@
 import { forTenant } from '../connection/statements/sql-target.js';
 import { asData, currentUpsert } from '../entities/upserted-entities.js';
 import { guardKysely } from '../query/kysely-schemas.js';
-import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
+import { readInScope } from '../scope/read-in-scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
 import { scopedEm, tenantOfEm } from '../scope/tenant-of-em.js';
 import { isInnermost } from '../scope/scope.js';
@@ -38,7 +38,7 @@ export function guardSql(EntityManagerOfMikro: OpenEntityManagerClass): OpenEnti
       const given = this.getMetadata().find(entityName)?.virtual === true ? ({ ...options, em } as typeof options) : options;
 
       return forTenant(rules, tenantOfEm(em), () =>
-        readInThisContext(readInScope(super.stream(entityName, given, ...rest) as Generated<Result<'stream'>>, rules.scope)),
+        readInScope(super.stream(entityName, given, ...rest) as Generated<Result<'stream'>>, rules.scope),
       );
     }
 

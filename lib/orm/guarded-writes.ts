@@ -9,7 +9,7 @@ import { updateTenants } from '../query/update-tenants.js';
 import { isName, isTenantEntity } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { metaOf, refuseForeignArguments, type GuardedEntityManager } from './given-entities.js';
+import { isPlain, metaOf, refuseForeignArguments, type GuardedEntityManager } from './given-entities.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
 /**
@@ -20,6 +20,11 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
   return class GuardedWrites extends EntityManagerOfMikro {
     override async insert(...[entity, data, options, ...rest]: Args<'insert'>) {
       refuseTenantWrite(this, 'em.insert()', 'em.persistAndFlush(…)', entity);
+
+      if (isPlain(this, data ?? entity, options?.schema)) {
+        return super.insert(entity, data, options, ...rest);
+      }
+
       refuseForeignArguments(this, asData(data ?? entity), options?.schema, entity);
       refuseForeignNew(this, [data ?? entity]);
 
@@ -28,6 +33,11 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
 
     override async insertMany(...[entities, data, options, ...rest]: Args<'insertMany'>) {
       refuseTenantWrite(this, 'em.insertMany()', 'em.persistAndFlush([…])', entities);
+
+      if (isPlain(this, data ?? entities, options?.schema)) {
+        return super.insertMany(entities, data, options, ...rest);
+      }
+
       refuseForeignArguments(this, asData(data ?? entities), options?.schema, entities);
       refuseForeignNew(this, data ?? entities);
 
@@ -36,6 +46,11 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
 
     override async upsert(...[entity, data, options, ...rest]: Args<'upsert'>) {
       refuseTenantWrite(this, 'em.upsert()', 'em.findOne() and em.persistAndFlush(…)', entity);
+
+      if (isPlain(this, data ?? entity, options?.schema)) {
+        return super.upsert(entity, data, options, ...rest);
+      }
+
       refuseForeignArguments(this, asData(data ?? entity), options?.schema, entity);
       giveSchemaTo(data ?? entity, this, options);
 
@@ -44,6 +59,11 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
 
     override async upsertMany(...[entities, data, options, ...rest]: Args<'upsertMany'>) {
       refuseTenantWrite(this, 'em.upsertMany()', 'em.find() and em.persistAndFlush([…])', entities);
+
+      if (isPlain(this, data ?? entities, options?.schema)) {
+        return super.upsertMany(entities, data, options, ...rest);
+      }
+
       refuseForeignArguments(this, asData(data ?? entities), options?.schema, entities);
 
       for (const each of options?.schema === undefined ? [] : (data ?? (entities as object[]))) {
@@ -69,9 +89,15 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
     }
 
     override async nativeUpdate(...[entity, where, data, options = {}, ...rest]: Args<'nativeUpdate'>) {
+      const isTenants = isTenantsEntity(this, entity);
+
+      if (!isTenants && isPlain(this, data, options.schema)) {
+        return super.nativeUpdate(entity, where, data, options, ...rest);
+      }
+
       refuseForeignArguments(this, [data], options.schema, entity);
 
-      if (!isTenantsEntity(this, entity)) {
+      if (!isTenants) {
         return super.nativeUpdate(entity, where, ownCopy(data), options, ...rest);
       }
 

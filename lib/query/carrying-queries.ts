@@ -55,82 +55,64 @@ function carryingClass(Native: new (of: NativePlatform) => NativeQuery): new (of
   /** What every read or write calls, each with a function of its own: V8 makes no fast one of a function that stands for many. */
   class Carrying extends Native {
     override select(fields: Args<'select'>[0], ...rest: Others<Args<'select'>, 1>): unknown {
-      carryOf(this, fields);
-
-      if (rest.length > 0) {
-        carryOf(this, rest);
+      if (holdsCarried(fields) || rest.length > 0) {
+        carryOf(this, [fields, rest]);
       }
 
       return super.select(fields, ...rest);
     }
 
     override count(fields?: Args<'count'>[0], ...rest: Others<Args<'count'>, 1>): unknown {
-      carryOf(this, fields);
-
-      if (rest.length > 0) {
-        carryOf(this, rest);
+      if (holdsCarried(fields) || rest.length > 0) {
+        carryOf(this, [fields, rest]);
       }
 
       return super.count(fields, ...rest);
     }
 
     override from(tableName: Args<'from'>[0], options?: Args<'from'>[1], ...rest: Others<Args<'from'>, 2>): unknown {
-      carryOf(this, tableName);
-      carryOf(this, options);
-
-      if (rest.length > 0) {
-        carryOf(this, rest);
+      if (holdsCarried(tableName) || holdsCarried(options) || rest.length > 0) {
+        carryOf(this, [tableName, options, rest]);
       }
 
       return super.from(tableName, options, ...rest);
     }
 
     override where(sql: Args<'where'>[0], params?: Args<'where'>[1], ...rest: Others<Args<'where'>, 2>): unknown {
-      carryOf(this, sql);
-      carryOf(this, params);
-
-      if (rest.length > 0) {
-        carryOf(this, rest);
+      if (holdsCarried(sql) || holdsCarried(params) || rest.length > 0) {
+        carryOf(this, [sql, params, rest]);
       }
 
       return super.where(sql, params, ...rest);
     }
 
     override insert(data: Args<'insert'>[0], ...rest: Others<Args<'insert'>, 1>): unknown {
-      carryOf(this, data);
-
-      if (rest.length > 0) {
-        carryOf(this, rest);
+      if (holdsCarried(data) || rest.length > 0) {
+        carryOf(this, [data, rest]);
       }
 
       return super.insert(data, ...rest);
     }
 
     override update(data: Args<'update'>[0], ...rest: Others<Args<'update'>, 1>): unknown {
-      carryOf(this, data);
-
-      if (rest.length > 0) {
-        carryOf(this, rest);
+      if (holdsCarried(data) || rest.length > 0) {
+        carryOf(this, [data, rest]);
       }
 
       return super.update(data, ...rest);
     }
 
     override onConflict(options: Args<'onConflict'>[0], ...rest: Others<Args<'onConflict'>, 1>): unknown {
-      carryOf(this, options);
-
-      if (rest.length > 0) {
-        carryOf(this, rest);
+      if (holdsCarried(options) || rest.length > 0) {
+        carryOf(this, [options, rest]);
       }
 
       return super.onConflict(options, ...rest);
     }
 
     override returning(fields: Args<'returning'>[0], ...rest: Others<Args<'returning'>, 1>): unknown {
-      carryOf(this, fields);
-
-      if (rest.length > 0) {
-        carryOf(this, rest);
+      if (holdsCarried(fields) || rest.length > 0) {
+        carryOf(this, [fields, rest]);
       }
 
       return super.returning(fields, ...rest);
@@ -180,10 +162,8 @@ class CarryingText implements Compiled {
   }
 }
 
-function carryOf(query: NativeQuery, given: unknown): void {
-  if (holdsCarried(given)) {
-    carry(query, carriedBy([given]));
-  }
+function carryOf(query: NativeQuery, given: readonly unknown[]): void {
+  carry(query, carriedBy(given));
 }
 
 function defineRest(prototype: object, base: NativeQuery): void {

@@ -92,7 +92,7 @@ export function guardKysely<K extends GuardableKysely>(kysely: K, em: ScopedEm, 
       refuseForeignValues(parameters, own, isOfNobody ? { ...guard, scope: guard.rules.scope } : guard);
     },
     run,
-    stream: send => run(() => readInThisContext(isOfNobody ? send() : readInScope(send(), guard.scope))),
+    stream: send => run(() => (isOfNobody ? readInThisContext(send()) : readInScope(send(), guard.scope))),
   });
 }
 

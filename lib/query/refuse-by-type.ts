@@ -30,12 +30,20 @@ export function refuseTruncation(type: QueryType, meta: EntityMetadata, { rules 
  *
  * @throws SharedSchemaError `SHARED_SCHEMA` or CrossTenantError `CROSS_TENANT`
  */
-export function refuseNamedSchema({ em, state, type, mainAlias, guard }: NamingQuery): void {
-  const { meta } = mainAlias;
+export function refuseNamedSchema(query: NamingQuery): void {
+  const { em, guard } = query;
 
-  if (em !== undefined && state.schema !== undefined && !isTenantEntity(meta.root)) {
-    const mayNameTenant = (type === QueryType.SELECT || type === QueryType.COUNT) && leadsToTenants(meta);
-    refuseSchemaOfShared(meta, { ...guard, schema: state.schema, own: em.schema, mayNameTenant });
+  // to MikroORM's query builder, all else that is read of it is a question
+  if (em === undefined) {
+    return;
+  }
+
+  const { schema } = query.state;
+  const { meta } = query.mainAlias;
+
+  if (schema !== undefined && !isTenantEntity(meta.root)) {
+    const mayNameTenant = (query.type === QueryType.SELECT || query.type === QueryType.COUNT) && leadsToTenants(meta);
+    refuseSchemaOfShared(meta, { ...guard, schema, own: em.schema, mayNameTenant });
   }
 }
 

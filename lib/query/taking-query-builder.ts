@@ -43,30 +43,24 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
     }
 
     override select(fields: Args<'select'>[0], distinct?: Args<'select'>[1], ...rest: Others<Args<'select'>, 2>): this {
-      show(this, fields);
-
-      if (distinct !== undefined || rest.length > 0) {
-        show(this, [distinct, ...rest]);
+      if (holdsCarried(fields) || holdsCarried(distinct) || rest.length > 0) {
+        this.take([fields, distinct, ...rest]);
       }
 
       return super.select(fields, distinct, ...rest);
     }
 
     override count(field?: Args<'count'>[0], distinct?: Args<'count'>[1], ...rest: Others<Args<'count'>, 2>): this {
-      show(this, field);
-
-      if (distinct !== undefined || rest.length > 0) {
-        show(this, [distinct, ...rest]);
+      if (holdsCarried(field) || holdsCarried(distinct) || rest.length > 0) {
+        this.take([field, distinct, ...rest]);
       }
 
       return super.count(field, distinct, ...rest);
     }
 
     override from(target: Args<'from'>[0], aliasName?: Args<'from'>[1], ...rest: Others<Args<'from'>, 2>): this {
-      show(this, target);
-
-      if (aliasName !== undefined || rest.length > 0) {
-        show(this, [aliasName, ...rest]);
+      if (holdsCarried(target) || holdsCarried(aliasName) || rest.length > 0) {
+        this.take([target, aliasName, ...rest]);
       }
 
       return super.from(target, aliasName, ...rest);
@@ -78,16 +72,18 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
       populateFilter?: Args<'populate'>[2],
       ...rest: Others<Args<'populate'>, 3>
     ): this {
-      show(this, populate);
-
-      if (populateWhere !== undefined || populateFilter !== undefined || rest.length > 0) {
-        show(this, [populateWhere, populateFilter, ...rest]);
+      if (holdsCarried(populate) || holdsCarried(populateWhere) || holdsCarried(populateFilter) || rest.length > 0) {
+        this.take([populate, populateWhere, populateFilter, ...rest]);
       }
 
       return super.populate(populate, populateWhere, populateFilter, ...rest);
     }
 
     override insert(...args: Args<'insert'>): this {
+      if (!mayHoldEntities(args)) {
+        return super.insert(...args);
+      }
+
       const [data, ...rest] = args;
       this.refuseForeignEntities([data], args);
 
@@ -95,6 +91,10 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
     }
 
     override merge(...args: Args<'merge'>): this {
+      if (!mayHoldEntities(args)) {
+        return super.merge(...args);
+      }
+
       const [data, ...rest] = args;
       this.refuseForeignEntities([data], args);
 
@@ -133,20 +133,16 @@ export function takingQueries(Builder: OpenQueryBuilderClass): TakingClass {
     }
 
     override groupBy(fields: Args<'groupBy'>[0], ...rest: Others<Args<'groupBy'>, 1>): this {
-      show(this, fields);
-
-      if (rest.length > 0) {
-        show(this, rest);
+      if (holdsCarried(fields) || rest.length > 0) {
+        this.take([fields, ...rest]);
       }
 
       return super.groupBy(fields, ...rest);
     }
 
     override orderBy(orderBy: Args<'orderBy'>[0], ...rest: Others<Args<'orderBy'>, 1>): this {
-      show(this, orderBy);
-
-      if (rest.length > 0) {
-        show(this, rest);
+      if (holdsCarried(orderBy) || rest.length > 0) {
+        this.take([orderBy, ...rest]);
       }
 
       return super.orderBy(orderBy, ...rest);
@@ -202,11 +198,4 @@ export interface TakingQuery extends InstanceType<OpenQueryBuilderClass> {
   ownTenant(): string | undefined;
   refuseTaken(): void;
   refuseForeignEntities(given: readonly unknown[], args: readonly unknown[]): void;
-}
-
-// most hold neither, and nothing is made for them
-function show(query: { take(given: readonly unknown[]): void }, given: unknown): void {
-  if (holdsCarried(given)) {
-    query.take([given]);
-  }
 }

@@ -1,7 +1,7 @@
 import type { EntityMetadata, RawQueryFragment } from '@mikro-orm/core';
 import { QueryBuilder, QueryType, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { TenantWriteRefusedError } from '../errors/index.js';
-import { readInScope, readInThisContext } from '../scope/read-in-scope.js';
+import { readInThisContext } from '../scope/read-in-scope.js';
 import { isInnermost, withScope } from '../scope/scope.js';
 import type { TenantRef } from '../scope/tenant-identity.js';
 import { tenantOfEm } from '../scope/tenant-of-em.js';
@@ -12,6 +12,7 @@ import { CARRIED, carry, carryInFragment, carryInFragments, carryInParams } from
 import { explainSharedWrite } from '../entities/flush-errors.js';
 import { entityOfTable } from './named-tables.js';
 import { createHelper, guardHelper, type GuardedQueryHelper, resolve, tenantSchemaFrom } from './guarded-query-helper.js';
+import { mayHoldEntities } from '../entities/foreign-entities.js';
 import { ownCopy } from '../entities/own-copies.js';
 import { refuseForeignCollectionsOfQuery } from '../entities/shared-relations.js';
 import { forTenant } from '../connection/statements/sql-target.js';
@@ -47,7 +48,6 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
     this.refuseTaken();
     const query = super.toQuery(...args);
 
-    // what is sent at once is given to nobody
     if (sent !== this) {
       carryInParams(query.params, this[CARRIED]);
     }
@@ -73,6 +73,11 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
       );
     }
 
+    // most hold nothing but values
+    if (!mayHoldEntities(args)) {
+      return super.update(...args);
+    }
+
     this.refuseForeignEntities([data], args);
 
     return super.update(ownCopy(data), ...rest);
@@ -94,7 +99,9 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
       refuseForeignCollectionsOfQuery(this, asked => tenantSchemaFrom([asked], this.guard));
     }
 
-    return carry(super.getNativeQuery(...args), this[CARRIED]);
+    const query = super.getNativeQuery(...args);
+
+    return sent === this ? query : carry(query, this[CARRIED]);
   }
 
   // what is run later, or in another scope, is run as if in the scope the query was made in
@@ -107,7 +114,7 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
       // most queries are run where they were made, and for the tenant of that scope
       const isAtHome = tenant === scope && isInnermost(scope, rules.config);
       const done =
-        isAtHome && this.type !== QueryType.UPDATE
+        isAtHome && !this.updatesTenants()
           ? this.sendAtHome([method, options, ...rest])
           : withScope(scope, () => forTenant(rules, tenant, () => this.send([method, options, ...rest])));
 
@@ -132,21 +139,28 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
 
   override stream(...args: Args<'stream'>): AsyncGenerator<unknown> {
     return withScope(this.guard.scope, () =>
-      forTenant(this.guard.rules, this.tenantOfSql(), () => readInThisContext(readInScope(super.stream(...args), this.guard.scope))),
+      forTenant(this.guard.rules, this.tenantOfSql(), () => readInThisContext(super.stream(...args))),
     );
   }
 
   // whose raw SQL in the query is: a name without a schema in it is that tenant's
   private tenantOfSql(): TenantRef | undefined {
     const own = tenantOfEm(this.em);
+    const { scope } = this.guard;
     const { schema } = this.state;
 
     // most queries are for the scope that they were made in, and name no other
-    if (own !== undefined && own === this.guard.scope && (schema === undefined || schema === own.schemaName)) {
+    if (scope !== undefined && own === scope && (schema === undefined || schema === own.schemaName)) {
       return own;
     }
 
     const { meta } = this.mainAlias;
+
+    // one of the driver's own has no EntityManager, and knows the tenant by its name alone
+    if (scope?.kind === 'tenant' && own === undefined && schema === scope.schemaName && isTenantEntity(meta)) {
+      return scope;
+    }
+
     const schemaName = isTenantEntity(meta) ? tenantSchemaFrom([schema, own?.schemaName], this.guard) : own?.schemaName;
 
     return schemaName === undefined || schemaName === own?.schemaName ? own : { schemaName };
@@ -182,7 +196,7 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
   }
 
   private send(args: Args<'execute'>): Promise<unknown> {
-    return this.type === QueryType.UPDATE && this.writesTenants() ? this.updateTenants(args) : super.execute(...args);
+    return this.updatesTenants() ? this.updateTenants(args) : super.execute(...args);
   }
 
   private updateTenants(args: Args<'execute'>): Promise<unknown> {
@@ -223,6 +237,10 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
     }
   }
 
+  private updatesTenants(): boolean {
+    return this.type === QueryType.UPDATE && this.writesTenants();
+  }
+
   // only queries of users have an EntityManager and write; the unit of work's own writes have none
   private writesTenants(entity: EntityMetadata = this.mainAlias.meta): boolean {
     return this.em !== undefined && this.guard.rules.isTenantClass(entity);
@@ -232,7 +250,7 @@ export class TenantQueryBuilder extends takingQueries(QueryBuilder as unknown as
 carryInFragments();
 takeQueries(TenantQueryBuilder.prototype, (query: TenantQueryBuilder, given) => query.take(given));
 
-/** The query whose text MikroORM is making to send it. No work is interleaved with that. */
+/** The query whose text MikroORM is making to send it. No work is interleaved with that, and what is sent at once is given to nobody. */
 let sent: object | undefined;
 
 function nowSending(query: object): object | undefined {
@@ -251,9 +269,14 @@ const MAKES_QUERY_AS_HERE = QueryBuilder.length === 8;
 
 /** Puts a query under guard. A clone is made by MikroORM as a plain QueryBuilder, and becomes a guarded one here. */
 export function guardQuery(query: object, guard: GuardContext): TenantQueryBuilder {
-  const guarded = (
-    query instanceof TenantQueryBuilder ? query : Object.setPrototypeOf(query, TenantQueryBuilder.prototype)
-  ) as TenantQueryBuilder;
+  if (query instanceof TenantQueryBuilder) {
+    // it has made its helper itself
+    query.guard = guard;
+
+    return query;
+  }
+
+  const guarded = Object.setPrototypeOf(query, TenantQueryBuilder.prototype) as TenantQueryBuilder;
   guarded.guard = guard;
   guardHelper(guarded.helper, guarded);
 

@@ -2,7 +2,7 @@ import { helper, isRaw, RawQueryFragment, Reference, Utils } from '@mikro-orm/co
 import { CrossTenantError } from '../errors/index.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { GUARDED } from './guarded-method.js';
-import { anyWithin } from './plain-values.js';
+import { anyInObject } from './plain-values.js';
 
 /**
  * Where a query that was built says for which tenants. A symbol: no data from outside can have it, and MikroORM's own copies of a native
@@ -30,7 +30,7 @@ export function carriedBy(given: readonly unknown[]): readonly string[] {
 
 /** Whether there is a query, a native query or a fragment in the value. */
 export function holdsCarried(value: unknown): boolean {
-  return typeof value === 'object' && value !== null ? anyWithin(value, isCarrier) : typeof value === 'symbol';
+  return typeof value === 'object' && value !== null ? anyInObject(value, isCarrier) : typeof value === 'symbol';
 }
 
 /** Whether the value is more than a text, a number or the like, and has to be looked at by `carriedBy`. */
@@ -40,8 +40,11 @@ export function mayCarry(value: unknown): boolean {
 
 /** The same of any of the values. */
 export function mayCarryAny(given: readonly unknown[]): boolean {
+  // the values of all rows that are written come here
   for (let index = 0; index < given.length; index += 1) {
-    if (mayCarry(given[index])) {
+    const value = given[index];
+
+    if ((typeof value === 'object' && value !== null) || typeof value === 'symbol') {
       return true;
     }
   }

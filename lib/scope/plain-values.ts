@@ -6,11 +6,11 @@ import { Utils } from '@mikro-orm/core';
  * very deep, or contains itself, counts as if it did.
  */
 export function anyWithin(value: unknown, matters: (leaf: object) => boolean): boolean {
-  return typeof value === 'object' && value !== null ? anyIn(value, matters, MAX_DEPTH) : typeof value === 'symbol';
+  return typeof value === 'object' && value !== null ? anyInObject(value, matters) : typeof value === 'symbol';
 }
 
-// texts and numbers, which most are, are told in the loops: a call for each would be most of what this takes
-function anyIn(value: object, matters: (leaf: object) => boolean, depth: number): boolean {
+/** The same of an object. Texts and numbers, which most are, are told in the loops: a call for each would be most of what this takes. */
+export function anyInObject(value: object, matters: (leaf: object) => boolean, depth: number = MAX_DEPTH): boolean {
   if (depth === 0) {
     return true;
   }
@@ -19,7 +19,7 @@ function anyIn(value: object, matters: (leaf: object) => boolean, depth: number)
     for (let index = 0; index < value.length; index += 1) {
       const item: unknown = value[index];
 
-      if (typeof item === 'object' && item !== null ? anyIn(item, matters, depth - 1) : typeof item === 'symbol') {
+      if (typeof item === 'object' && item !== null ? anyInObject(item, matters, depth - 1) : typeof item === 'symbol') {
         return true;
       }
     }
@@ -39,7 +39,7 @@ function anyIn(value: object, matters: (leaf: object) => boolean, depth: number)
   for (const key in values) {
     const item = values[key];
 
-    if (typeof item === 'object' && item !== null ? anyIn(item, matters, depth - 1) : typeof item === 'symbol') {
+    if (typeof item === 'object' && item !== null ? anyInObject(item, matters, depth - 1) : typeof item === 'symbol') {
       return true;
     }
   }

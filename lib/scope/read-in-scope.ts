@@ -1,23 +1,20 @@
 import { keepFlow } from './async-flow.js';
 import { withScope, type Scope } from './scope.js';
 
-/** Wraps a generator so that each read runs in the given scope. */
-export function readInScope<T>(source: AsyncGenerator<T>, scope: Scope | undefined): AsyncGenerator<T> {
-  return wrapReads(source, fn => withScope(scope, fn));
+/** Wraps a generator so that each read runs in the given scope, and else in the async context of this call. */
+export function readInScope<T>(source: Reads<T>, scope: Scope | undefined): AsyncGenerator<T> {
+  return withScope(scope, () => readInThisContext(source));
 }
 
 /** Wraps a generator so that each read runs in the async context of this call: its scope, its transaction, and every other AsyncLocalStorage. */
 export function readInThisContext<T>(source: Reads<T>): AsyncGenerator<T> {
   const flow = keepFlow();
 
-  return wrapReads(source, fn => flow.runInAsyncScope(fn));
-}
-
-function wrapReads<T>(source: Reads<T>, runRead: <Result>(fn: () => Result) => Result): AsyncGenerator<T> {
   return {
-    next: (...args) => runRead(() => source.next(...args)),
-    return: value => runRead(() => source.return(value)),
-    throw: error => runRead(() => source.throw(error)),
+    // every row comes here
+    next: (...args) => flow.runInAsyncScope(source.next, source, ...args),
+    return: value => flow.runInAsyncScope(source.return, source, value),
+    throw: error => flow.runInAsyncScope(source.throw, source, error),
     [Symbol.asyncIterator]() {
       return this;
     },

@@ -5,6 +5,11 @@ export function isTenantEntity(meta: Pick<EntityMetadata, 'schema'>): boolean {
   return meta.schema === WILDCARD;
 }
 
+/** What every entity has by its class. `helper()` of an entity asks it for the same, so whoever asks often asks the entity. */
+export interface OfClass {
+  readonly __meta: EntityMetadata;
+}
+
 /** The number of tables that each tenant has, without its history of migrations. */
 export function countTenantTables(storage: MetadataStorage): number {
   const withTable = [...storage.getAll().values()].filter(

@@ -43,6 +43,18 @@ const FORMS: Readonly<Record<string, (query: Ids, em: TenantEntityManager) => an
       .where({ id: { $in: query } } as never),
 };
 
+const FORMS_OF_SENT = [
+  'a query builder',
+  'its clone',
+  'a native query',
+  'a native query with an alias',
+  'a fragment',
+  'a fragment of a native query',
+  'a fragment that raw() makes',
+  'a fragment that raw() makes of a native query',
+  'a fragment of its text and its parameters',
+];
+
 /** For whom a query is made, and by which EntityManager. */
 const MADE: Readonly<Record<string, (orm: LibraryOrm, make: (em: TenantEntityManager, schema?: string) => unknown) => Promise<unknown>>> = {
   'in a scope': (_, make) => runInTenant('bob', em => [make(em)]),
@@ -287,6 +299,22 @@ onDatabasesAndPooler('queries made for one tenant', database => {
         expect(await everyRowOfTwins(database)).to.deep.equal(untouched);
       });
     }
+  }
+
+  // MikroORM keeps what it has written for a query that was sent
+  for (const form of FORMS_OF_SENT) {
+    it(`S13 ${form} of a query that has been sent is refused in another tenant’s`, async () => {
+      const [made] = await runInTenant('bob', async em => {
+        const query = em.qb(Author, 'x').select('x.id') as Ids;
+        await query.execute();
+
+        return [FORMS[form]?.(query, em)];
+      });
+
+      for (const name of ['qb where', 'qb addSelect', 'qb join', 'find']) {
+        await checkRefused(made, name, USES[name] as (typeof USES)[string]);
+      }
+    });
   }
 
   it('S13 a query of a shared entity that was made in a tenant’s scope is that tenant’s: SQL in it would read there', async () => {

@@ -1,5 +1,5 @@
 import { CheckedConnection } from './checked-connection.js';
-import { acquireFor, PASSED_ON, type UsingDriver } from '../pool/connection-use.js';
+import { PASSED_ON, usingDriver, type UsingDriver } from '../pool/connection-use.js';
 import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from '../statements/kysely-types.js';
 import { sendOn } from '../pool/server-status.js';
 import { tagStatements, type TagOf } from '../statements/sql-tags.js';
@@ -26,12 +26,14 @@ export interface CheckedSettings extends CommitSettings {
 class CheckedDriver implements Driver, UsingDriver {
   readonly takesUse = true;
   readonly #driver: Driver;
+  readonly #using: UsingDriver;
   readonly #check: TenantCheck;
   readonly #settings: CheckedSettings;
   readonly #connections = new WeakMap<DatabaseConnection, CheckedConnection>();
 
   constructor(driver: Driver, check: TenantCheck, settings: CheckedSettings) {
     this.#driver = driver;
+    this.#using = usingDriver(driver);
     this.#check = check;
     this.#settings = settings;
   }
@@ -48,7 +50,7 @@ class CheckedDriver implements Driver, UsingDriver {
     options?: object,
     { use, fail }: ConnectionUse<CheckedConnection, Result> = PASSED_ON,
   ): Promise<Result> {
-    return acquireFor(this.#driver, options, {
+    return this.#using.acquireConnection(options, {
       use: inner => {
         let connection: CheckedConnection;
 

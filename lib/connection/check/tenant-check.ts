@@ -16,6 +16,7 @@ import type { SqlTarget } from '../statements/sql-target.js';
 export class TenantCheck {
   readonly #options: TenantCheckOptions;
   #confirmations: Confirmations | undefined;
+  #knownRules: TenantRules | undefined;
 
   constructor(options: TenantCheckOptions) {
     this.#options = options;
@@ -148,7 +149,7 @@ export class TenantCheck {
   }
 
   #rules(): TenantRules {
-    return this.#options.rules();
+    return (this.#knownRules ??= this.#options.rules());
   }
 
   #confirmed(): Confirmations {

@@ -3,7 +3,7 @@ import type { SqlGuard } from './guarded-transaction.js';
 import type { Place } from '../pool/places.js';
 import { extendSession } from './search-path.js';
 import { isToBeClosed } from '../pool/server-status.js';
-import { acquireFor } from '../pool/connection-use.js';
+import { usingDriver, type UsingDriver } from '../pool/connection-use.js';
 import type { ConnectionUse, DatabaseConnection, Dialect, Driver } from '../statements/kysely-types.js';
 
 /**
@@ -22,14 +22,16 @@ export function guardDialect(dialect: Dialect, guard: SqlGuard, connections: Con
 
 class GuardedDriver implements Driver {
   readonly #driver: Driver;
+  readonly #using: UsingDriver;
   readonly #guard: SqlGuard;
   readonly #kind: ConnectionKind;
   readonly #connections = new WeakMap<DatabaseConnection, GuardedConnection>();
   #acquiring = 0;
-  #onAllAcquired: () => void = () => undefined;
+  #onAllAcquired: (() => void) | undefined;
 
   constructor(driver: Driver, guard: SqlGuard, kind: ConnectionKind) {
     this.#driver = driver;
+    this.#using = usingDriver(driver);
     this.#guard = guard;
     this.#kind = kind;
   }
@@ -57,7 +59,7 @@ class GuardedDriver implements Driver {
     this.#acquiring += 1;
 
     return this.#guard.gate() === undefined && this.#guard.limiter === undefined
-      ? acquireFor(this.#driver, options, options === undefined ? this.#use : this.#useWith(options))
+      ? this.#using.acquireConnection(options, options === undefined ? this.#use : this.#useWith(options))
       : this.#acquireLimited(options);
   }
 
@@ -95,7 +97,7 @@ class GuardedDriver implements Driver {
     this.#acquiring -= 1;
 
     if (this.#acquiring === 0) {
-      this.#onAllAcquired();
+      this.#onAllAcquired?.();
     }
   }
 

@@ -13,6 +13,7 @@ import { AS_IT_IS, KEEP, type RequiredSettings } from '../statements/required-se
 import { dumpInTransaction, type Pglite } from './pglite-dump.js';
 import { KEPT_PATH, queryOf, SETS, SETS_SESSION } from '../statements/settings-sql.js';
 import { checkDialect } from '../check/checked-dialect.js';
+import { isDialect, isKysely } from './given-dialects.js';
 import { guardDialect } from './guarded-dialect.js';
 import type { Dialect, Query } from '../statements/kysely-types.js';
 import { gateOf } from '../pool/start-gate.js';
@@ -121,6 +122,8 @@ class TenantSqlGuard implements SqlGuard {
   readonly #config: Configuration;
   readonly log: (sql: string) => void;
   readonly #refuseForeign: RefuseForeign;
+  #knownRules: TenantRules | undefined;
+  #isLimited: boolean | undefined;
 
   constructor(
     config: Configuration,
@@ -136,9 +139,9 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   get limiter(): TenantLimiter | undefined {
-    const rules = TenantRules.find(this.#config);
+    const rules = this.#rules;
 
-    return rules === undefined || !TenantLimiter.isNeeded(rules) ? undefined : TenantLimiter.of(this.#config);
+    return rules !== undefined && (this.#isLimited ??= TenantLimiter.isNeeded(rules)) ? TenantLimiter.of(this.#config) : undefined;
   }
 
   targetFor(query: Query): SqlTarget {
@@ -194,7 +197,7 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   searchPath(): readonly string[] {
-    return TenantRules.find(this.#config)?.options.searchPath ?? [];
+    return this.#rules?.options.searchPath ?? [];
   }
 
   isSearching(query?: Query): boolean {
@@ -243,7 +246,12 @@ class TenantSqlGuard implements SqlGuard {
   }
 
   #target(): SqlTarget {
-    return TenantRules.find(this.#config) === undefined ? UNGUARDED : sqlTarget(this.#config);
+    return this.#rules === undefined ? UNGUARDED : sqlTarget(this.#config);
+  }
+
+  // each statement asks several times
+  get #rules(): TenantRules | undefined {
+    return (this.#knownRules ??= TenantRules.find(this.#config));
   }
 
   #pathOf(target: SqlTarget): string {
@@ -258,18 +266,10 @@ class TenantSqlGuard implements SqlGuard {
       return undefined;
     }
 
-    const { roles } = TenantRules.of(this.#config).options;
+    const roles = this.#rules?.options.roles;
 
     return roles === undefined ? undefined : target.kind === 'tenant' ? roleOfTenant(roles, target.schemaName) : roles.ddl;
   }
-}
-
-function isDialect(value: unknown): value is Dialect {
-  return typeof value === 'object' && value !== null && 'createDriver' in value;
-}
-
-function isKysely(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'getExecutor' in value;
 }
 
 /** Refuses what holds entities of another tenant than this one. */

@@ -1,12 +1,10 @@
-import type { ConnectionUse, DatabaseConnection, Driver } from '../statements/kysely-types.js';
+import type { ConnectionUse, Driver } from '../statements/kysely-types.js';
 
-/** Acquires a connection and does at once what is to be done with it, also on a driver that is not one of the library's. */
-export function acquireFor<Result>(
-  driver: Driver,
-  options: object | undefined,
-  given: ConnectionUse<DatabaseConnection, Result>,
-): Promise<Result> {
-  return isUsing(driver) ? driver.acquireConnection(options, given) : driver.acquireConnection(options).then(given.use, given.fail);
+/** What acquires a connection of the driver and does at once what is to be done with it, also on a driver that is not one of the library's. */
+export function usingDriver(driver: Driver | UsingDriver): UsingDriver {
+  return isUsing(driver)
+    ? driver
+    : { takesUse: true, acquireConnection: (options, { use, fail }) => driver.acquireConnection(options).then(use, fail) };
 }
 
 function isUsing(driver: Driver | UsingDriver): driver is UsingDriver {

@@ -33,12 +33,14 @@ class PooledTenants {
   readonly #config: Configuration;
   readonly #replaced = new WeakSet<object>();
   readonly #clients = new Set<object>();
+  readonly #isSharable: boolean;
   #maxTenants: number | undefined;
   #known: ResolvedConnectionOptions | undefined;
   #hasWarned = false;
 
   constructor(pool: Pool, config: Configuration) {
     this.#pool = pool;
+    this.#isSharable = isSharable(pool);
     this.#config = config;
   }
 
@@ -105,7 +107,7 @@ class PooledTenants {
       return connecting;
     }
 
-    if (queue !== undefined && isSharable(this.#pool) && queue.length > before) {
+    if (queue !== undefined && this.#isSharable && queue.length > before) {
       // it is seen then which one it gets
       (queue[queue.length - 1] as PendingItem)[WAITER] = { tenant, connecting };
     } else {

@@ -11,7 +11,8 @@ export function writeLiterals(platform: object): void {
   const open = platform as EscapingPlatform;
   const escape = open.escape.bind(open);
 
-  open.escape = value => literalOf(value, escape);
+  // most are texts and numbers
+  open.escape = value => (typeof value === 'string' || typeof value === 'number' ? escape(value) : literalOf(value, escape));
 }
 
 /** Passes only values to `escape` that cannot run code of their own there. */

@@ -15,7 +15,12 @@ export function sealValues(platform: object): void {
   const escapeLiteral = open.escapeLiteral.bind(open);
   const quoteIdentifier = open.quoteIdentifier.bind(open);
   let isFilling = false;
-  open.escapeLiteral = text => (isFilling ? sealed(escapeLiteral(text)) : escapeLiteral(text));
+
+  open.escapeLiteral = text => {
+    const literal = escapeLiteral(text);
+
+    return isFilling && literal.includes('?') ? sealed(literal) : literal;
+  };
 
   // named arguments, as every name and every statement comes here
   open.quoteIdentifier = (id, quote) => {
@@ -42,7 +47,7 @@ export function sealValues(platform: object): void {
 }
 
 function sealed(text: string): string {
-  const literal = text.includes('?') ? LITERAL.exec(text) : null;
+  const literal = LITERAL.exec(text);
 
   if (literal === null) {
     return text;

@@ -162,6 +162,7 @@ export const EXEMPT_METHODS: Readonly<Record<string, Readonly<Record<string, rea
       'transferConditionsForOrderByJoins',
       'transferConditionsToJoin',
       'updateTenants',
+      'updatesTenants',
       'wrapModifySubQuery',
       'wrapPaginateSubQuery',
       'wrapPartitionLimitSubQuery',
