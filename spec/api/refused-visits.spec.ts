@@ -21,7 +21,7 @@ import { newLibrary, type LibraryOrm } from '../support/orm/library-orm.ts';
 import { openTwins } from '../support/orm/twins.ts';
 
 const SEED = REPLAY.seed ?? Date.now() % 0x7fffffff;
-const TRIALS = effort(12, 400);
+const TRIALS = effort(12, 150);
 
 /** How a visit writes its row. */
 const WRITES: Readonly<Record<string, (em: TenantEntityManager, n: number) => Promise<unknown>>> = {
