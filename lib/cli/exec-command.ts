@@ -29,17 +29,39 @@ export function runProgram(args: TenantArgs): Promise<number> {
     const children = new Children();
 
     try {
-      const selected = tenant === undefined ? await service.list(selectionOf(args)) : [tenant];
-      const isAlone = isPglite(orm.driver.getPlatform());
-      const environmentOf = isAlone ? await environmentsWithout(orm, service, selected) : (each: Selected) => service.environment(each);
+      const code = await (tenant === undefined
+        ? runForSelected(args, { service, orm, children })
+        : runForOne(tenant, args, { service, orm, children }));
 
-      return await (typeof selected[0] === 'string'
-        ? children.ended(children.start(program, await environmentOf(selected[0]), 'inherit'))
-        : runForMany(selected as TenantMixin<unknown>[], { children, args, isAlone, environmentOf }));
+      // what does not answer would keep the ORM from closing
+      return children.hasGivenUp ? process.exit(code) : code;
     } finally {
       children.release();
     }
   });
+}
+
+async function runForOne(tenant: string, { program = [] }: TenantArgs, { service, orm, children }: Running): Promise<number> {
+  const environmentOf = await environmentsOf(orm, service, [tenant]);
+  const environment = await children.unlessStopped(environmentOf(tenant));
+
+  return environment === undefined ? children.exitCode : children.ended(children.start(program, environment, 'inherit'));
+}
+
+async function runForSelected(args: TenantArgs, { service, orm, children }: Running): Promise<number> {
+  const selected = await children.unlessStopped(service.list(selectionOf(args)));
+
+  if (selected === undefined) {
+    return EXIT.interrupted;
+  }
+
+  const isAlone = isPglite(orm.driver.getPlatform());
+
+  return runForMany(selected, { children, args, isAlone, environmentOf: await environmentsOf(orm, service, selected) });
+}
+
+async function environmentsOf(orm: MikroORM, service: TenantService, selected: readonly Selected[]): Promise<EnvironmentOf> {
+  return isPglite(orm.driver.getPlatform()) ? environmentsWithout(orm, service, selected) : each => service.environment(each);
 }
 
 /** Finds the environments of all, and closes the ORM: a folder of PGlite is one process's at a time, and what another one writes meanwhile is lost. */
@@ -69,7 +91,11 @@ async function runForMany(
     }
 
     const start = performance.now();
-    const environment = await environmentOf(tenant).catch((error: unknown) => ({ error }));
+    const environment = await children.unlessStopped(environmentOf(tenant).catch((error: unknown) => ({ error })));
+
+    if (environment === undefined) {
+      return { schemaName, code: undefined };
+    }
 
     // such as one that was dropped meanwhile
     if ('error' in environment) {
@@ -144,11 +170,17 @@ function passOn(child: ChildProcess, schemaName: string, { json }: TenantArgs): 
 
 /** The programs that are running. They get the signals that this process gets. */
 class Children {
-  /** Whether a signal has come. */
-  isStopped = false;
+  /** Whether something was not waited for any more when a signal came. */
+  hasGivenUp = false;
+  #stoppedBy: NodeJS.Signals | undefined;
+  #stop: () => void = () => undefined;
+  readonly #stopped = new Promise<undefined>(resolve => {
+    this.#stop = () => resolve(undefined);
+  });
   readonly #running = new Set<ChildProcess>();
   readonly #onSignal = (signal: NodeJS.Signals): void => {
-    this.isStopped = true;
+    this.#stoppedBy ??= signal;
+    this.#stop();
 
     // a terminal sends Ctrl-C to the programs too
     if (signal !== 'SIGINT' || !process.stdin.isTTY) {
@@ -158,6 +190,28 @@ class Children {
 
   constructor() {
     SIGNALS.forEach(name => process.on(name, this.#onSignal));
+  }
+
+  /** Whether a signal has come. */
+  get isStopped(): boolean {
+    return this.#stoppedBy !== undefined;
+  }
+
+  /** That of a program which the signal has ended. */
+  get exitCode(): number {
+    return 128 + (this.#stoppedBy === undefined ? 0 : constants.signals[this.#stoppedBy]);
+  }
+
+  /** What has to be known before a program is started. Undefined as soon as a signal comes: the database may not answer for long. */
+  async unlessStopped<Result>(work: Promise<Result>): Promise<Result | undefined> {
+    let isDone = false;
+    const done = work.finally(() => {
+      isDone = true;
+    });
+    const result = await Promise.race([done, this.#stopped]);
+    this.hasGivenUp ||= !isDone;
+
+    return this.isStopped ? undefined : result;
   }
 
   start([command = '', ...args]: readonly string[], env: Readonly<Record<string, string>>, stdio: 'inherit' | 'pipe'): ChildProcess {
@@ -188,6 +242,12 @@ class Children {
   release(): void {
     SIGNALS.forEach(name => process.off(name, this.#onSignal));
   }
+}
+
+interface Running {
+  readonly service: TenantService;
+  readonly orm: MikroORM;
+  readonly children: Children;
 }
 
 type Selected = TenantMixin<unknown> | string;

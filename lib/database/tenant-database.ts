@@ -30,6 +30,8 @@ export class TenantDatabase {
   /** Runs what outlives the request that starts it in the async context in which the ORM was started. */
   readonly inContextOfStart: <Result>(fn: () => Result) => Result = AsyncLocalStorage.snapshot();
   readonly #closers: (() => Promise<void>)[] = [];
+  /** Why nothing can be sent any more on a connection of `onOneConnection`. */
+  readonly #failures = new WeakMap<Transaction, { readonly error: unknown }>();
 
   /** @throws OrmSelectionError `ORM_WITHOUT_TENANTS` */
   static of(config: Configuration): TenantDatabase {
@@ -74,6 +76,11 @@ export class TenantDatabase {
   /** Runs one statement of the library's own, in the transaction if there is one, and in the caller's if that has the only connection. */
   async execute<Row = unknown>(sql: string, params: readonly unknown[], ctx: Transaction | undefined): Promise<Row[]> {
     const transaction = ctx ?? this.onlyTransaction;
+    const failure = transaction && this.#failures.get(transaction);
+
+    if (failure !== undefined) {
+      throw failure.error;
+    }
 
     return forLibrary(this.orm.config, () => this.orm.em.getDriver().execute<Row[]>(sql, [...params], 'all', transaction));
   }
@@ -158,6 +165,8 @@ export class TenantDatabase {
       } catch (rollbackError) {
         // the connection may be lost. Code that tries again has to know
         attachRollbackError(error, rollbackError);
+        // to Kysely the transaction goes on, and what else is sent on its connection would wait for its end
+        this.#failures.set(on, { error: rollbackError });
       }
 
       throw error;

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { until } from '../support/assertions/until.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { newLibrary, openLibrary } from '../support/orm/library-orm.ts';
-import { createCliProject, type CliProject } from '../support/processes/cli-project.ts';
+import { createCliProject, type CliProcess, type CliProject, type CliResult } from '../support/processes/cli-project.ts';
 
 const PRINT = `const { schema } = JSON.parse(process.env.LANDLORD_TENANT); console.log('for ' + schema, process.argv.slice(1).join()); process.exit(schema === 'bob' ? 3 : 0);`;
 
@@ -80,6 +80,60 @@ onDatabases(
       run.signal('SIGTERM');
 
       expect(await run.ended).to.include({ code: 5 });
+    });
+
+    describe('while the database does not answer', () => {
+      const STARTED = ['--', process.execPath, '-e', `console.log('started')`];
+      const waiting = async (): Promise<number> => {
+        await database.query('select pg_stat_clear_snapshot()');
+        const rows = await database.query(
+          `select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock'`,
+        );
+
+        return rows.length;
+      };
+      const isWaiting = async (): Promise<boolean> => (await waiting()) > 0;
+
+      beforeEach(() => database.query('begin; lock table library in access exclusive mode'));
+
+      afterEach(async () => {
+        await database.query('rollback');
+        await until('the server has noticed that they have ended', async () => (await waiting()) === 0);
+      });
+
+      for (const [title, args, signal, expected] of [
+        ['for one', ['acme'], 'SIGTERM', 143],
+        ['for one', ['acme'], 'SIGINT', 130],
+        ['for many', ['--all'], 'SIGTERM', 130],
+      ] as const) {
+        it(`L13 a signal ends the command ${title} before it has begun a program: ${signal}`, async () => {
+          const run = project.start('tenant:exec', ...args, ...STARTED);
+          await until('it waits', isWaiting);
+          run.signal(signal);
+          const { code, output } = await within(run, 10_000);
+
+          expect([code, output]).to.deep.equal([expected, '']);
+        });
+      }
+
+      it('L13 of many, a signal begins none that waits for its turn in the database, and tells of those that have ended', async () => {
+        await database.query('rollback');
+        const flag = join(project.folder, 'go-on-too');
+        const program = `const wait = setInterval(() => require('node:fs').existsSync(${JSON.stringify(flag)}) && clearInterval(wait), 20); console.error('up')`;
+        const run = project.start('tenant:exec', '--all', '--concurrency', '1', '--', process.execPath, '-e', program);
+        await until('the first is up', () => run.stderr().includes('acme | up'));
+        await database.query('begin; lock table library in access exclusive mode');
+        await writeFile(flag, '');
+        await until('the second waits', isWaiting);
+        run.signal('SIGTERM');
+        const { code, stdout, stderr } = await within(run, 10_000);
+
+        expect([code, /^3 tenants: .*$/m.exec(stdout)?.[0], stderr]).to.deep.equal([
+          130,
+          '3 tenants: 1 done, 0 failed, 2 not started',
+          'acme | up\n',
+        ]);
+      });
     });
 
     it('L13 seeders run in the tenants that are meant, by either command, and refusals have exit code 2', async () => {
@@ -179,6 +233,16 @@ describe('programs for tenants on a folder of PGlite', () => {
     expect(await project.start('tenant:exec', 'b', ...count).ended).to.deep.include({ code: 0, stdout: 'b has 1 notes\n' });
   });
 });
+
+async function within(run: CliProcess, ms: number): Promise<CliResult> {
+  const late = setTimeout(() => run.signal('SIGKILL'), ms);
+
+  try {
+    return await run.ended;
+  } finally {
+    clearTimeout(late);
+  }
+}
 
 const WAITING = `process.on('SIGTERM', () => process.exit(5)); console.error('up'); setInterval(() => undefined, 1000);`;
 

@@ -34,12 +34,14 @@ export class AfterAttempt {
       return;
     }
 
-    const mayRetry = !isHalfDone(error) && run.signal?.aborted !== true;
-    const isLoss = mayRetry && (isUnreachable(error) || isOfNode(error));
+    const isAborted = run.signal?.aborted === true;
+    const mayRetry = !isHalfDone(error) && !isAborted;
+    const isLoss = !isHalfDone(error) && (isUnreachable(error) || isOfNode(error));
     // what goes wrong in the middle may be because of what the migration does, and a node of Citus may stay away
     state.losses += isLoss && (error instanceof MigrationError || isOfNode(error)) ? 1 : 0;
 
-    if (isLoss && state.losses <= run.retries) {
+    // one that may not be tried again, since the run is aborted, has not failed for it
+    if (isLoss && (isAborted || state.losses <= run.retries)) {
       return this.lost([work], error, round);
     }
 

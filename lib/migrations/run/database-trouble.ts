@@ -25,10 +25,14 @@ export class DatabaseTrouble {
   /** Waits until the database answers. Returns false if it does not in the given time, or if the run is aborted. */
   async wait(error: unknown): Promise<boolean> {
     const { database, timeoutMs, signal, notify } = this.#options;
+    const isAborted = (): boolean => signal?.aborted === true;
+
+    if (isAborted()) {
+      return false;
+    }
+
     const since = (this.#since ??= performance.now());
     notify({ kind: 'waiting', error, timeoutMs });
-
-    const isAborted = (): boolean => signal?.aborted === true;
 
     while (!isAborted() && performance.now() - since + this.#pause <= timeoutMs) {
       await sleep(this.#pause, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);

@@ -1,4 +1,4 @@
-import type { RunResult, TenantRunResult } from '@landlord/mikro-orm';
+import type { RunNotice, RunResult, TenantRunResult } from '@landlord/mikro-orm';
 import { expect } from 'chai';
 import { inspect } from 'node:util';
 import { schemaNamesOf } from '../../support/assertions/run-result.ts';
@@ -14,6 +14,15 @@ const NAMES = Array.from({ length: 7 }, (_, n) => `t${n}`);
 /** Without those that the database is waited for with. */
 const STATES = '40001 40P01 57014 53200 23505 25006 25001 42501 42704 22023 22012 42P01 3F000 42P06 0A000 XX000 P0001 55P03'.split(' ');
 const SEED = REPLAY.seed ?? Date.now() % 0x7fffffff;
+
+/** What becomes of a message, and whether the run is aborted then. */
+const FATES = [
+  { loss: undefined, aborts: true },
+  { loss: 'lost before', aborts: true },
+  { loss: 'lost after', aborts: true },
+  { loss: 'lost before', aborts: false },
+  { loss: 'lost after', aborts: false },
+] as const;
 
 /** Kinds of runs, by what each sends. `n` is the number of the migration. */
 const KINDS: Readonly<Record<string, Kind>> = {
@@ -107,6 +116,72 @@ onDatabases(
       });
     }
 
+    for (const [name, kind] of Object.entries(KINDS)) {
+      it(`M6 M13 ${name}: where it is aborted at whichever message, or that one is lost, or both, it tells what is done, and the next run does the rest`, async function () {
+        this.timeout(effort(60_000, 1_200_000));
+        const messages = new Set((await placesOf(kind)).map(({ at }) => at)).size;
+        const count = effort(8, messages * FATES.length);
+
+        for (let trial = 0; trial < count; trial += 1) {
+          const isEach = count === messages * FATES.length;
+          const at = isEach ? 1 + (trial % messages) : 1 + Math.floor(random() * messages);
+          const { loss, aborts } = isEach ? FATES[Math.floor(trial / messages)]! : randomPick(random)(FATES);
+          const stop = new AbortController();
+          add(kind);
+          let seen = 0;
+          let label = '';
+          proxy.decide = ({ statements }) => {
+            seen += 1;
+
+            if (seen !== at) {
+              return undefined;
+            }
+
+            label = `${loss ?? 'answered'}${aborts ? ' and aborted' : ''}, at message ${at}: ${statements.join('; ').slice(0, 200)} (FC_SEED=${SEED})`;
+
+            if (aborts) {
+              stop.abort();
+            }
+
+            return loss;
+          };
+          const notices: string[] = [];
+          const result = await run({ signal: stop.signal, onNotice: ({ kind: each }: RunNotice) => notices.push(each) }).catch(
+            (error: unknown) => ({ error }),
+          );
+          proxy.decide = undefined;
+          const done = await doneNow(kind);
+          const names = NAMES.filter(each => done.get(each) === 'done');
+
+          if ('error' in result) {
+            expect(loss, `${label}: ${inspect(result.error)}`).to.not.equal(undefined);
+            expect(names, `${label}: ${inspect(result.error)}`).to.deep.equal([]);
+          } else {
+            const { failed, notBegun, unconfirmed, stopped } = result;
+            const told = `${label}: ${inspect(result, { depth: 3 })}`;
+            const migrated = schemaNamesOf(result.migrated);
+            // what is not rolled back has failed
+            expect(failed.length, told).to.be.at.most(kind.mayLeave === true && loss !== undefined ? 1 : 0);
+            expect([...migrated, ...schemaNamesOf(failed), ...notBegun].toSorted(), told).to.deep.equal(NAMES);
+            expect(names, told).to.include.members(migrated);
+            // nobody has said whether it was committed
+            expect(names.length === migrated.length || (aborts && loss === 'lost after') || failed.length > 0, told).to.equal(true);
+            expect(stopped?.reason, told).to.equal(notBegun.length > 0 ? 'aborted' : unconfirmed.length > 0 ? 'database' : undefined);
+
+            if (aborts) {
+              expect(notices, told).to.not.include('waiting');
+            } else {
+              expect([notBegun, unconfirmed], told).to.deep.equal([[], []]);
+            }
+          }
+
+          expect(await heldLocks(), label).to.equal(0);
+          expect((await run()).failed, label).to.deep.equal([]);
+          expect([...(await doneNow(kind)).values()], label).to.deep.equal(NAMES.map(() => 'done'));
+        }
+      });
+    }
+
     it('M37 P1 what is committed is told, if the server refuses to wait for its disk', async () => {
       add(KINDS['up, step by step']!);
       const result = await runRefused((_, { statements }) => refuseFirst(statements, /pg_logical_emit_message\(/, '57014'));
@@ -131,6 +206,26 @@ onDatabases(
       expect(failed).to.deep.equal([]);
       expect(schemaNamesOf(migrated)).to.deep.equal(NAMES);
     });
+
+    for (const [what, pattern] of Object.entries({ commit: /^commit/, 'look at the history': /mikro_orm_migrations/ })) {
+      it(`N4 M13 a run goes on whose connection is lost in a transaction that comes before what needs none: ${what}`, async () => {
+        add(KINDS['up, outside of a transaction']!);
+        let isBegun = false;
+        let isLost = false;
+        proxy.decide = ({ statements }) => {
+          isBegun ||= statements.join().includes('pg_try_advisory_lock(');
+          const isNow = isBegun && !isLost && statements.some(sql => pattern.test(sql));
+          isLost ||= isNow;
+
+          return isNow ? 'lost before' : undefined;
+        };
+        const { migrated, failed } = await run();
+
+        expect(isLost).to.equal(true);
+        expect(failed).to.deep.equal([]);
+        expect(schemaNamesOf(migrated)).to.deep.equal(NAMES);
+      });
+    }
 
     it('M37 a tenant whose message fails after its commit is migrated, and nothing that its migration has set stays', async () => {
       entries.push(

@@ -3,6 +3,7 @@ import { currentSchema, tenantContext, TenantMixin, tenants } from '@landlord/mi
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { contextOf } from '../web/request-context.ts';
+import { answerParent } from './answer-parent.mjs';
 import { openOrm } from './open-orm.mjs';
 
 class Client extends TenantMixin {}
@@ -78,23 +79,6 @@ const work = {
   },
   deleteSoftly: ([schemaName]) => tenants(orm).drop(schemaName, { soft: true }),
   restore: async ([schemaName]) => void (await tenants(orm).restore(schemaName)),
-  close: async () => {
-    await orm.close();
-    process.disconnect();
-  },
 };
 
-process.on('message', message => void answer(message));
-process.send({ id: 0 });
-
-async function answer({ id, name, args }) {
-  try {
-    const result = await work[name](args);
-
-    if (process.connected) {
-      process.send({ id, result });
-    }
-  } catch (error) {
-    process.send?.({ id, error: String(error) });
-  }
-}
+answerParent(work, () => orm.close());

@@ -1,8 +1,4 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { ROOT } from '../orm/library-orm.ts';
-import { STRIPS_TYPES } from './strips-types.ts';
+import { startAsked } from './asked-process.ts';
 
 /** The answer to a request, with times from the clock that all processes share. */
 export interface Sighting {
@@ -27,31 +23,11 @@ export interface TenantProcess {
 }
 
 export async function startTenantProcess(url: string): Promise<TenantProcess> {
-  const child = fork(join(ROOT, 'spec/support/processes/tenant-process.mjs'), {
-    env: { ...process.env, DATABASE_URL: url, PGAPPNAME: 'spec child' },
-    execArgv: [...STRIPS_TYPES],
-  });
-  const waiting = new Map<number, { resolve(result: any): void; reject(error: Error): void }>();
-  let calls = 0;
-  child.on('message', ({ id, result, error }: { id: number; result?: unknown; error?: string }) => {
-    const call = waiting.get(id);
-    waiting.delete(id);
-
-    if (error === undefined) {
-      call?.resolve(result);
-    } else {
-      call?.reject(new Error(error));
-    }
-  });
+  const child = await startAsked('tenant-process.mjs', { DATABASE_URL: url, PGAPPNAME: 'spec child' });
   const call =
     (name: string) =>
     (...args: unknown[]): Promise<any> =>
-      new Promise((resolve, reject) => {
-        calls += 1;
-        waiting.set(calls, { resolve, reject });
-        child.send({ id: calls, name, args });
-      });
-  await once(child, 'message');
+      child.ask(name, args);
 
   return {
     visit: call('visit'),
@@ -61,13 +37,6 @@ export async function startTenantProcess(url: string): Promise<TenantProcess> {
     delete: call('delete'),
     deleteSoftly: call('deleteSoftly'),
     restore: call('restore'),
-    close: async () => {
-      child.send({ id: -1, name: 'close', args: [] });
-      const [code] = await once(child, 'exit');
-
-      if (code !== 0) {
-        throw new Error(`exit code ${code}`);
-      }
-    },
+    close: () => child.close(),
   };
 }
