@@ -65,9 +65,5 @@ export function selectOrm({ orm }: OrmOption = {}): object {
  * Each copy has its own scopes, so none works with the ORM of another. They know of each other for the sake of the error alone.
  */
 function liveOfCopies(): Set<ReadonlySet<object>> {
-  const shared = globalThis as { [COPIES]?: Set<ReadonlySet<object>> };
-
-  return (shared[COPIES] ??= new Set());
+  return ((globalThis as { landlordLiveOrms?: Set<ReadonlySet<object>> }).landlordLiveOrms ??= new Set());
 }
-
-const COPIES = Symbol.for('@landlord/mikro-orm: copies with live ORMs');

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { effort } from '../../support/generators/effort.ts';
 import { ROOT } from '../../support/orm/library-orm.ts';
+import { compareVersions } from '../../support/versions/programs.ts';
 
 const EXAMPLES = join(ROOT, 'docs/examples/testing');
 
@@ -69,7 +70,7 @@ describe('the recipes for the runners', function () {
     const { command, passed, failed, env } = RUNNERS.jest;
     const output = await outputOf([join(ROOT, command[0])], tests, env);
 
-    if (new Intl.Collator('en', { numeric: true }).compare(process.versions.node, '24.9.0') < 0) {
+    if (compareVersions(process.versions.node, '24.9.0') < 0) {
       expect(output).to.contain('Must use import to load ES Module');
     } else {
       expect(passed.exec(output)?.[1], output).to.equal('3');
