@@ -47,6 +47,16 @@ export class OrmSelectionError extends TenantError {
     );
   }
 
+  /** For an ORM that another copy of this package has opened, as one in a bundle. */
+  static ofOtherCopy(code: 'NO_ORM' | 'ORM_WITHOUT_TENANTS'): OrmSelectionError {
+    return new OrmSelectionError(
+      code,
+      'This process has loaded the package more than once, and another copy of @landlord/mikro-orm has opened the ORM. ' +
+        'A copy works with its own ORMs only. Let the process load one: make the package and all `@mikro-orm/*` packages external in each bundle, ' +
+        'install one version, and where a test resets modules, load the package and what opens the ORM together.',
+    );
+  }
+
   static several(count: number): OrmSelectionError {
     return new OrmSelectionError(
       'SEVERAL_ORMS',

@@ -45,13 +45,16 @@ export interface ErrorCodes {
    */
   TENANT_CONFIG: TenantConfigError;
   /**
-   * The ORM was initialised with a config that is not wrapped in `withTenants()`.
-   * @remedy Wrap the config, and pass the result to `MikroORM.init()`.
+   * The ORM was initialised with a config that is not wrapped in `withTenants()`, or by another copy of this package.
+   * @remedy Wrap the config, and pass the result to `MikroORM.init()`. Load the package once: make it external where there are several
+   * bundles.
    */
   ORM_WITHOUT_TENANTS: OrmSelectionError;
   /**
-   * No ORM with tenants is open: none was initialised yet, or it was closed.
-   * @remedy Call `MikroORM.init()` before the first scope, and close the ORM when all work is done.
+   * No ORM with tenants is open: none was initialised yet, or it was closed, or the process has loaded this package twice and the other copy has
+   * opened it.
+   * @remedy Call `MikroORM.init()` before the first scope, and close the ORM when all work is done. Load the package once: make it external where
+   * there are several bundles, and load it together with what opens the ORM where a test resets modules.
    */
   NO_ORM: OrmSelectionError;
   /**

@@ -139,7 +139,7 @@ export class CrossTenantError extends TenantError {
 
   static otherSchema(entity: string, wanted: string, current: string): CrossTenantError {
     return new CrossTenantError(
-      `${entity} of schema ${show(wanted)} was requested in the scope of tenant ${show(current)}. No SQL was sent. ` +
+      `${entity} of schema ${nameOf(current, wanted)} was requested in the scope of tenant ${show(current)}. No SQL was sent. ` +
         `If you need it, enter the scope of that tenant: \`runInTenant(${show(wanted)}, …)\`.`,
       [current, wanted],
     );

@@ -1,8 +1,10 @@
 import type { EntityManager, EntityMetadata, EntityName } from '@mikro-orm/core';
+import { CrossTenantError } from '../errors/index.js';
 import { holdsOnlyOwn, mayHoldEntities, refuseForeignEntities, type OwnTenant, type WantedTenant } from '../entities/foreign-entities.js';
 import { belongsTo } from '../entities/relations.js';
 import { refuseSchemaOfShared } from '../entities/schema-of-shared.js';
-import { isName } from '../tenant/entity-kinds.js';
+import { isInnermost } from '../scope/scope.js';
+import { isName, isTenantEntity } from '../tenant/entity-kinds.js';
 import type { ScopedEm } from '../scope/tenant-of-em.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 
@@ -46,6 +48,35 @@ export function refuseForeignArguments(
 /** Whether what is given to a call holds no entity, and no other schema is named. Most data is such, and need not be looked at closer. */
 export function isPlain(em: GuardedEntityManager, given: unknown, schema: string | undefined): boolean {
   return !namesOther(em, schema) && !mayHoldEntities(given);
+}
+
+/**
+ * Refuses an entity that an EntityManager of another tenant than the scope's has loaded already. The identity map answers without SQL, so the driver
+ * is not asked for a schema.
+ *
+ * @throws CrossTenantError `CROSS_TENANT`
+ */
+export function refuseLoadedOfOther(em: GuardedEntityManager, entity: EntityName | object, schema: string | undefined): void {
+  const context = em.getContext(false);
+  const asked = schema ?? context.schema;
+
+  // as for nearly all that is read
+  if (asked === undefined || isInnermost(context.boundScope, em.config)) {
+    return;
+  }
+
+  const rules = TenantRules.of(em.config);
+  const { scope } = rules;
+
+  if (scope?.kind !== 'tenant' || asked === rules.publicSchema || (asked === scope.schemaName && belongsTo(context, scope))) {
+    return;
+  }
+
+  const meta = metaOf(em, entity);
+
+  if (meta !== undefined && isTenantEntity(meta)) {
+    throw CrossTenantError.otherSchema(meta.className, asked, scope.schemaName);
+  }
 }
 
 /** Whether a call names another schema than the EntityManager's. */

@@ -8,7 +8,7 @@ import { giveSchema } from '../entities/tenant-unit-of-work.js';
 import { isTenantEntity } from '../tenant/entity-kinds.js';
 import { TenantRules } from '../scope/tenant-rules.js';
 import type { Others } from '../tenant/other-arguments.js';
-import { namesOther, refuseForeignArguments, type GuardedEntityManager } from './given-entities.js';
+import { namesOther, refuseForeignArguments, refuseLoadedOfOther, type GuardedEntityManager } from './given-entities.js';
 import { addsFiltersAsMikro, mayHaveFilters } from './guarded-filters.js';
 import type { Args, OpenEntityManagerClass, Result } from './open-entity-manager.js';
 
@@ -60,6 +60,8 @@ export function guardReads(EntityManagerOfMikro: OpenEntityManagerClass): OpenEn
         if (namesOther(this, options?.schema) || mayHoldEntities(where)) {
           refuseForeignArguments(this, [where], options?.schema, entityName, READ);
         }
+
+        refuseLoadedOfOther(this, entityName, options?.schema);
       } catch (error) {
         return Promise.reject(error);
       }

@@ -9,7 +9,7 @@ import { updateTenants } from '../query/update-tenants.js';
 import { isName, isTenantEntity } from '../tenant/entity-kinds.js';
 import type { Others } from '../tenant/other-arguments.js';
 import { TenantRules } from '../scope/tenant-rules.js';
-import { isPlain, metaOf, refuseForeignArguments, type GuardedEntityManager } from './given-entities.js';
+import { isPlain, metaOf, refuseForeignArguments, refuseLoadedOfOther, type GuardedEntityManager } from './given-entities.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
 /**
@@ -115,6 +115,7 @@ export function guardWrites(EntityManagerOfMikro: OpenEntityManagerClass): OpenE
       const isNamed = isName(entity);
       const options: SchemaOption | undefined = args[isNamed ? 2 : 1];
       refuseForeignArguments(this, isNamed ? [args[1]] : [entity, args[1]], options?.schema, entity);
+      refuseLoadedOfOther(this, entity, options?.schema);
       giveSchemaTo(isNamed ? args[1] : entity, this, options);
 
       return super.merge(...args);

@@ -11,10 +11,15 @@ const live = new Set<object>();
 
 export function addLiveOrm(config: object): void {
   live.add(config);
+  liveOfCopies().add(live);
 }
 
 export function removeLiveOrm(config: object): void {
   live.delete(config);
+
+  if (live.size === 0) {
+    liveOfCopies().delete(live);
+  }
 }
 
 export function isLiveOrm(config: object): boolean {
@@ -29,7 +34,9 @@ export function isLiveOrm(config: object): boolean {
 export function selectOrm({ orm }: OrmOption = {}): object {
   if (orm !== undefined) {
     if (!isLiveOrm(orm.config)) {
-      throw OrmSelectionError.withoutTenants();
+      throw [...liveOfCopies()].some(other => other.has(orm.config))
+        ? OrmSelectionError.ofOtherCopy('ORM_WITHOUT_TENANTS')
+        : OrmSelectionError.withoutTenants();
     }
 
     return orm.config;
@@ -50,5 +57,13 @@ export function selectOrm({ orm }: OrmOption = {}): object {
     return config;
   }
 
-  throw OrmSelectionError.none();
+  throw liveOfCopies().size > 0 ? OrmSelectionError.ofOtherCopy('NO_ORM') : OrmSelectionError.none();
+}
+
+/**
+ * What is live in each copy of this package in the process. A bundler may include the package in several bundles, and a test runner may load it anew.
+ * Each copy has its own scopes, so none works with the ORM of another. They know of each other for the sake of the error alone.
+ */
+function liveOfCopies(): Set<ReadonlySet<object>> {
+  return ((globalThis as { landlordLiveOrms?: Set<ReadonlySet<object>> }).landlordLiveOrms ??= new Set());
 }

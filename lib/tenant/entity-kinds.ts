@@ -80,7 +80,10 @@ function decoratorMetadataOf(entity: object): EntityMetadata | undefined {
 
 const WILDCARD = '*';
 
-/** Whether the value names an entity (a class or a `defineEntity` schema). Any other object is an entity itself. */
+/**
+ * Whether the value names an entity: a class or a `defineEntity` schema, or the name of a class as text, which MikroORM's types refuse and its methods
+ * take. Any other object is an entity itself.
+ */
 export function isName(value: object): value is EntityName<object> & object {
-  return typeof value === 'function' || EntitySchema.is(value);
+  return typeof value === 'function' || typeof (value as unknown) === 'string' || EntitySchema.is(value);
 }

@@ -15,6 +15,16 @@ const BUNDLES = [
   { title: 'everything, minified', packages: 'bundle', minify: true },
 ] as const;
 
+/** In CommonJS, `import.meta` is empty. An ES module has no `require` for what it includes of CommonJS. */
+const FORMATS = [
+  {
+    format: 'esm',
+    extension: 'mjs',
+    banner: `import { createRequire as requireOfNode } from 'node:module'; const require = requireOfNode(import.meta.url);`,
+  },
+  { format: 'cjs', extension: 'cjs', banner: '' },
+] as const;
+
 onDatabases(
   'an application in a bundle of esbuild',
   database => {
@@ -35,21 +45,23 @@ onDatabases(
 
     after(() => rm(folder, { recursive: true, force: true }));
 
-    for (const { title, packages, minify } of BUNDLES) {
-      it(`G6 works as it does without: ${title}`, async () => {
-        const file = join(folder, `${packages}-${minify}.mjs`);
+    for (const [bundle, kind] of BUNDLES.flatMap(each => FORMATS.map(format => [each, format] as const))) {
+      const { title, packages, minify } = bundle;
+      const { format, extension, banner } = kind;
+
+      it(`G6 works as it does without: ${title}, as ${format}`, async () => {
+        const file = join(folder, `${packages}-${minify}.${extension}`);
         await build({
           entryPoints: [join(ROOT, 'spec/package/bundle/app.ts')],
           outfile: file,
           bundle: true,
           platform: 'node',
-          format: 'esm',
+          format,
           packages,
           minify,
           // what the packages load only if it is installed
           external: ['pg-native', '@mikro-orm/cli'],
-          // CommonJS in an ES module
-          banner: { js: `import { createRequire as requireOfNode } from 'node:module'; const require = requireOfNode(import.meta.url);` },
+          banner: { js: banner },
           logLevel: 'silent',
         });
 

@@ -60,6 +60,39 @@ onDatabasesAndPooler('what outlives its scope', database => {
     });
   });
 
+  it('S9 what a kept EntityManager has loaded is refused in the scope of another tenant too, where no SQL is needed', async () => {
+    const kept = await runInTenant('acme', em => em.fork());
+    const ofScope = await runInTenant('acme', em => em);
+    const found = new Map<object, Book>();
+
+    for (const em of [kept, ofScope]) {
+      found.set(em, await em.findOneOrFail(Book, 1, { populate: ['author'] }));
+    }
+
+    await runInTenant('bob', async () => {
+      database.statements.length = 0;
+
+      for (const em of [kept, ofScope]) {
+        await refusal(() => em.findOne(Book, 1), 'CROSS_TENANT');
+        await refusal(() => em.findOneOrFail(Book, { id: 1 }), 'CROSS_TENANT');
+        // as code without types may write it
+        await refusal(() => em.findOne('Book' as never, 1 as never), 'CROSS_TENANT');
+        await refusal(() => em.getRepository(Book).findOne(1), 'CROSS_TENANT');
+        await refusal(() => em.fork({ clear: false }).findOne(Book, 1), 'CROSS_TENANT');
+        await refusal(() => em.merge(Book, { id: 1 } as never), 'CROSS_TENANT');
+        await refusal(() => em.getReference(Book, 1), 'CROSS_TENANT');
+      }
+
+      expect(database.statements).to.deep.equal([]);
+    });
+
+    for (const em of [kept, ofScope]) {
+      expect(await em.findOne(Book, 1)).to.equal(found.get(em));
+      expect(await runInTenant('acme', () => em.findOne(Book, 1))).to.equal(found.get(em));
+      expect(await runInTenant('bob', () => runInTenant('acme', () => em.findOne(Book, 1)))).to.equal(found.get(em));
+    }
+  });
+
   it('S9 the EntityManager of a scope that has ended is no other tenant’s in the next one', async () => {
     const kept = await runInTenant('acme', em => em);
 

@@ -93,6 +93,32 @@ onDatabases(
       expect(String(answer)).to.equal('bob: Book of bob');
     });
 
+    it('H9 E1 a server of your own reads a streamed body in the scope of its request, however late', async () => {
+      const ids = [1, 1, 1];
+      const handle = ownEdge(async request => {
+        const left = [...ids];
+        const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+          if (left.pop() === undefined) {
+            controller.close();
+          } else {
+            const { title } = await orm.em.fork().findOneOrFail(Book, 1);
+            controller.enqueue(new TextEncoder().encode(`${title}\n`));
+          }
+        };
+        const body = new URL(request.url).pathname === '/nothing' ? null : new ReadableStream({ pull }, { highWaterMark: 0 });
+
+        return new Response(body, { status: 201, headers: { 'x-kind': 'titles' } });
+      });
+      const port = await start(serverOf(handle));
+      const get = (name: string, path = '/') => send({ port, path, headers: { host: `${name}.example.com` } });
+      const names = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? 'acme' : 'bob'));
+      const answers = await Promise.all(names.map(name => get(name)));
+
+      expect(answers.map(({ body }) => body)).to.deep.equal(names.map(name => `Book of ${name}\n`.repeat(ids.length)));
+      expect(answers.map(({ status, headers }) => [status, headers['x-kind']])).to.deep.equal(names.map(() => [201, 'titles']));
+      expect(await get('acme', '/nothing')).to.include({ status: 201, body: '' });
+    });
+
     it('E1 serves what it shows: Nest', async () => {
       const config = withTenants({ ...database.options(), entities: [entities.ClientSchema, Book] } as object, options);
       const source = readFileSync(join(ROOT, 'docs/examples/nestjs/tenants.module.ts'), 'utf8');

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { effort } from '../../support/generators/effort.ts';
 import { ROOT } from '../../support/orm/library-orm.ts';
+import { compareVersions } from '../../support/versions/programs.ts';
 
 const EXAMPLES = join(ROOT, 'docs/examples/testing');
 
@@ -55,6 +56,26 @@ describe('the recipes for the runners', () => {
     });
   }
 
+  it('K2 run in Jest where the tests are CommonJS', async () => {
+    const tests = join(folder, 'jest-commonjs');
+    cpSync(join(EXAMPLES, 'jest'), tests, { recursive: true });
+    const { extensionsToTreatAsEsm: _, ...config } = ((await import(join(EXAMPLES, 'jest/jest.config.mjs'))) as JestConfig).default;
+    writeFileSync(join(tests, 'jest.config.mjs'), `export default ${JSON.stringify(config)};`);
+    writeFileSync(
+      join(tests, 'transform.mjs'),
+      readFileSync(join(tests, 'transform.mjs'), 'utf8').replace(`format: 'esm'`, `format: 'cjs'`),
+    );
+    const { command, passed, failed, env } = RUNNERS.jest;
+    const output = await outputOf([join(ROOT, command[0])], tests, env);
+
+    if (compareVersions(process.versions.node, '24.9.0') < 0) {
+      expect(output).to.contain('Must use import to load ES Module');
+    } else {
+      expect(passed.exec(output)?.[1], output).to.equal('3');
+      expect(output).to.not.match(failed);
+    }
+  });
+
   if (effort(0, 1) === 1) {
     it('K2 run in the oldest Vitest that this package installs beside', async () => {
       const oldest = join(folder, 'oldest-vitest');
@@ -74,6 +95,10 @@ describe('the recipes for the runners', () => {
     });
   }
 });
+
+interface JestConfig {
+  readonly default: Readonly<Record<string, unknown>>;
+}
 
 /** The application behind a cache that forgets whose answer it holds. */
 const LEAKING_APP = `

@@ -77,6 +77,7 @@ const NO_SEAMS: Readonly<Record<string, Readonly<Record<string, readonly string[
     'web/nest/tenant-middleware.ts': ['(computed)'],
     'web/nest/tenants-module.ts': ['forRoot', 'forRootAsync'],
     'testing/clients.ts': ['(any)'],
+    'scope/live-orms.ts': ['landlordLiveOrms'],
     'testing/runners/server-setup.ts': ['landlordTestServer', 'server'],
     'testing/test-tenants.ts': ['autoDropSchema'],
     'testing/transaction/turns.ts': ['isAdmitted'],

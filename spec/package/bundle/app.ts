@@ -44,38 +44,45 @@ const config = withTenants(
   { tenant: Client, migrations: { migrationsList: [{ name: 'First', class: First }] } },
 );
 
-const orm = await MikroORM.init(config);
-const seen: Record<string, unknown> = {};
+// CommonJS, in which it is bundled too, does not await outside of functions
+async function run(): Promise<void> {
+  const orm = await MikroORM.init(config);
+  const seen: Record<string, unknown> = {};
 
-await orm.schema.create();
-await orm.em
-  .fork()
-  .persistAndFlush(['acme', 'bob'].map(name => Object.assign(new Client(), { name, domainUrl: `${name}.example.com`, schemaName: name })));
-await runInTenant('acme', async em => {
-  const author = em.create(Author, { name: 'Ann' });
-  em.create(Book, { title: 'acme book', author });
-  await em.flush();
-  em.clear();
-  const [found] = await em.find(Author, {}, { populate: ['books'] });
-  seen['populated'] = found?.books.getItems().map(({ title }) => title);
-  seen['tenant'] = currentTenant<Client>()?.name;
-  seen['raw'] = await em.execute('select title from book');
+  await orm.schema.create();
+  await orm.em
+    .fork()
+    .persistAndFlush(
+      ['acme', 'bob'].map(name => Object.assign(new Client(), { name, domainUrl: `${name}.example.com`, schemaName: name })),
+    );
+  await runInTenant('acme', async em => {
+    const author = em.create(Author, { name: 'Ann' });
+    em.create(Book, { title: 'acme book', author });
+    await em.flush();
+    em.clear();
+    const [found] = await em.find(Author, {}, { populate: ['books'] });
+    seen['populated'] = found?.books.getItems().map(({ title }) => title);
+    seen['tenant'] = currentTenant<Client>()?.name;
+    seen['raw'] = await em.execute('select title from book');
+
+    try {
+      await em.find(Book, {}, { schema: 'bob' });
+    } catch (error) {
+      seen['refused'] = [error instanceof TenantError, error instanceof TenantError && error.code];
+    }
+  });
+  seen['counts'] = await forEachTenant(async em => em.count(Book)).then(outcomes => outcomes.map(each => each.ok && each.value));
 
   try {
-    await em.find(Book, {}, { schema: 'bob' });
+    await orm.em.fork().find(Book, {});
   } catch (error) {
-    seen['refused'] = [error instanceof TenantError, error instanceof TenantError && error.code];
+    seen['outside'] = error instanceof TenantError && error.code;
   }
-});
-seen['counts'] = await forEachTenant(async em => em.count(Book)).then(outcomes => outcomes.map(each => each.ok && each.value));
 
-try {
-  await orm.em.fork().find(Book, {});
-} catch (error) {
-  seen['outside'] = error instanceof TenantError && error.code;
+  const status = await tenants(orm).status();
+  seen['status'] = status.tenants.map(({ schemaName, executed }) => [schemaName, executed]);
+  await orm.close();
+  console.log(JSON.stringify(seen));
 }
 
-const status = await tenants(orm).status();
-seen['status'] = status.tenants.map(({ schemaName, executed }) => [schemaName, executed]);
-await orm.close();
-console.log(JSON.stringify(seen));
+void run();

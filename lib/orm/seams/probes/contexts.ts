@@ -98,8 +98,8 @@ export const CONTEXT_PROBES: readonly Probe[] = [
     run: () => {
       class Base {}
       class Entity extends Base {}
-      // as the decorators do
-      MetadataStorage.getMetadata('Base', import.meta.url, Base).schema = 'probe';
+      // as the decorators do. The path is no real one: a bundle in CommonJS has no `import.meta.url`, and without a path, this is the list of all
+      MetadataStorage.getMetadata('Base', 'landlord.probe', Base).schema = 'probe';
       const meta = { name: 'Entity', className: 'Entity', class: Entity } as never;
       pinToSchema(meta, 'public');
       see((meta as { schema?: string }).schema === 'probe', 'a decorated class has not the schema of its parent');
