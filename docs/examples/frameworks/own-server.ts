@@ -3,7 +3,7 @@ import { identify, runAs } from '@landlord/mikro-orm';
 
 /** An edge for whatever calls a function with the request of the Fetch standard. */
 // #region edge
-export function withTenants(handle: (request: Request) => Promise<Response>): typeof handle {
+export function withTenantScope(handle: (request: Request) => Promise<Response>): typeof handle {
   return async request => {
     const { pathname, search, host } = new URL(request.url);
     const headers = { host, ...Object.fromEntries(request.headers) };

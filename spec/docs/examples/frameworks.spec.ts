@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
@@ -15,7 +15,8 @@ import { createApp as express } from '../../../docs/examples/frameworks/express.
 import { createApp as fastify } from '../../../docs/examples/frameworks/fastify.ts';
 import { createApp as hono } from '../../../docs/examples/frameworks/hono.ts';
 import { createApp as node } from '../../../docs/examples/frameworks/node.ts';
-import { withTenants as ownEdge } from '../../../docs/examples/frameworks/own-server.ts';
+import { createApp as trpc } from '../../../docs/examples/frameworks/trpc.ts';
+import { withTenantScope as ownEdge } from '../../../docs/examples/frameworks/own-server.ts';
 import * as entities from '../../../docs/examples/start/entities.ts';
 import { onDatabases } from '../../support/databases/database.ts';
 import { openOrm, type SpecOrm } from '../../support/orm/open-orm.ts';
@@ -93,6 +94,24 @@ onDatabases(
       expect(String(answer)).to.equal('bob: Book of bob');
     });
 
+    it('E1 S3 serves what it shows: tRPC, where the procedures of a batch, and what comes later, are for the tenant of their request', async () => {
+      const port = await start(trpc(orm));
+      const names = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? 'acme' : 'bob'));
+      const get = async (name: string, path: string): Promise<string> =>
+        (await send({ port, path, headers: { host: `${name}.example.com` } })).body;
+      const expected = names.map(name => [[name], [`Book of ${name}`]]);
+
+      const batches = await Promise.all(names.map(name => get(name, '/who,titles?batch=1&input=%7B%7D')));
+      expect(batches.map(body => (JSON.parse(body) as Answered[]).map(({ result }) => [result.data].flat()))).to.deep.equal(expected);
+
+      const events = await Promise.all(names.map(name => get(name, '/eachTitle')));
+      expect(events.map(body => [...body.matchAll(/Book of \w+/g)].join())).to.deep.equal(names.map(name => `Book of ${name}`));
+
+      const sockets = names.map(name => new WebSocket(`ws://127.0.0.1:${port}`, { headers: { host: `${name}.example.com` } }));
+      const heard = await Promise.all(sockets.map(socket => answersOf(socket)));
+      expect(heard).to.deep.equal(expected);
+    });
+
     it('H9 E1 a server of your own reads a streamed body in the scope of its request, however late', async () => {
       const ids = [1, 1, 1];
       const handle = ownEdge(async request => {
@@ -168,4 +187,35 @@ async function expectPages(port: number, publicPath: string): Promise<void> {
   expect(await get('bob.example.com')).to.deep.equal([200, 'bob: Book of bob']);
   expect(await get('localhost', publicPath)).to.deep.equal([200, 'The public page']);
   expect((await get('nobody.example.com'))[0]).to.equal(404);
+}
+
+/** What tRPC answers over a web socket: who is asked, and each title. */
+async function answersOf(socket: WebSocket): Promise<unknown[][]> {
+  const found: unknown[][] = [[], []];
+
+  try {
+    await once(socket, 'open');
+    socket.send(JSON.stringify({ id: 0, method: 'query', params: { path: 'who' } }));
+    socket.send(JSON.stringify({ id: 1, method: 'subscription', params: { path: 'eachTitle' } }));
+
+    for await (const [message] of on(socket, 'message') as AsyncIterable<[Buffer]>) {
+      const { id, result } = JSON.parse(String(message)) as Answered & { readonly id: number };
+
+      if (result.type === 'data') {
+        found[id]?.push(result.data);
+      }
+
+      if (found.every(({ length }) => length > 0)) {
+        break;
+      }
+    }
+  } finally {
+    socket.terminate();
+  }
+
+  return found;
+}
+
+interface Answered {
+  readonly result: { readonly type?: string; readonly data: unknown };
 }
