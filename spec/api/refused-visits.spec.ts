@@ -57,7 +57,7 @@ onDatabases(
     });
 
     it('S7 S14 each tenant is told as done or as failed, once, as it is, and the failure of one is not another’s', async function () {
-      this.timeout(effort(60_000, 600_000));
+      this.timeout(effort(180_000, 600_000));
 
       for (let trial = 0; trial < TRIALS; trial += 1) {
         n += 1;
@@ -89,7 +89,7 @@ onDatabases(
     });
 
     it('J1 N4 a job whose tenant cannot be looked up is not told as one of a tenant that is gone', async function () {
-      this.timeout(effort(60_000, 600_000));
+      this.timeout(effort(180_000, 600_000));
       const captured: CapturedWork = await runInTenant('acme', () => captureTenant(), { orm });
 
       for (let trial = 0; trial < TRIALS; trial += 1) {

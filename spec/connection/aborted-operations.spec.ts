@@ -50,7 +50,7 @@ onDatabases(
 
     for (const [name, operation] of turnsOf(Object.entries(REFUSED_OPERATIONS), SEED, 12)) {
       it(`N3 N4 G4 L6 ${name} ends as aborted or is done, whole or not at all, and takes nothing along`, async function () {
-        this.timeout(effort(60_000, 600_000));
+        this.timeout(effort(180_000, 600_000));
         const { messages, state: after } = await runOnce(operation);
         const places = Array.from({ length: messages + 1 }, (_, index) => index);
 

@@ -55,7 +55,7 @@ for (const { title, directory, cutsListeners, hostMs, nameMs } of LISTENING) {
       });
 
       it(`S12 S13 H10 no tenant is served another's rows, and none gets what is written for another (FC_SEED=${SEED})`, async function () {
-        this.timeout(effort(60_000, 1_800_000));
+        this.timeout(effort(180_000, 1_800_000));
         const done: string[] = [];
         const moments: Moment[] = [{ from: 0, until: Date.now(), tenants: [] }];
         const held: Holding[] = [];
