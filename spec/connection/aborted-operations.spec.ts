@@ -5,14 +5,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { TenantLimiter } from '../../dist/connection/pool/tenant-limiter.js';
 import { TransferError, type TenantFailure } from '@landlord/mikro-orm';
 import { Library } from '../../fixtures/entities/index.ts';
-import { onDatabases, type SpecDatabase } from '../support/databases/database.ts';
+import { onDatabases } from '../support/databases/database.ts';
 import { expectSound, keptBySession } from '../support/databases/sound-pool.ts';
 import { openRefusing } from '../support/faults/refusing-pglite.ts';
 import type { RefusingProxy } from '../support/faults/refusing-proxy.ts';
 import { effort, turnsOf } from '../support/generators/effort.ts';
 import { REPLAY } from '../support/generators/property.ts';
 import { randomNumbers, randomPick } from '../support/generators/random.ts';
-import { REFUSED_OPERATIONS, type RefusedOperation } from '../support/models/refused-operations.ts';
+import { REFUSED_OPERATIONS, stateOf, type RefusedOperation } from '../support/models/refused-operations.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { openTwins, removeMade } from '../support/orm/twins.ts';
 
@@ -156,23 +156,3 @@ interface Whole {
   /** How many it sends. */
   readonly messages: number;
 }
-
-/** All that an operation may have changed, without its number. */
-async function stateOf(database: SpecDatabase, n: number): Promise<string> {
-  const [row] = await database.query(STATE, [n]);
-
-  return JSON.stringify(row)
-    .replaceAll(String(n), 'N')
-    .replaceAll(/landlord_deleted_\w+/g, 'DELETED')
-    .replaceAll(/\beyJ\w+/g, 'DATA');
-}
-
-const STATE = `select
-  (select json_agg(json_build_array(schema_name, domain_url, name) order by name) from public.library where name in ('t' || $1::text, 'r' || $1::text)) as rows,
-  (select json_agg(json_build_array(nspname, obj_description(oid, 'pg_namespace'), (select count(*) from pg_class where relnamespace = n.oid), nspowner) order by nspname)
-    from pg_namespace n where nspname ~ '^[tr][0-9]+$' or nspname ~ '^landlord_') as schemas,
-  (select json_agg(json_build_array('acme', name)) from acme.tag where id = $1::int) as acme,
-  (select json_agg(json_build_array('bob', name)) from bob.tag where id = $1::int) as bob,
-  (select json_agg(name) from public.tag where id = $1::int) as public,
-  (select json_agg(name) from public.genre where id = $1::int) as genres,
-  (select count(*)::int from acme.author where name = 'a' || $1::text) as authors`;

@@ -12,6 +12,7 @@ import { expect } from 'chai';
 import { CompiledQuery } from 'kysely';
 import { PassThrough } from 'node:stream';
 import { Author, Book, Genre, Library, Tag } from '../../../fixtures/entities/index.ts';
+import type { SpecDatabase } from '../databases/database.ts';
 import { newLibrary, type LibraryOrm } from '../orm/library-orm.ts';
 
 /** One piece of work on the twins. `n` is a new number each time, to identify what is written. */
@@ -279,3 +280,24 @@ let file: Buffer | undefined;
 interface Tables {
   readonly tag: { readonly id: number; readonly name: string };
 }
+
+/** All that an operation may have changed in the twins' database, without its number. */
+export async function stateOf(database: SpecDatabase, n: number): Promise<string> {
+  const [row] = await database.query(STATE, [n]);
+
+  return JSON.stringify(row)
+    .replaceAll(String(n), 'N')
+    .replaceAll(/landlord_deleted_\w+/g, 'DELETED')
+    .replaceAll(/\beyJ\w+/g, 'DATA');
+}
+
+const STATE = `select
+  (select json_agg(json_build_array(schema_name, domain_url, name) order by name) from public.library where name in ('t' || $1::text, 'r' || $1::text)) as rows,
+  (select json_agg(json_build_array(nspname, obj_description(oid, 'pg_namespace'), (select count(*) from pg_class where relnamespace = n.oid), nspowner) order by nspname)
+    from pg_namespace n where nspname ~ '^[tr][0-9]+$' or nspname ~ '^landlord_') as schemas,
+  (select json_agg(rolname order by rolname) from pg_roles where rolname ~ ('_[tr]' || $1::text || '$')) as roles,
+  (select json_agg(json_build_array('acme', name)) from acme.tag where id = $1::int) as acme,
+  (select json_agg(json_build_array('bob', name)) from bob.tag where id = $1::int) as bob,
+  (select json_agg(name) from public.tag where id = $1::int) as public,
+  (select json_agg(name) from public.genre where id = $1::int) as genres,
+  (select count(*)::int from acme.author where name = 'a' || $1::text) as authors`;
