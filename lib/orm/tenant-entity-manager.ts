@@ -17,6 +17,7 @@ import { guardFilters } from './guarded-filters.js';
 import { guardReads } from './guarded-reads.js';
 import { guardSql } from './guarded-sql.js';
 import { guardWrites } from './guarded-writes.js';
+import { explainLostTenant } from './lost-tenants.js';
 import type { Args, OpenEntityManagerClass } from './open-entity-manager.js';
 
 /**
@@ -136,12 +137,16 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
     }
 
     // MikroORM writes into the options which transaction they were used in first, and would begin the next one in that, whosever it is
-    override transactional(...[work, options, ...rest]: Args<'transactional'>) {
+    override async transactional(...[work, options, ...rest]: Args<'transactional'>) {
       const { failures } = TenantRules.of(this.config);
       const run = (): Promise<any> => super.transactional(work, { ...options }, ...rest);
 
-      // its commit may be what fails
-      return failures.tell === undefined ? run() : failures.during(run);
+      try {
+        // its commit may be what fails
+        return await (failures.tell === undefined ? run() : failures.during(run));
+      } catch (error) {
+        throw await explainLostTenant(this.getContext(false), error);
+      }
     }
 
     override async flush(...args: Args<'flush'>) {
@@ -150,7 +155,8 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
         const flush = (): Promise<void> => forTenant(rules, tenantOfEm(this.getContext(false)), () => super.flush(...args));
         await (rules.failures.tell === undefined ? flush() : rules.failures.during(flush));
       } catch (error) {
-        throw explainFlushError(error, TenantRules.of(this.config));
+        const explained = explainFlushError(error, TenantRules.of(this.config));
+        throw explained === error ? await explainLostTenant(this.getContext(false), error) : explained;
       }
     }
   }

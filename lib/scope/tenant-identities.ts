@@ -43,6 +43,13 @@ export class TenantIdentities {
     return !this.hasEnded(identity) && this.#primary.isHeard(identity);
   }
 
+  /** The mark that the tenant's schema had when the primary was last asked. None where a change since then would have been heard, and none was. */
+  markOf(identity: TenantIdentity): string | undefined {
+    const latest = this.#primary.latest(identity);
+
+    return latest === undefined || this.#primary.isHeardSince(identity, latest) ? undefined : latest.mark;
+  }
+
   /** Whether the tenant is not the one of its name any more. */
   hasEnded(identity: TenantIdentity): boolean {
     return this.#ended.has(identity);
