@@ -10,8 +10,13 @@ import { TenantRules } from '../scope/tenant-rules.js';
  * What a transaction has failed of: where PostgreSQL did not find a table or a schema, because the tenant of the EntityManager was renamed or dropped
  * meanwhile, it is told as that. It is asked once the transaction is rolled back, as one that has failed answers nothing.
  */
-export async function explainLostTenant(em: FailedEm, error: unknown): Promise<unknown> {
-  const identity = hasSqlState(error, NOT_THERE) && !em.isInTransaction() ? tenantOfEm(em)?.identity : undefined;
+export async function explainLostTenant(failed: FailedEm, error: unknown): Promise<unknown> {
+  if (!hasSqlState(error, NOT_THERE)) {
+    return error;
+  }
+
+  const em = failed.getContext(false);
+  const identity = em.isInTransaction() ? undefined : tenantOfEm(em)?.identity;
 
   if (identity?.schemaOid === undefined) {
     return error;
@@ -19,20 +24,29 @@ export async function explainLostTenant(em: FailedEm, error: unknown): Promise<u
 
   const { identities } = TenantRules.of(em.config);
   const { schemaName } = identity;
-  const mark = identities.markOf(identity);
-  // whatever is found, the next work asks
-  identities.outdate([schemaName]);
 
   try {
-    await forLibrary(em.config, () => em.getDriver().execute(assertSchemasSql([{ identity, mark }])));
-  } catch (asking) {
-    return hasSqlState(asking, CHANGED) ? new TenantChangedError(schemaName, { cause: error }) : error;
-  }
+    const held = assertSchemasSql([{ identity, mark: identities.markOf(identity) }]);
+    await forLibrary(em.config, () => em.getDriver().execute(held));
 
-  return error;
+    return error;
+  } catch (asking) {
+    if (!hasSqlState(asking, CHANGED)) {
+      return error;
+    }
+
+    // it is asked for again by the next work
+    identities.outdate([schemaName]);
+
+    return new TenantChangedError(schemaName, { cause: error });
+  }
 }
 
-interface FailedEm extends ScopedEm {
+interface FailedEm {
+  getContext(validate: boolean): ContextEm;
+}
+
+interface ContextEm extends ScopedEm {
   readonly config: Configuration;
   isInTransaction(): boolean;
   getDriver(): { execute(sql: string): Promise<unknown> };
