@@ -10,12 +10,12 @@ import { TenantRules } from '../scope/tenant-rules.js';
  * What a transaction has failed of: where PostgreSQL did not find a table or a schema, because the tenant of the EntityManager was renamed or dropped
  * meanwhile, it is told as that. It is asked once the transaction is rolled back, as one that has failed answers nothing.
  */
-export async function explainLostTenant(failed: FailedEm, error: unknown): Promise<unknown> {
+export async function explainLostTenant(context: () => FailedEm, error: unknown): Promise<unknown> {
   if (!hasSqlState(error, NOT_THERE)) {
     return error;
   }
 
-  const em = failed.getContext(false);
+  const em = context();
   const identity = em.isInTransaction() ? undefined : tenantOfEm(em)?.identity;
 
   if (identity?.schemaOid === undefined) {
@@ -42,11 +42,7 @@ export async function explainLostTenant(failed: FailedEm, error: unknown): Promi
   }
 }
 
-interface FailedEm {
-  getContext(validate: boolean): ContextEm;
-}
-
-interface ContextEm extends ScopedEm {
+interface FailedEm extends ScopedEm {
   readonly config: Configuration;
   isInTransaction(): boolean;
   getDriver(): { execute(sql: string): Promise<unknown> };

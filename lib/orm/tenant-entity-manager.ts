@@ -145,7 +145,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
         // its commit may be what fails
         return await (failures.tell === undefined ? run() : failures.during(run));
       } catch (error) {
-        throw await explainLostTenant(this, error);
+        throw await explainLostTenant(() => this.getContext(false), error);
       }
     }
 
@@ -156,7 +156,7 @@ export function extendEntityManager<Base extends new (...args: never[]) => SqlEn
         await (rules.failures.tell === undefined ? flush() : rules.failures.during(flush));
       } catch (error) {
         const explained = explainFlushError(error, TenantRules.of(this.config));
-        throw explained === error ? await explainLostTenant(this, error) : explained;
+        throw explained === error ? await explainLostTenant(() => this.getContext(false), error) : explained;
       }
     }
   }
