@@ -173,14 +173,15 @@ onDatabases(
       set.use(
         sqlMigration('M2', [
           'alter table "tag" add column "colour" text',
-          `do $$ begin if current_schema() = 't01' then perform pg_sleep(0.25); end if; end $$`,
+          // waits for the other in the middle of a message
+          `do $$ begin while current_schema() = 't01' and exists (select from pg_namespace where nspname = 't04') loop perform pg_sleep(0.02); end loop; end $$`,
         ]),
       );
       let dropped: Promise<unknown> | undefined;
       const { failed, migrated } = await set.tenants.migrate({
         concurrency: 1,
         onProgress: ({ schemaName }) => {
-          dropped ??= schemaName === 't00' ? database.query('select pg_sleep(0.1); drop schema "t04" cascade') : undefined;
+          dropped ??= schemaName === 't00' ? database.query('drop schema "t04" cascade') : undefined;
         },
       });
       await dropped;
