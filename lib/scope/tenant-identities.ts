@@ -43,11 +43,9 @@ export class TenantIdentities {
     return !this.hasEnded(identity) && this.#primary.isHeard(identity);
   }
 
-  /** The mark that the tenant's schema had when the primary was last asked. None where a change since then would have been heard, and none was. */
+  /** The mark that the tenant's schema must have, if it has kept its name since the primary was last asked. None where that is known. */
   markOf(identity: TenantIdentity): string | undefined {
-    const latest = this.#primary.latest(identity);
-
-    return latest === undefined || this.#primary.isHeardSince(identity, latest) ? undefined : latest.mark;
+    return this.#primary.markSince(identity, this.#primary.latest(identity));
   }
 
   /** Whether the tenant is not the one of its name any more. */
@@ -97,9 +95,11 @@ export class Confirmations {
     return moment === undefined || this.#changes.hasChanged(identity.schemaName, moment.changes);
   }
 
-  /** Whether a change since then would have been told, and none was. */
-  isHeardSince(identity: TenantIdentity, moment: Moment): boolean {
-    return !this.hasChangedSince(identity, moment) && this.#wouldHaveHeard(moment.at, performance.now());
+  /** The mark that the tenant's schema must have at the end of work that began then. None where a change would have been told, and none was. */
+  markSince(identity: TenantIdentity, moment: Moment | undefined): string | undefined {
+    const isHeard = !this.hasChangedSince(identity, moment) && moment !== undefined && this.#wouldHaveHeard(moment.at, performance.now());
+
+    return isHeard ? undefined : moment?.mark;
   }
 
   /** Resolves when nothing is being made of the tenant by this process. */

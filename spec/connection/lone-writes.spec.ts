@@ -1,10 +1,10 @@
 import { runInTenant, tenants, TenantMixin, type TenantEntityManager } from '@landlord/mikro-orm';
 import { defineEntity } from '@mikro-orm/core';
 import { expect } from 'chai';
-import { TenantRules } from '../../dist/scope/tenant-rules.js';
 import { failureOf, sqlStateOf } from '../support/assertions/failure.ts';
 import { refusal } from '../support/assertions/refusal.ts';
 import { onDatabasesAndPooler } from '../support/databases/database.ts';
+import { whileHeard } from '../support/orm/heard-changes.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { CreateNote, Note, openNoteOrm } from '../support/orm/note-orm.ts';
 import { openOrm } from '../support/orm/open-orm.ts';
@@ -107,21 +107,12 @@ onDatabasesAndPooler('a statement that writes outside of a transaction', databas
   }
 
   it('S12 has what PostgreSQL has said as its cause, where that is how the change was found', async () => {
-    const { identities } = TenantRules.of(orm.config);
-    const { wouldHaveHeard } = identities;
-
     await inAcme(async em => {
       await em.insert(Note, { text: 'one' });
       await tenants(other).drop('acme');
-
-      try {
-        // so that nothing is asked before it is sent
-        identities.wouldHaveHeard = () => true;
-        const error = await refusal(() => em.execute(`insert into "acme"."note" ("text") values ('crossed')`), 'TENANT_CHANGED');
-        expect(sqlStateOf(error.cause)).to.equal('42P01');
-      } finally {
-        identities.wouldHaveHeard = wouldHaveHeard;
-      }
+      const writing = (): Promise<unknown> => em.execute(`insert into "acme"."note" ("text") values ('crossed')`);
+      const error = await whileHeard(orm, () => refusal(writing, 'TENANT_CHANGED'));
+      expect(sqlStateOf(error.cause)).to.equal('42P01');
     });
     await create('acme');
   });

@@ -6,9 +6,9 @@ import { refusal } from '../support/assertions/refusal.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { expectSound } from '../support/databases/sound-pool.ts';
 import { openTcpProxy, type MessageFate, type TcpProxy } from '../support/faults/tcp-proxy.ts';
+import { whileHeard } from '../support/orm/heard-changes.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { everyRowOfTwins, openTwins } from '../support/orm/twins.ts';
-import { TenantRules } from '../../dist/scope/tenant-rules.js';
 
 /** Works of several statements, each in one transaction of MikroORM's. */
 const WORKS: Readonly<Record<string, (em: TenantEntityManager) => Promise<unknown>>> = {
@@ -132,19 +132,12 @@ onDatabases(
         'acme',
         async em => {
           await em.count(Author);
-          const { identities } = TenantRules.of(orm.config);
-          const { wouldHaveHeard } = identities;
-          // so that nothing is asked before it is sent
-          identities.wouldHaveHeard = () => true;
-          const refused = await refusal(
-            () =>
-              em.transactional(async tx => {
-                await database.query('alter schema acme rename to elsewhere');
-                await tx.nativeUpdate(Author, { id: 1 }, { name: 'lost' });
-              }),
-            'TENANT_CHANGED',
-          );
-          identities.wouldHaveHeard = wouldHaveHeard;
+          const losing = (): Promise<unknown> =>
+            em.transactional(async tx => {
+              await database.query('alter schema acme rename to elsewhere');
+              await tx.nativeUpdate(Author, { id: 1 }, { name: 'lost' });
+            });
+          const refused = await whileHeard(orm, () => refusal(losing, 'TENANT_CHANGED'));
           expect(sqlStateOf(refused.cause)).to.equal('42P01');
           await refusal(() => em.count(Author), 'TENANT_CHANGED');
         },

@@ -6,10 +6,9 @@ import { refusal } from '../support/assertions/refusal.ts';
 import { onDatabases } from '../support/databases/database.ts';
 import { expectSound } from '../support/databases/sound-pool.ts';
 import { openTcpProxy, type MessageFate, type TcpProxy } from '../support/faults/tcp-proxy.ts';
+import { whileHeard } from '../support/orm/heard-changes.ts';
 import type { LibraryOrm } from '../support/orm/library-orm.ts';
 import { openTwins } from '../support/orm/twins.ts';
-import type { TenantIdentities } from '../../dist/scope/tenant-identities.js';
-import { TenantRules } from '../../dist/scope/tenant-rules.js';
 
 /** Writes that are committed by a message of their own. */
 const WRITES: Readonly<Record<string, (em: TenantEntityManager, meanwhile: () => Promise<void>) => Promise<unknown>>> = {
@@ -41,7 +40,6 @@ onDatabases(
   database => {
     let orm: LibraryOrm;
     let proxy: TcpProxy;
-    const identities = (): TenantIdentities => TenantRules.of(orm.config).identities;
 
     before(async () => {
       proxy = await openTcpProxy(database.url ?? '');
@@ -90,8 +88,6 @@ onDatabases(
           'acme',
           async em => {
             await em.fork().find(Author, {});
-            // so that nothing is asked before it is sent
-            identities().wouldHaveHeard = () => true;
             let messages = 0;
             // each is followed by the question who has the name now
             proxy.decide = async (): Promise<MessageFate> => {
@@ -104,7 +100,7 @@ onDatabases(
 
               return 'pass';
             };
-            const writing = em.execute(`update "acme"."author" set "name" = 'again' where "id" = 1`, [], 'run');
+            const writing = whileHeard(orm, () => em.execute(`update "acme"."author" set "name" = 'again' where "id" = 1`, [], 'run'));
 
             if (outcome === 'again') {
               await writing;
@@ -114,7 +110,6 @@ onDatabases(
           },
           { orm },
         );
-        identities().wouldHaveHeard = () => false;
         proxy.decide = undefined;
         expect(await database.query('select name from acme.author where id = 1')).to.deep.equal([
           { name: outcome === 'again' ? 'again' : 'acme author 1' },

@@ -58,7 +58,7 @@ export class TenantCheck {
 
   /** The mark that the tenant's schema must have at the end of work that began then. None where a change would have been told, and none was. */
   markSince(identity: TenantIdentity, moment: Moment | undefined): string | undefined {
-    return moment === undefined || this.#confirmed().isHeardSince(identity, moment) ? undefined : moment.mark;
+    return this.#confirmed().markSince(identity, moment);
   }
 
   /** Resolves when this process is not changing the tenant. */
